@@ -1,0 +1,154 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Bytes is an amount of memory.
+type Bytes int64
+
+// Units of memory as powers of 1024.
+const (
+	KiB Bytes = 1 << 10
+	MiB Bytes = 1 << 20
+	GiB Bytes = 1 << 30
+)
+
+// String gives the amount in the largest binary unit that keeps it above one,
+// as "4.5 MiB".
+func (b Bytes) String() string {
+	switch {
+	case b >= GiB || b <= -GiB:
+		return fmt.Sprintf("%.2f GiB", float64(b)/float64(GiB))
+	case b >= MiB || b <= -MiB:
+		return fmt.Sprintf("%.1f MiB", float64(b)/float64(MiB))
+	case b >= KiB || b <= -KiB:
+		return fmt.Sprintf("%.1f KiB", float64(b)/float64(KiB))
+	default:
+		return fmt.Sprintf("%d B", int64(b))
+	}
+}
+
+// Priority orders waiting tasks.
+type Priority int
+
+// The priorities, the most urgent the largest.
+const (
+	PriorityLow    Priority = -1
+	PriorityNormal Priority = 0
+	PriorityHigh   Priority = 1
+)
+
+// String gives the name used in requests: high, normal or low.
+func (p Priority) String() string {
+	switch {
+	case p > PriorityNormal:
+		return "high"
+	case p < PriorityNormal:
+		return "low"
+	default:
+		return "normal"
+	}
+}
+
+// ParsePriority reads the names that String gives; the empty string is normal.
+func ParsePriority(name string) (Priority, error) {
+	switch name {
+	case "high":
+		return PriorityHigh, nil
+	case "", "normal":
+		return PriorityNormal, nil
+	case "low":
+		return PriorityLow, nil
+	}
+	return PriorityNormal, Invalidf("priority", "must be high, normal or low, got %q", name)
+}
+
+// Task is one piece of work for one service.
+type Task struct {
+	// ID names the task in logs and errors; unique within the process.
+	ID string
+	// Service and Name say who does what: "wav2vec2", "transcribe".
+	Service string
+	Name    string
+	// Model is empty for the service's default.
+	Model string
+	// Params are checked by the service against its own schema.
+	Params json.RawMessage
+	// Audio is the input, nil where the task takes none.
+	Audio AudioSource
+	// Priority orders the task among those that wait.
+	Priority Priority
+	// Deadline by which the result is of use; zero means none.
+	Deadline time.Time
+}
+
+// AudioSource is input audio that can be opened as often as needed: a retry
+// and a redelivery start from the beginning.
+type AudioSource interface {
+	// Open starts reading at the first byte. The caller closes it.
+	Open() (io.ReadSeekCloser, error)
+	// Size in bytes.
+	Size() int64
+}
+
+// TaskResult is what a task came to.
+type TaskResult struct {
+	// Model that did the work, never empty for a model service.
+	Model string
+	// Value is encoded as JSON for the client: *Transcription for transcribe.
+	Value any
+	// Stages says where the compute time went.
+	Stages []StageTime
+}
+
+// StageTime is the time spent in one stage of a task.
+type StageTime struct {
+	Stage    Stage
+	Duration time.Duration
+}
+
+// Stage of a task's compute.
+type Stage string
+
+// The stages of every model task, as inference servers name them.
+const (
+	StageInput  Stage = "input"  // decoding and preparing the tensors
+	StageInfer  Stage = "infer"  // the network
+	StageOutput Stage = "output" // turning tensors into an answer
+)
+
+// Stages lists every Stage, in the order of the work.
+func Stages() []Stage { return []Stage{StageInput, StageInfer, StageOutput} }
+
+// Sink is how a running task tells of itself. Implementations are safe for use
+// by one task at a time.
+type Sink interface {
+	// Progress reports the fraction done, 0 to 1, and what is being done.
+	Progress(fraction float64, stage string)
+	// Partial hands over a piece of the answer as it comes. After the first one
+	// the task is not retried, because the client has seen it.
+	Partial(value any)
+	// Yield gives the task's run slot to a waiting task that goes first, and
+	// takes it back before it returns. Services call it between windows, steps
+	// and tokens. It returns ctx's error when ctx ends meanwhile.
+	Yield(ctx context.Context) error
+}
+
+// DiscardSink ignores what a task tells, and never yields.
+type DiscardSink struct{}
+
+// Progress implements Sink.
+func (DiscardSink) Progress(float64, string) {}
+
+// Partial implements Sink.
+func (DiscardSink) Partial(any) {}
+
+// Yield implements Sink.
+func (DiscardSink) Yield(ctx context.Context) error { return ctx.Err() }
+
+var _ Sink = DiscardSink{}
