@@ -113,12 +113,12 @@ type ServiceMetrics struct {
 // Residency is where a service declares memory that outlives a task: the
 // weights of a loaded model. The memory budget implements it.
 type Residency interface {
-	// Hold books bytes under an identifier. Where ctx carries the lease of the
-	// task that caused the load, the bytes move from that lease, so that they
-	// are not counted twice. evict is called, from another goroutine and with
+	// Hold books the bytes of one thing, as a model, that a service keeps. Where
+	// ctx carries the lease of the task that caused the load, the bytes move from
+	// that lease, so that they are not counted twice. evict is called, from another goroutine and with
 	// no lock held, when a task needs the room; it returns ErrInUse when the
 	// memory cannot be given back now.
-	Hold(ctx context.Context, id string, bytes Bytes, evict func(context.Context) error) Resident
+	Hold(ctx context.Context, service, name string, bytes Bytes, evict func(context.Context) error) Resident
 }
 
 // Resident is one booking at a Residency.

@@ -152,3 +152,19 @@ func (DiscardSink) Partial(any) {}
 func (DiscardSink) Yield(ctx context.Context) error { return ctx.Err() }
 
 var _ Sink = DiscardSink{}
+
+// TaskEvent tells an observer how a task ended.
+type TaskEvent struct {
+	TaskID  string
+	Service string
+	// Model that the task ran on, empty where it never got so far.
+	Model string
+	// Err is nil for a success.
+	Err error
+	// Started tells whether the task got its lease, and Queued how long that took.
+	Started bool
+	Queued  time.Duration
+	// Ran is the time from the lease to the end.
+	Ran    time.Duration
+	Stages []StageTime
+}

@@ -1,0 +1,64 @@
+package hardening
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config of the guard round every service call. Durations take a unit, as in
+// "30s"; a bare number is milliseconds. Nothing here can change live.
+type Config struct {
+	Retry   RetryConfig   `koanf:"retry"`
+	Breaker BreakerConfig `koanf:"breaker"`
+	// Timeout of one attempt, after which the run is stopped. Defaults to 10m.
+	Timeout time.Duration `koanf:"timeout"`
+}
+
+// RetryConfig bounds the repetition of calls that failed in a way that may pass.
+type RetryConfig struct {
+	// MaxRetries after the first attempt; 0 means none. Defaults to 2.
+	MaxRetries int `koanf:"maxRetries"`
+	// Delay before the first retry, doubled for each further one up to
+	// MaxDelay, a tenth of it at random. The run slot is held meanwhile, so keep
+	// it short. Default to 50ms and 500ms.
+	Delay    time.Duration `koanf:"delay"`
+	MaxDelay time.Duration `koanf:"maxDelay"`
+}
+
+// BreakerConfig says when a service is cut off for a while.
+type BreakerConfig struct {
+	// Failures in a row that open the breaker. Defaults to 5.
+	Failures int `koanf:"failures"`
+	// Delay until a trial call is let through. Defaults to 10s.
+	Delay time.Duration `koanf:"delay"`
+	// Trials that must succeed in a row to close it again. Defaults to 2.
+	Trials int `koanf:"trials"`
+}
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config {
+	return Config{
+		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond},
+		Breaker: BreakerConfig{Failures: 5, Delay: 10 * time.Second, Trials: 2},
+		Timeout: 10 * time.Minute,
+	}
+}
+
+// Validate gives every bad value, its key relative to this section. The
+// builders of the policies panic on bad values, so this runs first.
+func (c Config) Validate() []error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.Retry.MaxRetries >= 0, "retry.maxRetries: must be at least 0, got %d", c.Retry.MaxRetries)
+	check(c.Retry.Delay > 0, "retry.delay: must be above zero, got %s", c.Retry.Delay)
+	check(c.Retry.MaxDelay > c.Retry.Delay, "retry.maxDelay: must be above retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
+	check(c.Breaker.Failures >= 1, "breaker.failures: must be at least 1, got %d", c.Breaker.Failures)
+	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)
+	check(c.Breaker.Trials >= 1, "breaker.trials: must be at least 1, got %d", c.Breaker.Trials)
+	check(c.Timeout > 0, "timeout: must be above zero, got %s", c.Timeout)
+	return errs
+}

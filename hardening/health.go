@@ -1,0 +1,94 @@
+package hardening
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Phase of the process.
+type Phase string
+
+// The phases, in order.
+const (
+	PhaseStarting Phase = "starting"
+	PhaseServing  Phase = "serving"
+	PhaseDraining Phase = "draining"
+)
+
+// ServiceHealth is a service's state as the probes see it.
+type ServiceHealth struct {
+	Name   string
+	Status services.ServiceStatus
+	// BreakerOpen tells that calls are being refused.
+	BreakerOpen bool
+}
+
+// Health is the view behind the probes. Safe for concurrent use.
+type Health struct {
+	required []string
+	list     func() []ServiceHealth
+
+	mu    sync.Mutex
+	phase Phase
+	since time.Time
+}
+
+// NewHealth makes the view over the services that list gives; the required
+// ones decide readiness.
+func NewHealth(required []string, list func() []ServiceHealth) *Health {
+	return &Health{required: required, list: list, phase: PhaseStarting, since: time.Now()}
+}
+
+// SetPhase moves the process on.
+func (h *Health) SetPhase(phase Phase) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.phase, h.since = phase, time.Now()
+}
+
+// Report is the whole picture.
+type Report struct {
+	Phase    Phase
+	Since    time.Time
+	Services []ServiceHealth
+	// Reasons why the process is not ready; empty when it is.
+	Reasons []string
+}
+
+// Report gives the whole picture as it is now.
+func (h *Health) Report() Report {
+	h.mu.Lock()
+	r := Report{Phase: h.phase, Since: h.since}
+	h.mu.Unlock()
+	r.Services = h.list()
+	if r.Phase != PhaseServing {
+		r.Reasons = append(r.Reasons, "the server is "+string(r.Phase))
+	}
+	for _, name := range h.required {
+		i := slices.IndexFunc(r.Services, func(s ServiceHealth) bool { return s.Name == name })
+		if i < 0 {
+			r.Reasons = append(r.Reasons, "service "+name+" does not exist")
+		} else if problem := r.Services[i].Problem(); problem != "" {
+			r.Reasons = append(r.Reasons, problem)
+		}
+	}
+	return r
+}
+
+// Problem says why the service is not ready; empty when it is.
+func (s ServiceHealth) Problem() string {
+	if s.Status.State != services.StateReady {
+		problem := "service " + s.Name + " is " + string(s.Status.State)
+		if s.Status.LastError != "" {
+			problem += ": " + s.Status.LastError
+		}
+		return problem
+	}
+	if s.BreakerOpen {
+		return "service " + s.Name + " is cut off by its circuit breaker"
+	}
+	return ""
+}

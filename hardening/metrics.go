@@ -1,0 +1,108 @@
+package hardening
+
+import (
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// GuardMetrics are the metrics of all guards. Safe for concurrent use.
+type GuardMetrics struct {
+	state       *prometheus.GaugeVec
+	transitions *prometheus.CounterVec
+	retries     *prometheus.CounterVec
+}
+
+// NewGuardMetrics registers the metrics of the guards.
+func NewGuardMetrics(reg prometheus.Registerer) *GuardMetrics {
+	m := &GuardMetrics{
+		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "grym_breaker_state",
+			Help: "State of a service's circuit breaker: 0 closed, 1 half-open, 2 open.",
+		}, []string{"service"}),
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grym_breaker_transitions_total",
+			Help: "Changes of a service's circuit breaker, by the state it went to.",
+		}, []string{"service", "to"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grym_retries_total",
+			Help: "Attempts beyond the first.",
+		}, []string{"service"}),
+	}
+	reg.MustRegister(m.state, m.transitions, m.retries)
+	return m
+}
+
+// breakerValues are the numbers of grym_breaker_state.
+var breakerValues = map[circuitbreaker.State]float64{
+	circuitbreaker.ClosedState:   0,
+	circuitbreaker.HalfOpenState: 1,
+	circuitbreaker.OpenState:     2,
+}
+
+// watch makes a service's series appear before anything happens to it.
+func (m *GuardMetrics) watch(service string) {
+	m.state.WithLabelValues(service)
+	m.retries.WithLabelValues(service)
+	for state := range breakerValues {
+		m.transitions.WithLabelValues(service, state.String())
+	}
+}
+
+func (m *GuardMetrics) breakerChanged(service string, _, to circuitbreaker.State) {
+	m.state.WithLabelValues(service).Set(breakerValues[to])
+	m.transitions.WithLabelValues(service, to.String()).Inc()
+}
+
+// TaskMetrics count tasks on their way through the orchestrator, in the shape
+// known from other inference servers. Safe for concurrent use.
+type TaskMetrics struct {
+	requests *prometheus.CounterVec
+	queue    *prometheus.HistogramVec
+	compute  *prometheus.HistogramVec
+}
+
+// NewTaskMetrics registers the metrics of tasks for the services given.
+func NewTaskMetrics(reg prometheus.Registerer, descriptions []services.Description) *TaskMetrics {
+	seconds := prometheus.ExponentialBuckets(0.001, 2, 18) // 1 ms to 131 s
+	m := &TaskMetrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grym_inference_requests_total",
+			Help: "Tasks that ended, by outcome.",
+		}, []string{"service", "model", "outcome"}),
+		queue: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "grym_inference_queue_seconds",
+			Help:    "Time from a task's arrival to its start.",
+			Buckets: seconds,
+		}, []string{"service"}),
+		compute: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "grym_inference_compute_seconds",
+			Help:    "Time spent computing, by stage: input, infer, output.",
+			Buckets: seconds,
+		}, []string{"service", "stage"}),
+	}
+	reg.MustRegister(m.requests, m.queue, m.compute)
+	for _, d := range descriptions {
+		m.queue.WithLabelValues(d.Name)
+		for _, stage := range services.Stages() {
+			m.compute.WithLabelValues(d.Name, string(stage))
+		}
+		for _, outcome := range services.Outcomes() {
+			m.requests.WithLabelValues(d.Name, d.DefaultModel, string(outcome))
+		}
+	}
+	return m
+}
+
+// TaskEnded implements the orchestrator's observer. model must be one that
+// exists, or empty, so that a client cannot make up label values.
+func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
+	m.requests.WithLabelValues(event.Service, event.Model, string(services.OutcomeOf(event.Err))).Inc()
+	if event.Started {
+		m.queue.WithLabelValues(event.Service).Observe(event.Queued.Seconds())
+	}
+	for _, stage := range event.Stages {
+		m.compute.WithLabelValues(event.Service, string(stage.Stage)).Observe(stage.Duration.Seconds())
+	}
+}

@@ -1,0 +1,36 @@
+package resources
+
+import "github.com/grym-synth/grym-synth/services"
+
+// MemoryProbe tells what memory there is; an error means that it is not known.
+type MemoryProbe interface {
+	Machine() (services.Bytes, error)
+	CgroupLimit() (services.Bytes, error)
+}
+
+// Budget is the memory that models and tasks may use, and what decided it.
+type Budget struct {
+	Bytes services.Bytes
+	// Bound is "maxMemory", "cgroup" or "machine".
+	Bound string
+}
+
+// FindBudget gives the smallest of the configured maximum, the control group's
+// limit and the machine's memory, the latter two less the reserve.
+func FindBudget(cfg Config, probe MemoryProbe) Budget {
+	budget := Budget{Bytes: cfg.MaxMemory, Bound: "maxMemory"}
+	consider := func(bound string, limit services.Bytes, err error) {
+		if err != nil {
+			return
+		}
+		limit -= min(cfg.Reserve, limit/4)
+		if limit < budget.Bytes {
+			budget = Budget{Bytes: limit, Bound: bound}
+		}
+	}
+	limit, err := probe.CgroupLimit()
+	consider("cgroup", limit, err)
+	limit, err = probe.Machine()
+	consider("machine", limit, err)
+	return budget
+}

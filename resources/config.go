@@ -1,0 +1,61 @@
+package resources
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Config of the memory budget and the queue before it.
+type Config struct {
+	// Enabled gates memory. Off, run slots still bound what runs at once, but
+	// bytes are only counted. Cannot change live. Defaults to true.
+	Enabled bool `koanf:"enabled"`
+	// MaxMemory for models and running tasks. The budget is the smallest of
+	// this, the control group's limit and the machine's memory, the latter two
+	// less the reserve. Defaults to 4GB.
+	MaxMemory services.Bytes `koanf:"maxMemory"`
+	// Reserve is kept free below a control group's limit and the machine's
+	// size, for the process itself and its neighbours; never more than a quarter
+	// of them. Defaults to 512MiB.
+	Reserve services.Bytes `koanf:"reserve"`
+	// QueueLimit is how many tasks may wait; one more is refused as busy.
+	// Defaults to 256.
+	QueueLimit int `koanf:"queueLimit"`
+	// Ageing is the wait that makes up for one step of priority: with 30s, a
+	// normal task that has waited 30 s goes before a high one that just came.
+	// Defaults to 30s.
+	Ageing time.Duration `koanf:"ageing"`
+}
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config {
+	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second}
+}
+
+// Validate gives every bad value, its key relative to this section.
+func (c Config) Validate() []error {
+	var errs []error
+	if c.MaxMemory < 16*services.MiB {
+		errs = append(errs, fmt.Errorf("maxMemory: must be at least 16MiB, got %s", c.MaxMemory))
+	}
+	if c.Reserve < 0 {
+		errs = append(errs, fmt.Errorf("reserve: must not be negative, got %s", c.Reserve))
+	}
+	if c.QueueLimit < 1 {
+		errs = append(errs, fmt.Errorf("queueLimit: must be at least 1, got %d", c.QueueLimit))
+	}
+	if c.Ageing <= 0 {
+		errs = append(errs, fmt.Errorf("ageing: must be above zero, got %s", c.Ageing))
+	}
+	return errs
+}
+
+// ServiceLimit bounds one service.
+type ServiceLimit struct {
+	// MaxMemory of the service's models and running tasks together.
+	MaxMemory services.Bytes
+	// Runs that may go on at once, at least 1.
+	Runs int
+}

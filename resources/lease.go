@@ -1,0 +1,105 @@
+package resources
+
+import (
+	"context"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Lease is the right to run one task with so many bytes. Its methods are for
+// the task's own goroutine; Release may be called from any.
+type Lease struct {
+	manager  *Manager
+	account  *account
+	service  string
+	priority services.Priority
+
+	// Guarded by Manager.mu. bytes is zero until the lease is granted.
+	bytes    services.Bytes
+	slot     bool
+	since    time.Time
+	released bool
+}
+
+// leaseKey finds the lease in a context.
+type leaseKey struct{}
+
+// Bind gives a context that carries the lease, so that a model which the task
+// loads takes its bytes from the lease.
+func (l *Lease) Bind(ctx context.Context) context.Context {
+	return context.WithValue(ctx, leaseKey{}, l)
+}
+
+// Bytes still leased.
+func (l *Lease) Bytes() services.Bytes {
+	l.manager.mu.Lock()
+	defer l.manager.mu.Unlock()
+	return l.bytes
+}
+
+// Release gives bytes and slot back. Calling it twice does nothing.
+func (l *Lease) Release() {
+	m := l.manager
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l.released {
+		return
+	}
+	l.released = true
+	l.account.leased -= l.bytes
+	l.bytes = 0
+	l.dropSlot()
+	m.grant()
+}
+
+// dropSlot gives the run slot back and learns how long it was held. The caller
+// holds mu.
+func (l *Lease) dropSlot() {
+	if !l.slot {
+		return
+	}
+	l.slot = false
+	a := l.account
+	a.running--
+	held := max(time.Since(l.since), time.Microsecond)
+	if a.holds == 0 {
+		a.holds, a.shortest = held, held
+		return
+	}
+	a.holds += (held - a.holds) / 8
+	a.shortest = min(a.shortest, held)
+}
+
+// Yield lets a waiting task of the same service run first, where its turn is
+// before this one's would be if it came now; the bytes stay leased. It returns
+// once the slot is back, or with ctx's error, after which the task must end.
+func (l *Lease) Yield(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m := l.manager
+	m.mu.Lock()
+	turn := time.Now().Add(-time.Duration(l.priority) * m.cfg.Ageing)
+	if l.released || !l.slot || !m.goesFirst(l.account, turn) {
+		m.mu.Unlock()
+		return nil
+	}
+	w := &waiter{turn: turn, account: l.account, lease: l, granted: make(chan struct{})}
+	l.dropSlot()
+	m.insert(w)
+	m.grant()
+	m.mu.Unlock()
+	return m.wait(ctx, w)
+}
+
+// goesFirst tells whether a task of the service that lacks only a slot waits
+// with a turn before the given one. The caller holds mu.
+func (m *Manager) goesFirst(a *account, turn time.Time) bool {
+	for _, w := range m.queue {
+		if w.account == a && w.turn.Before(turn) {
+			return w.bytes <= m.free() && (!m.cfg.Enabled || a.leased+a.resident+w.bytes <= a.limit.MaxMemory)
+		}
+	}
+	return false
+}

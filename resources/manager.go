@@ -1,0 +1,209 @@
+package resources
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Manager hands out leases on the budget, in order of priority and age. Safe
+// for concurrent use.
+type Manager struct {
+	cfg     Config
+	budget  Budget
+	log     *slog.Logger
+	metrics *metrics
+
+	mu        sync.Mutex
+	accounts  map[string]*account
+	queue     []*waiter // in the order of their turn
+	residents []*resident
+	evicting  bool
+	closed    bool
+	// evictions are waited for by Close.
+	evictions sync.WaitGroup
+}
+
+// account is one service's share of the books.
+type account struct {
+	limit    ServiceLimit
+	running  int
+	leased   services.Bytes
+	resident services.Bytes
+	// holds is a moving average of how long a run holds its slot, and shortest
+	// the least that was seen; zero before the first.
+	holds, shortest time.Duration
+}
+
+// NewManager makes a manager for the services with limits; a service without
+// one gets no lease.
+func NewManager(cfg Config, budget Budget, limits map[string]ServiceLimit, reg prometheus.Registerer, log *slog.Logger) *Manager {
+	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account, len(limits))}
+	for service, limit := range limits {
+		m.accounts[service] = &account{limit: limit}
+	}
+	m.metrics = newMetrics(reg, m)
+	return m
+}
+
+// Budget that the manager shares out.
+func (m *Manager) Budget() Budget { return m.budget }
+
+// Request for a lease.
+type Request struct {
+	Service string
+	// Bytes the task needs at its peak.
+	Bytes    services.Bytes
+	Priority services.Priority
+	// Deadline after which the task is of no use; zero means none.
+	Deadline time.Time
+}
+
+// Acquire waits until the task may run. It refuses at once, with a fault, a
+// task that is too large ever to fit, one that finds the queue full, and one
+// that is sure to start after its deadline.
+func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
+	m.mu.Lock()
+	w, err := m.enqueue(req)
+	if err != nil {
+		m.mu.Unlock()
+		return nil, err
+	}
+	m.grant()
+	m.mu.Unlock()
+	if err := m.wait(ctx, w); err != nil {
+		return nil, err
+	}
+	return w.lease, nil
+}
+
+// enqueue checks a request and lines it up. The caller holds mu.
+func (m *Manager) enqueue(req Request) (*waiter, error) {
+	account := m.accounts[req.Service]
+	if account == nil {
+		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
+	}
+	if m.closed {
+		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
+	}
+	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && req.Bytes > limit {
+		return nil, services.Faultf(services.KindTooLarge,
+			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(req.Bytes), req.Bytes, req.Service, int64(limit), limit)
+	}
+	if len(m.queue) >= m.cfg.QueueLimit {
+		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
+		fault.RetryAfter = m.turnIn(account)
+		return nil, fault
+	}
+	now := time.Now()
+	w := &waiter{
+		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
+		bytes:   req.Bytes,
+		account: account,
+		granted: make(chan struct{}),
+		lease:   &Lease{manager: m, account: account, service: req.Service, priority: req.Priority},
+	}
+	ahead := m.insert(w)
+	if !req.Deadline.IsZero() {
+		// Nothing ran faster than the shortest run, so this start is the soonest.
+		soonest := now.Add(time.Duration(ahead/account.limit.Runs) * account.shortest)
+		if account.running >= account.limit.Runs && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
+			m.remove(w)
+			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
+			fault.RetryAfter = m.turnIn(account)
+			return nil, fault
+		}
+	}
+	return w, nil
+}
+
+// turnIn guesses when a newcomer to the service would start. The caller holds mu.
+func (m *Manager) turnIn(a *account) time.Duration {
+	waiting := 0
+	for _, w := range m.queue {
+		if w.account == a {
+			waiting++
+		}
+	}
+	hold := max(a.holds, 100*time.Millisecond)
+	rounds := math.Ceil(float64(waiting+1) / float64(a.limit.Runs))
+	return time.Duration(rounds) * hold
+}
+
+// wait blocks until w is granted or ctx ends; a grant that comes too late is
+// given back.
+func (m *Manager) wait(ctx context.Context, w *waiter) error {
+	started := time.Now()
+	select {
+	case <-w.granted:
+	case <-ctx.Done():
+		m.mu.Lock()
+		queued := m.remove(w)
+		m.mu.Unlock()
+		if !queued {
+			// The grant came at the same time.
+			w.lease.Release()
+		}
+		return fmt.Errorf("wait for memory and a run slot: %w", ctx.Err())
+	}
+	m.metrics.wait.Observe(time.Since(started).Seconds())
+	if w.refused != nil {
+		return w.refused
+	}
+	return nil
+}
+
+// free is what the budget has left; below zero when a model was loaded beyond
+// its lease. The caller holds mu.
+func (m *Manager) free() services.Bytes {
+	if !m.cfg.Enabled {
+		return math.MaxInt64
+	}
+	free := m.budget.Bytes
+	for _, a := range m.accounts {
+		free -= a.leased + a.resident
+	}
+	return free
+}
+
+// Usage is a view of the books.
+type Usage struct {
+	Budget services.Bytes
+	// Leased by running tasks, Resident by loaded models.
+	Leased, Resident services.Bytes
+	Running, Waiting int
+}
+
+// Usage tells how much of the budget is taken.
+func (m *Manager) Usage() Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue)}
+	for _, a := range m.accounts {
+		u.Leased += a.leased
+		u.Resident += a.resident
+		u.Running += a.running
+	}
+	return u
+}
+
+// Close refuses new tasks and those that wait, and waits for evictions that
+// are under way. Leases that are held stay valid.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	for _, w := range m.queue {
+		w.refused = services.Faultf(services.KindUnavailable, "the server is shutting down")
+		close(w.granted)
+	}
+	m.queue = nil
+	m.mu.Unlock()
+	m.evictions.Wait()
+}

@@ -1,0 +1,37 @@
+package resources
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics of the budget. What the books hold is read when it is scraped.
+type metrics struct {
+	wait      prometheus.Histogram
+	evictions *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
+	gauge := func(name, help string, value func(Usage) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(m.Usage()) })
+	}
+	set := &metrics{
+		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "grym_lease_wait_seconds",
+			Help:    "Time that tasks waited for memory and a run slot.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
+		}),
+		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grym_evictions_total",
+			Help: "Models unloaded to make room.",
+		}, []string{"service"}),
+	}
+	reg.MustRegister(set.wait, set.evictions,
+		gauge("grym_memory_budget_bytes", "Memory that models and running tasks may use.", func(u Usage) float64 { return float64(u.Budget) }),
+		gauge("grym_lease_reserved_bytes", "Memory leased by running tasks.", func(u Usage) float64 { return float64(u.Leased) }),
+		gauge("grym_model_resident_bytes", "Memory held by loaded models.", func(u Usage) float64 { return float64(u.Resident) }),
+		gauge("grym_inference_running", "Tasks that hold a run slot.", func(u Usage) float64 { return float64(u.Running) }),
+		gauge("grym_inference_pending", "Tasks that wait for memory or a run slot.", func(u Usage) float64 { return float64(u.Waiting) }),
+	)
+	for service := range m.accounts {
+		set.evictions.WithLabelValues(service)
+	}
+	return set
+}

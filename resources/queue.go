@@ -1,0 +1,92 @@
+package resources
+
+import (
+	"slices"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// waiter is a task that waits for its lease, or one that gave up its run slot
+// and waits for another.
+type waiter struct {
+	// turn orders the queue, the earliest first: the time of arrival, moved by
+	// one ageing step for each step of priority. So a task overtakes less urgent
+	// ones, but none that has waited long enough.
+	turn    time.Time
+	bytes   services.Bytes
+	account *account
+	lease   *Lease
+	// granted is closed once the lease is the waiter's, or refused is set.
+	granted chan struct{}
+	refused error
+}
+
+// insert lines w up and tells how many of its service are ahead. The caller holds mu.
+func (m *Manager) insert(w *waiter) (ahead int) {
+	at, _ := slices.BinarySearchFunc(m.queue, w, func(have, want *waiter) int {
+		if have.turn.After(want.turn) {
+			return 1
+		}
+		return -1 // equal turns keep their order of arrival
+	})
+	for _, other := range m.queue[:at] {
+		if other.account == w.account {
+			ahead++
+		}
+	}
+	m.queue = slices.Insert(m.queue, at, w)
+	return ahead
+}
+
+// remove takes w out of the queue and tells whether it was there. The caller holds mu.
+func (m *Manager) remove(w *waiter) bool {
+	at := slices.Index(m.queue, w)
+	if at < 0 {
+		return false
+	}
+	m.queue = slices.Delete(m.queue, at, at+1)
+	return true
+}
+
+// grant gives leases to whoever's turn it is. A task that lacks a run slot is
+// passed over, since only its own service can help it. One that lacks bytes
+// holds back everybody behind it who wants bytes from the same pot, or small
+// tasks would starve it for ever; meanwhile idle models are evicted for it.
+// The caller holds mu.
+func (m *Manager) grant() {
+	short := make(map[*account]bool)
+	shortOfAll := false
+	left := m.queue[:0:0]
+	for _, w := range m.queue {
+		a := w.account
+		switch {
+		case a.running >= a.limit.Runs:
+		case w.bytes == 0:
+			m.give(w)
+			continue
+		case shortOfAll || short[a]:
+		case m.cfg.Enabled && a.leased+a.resident+w.bytes > a.limit.MaxMemory:
+			short[a] = true
+			m.evictFor(a)
+		case w.bytes > m.free():
+			shortOfAll = true
+			m.evictFor(nil)
+		default:
+			m.give(w)
+			continue
+		}
+		left = append(left, w)
+	}
+	m.queue = left
+}
+
+// give makes w the holder of its lease. The caller holds mu.
+func (m *Manager) give(w *waiter) {
+	w.account.running++
+	w.account.leased += w.bytes
+	w.lease.bytes += w.bytes
+	w.lease.slot = true
+	w.lease.since = time.Now()
+	close(w.granted)
+}

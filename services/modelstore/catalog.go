@@ -1,0 +1,191 @@
+package modelstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// maxJSONBytes bounds the configuration files of a model folder. The largest
+// known, a tokenizer with 250,000 entries, has 17 MB.
+const maxJSONBytes = 32 << 20
+
+// validName keeps a model's name from leaving the models folder.
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// Origins of a folder.
+const (
+	OriginEmbedded = "embedded"
+	OriginFolder   = "folder"
+)
+
+// Catalog lists model folders. A folder on disk shadows an embedded one of its
+// name, and is seen from the moment it is there. Safe for concurrent use.
+type Catalog struct {
+	embedded fs.FS
+	dir      string
+}
+
+// NewCatalog joins the folders of an embedded file system with those under
+// dir. The directory need not exist.
+func NewCatalog(embedded fs.FS, dir string) *Catalog {
+	return &Catalog{embedded: embedded, dir: dir}
+}
+
+// Folder is one model's files.
+type Folder struct {
+	Name   string
+	Origin string
+	files  fs.FS
+	// dir is the folder on disk, empty for an embedded one.
+	dir string
+}
+
+// Find gives the folder of that name. The fault is not found, and lists the
+// names there are of the given model type.
+func (c *Catalog) Find(name, modelType string) (Folder, error) {
+	if validName.MatchString(name) {
+		if folder, ok := c.find(name); ok {
+			return folder, nil
+		}
+	}
+	known := make([]string, 0, 4)
+	for _, folder := range c.List(modelType) {
+		known = append(known, folder.Name)
+	}
+	return Folder{}, services.Faultf(services.KindNotFound, "model %q does not exist; there is %s", name, strings.Join(known, ", "))
+}
+
+func (c *Catalog) find(name string) (Folder, bool) {
+	dir := filepath.Join(c.dir, name)
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return Folder{Name: name, Origin: OriginFolder, files: os.DirFS(dir), dir: dir}, true
+	}
+	if info, err := fs.Stat(c.embedded, name); err == nil && info.IsDir() {
+		if sub, err := fs.Sub(c.embedded, name); err == nil {
+			return Folder{Name: name, Origin: OriginEmbedded, files: sub}, true
+		}
+	}
+	return Folder{}, false
+}
+
+// List gives every folder whose config.json has that model_type, by name.
+// Folders that are not models of any kind are left out.
+func (c *Catalog) List(modelType string) []Folder {
+	names := make(map[string]bool)
+	for _, root := range []fs.FS{c.embedded, os.DirFS(c.dir)} {
+		entries, err := fs.ReadDir(root, ".")
+		if err != nil {
+			// No models folder is the usual case.
+			continue
+		}
+		for _, entry := range entries {
+			names[entry.Name()] = validName.MatchString(entry.Name())
+		}
+	}
+	var folders []Folder
+	for name, valid := range names {
+		if !valid {
+			continue
+		}
+		if folder, ok := c.find(name); ok && folder.ModelType() == modelType {
+			folders = append(folders, folder)
+		}
+	}
+	slices.SortFunc(folders, func(a, b Folder) int { return strings.Compare(a.Name, b.Name) })
+	return folders
+}
+
+// ModelType is the model_type of config.json, empty where there is none.
+func (f Folder) ModelType() string {
+	var config struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := f.ReadJSON("config.json", &config); err != nil {
+		return ""
+	}
+	return config.ModelType
+}
+
+// ReadJSON decodes one of the folder's files. The error names the file.
+func (f Folder) ReadJSON(name string, into any) error {
+	data, err := f.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s/%s: %w", f.Name, name, err)
+	}
+	return nil
+}
+
+// ReadFile reads one of the folder's small files. The error names the file and
+// wraps fs.ErrNotExist where it is missing.
+func (f Folder) ReadFile(name string) ([]byte, error) {
+	info, err := fs.Stat(f.files, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", f.Name, name, cause(err))
+	}
+	if info.Size() > maxJSONBytes {
+		return nil, fmt.Errorf("%s/%s has %d bytes, more than %d", f.Name, name, info.Size(), maxJSONBytes)
+	}
+	data, err := fs.ReadFile(f.files, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", f.Name, name, cause(err))
+	}
+	return data, nil
+}
+
+// cause drops the operation and path that the fs package puts before an error.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// Graph locates an ONNX file by its base name: in the folder's root, or in
+// onnx/ as transformers.js lays folders out. bytes is the size of the graph
+// with its external weights.
+func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
+	for _, candidate := range []string{name, path.Join("onnx", name)} {
+		info, err := fs.Stat(f.files, candidate)
+		if err != nil {
+			continue
+		}
+		graph := onnx.Graph{Name: f.Name + "/" + candidate}
+		size := info.Size()
+		if external, err := fs.Stat(f.files, candidate+"_data"); err == nil {
+			size += external.Size()
+		}
+		if f.dir != "" {
+			graph.Path = filepath.Join(f.dir, filepath.FromSlash(candidate))
+		} else if graph.Data, err = fs.ReadFile(f.files, candidate); err != nil {
+			return onnx.Graph{}, 0, fmt.Errorf("%s/%s: %w", f.Name, candidate, cause(err))
+		}
+		return graph, services.Bytes(size), nil
+	}
+	return onnx.Graph{}, 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
+}
+
+// Modified is when the folder's config.json was last changed; zero for an
+// embedded folder.
+func (f Folder) Modified() time.Time {
+	info, err := fs.Stat(f.files, "config.json")
+	if err != nil || f.Origin == OriginEmbedded {
+		return time.Time{}
+	}
+	return info.ModTime()
+}

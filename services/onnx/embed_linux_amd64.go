@@ -1,0 +1,6 @@
+package onnx
+
+import "embed"
+
+//go:embed lib/linux_amd64
+var embeddedLibrary embed.FS

@@ -1,0 +1,6 @@
+package onnx
+
+import "embed"
+
+//go:embed lib/linux_arm64
+var embeddedLibrary embed.FS

@@ -1,0 +1,123 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Wire types of the protocol buffer encoding.
+const (
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
+)
+
+var errMalformed = errors.New("malformed protocol buffer")
+
+// message is a protocol buffer message, or one field of it, inside a file. It
+// reads what is asked for and skips the rest without touching it, so that a
+// model of gigabytes costs a few reads.
+type message struct {
+	file     *window
+	pos, end int64
+	// varint holds the value of a field of that wire type.
+	varint uint64
+}
+
+func newMessage(r io.ReaderAt, size int64) *message {
+	return &message{file: &window{r: r}, end: size}
+}
+
+// each calls visit for every field of the message, in order. A field of wire
+// type bytes is given as a message over its content.
+func (m *message) each(visit func(field int, m *message) error) error {
+	for pos := m.pos; pos < m.end; {
+		key, next, err := m.file.uvarint(pos, m.end)
+		if err != nil {
+			return err
+		}
+		field := message{file: m.file, pos: next, end: next}
+		switch key & 7 {
+		case wireVarint:
+			field.varint, next, err = m.file.uvarint(next, m.end)
+		case wireFixed64:
+			next += 8
+		case wireFixed32:
+			next += 4
+		case wireBytes:
+			var length uint64
+			length, next, err = m.file.uvarint(next, m.end)
+			if err == nil && length > uint64(m.end-next) {
+				err = fmt.Errorf("%w: a field of %d bytes ends beyond the file, which is cut short or not a model", errMalformed, length)
+			}
+			field.pos, field.end = next, next+int64(length)
+			next = field.end
+		default:
+			err = fmt.Errorf("%w: wire type %d at byte %d", errMalformed, key&7, pos)
+		}
+		if err == nil && next > m.end {
+			err = fmt.Errorf("%w: a field ends beyond its message", errMalformed)
+		}
+		if err != nil {
+			return err
+		}
+		if err := visit(int(key>>3), &field); err != nil {
+			return err
+		}
+		pos = next
+	}
+	return nil
+}
+
+// text reads the content of a string field.
+func (m *message) text() (string, error) {
+	if m.end-m.pos > maxNameBytes {
+		return "", fmt.Errorf("%w: a name of %d bytes", errMalformed, m.end-m.pos)
+	}
+	name := make([]byte, m.end-m.pos)
+	if _, err := m.file.r.ReadAt(name, m.pos); err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return string(name), nil
+}
+
+// window is a buffered view of a file.
+type window struct {
+	r     io.ReaderAt
+	buf   [4096]byte
+	start int64
+	n     int
+}
+
+// uvarint reads an unsigned varint that must end before end, and gives the
+// position behind it.
+func (w *window) uvarint(pos, end int64) (value uint64, next int64, err error) {
+	for shift := uint(0); shift < 64; shift += 7 {
+		if pos >= end {
+			return 0, 0, fmt.Errorf("%w: it ends within a number", errMalformed)
+		}
+		b, err := w.at(pos)
+		if err != nil {
+			return 0, 0, err
+		}
+		pos++
+		value |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			return value, pos, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("%w: a number is too long", errMalformed)
+}
+
+func (w *window) at(pos int64) (byte, error) {
+	if pos < w.start || pos >= w.start+int64(w.n) {
+		n, err := w.r.ReadAt(w.buf[:], pos)
+		if n == 0 {
+			return 0, fmt.Errorf("read at byte %d: %w", pos, err)
+		}
+		w.start, w.n = pos, n
+	}
+	return w.buf[pos-w.start], nil
+}

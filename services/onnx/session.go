@@ -1,0 +1,247 @@
+package onnx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ErrClosed is wrapped by a run on a session that has been closed.
+var ErrClosed = errors.New("session is closed")
+
+// Graph is where a session's model comes from: a file, or bytes that are
+// already in memory (an embedded model). Path wins, so that large weights are
+// never read into the Go heap.
+type Graph struct {
+	// Name for errors, as "wav2vec2-tiny/model.onnx".
+	Name string
+	Path string
+	Data []byte
+}
+
+// SessionConfig sizes a session.
+type SessionConfig struct {
+	// Threads that work on one operator, at least 1.
+	Threads int
+	// Concurrent tells that other runs share the cores, so that idle threads
+	// must sleep rather than spin.
+	Concurrent bool
+}
+
+// Session is one loaded graph. Safe for concurrent use: runs go on side by
+// side, and Close waits for them.
+type Session struct {
+	name      string
+	signature Signature
+	inputs    []string
+	outputs   []string
+	runtime   *Runtime
+
+	// mu is held for reading by runs and for writing by Close.
+	mu      sync.RWMutex
+	session *ort.DynamicAdvancedSession
+}
+
+// OpenSession reads the graph's inputs and outputs, checks them against the
+// contract, and only then loads the weights. A graph that does not fit fails
+// with ErrContract.
+func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig) (*Session, error) {
+	signature, err := graph.signature()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+	}
+	inputs, outputs, err := contract.check(signature)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+	}
+	options, err := cfg.options()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+	}
+	// ONNX Runtime copies the options into the session.
+	defer func() { _ = options.Destroy() }()
+
+	var session *ort.DynamicAdvancedSession
+	if graph.Path != "" {
+		session, err = ort.NewDynamicAdvancedSession(graph.Path, inputs, outputs, options)
+	} else {
+		session, err = ort.NewDynamicAdvancedSessionWithONNXData(graph.Data, inputs, outputs, options)
+	}
+	if err != nil {
+		// A failed load has allocated and freed much of the model.
+		TrimMemory()
+		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+	}
+	r.sessions.Add(1)
+	return &Session{
+		name: graph.Name, signature: signature, inputs: inputs, outputs: outputs,
+		runtime: r, session: session,
+	}, nil
+}
+
+func (g Graph) signature() (Signature, error) {
+	if g.Path == "" {
+		return ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
+	}
+	file, err := os.Open(g.Path)
+	if err != nil {
+		return Signature{}, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return Signature{}, err
+	}
+	return ReadSignature(file, info.Size())
+}
+
+func (c SessionConfig) options() (*ort.SessionOptions, error) {
+	options, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	spin := "1"
+	if c.Concurrent {
+		spin = "0"
+	}
+	err = errors.Join(
+		options.SetIntraOpNumThreads(max(1, c.Threads)),
+		options.SetInterOpNumThreads(1),
+		options.SetExecutionMode(ort.ExecutionModeSequential),
+		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
+	)
+	if err != nil {
+		return nil, errors.Join(err, options.Destroy())
+	}
+	return options, nil
+}
+
+// Signature of the graph.
+func (s *Session) Signature() Signature { return s.signature }
+
+// HasInput tells whether the graph takes an optional input of the contract.
+func (s *Session) HasInput(name string) bool {
+	for _, input := range s.inputs {
+		if input == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Run feeds the inputs by name and gives the outputs by name; an input of the
+// contract that the graph lacks may be left out. The caller closes the outputs.
+//
+// When ctx ends, ONNX Runtime is told to stop and Run returns ctx's error once
+// it has: it looks between operators, so that takes as long as the slowest one.
+// Native work never outlives Run. A float output that holds NaN or an infinity
+// fails with ErrNonFinite.
+func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[string]*Tensor, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.session == nil {
+		return nil, fmt.Errorf("run %s: %w", s.name, ErrClosed)
+	}
+	in := make([]ort.Value, len(s.inputs))
+	for i, name := range s.inputs {
+		tensor := inputs[name]
+		if tensor == nil || tensor.value == nil {
+			return nil, fmt.Errorf("run %s: input %s is missing", s.name, name)
+		}
+		in[i] = tensor.value
+	}
+	out := make([]ort.Value, len(s.outputs))
+	if err := s.run(ctx, in, out); err != nil {
+		return nil, err
+	}
+	// The tensors lend Go memory to native code.
+	runtime.KeepAlive(inputs)
+	return s.collect(out)
+}
+
+// run calls ONNX Runtime and stops it when ctx ends.
+func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("run %s: %w", s.name, err)
+	}
+	options, err := ort.NewRunOptions()
+	if err != nil {
+		return services.Internal(err, "the inference engine failed")
+	}
+	terminated := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(terminated)
+		_ = options.Terminate()
+	})
+	err = s.session.RunWithOptions(in, out, options)
+	if !stop() {
+		// Terminate may be writing to the options that are about to go.
+		<-terminated
+	}
+	_ = options.Destroy()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("run %s: %w", s.name, ctx.Err())
+	default:
+		fault := services.Internal(fmt.Errorf("run %s: %w", s.name, err), "the inference engine failed")
+		fault.Transient = outOfMemory(err)
+		return fault
+	}
+}
+
+// outOfMemory guesses from the text, because the binding drops the error code.
+// Only this failure may pass: on the CPU every other one repeats itself.
+func outOfMemory(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "allocate") || strings.Contains(text, "bad_alloc")
+}
+
+func (s *Session) collect(out []ort.Value) (map[string]*Tensor, error) {
+	tensors := make(map[string]*Tensor, len(out))
+	var failed error
+	for i, value := range out {
+		tensor, err := fromValue(value)
+		if err == nil {
+			tensors[s.outputs[i]] = tensor
+			err = tensor.checkFinite(s.outputs[i])
+		}
+		failed = errors.Join(failed, err)
+	}
+	if failed != nil {
+		for _, tensor := range tensors {
+			tensor.Close()
+		}
+		return nil, services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+	}
+	return tensors, nil
+}
+
+// Close waits for running work, destroys the session and returns its memory to
+// the system. Calling it twice does nothing.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return nil
+	}
+	err := s.session.Destroy()
+	s.session = nil
+	s.runtime.sessions.Add(-1)
+	TrimMemory()
+	if err != nil {
+		return fmt.Errorf("close %s: %w", s.name, err)
+	}
+	return nil
+}

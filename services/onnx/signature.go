@@ -1,0 +1,191 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ErrNotONNX is wrapped when a file does not parse as an ONNX model.
+var ErrNotONNX = errors.New("not a readable ONNX model")
+
+// Bounds on what a model file may claim about itself.
+const (
+	maxTensors    = 4096
+	maxNameBytes  = 4096
+	maxDimensions = 64
+)
+
+// Signature is what a graph takes and gives.
+type Signature struct {
+	Inputs, Outputs []TensorInfo
+}
+
+// TensorInfo describes one input or output of a graph.
+type TensorInfo struct {
+	Name string
+	// Type as ONNX numbers them; see ElementType.
+	Type ElementType
+	// Dims has -1 for a dimension that is not fixed; nil for an unknown rank.
+	Dims []int64
+}
+
+// String gives "name type[dims]", with a question mark for an open dimension.
+func (t TensorInfo) String() string {
+	if t.Dims == nil {
+		return fmt.Sprintf("%s %s of unknown rank", t.Name, t.Type)
+	}
+	dims := make([]string, len(t.Dims))
+	for i, d := range t.Dims {
+		dims[i] = "?"
+		if d >= 0 {
+			dims[i] = fmt.Sprint(d)
+		}
+	}
+	return fmt.Sprintf("%s %s[%s]", t.Name, t.Type, strings.Join(dims, ","))
+}
+
+// ElementType of a tensor, numbered as in ONNX's TensorProto.DataType.
+type ElementType int32
+
+// The element types that models here use.
+const (
+	Float32 ElementType = 1
+	Int64   ElementType = 7
+	Bool    ElementType = 9
+	Float16 ElementType = 10
+)
+
+// String gives ONNX's name in lower case.
+func (e ElementType) String() string {
+	names := []string{"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64", "uint32", "uint64"}
+	if int(e) < len(names) && e >= 0 {
+		return names[e]
+	}
+	return fmt.Sprintf("type %d", int32(e))
+}
+
+// Field numbers of onnx.proto that lead to the graph's inputs and outputs.
+const (
+	modelGraph       = 7
+	graphInitializer = 5
+	graphInput       = 11
+	graphOutput      = 12
+	tensorName       = 8
+	valueName        = 1
+	valueType        = 2
+	typeTensor       = 1
+	tensorTypeElem   = 1
+	tensorTypeShape  = 2
+	shapeDim         = 1
+	dimValue         = 1
+)
+
+// ReadSignature reads a graph's inputs and outputs from an ONNX file without
+// reading its weights, following onnx.proto. The binding can tell them only by
+// loading the model a second time. Initialisers that old exporters list among
+// the inputs are left out. The error wraps ErrNotONNX.
+func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
+	var sig Signature
+	found := false
+	initializers := make(map[string]bool)
+	err := newMessage(r, size).each(func(field int, m *message) error {
+		if field != modelGraph {
+			return nil
+		}
+		found = true
+		return m.each(func(field int, m *message) error {
+			switch field {
+			case graphInitializer:
+				return m.readInitializer(initializers)
+			case graphInput:
+				return m.readTensorInfo(&sig.Inputs)
+			case graphOutput:
+				return m.readTensorInfo(&sig.Outputs)
+			}
+			return nil
+		})
+	})
+	if err == nil && (!found || len(sig.Outputs) == 0) {
+		err = errors.New("it holds no graph")
+	}
+	if err != nil {
+		return Signature{}, fmt.Errorf("%w: %w", ErrNotONNX, err)
+	}
+	inputs := sig.Inputs[:0]
+	for _, input := range sig.Inputs {
+		if !initializers[input.Name] {
+			inputs = append(inputs, input)
+		}
+	}
+	sig.Inputs = inputs
+	return sig, nil
+}
+
+func (m *message) readInitializer(names map[string]bool) error {
+	return m.each(func(field int, m *message) error {
+		if field != tensorName {
+			return nil
+		}
+		name, err := m.text()
+		// Only names that shadow an input matter, and there are few inputs; the
+		// bound keeps a hostile file from filling memory.
+		if err == nil && len(names) < 1<<20 {
+			names[name] = true
+		}
+		return err
+	})
+}
+
+func (m *message) readTensorInfo(list *[]TensorInfo) error {
+	if len(*list) == maxTensors {
+		return fmt.Errorf("more than %d inputs or outputs", maxTensors)
+	}
+	var info TensorInfo
+	err := m.each(func(field int, m *message) (err error) {
+		switch field {
+		case valueName:
+			info.Name, err = m.text()
+		case valueType:
+			err = m.each(func(field int, m *message) error {
+				if field != typeTensor {
+					return nil
+				}
+				return m.readTensorType(&info)
+			})
+		}
+		return err
+	})
+	*list = append(*list, info)
+	return err
+}
+
+func (m *message) readTensorType(info *TensorInfo) error {
+	return m.each(func(field int, m *message) error {
+		switch field {
+		case tensorTypeElem:
+			info.Type = ElementType(m.varint)
+		case tensorTypeShape:
+			info.Dims = []int64{}
+			return m.each(func(field int, m *message) error {
+				if field != shapeDim {
+					return nil
+				}
+				if len(info.Dims) == maxDimensions {
+					return fmt.Errorf("more than %d dimensions", maxDimensions)
+				}
+				dim := int64(-1)
+				err := m.each(func(field int, m *message) error {
+					if field == dimValue {
+						dim = int64(m.varint)
+					}
+					return nil
+				})
+				info.Dims = append(info.Dims, dim)
+				return err
+			})
+		}
+		return nil
+	})
+}

@@ -1,0 +1,6 @@
+//go:build !(linux && cgo)
+
+package onnx
+
+// TrimMemory does nothing where the C allocator has no such call.
+func TrimMemory() {}
