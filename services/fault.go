@@ -50,7 +50,7 @@ type FieldError struct {
 type Fault struct {
 	Kind    Kind
 	Message string
-	// Fields that are wrong, all of them, for KindInvalid and KindTooLarge.
+	// Fields that are wrong, all of them, where the fault is the request's.
 	Fields []FieldError
 	// RetryAfter is an honest guess of when to try again; zero where none is known.
 	RetryAfter time.Duration

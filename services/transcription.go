@@ -9,9 +9,6 @@ type TranscribeParams struct {
 	// Language of the speech, for the answer only: a CTC model knows the
 	// language it was trained on and no other.
 	Language string `json:"language,omitempty"`
-	// WindowSeconds cuts longer audio into windows of this length; 0 asks for
-	// one run over the whole clip. Nil leaves the choice to the service.
-	WindowSeconds *float64 `json:"window_seconds,omitempty"`
 }
 
 // Transcription is the result of TaskTranscribe.

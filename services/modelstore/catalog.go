@@ -64,7 +64,9 @@ func (c *Catalog) Find(name, modelType string) (Folder, error) {
 	for _, folder := range c.List(modelType) {
 		known = append(known, folder.Name)
 	}
-	return Folder{}, services.Faultf(services.KindNotFound, "model %q does not exist; there is %s", name, strings.Join(known, ", "))
+	return Folder{}, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", name, strings.Join(known, ", "))},
+	}}
 }
 
 func (c *Catalog) find(name string) (Folder, bool) {

@@ -1,0 +1,56 @@
+package api
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Config of the HTTP server. Nothing here can change live.
+type Config struct {
+	// Listen is the address, host and port; port 0 picks a free one. Defaults to
+	// 127.0.0.1:8080.
+	Listen string `koanf:"listen"`
+	// MaxUpload bounds the body of a request. Defaults to 256MiB.
+	MaxUpload services.Bytes `koanf:"maxUpload"`
+	// HeaderTimeout for a request's header, UploadTimeout for its body. Default
+	// to 10s and 5m.
+	HeaderTimeout time.Duration `koanf:"headerTimeout"`
+	UploadTimeout time.Duration `koanf:"uploadTimeout"`
+	// ShutdownDelay between the probes turning unready and the listener
+	// closing, so that load balancers notice. Defaults to 0.
+	ShutdownDelay time.Duration `koanf:"shutdownDelay"`
+	// DrainTimeout for requests under way when the server stops; what runs
+	// longer is cancelled. Defaults to 30s.
+	DrainTimeout time.Duration `koanf:"drainTimeout"`
+}
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config {
+	return Config{
+		Listen: "127.0.0.1:8080", MaxUpload: 256 * services.MiB,
+		HeaderTimeout: 10 * time.Second, UploadTimeout: 5 * time.Minute, DrainTimeout: 30 * time.Second,
+	}
+}
+
+// Validate gives every bad value, its key relative to this section.
+func (c Config) Validate() []error {
+	var errs []error
+	if _, err := net.ResolveTCPAddr("tcp", c.Listen); err != nil || c.Listen == "" {
+		errs = append(errs, fmt.Errorf("listen: must be host:port, got %q", c.Listen))
+	}
+	if c.MaxUpload < 1 {
+		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
+	}
+	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout, "drainTimeout": c.DrainTimeout} {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s: must be above zero, got %s", key, d))
+		}
+	}
+	if c.ShutdownDelay < 0 {
+		errs = append(errs, fmt.Errorf("shutdownDelay: must not be negative, got %s", c.ShutdownDelay))
+	}
+	return errs
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/go-chi/chi/v5"
+	middleware "github.com/oapi-codegen/nethttp-middleware"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Executor runs tasks; the orchestrator implements it.
+type Executor interface {
+	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
+}
+
+// Services lists what can run; the orchestrator's registry implements it.
+type Services interface {
+	List() []*orchestrator.Registration
+	Lookup(name string) (*orchestrator.Registration, error)
+}
+
+// HealthView is what the probes tell.
+type HealthView struct {
+	Phase string
+	Since time.Time
+	// Reasons why the server is not ready; empty when it is.
+	Reasons []string
+	Memory  gen.MemoryUse
+	Tasks   gen.TaskCounts
+	// Breakers that are open, by service.
+	BreakerOpen map[string]bool
+	// Problems of services that are not ready, by service.
+	Problems map[string]string
+}
+
+// Dependencies of the handler.
+type Dependencies struct {
+	Executor Executor
+	Services Services
+	Health   func() HealthView
+	// Metrics serves the Prometheus exposition.
+	Metrics http.Handler
+	Version gen.Version
+	// SpoolDir takes uploads while they are worked on.
+	SpoolDir string
+	Log      *slog.Logger
+}
+
+// handlers implements the generated strict interface.
+type handlers struct {
+	Dependencies
+	cfg Config
+	// document is the contract as JSON.
+	document []byte
+}
+
+// NewHandler builds the whole HTTP surface.
+func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
+	spec, err := gen.GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded contract: %w", err)
+	}
+	h := &handlers{Dependencies: deps, cfg: cfg}
+	if h.document, err = spec.MarshalJSON(); err != nil {
+		return nil, fmt.Errorf("encode the embedded contract: %w", err)
+	}
+	problems := &problem.Writer{
+		Log:       deps.Log,
+		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
+		OpenAI:    openAIPath,
+	}
+	return h.routes(spec, problems), nil
+}
+
+// openAIPath tells the routes that OpenAI's clients use.
+func openAIPath(path string) bool {
+	return path == "/v1/audio/transcriptions" || path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
+}
+
+// routes mounts middleware and generated routes. The id comes first, so that
+// every answer and log line has it; the log next, so that it sees refusals;
+// then what refuses, the cheapest first. Every error hook leads to one writer.
+func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
+	router := chi.NewRouter()
+	router.Use(withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.limitBody, withRequest)
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
+	})
+	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
+	})
+	strict := gen.NewStrictHandlerWithOptions(h, nil, gen.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, decodeFault(err)) },
+		ResponseErrorHandlerFunc: problems.Write,
+	})
+	gen.HandlerWithOptions(strict, gen.ChiServerOptions{
+		BaseRouter:       router,
+		Middlewares:      []gen.MiddlewareFunc{validator(spec, problems)},
+		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
+	})
+	return router
+}
+
+// validator checks parameters against the contract. Bodies are left out: the
+// validator would read an upload into memory, and the upload's fields are
+// checked while they stream by.
+func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
+	return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
+		DoNotValidateServers: true,
+		Options:              openapi3filter.Options{ExcludeRequestBody: true, MultiError: true},
+		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ middleware.ErrorHandlerOpts) {
+			problems.Write(w, r, validationFault(err))
+		},
+	})
+}
+
+// validationFault names each parameter that the contract does not allow.
+func validationFault(err error) error {
+	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
+	var several openapi3.MultiError
+	if !errors.As(err, &several) {
+		several = openapi3.MultiError{err}
+	}
+	for _, one := range several {
+		var request *openapi3filter.RequestError
+		if !errors.As(one, &request) || request.Parameter == nil {
+			fault.Message = "the request does not fit the contract"
+			continue
+		}
+		problem := request.Reason
+		var schema *openapi3.SchemaError
+		if errors.As(one, &schema) {
+			problem = fmt.Sprintf("is %q: %s", fmt.Sprint(schema.Value), schema.Reason)
+		}
+		fault.Fields = append(fault.Fields, services.FieldError{Field: request.Parameter.Name, Problem: problem})
+	}
+	return fault
+}
+
+// bindFault explains a parameter that the generated code could not read.
+func bindFault(err error) error {
+	var invalid *gen.InvalidParamFormatError
+	var required *gen.RequiredHeaderError
+	switch {
+	case errors.As(err, &invalid):
+		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
+	case errors.As(err, &required):
+		return services.Invalidf(required.ParamName, "is missing")
+	}
+	return &services.Fault{Kind: services.KindInvalid, Message: "a parameter cannot be read", Err: err}
+}
+
+// decodeFault explains a body that the generated code could not take.
+func decodeFault(err error) error {
+	if errors.Is(err, http.ErrNotMultipart) || errors.Is(err, http.ErrMissingBoundary) {
+		return &services.Fault{Kind: services.KindUnsupported, Message: "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it", Err: err}
+	}
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		return err
+	}
+	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
+}

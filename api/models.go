@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ListModels implements gen.StrictServerInterface.
+func (h *handlers) ListModels(context.Context, gen.ListModelsRequestObject) (gen.ListModelsResponseObject, error) {
+	return gen.ListModels200JSONResponse{Object: gen.ModelListObjectList, Data: h.models()}, nil
+}
+
+// GetModel implements gen.StrictServerInterface.
+func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject) (gen.GetModelResponseObject, error) {
+	var known []string
+	for _, m := range h.models() {
+		if m.Id == request.Model {
+			return gen.GetModel200JSONResponse(m), nil
+		}
+		known = append(known, m.Id)
+	}
+	return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", request.Model, strings.Join(known, ", "))},
+	}}
+}
+
+func (h *handlers) models() []gen.Model {
+	models := []gen.Model{}
+	for _, entry := range h.Services.List() {
+		for _, status := range entry.Service.Status().Models {
+			m := gen.Model{
+				Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
+				Service: entry.Describe().Name, State: string(status.State), LoadedBytes: int64(status.Bytes),
+			}
+			if !status.Created.IsZero() {
+				m.Created = status.Created.Unix()
+			}
+			if status.Problem != "" {
+				m.Problem = &status.Problem
+			}
+			models = append(models, m)
+		}
+	}
+	return models
+}

@@ -1,0 +1,166 @@
+// Package problem turns an error into the HTTP answer for it: the one table
+// from fault kinds to status codes, and the one writer behind every error hook
+// of the router, the generated code and the validator. It knows faults, not
+// routes' business.
+package problem
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// row is how one kind of fault looks over HTTP.
+type row struct {
+	status int
+	title  string
+	// openAIType and openAICode are what OpenAI's clients map to their classes.
+	openAIType, openAICode string
+}
+
+// table is the only place where a kind becomes a status.
+var table = map[services.Kind]row{
+	services.KindInvalid:     {http.StatusBadRequest, "Invalid request", "invalid_request_error", "invalid_value"},
+	services.KindUnsupported: {http.StatusUnsupportedMediaType, "Unsupported format", "invalid_request_error", "unsupported_format"},
+	services.KindNotFound:    {http.StatusNotFound, "Not found", "invalid_request_error", "not_found"},
+	services.KindTooLarge:    {http.StatusRequestEntityTooLarge, "Too large", "invalid_request_error", "too_large"},
+	services.KindBusy:        {http.StatusTooManyRequests, "Busy", "rate_limit_error", "busy"},
+	services.KindUnavailable: {http.StatusServiceUnavailable, "Unavailable", "server_error", "unavailable"},
+	// The client that cancelled is gone; the status is for the log, as nginx has it.
+	services.KindCancelled: {499, "Cancelled", "invalid_request_error", "cancelled"},
+	services.KindTimeout:   {http.StatusGatewayTimeout, "Timed out", "server_error", "timeout"},
+	services.KindInternal:  {http.StatusInternalServerError, "Internal error", "server_error", "internal"},
+}
+
+// HTTPError is an error of the HTTP layer itself, which no service has a kind
+// for: no such route, a method that a route lacks, a forbidden origin.
+type HTTPError struct {
+	Status  int
+	Slug    string
+	Title   string
+	Message string
+}
+
+// Error gives the message for the client.
+func (e *HTTPError) Error() string { return e.Message }
+
+// Writer writes error answers. Safe for concurrent use.
+type Writer struct {
+	// Log gets the cause of every internal error, with the request's id.
+	Log *slog.Logger
+	// RequestID finds the id of a request.
+	RequestID func(*http.Request) string
+	// OpenAI tells whether a path answers in the shape of OpenAI's errors.
+	OpenAI func(path string) bool
+}
+
+// answer is an error on its way out.
+type answer struct {
+	row
+	slug       string
+	detail     string
+	fields     []services.FieldError
+	retryAfter int
+	requestID  string
+}
+
+// Write answers a request with an error. What the client may see is the
+// fault's own text; its cause goes to the log.
+func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
+	a := w.answer(r, err)
+	if a.status >= http.StatusInternalServerError {
+		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status, "error", err)
+	}
+	body, contentType := a.problem(), "application/problem+json"
+	if w.OpenAI(r.URL.Path) {
+		body, contentType = a.openAI(), "application/json"
+	}
+	if a.retryAfter > 0 {
+		rw.Header().Set("Retry-After", strconv.Itoa(a.retryAfter))
+	}
+	rw.Header().Set("Content-Type", contentType)
+	rw.WriteHeader(a.status)
+	encoder := json.NewEncoder(rw)
+	encoder.SetEscapeHTML(false)
+	// The client may be gone, and there is no other way to tell it.
+	_ = encoder.Encode(body)
+}
+
+func (w *Writer) answer(r *http.Request, err error) answer {
+	a := answer{requestID: w.RequestID(r)}
+	var httpErr *HTTPError
+	if errors.As(err, &httpErr) {
+		a.row = row{httpErr.Status, httpErr.Title, "invalid_request_error", httpErr.Slug}
+		a.slug, a.detail = httpErr.Slug, httpErr.Message
+		return a
+	}
+	kind := services.KindOf(err)
+	a.row, a.slug = table[kind], string(kind)
+	a.detail = a.title
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		a.detail, a.fields = fault.Detail(), fault.Fields
+		// A client that waits too little asks in vain, so round up.
+		a.retryAfter = int(math.Ceil(fault.RetryAfter.Seconds()))
+	}
+	if kind == services.KindBusy || kind == services.KindUnavailable {
+		a.retryAfter = max(a.retryAfter, 1)
+	}
+	return a
+}
+
+// problemBody is RFC 9457's object with our members.
+type problemBody struct {
+	Type      string         `json:"type"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	RequestID string         `json:"request_id"`
+	Errors    []fieldProblem `json:"errors,omitempty"`
+}
+
+type fieldProblem struct {
+	Field   string `json:"field"`
+	Problem string `json:"problem"`
+}
+
+func (a answer) problem() any {
+	body := problemBody{
+		Type: "urn:grym-synth:problem:" + a.slug, Title: a.title, Status: a.status,
+		Detail: a.detail, RequestID: a.requestID,
+	}
+	for _, f := range a.fields {
+		body.Errors = append(body.Errors, fieldProblem{f.Field, f.Problem})
+	}
+	return body
+}
+
+// openAIBody is the object that OpenAI's clients read.
+type openAIBody struct {
+	Error openAIError `json:"error"`
+}
+
+type openAIError struct {
+	Message   string  `json:"message"`
+	Type      string  `json:"type"`
+	Param     *string `json:"param"`
+	Code      string  `json:"code"`
+	RequestID string  `json:"request_id"`
+}
+
+func (a answer) openAI() any {
+	e := openAIError{Message: a.detail, Type: a.openAIType, Code: a.openAICode, RequestID: a.requestID}
+	if len(a.fields) > 0 {
+		e.Param = &a.fields[0].Field
+		if a.status == http.StatusNotFound {
+			e.Code = strings.ToLower(a.fields[0].Field) + "_not_found"
+		}
+	}
+	return openAIBody{Error: e}
+}

@@ -1,0 +1,162 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// maxFieldBytes bounds a form field that is not a file.
+const maxFieldBytes = 64 << 10
+
+// upload is a form that has been received: its fields in memory, its file on
+// disk. Close removes the file.
+type upload struct {
+	fields map[string][]string
+	file   *spooledFile
+}
+
+// spooledFile is an upload on disk; it can be opened as often as needed.
+type spooledFile struct {
+	path string
+	size int64
+}
+
+// Open implements services.AudioSource.
+func (f *spooledFile) Open() (io.ReadSeekCloser, error) { return os.Open(f.path) }
+
+// Size implements services.AudioSource.
+func (f *spooledFile) Size() int64 { return f.size }
+
+// Close removes the file.
+func (u *upload) Close() error {
+	if u.file == nil {
+		return nil
+	}
+	return os.Remove(u.file.path)
+}
+
+// audio is the uploaded file, nil where none came.
+func (u *upload) audio() services.AudioSource {
+	if u.file == nil {
+		return nil
+	}
+	return u.file
+}
+
+// receive reads a form with at most one file, in the field "file", and only the
+// other fields named, in any order. Every bad field is told in one fault. The
+// caller closes the upload, also after an error.
+func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []string) (*upload, error) {
+	control := http.NewResponseController(exchangeOf(ctx).w)
+	_ = control.SetReadDeadline(time.Now().Add(h.cfg.UploadTimeout)) // unsupported in tests without a connection
+	u := &upload{fields: make(map[string][]string)}
+	bad := &services.Fault{Kind: services.KindInvalid}
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = h.receivePart(u, part, known, bad)
+		}
+		if err != nil {
+			return u, h.receiveFault(err)
+		}
+	}
+	// The server notices a hang-up only once it has read the body to its end. The
+	// deadline must go with it: net/http takes its passing for a hang-up.
+	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
+		return u, h.receiveFault(err)
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	if u.file == nil {
+		bad.Fields = append(bad.Fields, services.FieldError{Field: "file", Problem: "is missing; send the recording as form field file, as curl -F file=@speech.wav does"})
+	}
+	if len(bad.Fields) > 0 {
+		return u, bad
+	}
+	return u, nil
+}
+
+func (h *handlers) receivePart(u *upload, part *multipart.Part, known []string, bad *services.Fault) error {
+	defer part.Close()
+	name := part.FormName()
+	complain := func(format string, args ...any) {
+		bad.Fields = append(bad.Fields, services.FieldError{Field: name, Problem: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case name == "file" && u.file != nil:
+		complain("came twice; one recording a request")
+	case name == "file":
+		return h.spool(u, part)
+	case !slices.Contains(known, name):
+		complain("is not known; the fields are file, %s", strings.Join(known, ", "))
+	default:
+		value, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+		if err != nil {
+			return err
+		}
+		if len(value) > maxFieldBytes {
+			complain("has more than %d bytes", maxFieldBytes)
+			return nil
+		}
+		u.fields[name] = append(u.fields[name], string(value))
+	}
+	return nil
+}
+
+// spool writes the file to disk, so that memory does not grow with it.
+func (h *handlers) spool(u *upload, part io.Reader) error {
+	file, err := os.CreateTemp(h.SpoolDir, "upload-*")
+	if err != nil {
+		return &spoolError{err}
+	}
+	u.file = &spooledFile{path: file.Name()}
+	u.file.size, err = io.Copy(spoolWriter{file}, part)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = &spoolError{closeErr}
+	}
+	return err
+}
+
+// spoolWriter tells a full disk from a client that stopped sending.
+type spoolWriter struct{ file *os.File }
+
+func (s spoolWriter) Write(p []byte) (int, error) {
+	n, err := s.file.Write(p)
+	if err != nil {
+		err = &spoolError{err}
+	}
+	return n, err
+}
+
+type spoolError struct{ err error }
+
+func (e *spoolError) Error() string { return e.err.Error() }
+func (e *spoolError) Unwrap() error { return e.err }
+
+// receiveFault explains why a form could not be received.
+func (h *handlers) receiveFault(err error) error {
+	var tooLarge *http.MaxBytesError
+	var spool *spoolError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the request has more than %d bytes (%s), which is the limit", tooLarge.Limit, services.Bytes(tooLarge.Limit)), Err: err}
+	case errors.As(err, &spool):
+		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &services.Fault{Kind: services.KindInvalid, Message: fmt.Sprintf("the upload took longer than %s", h.cfg.UploadTimeout), Err: err}
+	default:
+		return &services.Fault{Kind: services.KindInvalid, Message: "the form breaks off or is malformed", Err: err}
+	}
+}

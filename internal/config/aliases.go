@@ -1,0 +1,64 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/knadh/koanf/v2"
+)
+
+// aliases are the names of the reference architecture's SystemHardeningConfig
+// for settings that have another key here.
+var aliases = map[string]string{
+	"systemHardening.enableHealthMonitoring":      "systemHardening.healthMonitoring.enabled",
+	"systemHardening.enablePerformanceMonitoring": "systemHardening.performanceMonitoring.enabled",
+	"systemHardening.enableErrorRecovery":         "systemHardening.errorRecovery.enabled",
+	"systemHardening.enableResourceManagement":    "systemHardening.resourceManagement.enabled",
+	"systemHardening.healthCheckIntervalMs":       "systemHardening.healthMonitoring.checkInterval",
+	"systemHardening.performanceCheckIntervalMs":  "systemHardening.performanceMonitoring.checkInterval",
+	"systemHardening.maxResourceMemory":           "systemHardening.resourceManagement.maxMemory",
+}
+
+// recoverableList names the services that may be recovered, all others not.
+const recoverableList = "systemHardening.recoverableServices"
+
+// recoverableKeys of the services that the list can name.
+var recoverableKeys = map[string]string{
+	"audioProcessor": "services.audioProcessor.recoverable",
+	"modelService":   "services.modelService.recoverable",
+	"wav2vec2":       "services.wav2vec2.recoverable",
+}
+
+// translateAliases replaces other names by ours. A setting that one source
+// gives under both names with different values is an error.
+func translateAliases(k *koanf.Koanf) error {
+	var errs []error
+	move := func(alias, key string, value any) {
+		if k.Exists(key) && !reflect.DeepEqual(k.Get(key), value) {
+			errs = append(errs, fmt.Errorf("%s is %v, but %s, another name of it, is %v", key, k.Get(key), alias, value))
+			return
+		}
+		errs = append(errs, k.Set(key, value))
+	}
+	for alias, key := range aliases {
+		if k.Exists(alias) {
+			move(alias, key, k.Get(alias))
+			k.Delete(alias)
+		}
+	}
+	if k.Exists(recoverableList) {
+		named := make(map[string]bool)
+		for _, name := range k.Strings(recoverableList) {
+			if _, ok := recoverableKeys[name]; !ok {
+				errs = append(errs, fmt.Errorf("%s: there is no service %q", recoverableList, name))
+			}
+			named[name] = true
+		}
+		for name, key := range recoverableKeys {
+			move(recoverableList, key, named[name])
+		}
+		k.Delete(recoverableList)
+	}
+	return errors.Join(errs...)
+}

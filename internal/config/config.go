@@ -1,0 +1,195 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/resources"
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/wav2vec2"
+)
+
+// Config is every setting. It is never changed once loaded.
+type Config struct {
+	// DataDir holds what the server stores. One process uses it at a time.
+	// Defaults to ./data.
+	DataDir string `koanf:"dataDir"`
+
+	API             api.Config       `koanf:"api"`
+	Log             Log              `koanf:"log"`
+	Models          Models           `koanf:"models"`
+	ONNX            onnx.Config      `koanf:"onnx"`
+	Readiness       Readiness        `koanf:"readiness"`
+	Hardening       hardening.Config `koanf:"hardening"`
+	SystemHardening SystemHardening  `koanf:"systemHardening"`
+	Services        Services         `koanf:"services"`
+}
+
+// Log says what is logged.
+type Log struct {
+	// Level is debug, info, warn or error. Defaults to info.
+	Level slog.Level `koanf:"level"`
+	// Format is json, text, or auto: text on a terminal, json elsewhere.
+	// Defaults to auto.
+	Format string `koanf:"format"`
+}
+
+// Models says where model folders are.
+type Models struct {
+	// Dir has one folder for each model beyond the embedded ones. Defaults to
+	// models in the data folder.
+	Dir string `koanf:"dir"`
+}
+
+// Readiness says what the readiness probe stands for.
+type Readiness struct {
+	// Required services must be ready for the server to be. Defaults to wav2vec2.
+	Required []string `koanf:"required"`
+}
+
+// SystemHardening has the keys of the reference architecture.
+type SystemHardening struct {
+	HealthMonitoring      Monitoring       `koanf:"healthMonitoring"`
+	PerformanceMonitoring Monitoring       `koanf:"performanceMonitoring"`
+	ErrorRecovery         ErrorRecovery    `koanf:"errorRecovery"`
+	ResourceManagement    resources.Config `koanf:"resourceManagement"`
+}
+
+// Monitoring switches a monitor.
+type Monitoring struct {
+	Enabled bool `koanf:"enabled"`
+	// CheckInterval between two looks.
+	CheckInterval time.Duration `koanf:"checkInterval"`
+}
+
+// ErrorRecovery bounds the recovery of a service.
+type ErrorRecovery struct {
+	Enabled bool `koanf:"enabled"`
+	// MaxAttempts in a row.
+	MaxAttempts int `koanf:"maxAttempts"`
+}
+
+// Services has a section for each service.
+type Services struct {
+	AudioProcessor ServiceLimits `koanf:"audioProcessor"`
+	// ModelService has the defaults of every model service.
+	ModelService ServiceLimits `koanf:"modelService"`
+	Wav2Vec2     Wav2Vec2      `koanf:"wav2vec2"`
+}
+
+// ServiceLimits are the settings that every service has.
+type ServiceLimits struct {
+	// MaxMemory of the service's models and tasks together. Defaults to 4GB for
+	// model services and 2GB for audioProcessor.
+	MaxMemory services.Bytes `koanf:"maxMemory"`
+	// Recoverable services are restarted when they fail. Defaults to true.
+	Recoverable bool `koanf:"recoverable"`
+}
+
+// Wav2Vec2 is the section of the wav2vec2 service.
+type Wav2Vec2 struct {
+	ServiceLimits   `koanf:",squash"`
+	wav2vec2.Config `koanf:",squash"`
+	// Runs at once; the cores are shared between them. 0 means one for every two
+	// cores. Defaults to 0.
+	Runs int `koanf:"runs"`
+}
+
+// Default gives every default. The limits of single model services are empty:
+// they come from services.modelService unless set.
+func Default() Config {
+	return Config{
+		DataDir:   "data",
+		API:       api.DefaultConfig(),
+		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
+		Readiness: Readiness{Required: []string{wav2vec2.Name}},
+		Hardening: hardening.DefaultConfig(),
+		SystemHardening: SystemHardening{
+			HealthMonitoring:      Monitoring{Enabled: true, CheckInterval: 30 * time.Second},
+			PerformanceMonitoring: Monitoring{Enabled: true, CheckInterval: 5 * time.Second},
+			ErrorRecovery:         ErrorRecovery{Enabled: true, MaxAttempts: 3},
+			ResourceManagement:    resources.DefaultConfig(),
+		},
+		Services: Services{
+			AudioProcessor: ServiceLimits{MaxMemory: 2_000_000_000, Recoverable: true},
+			ModelService:   ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true},
+			Wav2Vec2:       Wav2Vec2{Config: wav2vec2.DefaultConfig()},
+		},
+	}
+}
+
+// ModelsDir is where model folders are looked for.
+func (c Config) ModelsDir() string {
+	if c.Models.Dir != "" {
+		return c.Models.Dir
+	}
+	return filepath.Join(c.DataDir, "models")
+}
+
+// ParallelRuns of the wav2vec2 service, and the threads for each.
+func (c Config) ParallelRuns() (runs, threads int) {
+	cores := runtime.GOMAXPROCS(0)
+	runs = c.Services.Wav2Vec2.Runs
+	if runs == 0 {
+		runs = max(1, cores/2)
+	}
+	return runs, max(1, cores/runs)
+}
+
+// validate gives every bad value with its full key.
+func (c Config) validate() []error {
+	var errs []error
+	section := func(key string, found []error) {
+		for _, err := range found {
+			errs = append(errs, fmt.Errorf("%s.%w", key, err))
+		}
+	}
+	if c.DataDir == "" {
+		errs = append(errs, fmt.Errorf("dataDir: must name a folder"))
+	}
+	if f := c.Log.Format; f != "auto" && f != "json" && f != "text" {
+		errs = append(errs, fmt.Errorf("log.format: must be auto, json or text, got %q", f))
+	}
+	for _, name := range c.Readiness.Required {
+		if name != wav2vec2.Name {
+			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, wav2vec2.Name))
+		}
+	}
+	section("api", c.API.Validate())
+	section("hardening", c.Hardening.Validate())
+	h := c.SystemHardening
+	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())
+	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())
+	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.validate())
+	if h.ErrorRecovery.MaxAttempts < 1 {
+		errs = append(errs, fmt.Errorf("systemHardening.errorRecovery.maxAttempts: must be at least 1, got %d", h.ErrorRecovery.MaxAttempts))
+	}
+	section("services.audioProcessor", c.Services.AudioProcessor.validate())
+	section("services.modelService", c.Services.ModelService.validate())
+	w := c.Services.Wav2Vec2
+	section("services.wav2vec2", append(w.ServiceLimits.validate(), w.Config.Validate()...))
+	if w.Runs < 0 || w.Runs > 256 {
+		errs = append(errs, fmt.Errorf("services.wav2vec2.runs: must be 0 to 256, got %d", w.Runs))
+	}
+	return errs
+}
+
+func (m Monitoring) validate() []error {
+	if m.CheckInterval < 100*time.Millisecond {
+		return []error{fmt.Errorf("checkInterval: must be at least 100ms, got %s", m.CheckInterval)}
+	}
+	return nil
+}
+
+func (l ServiceLimits) validate() []error {
+	if l.MaxMemory < 16*services.MiB {
+		return []error{fmt.Errorf("maxMemory: must be at least 16MiB, got %s", l.MaxMemory)}
+	}
+	return nil
+}

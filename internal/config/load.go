@@ -1,0 +1,248 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+)
+
+// Source is where settings come from beside the defaults.
+type Source struct {
+	// File is a YAML file; empty for none.
+	File string
+	// Environ lists variables as "NAME=value", as os.Environ does.
+	Environ []string
+	// Flags are values given on the command line, by key.
+	Flags map[string]string
+}
+
+// Names of environment variables that are not "GRYM_" with a key.
+const (
+	envPrefix    = "GRYM_"
+	envTestdata  = "GRYM_TESTDATA" // where the tests find reference files
+	envLibrary   = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
+	keyLibrary   = "onnx.libraryPath"
+	originNormal = "default"
+)
+
+// inherited settings take another key's value where nobody sets them.
+var inherited = map[string]string{
+	"services.wav2vec2.maxMemory":   "services.modelService.maxMemory",
+	"services.wav2vec2.recoverable": "services.modelService.recoverable",
+}
+
+// Loaded is a configuration with the origin of each setting.
+type Loaded struct {
+	Config
+	values *koanf.Koanf
+	// origins by key: "default", the file's name, a variable's, a flag's.
+	origins map[string]string
+}
+
+// Load reads and checks the whole configuration. The error joins every problem
+// there is, each with its key and where it comes from.
+func Load(source Source) (*Loaded, error) {
+	l := &Loaded{values: koanf.New("."), origins: make(map[string]string)}
+	defaults, err := defaultValues()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.values.Load(confmap.Provider(defaults, "."), nil); err != nil {
+		return nil, err
+	}
+	for _, key := range l.values.Keys() {
+		l.origins[key] = originNormal
+	}
+	known := append(l.values.Keys(), keysOf(inherited)...)
+	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, envLayer, flagLayer} {
+		set, err := layer(source, known)
+		if err == nil {
+			err = l.apply(set, known)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for key, from := range inherited {
+		if !l.values.Exists(key) {
+			l.origins[key] = from
+			if err := l.values.Set(key, l.values.Get(from)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := l.decode(); err != nil {
+		return nil, err
+	}
+	if errs := l.validate(); len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return l, nil
+}
+
+// defaultValues gives the defaults as nested maps, without what is inherited.
+func defaultValues() (map[string]any, error) {
+	values := make(map[string]any)
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
+	if err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(Default()); err != nil {
+		return nil, err
+	}
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(values, "."), nil); err != nil {
+		return nil, err
+	}
+	for key := range inherited {
+		k.Delete(key)
+	}
+	return k.Raw(), nil
+}
+
+// layer is one source's settings.
+type layer struct {
+	values *koanf.Koanf
+	// origin of a key, for people.
+	origin func(key string) string
+}
+
+func fileLayer(source Source, _ []string) (*layer, error) {
+	k := koanf.New(".")
+	name := filepath.Base(source.File)
+	if source.File != "" {
+		if err := k.Load(file.Provider(source.File), yaml.Parser()); err != nil {
+			return nil, fmt.Errorf("%s: %w", source.File, err)
+		}
+	}
+	return &layer{k, func(string) string { return name }}, nil
+}
+
+// envLayer maps GRYM_API__LISTEN to api.listen: two underscores between the
+// levels, and neither case nor a single underscore within a level matters.
+func envLayer(source Source, known []string) (*layer, error) {
+	byFolded := make(map[string]string, len(known))
+	for _, key := range known {
+		byFolded[strings.ToLower(key)] = key
+	}
+	names := make(map[string]string)
+	var unknown []error
+	k := koanf.New(".")
+	provider := env.Provider(".", env.Opt{
+		EnvironFunc: func() []string { return source.Environ },
+		TransformFunc: func(name, value string) (string, any) {
+			if name == envLibrary && value != "" {
+				names[keyLibrary] = name
+				return keyLibrary, value
+			}
+			if !strings.HasPrefix(name, envPrefix) || name == envTestdata {
+				return "", nil
+			}
+			folded := strings.ToLower(strings.TrimPrefix(name, envPrefix))
+			folded = strings.ReplaceAll(strings.ReplaceAll(folded, "__", "."), "_", "")
+			key, ok := byFolded[folded]
+			if !ok {
+				nearest := strings.ToUpper(strings.ReplaceAll(nearest(folded, known), ".", "__"))
+				unknown = append(unknown, fmt.Errorf("%s: no such setting; the nearest is %s%s", name, envPrefix, nearest))
+				return "", nil
+			}
+			if key == keyLibrary && names[key] == envLibrary || names[key] == "" {
+				names[key] = name
+			}
+			return key, value
+		},
+	})
+	if err := k.Load(provider, nil); err != nil {
+		return nil, err
+	}
+	// Where both name the library, our own variable decides, whatever the order.
+	for _, entry := range source.Environ {
+		if name, value, _ := strings.Cut(entry, "="); names[keyLibrary] == name {
+			if err := k.Set(keyLibrary, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &layer{k, func(key string) string { return names[key] }}, errors.Join(unknown...)
+}
+
+func flagLayer(source Source, _ []string) (*layer, error) {
+	k := koanf.New(".")
+	for key, value := range source.Flags {
+		if err := k.Set(key, value); err != nil {
+			return nil, err
+		}
+	}
+	return &layer{k, func(key string) string { return "--" + flagNames[key] }}, nil
+}
+
+// flagNames of the keys that have a flag.
+var flagNames = map[string]string{"api.listen": "listen", "dataDir": "data-dir"}
+
+// apply puts a layer over what is there, after refusing keys that do not exist.
+func (l *Loaded) apply(set *layer, known []string) error {
+	if err := translateAliases(set.values); err != nil {
+		return fmt.Errorf("%s: %w", set.origin(""), err)
+	}
+	var errs []error
+	for _, key := range set.values.Keys() {
+		if set.values.Get(key) == nil {
+			// An empty section.
+			set.values.Delete(key)
+			continue
+		}
+		if !slices.Contains(known, key) {
+			errs = append(errs, fmt.Errorf("%s: %s: no such setting; the nearest is %s", set.origin(key), key, nearest(key, known)))
+			continue
+		}
+		l.origins[key] = set.origin(key)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return l.values.Merge(set.values)
+}
+
+// nearest is the known key with the smallest edit distance.
+func nearest(key string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int {
+		return levenshtein.Distance(strings.ToLower(key), strings.ToLower(a), nil) - levenshtein.Distance(strings.ToLower(key), strings.ToLower(b), nil)
+	})
+}
+
+func keysOf(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// decode turns the values into the typed configuration. Problems are told with
+// their keys.
+func (l *Loaded) decode() error {
+	err := l.values.UnmarshalWithConf("", nil, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		TagName: "koanf", Result: &l.Config, WeaklyTypedInput: true, ErrorUnused: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), listHook),
+	}})
+	var several *mapstructure.Error
+	if errors.As(err, &several) {
+		return fmt.Errorf("configuration: %s", strings.Join(several.WrappedErrors(), "; "))
+	}
+	return err
+}
+
+// Environ gives the process's environment. It stands here because this package
+// alone reads it.
+func Environ() []string { return os.Environ() }

@@ -1,0 +1,40 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Guard protects the calls of one service.
+type Guard interface {
+	// Open tells whether calls are refused now, and when to try again.
+	Open() (retryAfter time.Duration, open bool)
+	// Refusal is the fault for a call that Open forbids.
+	Refusal() error
+	// Do calls fn under the guard's policies and returns once fn has.
+	Do(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// Admission hands out the right to run.
+type Admission interface {
+	// Acquire waits for so many bytes and a run slot of the service, or refuses
+	// with a fault.
+	Acquire(ctx context.Context, service string, bytes services.Bytes, priority services.Priority, deadline time.Time) (Lease, error)
+}
+
+// Lease is the right to run one task.
+type Lease interface {
+	// Bind gives the context that the task runs in.
+	Bind(ctx context.Context) context.Context
+	// Yield lets a waiting task of the service go first.
+	Yield(ctx context.Context) error
+	// Release ends the lease. Calling it twice does nothing.
+	Release()
+}
+
+// Observer is told how tasks end.
+type Observer interface {
+	TaskEnded(event services.TaskEvent)
+}

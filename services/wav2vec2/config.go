@@ -1,0 +1,34 @@
+package wav2vec2
+
+import "fmt"
+
+// Name of the service in the registry, in metrics and in requests.
+const Name = "wav2vec2"
+
+// Config of the service.
+type Config struct {
+	// DefaultModel transcribes requests that name none. Cannot change live.
+	// Defaults to wav2vec2-tiny.
+	DefaultModel string `koanf:"defaultModel"`
+	// MaxSeconds of audio in one request. Defaults to 30.
+	MaxSeconds float64 `koanf:"maxSeconds"`
+}
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config { return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 30} }
+
+// longestRun is the most audio that one run takes, in seconds: attention grows
+// with its square.
+const longestRun = 30
+
+// Validate gives every bad value, its key relative to this section.
+func (c Config) Validate() []error {
+	var errs []error
+	if c.DefaultModel == "" {
+		errs = append(errs, fmt.Errorf("defaultModel: must name a model"))
+	}
+	if c.MaxSeconds <= 0 || c.MaxSeconds > longestRun {
+		errs = append(errs, fmt.Errorf("maxSeconds: must be above 0 and at most %d, got %v", longestRun, c.MaxSeconds))
+	}
+	return errs
+}

@@ -1,0 +1,130 @@
+package wav2vec2
+
+import (
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ctcDecoder turns frames of logits into text, greedily: the best token of
+// each frame, repeats merged, blanks dropped. The rules are those of the
+// Wav2Vec2CTCTokenizer; see Graves et al., "Connectionist Temporal
+// Classification" (2006), for the method.
+type ctcDecoder struct {
+	tokens    []string
+	unknown   string
+	blank     string
+	delimiter string
+	lower     bool
+	cleanUp   bool
+	// secondsPerFrame is the hop length over the sample rate.
+	secondsPerFrame float64
+}
+
+// span is one token with the frames it covers, the end exclusive.
+type span struct {
+	text       string
+	start, end int
+}
+
+// decode reads logits of shape [frames, vocabulary].
+func (d *ctcDecoder) decode(logits []float32) (string, []services.Word) {
+	vocabulary := len(d.tokens)
+	ids := make([]int, len(logits)/vocabulary)
+	for frame := range ids {
+		ids[frame] = argmax(logits[frame*vocabulary : (frame+1)*vocabulary])
+	}
+	return d.decodeIDs(ids)
+}
+
+// argmax gives the first of the largest values.
+func argmax(values []float32) int {
+	best := 0
+	for i, v := range values {
+		if v > values[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// decodeIDs joins one token id per frame to text and words.
+func (d *ctcDecoder) decodeIDs(ids []int) (string, []services.Word) {
+	spans := d.merge(ids)
+	var text strings.Builder
+	for _, s := range spans {
+		text.WriteString(s.text)
+	}
+	return d.finish(text.String()), d.words(spans)
+}
+
+// merge joins runs of frames with one token and drops blanks. Runs are of equal
+// tokens, not of equal ids: two ids outside the vocabulary are one unknown.
+func (d *ctcDecoder) merge(ids []int) []span {
+	var spans []span
+	previous := ""
+	for frame, id := range ids {
+		token := d.unknown
+		if id >= 0 && id < len(d.tokens) {
+			token = d.tokens[id]
+		}
+		if frame > 0 && token == previous {
+			if token != d.blank {
+				spans[len(spans)-1].end = frame + 1
+			}
+			continue
+		}
+		previous = token
+		if token == d.blank {
+			continue
+		}
+		text := token
+		if token == d.delimiter {
+			text = " "
+		}
+		spans = append(spans, span{text: text, start: frame, end: frame + 1})
+	}
+	return spans
+}
+
+// words groups what stands between spaces.
+func (d *ctcDecoder) words(spans []span) []services.Word {
+	words := []services.Word{}
+	open := false
+	for _, s := range spans {
+		if s.text == " " {
+			open = false
+			continue
+		}
+		if !open {
+			words = append(words, services.Word{Start: float64(s.start) * d.secondsPerFrame})
+			open = true
+		}
+		word := &words[len(words)-1]
+		word.Text += s.text
+		word.End = float64(s.end) * d.secondsPerFrame
+	}
+	if d.lower {
+		for i := range words {
+			words[i].Text = strings.ToLower(words[i].Text)
+		}
+	}
+	return words
+}
+
+// punctuation is what clean_up_tokenization_spaces glues to the word before.
+var punctuation = strings.NewReplacer(
+	" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'",
+	" n't", "n't", " 'm", "'m", " 's", "'s", " 've", "'ve", " 're", "'re",
+)
+
+func (d *ctcDecoder) finish(text string) string {
+	text = strings.TrimSpace(text)
+	if d.cleanUp {
+		text = punctuation.Replace(text)
+	}
+	if d.lower {
+		text = strings.ToLower(text)
+	}
+	return text
+}

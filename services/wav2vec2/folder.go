@@ -1,0 +1,183 @@
+package wav2vec2
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/grym-synth/grym-synth/services/modelstore"
+)
+
+// modelType is config.json's model_type of the folders this service reads.
+const modelType = "wav2vec2"
+
+// ctcArchitecture is the head that transcription needs.
+const ctcArchitecture = "Wav2Vec2ForCTC"
+
+// folder is what a model folder's JSON files say. Values come from the files;
+// where a file leaves one out, from the defaults of the format.
+type folder struct {
+	Network      networkConfig
+	Preprocessor preprocessorConfig
+	Tokenizer    tokenizerConfig
+	// Tokens by id; an id without a token is the unknown token.
+	Tokens []string
+}
+
+// networkConfig is config.json.
+type networkConfig struct {
+	Architectures    []string `json:"architectures"`
+	VocabSize        int      `json:"vocab_size"`
+	HiddenSize       int64    `json:"hidden_size"`
+	IntermediateSize int64    `json:"intermediate_size"`
+	AttentionHeads   int64    `json:"num_attention_heads"`
+	ConvDim          []int64  `json:"conv_dim"`
+	ConvKernel       []int64  `json:"conv_kernel"`
+	ConvStride       []int64  `json:"conv_stride"`
+	PadTokenID       int      `json:"pad_token_id"`
+	AddAdapter       bool     `json:"add_adapter"`
+}
+
+// preprocessorConfig is preprocessor_config.json.
+type preprocessorConfig struct {
+	SamplingRate        int     `json:"sampling_rate"`
+	DoNormalize         bool    `json:"do_normalize"`
+	ReturnAttentionMask bool    `json:"return_attention_mask"`
+	PaddingValue        float32 `json:"padding_value"`
+	FeatureSize         int     `json:"feature_size"`
+}
+
+// tokenizerConfig is tokenizer_config.json.
+type tokenizerConfig struct {
+	PadToken      tokenText `json:"pad_token"`
+	UnkToken      tokenText `json:"unk_token"`
+	WordDelimiter tokenText `json:"word_delimiter_token"`
+	DoLowerCase   bool      `json:"do_lower_case"`
+	CleanUpSpaces bool      `json:"clean_up_tokenization_spaces"`
+}
+
+// tokenText is a token given as a string, or as an object with its content.
+type tokenText string
+
+// UnmarshalJSON reads both forms.
+func (t *tokenText) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err == nil {
+		if text != nil {
+			*t = tokenText(*text)
+		}
+		return nil
+	}
+	var object struct {
+		Content string `json:"content"`
+	}
+	if err := json.Unmarshal(data, &object); err != nil {
+		return errors.New("a token must be a string or an object with content")
+	}
+	*t = tokenText(object.Content)
+	return nil
+}
+
+// readFolder reads and checks the JSON files. The error names the file and the
+// value.
+func readFolder(files modelstore.Folder) (*folder, error) {
+	// Class defaults of the format, as of wav2vec2-base-960h.
+	f := &folder{
+		Network: networkConfig{
+			VocabSize: 32, HiddenSize: 768, IntermediateSize: 3072, AttentionHeads: 12,
+			ConvDim:    []int64{512, 512, 512, 512, 512, 512, 512},
+			ConvKernel: []int64{10, 3, 3, 3, 3, 2, 2},
+			ConvStride: []int64{5, 2, 2, 2, 2, 2, 2},
+		},
+		Preprocessor: preprocessorConfig{SamplingRate: 16000, DoNormalize: true, FeatureSize: 1},
+		Tokenizer:    tokenizerConfig{PadToken: "<pad>", UnkToken: "<unk>", WordDelimiter: "|"},
+	}
+	if err := files.ReadJSON("config.json", &f.Network); err != nil {
+		return nil, err
+	}
+	if err := files.ReadJSON("preprocessor_config.json", &f.Preprocessor); err != nil {
+		return nil, err
+	}
+	if err := files.ReadJSON("tokenizer_config.json", &f.Tokenizer); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := f.check(files.Name); err != nil {
+		return nil, err
+	}
+	return f, f.readVocabulary(files)
+}
+
+func (f *folder) check(name string) error {
+	n, p := f.Network, f.Preprocessor
+	switch {
+	case len(n.Architectures) > 0 && !slices.Contains(n.Architectures, ctcArchitecture):
+		return fmt.Errorf("%s/config.json: architectures is %v; transcription needs %s", name, n.Architectures, ctcArchitecture)
+	case len(n.ConvDim) == 0 || len(n.ConvDim) != len(n.ConvKernel) || len(n.ConvDim) != len(n.ConvStride):
+		return fmt.Errorf("%s/config.json: conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", name, len(n.ConvDim), len(n.ConvKernel), len(n.ConvStride))
+	case slices.Min(n.ConvDim) < 1 || slices.Min(n.ConvKernel) < 1 || slices.Min(n.ConvStride) < 1:
+		return fmt.Errorf("%s/config.json: conv_dim, conv_kernel and conv_stride must be above zero", name)
+	case n.VocabSize < 1 || n.HiddenSize < 1 || n.IntermediateSize < 1 || n.AttentionHeads < 1:
+		return fmt.Errorf("%s/config.json: vocab_size, hidden_size, intermediate_size and num_attention_heads must be above zero", name)
+	case n.AddAdapter:
+		return fmt.Errorf("%s/config.json: add_adapter is set; models with an adapter are not supported", name)
+	case p.SamplingRate < 1000 || p.SamplingRate > 192000:
+		return fmt.Errorf("%s/preprocessor_config.json: sampling_rate must be 1000 to 192000, got %d", name, p.SamplingRate)
+	case p.FeatureSize != 1:
+		return fmt.Errorf("%s/preprocessor_config.json: feature_size must be 1, got %d", name, p.FeatureSize)
+	}
+	return nil
+}
+
+func (f *folder) readVocabulary(files modelstore.Folder) error {
+	var ids map[string]int
+	if err := files.ReadJSON("vocab.json", &ids); err != nil {
+		return err
+	}
+	f.Tokens = make([]string, f.Network.VocabSize)
+	for i := range f.Tokens {
+		f.Tokens[i] = string(f.Tokenizer.UnkToken)
+	}
+	for token, id := range ids {
+		if id < 0 || id >= len(f.Tokens) {
+			return fmt.Errorf("%s/vocab.json: %q has id %d, outside vocab_size %d of config.json", files.Name, token, id, len(f.Tokens))
+		}
+		f.Tokens[id] = token
+	}
+	if _, ok := ids[string(f.Tokenizer.PadToken)]; !ok {
+		return fmt.Errorf("%s/vocab.json: the pad token %q, which is the CTC blank, is missing", files.Name, f.Tokenizer.PadToken)
+	}
+	return nil
+}
+
+// frames is how many logits frames so many samples give: no convolution pads,
+// so each takes floor((n-kernel)/stride)+1.
+func (n networkConfig) frames(samples int64) int64 {
+	for i := range n.ConvKernel {
+		if samples < n.ConvKernel[i] {
+			return 0
+		}
+		samples = (samples-n.ConvKernel[i])/n.ConvStride[i] + 1
+	}
+	return samples
+}
+
+// hop is the number of samples from one frame to the next.
+func (n networkConfig) hop() int64 {
+	hop := int64(1)
+	for _, stride := range n.ConvStride {
+		hop *= stride
+	}
+	return hop
+}
+
+// receptiveField is the number of samples that one frame sees: the least that
+// gives a frame at all.
+func (n networkConfig) receptiveField() int64 {
+	field := int64(1)
+	for i := len(n.ConvKernel) - 1; i >= 0; i-- {
+		field = (field-1)*n.ConvStride[i] + n.ConvKernel[i]
+	}
+	return field
+}
