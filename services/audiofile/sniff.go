@@ -1,0 +1,142 @@
+package audiofile
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
+
+// sniffBytes is how much of a file's beginning is looked at. Matroska puts the
+// name of its kind within it, and text shows itself.
+const sniffBytes = 512
+
+// isWAV tells whether a file begins as RIFF/WAVE or one of its 64-bit forms.
+func isWAV(head []byte) bool {
+	if len(head) < 12 || string(head[8:12]) != "WAVE" {
+		return false
+	}
+	switch string(head[:4]) {
+	case "RIFF", "RF64", "BW64":
+		return true
+	}
+	return false
+}
+
+// magic is a byte pattern at a fixed place.
+type magic struct {
+	at     int
+	prefix string
+	what   string
+}
+
+// magics are tried in order: the longer pattern of a family comes first.
+var magics = []magic{
+	{0, "fLaC", "a FLAC file"},
+	{28, "OpusHead", "an Ogg Opus file"},
+	{28, "\x01vorbis", "an Ogg Vorbis file"},
+	{0, "OggS", "an Ogg file"},
+	{0, "ID3", "an MP3 file"},
+	{4, "ftypM4A", "an M4A (MPEG-4 audio) file"},
+	{4, "ftypqt", "a QuickTime file"},
+	{4, "ftyp3gp", "a 3GPP file"},
+	{4, "ftyp", "an MP4 file"},
+	{8, "AIFF", "an AIFF file"},
+	{8, "AIFC", "an AIFF-C file"},
+	{0, "#!AMR", "an AMR file"},
+	{0, "caff", "a Core Audio (CAF) file"},
+	{0, ".snd", "a Sun audio (AU) file"},
+	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file"},
+	{0, "MThd", "a MIDI file"},
+	{0, "wvpk", "a WavPack file"},
+	{0, "MAC ", "a Monkey's Audio file"},
+	{0, "NIST_1A", "a NIST SPHERE file"},
+	{0, "RIFX", "a big-endian WAV (RIFX) file"},
+	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file"},
+	{8, "AVI ", "an AVI video"},
+	{8, "WEBP", "a WebP image"},
+	{0, "\x89PNG\r\n\x1a\n", "a PNG image"},
+	{0, "\xff\xd8\xff", "a JPEG image"},
+	{0, "GIF8", "a GIF image"},
+	{0, "%PDF", "a PDF document"},
+	{0, "PK\x03\x04", "a ZIP archive"},
+	{0, "\x1f\x8b", "a gzip archive"},
+	{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
+	{0, "\x7fELF", "a program"},
+	{0, "MZ", "a Windows program"},
+}
+
+// describe says what a file that is not WAV looks like, as "an MP3 file";
+// empty where nothing is recognised.
+func describe(head []byte) string {
+	for _, m := range magics {
+		if len(head) > m.at && bytes.HasPrefix(head[m.at:], []byte(m.prefix)) {
+			return m.what
+		}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte("\x1a\x45\xdf\xa3")):
+		if bytes.Contains(head, []byte("webm")) {
+			return "a WebM file"
+		}
+		return "a Matroska file"
+	case isMPEGFrame(head):
+		return "an MP3 file"
+	case isADTSFrame(head):
+		return "an AAC (ADTS) file"
+	}
+	return describeText(head)
+}
+
+// isMPEGFrame recognises a layer II or III frame header. Layer I is left out:
+// nobody uses it, and the UTF-16 byte order mark would be taken for it.
+func isMPEGFrame(head []byte) bool {
+	if len(head) < 4 || head[0] != 0xff || head[1]&0xe0 != 0xe0 {
+		return false
+	}
+	version, layer := head[1]>>3&3, head[1]>>1&3
+	bitrate, rate := head[2]>>4, head[2]>>2&3
+	return version != 1 && (layer == 1 || layer == 2) && bitrate != 15 && rate != 3
+}
+
+// isADTSFrame recognises raw AAC: the MPEG sync word with layer 0.
+func isADTSFrame(head []byte) bool {
+	return len(head) >= 4 && head[0] == 0xff && head[1]&0xf6 == 0xf0 && head[2]>>2&15 < 13
+}
+
+// describeText tells kinds of text apart, because a client that sends the
+// answer of another server, or base64, meets that most often.
+func describeText(head []byte) string {
+	if !isText(head) {
+		return ""
+	}
+	text := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(head), "\ufeff")))
+	switch {
+	case strings.HasPrefix(text, "uklgr"), strings.HasPrefix(text, "data:"):
+		return "base64 text; send the decoded bytes"
+	case strings.HasPrefix(text, "<!doctype html"), strings.HasPrefix(text, "<html"):
+		return "an HTML page"
+	case strings.HasPrefix(text, "<?xml"), strings.HasPrefix(text, "<"):
+		return "an XML document"
+	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):
+		return "JSON text"
+	}
+	return "text"
+}
+
+// isText accepts UTF-8 without control characters; the last rune may be cut.
+func isText(head []byte) bool {
+	if len(head) == 0 {
+		return false
+	}
+	for i := 0; i < len(head); {
+		r, n := utf8.DecodeRune(head[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return i > 0 && len(head)-i < utf8.UTFMax && !utf8.FullRune(head[i:])
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != '\f':
+			return false
+		}
+		i += n
+	}
+	return true
+}

@@ -1,0 +1,75 @@
+package audiofile
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestOtherFormatsAreNamed(t *testing.T) {
+	t.Parallel()
+	ogg := "OggS\x00\x02" + strings.Repeat("\x00", 20) + "\x01\x13"
+	for _, test := range []struct{ name, head, what string }{
+		{"MP3 with a tag", "ID3\x04\x00", "file is an MP3 file; accepted"},
+		{"MP3 without", "\xff\xfb\x90\x64\x00", "an MP3 file"},
+		{"MPEG 2 layer III", "\xff\xf3\x48\xc4", "an MP3 file"},
+		{"AAC", "\xff\xf1\x50\x80\x02", "an AAC (ADTS) file"},
+		{"FLAC", "fLaC\x00\x00\x00\x22", "a FLAC file"},
+		{"Ogg Vorbis", ogg + "\x01vorbis", "an Ogg Vorbis file"},
+		{"Ogg Opus", ogg + "OpusHead", "an Ogg Opus file"},
+		{"Ogg", "OggS\x00\x02", "an Ogg file"},
+		{"M4A", "\x00\x00\x00\x20ftypM4A \x00", "an M4A (MPEG-4 audio) file"},
+		{"MP4", "\x00\x00\x00\x20ftypisom\x00", "an MP4 file"},
+		{"QuickTime", "\x00\x00\x00\x14ftypqt  \x00", "a QuickTime file"},
+		{"WebM", "\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", "a WebM file"},
+		{"Matroska", "\x1a\x45\xdf\xa3\xa3\x42\x86\x81\x01\x42\x82\x88matroska", "a Matroska file"},
+		{"AIFF", "FORM\x00\x00\x10\x00AIFFCOMM", "an AIFF file"},
+		{"AIFF-C", "FORM\x00\x00\x10\x00AIFCCOMM", "an AIFF-C file"},
+		{"AMR", "#!AMR\n", "an AMR file"},
+		{"AU", ".snd\x00\x00\x00\x18", "a Sun audio (AU) file"},
+		{"WMA", "\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9", "a Windows Media"},
+		{"RIFX", "RIFX\x00\x00\x00\x24WAVEfmt ", "a big-endian WAV (RIFX) file"},
+		{"AVI", "RIFF\x24\x00\x00\x00AVI LIST", "an AVI video"},
+		{"PNG", "\x89PNG\r\n\x1a\n\x00", "a PNG image"},
+		{"JPEG", "\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"},
+		{"PDF", "%PDF-1.7", "a PDF document"},
+		{"ZIP", "PK\x03\x04\x14", "a ZIP archive"},
+		{"gzip", "\x1f\x8b\x08\x00", "a gzip archive"},
+		{"HTML", "  <!DOCTYPE html>\n<html>", "an HTML page"},
+		{"XML", "<?xml version=\"1.0\"?>", "an XML document"},
+		{"JSON", "{\"error\": \"not found\"}", "JSON text"},
+		{"base64", "UklGRiQAAABXQVZFZm10IBAAAAABAAEA", "base64 text; send the decoded bytes"},
+		{"data URL", "data:audio/wav;base64,UklGRiQ", "base64 text"},
+		{"text", "Hello, world\n", "file is text; accepted"},
+		{"text of other letters", "\ufeffПривет, мир", "is text"},
+		{"text cut within a letter", "na\xc3\xafve caf\xc3", "is text"},
+		{"noise", "\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x00\x00", "is not in an audio format that is known here"},
+		{"UTF-16 text is no MP3", "\xff\xfeh\x00i\x00", "is not in an audio format"},
+		{"RIFF of something else", "RIFF\x24\x00\x00\x00\x00\x01\x02\x03", "is not in an audio format"},
+		{"one byte", "\x00", "is not in an audio format"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := openBytes([]byte(test.head))
+			requireFault(t, err, services.KindUnsupported, test.what)
+		})
+	}
+}
+
+func TestLongTextIsCutForSniffing(t *testing.T) {
+	t.Parallel()
+	// 512 bytes end within a letter of two bytes.
+	_, err := openBytes([]byte("x" + strings.Repeat("é", 5000)))
+	requireFault(t, err, services.KindUnsupported, "file is text")
+}
+
+func TestIsText(t *testing.T) {
+	t.Parallel()
+	require.False(t, isText(nil))
+	require.False(t, isText([]byte("a\x00b")))
+	require.False(t, isText([]byte("a\xffbcdef")))
+	require.True(t, isText([]byte("a\tb\r\n")))
+}
