@@ -80,3 +80,6 @@ func (s *Server) Stop() error {
 	<-s.served
 	return err
 }
+
+// Close gives up a listener that was never started.
+func (s *Server) Close() error { return s.listener.Close() }

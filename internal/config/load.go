@@ -232,15 +232,14 @@ func keysOf(m map[string]string) []string {
 // decode turns the values into the typed configuration. Problems are told with
 // their keys.
 func (l *Loaded) decode() error {
-	err := l.values.UnmarshalWithConf("", nil, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+	err := l.values.UnmarshalWithConf("", &l.Config, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		TagName: "koanf", Result: &l.Config, WeaklyTypedInput: true, ErrorUnused: true,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), listHook),
 	}})
-	var several *mapstructure.Error
-	if errors.As(err, &several) {
-		return fmt.Errorf("configuration: %s", strings.Join(several.WrappedErrors(), "; "))
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
 	}
-	return err
+	return nil
 }
 
 // Environ gives the process's environment. It stands here because this package

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -31,17 +32,13 @@ func unpackEmbedded() (path string, release func() error, err error) {
 }
 
 func unpack(dst io.Writer, packed []byte) error {
-	// One decoder thread: the first megabytes are needed as soon as the last,
-	// and the other cores are still starting the server.
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	// Streamed through one thread and a small window: the whole library in the Go
+	// heap would stay in the resident set, and the other cores are busy starting.
+	decoder, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return err
 	}
 	defer decoder.Close()
-	library, err := decoder.DecodeAll(packed, nil)
-	if err != nil {
-		return err
-	}
-	_, err = dst.Write(library)
+	_, err = decoder.WriteTo(dst)
 	return err
 }

@@ -1,0 +1,61 @@
+# Everything is fetched by the targets that need it. `make help` lists them.
+
+GO       ?= go
+GOOS     ?= $(shell $(GO) env GOOS)
+GOARCH   ?= $(shell $(GO) env GOARCH)
+VERSION  ?= 0.1.0
+LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ARGS     ?=
+FUZZTIME ?= 30s
+
+export CGO_ENABLED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run build lib test fuzz bench lint generate parity soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
+	bin/grym-synth $(ARGS)
+
+build: $(LIBRARY) ## build bin/grym-synth, the library and the models inside
+	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
+
+lib: $(LIBRARY) ## fetch the ONNX Runtime library for this platform, by checksum
+
+# The tool runs here, whatever platform the library is for.
+$(LIBRARY): services/onnx/fetchlibrary/main.go
+	GOOS= GOARCH= $(GO) run ./services/onnx/fetchlibrary -os $(GOOS) -arch $(GOARCH) -out $@
+
+test: $(LIBRARY) ## every test, under the race detector
+	$(GO) vet ./...
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) test -race -shuffle=on -timeout 9m ./...
+
+fuzz: $(LIBRARY) ## every fuzz target for FUZZTIME each
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "== $$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+bench: $(LIBRARY) ## every benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## golangci-lint, at the pinned version
+	$(GO) run $(LINT) run ./...
+
+generate: ## regenerate what is generated from openapi.yaml
+	$(GO) generate ./api/gen
+
+parity: ## compare logits and text with transformers.js (needs npm)
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check
+
+soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
+	$(MAKE) fuzz FUZZTIME=10m
+	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
+
+clean: ## remove what was built and fetched
+	rm -rf bin services/onnx/lib/*/*.zst

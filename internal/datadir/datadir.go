@@ -1,0 +1,64 @@
+// Package datadir prepares the folder that a server keeps its data in, and
+// keeps a second process out of it.
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrInUse is wrapped when another process uses the folder.
+var ErrInUse = errors.New("is in use")
+
+// Dir is a data folder that belongs to this process.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// Open makes the folder where needed and locks it. The lock goes with the
+// process, however it ends.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("dataDir: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("dataDir: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer lock.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("dataDir: lock %s: %w", lock.Name(), err)
+		}
+		holder, _ := io.ReadAll(io.LimitReader(lock, 64))
+		return nil, fmt.Errorf("dataDir: %s %w by process %s; give this one another folder with --data-dir", path, ErrInUse, strings.TrimSpace(string(holder)))
+	}
+	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
+		return nil, errors.Join(fmt.Errorf("dataDir: %w", err), lock.Close())
+	}
+	return &Dir{path: path, lock: lock}, nil
+}
+
+func writePID(lock *os.File) error {
+	_, err := fmt.Fprintf(lock, "%d\n", os.Getpid())
+	return err
+}
+
+// Spool makes an empty folder for uploads; what an earlier process left there
+// is removed.
+func (d *Dir) Spool() (string, error) {
+	spool := filepath.Join(d.path, "spool")
+	if err := errors.Join(os.RemoveAll(spool), os.Mkdir(spool, 0o750)); err != nil {
+		return "", fmt.Errorf("dataDir: %w", err)
+	}
+	return spool, nil
+}
+
+// Close gives the folder to the next process.
+func (d *Dir) Close() error { return d.lock.Close() }

@@ -1,0 +1,32 @@
+// Package version tells which build this is.
+package version
+
+import (
+	"runtime"
+	"runtime/debug"
+)
+
+// Version is the release, set by the linker in release builds.
+var Version = "0.1.0-dev"
+
+// Commit is the revision the binary was built from, "unknown" outside a
+// checkout, with "-dirty" behind it where the tree had changes.
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	commit, dirty := "unknown", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision":
+			commit = setting.Value[:min(12, len(setting.Value))]
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	return commit + dirty
+}
+
+// Platform is the operating system and processor, as "linux/amd64".
+func Platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

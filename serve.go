@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/internal/version"
+)
+
+// serve runs the server until ctx ends, and then drains it. forget makes the
+// next signal end the process at once.
+func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logger, stdout io.Writer) (err error) {
+	dir, err := datadir.Open(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	spool, err := dir.Spool()
+	if err != nil {
+		return err
+	}
+	s, err := build(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, s.close(bounded))
+	}()
+	server, err := api.Listen(ctx, cfg.API)
+	if err != nil {
+		return err
+	}
+	handler, err := api.NewHandler(cfg.API, api.Dependencies{
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView,
+		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
+		SpoolDir: spool, Log: log,
+	})
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	failed := server.Start(handler, log)
+	greet(stdout, server.Addr())
+	warnIfOpen(server.Addr(), log)
+	s.start(ctx, cfg.Readiness.Required, log)
+	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	forget()
+	log.Info("draining", "timeout", cfg.API.DrainTimeout)
+	s.health.SetPhase(hardening.PhaseDraining)
+	err = errors.Join(err, server.Stop())
+	log.Info("stopped")
+	return err
+}
+
+// greet is the first thing a person sees.
+func greet(out io.Writer, addr string) {
+	fmt.Fprintf(out, "grym-synth listens on http://%s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, addr)
+}
+
+// warnIfOpen says so when anybody on the network can use the server.
+func warnIfOpen(addr string, log *slog.Logger) {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsLoopback() {
+		log.Warn("the server asks for no key; put it behind something that does", "listen", addr)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/models"
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/resources"
+	"github.com/grym-synth/grym-synth/resources/memprobe"
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/wav2vec2"
+)
+
+// system is every object, wired.
+type system struct {
+	runtime      *onnx.Runtime
+	memory       *resources.Manager
+	registry     *orchestrator.Registry
+	orchestrator *orchestrator.Orchestrator
+	health       *hardening.Health
+	metrics      *prometheus.Registry
+}
+
+// build makes the objects. Nothing runs yet and no model is loaded.
+func build(cfg config.Config, log *slog.Logger) (*system, error) {
+	rt, err := onnx.Open(cfg.ONNX)
+	if err != nil {
+		return nil, err
+	}
+	s := &system{runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	runs, threads := cfg.ParallelRuns()
+	memory := cfg.SystemHardening.ResourceManagement
+	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), map[string]resources.ServiceLimit{
+		wav2vec2.Name: {MaxMemory: cfg.Services.Wav2Vec2.MaxMemory, Runs: runs},
+	}, s.metrics, log)
+
+	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
+	speech := wav2vec2.New(cfg.Services.Wav2Vec2.Config, catalog, rt, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory)
+	s.registry.Register(speech, hardening.NewGuard(wav2vec2.Name, runs, cfg.Hardening, hardening.NewGuardMetrics(s.metrics), log))
+
+	tasks := hardening.NewTaskMetrics(s.metrics, []services.Description{speech.Describe()})
+	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, tasks)
+	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
+	return s, nil
+}
+
+// start initialises the services that readiness asks for; the others start
+// with their first task. A service that fails leaves the server up and unready,
+// so that the probes can say why.
+func (s *system) start(ctx context.Context, required []string, log *slog.Logger) {
+	for _, name := range required {
+		entry, err := s.registry.Lookup(name)
+		if err == nil {
+			err = entry.Initialize(ctx)
+		}
+		if err != nil {
+			log.Error("service did not start", "service", name, "error", err)
+		}
+	}
+	s.health.SetPhase(hardening.PhaseServing)
+}
+
+// close ends what build made, in the order of use: services, then the budget
+// they book with, then the library under them.
+func (s *system) close(ctx context.Context) error {
+	errs := s.registry.Shutdown(ctx)
+	s.memory.Close()
+	return errors.Join(append(errs, s.runtime.Close(ctx))...)
+}
+
+func (s *system) serviceHealth() []hardening.ServiceHealth {
+	var list []hardening.ServiceHealth
+	for _, entry := range s.registry.List() {
+		_, open := entry.Guard.Open()
+		list = append(list, hardening.ServiceHealth{Name: entry.Describe().Name, Status: entry.Status(), BreakerOpen: open})
+	}
+	return list
+}
+
+// healthView puts together what the probes tell.
+func (s *system) healthView() api.HealthView {
+	report, usage := s.health.Report(), s.memory.Usage()
+	view := api.HealthView{
+		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
+		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
+		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
+		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
+	}
+	if resident, err := (memprobe.Probe{}).Resident(); err == nil {
+		bytes := int64(resident)
+		view.Memory.ResidentBytes = &bytes
+	}
+	for _, service := range report.Services {
+		view.BreakerOpen[service.Name] = service.BreakerOpen
+		if problem := service.Problem(); problem != "" {
+			view.Problems[service.Name] = problem
+		}
+	}
+	return view
+}
+
+// admission fits the memory budget to the orchestrator's interface.
+type admission struct{ *resources.Manager }
+
+// Acquire implements orchestrator.Admission.
+func (a admission) Acquire(ctx context.Context, service string, bytes services.Bytes, priority services.Priority, deadline time.Time) (orchestrator.Lease, error) {
+	lease, err := a.Manager.Acquire(ctx, resources.Request{Service: service, Bytes: bytes, Priority: priority, Deadline: deadline})
+	if err != nil {
+		return nil, fmt.Errorf("admission: %w", err)
+	}
+	return lease, nil
+}
