@@ -1,0 +1,259 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/grym-synth/grym-synth"
+
+var update = flag.Bool("update", false, "write dependencies.txt anew")
+
+// arrows says which of our packages a package may import; what is not named is
+// forbidden. Names are relative to the module, "." is main.
+var arrows = map[string][]string{
+	".":                          {"*"},
+	"api":                        {"api/gen", "api/problem", "orchestrator", "services"},
+	"api/gen":                    {},
+	"api/problem":                {"services"},
+	"hardening":                  {"services"},
+	"internal/arch":              {},
+	"internal/command":           {"services"},
+	"internal/config":            {"api", "hardening", "resources", "services", "services/onnx", "services/wav2vec2"},
+	"internal/datadir":           {},
+	"internal/version":           {},
+	"models":                     {},
+	"orchestrator":               {"services"},
+	"resources":                  {"services"},
+	"resources/memprobe":         {"services"},
+	"services":                   {},
+	"services/audiofile":         {"services"},
+	"services/dsp":               {},
+	"services/modelstore":        {"services", "services/onnx"},
+	"services/onnx":              {"services"},
+	"services/onnx/fetchlibrary": {},
+	"services/wav2vec2":          {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx"},
+}
+
+// owners are packages of others that only some of ours may import, and why.
+var owners = map[string]struct {
+	packages []string
+	why      string
+}{
+	"github.com/yalue/onnxruntime_go":      {[]string{"services/onnx"}, "native memory and cancellation are handled in one place"},
+	"github.com/failsafe-go/failsafe-go":   {[]string{"hardening"}, "policies are composed in one place"},
+	"github.com/go-chi/chi/v5":             {[]string{"api", "api/gen"}, "HTTP stays in api"},
+	"net/http":                             {[]string{".", "api", "api/gen", "api/problem", "internal/command"}, "HTTP stays in api; the healthcheck command is a client"},
+	"github.com/prometheus/client_golang/": {[]string{".", "hardening", "resources"}, "metrics are kept where the figures arise, and served by main's handler"},
+	"github.com/knadh/koanf":               {[]string{"internal/config"}, "settings are loaded in one place"},
+	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
+}
+
+type listed struct {
+	ImportPath, Dir      string
+	Imports, TestImports []string
+	GoFiles, CgoFiles    []string
+}
+
+// packages lists ours.
+func packages(t *testing.T) map[string]listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	found := make(map[string]listed)
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		require.NoError(t, err)
+		found[relative(p.ImportPath)] = p
+	}
+}
+
+func relative(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	t.Parallel()
+	for name, p := range packages(t) {
+		allowed, ok := arrows[name]
+		if !ok {
+			t.Errorf("package %s is not in the table of arrows; add it with what it may import", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !strings.HasPrefix(imported, module) || slices.Contains(allowed, "*") {
+				continue
+			}
+			if !slices.Contains(allowed, relative(imported)) {
+				t.Errorf("%s imports %s; it may import %v", name, relative(imported), allowed)
+			}
+		}
+	}
+}
+
+func TestForeignPackagesHaveOwners(t *testing.T) {
+	t.Parallel()
+	for name, p := range packages(t) {
+		for _, imported := range p.Imports {
+			for prefix, owner := range owners {
+				if (imported == prefix || strings.HasPrefix(imported, strings.TrimSuffix(prefix, "/")+"/")) && !slices.Contains(owner.packages, name) {
+					t.Errorf("%s imports %s, which belongs to %v: %s", name, imported, owner.packages, owner.why)
+				}
+			}
+		}
+	}
+}
+
+func TestEnvironmentIsReadWhereSettingsAreLoaded(t *testing.T) {
+	t.Parallel()
+	eachFile(t, func(name string, file *ast.File) {
+		ast.Inspect(file, func(node ast.Node) bool {
+			selector, ok := node.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := selector.X.(*ast.Ident); ok && x.Name == "os" && slices.Contains([]string{"Getenv", "LookupEnv", "Environ"}, selector.Sel.Name) && name != "internal/config" {
+				t.Errorf("%s calls os.%s; only internal/config reads the environment", name, selector.Sel.Name)
+			}
+			return true
+		})
+	})
+}
+
+// eachFile parses every file that we wrote, tests left out.
+func eachFile(t *testing.T, visit func(name string, file *ast.File)) {
+	t.Helper()
+	for name, p := range packages(t) {
+		if name == "api/gen" {
+			continue
+		}
+		for _, source := range slices.Concat(p.GoFiles, p.CgoFiles) {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, source), nil, parser.ParseComments)
+			require.NoError(t, err)
+			visit(name, file)
+		}
+	}
+}
+
+func TestEveryPackageHasOneComment(t *testing.T) {
+	t.Parallel()
+	comments := make(map[string]int)
+	for name := range packages(t) {
+		comments[name] = 0
+	}
+	delete(comments, "api/gen") // its doc.go stands beside generated code
+	eachFile(t, func(name string, file *ast.File) {
+		if file.Doc != nil {
+			comments[name]++
+		}
+	})
+	for name, n := range comments {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want 1", name, n)
+		}
+	}
+}
+
+func TestExportedNamesHaveComments(t *testing.T) {
+	t.Parallel()
+	eachFile(t, func(name string, file *ast.File) {
+		for _, decl := range file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() && d.Doc == nil && !obvious(d) {
+					t.Errorf("%s: %s has no comment", name, d.Name.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+						t.Errorf("%s: type %s has no comment", name, s.Name.Name)
+					}
+				}
+			}
+		}
+	})
+}
+
+// obvious are methods of unexported types that an interface documents.
+func obvious(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return false
+	}
+	receiver := d.Recv.List[0].Type
+	if star, ok := receiver.(*ast.StarExpr); ok {
+		receiver = star.X
+	}
+	if generic, ok := receiver.(*ast.IndexExpr); ok {
+		receiver = generic.X
+	}
+	name, ok := receiver.(*ast.Ident)
+	return ok && !name.IsExported() || slices.Contains([]string{"Error", "Unwrap"}, d.Name.Name)
+}
+
+func TestFilesAndFunctionsStaySmall(t *testing.T) {
+	t.Parallel()
+	for name, p := range packages(t) {
+		if name == "api/gen" {
+			continue
+		}
+		for _, source := range slices.Concat(p.GoFiles, p.CgoFiles) {
+			files := token.NewFileSet()
+			file, err := parser.ParseFile(files, filepath.Join(p.Dir, source), nil, 0)
+			require.NoError(t, err)
+			if lines := files.Position(file.End()).Line; lines > 400 {
+				t.Errorf("%s/%s has %d lines, more than 400", name, source, lines)
+			}
+			for _, decl := range file.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok {
+					if lines := files.Position(f.End()).Line - files.Position(f.Pos()).Line; lines > 70 {
+						t.Errorf("%s/%s: %s has %d lines, more than 70", name, source, f.Name.Name, lines)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestDependenciesAreThoseOnRecord makes a new dependency show in a review.
+func TestDependenciesAreThoseOnRecord(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", ".")
+	cmd.Dir = filepath.Join("..", "..")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	modules := strings.Fields(strings.ReplaceAll(string(out), " ", "@"))
+	slices.Sort(modules)
+	got := strings.Join(slices.Compact(modules), "\n") + "\n"
+	if *update {
+		require.NoError(t, os.WriteFile("dependencies.txt", []byte(got), 0o644))
+	}
+	want, err := os.ReadFile("dependencies.txt")
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Fatal("dependencies.txt is missing; run go test ./internal/arch -update")
+	}
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "the modules in the binary changed; look at the new ones, then run go test ./internal/arch -update")
+}
