@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""Train the CTC model on the shards of a folder; goes on from its checkpoint if there is one.
+
+  train.py --data DIR --out RUN.pt --minutes 60 [--start FOLDER] [--lr 1e-3]
+
+--start takes the weights of an exported model folder; without it training
+begins from a filterbank (fbinit.py) and needs the log-mel loss (--mel 1).
+The schedule runs on the time trained, kept in the checkpoint: an interrupted
+run takes up its learning rate where it was.
+"""
+import argparse
+import copy
+import glob
+import multiprocessing as mp
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+import augment
+import ctc
+import model
+import shards
+import text
+
+torch.set_num_threads(1)
+
+
+def parse():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--data", required=True)
+    ap.add_argument("--out", required=True)
+    ap.add_argument("--start")
+    ap.add_argument("--minutes", type=float, default=60)
+    ap.add_argument("--stop-after", type=float, default=0, help="leave after so many minutes of this process (0: at the end)")
+    ap.add_argument("--lr", type=float, default=1e-3)
+    ap.add_argument("--flat", type=float, default=.25, help="part of the time at the full rate")
+    ap.add_argument("--seconds", type=float, default=20, help="audio in one step")
+    ap.add_argument("--mel", type=float, default=0)
+    ap.add_argument("--phone", type=float, default=.3)
+    ap.add_argument("--weights", default="espeak-train=1,espeak-accent=0.4,flite-train=1.2,foreign-train=1",
+                    help="how often an utterance of a kind of shard is drawn, against the others")
+    ap.add_argument("--eval", type=float, default=6, help="minutes between looks at the development set")
+    ap.add_argument("--ema", type=float, default=.998)
+    ap.add_argument("--seed", type=int, default=0)
+    return ap.parse_args()
+
+
+class Data:
+    """Shards in memory; new ones that appear while training are taken in."""
+
+    def __init__(self, folder, weights):
+        self.folder, self.weights = folder, dict(w.split("=") for w in weights.split(","))
+        self.shards, self.names = {}, {}
+        self.scan()
+
+    def scan(self):
+        for j in sorted(glob.glob(self.folder + "/*.json")):
+            p = j[:-5]
+            kind = next((k for k in self.weights if os.path.basename(p).startswith(k)), None)
+            if kind and p not in self.shards:
+                s = shards.Shard(p)
+                s.weight = float(self.weights[kind])
+                s.map = np.array([self._label(n) for n in sorted(s.names, key=s.names.get)])
+                self.shards[p] = s
+        self.list = list(self.shards.values())
+        w = np.array([len(s) * s.weight for s in self.list])
+        self.p = w / w.sum()
+
+    def _label(self, n):
+        """Labels are numbered by a hash, so that the head does not depend on the order of the shards."""
+        if n == "":
+            return 0
+        h = 0
+        for c in n.encode():
+            h = (h * 131 + c) % 1000003
+        return 1 + h % (N_PHONES - 1)
+
+    def draw(self, R):
+        s = self.list[R.choice(len(self.list), p=self.p)]
+        return s, R.randint(len(s))
+
+
+N_PHONES = 1024
+
+
+def utterance(R, s, i):
+    """One phrase: audio, label per sample position (as a function), text."""
+    x, lab = s.get(i)
+    f = 1.0
+    if R.rand() < .6:
+        f = R.uniform(.92, 1.08)
+        x = augment.speed(x, f)
+    return x, s.map[lab], f, s.texts[i]
+
+
+def compose(R, data, items, seconds):
+    """Phrases with gaps between them, as one clip: audio, labels at 50 Hz, text."""
+    parts, spans, texts, n = [], [], [], 0
+    lead = int((R.uniform(0, .35) if R.rand() < .85 else 0) * 16000)
+    parts.append(np.zeros(lead, np.float32))
+    n = lead
+    for s, i in items:
+        x, lab, f, t = utterance(R, s, i)
+        if texts and (n + len(x)) / 16000 > seconds:
+            continue
+        if text.holds_test_text(" ".join(texts + [t]).lower()):
+            continue
+        level = 10 ** (R.uniform(-7, 0) / 20) / (x.std() + 1e-4)
+        spans.append((n, len(x), lab, f))
+        gap = np.zeros(int((R.uniform(.02, .9) if R.rand() < .9 else 0) * 16000), np.float32)
+        parts += [x * level, gap]
+        n += len(x) + len(gap)
+        texts.append(t)
+    x = np.concatenate(parts)
+    if R.rand() < .15:  # cut off close, as an editor or a voice detector would
+        a, ln = spans[-1][:2]
+        x = x[:a + ln]
+        if R.rand() < .5:
+            cut = max(0, spans[0][0] - 200)
+            x, spans = x[cut:], [(a - cut, ln, lab, f) for a, ln, lab, f in spans]
+    y = np.zeros(model.frames(len(x)), np.int64)
+    c = np.arange(len(y)) * 320 + 200
+    for a, ln, lab, f in spans:
+        ok = (c >= a) & (c < a + ln)
+        k = ((c[ok] - a) * f / 320).astype(int)
+        y[ok] = lab[np.minimum(k, len(lab) - 1)]
+    if R.rand() < .6:
+        x = augment.room_and_eq(R, x)
+    x = augment.coarse(R, augment.add_noise(R, x))
+    return augment.normalise(x), y, " ".join(texts)
+
+
+def batch(R, data, total):
+    """Clips of about one length, so that little is padding; one in three batches has a clip without speech."""
+    u = R.rand()
+    clips = []
+    if u < .5:   # single phrases: neighbours in length out of a larger draw
+        draw = sorted((data.draw(R) for _ in range(64)), key=lambda q: q[0].off[q[1] + 1] - q[0].off[q[1]])
+        k = R.randint(64)
+        while k < 64 and len(clips) < 20:
+            clips.append(compose(R, data, [draw[k]], 99))
+            k += 1
+            if max(len(c[0]) for c in clips) * (len(clips) + 1) > total * 16000:
+                break
+    else:
+        seconds = R.uniform(2.5, 6) if u < .75 else R.uniform(6, 10.5)
+        for _ in range(max(1, int(total / seconds))):
+            one = R.rand() < .5  # one speaker throughout, or several
+            s, i = data.draw(R)
+            items = [(s, i)] + [(s, R.randint(len(s))) if one else data.draw(R) for _ in range(9)]
+            clips.append(compose(R, data, items, seconds))
+    n = max(len(c[0]) for c in clips)
+    if R.rand() < .35:
+        x = augment.normalise(augment.not_speech(R, n))
+        clips.append((x, np.zeros(model.frames(n), np.int64), ""))
+    t = model.frames(n)
+    X = np.zeros((len(clips), n), np.float32)
+    P = np.zeros((len(clips), t), np.int64)
+    M = np.zeros((len(clips), t), bool)
+    for k, (x, y, _) in enumerate(clips):
+        X[k, :len(x)] = x
+        P[k, :len(y)] = y
+        for _ in range(R.poisson(t * .008)):
+            s = R.randint(t)
+            M[k, s:s + R.randint(2, 7)] = True
+    tg = [text.encode(c[2]) for c in clips]
+    return X, P, M, np.array(sum(tg, []), np.int64), np.array([len(q) for q in tg], np.int64)
+
+
+def feeder(q, a, seed):
+    """Runs in a process of its own: mixing sound takes about as long as learning from it."""
+    R = np.random.RandomState(seed)
+    data = Data(a.data, a.weights)
+    n = 0
+    while True:
+        q.put(batch(R, data, a.seconds))
+        n += 1
+        if n % 100 == 0:
+            data.scan()
+
+
+class LogMel(nn.Module):
+    """Log-mel energies in step with the conv stack's frames, for training from nothing."""
+
+    def __init__(self, n=40):
+        super().__init__()
+        f = np.linspace(0, 8000, 257)
+        m = 1127 * np.log1p(f / 700)
+        c = np.linspace(1127 * np.log1p(60 / 700), 1127 * np.log1p(7800 / 700), n + 2)
+        w = [np.clip(np.minimum((m - c[i]) / (c[i + 1] - c[i]), (c[i + 2] - m) / (c[i + 2] - c[i + 1])), 0, 1) for i in range(n)]
+        self.register_buffer("bank", torch.tensor(np.array(w).T, dtype=torch.float32))
+        self.register_buffer("window", F.pad(torch.hann_window(400), (56, 56)))
+
+    def forward(self, x):
+        x = F.pad(x, (56, 56)).unfold(1, 512, 320) * self.window
+        return ((torch.fft.rfft(x).abs() ** 2) @ self.bank + .1).log() / 2.5 - .5
+
+
+@torch.no_grad()
+def development(m, folder):
+    """Greedy word error rates on the development shards: phrases, joined phrases, noise, flite."""
+    m.eval()
+    R, out = np.random.RandomState(1), {}
+
+    def run(clips):
+        return ctc.wer([(ctc.greedy(m(torch.from_numpy(augment.normalise(x))[None])[0].numpy()), t) for x, t in clips])
+
+    for kind in ("espeak-dev", "flite-dev"):
+        if not os.path.exists(f"{folder}/{kind}.json"):
+            continue
+        s = shards.Shard(f"{folder}/{kind}")
+        c = [(s.get(i)[0], s.texts[i]) for i in range(0, len(s), 2)]
+        out[kind] = run(c)
+        j = []
+        for k in range(0, len(c) - 8, 8):
+            part = c[k:k + 8]
+            j.append((np.concatenate([np.concatenate([x, np.zeros(int(R.uniform(.1, .6) * 16000), np.float32)]) for x, _ in part])[:200000],
+                      " ".join(t for _, t in part)))
+        j = [(x, t) for x, t in j if len(x) < 200000]
+        if j:
+            out[kind + " joined"] = run(j)
+        if kind == "espeak-dev":
+            out["espeak-dev 10 dB"] = run([(x + R.randn(len(x)).astype(np.float32) * x.std() * 10 ** -.5, t) for x, t in c])
+    neg = [ctc.greedy(m(torch.from_numpy(augment.normalise(augment.not_speech(R, R.randint(16000, 80000))))[None])[0].numpy()) for _ in range(40)]
+    out["not empty"] = sum(map(bool, neg)) / 40
+    m.train()
+    return out
+
+
+def main():
+    a = parse()
+    torch.manual_seed(a.seed)
+    mels = LogMel()
+    if a.start:
+        m = model.from_onnx(a.start)
+    else:
+        import fbinit
+        m = model.CTC()
+        fbinit.start(m)
+    h, c = m.sizes["hidden"], m.sizes["dims"][-1]
+    heads = nn.ModuleDict(dict(phone=nn.Linear(h, N_PHONES), mel=nn.Sequential(nn.LayerNorm(c), nn.Linear(c, 40))))
+    params = [p for p in list(m.parameters()) + list(heads.parameters())]
+    opt = torch.optim.AdamW([dict(params=[p for p in params if p.dim() > 1], weight_decay=.01),
+                             dict(params=[p for p in params if p.dim() <= 1], weight_decay=0)], lr=a.lr, betas=(.9, .98))
+    ema = copy.deepcopy(m)
+    step, trained, best = 0, 0.0, 9.0
+    if os.path.exists(a.out):
+        k = torch.load(a.out)
+        for o, n in ((m, "model"), (ema, "ema"), (heads, "heads"), (opt, "opt")):
+            o.load_state_dict(k[n])
+        step, trained, best = k["step"], k["trained"], k["best"]
+        print("goes on at step", step, "%.1f min" % (trained / 60), flush=True)
+
+    q = mp.Queue(8)
+    # a resumed run draws other clips than the ones it has seen
+    worker = mp.Process(target=feeder, args=(q, a, a.seed * 1000003 + step), daemon=True)
+    worker.start()
+
+    def save(path):
+        torch.save(dict(model=m.state_dict(), ema=ema.state_dict(), heads=heads.state_dict(), opt=opt.state_dict(),
+                        sizes=m.sizes, step=step, trained=trained, best=best), path + ".tmp")
+        os.replace(path + ".tmp", path)
+
+    begin = last = time.time()
+    at_eval = trained + a.eval * 60
+    acc, seen, wait, t50 = np.zeros(4), 0.0, 0.0, time.time()
+    while True:
+        now = time.time()
+        trained += now - last
+        last = now
+        pr = trained / (a.minutes * 60)
+        if pr >= 1 or (a.stop_after and now - begin > a.stop_after * 60):
+            break
+        lr = a.lr * min(1, (step + 1) / 200) * (1 if pr < a.flat else max(.01, (1 - pr) / (1 - a.flat)))
+        for g in opt.param_groups:
+            g["lr"] = lr
+        X, P, M, tg, tl = [torch.from_numpy(v) for v in q.get()]
+        wait += time.time() - now
+        seen += X.numel() / 16000
+        conv, mid, lg = m.train_forward(X, M)
+        t = lg.shape[1]
+        lc = F.ctc_loss(lg.log_softmax(-1).transpose(0, 1), tg, torch.full((len(tl),), t), tl, reduction="none", zero_infinity=True)
+        # per character; a clip without speech counts as one of a few characters
+        loss = lc = lc.sum() / torch.clamp(tl, min=t // 20).sum()
+        lp = F.cross_entropy(heads["phone"](mid).reshape(-1, N_PHONES), P.reshape(-1)) if a.phone else torch.zeros(())
+        loss = loss + a.phone * lp
+        lm = torch.zeros(())
+        if a.mel:
+            y = mels(X)
+            k = min(t, y.shape[1])
+            lm = F.mse_loss(heads["mel"](conv)[:, :k], y[:, :k])
+            loss = loss + a.mel * max(.05, 1 - pr * 2.5) * lm
+        opt.zero_grad()
+        loss.backward()
+        gn = nn.utils.clip_grad_norm_(params, 2.0)
+        if not torch.isfinite(gn):
+            continue
+        opt.step()
+        step += 1
+        d = min(a.ema, (step + 1) / (step + 50))
+        with torch.no_grad():
+            for p, r in zip(ema.parameters(), m.parameters()):
+                p.lerp_(r, 1 - d)
+        acc += [lc.item(), lp.item(), lm.item(), 1]
+        if step % 50 == 0:
+            print(f"step {step} {trained / 60:.1f} min ctc {acc[0] / acc[3]:.3f} phone {acc[1] / acc[3]:.3f} mel {acc[2] / acc[3]:.3f} "
+                  f"grad {gn:.2f} lr {lr:.2e} {(time.time() - t50) / 50 * 1e3:.0f} ms a step, {wait / 50 * 1e3:.0f} waiting, audio {seen / 3600:.2f} h", flush=True)
+            acc[:] = 0
+            wait, t50 = 0, time.time()
+        if trained > at_eval:
+            at_eval = trained + a.eval * 60
+            r = development(ema, a.data)
+            score = np.mean([v for v in r.values()])
+            print(f"DEV {trained / 60:.1f} min step {step} mean {score:.4f}", {k: round(v, 4) for k, v in r.items()}, flush=True)
+            save(a.out)
+            if score < best:
+                best = score
+                save(a.out[:-3] + ".best.pt")
+            last = time.time()  # looking at the development set is not training
+    r = development(ema, a.data)
+    score = np.mean([v for v in r.values()])
+    print(f"END {trained / 60:.1f} min step {step} mean {score:.4f}", {k: round(v, 4) for k, v in r.items()}, flush=True)
+    save(a.out)
+    if score < best:
+        save(a.out[:-3] + ".best.pt")
+    worker.terminate()
+
+
+if __name__ == "__main__":
+    main()
