@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // the contract
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ import (
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/version"
 )
+
+//go:embed openapi.yaml
+var contract []byte
 
 // serve runs the server until ctx ends, and then drains it. forget makes the
 // next signal end the process at once.
@@ -49,7 +53,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 		Executor: s.orchestrator, Services: s.registry, Health: s.healthView,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
-		SpoolDir: spool, Log: log,
+		Contract: contract, SpoolDir: spool, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, server.Close())

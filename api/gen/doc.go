@@ -1,4 +1,4 @@
-// Package gen holds the types, the router and the embedded contract generated
+// Package gen holds the types and the router generated
 // from openapi.yaml. Nothing in it is written by hand but this file; run
 // `go generate ./api/gen` after a change of the contract.
 package gen

@@ -5,19 +5,13 @@ package gen
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
 	"net/http"
-	"net/url"
-	"path"
-	"strings"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -1991,169 +1985,4 @@ func (sh *strictHandler) GetVersion(w http.ResponseWriter, r *http.Request) {
 	} else if response != nil {
 		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
 	}
-}
-
-// Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
-// Stored as a slice of fixed-width chunks rather than one concatenated
-// const string: with thousands of chunks the chained `+` fold is several
-// times slower for the Go compiler than parsing a slice literal.
-var swaggerSpec = []string{
-	"1Ht7c9u2lvhXOYP+ZtrOj5YoWXZj5a/cbPY2u3l4UrfdvXHGgcgjCTUJ8AKgZTXj776DA/AhCbLlON1H",
-	"JpNIJB7n/dYXlqmyUhKlNWz6hS2R56jp4wf8Z43Gvs7dlxxNpkVlhZJsyi6WCCIHNQe7RNB+YQKWX6OE",
-	"uVZl/zmslqgRhAWD0oKSOGAJM9kSS+6OtusK2ZQZq4VcsLu7hH1Aq9cv5hb17tW/YKZkboC717BaimwJ",
-	"VoHVa+ALLuTm2aWQoqxLNh0lzT1CWlygZnfupoprXqINGJ9robSw691bfycUHFKWm2swlhMMpZILsEtl",
-	"3DtuYcWFHcDvXFghF6C5MGhA2ASM8gukskv3yliub9A4YIU735OdJUzy0gH5d70uj1pw+hjlOOd1YdmU",
-	"SaVLXrCEoXQYfmRLsVi6I5rnhVqxT8kOfe8SptFUShokrN9XKF+8fqW1InJnSlqU1n3kVVWIjDsaDP8w",
-	"jhBfGN7ysir8TiFveCFIPm54USO9787JPblpzZVfkLASjeEL96YB4mruALZQ1sbCDJ2AOMlyFyZg8dYm",
-	"cIN6pgxe+WcLZeGS3ZbFJWOBhbvHMYclyd+Vg5Adz8/4aTbCk9lP+QTHI9YTCA9hs9xjQHSSyl7NVS3v",
-	"R7FUORZX3do+kvQOLtlqKUyF+mh0ySBXaJwkAN4KY587sXL6YWDFb8Y3mI2PrJDrHmp0yDdA6K4vSP9P",
-	"45xN2XfDzgAM/Vsz7IsEbdvWBifrTplXWsnFACZpChxmPIe5wCJPYJJOgEuo5bVUKwmEQAKT0TGoG9TA",
-	"oRCl04vJ6AQ4BAEgDRGeNLV0ZsgqlSeX8iRNQdUaSPITOEknzppYpa7dP1A4GC4lS/rW6z+Ogv068gYs",
-	"hm5YPuwsHSHbw54s0eFaEZOOWW3WGyIxPjklK2KAaySTIeQiCaZMGLIyRJ5OAmRdFAezX3OLV3RAy/lv",
-	"xPd3CrRSJUi1gh8m47MfQWkC16C+ERnJcFZbUPM5/HCSHv/4vLPLUHCLerDJJCLvUWvp7+dR6xPukqdw",
-	"91yrWYHlPUyt/Ir/H2FujpaLwlnTgPElMxVitjxErQ/QYGO5rQ2bTtJJwqyw7lb2TlloLEvgca3ldOF8",
-	"hFlLu5wGiKedDTqY5Q05DlDzb6RgLWh0zM/IC7t0nyqtKtRWeN9SYqm86t0H/Vta9atBh3C15MarYHCI",
-	"zss65XKEdfyiT7nmQrqPu67R8YcbJb1zs1iaSHzS7uJa8zUR2svC5q77oP7Fbwiox04UMiNMgi+bspxb",
-	"PLKiRBaBupGaDvMlHe3sTi2bzzF8yQ49BO4FN9cvVe0iRB88/LMWGvNAYXdzQ/sG8o6QScPI5q4euTqA",
-	"1OwPzKwDqGPojkTM6nyB9mq2tv57Sxsh7emE7QZ4CSuQG8wftcU788fs0GhEjrIH2W6wXGmVoTHfG2hW",
-	"g0GbhNCYTOjaWCzBYlG4kNEp24N3bzFjg0BbyG8iFqU8BRk7VM80cot5NCSWBPlcFbkLxbmBghsL2ZLL",
-	"BeYJCAm/SnELxofszyF1nt7FBVjOMM8x94HBQbgmzAeaOyJcKJ73ebwJpZcngtOHYktV5M5Mrw68NRCo",
-	"p1s+Gotpk1pJgmQXjEvWoHzJnNO8ZJ5ql2wQU+iq81HbRO/jknHp/M0MoTaYR08KyhaXysaJUeBVu1yl",
-	"PXuwz85EjtLI87VzdJ4VCWhcCGNRY06PDCgJc6ENXZJALfkNFwWfFfgwClsyLpwTDDxJWuHskb5DuYF3",
-	"S0T2yv4bYeyu/Ofc8oMNu9ehiEHflaLC3fbpIXRbTAmMGOhb2dsm8Bh/7CPTL8yFlY4LbGp1jRGGt0Fr",
-	"RO9CaHrAKf2gZ687/fIAJRpQwvrm/sQjs3HJLpm2zvJkiVHzfJ/ivZDw4V9fwtnk5CcI2umEdUtWQnQY",
-	"QZKujNinVzeo1z5ravOfNtpqZW7zGlod50kH/v3U9Ed0G2K02JbhB9jYBSG7RjREsl/N/MByf0zSRR2B",
-	"4A9wP2EfkOdCookQk4xXD4KZUgVy+ZXB4Bbc/vDupBhsm8HgbtSjkV+jvlIVyjiYzuletZq+6x/da1Nn",
-	"WUD/sJDSZWsyW19VJ+lV8N+bm1U9K3o7ZV3OQszV7Dw7e+ROX/uKidbjw+GNPKDzR1RvE1bwQvzp04GG",
-	"RTkutPMS9ChTN6j9+56zIslTVYX5w4abcOk8UBMWb3AzJg29WHtXVGtJiUtUxUIdIfZyWyjDMd2eKCCa",
-	"y56h2obF4q09QG/dqgdPD9khpeF5LtwjXpz3rpvzwmCyYwWLPWGN45/OqajCLZTKWDhOwUzh9xe/wUrY",
-	"JTxLYHSawHjiYrHj8dFMWDh/+TaB47F7cjqhJ/NCcZvAi6OCr9zjsqZPxhdAk0s5AqvgGQW8EguTwDP3",
-	"YHQ2huuf//QVqVZiZ0Jynwbtqppc1MHLbiLz+pf3cHp8djQC5+SacrsvOAzgQhU5zHh2/Rw4vLx4GYLC",
-	"a6lWLuIqfKTYnA7CUohuXfqLOSiqlJf89g3KhTM8x+NYANAkBbtUDjU9buDz8GY0pK/mM7i4hhIYaCJM",
-	"1N8bCGXrrhfgwkWcW1C1jcaa2+XcjdI3VWa6wnf4StKWsH6xOJ70Ylmh5rbWEZq/yDKsLOaUqhC5+TWR",
-	"PiuEi/W8lzYo8xbJHIk9oXKpucxVSSV/YWHJ3VPA+RwzGyjediTa7kQasYbOuhnLy+pqobmsC66FE/2P",
-	"nyJZgdI50HoqKVZcWwdxnxAuGeNyDRk3uBFaNDRcKZ3HqXWfgyMljCn4b/7uB6xIXmvevIm3edQceJ0L",
-	"tZGt3ed89unSRV8XiIf9FpUz13kCWFZ23ckoPQUZOlbR4kmfhDYgO8M9Yhc1mQmR/vDikWP2g3wh0Hrk",
-	"SDpSt3rir93DPBPlV6bKUsSRWKjoYyXlra4luepoxFpw6/gafXnTwXG/n2kWJg2EBM/m7b27YjgTWXcT",
-	"KJnvl8220TnDhSCfeqCUUl3yLzh3FXC4n1i0qgEiIRQjGdOdi5TmKmIgnTrCH2pmfC/n54uLc6r1KNnW",
-	"uQZACak3R9t5k0mAyxyW/CZUvpa8IgvrU9nvDfhkCRTVly6lVrXFYHj9mtYY1wan3v+QlRjavr0xn+mi",
-	"vnsawN+UXULGdSgKBQPwvQGRdz2YS8kLZ799gctXseFzv+Ltjw4LWi9XqNCIKkSG0hcxQ0f37esLF03q",
-	"gk3Z0trKTIdDFwUaVesMB0ovhmHT0AlwlzSxrs7PeirB0sFokJKKVSh5JdiUHQ/SwTGlxnZJ4jv0td8/",
-	"3ecFRkTuRbHiawPjNHW4F54hgYmQceczzAr1cy+OKl+HAuVSrYA62cRiJ56KXKpQ8nXOpuzvaENCs9Vs",
-	"Hqfp49ppXR9gs/47SZs/22XedKuIe5L+dDoZ/7RbqD1LR6NxmqZd66DXJmiTv4+f+hX+j9sZWYhNN7Ms",
-	"Nk7Hp0ej0dF4cpGmU/f35B9sT1aVDtLxaE/elA7S40k7FdBrJIWUKHJR+o827wilOXb36aANLnvvdQ7a",
-	"3kCbd6S9NCM9vKvY9Dl2O0wUIjpQm9g2iF7iC5G+duv5TvqGVC0J3Bg44T/x8hS7vpW7Xo8rYaYuSxeI",
-	"+8tXS1UgVCKjYNDhvDDU16BqPPvkdgwLcYP3qBBpyMM65HIRXhQDeAFzLgohF+AOlm6Vs4wOXy6pQeAs",
-	"c1Sn3oQND2uV8/HDquBiU5+Yuib7tH/6JsqjBhthgDugn0r612aDSHTmPuqXaLXITI/+O2R5G5Z8NVW+",
-	"g59fvTkHZ2mvhJyjRpnhVYXSZZFwQc36dsCHMoMgm0oDB11LMIWyg0v5HVz85/mrfQcteL3AS7nnbfo1",
-	"nHEYAd5WylDeHEYpEgeYc5WBMr0+k89vGp9GmDl8hH0qT5ur3GnnWpVol0hFuihXg9MaNBZ/H2vJ35+/",
-	"frIb2XaSG8YrXnXYqGb346JdLjg4NM9sk1gIE2ICuEasDGXJ//bL+3dPN1nCQK6yunRY7yEt2fz99uok",
-	"PQ52qmmPJ+F70xn38Zl/xtsmkU+G2ojH0ojbZ91UVgdNiPm5TYQdHD4c2mFrV5B9KmND/dYzq+e0D/ZO",
-	"HSgR5n4gHB7PNbf++KsQCfFEhwnrIkxH2W584dtg+K7hVOJLY97F+usH2yrO103AbGCGfp7TWZb7RXH4",
-	"JcjQ3X2aHurgfcnoT2d+7NvrXiBE45Mu4O2GJ7sGYJf2ePnoDYZ2ha/TCVVimq+j3dLup/8rQjp5pJBO",
-	"0skjhfp/SgkaK9Rwvj9qNluDsAYyobNaWAjx+V+lID5rjKnHa0M5cANq01mIasaejJUqEMpEzPYFv0bj",
-	"go2muE1Gmofgs4WMijrOSgsXBEhq7uOa8nBeFH4mzVct2wAEjFUVhQgh3/bJNSy5S+/qyi+nJNyPJ3K7",
-	"ka2HXPw5xR6+lWmg5GvIVIlN3VHpHHXMGbykFv5mnXBH82PM65YM20Fpr6lkoP6m8u3BzbIurKi4tkMH",
-	"6VHT2e+Jn+8psB8o23VJokM01NtX/OZH1lbE2fas7k69erMOfbAsRjsjd5s1HGdH7p5ik2hH86wT4O2J",
-	"7FBXbweffQWTvf314hVcfHjx8t/h/btXpAQbuN575sbK3tldKXg0mIz7lVyGkjXF1n6NNdkDT1tQ/Rjq",
-	"d+nA5dCh6JYO0mdNpYx2srukXfest2wyaZfR2d260WB02lt4Nm4XEjk+bQ1aK4nv53vFOMp3uuu+1dHy",
-	"+h2Zln05ziaVvirX6N+WNKFg4Cs3175pMvhmc9gHebONkeUDPdr2ntHxV+w5efye8dmj9vjh80Pd7tZl",
-	"wfV+zWWPpeBmilJrGUwmCGkVhG5D4wXJ63VO0Ndl98aFb4Sxb/2Sp8Zg3tx/7E00pn6mcMeUb04UtuXD",
-	"Zoar/TlGN+7XTvf1xs82y3U79bj2NBoEO9g9dJNqESX1w0S+DUxuusveMi798F07eqmkiydkHn6/FLTZ",
-	"8yPMdA6+Tvg25MHB2ju5JwnhwZYoDL/Q//emCm8DAx7MDxqORpKE/m9qHkwRRuNnf3mO8L9ALB8lhPu8",
-	"RBgf/W+030+U0H9BH1BQ8N4QMS6kXT9yn2j+1nYinygNodPK0vkIx/lxNpmdcN/WnLKFGg3Gp4NnWx3O",
-	"KRsNxhPfAWrbqqwQsr4d8jKnAedI/+gwnjeI7eF6ONe0Qyq+YOHsi5rDiiYbbfO7SUqdnlQI+z2MSnaz",
-	"TLtZVph+bqxD13qbDoej8U+DdJAORtNn6bOUDHI4IDJbcQ1KdlMIwX54P+bitMiPZtqf/ljlMrJrys8G",
-	"W8bHRHY7bNEkEIreRL+GtL39Acm7T3f/FQAA//8=",
-}
-
-// decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
-// after base64-decoding and flate-decompressing the embedded blob.
-func decodeSpec() ([]byte, error) {
-	encoded := strings.Join(swaggerSpec, "")
-	compressed, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return nil, fmt.Errorf("error base64 decoding spec: %w", err)
-	}
-	zr := flate.NewReader(bytes.NewReader(compressed))
-	var buf bytes.Buffer
-	if _, err := buf.ReadFrom(zr); err != nil {
-		return nil, fmt.Errorf("read flate: %w", err)
-	}
-	if err := zr.Close(); err != nil {
-		return nil, fmt.Errorf("close flate reader: %w", err)
-	}
-
-	return buf.Bytes(), nil
-}
-
-var rawSpec = decodeSpecCached()
-
-// a naive cache of the decoded OpenAPI spec
-func decodeSpecCached() func() ([]byte, error) {
-	data, err := decodeSpec()
-	return func() ([]byte, error) {
-		return data, err
-	}
-}
-
-// Constructs a synthetic filesystem for resolving external references when loading openapi specifications.
-func PathToRawSpec(pathToFile string) map[string]func() ([]byte, error) {
-	res := make(map[string]func() ([]byte, error))
-	if len(pathToFile) > 0 {
-		res[pathToFile] = rawSpec
-	}
-
-	return res
-}
-
-// GetSpec returns the OpenAPI specification corresponding to the generated
-// code in this file. External references in the spec are resolved through
-// PathToRawSpec; externally-referenced files must be embedded in their
-// corresponding Go packages (via the import-mapping feature). URL-based
-// external refs are not supported.
-func GetSpec() (swagger *openapi3.T, err error) {
-	resolvePath := PathToRawSpec("")
-
-	loader := openapi3.NewLoader()
-	loader.IsExternalRefsAllowed = true
-	loader.ReadFromURIFunc = func(loader *openapi3.Loader, url *url.URL) ([]byte, error) {
-		pathToFile := url.String()
-		pathToFile = path.Clean(pathToFile)
-		getSpec, ok := resolvePath[pathToFile]
-		if !ok {
-			err1 := fmt.Errorf("path not found: %s", pathToFile)
-			return nil, err1
-		}
-		return getSpec()
-	}
-	var specData []byte
-	specData, err = rawSpec()
-	if err != nil {
-		return
-	}
-	swagger, err = loader.LoadFromData(specData)
-	if err != nil {
-		return
-	}
-	return
-}
-
-// GetSpecJSON returns the raw JSON bytes of the embedded OpenAPI
-// specification: decompressed but not unmarshaled. External references
-// are not resolved here; the bytes are the spec exactly as embedded by
-// codegen. The result is cached at package init time, so repeated calls
-// are cheap.
-func GetSpecJSON() ([]byte, error) {
-	return rawSpec()
-}
-
-// GetSwagger returns the OpenAPI specification corresponding to the
-// generated code in this file.
-//
-// Deprecated: GetSwagger predates kin-openapi renaming openapi3.Swagger
-// to openapi3.T. Use [GetSpec] instead. This wrapper is retained for
-// backwards compatibility.
-func GetSwagger() (*openapi3.T, error) {
-	return GetSpec()
 }

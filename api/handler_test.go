@@ -1,0 +1,327 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// executorFunc is a scripted executor.
+type executorFunc func(ctx context.Context, task services.Task) (services.TaskResult, error)
+
+func (f executorFunc) Execute(ctx context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
+	return f(ctx, task)
+}
+
+func says(text string) executorFunc {
+	return func(context.Context, services.Task) (services.TaskResult, error) {
+		return services.TaskResult{Value: &services.Transcription{Text: text, DurationSeconds: 1, Words: []services.Word{{Text: text, Start: 0.1, End: 0.2}}}}, nil
+	}
+}
+
+func fails(err error) executorFunc {
+	return func(context.Context, services.Task) (services.TaskResult, error) { return services.TaskResult{}, err }
+}
+
+// bundle is the whole handler over a scripted executor.
+type bundle struct {
+	url   string
+	spool string
+	spec  *openapi3.T
+	route routers.Router
+}
+
+func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencies)) *bundle {
+	t.Helper()
+	contract, err := os.ReadFile("../openapi.yaml")
+	require.NoError(t, err)
+	b := &bundle{spool: t.TempDir()}
+	b.spec, err = openapi3.NewLoader().LoadFromData(contract)
+	require.NoError(t, err)
+	require.NoError(t, b.spec.Validate(t.Context()))
+	log := slog.New(slog.DiscardHandler)
+	cfg := DefaultConfig()
+	deps := Dependencies{
+		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: b.spool, Contract: contract, Log: log,
+		Health: func() HealthView {
+			return HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
+		},
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "grym_up 1\n") }),
+	}
+	for _, f := range change {
+		f(&cfg, &deps)
+	}
+	handler, err := NewHandler(cfg, deps)
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	// The test server has a port of its own, so the contract's server is left out.
+	b.spec.Servers = nil
+	b.route, err = gorillamux.NewRouter(b.spec)
+	require.NoError(t, err)
+	return b
+}
+
+// do sends a request and checks that the answer is one that the contract knows.
+func (b *bundle) do(t *testing.T, request *http.Request) (*http.Response, string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	if route, params, err := b.route.FindRoute(request); err == nil && response.StatusCode != http.StatusForbidden {
+		require.NoError(t, openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
+			Status:                 response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(body)),
+			Options: &openapi3filter.Options{IncludeResponseStatus: true},
+		}), "%d %s", response.StatusCode, body)
+	}
+	return response, string(body)
+}
+
+func (b *bundle) request(t *testing.T, method, path string, body io.Reader) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, b.url+path, body)
+	require.NoError(t, err)
+	return request
+}
+
+// upload sends fields in pairs; the name "file" makes a file.
+func (b *bundle) upload(t *testing.T, fields ...string) (*http.Response, string) {
+	t.Helper()
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	for i := 0; i+1 < len(fields); i += 2 {
+		create := w.CreateFormField
+		if fields[i] == "file" {
+			create = func(name string) (io.Writer, error) { return w.CreateFormFile(name, "x.wav") }
+		}
+		part, err := create(fields[i])
+		require.NoError(t, err)
+		_, err = io.WriteString(part, fields[i+1])
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	request := b.request(t, http.MethodPost, "/v1/audio/transcriptions", &form)
+	request.Header.Set("Content-Type", w.FormDataContentType())
+	return b.do(t, request)
+}
+
+func TestTranscriptionFormats(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("HELLO"))
+	_, body := b.upload(t, "file", "x")
+	require.JSONEq(t, `{"text":"HELLO"}`, body)
+	response, body := b.upload(t, "response_format", "text", "file", "x")
+	require.Equal(t, "HELLO\n", body)
+	require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
+	_, body = b.upload(t, "file", "x", "response_format", "verbose_json", "timestamp_granularities[]", "word")
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}]}`, body)
+}
+
+func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
+	t.Parallel()
+	var got services.Task
+	var content []byte
+	b := setup(t, executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
+		got = task
+		file, err := task.Audio.Open()
+		if err != nil {
+			return services.TaskResult{}, err
+		}
+		defer file.Close()
+		content, err = io.ReadAll(file)
+		return services.TaskResult{Value: &services.Transcription{}}, err
+	}))
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	part, err := w.CreateFormFile("file", "x")
+	require.NoError(t, err)
+	_, _ = io.WriteString(part, "sound")
+	require.NoError(t, w.WriteField("model", "m"))
+	require.NoError(t, w.WriteField("language", "en"))
+	require.NoError(t, w.Close())
+	request := b.request(t, http.MethodPost, "/v1/audio/transcriptions", &form)
+	request.Header.Set("Content-Type", w.FormDataContentType())
+	request.Header.Set("Grym-Priority", "high")
+	request.Header.Set("X-Request-Id", "mine-1")
+	response, _ := b.do(t, request)
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "mine-1", response.Header.Get("X-Request-Id"))
+	require.Equal(t, "mine-1", got.ID)
+	require.Equal(t, "m", got.Model)
+	require.Equal(t, services.PriorityHigh, got.Priority)
+	require.JSONEq(t, `{"language":"en"}`, string(got.Params))
+	require.Equal(t, "sound", string(content))
+	require.Equal(t, int64(5), got.Audio.Size())
+	left, err := os.ReadDir(b.spool)
+	require.NoError(t, err)
+	require.Empty(t, left, "the upload is removed once the answer is made")
+}
+
+func TestBadRequestsNameEveryField(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("never"))
+	for name, c := range map[string]struct {
+		fields []string
+		says   []string
+	}{
+		"no file, bad format":  {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, verbose_json"}},
+		"two files":            {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
+		"unknown field":        {[]string{"file", "a", "promt", "b"}, []string{"promt is not known", "language"}},
+		"temperature NaN":      {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
+		"twice the model":      {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
+		"segment granularity":  {[]string{"file", "a", "timestamp_granularities[]", "segment"}, []string{"must be word"}},
+		"a field far too long": {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
+	} {
+		response, body := b.upload(t, c.fields...)
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, name)
+		for _, text := range c.says {
+			require.Contains(t, body, text, name)
+		}
+	}
+}
+
+func TestRefusalsOfTheHTTPLayer(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("never"), func(c *Config, _ *Dependencies) { c.MaxUpload = 4096 })
+	for name, c := range map[string]struct {
+		request func(r *http.Request)
+		method  string
+		path    string
+		body    string
+		status  int
+		says    string
+	}{
+		"no route":            {method: "GET", path: "/v2/x", status: 404, says: "no_such_route"},
+		"wrong method":        {method: "DELETE", path: "/v1/models", status: 405, says: "does not take DELETE"},
+		"not multipart":       {method: "POST", path: "/v1/audio/transcriptions", body: "{}", status: 415, says: "multipart/form-data"},
+		"unknown service":     {method: "GET", path: "/readyz/x", status: 404, says: `\"x\" does not exist`},
+		"foreign host":        {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Host = "evil.example" }},
+		"foreign origin":      {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }},
+		"own origin":          {method: "GET", path: "/livez", status: 200, says: "ok", request: func(r *http.Request) { r.Header.Set("Origin", "http://localhost:3000") }},
+		"bad priority":        {method: "POST", path: "/v1/audio/transcriptions", status: 400, says: "Grym-Priority", request: func(r *http.Request) { r.Header.Set("Grym-Priority", "urgent") }},
+		"form that breaks":    {method: "POST", path: "/v1/audio/transcriptions", body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", status: 400, says: "breaks off", request: func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }},
+		"readiness tells why": {method: "GET", path: "/readyz", status: 503, says: "the server is draining"},
+	} {
+		request := b.request(t, c.method, c.path, strings.NewReader(c.body))
+		if c.request != nil {
+			c.request(request)
+		}
+		response, body := b.do(t, request)
+		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, body)
+		require.Contains(t, body, c.says, name)
+	}
+	response, body := b.upload(t, "file", strings.Repeat("x", 8192))
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, body)
+	require.Contains(t, body, "4096 bytes")
+	left, err := os.ReadDir(b.spool)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestFaultsReachTheClient(t *testing.T) {
+	t.Parallel()
+	busy := &services.Fault{Kind: services.KindBusy, Message: "full", RetryAfter: 3 * time.Second}
+	b := setup(t, fails(busy))
+	response, body := b.upload(t, "file", "x")
+	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
+	require.Equal(t, "3", response.Header.Get("Retry-After"))
+	require.Contains(t, body, "full")
+
+	b = setup(t, executorFunc(func(context.Context, services.Task) (services.TaskResult, error) { panic("boom") }))
+	response, body = b.upload(t, "file", "x")
+	require.Equal(t, http.StatusInternalServerError, response.StatusCode)
+	require.NotContains(t, body, "boom")
+}
+
+func TestSpoolThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("never"), func(_ *Config, d *Dependencies) { d.SpoolDir = "/nonexistent/spool" })
+	response, body := b.upload(t, "file", "x")
+	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	require.Contains(t, body, "could not be stored")
+	require.NotContains(t, body, "nonexistent")
+}
+
+// TestHangUpEndsTheContext sends the body with and without a length: the
+// server notices a hang-up only behind the body's end.
+func TestHangUpEndsTheContext(t *testing.T) {
+	t.Parallel()
+	for _, chunked := range []bool{false, true} {
+		running, ended := make(chan struct{}), make(chan error, 1)
+		b := setup(t, executorFunc(func(ctx context.Context, _ services.Task) (services.TaskResult, error) {
+			close(running)
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return services.TaskResult{}, ctx.Err()
+		}))
+		var form bytes.Buffer
+		w := multipart.NewWriter(&form)
+		part, err := w.CreateFormFile("file", "x")
+		require.NoError(t, err)
+		_, _ = part.Write(make([]byte, 100_000))
+		require.NoError(t, w.Close())
+		ctx, hangUp := context.WithCancel(t.Context())
+		var body io.Reader = &form
+		if chunked {
+			body = io.MultiReader(&form)
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/v1/audio/transcriptions", body)
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", w.FormDataContentType())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+			if err == nil {
+				_ = response.Body.Close()
+			}
+		}()
+		<-running
+		hangUp()
+		require.ErrorIs(t, <-ended, context.Canceled)
+		<-done
+	}
+}
+
+func TestTheContractIsServedAsItIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("x"))
+	_, body := b.do(t, b.request(t, http.MethodGet, "/openapi.json", nil))
+	var document struct {
+		Paths map[string]map[string]struct{ OperationID string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &document))
+	require.Equal(t, "createTranscription", document.Paths["/v1/audio/transcriptions"]["post"].OperationID)
+	for path := range document.Paths {
+		require.NotNil(t, b.spec.Paths.Find(path), path)
+	}
+}
+
+var _ gen.StrictServerInterface = (*handlers)(nil)

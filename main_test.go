@@ -1,0 +1,410 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// program is the real binary, built once for all tests.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "grym-synth-test-*")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "grym-synth")
+	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+const clips = "models/wav2vec2-tiny/clips/"
+
+// server is a running process.
+type server struct {
+	url  string
+	cmd  *exec.Cmd
+	done chan error
+	log  *lockedBuffer
+}
+
+// start runs the program and waits until it listens and has started.
+func start(t *testing.T, args ...string) *server {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...)...)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	s := &server{cmd: cmd, done: make(chan error, 1), log: &lockedBuffer{}}
+	require.NoError(t, cmd.Start())
+	listening := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			s.log.add(lines.Text())
+			var line struct{ Msg, Listen string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+				listening <- line.Listen
+			}
+		}
+		s.done <- cmd.Wait()
+	}()
+	select {
+	case addr := <-listening:
+		s.url = "http://" + addr
+	case err := <-s.done:
+		t.Fatalf("the server ended: %v\n%s", err, s.log)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		s.done <- <-s.done
+	})
+	return s
+}
+
+// stop sends SIGTERM and gives the process's end.
+func (s *server) stop(t *testing.T) error {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	err := <-s.done
+	s.done <- err
+	return err
+}
+
+func (s *server) get(t *testing.T, path string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
+	require.NoError(t, err)
+	return do(t, request)
+}
+
+func do(t *testing.T, request *http.Request) (int, string) {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+// form builds an upload; audio nil leaves the file out.
+func form(t *testing.T, audio []byte, fields ...string) (io.Reader, string) {
+	t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for i := 0; i+1 < len(fields); i += 2 {
+		require.NoError(t, w.WriteField(fields[i], fields[i+1]))
+	}
+	if audio != nil {
+		part, err := w.CreateFormFile("file", "speech.wav")
+		require.NoError(t, err)
+		_, err = part.Write(audio)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return &body, w.FormDataContentType()
+}
+
+func (s *server) transcribe(t *testing.T, audio []byte, fields ...string) (int, string) {
+	t.Helper()
+	body, contentType := form(t, audio, fields...)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/transcriptions", body)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", contentType)
+	return do(t, request)
+}
+
+func clip(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(clips + name)
+	require.NoError(t, err)
+	return data
+}
+
+// TestTranscriptionOfHeldOutVoices compares the words with those of another
+// implementation's tokenizer on the same model, for every committed clip.
+func TestTranscriptionOfHeldOutVoices(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	var golden []struct {
+		File string
+		Text string `json:"ctc_text"`
+	}
+	data, err := os.ReadFile(clips + "clips.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &golden))
+	require.GreaterOrEqual(t, len(golden), 20)
+	for _, g := range golden {
+		status, body := s.transcribe(t, clip(t, g.File), "model", "wav2vec2-tiny", "response_format", "text")
+		require.Equal(t, http.StatusOK, status, body)
+		require.Equal(t, g.Text+"\n", body, g.File)
+	}
+	status, body := s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusOK, status)
+	require.JSONEq(t, `{"text":"MUTE TRACK ONE"}`, body)
+
+	status, body = s.transcribe(t, clip(t, "clip09.wav"), "response_format", "verbose_json", "language", "en")
+	require.Equal(t, http.StatusOK, status)
+	var verbose struct {
+		Task, Language, Text string
+		Duration             float64
+		Words                []struct {
+			Word       string
+			Start, End float64
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &verbose))
+	require.Equal(t, "en", verbose.Language)
+	require.Len(t, verbose.Words, 3)
+	for i, w := range verbose.Words {
+		require.Less(t, w.Start, w.End)
+		require.LessOrEqual(t, w.End, verbose.Duration)
+		require.True(t, i == 0 || w.Start >= verbose.Words[i-1].End)
+	}
+}
+
+// TestWrongInputIsExplained pastes what a client sees.
+func TestWrongInputIsExplained(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	speech := clip(t, "clip09.wav")
+	for name, c := range map[string]struct {
+		audio  []byte
+		fields []string
+		status int
+		says   []string
+	}{
+		"text file":       {[]byte("hello, this is not audio\n"), nil, 415, []string{"WAV", "text"}},
+		"empty file":      {[]byte{}, nil, 400, []string{"empty"}},
+		"truncated WAV":   {speech[:len(speech)/2], nil, 400, []string{"cut short"}},
+		"missing file":    {nil, nil, 400, []string{"file is missing"}},
+		"unknown model":   {speech, []string{"model", "whisper-1"}, 404, []string{"whisper-1", "wav2vec2-tiny", "model_not_found"}},
+		"model with path": {speech, []string{"model", "../secret"}, 404, []string{"does not exist"}},
+		"unknown field":   {speech, []string{"stream", "true"}, 400, []string{"stream is not known", "response_format"}},
+		"several at once": {speech, []string{"response_format", "xml", "temperature", "hot"}, 400, []string{"response_format must be", "temperature must be"}},
+		"too long":        {wav(16000, 1, 31*16000), nil, 413, []string{"31", "30"}},
+	} {
+		status, body := s.transcribe(t, c.audio, c.fields...)
+		t.Logf("%s: %d %s", name, status, body)
+		require.Equal(t, c.status, status, name)
+		for _, text := range c.says {
+			require.Contains(t, body, text, name)
+		}
+		require.Contains(t, body, `"request_id"`, name)
+	}
+	status, body := s.transcribe(t, wav(192000, 8, 2*192000))
+	t.Logf("192 kHz, 8 channels, float: %d %s", status, body)
+	require.Equal(t, http.StatusOK, status, body)
+}
+
+// wav makes 32-bit float WAV of a quiet tone.
+func wav(rate, channels, frames int) []byte {
+	size := frames * channels * 4
+	b := []byte("RIFF")
+	b = binary.LittleEndian.AppendUint32(b, uint32(36+size))
+	b = append(b, "WAVEfmt "...)
+	b = binary.LittleEndian.AppendUint32(b, 16)
+	b = binary.LittleEndian.AppendUint16(b, 3)
+	b = binary.LittleEndian.AppendUint16(b, uint16(channels))
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate))
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate*channels*4))
+	b = binary.LittleEndian.AppendUint16(b, uint16(channels*4))
+	b = binary.LittleEndian.AppendUint16(b, 32)
+	b = append(b, "data"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(size))
+	for i := range frames {
+		v := math.Float32bits(float32(0.1 * math.Sin(2*math.Pi*440*float64(i)/float64(rate))))
+		for range channels {
+			b = binary.LittleEndian.AppendUint32(b, v)
+		}
+	}
+	return b
+}
+
+// TestAloneInAnEmptyFolder runs a copy of the binary with nothing around it.
+func TestAloneInAnEmptyFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, err := os.ReadFile(program)
+	require.NoError(t, err)
+	alone := filepath.Join(dir, "grym-synth")
+	require.NoError(t, os.WriteFile(alone, data, 0o755))
+	speech, err := filepath.Abs(clips + "clip01.wav")
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), alone, "transcribe", speech)
+	cmd.Dir, cmd.Env = dir, []string{}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, "ONE FIVE NINE TWO\n", string(out))
+}
+
+// TestReferenceConfigurationIsShown starts from the two blocks that the
+// architecture gives, as they stand there.
+func TestReferenceConfigurationIsShown(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "reference.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`systemHardening:
+  healthMonitoring:
+    enabled: true
+    checkInterval: 30000
+  performanceMonitoring:
+    enabled: true
+    checkInterval: 5000
+  errorRecovery:
+    enabled: true
+    maxAttempts: 3
+  resourceManagement:
+    enabled: true
+    maxMemory: "4GB"
+services:
+  audioProcessor:
+    maxMemory: "2GB"
+    recoverable: true
+  modelService:
+    maxMemory: "4GB"
+    recoverable: true
+`), 0o600))
+	out, err := exec.CommandContext(t.Context(), program, "config", "--config", file, "--origins").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, line := range []string{
+		"systemHardening.healthMonitoring.checkInterval: 30s  # reference.yaml",
+		"systemHardening.resourceManagement.maxMemory: 4GB  # reference.yaml",
+		"services.audioProcessor.maxMemory: 2GB  # reference.yaml",
+		"services.wav2vec2.maxMemory: 4GB  # services.modelService.maxMemory",
+	} {
+		require.Contains(t, string(out), line)
+	}
+}
+
+func TestProbesAndListings(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for path, want := range map[string]string{
+		"/livez": "ok", "/readyz": `"ready":true`, "/readyz/wav2vec2": `"ready":true`, "/healthz": `"status":"healthy"`,
+		"/version": `"onnxruntime":"1.24.3"`, "/v1/models": `"id":"wav2vec2-tiny"`, "/openapi.json": `"createTranscription"`,
+		"/metrics": `grym_inference_requests_total{model="wav2vec2-tiny",outcome="success",service="wav2vec2"} 0`,
+	} {
+		status, body := s.get(t, path)
+		require.Equal(t, http.StatusOK, status, path)
+		require.Contains(t, body, want, path)
+	}
+	status, body := s.get(t, "/v1/nothing")
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, body, "no_such_route")
+
+	addr := strings.TrimPrefix(s.url, "http://")
+	out, err := exec.CommandContext(t.Context(), program, "healthcheck", "--listen", addr).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NoError(t, s.stop(t), s.log)
+	out, err = exec.CommandContext(t.Context(), program, "healthcheck", "--listen", addr).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "not reachable")
+}
+
+// TestHangUpStopsTheInference counts on the outcome, which is told only after
+// the run has ended.
+func TestHangUpStopsTheInference(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	body, contentType := form(t, wav(16000, 1, 30*16000))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/audio/transcriptions", body)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", contentType)
+	answered := make(chan error, 1)
+	go func() {
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		answered <- err
+	}()
+	require.Eventually(t, func() bool {
+		_, metrics := s.get(t, "/metrics")
+		return strings.Contains(metrics, "grym_inference_running 1")
+	}, 20*time.Second, time.Millisecond)
+	hangUp()
+	require.ErrorIs(t, <-answered, context.Canceled)
+	require.Eventually(t, func() bool {
+		_, metrics := s.get(t, "/metrics")
+		return strings.Contains(metrics, `outcome="cancelled",service="wav2vec2"} 1`) && strings.Contains(metrics, "grym_inference_running 0")
+	}, 20*time.Second, time.Millisecond)
+	status, text := s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, text, "MUTE TRACK ONE")
+}
+
+// TestDrainAnswersWhatIsUnderWay stops the server while a request runs.
+func TestDrainAnswersWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	type answer struct {
+		status int
+		body   string
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		status, body := s.transcribe(t, wav(16000, 1, 30*16000))
+		answers <- answer{status, body}
+	}()
+	require.Eventually(t, func() bool {
+		_, metrics := s.get(t, "/metrics")
+		return strings.Contains(metrics, "grym_inference_running 1")
+	}, 20*time.Second, time.Millisecond)
+	require.NoError(t, s.stop(t), s.log)
+	a := <-answers
+	require.Equal(t, http.StatusOK, a.status, a.body)
+}
+
+func TestDataFolderTakesOneProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, "--data-dir", dir)
+	out, err := exec.CommandContext(t.Context(), program, "--listen", "127.0.0.1:0", "--data-dir", dir).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), fmt.Sprintf("is in use by process %d", s.cmd.Process.Pid))
+}
+
+func TestCommandLineMistakesAreExplained(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"sing"}, exitUsage, `there is no command "sing"`},
+		{[]string{"--port", "1"}, exitUsage, "port"},
+		{[]string{"transcribe"}, exitUsage, "needs a file"},
+		{[]string{"transcribe", "nowhere.wav"}, exitFailed, "nowhere.wav: no such file"},
+		{[]string{"config", "extra"}, exitUsage, "takes no argument"},
+		{[]string{"--config", "nowhere.yaml"}, exitFailed, "nowhere.yaml"},
+		{[]string{"--listen", "nonsense"}, exitFailed, "api.listen: must be host:port"},
+	} {
+		out, err := exec.CommandContext(t.Context(), program, c.args...).CombinedOutput()
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, c.args)
+		require.Equal(t, c.code, exit.ExitCode(), c.args)
+		require.Contains(t, string(out), c.says)
+	}
+}
