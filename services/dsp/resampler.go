@@ -97,19 +97,20 @@ func (r *Resampler) Flush(dst []float32) []float32 {
 		return dst
 	}
 	dst = slices.Grow(dst, int(r.OutputLen(max(0, r.inputs-r.at)))+1)
+	// Half a window of silence completes exactly the outputs before the end.
 	r.history = append(r.history, make([]float32, r.bank.half)...)
 	dst = r.produce(dst)
 	r.reset()
 	return dst
 }
 
-// produce appends the outputs within the input whose window is all there, and
-// drops the history that is no longer needed.
+// produce appends the outputs whose window is all there, and drops the history
+// that is no longer needed.
 func (r *Resampler) produce(dst []float32) []float32 {
 	taps := 2 * r.bank.half
 	step, phaseStep := r.ratio.down/r.ratio.up, r.ratio.down%r.ratio.up
 	first := int(r.at - r.start - int64(r.bank.half-1)) // of the window, in history
-	for first+taps <= len(r.history) && r.at < r.inputs {
+	for first+taps <= len(r.history) {
 		dst = append(dst, r.output(r.history[first:first+taps]))
 		advance := step
 		if r.phase += phaseStep; r.phase >= r.ratio.up {
