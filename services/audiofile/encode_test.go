@@ -41,7 +41,7 @@ func (f *memoryFile) Seek(offset int64, whence int) (int64, error) {
 func TestWriteWAV16WritesAPlainFile(t *testing.T) {
 	t.Parallel()
 	var file memoryFile
-	samples := []float32{0, 0.5, -0.5, -1, 1, 2, -2, 0.25 / 32768, -0.75 / 32768, 32767.0 / 32768}
+	samples := []float32{0, 0.5, -0.5, -1, 1, 2, -2, 0.25 / 32768, -0.75 / 32768, 32766.75 / 32768}
 	require.NoError(t, WriteWAV16(&file, samples, 22050, 2))
 	want := riff(
 		formatChunk(1, 2, 22050, 16),

@@ -59,16 +59,17 @@ func TestTooManyBytesAreNotRead(t *testing.T) {
 // badReader goes wrong where it is told to.
 type badReader struct {
 	*bytes.Reader
-	after int // reads that go well
-	err   error
+	after int   // reads that go well
+	err   error // of every further read; nil makes the next one panic
 }
 
 func (r *badReader) Read(p []byte) (int, error) {
-	if r.after--; r.after < 0 {
-		if r.err == nil {
-			panic("broken decoder")
-		}
+	r.after--
+	switch {
+	case r.after < 0 && r.err != nil:
 		return 0, r.err
+	case r.after == -1:
+		panic("broken decoder")
 	}
 	return r.Reader.Read(p)
 }
@@ -80,7 +81,7 @@ func TestPanicBecomesAFault(t *testing.T) {
 	for ; ; reads++ {
 		reader, err := Open(&badReader{bytes.NewReader(file), reads, nil}, int64(len(file)), DefaultLimits())
 		if err == nil {
-			for range 2 {
+			for range 2 { // it stays an error
 				_, err = reader.ReadFrames(make([]float32, 8))
 				requireFault(t, err, services.KindInvalid, "is damaged")
 				require.ErrorContains(t, err, "broken decoder")

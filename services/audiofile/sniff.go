@@ -35,7 +35,9 @@ var magics = []magic{
 	{28, "OpusHead", "an Ogg Opus file"},
 	{28, "\x01vorbis", "an Ogg Vorbis file"},
 	{0, "OggS", "an Ogg file"},
-	{0, "ID3", "an MP3 file"},
+	{0, "ID3\x02", "an MP3 file"},
+	{0, "ID3\x03", "an MP3 file"},
+	{0, "ID3\x04", "an MP3 file"},
 	{4, "ftypM4A", "an M4A (MPEG-4 audio) file"},
 	{4, "ftypqt", "a QuickTime file"},
 	{4, "ftyp3gp", "a 3GPP file"},
@@ -43,12 +45,11 @@ var magics = []magic{
 	{8, "AIFF", "an AIFF file"},
 	{8, "AIFC", "an AIFF-C file"},
 	{0, "#!AMR", "an AMR file"},
-	{0, "caff", "a Core Audio (CAF) file"},
+	{0, "caff\x00", "a Core Audio (CAF) file"},
 	{0, ".snd", "a Sun audio (AU) file"},
 	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file"},
 	{0, "MThd", "a MIDI file"},
 	{0, "wvpk", "a WavPack file"},
-	{0, "MAC ", "a Monkey's Audio file"},
 	{0, "NIST_1A", "a NIST SPHERE file"},
 	{0, "RIFX", "a big-endian WAV (RIFX) file"},
 	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file"},
@@ -62,13 +63,16 @@ var magics = []magic{
 	{0, "\x1f\x8b", "a gzip archive"},
 	{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
 	{0, "\x7fELF", "a program"},
-	{0, "MZ", "a Windows program"},
 }
 
 // describe says what a file that is not WAV looks like, as "an MP3 file";
 // empty where nothing is recognised.
 func describe(head []byte) string {
+	text := isText(head)
 	for _, m := range magics {
+		if m.at > 0 && text {
+			continue // a word of the text, not a mark in a header
+		}
 		if len(head) > m.at && bytes.HasPrefix(head[m.at:], []byte(m.prefix)) {
 			return m.what
 		}
@@ -84,7 +88,10 @@ func describe(head []byte) string {
 	case isADTSFrame(head):
 		return "an AAC (ADTS) file"
 	}
-	return describeText(head)
+	if text {
+		return describeText(head)
+	}
+	return ""
 }
 
 // isMPEGFrame recognises a layer II or III frame header. Layer I is left out:
@@ -106,9 +113,6 @@ func isADTSFrame(head []byte) bool {
 // describeText tells kinds of text apart, because a client that sends the
 // answer of another server, or base64, meets that most often.
 func describeText(head []byte) string {
-	if !isText(head) {
-		return ""
-	}
 	text := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(head), "\ufeff")))
 	switch {
 	case strings.HasPrefix(text, "uklgr"), strings.HasPrefix(text, "data:"):

@@ -44,6 +44,8 @@ func TestOtherFormatsAreNamed(t *testing.T) {
 		{"base64", "UklGRiQAAABXQVZFZm10IBAAAAABAAEA", "base64 text; send the decoded bytes"},
 		{"data URL", "data:audio/wav;base64,UklGRiQ", "base64 text"},
 		{"text", "Hello, world\n", "file is text; accepted"},
+		{"text about formats", "This is AVI and not caff nor ID3", "file is text"},
+		{"Core Audio", "caff\x00\x01\x00\x00desc", "a Core Audio (CAF) file"},
 		{"text of other letters", "\ufeffПривет, мир", "is text"},
 		{"text cut within a letter", "na\xc3\xafve caf\xc3", "is text"},
 		{"noise", "\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x00\x00", "is not in an audio format that is known here"},

@@ -3,7 +3,6 @@ package audiofile
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/go-audio/wav"
 
@@ -155,7 +154,7 @@ func findCodec(tag uint16, bits int) (codec, error) {
 	if name == "" {
 		name = "an unknown codec"
 	}
-	return codec{}, unsupported("is a WAV file coded as %s", fmt.Sprintf("%s (0x%04x)", name, tag))
+	return codec{}, unsupported("is a WAV file coded as %s (0x%04x)", name, tag)
 }
 
 // check refuses numbers that no sound can have.

@@ -31,8 +31,8 @@ type wavLayout struct {
 	format    []byte // the beginning of the fmt chunk; nil before it is found
 	dataAt    int64  // of the first sample; 0 before the data chunk is found
 	dataBytes uint64 // as claimed
-	dataBytes64,
-	has64 uint64 // size from a ds64 chunk, and 1 when there was one
+	// longDataBytes is the size in a ds64 chunk, nil where there is none.
+	longDataBytes *uint64
 }
 
 // findChunks walks the chunks of a WAV file by their headers until both the
@@ -86,11 +86,12 @@ func (l *wavLayout) note(r io.ReadSeeker, id string, body, claimed int64) error 
 		if err := readAt(r, body, sizes[:]); err != nil {
 			return err
 		}
-		l.dataBytes64, l.has64 = binary.LittleEndian.Uint64(sizes[8:]), 1
+		dataBytes := binary.LittleEndian.Uint64(sizes[8:])
+		l.longDataBytes = &dataBytes
 	case id == "data" && l.dataAt == 0:
 		l.dataAt, l.dataBytes = body, uint64(claimed)
-		if claimed == math.MaxUint32 && l.has64 == 1 {
-			l.dataBytes = l.dataBytes64
+		if claimed == math.MaxUint32 && l.longDataBytes != nil {
+			l.dataBytes = *l.longDataBytes
 		}
 	}
 	return nil

@@ -97,29 +97,20 @@ func (r *Resampler) Flush(dst []float32) []float32 {
 		return dst
 	}
 	dst = slices.Grow(dst, int(r.OutputLen(max(0, r.inputs-r.at)))+1)
-	end := r.inputs
-	for rest := r.bank.half; rest > 0; {
-		n := min(rest, resampleBlock)
-		r.history = append(r.history, make([]float32, n)...)
-		rest -= n
-		dst = r.produceUntil(dst, end)
-	}
+	// Half a window of silence completes exactly the outputs before the end.
+	r.history = append(r.history, make([]float32, r.bank.half)...)
+	dst = r.produce(dst)
 	r.reset()
 	return dst
 }
 
-// produce appends every output whose inputs are all there.
+// produce appends the outputs whose window is all there, and drops the history
+// that is no longer needed.
 func (r *Resampler) produce(dst []float32) []float32 {
-	return r.produceUntil(dst, r.inputs)
-}
-
-// produceUntil is produce for the outputs before input index end, and drops
-// the history that is no longer needed.
-func (r *Resampler) produceUntil(dst []float32, end int64) []float32 {
 	taps := 2 * r.bank.half
 	step, phaseStep := r.ratio.down/r.ratio.up, r.ratio.down%r.ratio.up
 	first := int(r.at - r.start - int64(r.bank.half-1)) // of the window, in history
-	for first+taps <= len(r.history) && r.at < end {
+	for first+taps <= len(r.history) {
 		dst = append(dst, r.output(r.history[first:first+taps]))
 		advance := step
 		if r.phase += phaseStep; r.phase >= r.ratio.up {
@@ -129,10 +120,9 @@ func (r *Resampler) produceUntil(dst []float32, end int64) []float32 {
 		first += advance
 		r.at += int64(advance)
 	}
-	// Going down by a large ratio the next window may begin past the history.
-	drop := min(first, len(r.history))
-	r.history = r.history[:copy(r.history, r.history[drop:])]
-	r.start += int64(drop)
+	// The window is wider than a step, so the next one begins within the history.
+	r.history = r.history[:copy(r.history, r.history[first:])]
+	r.start += int64(first)
 	return dst
 }
 
