@@ -66,6 +66,7 @@ func load(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	tameAllocator()
 	ort.SetSharedLibraryPath(path)
 	err = ort.InitializeEnvironment(ort.WithLogLevelError())
 	// The loader has mapped the file by now; its descriptor or copy can go.

@@ -4,3 +4,6 @@ package onnx
 
 // TrimMemory does nothing where the C allocator has no such call.
 func TrimMemory() {}
+
+// tameAllocator does nothing where the C allocator has no such setting.
+func tameAllocator() {}
