@@ -65,7 +65,7 @@ func Load(source Source) (*Loaded, error) {
 		l.origins[key] = originNormal
 	}
 	known := append(l.values.Keys(), keysOf(inherited)...)
-	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, envLayer, flagLayer} {
+	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, libraryLayer, envLayer, flagLayer} {
 		set, err := layer(source, known)
 		if err == nil {
 			err = l.apply(set, known)
@@ -129,6 +129,19 @@ func fileLayer(source Source, _ []string) (*layer, error) {
 	return &layer{k, func(string) string { return name }}, nil
 }
 
+// libraryLayer reads the variable that other programs with ONNX Runtime read too.
+func libraryLayer(source Source, _ []string) (*layer, error) {
+	k := koanf.New(".")
+	for _, entry := range source.Environ {
+		if name, path, _ := strings.Cut(entry, "="); name == envLibrary && path != "" {
+			if err := k.Set(keyLibrary, path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &layer{k, func(string) string { return envLibrary }}, nil
+}
+
 // envLayer maps GRYM_API__LISTEN to api.listen: two underscores between the
 // levels, and neither case nor a single underscore within a level matters.
 func envLayer(source Source, known []string) (*layer, error) {
@@ -142,10 +155,6 @@ func envLayer(source Source, known []string) (*layer, error) {
 	provider := env.Provider(".", env.Opt{
 		EnvironFunc: func() []string { return source.Environ },
 		TransformFunc: func(name, value string) (string, any) {
-			if name == envLibrary && value != "" {
-				names[keyLibrary] = name
-				return keyLibrary, value
-			}
 			if !strings.HasPrefix(name, envPrefix) || name == envTestdata {
 				return "", nil
 			}
@@ -157,22 +166,12 @@ func envLayer(source Source, known []string) (*layer, error) {
 				unknown = append(unknown, fmt.Errorf("%s: no such setting; the nearest is %s%s", name, envPrefix, nearest))
 				return "", nil
 			}
-			if key == keyLibrary && names[key] == envLibrary || names[key] == "" {
-				names[key] = name
-			}
+			names[key] = name
 			return key, value
 		},
 	})
 	if err := k.Load(provider, nil); err != nil {
 		return nil, err
-	}
-	// Where both name the library, our own variable decides, whatever the order.
-	for _, entry := range source.Environ {
-		if name, value, _ := strings.Cut(entry, "="); names[keyLibrary] == name {
-			if err := k.Set(keyLibrary, value); err != nil {
-				return nil, err
-			}
-		}
 	}
 	return &layer{k, func(key string) string { return names[key] }}, errors.Join(unknown...)
 }

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func yamlFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+func TestDefaultsAreValidAndThoseOfTheSampleFile(t *testing.T) {
+	t.Parallel()
+	plain, err := Load(Source{})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8080", plain.API.Listen)
+	require.Equal(t, services.Bytes(4_000_000_000), plain.Services.Wav2Vec2.MaxMemory)
+	require.True(t, plain.Services.Wav2Vec2.Recoverable)
+	sample, err := Load(Source{File: "../../config.yaml"})
+	require.NoError(t, err)
+	require.Equal(t, plain.Config, sample.Config, "config.yaml shows every setting with its default")
+	for key := range sample.origins {
+		if _, ok := inherited[key]; !ok {
+			require.Equal(t, "config.yaml", sample.origins[key], "%s is missing in config.yaml", key)
+		}
+	}
+}
+
+func TestFlagsWinOverVariablesOverTheFile(t *testing.T) {
+	t.Parallel()
+	l, err := Load(Source{
+		File:    yamlFile(t, "api: {listen: '127.0.0.1:1'}\ndataDir: file\nlog: {level: warn}\n"),
+		Environ: []string{"GRYM_API__LISTEN=127.0.0.1:2", "GRYM_DATA_DIR=env", "GRYM_TESTDATA=x", "HOME=/"},
+		Flags:   map[string]string{"api.listen": "127.0.0.1:3"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:3", l.API.Listen)
+	require.Equal(t, "env", l.DataDir)
+	require.Equal(t, filepath.Join("env", "models"), l.ModelsDir())
+	require.Equal(t, "WARN", l.Log.Level.String())
+	var out bytes.Buffer
+	require.NoError(t, l.WriteOrigins(&out))
+	for _, line := range []string{"api.listen: 127.0.0.1:3  # --listen", "dataDir: env  # GRYM_DATA_DIR", "log.level: warn  # settings.yaml", "log.format: auto  # default"} {
+		require.Contains(t, out.String(), line)
+	}
+}
+
+func TestWhatIsPrintedLoadsAgain(t *testing.T) {
+	t.Parallel()
+	l, err := Load(Source{Environ: []string{"GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY=700MiB", "GRYM_HARDENING__TIMEOUT=1500", "GRYM_READINESS__REQUIRED=wav2vec2"}})
+	require.NoError(t, err)
+	require.Equal(t, 1500*time.Millisecond, l.Hardening.Timeout)
+	var out bytes.Buffer
+	require.NoError(t, l.WriteYAML(&out))
+	again, err := Load(Source{File: yamlFile(t, out.String())})
+	require.NoError(t, err)
+	require.Equal(t, l.Config, again.Config)
+}
+
+func TestTheLibraryVariable(t *testing.T) {
+	t.Parallel()
+	for name, environ := range map[string][]string{
+		"alone":      {"ONNXRUNTIME_SHARED_LIBRARY_PATH=/a"},
+		"ours first": {"GRYM_ONNX__LIBRARYPATH=/a", "ONNXRUNTIME_SHARED_LIBRARY_PATH=/b"},
+		"ours last":  {"ONNXRUNTIME_SHARED_LIBRARY_PATH=/b", "GRYM_ONNX__LIBRARYPATH=/a"},
+	} {
+		l, err := Load(Source{Environ: environ})
+		require.NoError(t, err)
+		require.Equal(t, "/a", l.ONNX.LibraryPath, name)
+	}
+}
+
+func TestOtherNamesOfTheSameSettings(t *testing.T) {
+	t.Parallel()
+	l, err := Load(Source{File: yamlFile(t, `systemHardening:
+  enableHealthMonitoring: false
+  healthCheckIntervalMs: 1000
+  maxResourceMemory: 2GB
+  recoverableServices: [audioProcessor]
+`)})
+	require.NoError(t, err)
+	require.False(t, l.SystemHardening.HealthMonitoring.Enabled)
+	require.Equal(t, time.Second, l.SystemHardening.HealthMonitoring.CheckInterval)
+	require.Equal(t, services.Bytes(2_000_000_000), l.SystemHardening.ResourceManagement.MaxMemory)
+	require.True(t, l.Services.AudioProcessor.Recoverable)
+	require.False(t, l.Services.Wav2Vec2.Recoverable)
+	_, err = Load(Source{File: yamlFile(t, "systemHardening: {maxResourceMemory: 2GB, resourceManagement: {maxMemory: 3GB}}")})
+	require.ErrorContains(t, err, "another name of it")
+}
+
+func TestMistakesNameTheKey(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"systemHardening: {resourceManagment: {maxMemory: 4GB}}":   "nearest is systemHardening.resourceManagement.maxMemory",
+		"api: {drainTimeout: soon}":                                "drainTimeout",
+		"api: {listen: nonsense}":                                  "api.listen: must be host:port",
+		"systemHardening: {resourceManagement: {maxMemory: lots}}": "maxMemory",
+		"hardening: {breaker: {failures: 0}}":                      "hardening.breaker.failures: must be at least 1",
+		"hardening: {retry: {delay: 2s}}":                          "hardening.retry.maxDelay: must be above retry.delay (2s)",
+		"services: {wav2vec2: {maxSeconds: 60}}":                   "services.wav2vec2.maxSeconds: must be above 0 and at most 30",
+		"services: {modelService: {maxMemory: 1KB}}":               "services.wav2vec2.maxMemory: must be at least 16MiB",
+		"readiness: {required: [speech]}":                          `readiness.required: there is no service "speech"`,
+		"log: {level: loud}":                                       "level",
+		"services: []":                                             "services",
+		"systemHardening: {recoverableServices: [nobody]}":         `there is no service "nobody"`,
+		"systemHardening: {healthMonitoring: {checkInterval: 1}}":  "systemHardening.healthMonitoring.checkInterval: must be at least 100ms",
+		"systemHardening: {errorRecovery: {maxAttempts: 0}}":       "systemHardening.errorRecovery.maxAttempts: must be at least 1",
+		"{": "settings.yaml",
+		"services: {wav2vec2: {runs: 1000}, audioProcessor: {maxMemory: 1}}": "services.wav2vec2.runs: must be 0 to 256",
+	} {
+		_, err := Load(Source{File: yamlFile(t, text)})
+		require.ErrorContains(t, err, says, text)
+	}
+	_, err := Load(Source{Environ: []string{"GRYM_API__LISTN=x"}})
+	require.ErrorContains(t, err, "GRYM_API__LISTN: no such setting; the nearest is GRYM_API__LISTEN")
+	_, err = Load(Source{File: yamlFile(t, "services:\n")})
+	require.NoError(t, err, "an empty section is none")
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("api: {listen: '127.0.0.1:0'}")
+	f.Add("services:\n  wav2vec2: [1, 2]\n")
+	f.Add("systemHardening: {maxResourceMemory: 9999999999999GB}")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, _ = Load(Source{File: yamlFile(t, text)})
+	})
+}
