@@ -1,0 +1,198 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo is a scripted service.
+type echo struct {
+	mu          sync.Mutex
+	starts      int
+	started     bool
+	startErr    error
+	estimateErr error
+	run         func(ctx context.Context, sink services.Sink) error
+}
+
+func (e *echo) Describe() services.Description {
+	return services.Description{Name: "echo", DefaultModel: "echo-tiny"}
+}
+
+func (e *echo) Initialize(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.starts++
+	e.started = e.startErr == nil
+	return e.startErr
+}
+
+func (e *echo) Initialized() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.started
+}
+
+func (e *echo) Shutdown(context.Context) error   { return nil }
+func (e *echo) Status() services.ServiceStatus   { return services.ServiceStatus{} }
+func (e *echo) Metrics() services.ServiceMetrics { return services.ServiceMetrics{} }
+func (e *echo) Estimate(context.Context, services.Task) (services.Bytes, error) {
+	return 7, e.estimateErr
+}
+
+func (e *echo) ExecuteTask(ctx context.Context, _ services.Task, sink services.Sink) (services.TaskResult, error) {
+	return services.TaskResult{Model: "echo-tiny", Value: "hello"}, e.run(ctx, sink)
+}
+
+// passGuard lets everything through, as often as an error may pass.
+type passGuard struct{ open bool }
+
+func (g passGuard) Open() (time.Duration, bool) { return time.Second, g.open }
+func (g passGuard) Refusal() error              { return services.Faultf(services.KindUnavailable, "cut off") }
+func (g passGuard) Do(ctx context.Context, fn func(context.Context) error) error {
+	for {
+		if err := fn(ctx); !services.IsTransient(err) {
+			return err
+		}
+	}
+}
+
+// desk is an admission that counts.
+type desk struct {
+	held, given int
+	bytes       services.Bytes
+	err         error
+}
+
+func (d *desk) Acquire(_ context.Context, _ string, bytes services.Bytes, _ services.Priority, _ time.Time) (Lease, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	d.held++
+	d.given++
+	d.bytes = bytes
+	return &ticket{desk: d}, nil
+}
+
+type ticket struct {
+	desk     *desk
+	yielded  int
+	released bool
+}
+
+func (l *ticket) Bind(ctx context.Context) context.Context { return ctx }
+func (l *ticket) Yield(context.Context) error              { l.yielded++; return nil }
+func (l *ticket) Release()                                 { l.desk.held--; l.released = true }
+
+type events []services.TaskEvent
+
+func (e *events) TaskEnded(event services.TaskEvent) { *e = append(*e, event) }
+
+func setup(service *echo, guard Guard) (*Orchestrator, *desk, *events) {
+	log := slog.New(slog.DiscardHandler)
+	registry := NewRegistry(log)
+	registry.Register(service, guard)
+	d, seen := &desk{}, &events{}
+	return New(registry, d, log, seen), d, seen
+}
+
+var task = services.Task{ID: "1", Service: "echo", Name: "say"}
+
+func TestATaskRunsAndItsLeaseEnds(t *testing.T) {
+	t.Parallel()
+	o, d, seen := setup(&echo{run: func(ctx context.Context, sink services.Sink) error { return sink.Yield(ctx) }}, passGuard{})
+	result, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, "hello", result.Value)
+	require.Equal(t, desk{given: 1, bytes: 7}, *d)
+	require.Len(t, *seen, 1)
+	event := (*seen)[0]
+	require.True(t, event.Started)
+	require.Equal(t, "echo-tiny", event.Model)
+	require.NoError(t, event.Err)
+}
+
+func TestRefusalsCostNoLease(t *testing.T) {
+	t.Parallel()
+	never := func(context.Context, services.Sink) error { panic("must not run") }
+	for name, c := range map[string]struct {
+		service *echo
+		guard   passGuard
+		task    services.Task
+		desk    error
+		kind    services.Kind
+	}{
+		"unknown service":   {&echo{run: never}, passGuard{}, services.Task{Service: "nobody"}, nil, services.KindNotFound},
+		"breaker open":      {&echo{run: never, estimateErr: errors.New("must not be asked")}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"bad input":         {&echo{run: never, estimateErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"does not start":    {&echo{run: never, startErr: errors.New("no model")}, passGuard{}, task, nil, services.KindUnavailable},
+		"no room":           {&echo{run: never}, passGuard{}, task, services.Faultf(services.KindBusy, "full"), services.KindBusy},
+		"deadline is over":  {&echo{run: func(ctx context.Context, _ services.Sink) error { return ctx.Err() }}, passGuard{}, services.Task{Service: "echo", Deadline: time.Now()}, nil, services.KindTimeout},
+		"the service fails": {&echo{run: func(context.Context, services.Sink) error { return errors.New("broken") }}, passGuard{}, task, nil, services.KindInternal},
+	} {
+		o, d, seen := setup(c.service, c.guard)
+		d.err = c.desk
+		_, err := o.Execute(t.Context(), c.task, services.DiscardSink{})
+		require.Equal(t, c.kind, services.KindOf(err), name)
+		require.Zero(t, d.held, name)
+		require.Len(t, *seen, 1, name)
+		if name == "unknown service" {
+			require.Empty(t, (*seen)[0].Service, "a made-up name must not become a label")
+		}
+	}
+}
+
+func TestAnAnswerThatIsPartlyOutIsNotRetried(t *testing.T) {
+	t.Parallel()
+	attempts := 0
+	passing := &services.Fault{Kind: services.KindInternal, Transient: true}
+	o, _, _ := setup(&echo{run: func(_ context.Context, sink services.Sink) error {
+		attempts++
+		if attempts == 2 {
+			sink.Partial("half")
+		}
+		return passing
+	}}, passGuard{})
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.Equal(t, services.KindInternal, services.KindOf(err))
+	require.Equal(t, 2, attempts)
+}
+
+func TestAServiceStartsOnceAndAgainAfterAFailure(t *testing.T) {
+	t.Parallel()
+	service := &echo{startErr: errors.New("no model"), run: func(context.Context, services.Sink) error { return nil }}
+	o, _, _ := setup(service, passGuard{})
+	entry, err := o.Registry().Lookup("echo")
+	require.NoError(t, err)
+	require.Error(t, entry.Initialize(t.Context()))
+	status := entry.Status()
+	require.Equal(t, services.StateUnavailable, status.State)
+	require.Equal(t, "no model", status.LastError)
+	service.mu.Lock()
+	service.startErr = nil
+	service.mu.Unlock()
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			if err := entry.Initialize(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	require.Equal(t, 2, service.starts)
+	require.Equal(t, services.StateReady, entry.Status().State)
+	require.Empty(t, o.Registry().Shutdown(t.Context()))
+	require.Equal(t, services.StateStopped, entry.State())
+}
