@@ -20,8 +20,9 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	// cut ends the context of every request.
-	cut    context.CancelCauseFunc
-	served chan error
+	cut context.CancelCauseFunc
+	// served is closed when the listener has ended.
+	served chan struct{}
 }
 
 // Listen opens the listener, so that the address is known and taken; nothing
@@ -31,7 +32,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api.listen: %w", err)
 	}
-	return &Server{cfg: cfg, listener: listener, served: make(chan error, 1)}, nil
+	return &Server{cfg: cfg, listener: listener, served: make(chan struct{})}, nil
 }
 
 // Addr is the address that was opened.
@@ -52,11 +53,10 @@ func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		err := s.server.Serve(s.listener)
-		if !errors.Is(err, http.ErrServerClosed) {
+		defer close(s.served)
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
-		s.served <- err
 	}()
 	return failed
 }

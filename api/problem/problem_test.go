@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +18,7 @@ import (
 func answerTo(t *testing.T, path string, err error) (*http.Response, map[string]any) {
 	t.Helper()
 	w := &Writer{
-		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Log:       slog.New(slog.DiscardHandler),
 		RequestID: func(*http.Request) string { return "id-1" },
 		OpenAI:    func(path string) bool { return path == "/openai" },
 	}

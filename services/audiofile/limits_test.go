@@ -90,7 +90,9 @@ func TestPanicBecomesAFault(t *testing.T) {
 		}
 		require.Nil(t, reader)
 		requireFault(t, err, services.KindInvalid, "is damaged")
-		require.NotContains(t, err.(*services.Fault).Detail(), "broken decoder", "the cause is for the log")
+		var fault *services.Fault
+		require.ErrorAs(t, err, &fault)
+		require.NotContains(t, fault.Detail(), "broken decoder", "the cause is for the log")
 	}
 	require.Positive(t, reads)
 }

@@ -2,6 +2,7 @@ package audiofile
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"testing"
@@ -131,7 +132,7 @@ func TestChannelsAreInterleaved(t *testing.T) {
 	require.EqualValues(t, 2, format.Frames)
 	require.Equal(t, 48000, format.SampleRateHz)
 	for i, v := range got {
-		require.EqualValues(t, float32(i+1)/32768, v)
+		require.Equal(t, float32(i+1)/32768, v)
 	}
 }
 
@@ -152,7 +153,7 @@ func TestReadingInPiecesGivesTheWhole(t *testing.T) {
 				// A rest of less than a frame in dst stays unused.
 				dst := make([]float32, size*channels+channels-1)
 				n, err := reader.ReadFrames(dst)
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					require.Zero(t, n)
 					break
 				}
@@ -162,7 +163,7 @@ func TestReadingInPiecesGivesTheWhole(t *testing.T) {
 			}
 			require.Len(t, got, len(levels))
 			for i, v := range levels {
-				require.EqualValues(t, float32(v)/32768, got[i], "sample %d", i)
+				require.Equal(t, float32(v)/32768, got[i], "sample %d", i)
 			}
 		}
 	}

@@ -251,7 +251,7 @@ func TestLengths(t *testing.T) {
 func TestOutputLenOfYearsOfSoundDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	r := newResampler(t, 8000, 191999)
-	require.EqualValues(t, int64(1e12)/8000*191999, r.OutputLen(1e12))
+	require.Equal(t, int64(1e12)/8000*191999, r.OutputLen(1e12))
 }
 
 func TestBlocksGiveTheSameOutputAsOneCall(t *testing.T) {
