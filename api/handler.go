@@ -102,6 +102,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handl
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
 	})
 	strict := gen.NewStrictHandlerWithOptions(h, nil, gen.StrictHTTPServerOptions{
@@ -114,6 +115,16 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handl
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
 	return router
+}
+
+// allowed lists the methods that a path takes; chi tells only its own handler.
+func allowed(router *chi.Mux, path string) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if router.Match(chi.NewRouteContext(), method, path) {
+			methods = append(methods, method)
+		}
+	}
+	return methods
 }
 
 // validator checks parameters against the contract. Bodies are left out: the

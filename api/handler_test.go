@@ -243,6 +243,8 @@ func TestRefusalsOfTheHTTPLayer(t *testing.T) {
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, body)
 		require.Contains(t, body, c.says, name)
 	}
+	response, _ := b.do(t, b.request(t, http.MethodGet, "/v1/audio/transcriptions", nil))
+	require.Equal(t, "POST", response.Header.Get("Allow"))
 	response, body := b.upload(t, "file", strings.Repeat("x", 8192))
 	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, body)
 	require.Contains(t, body, "4096 bytes")

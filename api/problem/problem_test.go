@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-func answerTo(t *testing.T, path string, err error) (*http.Response, map[string]any) {
+func answerTo(t *testing.T, path string, err error) (*httptest.ResponseRecorder, map[string]any) {
 	t.Helper()
 	w := &Writer{
 		Log:       slog.New(slog.DiscardHandler),
@@ -24,11 +24,9 @@ func answerTo(t *testing.T, path string, err error) (*http.Response, map[string]
 	}
 	recorder := httptest.NewRecorder()
 	w.Write(recorder, httptest.NewRequest(http.MethodGet, path, nil), err)
-	response := recorder.Result()
-	t.Cleanup(func() { _ = response.Body.Close() })
 	var body map[string]any
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&body))
-	return response, body
+	require.NoError(t, json.NewDecoder(recorder.Body).Decode(&body))
+	return recorder, body
 }
 
 func TestEveryKindHasItsStatus(t *testing.T) {
@@ -40,8 +38,8 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 	require.Len(t, table, len(services.Kinds()))
 	for _, kind := range services.Kinds() {
 		response, body := answerTo(t, "/plain", fmt.Errorf("context: %w", services.Faultf(kind, "what happened")))
-		require.Equal(t, want[kind], response.StatusCode, kind)
-		require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
+		require.Equal(t, want[kind], response.Code, kind)
+		require.Equal(t, "application/problem+json", response.Header().Get("Content-Type"))
 		require.Equal(t, "urn:grym-synth:problem:"+string(kind), body["type"])
 		require.Equal(t, "what happened", body["detail"])
 		require.Equal(t, "id-1", body["request_id"])
@@ -65,17 +63,17 @@ func TestRetryAfterIsRoundedUpAndNeverMissing(t *testing.T) {
 		want  string
 	}{{0, "1"}, {time.Millisecond, "1"}, {1500 * time.Millisecond, "2"}} {
 		response, _ := answerTo(t, "/plain", &services.Fault{Kind: services.KindBusy, RetryAfter: c.after})
-		require.Equal(t, c.want, response.Header.Get("Retry-After"))
+		require.Equal(t, c.want, response.Header().Get("Retry-After"))
 	}
 	response, _ := answerTo(t, "/plain", services.Faultf(services.KindInvalid, "no"))
-	require.Empty(t, response.Header.Get("Retry-After"))
+	require.Empty(t, response.Header().Get("Retry-After"))
 }
 
 func TestOpenAIShape(t *testing.T) {
 	t.Parallel()
 	response, body := answerTo(t, "/openai", &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "model", Problem: `"x" does not exist`}}})
-	require.Equal(t, http.StatusNotFound, response.StatusCode)
-	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
+	require.Equal(t, http.StatusNotFound, response.Code)
+	require.Equal(t, "application/json", response.Header().Get("Content-Type"))
 	require.Equal(t, map[string]any{"error": map[string]any{
 		"message": `model "x" does not exist`, "type": "invalid_request_error", "param": "model", "code": "model_not_found", "request_id": "id-1",
 	}}, body)

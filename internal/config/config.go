@@ -173,7 +173,7 @@ func (c Config) validate() []error {
 	section("services.audioProcessor", c.Services.AudioProcessor.validate())
 	section("services.modelService", c.Services.ModelService.validate())
 	w := c.Services.Wav2Vec2
-	section("services.wav2vec2", append(w.validate(), w.Config.Validate()...))
+	section("services.wav2vec2", append(w.validate(), w.Validate()...))
 	if w.Runs < 0 || w.Runs > 256 {
 		errs = append(errs, fmt.Errorf("services.wav2vec2.runs: must be 0 to 256, got %d", w.Runs))
 	}

@@ -292,7 +292,7 @@ func TestEqualRatesCopy(t *testing.T) {
 	require.Equal(t, []float32{9, 0.1, -0.2, 3}, out)
 	require.EqualValues(t, 3, r.OutputLen(3))
 	in[0] = 5
-	require.EqualValues(t, float32(0.1), out[1], "the output is a copy")
+	require.Equal(t, float32(0.1), out[1], "the output is a copy")
 }
 
 func TestProcessAppends(t *testing.T) {

@@ -110,6 +110,10 @@ func explain(origin string, err error) error {
 	if strings.Contains(err.Error(), "OrtGetApiBase") {
 		return fmt.Errorf("%w: %s is a library, but not ONNX Runtime", ErrNoLibrary, origin)
 	}
+	// The binding's text repeats the path twice before the loader's own words.
+	if _, loader, ok := strings.Cut(err.Error(), `": `); ok {
+		return fmt.Errorf("%w: %s", ErrNoLibrary, loader)
+	}
 	return fmt.Errorf("%w: %s: %w", ErrNoLibrary, origin, err)
 }
 
