@@ -1,21 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
-	"math"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -37,109 +30,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
-}
-
-const clips = "models/wav2vec2-tiny/clips/"
-
-// server is a running process.
-type server struct {
-	url  string
-	cmd  *exec.Cmd
-	done chan error
-	log  *lockedBuffer
-}
-
-// start runs the program and waits until it listens and has started.
-func start(t *testing.T, args ...string) *server {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...)...)
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	s := &server{cmd: cmd, done: make(chan error, 1), log: &lockedBuffer{}}
-	require.NoError(t, cmd.Start())
-	listening := make(chan string, 1)
-	go func() {
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			s.log.add(lines.Text())
-			var line struct{ Msg, Listen string }
-			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-				listening <- line.Listen
-			}
-		}
-		s.done <- cmd.Wait()
-	}()
-	select {
-	case addr := <-listening:
-		s.url = "http://" + addr
-	case err := <-s.done:
-		t.Fatalf("the server ended: %v\n%s", err, s.log)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		s.done <- <-s.done
-	})
-	return s
-}
-
-// stop sends SIGTERM and gives the process's end.
-func (s *server) stop(t *testing.T) error {
-	t.Helper()
-	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	err := <-s.done
-	s.done <- err
-	return err
-}
-
-func (s *server) get(t *testing.T, path string) (int, string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
-	require.NoError(t, err)
-	return do(t, request)
-}
-
-func do(t *testing.T, request *http.Request) (int, string) {
-	t.Helper()
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response.StatusCode, string(body)
-}
-
-// form builds an upload; audio nil leaves the file out.
-func form(t *testing.T, audio []byte, fields ...string) (io.Reader, string) {
-	t.Helper()
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for i := 0; i+1 < len(fields); i += 2 {
-		require.NoError(t, w.WriteField(fields[i], fields[i+1]))
-	}
-	if audio != nil {
-		part, err := w.CreateFormFile("file", "speech.wav")
-		require.NoError(t, err)
-		_, err = part.Write(audio)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return &body, w.FormDataContentType()
-}
-
-func (s *server) transcribe(t *testing.T, audio []byte, fields ...string) (int, string) {
-	t.Helper()
-	body, contentType := form(t, audio, fields...)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/transcriptions", body)
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", contentType)
-	return do(t, request)
-}
-
-func clip(t *testing.T, name string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(clips + name)
-	require.NoError(t, err)
-	return data
 }
 
 // TestTranscriptionOfHeldOutVoices compares the words with those of another
@@ -216,30 +106,6 @@ func TestWrongInputIsExplained(t *testing.T) {
 	status, body := s.transcribe(t, wav(192000, 8, 2*192000))
 	t.Logf("192 kHz, 8 channels, float: %d %s", status, body)
 	require.Equal(t, http.StatusOK, status, body)
-}
-
-// wav makes 32-bit float WAV of a quiet tone.
-func wav(rate, channels, frames int) []byte {
-	size := frames * channels * 4
-	b := []byte("RIFF")
-	b = binary.LittleEndian.AppendUint32(b, uint32(36+size))
-	b = append(b, "WAVEfmt "...)
-	b = binary.LittleEndian.AppendUint32(b, 16)
-	b = binary.LittleEndian.AppendUint16(b, 3)
-	b = binary.LittleEndian.AppendUint16(b, uint16(channels))
-	b = binary.LittleEndian.AppendUint32(b, uint32(rate))
-	b = binary.LittleEndian.AppendUint32(b, uint32(rate*channels*4))
-	b = binary.LittleEndian.AppendUint16(b, uint16(channels*4))
-	b = binary.LittleEndian.AppendUint16(b, 32)
-	b = append(b, "data"...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(size))
-	for i := range frames {
-		v := math.Float32bits(float32(0.1 * math.Sin(2*math.Pi*440*float64(i)/float64(rate))))
-		for range channels {
-			b = binary.LittleEndian.AppendUint32(b, v)
-		}
-	}
-	return b
 }
 
 // TestAloneInAnEmptyFolder runs a copy of the binary with nothing around it.

@@ -12,6 +12,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// transcriptionService does the work of the route.
+const transcriptionService = "wav2vec2"
+
 // Values of response_format.
 const (
 	formatJSON    = "json"
@@ -117,7 +120,7 @@ func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscr
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: "wav2vec2", Name: services.TaskTranscribe,
+		ID: requestID(ctx), Service: transcriptionService, Name: services.TaskTranscribe,
 		Model: f.model, Params: params, Audio: audio,
 	}
 	if priority != nil {
