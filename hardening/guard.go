@@ -83,7 +83,7 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		}
 		return err
 	})
-	return g.translate(ctx, err)
+	return g.translate(err)
 }
 
 // recovered calls fn and turns a panic into a fault.
@@ -99,7 +99,7 @@ func (g *Guard) recovered(ctx context.Context, fn func(ctx context.Context) erro
 }
 
 // translate turns the policies' sentinels into faults.
-func (g *Guard) translate(ctx context.Context, err error) error {
+func (g *Guard) translate(err error) error {
 	var left *callerLeft
 	switch {
 	case err == nil:
@@ -110,7 +110,7 @@ func (g *Guard) translate(ctx context.Context, err error) error {
 		return &services.Fault{Kind: services.KindBusy, Message: g.service + " is running as many tasks as it may", RetryAfter: time.Second, Err: err}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return g.Refusal()
-	case errors.Is(err, timeout.ErrExceeded) && ctx.Err() == nil:
+	case errors.Is(err, timeout.ErrExceeded):
 		return &services.Fault{Kind: services.KindTimeout, Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.service, g.cfg.Timeout), Err: err}
 	default:
 		return err

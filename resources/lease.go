@@ -50,6 +50,7 @@ func (l *Lease) Release() {
 	l.account.leased -= l.bytes
 	l.bytes = 0
 	l.dropSlot()
+	m.missed = m.evicting
 	m.grant()
 }
 

@@ -26,7 +26,10 @@ type Manager struct {
 	queue     []*waiter // in the order of their turn
 	residents []*resident
 	evicting  bool
-	closed    bool
+	// missed tells that a lease ended while an eviction ran, so that a model
+	// which the eviction found in use may be idle now.
+	missed bool
+	closed bool
 	// evictions are waited for by Close.
 	evictions sync.WaitGroup
 }
@@ -87,7 +90,7 @@ func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 // enqueue checks a request and lines it up. The caller holds mu.
 func (m *Manager) enqueue(req Request) (*waiter, error) {
 	account := m.accounts[req.Service]
-	if account == nil {
+	if account == nil || account.limit.Runs < 1 {
 		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
 	}
 	if m.closed {
@@ -146,6 +149,10 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 	case <-ctx.Done():
 		m.mu.Lock()
 		queued := m.remove(w)
+		if queued {
+			// It may have held back others that fit.
+			m.grant()
+		}
 		m.mu.Unlock()
 		if !queued {
 			// The grant came at the same time.

@@ -135,6 +135,24 @@ func TestWhoLeavesTheQueueLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+func TestWhoLeavesTheQueueLetsThoseBehindThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager()
+		running := acquire(t, m, request(60*mb))
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error, 1)
+		go func() { _, err := m.Acquire(ctx, request(80*mb)); left <- err }()
+		synctest.Wait()
+		order := make(chan string, 1)
+		queued(t, m, order, "little", request(1*mb))
+		require.Empty(t, order, "held back by the large one")
+		leave()
+		require.ErrorIs(t, <-left, context.Canceled)
+		require.Equal(t, "little", <-order)
+		running.Release()
+	})
+}
+
 func TestAModelTakesItsBytesFromTheLeaseThatLoadedIt(t *testing.T) {
 	t.Parallel()
 	m := newManager()

@@ -104,8 +104,9 @@ func (m *Manager) evictOne(candidates []*resident) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.evicting = false
-	if evicted {
+	missed := m.missed
+	m.evicting, m.missed = false, false
+	if evicted || missed {
 		m.grant()
 	}
 }

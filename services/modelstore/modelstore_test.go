@@ -1,11 +1,8 @@
 package modelstore
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -80,104 +77,4 @@ func TestErrorsNameTheFile(t *testing.T) {
 	require.ErrorIs(t, bad.ReadJSON("vocab.json", &struct{}{}), os.ErrNotExist)
 	_, _, err = bad.Graph("model.onnx")
 	require.ErrorContains(t, err, "bad/onnx/model.onnx")
-}
-
-// books is a residency that remembers evictions.
-type books struct {
-	mu    sync.Mutex
-	held  services.Bytes
-	evict func(context.Context) error
-}
-
-func (b *books) Hold(_ context.Context, _, _ string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.held += bytes
-	b.evict = evict
-	return &booking{b, bytes}
-}
-
-type booking struct {
-	books *books
-	bytes services.Bytes
-}
-
-func (b *booking) Touch() {}
-func (b *booking) Release() {
-	b.books.mu.Lock()
-	defer b.books.mu.Unlock()
-	b.books.held -= b.bytes
-}
-
-type fakeModel struct{ closed *int }
-
-func (m fakeModel) Close() error { *m.closed++; return nil }
-
-func TestTasksShareOneLoadAndEvictionWaitsForThem(t *testing.T) {
-	t.Parallel()
-	b, loads, closed := &books{}, 0, 0
-	p := NewPool("echo", b, func(context.Context, string) (fakeModel, services.Bytes, error) {
-		loads++
-		return fakeModel{&closed}, 10, nil
-	})
-	var tasks sync.WaitGroup
-	for range 8 {
-		tasks.Go(func() {
-			_, done, err := p.Acquire(t.Context(), "m")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			done()
-			done()
-		})
-	}
-	tasks.Wait()
-	require.Equal(t, 1, loads)
-	size, loaded := p.Loaded("m")
-	require.True(t, loaded)
-	require.Equal(t, services.Bytes(10), size)
-
-	_, done, err := p.Acquire(t.Context(), "m")
-	require.NoError(t, err)
-	require.ErrorIs(t, b.evict(t.Context()), services.ErrInUse)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorContains(t, p.Close(ended), "1 models are still in use")
-	done()
-	p.Reopen()
-	require.NoError(t, b.evict(t.Context()))
-	require.NoError(t, b.evict(t.Context()), "gone already")
-	require.Equal(t, 1, closed)
-	require.Zero(t, b.held)
-	_, done, err = p.Acquire(t.Context(), "m")
-	require.NoError(t, err)
-	require.Equal(t, 2, loads)
-	done()
-	require.NoError(t, p.Close(t.Context()))
-	_, _, err = p.Acquire(t.Context(), "m")
-	require.ErrorIs(t, err, ErrShutDown)
-	_, peak := p.Bytes()
-	require.Equal(t, services.Bytes(10), peak)
-}
-
-func TestAFailedLoadIsTriedAgain(t *testing.T) {
-	t.Parallel()
-	closed, fail, crash := 0, errors.New("corrupt"), false
-	p := NewPool("echo", &books{}, func(context.Context, string) (fakeModel, services.Bytes, error) {
-		if crash {
-			panic("boom")
-		}
-		return fakeModel{&closed}, 1, fail
-	})
-	_, _, err := p.Acquire(t.Context(), "m")
-	require.ErrorIs(t, err, fail)
-	crash = true
-	require.Panics(t, func() { _, _, _ = p.Acquire(t.Context(), "m") })
-	crash, fail = false, nil
-	_, done, err := p.Acquire(t.Context(), "m")
-	require.NoError(t, err)
-	done()
-	require.NoError(t, p.Close(t.Context()))
-	require.Equal(t, 1, closed)
 }

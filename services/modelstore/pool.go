@@ -42,7 +42,9 @@ type entry[M Model] struct {
 	// ready is closed when loading has ended, one way or the other.
 	ready chan struct{}
 	err   error
-	model M
+	// abandoned tells that err came after the first caller's ctx had ended.
+	abandoned bool
+	model     M
 
 	// Guarded by Pool.mu.
 	bytes    services.Bytes
@@ -82,7 +84,7 @@ func (p *Pool[M]) Acquire(ctx context.Context, name string) (model M, done func(
 			return e.model, sync.OnceFunc(func() { p.leave(e) }), nil
 		}
 		p.leave(e)
-		if mine || services.KindOf(e.err) != services.KindCancelled {
+		if mine || !e.abandoned {
 			return model, nil, e.err
 		}
 	}
@@ -123,13 +125,15 @@ func (p *Pool[M]) fill(ctx context.Context, name string, e *entry[M]) {
 		if e.err != nil {
 			p.mu.Lock()
 			delete(p.models, name)
+			// After a panic nobody leaves the entry, and Close may wait for that.
+			p.idle.Broadcast()
 			p.mu.Unlock()
 		}
 		close(e.ready)
 	}()
 	model, bytes, err := p.load(ctx, name)
 	if err != nil {
-		e.err = err
+		e.err, e.abandoned = err, ctx.Err() != nil
 		return
 	}
 	resident := p.residency.Hold(ctx, p.service, name, bytes, func(ctx context.Context) error {
