@@ -1,21 +1,29 @@
-# The server asks for no key yet. Publish its port to the loopback interface:
-#   docker build -t grym-synth . && docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
+# The server asks for no key yet, and inside a container it has to listen beyond
+# loopback. So publish its port to the host's loopback interface only:
+#   docker build -t grym-synth .
+#   docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
 
 FROM golang:1.26-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends npm && rm -rf /var/lib/apt/lists/*
+# npm and curl fetch the ONNX Runtime library, which `make build` checks and embeds.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates curl nodejs npm \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# A volume takes its first owner from the folder in the image, so there must be one.
 RUN make build && mkdir /empty
 
-# glibc and libstdc++ for ONNX Runtime, and nothing else.
+# glibc and libstdc++ for ONNX Runtime, and nothing else: no shell, no root. The
+# binary unpacks the library into memory and writes to /data only.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/bin/grym-synth /grym-synth
 COPY --from=build --chown=nonroot:nonroot /empty /data
-ENV GRYM_API__LISTEN=0.0.0.0:8080 GRYM_DATADIR=/data
+ENV GRYM_API__LISTEN=0.0.0.0:8080 \
+    GRYM_DATADIR=/data
+USER nonroot
 VOLUME /data
 EXPOSE 8080
-USER nonroot
 HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["/grym-synth", "healthcheck"]
 ENTRYPOINT ["/grym-synth"]
