@@ -78,7 +78,11 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 
 // greet is the first thing a person sees.
 func greet(out io.Writer, addr string) {
-	fmt.Fprintf(out, "grym-synth listens on http://%s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, addr)
+	try := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		try = net.JoinHostPort("localhost", port) // the wildcard is no address to connect to
+	}
+	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
 }
 
 // warnIfOpen says so when anybody on the network can use the server.

@@ -43,18 +43,25 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 	s := &system{runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	runs, threads := cfg.ParallelRuns()
 	memory := cfg.SystemHardening.ResourceManagement
-	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), map[string]resources.ServiceLimit{
-		wav2vec2.Name: {MaxMemory: cfg.Services.Wav2Vec2.MaxMemory, Runs: runs},
-	}, s.metrics, log)
-
+	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
-	speech := wav2vec2.New(cfg.Services.Wav2Vec2.Config, catalog, rt, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory)
-	s.registry.Register(speech, hardening.NewGuard(wav2vec2.Name, runs, cfg.Hardening, hardening.NewGuardMetrics(s.metrics), log))
+	guards := hardening.NewGuardMetrics(s.metrics)
+	register := func(service services.ModelService, limits config.ServiceLimits, runs int) {
+		name := service.Describe().Name
+		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs})
+		s.registry.Register(service, hardening.NewGuard(name, runs, cfg.Hardening, guards, log))
+	}
 
-	tasks := hardening.NewTaskMetrics(s.metrics, []services.Description{speech.Describe()})
-	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, tasks)
+	speech := cfg.Services.Wav2Vec2
+	runs, threads := config.Parallel(speech.Runs)
+	register(wav2vec2.New(speech.Config, catalog, rt, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
+
+	var described []services.Description
+	for _, entry := range s.registry.List() {
+		described = append(described, entry.Describe())
+	}
+	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, hardening.NewTaskMetrics(s.metrics, described))
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	return s, nil
 }

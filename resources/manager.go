@@ -45,15 +45,26 @@ type account struct {
 	holds, shortest time.Duration
 }
 
-// NewManager makes a manager for the services with limits; a service without
-// one gets no lease.
-func NewManager(cfg Config, budget Budget, limits map[string]ServiceLimit, reg prometheus.Registerer, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account, len(limits))}
-	for service, limit := range limits {
-		m.accounts[service] = &account{limit: limit}
-	}
+// NewManager makes a manager of the budget. A service gets leases once Limit
+// has given it a share.
+func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
+	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account)}
 	m.metrics = newMetrics(reg, m)
 	return m
+}
+
+// Limit sets a service's share of the budget, also while its tasks run.
+func (m *Manager) Limit(service string, limit ServiceLimit) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.accounts[service]
+	if a == nil {
+		a = &account{}
+		m.accounts[service] = a
+		m.metrics.watch(service)
+	}
+	a.limit = limit
+	m.grant()
 }
 
 // Budget that the manager shares out.

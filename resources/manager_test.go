@@ -31,9 +31,10 @@ func newManager(change ...func(*Config)) *Manager {
 	for _, f := range change {
 		f(&cfg)
 	}
-	return NewManager(cfg, Budget{Bytes: 100 * mb}, map[string]ServiceLimit{
-		"echo": {MaxMemory: 100 * mb, Runs: 2}, "small": {MaxMemory: 40 * mb, Runs: 1},
-	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	m := NewManager(cfg, Budget{Bytes: 100 * mb}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 2})
+	m.Limit("small", ServiceLimit{MaxMemory: 40 * mb, Runs: 1})
+	return m
 }
 
 func request(bytes services.Bytes) Request { return Request{Service: "echo", Bytes: bytes} }

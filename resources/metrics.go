@@ -30,8 +30,8 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 		gauge("grym_inference_running", "Tasks that hold a run slot.", func(u Usage) float64 { return float64(u.Running) }),
 		gauge("grym_inference_pending", "Tasks that wait for memory or a run slot.", func(u Usage) float64 { return float64(u.Waiting) }),
 	)
-	for service := range m.accounts {
-		set.evictions.WithLabelValues(service)
-	}
 	return set
 }
+
+// watch makes a service's series appear before anything happens to it.
+func (s *metrics) watch(service string) { s.evictions.WithLabelValues(service) }

@@ -102,6 +102,9 @@ type TaskResult struct {
 	Model string
 	// Value is encoded as JSON for the client: *Transcription for transcribe.
 	Value any
+	// Audio is the sound that the task made, nil where it makes none. The caller
+	// of Execute removes it.
+	Audio *Artifact
 	// Stages says where the compute time went.
 	Stages []StageTime
 }

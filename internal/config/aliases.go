@@ -24,11 +24,13 @@ var aliases = map[string]string{
 const recoverableList = "systemHardening.recoverableServices"
 
 // recoverableKeys of the services that the list can name.
-var recoverableKeys = map[string]string{
-	"audioProcessor": "services.audioProcessor.recoverable",
-	"modelService":   "services.modelService.recoverable",
-	"wav2vec2":       "services.wav2vec2.recoverable",
-}
+var recoverableKeys = func() map[string]string {
+	keys := make(map[string]string)
+	for _, name := range append([]string{"audioProcessor", "modelService"}, modelServices...) {
+		keys[name] = "services." + name + ".recoverable"
+	}
+	return keys
+}()
 
 // translateAliases replaces other names by ours. A setting that one source
 // gives under both names with different values is an error.

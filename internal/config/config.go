@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/grym-synth/grym-synth/api"
@@ -14,6 +16,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
+
+// modelServices have a section each, which takes what it does not set from
+// services.modelService.
+var modelServices = []string{wav2vec2.Name}
 
 // Config is every setting. It is never changed once loaded.
 type Config struct {
@@ -132,10 +138,10 @@ func (c Config) ModelsDir() string {
 	return filepath.Join(c.DataDir, "models")
 }
 
-// ParallelRuns of the wav2vec2 service, and the threads for each.
-func (c Config) ParallelRuns() (runs, threads int) {
+// Parallel gives the runs of a service at once, where 0 stands for one for
+// every two cores, and the threads for each.
+func Parallel(runs int) (_, threads int) {
 	cores := runtime.GOMAXPROCS(0)
-	runs = c.Services.Wav2Vec2.Runs
 	if runs == 0 {
 		runs = max(1, cores/2)
 	}
@@ -157,8 +163,8 @@ func (c Config) validate() []error {
 		errs = append(errs, fmt.Errorf("log.format: must be auto, json or text, got %q", f))
 	}
 	for _, name := range c.Readiness.Required {
-		if name != wav2vec2.Name {
-			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, wav2vec2.Name))
+		if !slices.Contains(modelServices, name) {
+			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, strings.Join(modelServices, ", ")))
 		}
 	}
 	section("api", c.API.Validate())

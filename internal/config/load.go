@@ -37,10 +37,15 @@ const (
 )
 
 // inherited settings take another key's value where nobody sets them.
-var inherited = map[string]string{
-	"services.wav2vec2.maxMemory":   "services.modelService.maxMemory",
-	"services.wav2vec2.recoverable": "services.modelService.recoverable",
-}
+var inherited = func() map[string]string {
+	keys := make(map[string]string)
+	for _, name := range modelServices {
+		for _, setting := range []string{".maxMemory", ".recoverable"} {
+			keys["services."+name+setting] = "services.modelService" + setting
+		}
+	}
+	return keys
+}()
 
 // Loaded is a configuration with the origin of each setting.
 type Loaded struct {
