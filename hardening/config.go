@@ -29,6 +29,11 @@ type RetryConfig struct {
 type BreakerConfig struct {
 	// Failures in a row that open the breaker. Defaults to 5.
 	Failures int `koanf:"failures"`
+	// FailureRate opens it too: the part of the calls, above 0 and at most 1, that
+	// failed within Period, once there were MinCalls. Default to 0.5, 20 and 1m.
+	FailureRate float64       `koanf:"failureRate"`
+	MinCalls    int           `koanf:"minCalls"`
+	Period      time.Duration `koanf:"period"`
 	// Delay until a trial call is let through. Defaults to 10s.
 	Delay time.Duration `koanf:"delay"`
 	// Trials that must succeed in a row to close it again. Defaults to 2.
@@ -39,7 +44,7 @@ type BreakerConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond},
-		Breaker: BreakerConfig{Failures: 5, Delay: 10 * time.Second, Trials: 2},
+		Breaker: BreakerConfig{Failures: 5, FailureRate: 0.5, MinCalls: 20, Period: time.Minute, Delay: 10 * time.Second, Trials: 2},
 		Timeout: 10 * time.Minute,
 	}
 }
@@ -57,6 +62,9 @@ func (c Config) Validate() []error {
 	check(c.Retry.Delay > 0, "retry.delay: must be above zero, got %s", c.Retry.Delay)
 	check(c.Retry.MaxDelay > c.Retry.Delay, "retry.maxDelay: must be above retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
 	check(c.Breaker.Failures >= 1, "breaker.failures: must be at least 1, got %d", c.Breaker.Failures)
+	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1, "breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
+	check(c.Breaker.MinCalls >= 1, "breaker.minCalls: must be at least 1, got %d", c.Breaker.MinCalls)
+	check(c.Breaker.Period >= time.Second, "breaker.period: must be at least 1s, got %s", c.Breaker.Period)
 	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)
 	check(c.Breaker.Trials >= 1, "breaker.trials: must be at least 1, got %d", c.Breaker.Trials)
 	check(c.Timeout > 0, "timeout: must be above zero, got %s", c.Timeout)

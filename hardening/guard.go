@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -31,26 +32,25 @@ type Guard struct {
 	service  string
 	cfg      Config
 	log      *slog.Logger
-	breaker  circuitbreaker.CircuitBreaker[any]
+	breaker  *breaker
 	executor failsafe.Executor[any]
+	// changed is told of the breaker's new state; see OnChange.
+	changed atomic.Pointer[func(state string)]
 }
 
 // NewGuard builds the guard of a service that runs so many calls at once. The
 // configuration must be valid.
 func NewGuard(service string, runs int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
 	g := &Guard{service: service, cfg: cfg, log: log}
-	g.breaker = circuitbreaker.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool { return countsAgainst(err) }).
-		WithFailureThreshold(uint(cfg.Breaker.Failures)).
-		WithDelay(cfg.Breaker.Delay).
-		WithSuccessThreshold(uint(cfg.Breaker.Trials)).
-		OnStateChanged(func(event circuitbreaker.StateChangedEvent) {
-			metrics.breakerChanged(service, event.OldState, event.NewState)
-			log.Warn("circuit breaker changed", "service", service, "from", event.OldState.String(), "to", event.NewState.String())
-		}).
-		Build()
+	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
+		metrics.breakerChanged(service, to)
+		log.Warn("circuit breaker changed", "service", service, "from", from.String(), "to", to.String())
+		if changed := g.changed.Load(); changed != nil {
+			(*changed)(to.String())
+		}
+	})
 	retry := retrypolicy.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool { return services.IsTransient(err) && countsAgainst(err) }).
+		HandleIf(func(_ any, err error) bool { return services.IsTransient(err) && verdictOn(err) == failure }).
 		ReturnLastFailure().
 		WithMaxRetries(cfg.Retry.MaxRetries).
 		WithBackoff(cfg.Retry.Delay, cfg.Retry.MaxDelay).
@@ -62,28 +62,56 @@ func NewGuard(service string, runs int, cfg Config, metrics *GuardMetrics, log *
 	return g
 }
 
-// Open tells whether the breaker refuses calls now, and when to try again. Once
-// its delay is over a call is let through as a trial, though the breaker still
-// calls itself open.
-func (g *Guard) Open() (retryAfter time.Duration, open bool) {
-	if !g.breaker.IsOpen() {
-		return 0, false
-	}
-	retryAfter = g.breaker.RemainingDelay()
-	return retryAfter, retryAfter > 0
+// Open tells whether the breaker refuses calls now, and when to try again.
+func (g *Guard) Open() (retryAfter time.Duration, open bool) { return g.breaker.refusing() }
+
+// State of the breaker: closed, half-open or open.
+func (g *Guard) State() string { return g.breaker.circuit.State().String() }
+
+// Reset closes the breaker and forgets the failures.
+func (g *Guard) Reset() {
+	g.breaker.circuit.Close()
+	g.breaker.rate.Close()
 }
+
+// HalfOpen lets trial calls through.
+func (g *Guard) HalfOpen() { g.breaker.circuit.HalfOpen() }
+
+// Trip opens the breaker, as an operator may want to.
+func (g *Guard) Trip() { g.breaker.circuit.Open() }
+
+// OnChange sets who is told of the breaker's states, after each change and
+// before the call that caused it returns.
+func (g *Guard) OnChange(changed func(state string)) { g.changed.Store(&changed) }
 
 // Do calls fn under the guard's policies, with a context that ends with ctx or
 // the attempt's timeout. It returns once fn has.
 func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	var last error
 	err := g.executor.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error {
-		err := g.recovered(attempt.Context(), fn)
-		if err != nil && ctx.Err() != nil {
-			return &callerLeft{err}
-		}
-		return err
+		last = g.attempt(ctx, attempt.Context(), fn)
+		return last
 	})
+	if err != nil && last != nil && ctx.Err() != nil {
+		// The retry policy puts the context's bare error in place of the attempt's.
+		err = last
+	}
 	return g.translate(err)
+}
+
+// attempt calls fn once, and tells an end that the caller brought about from one
+// that the service did.
+func (g *Guard) attempt(caller, ctx context.Context, fn func(ctx context.Context) error) error {
+	err := g.recovered(ctx, fn)
+	if err == nil || caller.Err() == nil {
+		return err
+	}
+	// A watchdog that stops a hung run gives a service fault as the cause; any
+	// other end of the context says nothing of the service.
+	if cause := context.Cause(caller); services.IsServiceFault(cause) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return &callerLeft{err}
 }
 
 // recovered calls fn and turns a panic into a fault.
@@ -122,7 +150,7 @@ func (g *Guard) Refusal() error {
 	return &services.Fault{
 		Kind:       services.KindUnavailable,
 		Message:    g.service + " has failed repeatedly and is cut off for a while",
-		RetryAfter: max(g.breaker.RemainingDelay(), time.Second),
+		RetryAfter: max(g.breaker.circuit.RemainingDelay(), time.Second),
 	}
 }
 
@@ -133,12 +161,18 @@ type callerLeft struct{ err error }
 func (e *callerLeft) Error() string { return e.err.Error() }
 func (e *callerLeft) Unwrap() error { return e.err }
 
-// countsAgainst tells whether an attempt's error is held against the service.
-// Bad input, refusals, and a caller who left are not; the breaker then takes
-// the attempt for a success, since it knows no third outcome.
-func countsAgainst(err error) bool {
+// verdictOn tells what an attempt's error says of the service. Bad input,
+// refusals, and a caller who left say nothing.
+func verdictOn(err error) verdict {
 	var left *callerLeft
-	return err != nil && !errors.As(err, &left) && services.IsServiceFault(err)
+	switch {
+	case err == nil:
+		return success
+	case !errors.As(err, &left) && services.IsServiceFault(err):
+		return failure
+	default:
+		return neutral
+	}
 }
 
 // PanicError is a recovered panic.

@@ -50,7 +50,7 @@ func (m *GuardMetrics) watch(service string) {
 	}
 }
 
-func (m *GuardMetrics) breakerChanged(service string, _, to circuitbreaker.State) {
+func (m *GuardMetrics) breakerChanged(service string, to circuitbreaker.State) {
 	m.state.WithLabelValues(service).Set(breakerValues[to])
 	m.transitions.WithLabelValues(service, to.String()).Inc()
 }

@@ -1,0 +1,136 @@
+package hardening
+
+import (
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/common"
+	"github.com/failsafe-go/failsafe-go/policy"
+)
+
+// verdict is what an attempt says of its service.
+type verdict int
+
+const (
+	// neutral: bad input, a refusal, a caller who left. It moves nothing.
+	neutral verdict = iota
+	success
+	failure
+)
+
+// breaker is failsafe-go's circuit breaker with two things added. It knows a
+// third outcome: failsafe-go takes everything that is no failure for a success,
+// so that a run of bad requests would close a half-open breaker. And it opens by
+// either of two thresholds: failures in a row, and their rate over a period.
+// Safe for concurrent use.
+type breaker struct {
+	// circuit has the state and counts failures in a row.
+	circuit circuitbreaker.CircuitBreaker[any]
+	// rate only counts; when it opens, it opens circuit and starts again.
+	rate   circuitbreaker.CircuitBreaker[any]
+	trials int
+
+	mu sync.Mutex
+	// trying counts the trial calls under way while half-open. failsafe-go's own
+	// permits are not used: a neutral outcome could not give one back.
+	trying int
+}
+
+// newBreaker makes a closed breaker. changed is called after each change of
+// state, with no lock held.
+func newBreaker(cfg BreakerConfig, changed func(from, to circuitbreaker.State)) *breaker {
+	b := &breaker{trials: cfg.Trials}
+	b.circuit = circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(uint(cfg.Failures)).
+		WithDelay(cfg.Delay).
+		WithSuccessThreshold(uint(cfg.Trials)).
+		OnStateChanged(func(event circuitbreaker.StateChangedEvent) { changed(event.OldState, event.NewState) }).
+		Build()
+	b.rate = circuitbreaker.NewBuilder[any]().
+		WithFailureRateThreshold(cfg.FailureRate, uint(cfg.MinCalls), cfg.Period).
+		WithDelay(cfg.Delay).
+		Build()
+	return b
+}
+
+// admit tells whether a call may go, and whether it is a trial. Every call that
+// may go is settled.
+func (b *breaker) admit() (trial, ok bool) {
+	if b.circuit.IsClosed() {
+		return false, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.circuit.IsOpen() {
+		if b.circuit.RemainingDelay() > 0 {
+			return false, false
+		}
+		b.circuit.HalfOpen()
+	}
+	if b.trying >= b.trials {
+		return false, false
+	}
+	b.trying++
+	return true, true
+}
+
+// settle takes the outcome of a call that was admitted.
+func (b *breaker) settle(trial bool, v verdict) {
+	if trial {
+		b.mu.Lock()
+		b.trying--
+		b.mu.Unlock()
+	}
+	switch v {
+	case success:
+		b.circuit.RecordSuccess()
+		b.rate.RecordSuccess()
+	case failure:
+		b.circuit.RecordFailure()
+		b.rate.RecordFailure()
+		if b.rate.IsOpen() {
+			b.rate.Close()
+			b.circuit.Open()
+		}
+	case neutral:
+	}
+}
+
+// refusing tells whether calls are refused now, and for how long still. Once
+// the delay is over a call is let through as a trial, though the breaker goes on
+// calling itself open until then.
+func (b *breaker) refusing() (time.Duration, bool) {
+	if !b.circuit.IsOpen() {
+		return 0, false
+	}
+	left := b.circuit.RemainingDelay()
+	return left, left > 0
+}
+
+// ToExecutor implements failsafe.Policy.
+func (b *breaker) ToExecutor(any) any {
+	e := &breakerExecutor{breaker: b}
+	e.Executor = e
+	return e
+}
+
+// breakerExecutor stands in failsafe-go's chain of policies.
+type breakerExecutor struct {
+	policy.BaseExecutor[any]
+	breaker *breaker
+}
+
+// Apply implements policy.Executor.
+func (e *breakerExecutor) Apply(inner func(failsafe.Execution[any]) *common.PolicyResult[any]) func(failsafe.Execution[any]) *common.PolicyResult[any] {
+	return func(exec failsafe.Execution[any]) *common.PolicyResult[any] {
+		trial, ok := e.breaker.admit()
+		if !ok {
+			return &common.PolicyResult[any]{Error: circuitbreaker.ErrOpen, Done: true}
+		}
+		result := inner(exec)
+		e.breaker.settle(trial, verdictOn(result.Error))
+		return result
+	}
+}
