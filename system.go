@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -125,8 +124,8 @@ func (s *system) healthView() api.HealthView {
 type admission struct{ *resources.Manager }
 
 // Acquire implements orchestrator.Admission.
-func (a admission) Acquire(ctx context.Context, service string, bytes services.Bytes, priority services.Priority, deadline time.Time) (orchestrator.Lease, error) {
-	lease, err := a.Manager.Acquire(ctx, resources.Request{Service: service, Bytes: bytes, Priority: priority, Deadline: deadline})
+func (a admission) Acquire(ctx context.Context, claim orchestrator.Claim) (orchestrator.Lease, error) {
+	lease, err := a.Manager.Acquire(ctx, resources.Request(claim))
 	if err != nil {
 		return nil, fmt.Errorf("admission: %w", err)
 	}

@@ -49,38 +49,85 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	return result, err
 }
 
+// road is what every task goes through. A canary passes where an isolated
+// service refuses all others.
 func (o *Orchestrator) road(ctx context.Context, task services.Task, sink services.Sink, event *services.TaskEvent, arrived time.Time) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	if _, open := entry.Guard.Open(); open {
-		return services.TaskResult{}, entry.Guard.Refusal()
-	}
-	if err := entry.Initialize(ctx); err != nil {
-		return services.TaskResult{}, err
+	if !services.IsCanary(ctx) {
+		if err := entry.admits(); err != nil {
+			return services.TaskResult{}, err
+		}
+		if _, open := entry.Guard.Open(); open {
+			return services.TaskResult{}, entry.Guard.Refusal()
+		}
+		if err := entry.Initialize(ctx); err != nil {
+			return services.TaskResult{}, err
+		}
 	}
 	bytes, err := entry.Service.Estimate(ctx, task)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	lease, err := o.admission.Acquire(ctx, task.Service, bytes, task.Priority, task.Deadline)
+	lease, err := o.admission.Acquire(ctx, Claim{Service: task.Service, Model: entry.model(task), Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer lease.Release()
 	event.Started, event.Queued = true, time.Since(arrived)
-
 	started := time.Now()
 	defer func() { event.Ran = time.Since(started) }()
+	return entry.execute(lease.Bind(ctx), task, sink, lease)
+}
+
+// model is the one that the task runs on, as far as can be told before.
+func (e *Registration) model(task services.Task) string {
+	if task.Model != "" {
+		return task.Model
+	}
+	return e.description.DefaultModel
+}
+
+// execute runs a task that has its lease, under the guard and in sight of the
+// watchdog.
+func (e *Registration) execute(ctx context.Context, task services.Task, sink services.Sink, lease Lease) (services.TaskResult, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	task.Model = e.model(task)
+	r := e.begin(task, sink, lease, stop)
+	defer e.end(r)
 	var result services.TaskResult
-	watched := &watchedSink{Sink: sink, lease: lease}
-	err = entry.Guard.Do(lease.Bind(ctx), func(ctx context.Context) error {
+	err := e.Guard.Do(ctx, func(ctx context.Context) error {
+		r.sign(func(*services.Run) {})
 		var err error
-		result, err = entry.Service.ExecuteTask(ctx, task, watched)
-		return watched.settle(err)
+		result, err = e.Service.ExecuteTask(ctx, task, r)
+		return r.settle(err)
 	})
 	return result, err
+}
+
+// Canary runs the service's own smallest task, on the same road as every other
+// one but also while the service is isolated. A service without one has nothing
+// to prove.
+func (o *Orchestrator) Canary(ctx context.Context, service string) error {
+	entry, err := o.registry.Lookup(service)
+	if err != nil {
+		return err
+	}
+	canary, ok := entry.Service.(services.Canary)
+	if !ok {
+		return nil
+	}
+	task := canary.CanaryTask()
+	task.ID, task.Priority = "canary-"+service, services.PriorityHigh
+	var event services.TaskEvent
+	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, &event, time.Now())
+	if removeErr := result.Audio.Remove(); err == nil && removeErr != nil {
+		err = removeErr
+	}
+	return err
 }
 
 // report tells the observers and writes the task's one line.
@@ -101,29 +148,4 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 		}
 	}
 	o.log.LogAttrs(ctx, level, "task ended", attrs...)
-}
-
-// watchedSink yields through the lease and remembers whether the client has
-// seen part of the answer.
-type watchedSink struct {
-	services.Sink
-	lease   Lease
-	partial bool
-}
-
-// Partial implements services.Sink.
-func (s *watchedSink) Partial(value any) {
-	s.partial = true
-	s.Sink.Partial(value)
-}
-
-// Yield implements services.Sink.
-func (s *watchedSink) Yield(ctx context.Context) error { return s.lease.Yield(ctx) }
-
-// settle keeps an attempt from being retried once part of its answer is out.
-func (s *watchedSink) settle(err error) error {
-	if err == nil || !s.partial || !services.IsTransient(err) {
-		return err
-	}
-	return &services.Fault{Kind: services.KindOf(err), Message: "the answer broke off", Err: err}
 }

@@ -13,6 +13,11 @@ type Guard interface {
 	Open() (retryAfter time.Duration, open bool)
 	// Refusal is the fault for a call that Open forbids.
 	Refusal() error
+	// State of the breaker: closed, half-open or open.
+	State() string
+	// Reset closes the breaker, Trip opens it.
+	Reset()
+	Trip()
 	// Do calls fn under the guard's policies and returns once fn has.
 	Do(ctx context.Context, fn func(ctx context.Context) error) error
 }
@@ -21,7 +26,17 @@ type Guard interface {
 type Admission interface {
 	// Acquire waits for so many bytes and a run slot of the service, or refuses
 	// with a fault.
-	Acquire(ctx context.Context, service string, bytes services.Bytes, priority services.Priority, deadline time.Time) (Lease, error)
+	Acquire(ctx context.Context, claim Claim) (Lease, error)
+}
+
+// Claim is what a task asks for before it runs.
+type Claim struct {
+	Service, Model string
+	// Bytes that the task needs at its peak.
+	Bytes    services.Bytes
+	Priority services.Priority
+	// Deadline after which the task is of no use; zero means none.
+	Deadline time.Time
 }
 
 // Lease is the right to run one task.

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -15,31 +14,40 @@ import (
 // concurrent use.
 type Registry struct {
 	log *slog.Logger
+	// ctx is that of starts, which outlive the task that asked for them.
+	ctx    context.Context
+	cancel context.CancelFunc
 
 	mu      sync.RWMutex
 	order   []string
 	entries map[string]*Registration
-}
 
-// Registration is one service in the registry.
-type Registration struct {
-	Service services.ModelService
-	Guard   Guard
-
-	description services.Description
-	log         *slog.Logger
-	// initializing is held while the service starts, so that it starts once.
-	initializing sync.Mutex
-
-	mu    sync.Mutex
-	state services.State
-	since time.Time
-	cause string
+	observers []func(services.Transition)
 }
 
 // NewRegistry makes an empty registry.
 func NewRegistry(log *slog.Logger) *Registry {
-	return &Registry{log: log, entries: make(map[string]*Registration)}
+	r := &Registry{log: log, entries: make(map[string]*Registration)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r
+}
+
+// OnTransition adds somebody who is told of every step in a service's life. It
+// is called from whoever causes the step, and must not wait.
+func (r *Registry) OnTransition(observer func(services.Transition)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observers = append(r.observers, observer)
+}
+
+// observe tells the observers.
+func (r *Registry) observe(step services.Transition) {
+	r.mu.RLock()
+	observers := r.observers
+	r.mu.RUnlock()
+	for _, observer := range observers {
+		observer(step)
+	}
 }
 
 // Register adds a service under the name it describes itself with. Two
@@ -53,8 +61,8 @@ func (r *Registry) Register(service services.ModelService, guard Guard) {
 	}
 	r.order = append(r.order, d.Name)
 	r.entries[d.Name] = &Registration{
-		Service: service, Guard: guard, description: d, log: r.log,
-		state: services.StateRegistered, since: time.Now(),
+		Service: service, Guard: guard, description: d, log: r.log, observe: r.observe, ctx: r.ctx,
+		state: services.StateRegistered, since: time.Now(), runs: make(map[*run]struct{}),
 	}
 }
 
@@ -80,68 +88,14 @@ func (r *Registry) List() []*Registration {
 }
 
 // Shutdown shuts every service down, the latest registered first, each waiting
-// for its running tasks until ctx ends.
+// for its running tasks until ctx ends. Starts under way are broken off.
 func (r *Registry) Shutdown(ctx context.Context) (errs []error) {
+	r.cancel()
 	list := r.List()
 	for i := len(list) - 1; i >= 0; i-- {
-		entry := list[i]
-		entry.transition(services.StateStopped, "shutdown")
-		if err := entry.Service.Shutdown(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("shut down %s: %w", entry.description.Name, err))
+		if err := list[i].stop(ctx); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errs
-}
-
-// Describe gives the service's description.
-func (e *Registration) Describe() services.Description { return e.description }
-
-// Initialize starts the service unless it is started. Callers at the same time
-// share one start.
-func (e *Registration) Initialize(ctx context.Context) error {
-	e.initializing.Lock()
-	defer e.initializing.Unlock()
-	if e.Service.Initialized() {
-		return nil
-	}
-	if e.State() == services.StateStopped {
-		return services.Faultf(services.KindUnavailable, "service %s is stopped", e.description.Name)
-	}
-	e.transition(services.StateInitializing, "start")
-	if err := e.Service.Initialize(ctx); err != nil {
-		e.transition(services.StateUnavailable, err.Error())
-		return &services.Fault{Kind: services.KindUnavailable, Message: "service " + e.description.Name + " could not start", Err: err}
-	}
-	e.transition(services.StateReady, "initialized")
-	return nil
-}
-
-// State of the service in its life.
-func (e *Registration) State() services.State {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.state
-}
-
-// Status joins the service's own view with its place in its life.
-func (e *Registration) Status() services.ServiceStatus {
-	status := e.Service.Status()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	status.State, status.Since = e.state, e.since
-	if status.LastError == "" && e.state == services.StateUnavailable {
-		status.LastError = e.cause
-	}
-	return status
-}
-
-// transition moves the service on and tells the log why.
-func (e *Registration) transition(to services.State, cause string) {
-	e.mu.Lock()
-	from := e.state
-	e.state, e.since, e.cause = to, time.Now(), cause
-	e.mu.Unlock()
-	if from != to {
-		e.log.Info("service changed state", "service", e.description.Name, "from", string(from), "to", string(to), "cause", cause)
-	}
 }

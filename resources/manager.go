@@ -73,6 +73,8 @@ func (m *Manager) Budget() Budget { return m.budget }
 // Request for a lease.
 type Request struct {
 	Service string
+	// Model that the task runs on; empty where the service has none.
+	Model string
 	// Bytes the task needs at its peak.
 	Bytes    services.Bytes
 	Priority services.Priority

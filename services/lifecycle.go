@@ -1,0 +1,64 @@
+package services
+
+import (
+	"context"
+	"time"
+)
+
+// Transition is one step in the life of a service.
+type Transition struct {
+	Service  string
+	From, To State
+	// Cause says why, for a person.
+	Cause string
+	At    time.Time
+}
+
+// Run is one task at work, as a watchdog sees it.
+type Run struct {
+	// Task is the id, Name and Model what is done with what.
+	Task, Name, Model string
+	Started           time.Time
+	// Progressed is the latest sign of life: the start, a progress report, a
+	// partial answer, or the return of a run slot.
+	Progressed time.Time
+	// Stage and Fraction are the latest progress report.
+	Stage    string
+	Fraction float64
+	// Waiting tells that the run has given its slot away for now.
+	Waiting bool
+	// Stopped tells that it was told to end, and has not yet.
+	Stopped bool
+}
+
+// Canary is what a service implements that can be proved by a task of its own.
+// The task takes the same road as every other one: estimate, lease, guard.
+type Canary interface {
+	// CanaryTask is the smallest task that uses the default model.
+	CanaryTask() Task
+}
+
+// ModelHost is what a service implements whose models can be loaded and
+// unloaded by name.
+type ModelHost interface {
+	// LoadModel loads the model unless it is loaded.
+	LoadModel(ctx context.Context, name string) error
+	// UnloadModel unloads the model once nobody uses it; ErrInUse where that is
+	// not before ctx ends, nothing where it is not loaded.
+	UnloadModel(ctx context.Context, name string) error
+}
+
+// canaryKey marks a context.
+type canaryKey struct{}
+
+// WithCanary marks the context of a canary task, which does not count as use: a
+// model that only canaries touch is idle.
+func WithCanary(ctx context.Context) context.Context {
+	return context.WithValue(ctx, canaryKey{}, true)
+}
+
+// IsCanary tells whether WithCanary marked the context.
+func IsCanary(ctx context.Context) bool {
+	marked, _ := ctx.Value(canaryKey{}).(bool)
+	return marked
+}
