@@ -9,8 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/grym-synth/grym-synth/api"
-	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/models"
@@ -30,6 +28,8 @@ type system struct {
 	registry     *orchestrator.Registry
 	orchestrator *orchestrator.Orchestrator
 	health       *hardening.Health
+	recovery     *hardening.Recovery
+	monitor      *hardening.Monitor
 	metrics      *prometheus.Registry
 }
 
@@ -46,10 +46,15 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
 	guards := hardening.NewGuardMetrics(s.metrics)
+	s.care(cfg, log)
 	register := func(service services.ModelService, limits config.ServiceLimits, runs int) {
 		name := service.Describe().Name
 		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs})
-		s.registry.Register(service, hardening.NewGuard(name, runs, cfg.Hardening, guards, log))
+		guard := hardening.NewGuard(name, runs, cfg.Hardening, guards, log)
+		entry := s.registry.Register(service, guard)
+		patient := subject{entry, s}
+		s.recovery.Watch(patient, guard, limits.Recoverable)
+		s.monitor.Watch(patient)
 	}
 
 	speech := cfg.Services.Wav2Vec2
@@ -65,6 +70,25 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 	return s, nil
 }
 
+// care makes those who look after the services.
+func (s *system) care(cfg config.Config, log *slog.Logger) {
+	health := cfg.SystemHardening.HealthMonitoring
+	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)
+	s.monitor = hardening.NewMonitor(hardening.MonitorConfig{
+		Enabled: health.Enabled, CheckInterval: health.CheckInterval, StallTimeout: cfg.Hardening.StallTimeout,
+	}, s.recovery, []hardening.ProcessCheck{
+		{Name: "memory", Ask: s.memoryCheck},
+		{Name: "disk", Ask: func() (bool, string) { return diskCheck(cfg.DataDir) }},
+		{Name: "queue", Ask: s.queueCheck},
+	}, s.metrics, log)
+	s.registry.OnTransition(hardening.NewStateMetrics(s.metrics).Transition)
+	s.registry.OnTransition(func(step services.Transition) {
+		if step.From == services.StateInitializing && step.To == services.StateUnavailable {
+			s.recovery.Trigger(step.Service, step.Cause)
+		}
+	})
+}
+
 // start initialises the services that readiness asks for; the others start
 // with their first task. A service that fails leaves the server up and unready,
 // so that the probes can say why.
@@ -78,13 +102,15 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 			log.Error("service did not start", "service", name, "error", err)
 		}
 	}
+	s.monitor.Start()
 	s.health.SetPhase(hardening.PhaseServing)
 }
 
 // close ends what build made, in the order of use: services, then the budget
 // they book with, then the library under them.
 func (s *system) close(ctx context.Context) error {
-	errs := s.registry.Shutdown(ctx)
+	errs := []error{s.monitor.Close(ctx), s.recovery.Close(ctx)}
+	errs = append(errs, s.registry.Shutdown(ctx)...)
 	s.memory.Close()
 	return errors.Join(append(errs, s.runtime.Close(ctx))...)
 }
@@ -96,28 +122,6 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 		list = append(list, hardening.ServiceHealth{Name: entry.Describe().Name, Status: entry.Status(), BreakerOpen: open})
 	}
 	return list
-}
-
-// healthView puts together what the probes tell.
-func (s *system) healthView() api.HealthView {
-	report, usage := s.health.Report(), s.memory.Usage()
-	view := api.HealthView{
-		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
-		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
-		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
-		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
-	}
-	if resident, err := (memprobe.Probe{}).Resident(); err == nil {
-		bytes := int64(resident)
-		view.Memory.ResidentBytes = &bytes
-	}
-	for _, service := range report.Services {
-		view.BreakerOpen[service.Name] = service.BreakerOpen
-		if problem := service.Problem(); problem != "" {
-			view.Problems[service.Name] = problem
-		}
-	}
-	return view
 }
 
 // admission fits the memory budget to the orchestrator's interface.

@@ -43,6 +43,9 @@ type HealthView struct {
 	BreakerOpen map[string]bool
 	// Problems of services that are not ready, by service.
 	Problems map[string]string
+	// Checks of the health monitor: of the process, and by service.
+	Checks        []gen.HealthCheck
+	ServiceChecks map[string][]gen.HealthCheck
 }
 
 // Dependencies of the handler.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/services"
@@ -40,14 +41,18 @@ func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.G
 	body := gen.GetHealth200JSONResponse{
 		Status: gen.HealthStatusHealthy, Phase: gen.HealthPhase(view.Phase), Since: view.Since,
 		Reasons: append([]string{}, view.Reasons...), Memory: view.Memory, Tasks: view.Tasks,
-		Services: []gen.ServiceHealth{},
+		Services: []gen.ServiceHealth{}, Checks: &view.Checks,
 	}
-	if len(view.Reasons) > 0 || len(view.Problems) > 0 {
+	failed := func(c gen.HealthCheck) bool { return !c.Ok }
+	if len(view.Reasons) > 0 || len(view.Problems) > 0 || slices.ContainsFunc(view.Checks, failed) {
 		body.Status = gen.HealthStatusUnhealthy
 	}
 	for _, entry := range h.Services.List() {
 		name := entry.Describe().Name
-		body.Services = append(body.Services, serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.BreakerOpen[name]))
+		health := serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.BreakerOpen[name])
+		running, checks := len(entry.Runs()), view.ServiceChecks[name]
+		health.Running, health.Checks = &running, &checks
+		body.Services = append(body.Services, health)
 	}
 	return body, nil
 }

@@ -12,6 +12,9 @@ type Config struct {
 	Breaker BreakerConfig `koanf:"breaker"`
 	// Timeout of one attempt, after which the run is stopped. Defaults to 10m.
 	Timeout time.Duration `koanf:"timeout"`
+	// StallTimeout after which a run that shows no sign of life (progress, a piece
+	// of the answer) is stopped and its service recovered. Defaults to 2m.
+	StallTimeout time.Duration `koanf:"stallTimeout"`
 }
 
 // RetryConfig bounds the repetition of calls that failed in a way that may pass.
@@ -45,7 +48,7 @@ func DefaultConfig() Config {
 	return Config{
 		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond},
 		Breaker: BreakerConfig{Failures: 5, FailureRate: 0.5, MinCalls: 20, Period: time.Minute, Delay: 10 * time.Second, Trials: 2},
-		Timeout: 10 * time.Minute,
+		Timeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
 }
 
@@ -68,5 +71,6 @@ func (c Config) Validate() []error {
 	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)
 	check(c.Breaker.Trials >= 1, "breaker.trials: must be at least 1, got %d", c.Breaker.Trials)
 	check(c.Timeout > 0, "timeout: must be above zero, got %s", c.Timeout)
+	check(c.StallTimeout >= 100*time.Millisecond, "stallTimeout: must be at least 100ms, got %s", c.StallTimeout)
 	return errs
 }

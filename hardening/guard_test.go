@@ -69,7 +69,9 @@ func TestOnlyWhatMayPassIsRetried(t *testing.T) {
 
 func TestTheBreakerOpensTriesAndCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(1, func(c *Config) { c.Breaker = BreakerConfig{Failures: 3, FailureRate: 1, MinCalls: 100, Period: time.Minute, Delay: 10 * time.Second, Trials: 2} })
+		g := newGuard(1, func(c *Config) {
+			c.Breaker = BreakerConfig{Failures: 3, FailureRate: 1, MinCalls: 100, Period: time.Minute, Delay: 10 * time.Second, Trials: 2}
+		})
 		for range 3 {
 			_, open := g.Open()
 			require.False(t, open)

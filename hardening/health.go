@@ -73,14 +73,17 @@ func (h *Health) Report() Report {
 			r.Reasons = append(r.Reasons, "service "+name+" does not exist")
 		} else if problem := r.Services[i].Problem(); problem != "" {
 			r.Reasons = append(r.Reasons, problem)
+		} else if r.Services[i].Status.State == services.StateRegistered {
+			r.Reasons = append(r.Reasons, "service "+name+" has not started")
 		}
 	}
 	return r
 }
 
-// Problem says why the service is not ready; empty when it is.
+// Problem says what is wrong with the service; empty when nothing is. One that
+// has not started is well: it does with its first task.
 func (s ServiceHealth) Problem() string {
-	if s.Status.State != services.StateReady {
+	if s.Status.State != services.StateReady && s.Status.State != services.StateRegistered {
 		problem := "service " + s.Name + " is " + string(s.Status.State)
 		if s.Status.LastError != "" {
 			problem += ": " + s.Status.LastError

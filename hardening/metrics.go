@@ -106,3 +106,30 @@ func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
 		m.compute.WithLabelValues(event.Service, string(stage.Stage)).Observe(stage.Duration.Seconds())
 	}
 }
+
+// StateMetrics show where every service is in its life. Safe for concurrent use.
+type StateMetrics struct {
+	state *prometheus.GaugeVec
+	steps *prometheus.CounterVec
+}
+
+// NewStateMetrics registers the metrics of the services' states.
+func NewStateMetrics(reg prometheus.Registerer) *StateMetrics {
+	m := &StateMetrics{
+		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "grym_service_state", Help: "1 for the state that a service is in.",
+		}, []string{"service", "state"}),
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "grym_service_transitions_total", Help: "Steps in a service's life, by the state it went to.",
+		}, []string{"service", "to"}),
+	}
+	reg.MustRegister(m.state, m.steps)
+	return m
+}
+
+// Transition is told of every step.
+func (m *StateMetrics) Transition(step services.Transition) {
+	m.state.WithLabelValues(step.Service, string(step.From)).Set(0)
+	m.state.WithLabelValues(step.Service, string(step.To)).Set(1)
+	m.steps.WithLabelValues(step.Service, string(step.To)).Inc()
+}

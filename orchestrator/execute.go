@@ -124,6 +124,10 @@ func (o *Orchestrator) Canary(ctx context.Context, service string) error {
 	task.ID, task.Priority = "canary-"+service, services.PriorityHigh
 	var event services.TaskEvent
 	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, &event, time.Now())
+	if err != nil && !event.Started && ctx.Err() != nil {
+		// It waited for memory or a slot all the time: nothing is known of the service.
+		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}
+	}
 	if removeErr := result.Audio.Remove(); err == nil && removeErr != nil {
 		err = removeErr
 	}

@@ -38,7 +38,7 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 	if err := e.Service.Shutdown(ctx); err != nil {
 		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.description.Name + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
 	}
-	e.transition(services.StateRegistered, "unloaded by an operator", nil)
+	e.transition(services.StateRegistered, "unloaded by an operator", func() { e.isolated = false })
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (r *Registry) observe(step services.Transition) {
 
 // Register adds a service under the name it describes itself with. Two
 // services of one name are a programming error.
-func (r *Registry) Register(service services.ModelService, guard Guard) {
+func (r *Registry) Register(service services.ModelService, guard Guard) *Registration {
 	d := service.Describe()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,10 +60,12 @@ func (r *Registry) Register(service services.ModelService, guard Guard) {
 		panic("service " + d.Name + " is registered twice")
 	}
 	r.order = append(r.order, d.Name)
-	r.entries[d.Name] = &Registration{
+	entry := &Registration{
 		Service: service, Guard: guard, description: d, log: r.log, observe: r.observe, ctx: r.ctx,
 		state: services.StateRegistered, since: time.Now(), runs: make(map[*run]struct{}),
 	}
+	r.entries[d.Name] = entry
+	return entry
 }
 
 // Lookup finds a service. The fault is not found and lists what there is.

@@ -86,7 +86,7 @@ func (l *Lease) Yield(ctx context.Context) error {
 		m.mu.Unlock()
 		return nil
 	}
-	w := &waiter{turn: turn, account: l.account, lease: l, granted: make(chan struct{})}
+	w := &waiter{turn: turn, since: time.Now(), account: l.account, lease: l, granted: make(chan struct{})}
 	l.dropSlot()
 	m.insert(w)
 	m.grant()

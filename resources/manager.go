@@ -121,6 +121,7 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	now := time.Now()
 	w := &waiter{
 		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
+		since:   now,
 		bytes:   req.Bytes,
 		account: account,
 		granted: make(chan struct{}),
@@ -212,6 +213,16 @@ func (m *Manager) Usage() Usage {
 		u.Running += a.running
 	}
 	return u
+}
+
+// OldestWait is how long the task that has waited the longest does so.
+func (m *Manager) OldestWait() (oldest time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.queue {
+		oldest = max(oldest, time.Since(w.since))
+	}
+	return oldest
 }
 
 // Close refuses new tasks and those that wait, and waits for evictions that

@@ -14,6 +14,7 @@ type waiter struct {
 	// one ageing step for each step of priority. So a task overtakes less urgent
 	// ones, but none that has waited long enough.
 	turn    time.Time
+	since   time.Time
 	bytes   services.Bytes
 	account *account
 	lease   *Lease

@@ -214,6 +214,8 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 
 // Health defines model for Health.
 type Health struct {
+	// Checks The health monitor's latest questions about the process; empty before the first, or where it is switched off.
+	Checks   *[]HealthCheck  `json:"checks,omitempty"`
 	Memory   MemoryUse       `json:"memory"`
 	Phase    HealthPhase     `json:"phase"`
 	Reasons  []string        `json:"reasons"`
@@ -228,6 +230,16 @@ type HealthPhase string
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// HealthCheck defines model for HealthCheck.
+type HealthCheck struct {
+	At     time.Time `json:"at"`
+	Detail *string   `json:"detail,omitempty"`
+
+	// Name Of the process: memory, disk, queue. Of a service: progress, canary.
+	Name string `json:"name"`
+	Ok   bool   `json:"ok"`
+}
 
 // MemoryUse defines model for MemoryUse.
 type MemoryUse struct {
@@ -308,14 +320,18 @@ type Readiness struct {
 
 // ServiceHealth defines model for ServiceHealth.
 type ServiceHealth struct {
-	BreakerOpen       bool               `json:"breaker_open"`
-	LastError         *string            `json:"last_error,omitempty"`
-	LastSuccess       *time.Time         `json:"last_success,omitempty"`
-	LatencyP50Seconds *float64           `json:"latency_p50_seconds,omitempty"`
-	LatencyP99Seconds *float64           `json:"latency_p99_seconds,omitempty"`
-	Name              string             `json:"name"`
-	Since             time.Time          `json:"since"`
-	State             ServiceHealthState `json:"state"`
+	BreakerOpen       bool           `json:"breaker_open"`
+	Checks            *[]HealthCheck `json:"checks,omitempty"`
+	LastError         *string        `json:"last_error,omitempty"`
+	LastSuccess       *time.Time     `json:"last_success,omitempty"`
+	LatencyP50Seconds *float64       `json:"latency_p50_seconds,omitempty"`
+	LatencyP99Seconds *float64       `json:"latency_p99_seconds,omitempty"`
+	Name              string         `json:"name"`
+
+	// Running Tasks at work.
+	Running *int               `json:"running,omitempty"`
+	Since   time.Time          `json:"since"`
+	State   ServiceHealthState `json:"state"`
 }
 
 // ServiceHealthState defines model for ServiceHealth.State.

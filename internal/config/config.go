@@ -61,10 +61,10 @@ type Readiness struct {
 
 // SystemHardening has the keys of the reference architecture.
 type SystemHardening struct {
-	HealthMonitoring      Monitoring       `koanf:"healthMonitoring"`
-	PerformanceMonitoring Monitoring       `koanf:"performanceMonitoring"`
-	ErrorRecovery         ErrorRecovery    `koanf:"errorRecovery"`
-	ResourceManagement    resources.Config `koanf:"resourceManagement"`
+	HealthMonitoring      Monitoring               `koanf:"healthMonitoring"`
+	PerformanceMonitoring Monitoring               `koanf:"performanceMonitoring"`
+	ErrorRecovery         hardening.RecoveryConfig `koanf:"errorRecovery"`
+	ResourceManagement    resources.Config         `koanf:"resourceManagement"`
 }
 
 // Monitoring switches a monitor.
@@ -72,13 +72,6 @@ type Monitoring struct {
 	Enabled bool `koanf:"enabled"`
 	// CheckInterval between two looks.
 	CheckInterval time.Duration `koanf:"checkInterval"`
-}
-
-// ErrorRecovery bounds the recovery of a service.
-type ErrorRecovery struct {
-	Enabled bool `koanf:"enabled"`
-	// MaxAttempts in a row.
-	MaxAttempts int `koanf:"maxAttempts"`
 }
 
 // Services has a section for each service.
@@ -119,7 +112,7 @@ func Default() Config {
 		SystemHardening: SystemHardening{
 			HealthMonitoring:      Monitoring{Enabled: true, CheckInterval: 30 * time.Second},
 			PerformanceMonitoring: Monitoring{Enabled: true, CheckInterval: 5 * time.Second},
-			ErrorRecovery:         ErrorRecovery{Enabled: true, MaxAttempts: 3},
+			ErrorRecovery:         hardening.DefaultRecoveryConfig(),
 			ResourceManagement:    resources.DefaultConfig(),
 		},
 		Services: Services{
@@ -173,9 +166,7 @@ func (c Config) validate() []error {
 	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())
 	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())
 	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.validate())
-	if h.ErrorRecovery.MaxAttempts < 1 {
-		errs = append(errs, fmt.Errorf("systemHardening.errorRecovery.maxAttempts: must be at least 1, got %d", h.ErrorRecovery.MaxAttempts))
-	}
+	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("services.audioProcessor", c.Services.AudioProcessor.validate())
 	section("services.modelService", c.Services.ModelService.validate())
 	w := c.Services.Wav2Vec2

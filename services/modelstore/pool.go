@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -80,7 +81,9 @@ func (p *Pool[M]) Acquire(ctx context.Context, name string) (model M, done func(
 			return model, nil, fmt.Errorf("wait for model %s: %w", name, ctx.Err())
 		}
 		if e.err == nil {
-			e.resident.Touch()
+			if !services.IsCanary(ctx) {
+				e.resident.Touch()
+			}
 			return e.model, sync.OnceFunc(func() { p.leave(e) }), nil
 		}
 		p.leave(e)
@@ -155,6 +158,35 @@ func (p *Pool[M]) evict(_ context.Context, name string, e *entry[M]) error {
 	if e.users > 0 {
 		p.mu.Unlock()
 		return services.ErrInUse
+	}
+	delete(p.models, name)
+	p.mu.Unlock()
+	return p.unload(e)
+}
+
+// Unload unloads one model once nobody uses it. Where that is not before ctx
+// ends it stays, and the error wraps ErrInUse. A model that is not loaded is
+// nothing to do.
+func (p *Pool[M]) Unload(ctx context.Context, name string) error {
+	stop := context.AfterFunc(ctx, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.idle.Broadcast()
+	})
+	defer stop()
+	p.mu.Lock()
+	e := p.models[name]
+	for e != nil && e.users > 0 && ctx.Err() == nil {
+		p.idle.Wait()
+		e = p.models[name]
+	}
+	if e == nil {
+		p.mu.Unlock()
+		return nil
+	}
+	if e.users > 0 {
+		p.mu.Unlock()
+		return &services.Fault{Kind: services.KindBusy, Message: "model " + name + " is in use", RetryAfter: time.Second, Err: services.ErrInUse}
 	}
 	delete(p.models, name)
 	p.mu.Unlock()

@@ -1,0 +1,281 @@
+package hardening
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// MonitorConfig of the health monitor.
+type MonitorConfig struct {
+	Enabled bool
+	// CheckInterval between two looks at every service.
+	CheckInterval time.Duration
+	// StallTimeout after which a run without a sign of life is stopped. The
+	// watchdog does that whether the monitor is enabled or not.
+	StallTimeout time.Duration
+}
+
+// Check is one of the monitor's questions with its latest answer.
+type Check struct {
+	// Name as "disk", "memory", "queue"; or "canary" and "progress" of a service.
+	Name string
+	OK   bool
+	// Detail is for a person: the figures behind the answer.
+	Detail string
+	At     time.Time
+}
+
+// ProcessCheck answers a question about the whole process.
+type ProcessCheck struct {
+	Name string
+	Ask  func() (ok bool, detail string)
+}
+
+// Monitor looks at every service once an interval, and at every run more often.
+// A run that shows no sign of life for an interval degrades its service; after
+// the stall timeout it is stopped and its service recovered. Safe for concurrent use.
+type Monitor struct {
+	cfg      MonitorConfig
+	recovery *Recovery
+	process  []ProcessCheck
+	log      *slog.Logger
+	checks   *prometheus.CounterVec
+	stalls   *prometheus.CounterVec
+
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	mu       sync.Mutex
+	subjects []Subject
+	answers  map[string][]Check // by service, "" is the process
+	// looking has the services whose look is under way: a canary that hangs keeps
+	// neither the others nor the next look waiting.
+	looking map[string]bool
+}
+
+// NewMonitor makes a monitor that is not running yet.
+func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, reg prometheus.Registerer, log *slog.Logger) *Monitor {
+	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[string][]Check), looking: make(map[string]bool)}
+	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_health_checks_total", Help: "Health checks, by service (empty for the process), check and answer.",
+	}, []string{"service", "check", "ok"})
+	m.stalls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_stalled_runs_total", Help: "Runs stopped because they showed no sign of life.",
+	}, []string{"service"})
+	reg.MustRegister(m.checks, m.stalls)
+	return m
+}
+
+// Watch takes a service into care.
+func (m *Monitor) Watch(subject Subject) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subjects = append(m.subjects, subject)
+	m.stalls.WithLabelValues(subject.Name())
+}
+
+// Start runs the watchdog and, where enabled, the health checks, until Close.
+func (m *Monitor) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	m.work.Go(func() { every(ctx, min(max(m.cfg.StallTimeout/4, 10*time.Millisecond), 5*time.Second), m.watchRuns) })
+	if m.cfg.Enabled {
+		m.work.Go(func() { every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) }) })
+	}
+}
+
+// Close stops the monitor and waits for what it does, at most until ctx ends.
+func (m *Monitor) Close(ctx context.Context) error {
+	if m.cancel != nil {
+		m.cancel()
+	}
+	return waitFor(ctx, &m.work, "health monitor")
+}
+
+// waitFor waits for a group, at most until ctx ends.
+func waitFor(ctx context.Context, work *sync.WaitGroup, what string) error {
+	done := make(chan struct{})
+	go func() {
+		work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop the %s: %w", what, ctx.Err())
+	}
+}
+
+// every calls fn each interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, fn func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			fn()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Checks gives the latest answers of a service, or of the process for "".
+func (m *Monitor) Checks(service string) []Check {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answers[service]
+}
+
+// watchRuns stops runs without a sign of life and has their services recovered.
+func (m *Monitor) watchRuns() {
+	for _, subject := range m.list() {
+		for _, run := range subject.Runs() {
+			silent := time.Since(run.Progressed)
+			if run.Waiting || run.Stopped || silent < m.cfg.StallTimeout {
+				continue
+			}
+			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
+			m.log.Error("run has hung", "service", subject.Name(), "task", run.Task, "stage", run.Stage, "silent", silent)
+			m.stalls.WithLabelValues(subject.Name()).Inc()
+			subject.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
+			if m.recovery.Recoverable(subject.Name()) {
+				m.recovery.Trigger(subject.Name(), cause)
+			} else {
+				subject.Degrade(cause)
+			}
+		}
+	}
+}
+
+func (m *Monitor) list() []Subject {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.subjects
+}
+
+// look asks every question once. Services are looked at side by side, so that a
+// hung one does not hide the others.
+func (m *Monitor) look(ctx context.Context) {
+	var answers []Check
+	for _, check := range m.process {
+		ok, detail := check.Ask()
+		answers = append(answers, Check{Name: check.Name, OK: ok, Detail: detail, At: time.Now()})
+	}
+	m.answer("", answers)
+	for _, subject := range m.list() {
+		name := subject.Name()
+		m.mu.Lock()
+		looking := m.looking[name]
+		m.looking[name] = true
+		m.mu.Unlock()
+		if looking {
+			continue
+		}
+		m.work.Go(func() {
+			m.examine(ctx, subject)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.looking[name] = false
+		})
+	}
+}
+
+func (m *Monitor) answer(service string, answers []Check) {
+	for _, a := range answers {
+		m.checks.WithLabelValues(service, a.Name, fmt.Sprint(a.OK)).Inc()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answers[service] = answers
+}
+
+// examine looks at one service: do its runs get on, and, when it has had nothing
+// to do for an interval, does a canary sing?
+func (m *Monitor) examine(ctx context.Context, subject Subject) {
+	answers := []Check{m.progress(subject)}
+	state := subject.State()
+	if idle(subject, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
+		answers = append(answers, m.canary(ctx, subject))
+	}
+	m.answer(subject.Name(), answers)
+	if ctx.Err() != nil {
+		return
+	}
+	for _, a := range answers {
+		if a.OK {
+			continue
+		}
+		if a.Name == "canary" && m.recovery.Recoverable(subject.Name()) {
+			m.recovery.Trigger(subject.Name(), a.Detail)
+		} else {
+			subject.Degrade(a.Detail)
+		}
+		return
+	}
+	if m.recovery.well(subject) {
+		subject.Restore("its health checks pass")
+	}
+}
+
+// progress finds the run that has been silent the longest.
+func (m *Monitor) progress(subject Subject) Check {
+	check := Check{Name: "progress", OK: true, At: time.Now()}
+	var longest time.Duration
+	for _, run := range subject.Runs() {
+		silent := check.At.Sub(run.Progressed)
+		switch {
+		case run.Stopped:
+			check.OK = false
+			check.Detail = fmt.Sprintf("task %s was told to stop and has not; its memory and run slot stay taken", run.Task)
+			return check
+		case !run.Waiting && silent > longest:
+			longest = silent
+			check.Detail = fmt.Sprintf("task %s has shown no sign of life for %s", run.Task, silent.Round(time.Millisecond))
+		}
+	}
+	check.OK = longest < max(m.cfg.CheckInterval, time.Second)
+	return check
+}
+
+// idle tells that the service is loaded, does nothing, and did nothing of late.
+func idle(subject Subject, interval time.Duration) bool {
+	if len(subject.Runs()) > 0 {
+		return false
+	}
+	status := subject.Status()
+	if time.Since(status.LastSuccess) < interval {
+		return false
+	}
+	for _, model := range status.Models {
+		if model.State == services.StateReady {
+			return true
+		}
+	}
+	return false
+}
+
+// canary proves an idle service. One interval is all it gets.
+func (m *Monitor) canary(ctx context.Context, subject Subject) Check {
+	bounded, cancel := context.WithTimeout(ctx, m.cfg.CheckInterval)
+	defer cancel()
+	err := subject.Canary(bounded)
+	check := Check{Name: "canary", OK: err == nil, At: time.Now()}
+	switch services.KindOf(err) {
+	case "":
+	case services.KindBusy, services.KindTooLarge, services.KindCancelled:
+		// The queue or the budget was full: nothing was learnt of the service.
+		check.OK, check.Detail = true, "not asked: "+err.Error()
+	default:
+		check.Detail = "its canary inference failed: " + err.Error()
+	}
+	return check
+}
