@@ -151,7 +151,11 @@ func (r *Recovery) Trigger(service, cause string) {
 	if time.Since(p.restored) > r.interval {
 		p.attempts = 0
 	}
-	p.subject.Isolate(cause, r.cfg.Delay)
+	if p.attempts < r.cfg.MaxAttempts {
+		p.subject.Isolate(cause, r.cfg.Delay)
+	} else {
+		p.subject.GiveUp(fmt.Sprintf("%s again after %d recoveries", cause, p.attempts), r.interval)
+	}
 	r.work.Go(func() { r.recover(p, cause) })
 }
 

@@ -1,0 +1,272 @@
+package hardening
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ward is a subject that writes down what happens to it.
+type ward struct {
+	guard *Guard
+
+	mu      sync.Mutex
+	state   services.State
+	life    []string
+	sick    error // of the reload
+	silent  error // of the canary
+	runs    []services.Run
+	success time.Time
+	loaded  bool
+}
+
+func newWard() *ward { return &ward{state: services.StateReady, loaded: true} }
+
+func (w *ward) set(state services.State, cause string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state = state
+	w.life = append(w.life, string(state)+": "+cause)
+}
+
+func (w *ward) Name() string { return "echo" }
+func (w *ward) State() services.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state
+}
+
+func (w *ward) Status() services.ServiceStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	status := services.ServiceStatus{State: w.state, LastSuccess: w.success}
+	if w.loaded {
+		status.Models = []services.ModelStatus{{Name: "echo-tiny", State: services.StateReady}}
+	}
+	return status
+}
+
+func (w *ward) Runs() []services.Run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]services.Run(nil), w.runs...)
+}
+
+func (w *ward) StopRun(task string, _ error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.runs {
+		w.runs[i].Stopped = w.runs[i].Task == task
+	}
+}
+
+func (w *ward) Isolate(cause string, _ time.Duration) { w.set(services.StateRecovering, cause) }
+func (w *ward) Restore(cause string)                  { w.set(services.StateReady, cause) }
+func (w *ward) Degrade(cause string)                  { w.set(services.StateDegraded, cause) }
+func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, cause) }
+
+func (w *ward) Reload(context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.life = append(w.life, "reload")
+	return w.sick
+}
+
+func (w *ward) Canary(ctx context.Context) error {
+	w.mu.Lock()
+	w.life = append(w.life, "canary")
+	err := w.silent
+	w.mu.Unlock()
+	if w.guard == nil {
+		return err
+	}
+	return w.guard.Do(ctx, always(err))
+}
+
+func (w *ward) change(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+// told takes what has happened since the last call.
+func (w *ward) told() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told := strings.Join(w.life, "; ")
+	w.life = nil
+	return told
+}
+
+const interval = 30 * time.Second
+
+// clinic is a recovery manager and a monitor with one ward.
+func clinic(t *testing.T, recoverable bool, process ...ProcessCheck) (*ward, *Recovery, *Monitor, *prometheus.Registry) {
+	t.Helper()
+	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	cfg := DefaultConfig()
+	cfg.Breaker.Failures = 2
+	w := newWard()
+	w.guard = NewGuard("echo", 1, cfg, NewGuardMetrics(reg), log)
+	r := NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, reg, log)
+	m := NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, r, process, reg, log)
+	r.Watch(w, w.guard, recoverable)
+	m.Watch(w)
+	m.Start()
+	t.Cleanup(func() {
+		require.NoError(t, m.Close(context.Background()))
+		require.NoError(t, r.Close(context.Background()))
+	})
+	return w, r, m, reg
+}
+
+func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _, reg := clinic(t, true)
+		ctx := context.Background()
+		for range 2 {
+			require.Error(t, w.guard.Do(ctx, always(errService)))
+		}
+		synctest.Wait()
+		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.told())
+		require.Equal(t, "closed", w.guard.State())
+		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP grym_recoveries_total Attempts to bring a failed service back, by outcome.
+# TYPE grym_recoveries_total counter
+grym_recoveries_total{outcome="failure",service="echo"} 0
+grym_recoveries_total{outcome="success",service="echo"} 1
+`), "grym_recoveries_total"))
+	})
+}
+
+func TestAttemptsAreBoundedThenTheServiceIsTriedEveryInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r, _, _ := clinic(t, true)
+		w.change(func() { w.sick = errors.New("no file") })
+		r.Trigger("echo", "it broke")
+		r.Trigger("echo", "it broke again: nothing happens, one recovery is under way")
+		synctest.Wait()
+		require.Equal(t, "recovering: it broke; reload; recovering: it broke; attempt 1 to recover it failed: no file", w.told())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Contains(t, w.told(), "attempt 2")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, "reload; unavailable: it broke; 3 attempts to recover it failed, the last one: no file", w.told())
+		time.Sleep(interval)
+		synctest.Wait()
+		require.Contains(t, w.told(), "4 attempts")
+
+		w.change(func() { w.sick, w.silent = nil, errService })
+		r.Now("echo")
+		synctest.Wait()
+		require.Contains(t, w.told(), "the last one: canary: it failed")
+		w.change(func() { w.silent = nil })
+		time.Sleep(interval)
+		synctest.Wait()
+		require.Equal(t, "reload; canary; canary; ready: recovered: it broke", w.told())
+	})
+}
+
+func TestAttemptsInARowAreThoseWithoutAnIntervalOfHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r, _, _ := clinic(t, true)
+		w.change(func() { w.success = time.Now().Add(time.Hour) }) // not idle: no canaries of the monitor
+		for range 3 {
+			r.Trigger("echo", "it flaps")
+			time.Sleep(5 * time.Second)
+			require.Equal(t, services.StateReady, w.State())
+		}
+		w.change(func() { w.sick = errors.New("no file") })
+		r.Trigger("echo", "it flaps")
+		require.Equal(t, services.StateUnavailable, w.State(), "the attempts before count: it was never well for long")
+		w.change(func() { w.sick = nil })
+		time.Sleep(2*interval + time.Second)
+		w.change(func() { w.sick = errors.New("no file") })
+		r.Trigger("echo", "it broke")
+		synctest.Wait()
+		require.Equal(t, services.StateRecovering, w.State(), "well for an interval: the count starts again")
+	})
+}
+
+func TestWhatIsNotRecoverableIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r, _, _ := clinic(t, false)
+		r.Trigger("echo", "it broke")
+		for range 2 {
+			require.Error(t, w.guard.Do(context.Background(), always(errService)))
+		}
+		synctest.Wait()
+		require.Equal(t, "degraded: its circuit breaker is open", w.told())
+		time.Sleep(10 * time.Second)
+		for range 2 {
+			require.NoError(t, w.guard.Do(context.Background(), always(nil)))
+		}
+		require.Equal(t, "ready: its circuit breaker closed", w.told())
+	})
+}
+
+func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, m, _ := clinic(t, true)
+		w.change(func() { w.runs = []services.Run{{Task: "7", Name: "say", Progressed: time.Now()}} })
+		time.Sleep(2*interval + time.Second)
+		require.Equal(t, services.StateDegraded, w.State(), "silent for an interval")
+		w.told()
+		time.Sleep(interval + 28*time.Second)
+		require.False(t, w.Runs()[0].Stopped)
+		time.Sleep(5 * time.Second)
+		require.True(t, w.Runs()[0].Stopped, "silent for longer than the stall timeout")
+		require.Contains(t, w.told(), "recovering: task 7 (say) showed no sign of life")
+		time.Sleep(interval)
+		checks := m.Checks("echo")
+		require.False(t, checks[0].OK)
+		require.Contains(t, checks[0].Detail, "was told to stop and has not")
+	})
+}
+
+func TestARunThatGaveItsSlotAwayDoesNotHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _, _ := clinic(t, true)
+		w.change(func() { w.runs = []services.Run{{Task: "7", Progressed: time.Now(), Waiting: true}} })
+		time.Sleep(time.Hour)
+		require.Equal(t, services.StateReady, w.State())
+	})
+}
+
+func TestAnIdleServiceIsProvedByACanary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := true
+		w, _, m, _ := clinic(t, true, ProcessCheck{Name: "disk", Ask: func() (bool, string) { return full, "figures" }})
+		time.Sleep(interval + time.Second)
+		require.Equal(t, "canary", w.told())
+		require.Equal(t, "disk", m.Checks("")[0].Name)
+		w.change(func() { w.success = time.Now() })
+		time.Sleep(interval - 2*time.Second)
+		require.Empty(t, w.told(), "not idle")
+		w.change(func() { w.loaded = false })
+		time.Sleep(2 * interval)
+		require.Empty(t, w.told(), "nothing is loaded: a canary would load it")
+		w.change(func() { w.loaded, w.silent = true, services.Faultf(services.KindBusy, "full") })
+		time.Sleep(interval)
+		require.Equal(t, services.StateReady, w.State(), "a full queue says nothing of the service")
+		w.told()
+		w.change(func() { w.silent = errService })
+		time.Sleep(interval)
+		require.Contains(t, w.told(), "recovering: its canary inference failed")
+		w.change(func() { w.silent = nil })
+		time.Sleep(2 * interval)
+		require.Equal(t, services.StateReady, w.State())
+	})
+}
