@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -31,6 +32,9 @@ type system struct {
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
 	metrics      *prometheus.Registry
+	// background is what start began; stop ends it.
+	background sync.WaitGroup
+	stop       context.CancelFunc
 }
 
 // build makes the objects. Nothing runs yet and no model is loaded.
@@ -44,12 +48,14 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 
 	memory := cfg.SystemHardening.ResourceManagement
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
+	s.memory.Measure(memprobe.Probe{})
+	resources.LimitHeap(s.memory.Budget())
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
 	guards := hardening.NewGuardMetrics(s.metrics)
 	s.care(cfg, log)
 	register := func(service services.ModelService, limits config.ServiceLimits, runs int) {
 		name := service.Describe().Name
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs})
+		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
 		guard := hardening.NewGuard(name, runs, cfg.Hardening, guards, log)
 		entry := s.registry.Register(service, guard)
 		patient := subject{entry, s}
@@ -103,12 +109,18 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 		}
 	}
 	s.monitor.Start()
+	ctx, s.stop = context.WithCancel(ctx)
+	s.background.Go(func() { s.memory.KeepTidy(ctx) })
 	s.health.SetPhase(hardening.PhaseServing)
 }
 
 // close ends what build made, in the order of use: services, then the budget
 // they book with, then the library under them.
 func (s *system) close(ctx context.Context) error {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.background.Wait()
 	errs := []error{s.monitor.Close(ctx), s.recovery.Close(ctx)}
 	errs = append(errs, s.registry.Shutdown(ctx)...)
 	s.memory.Close()

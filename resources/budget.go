@@ -1,6 +1,11 @@
 package resources
 
-import "github.com/grym-synth/grym-synth/services"
+import (
+	"math"
+	"runtime/debug"
+
+	"github.com/grym-synth/grym-synth/services"
+)
 
 // MemoryProbe tells what memory there is; an error means that it is not known.
 type MemoryProbe interface {
@@ -33,4 +38,16 @@ func FindBudget(cfg Config, probe MemoryProbe) Budget {
 	limit, err = probe.Machine()
 	consider("machine", limit, err)
 	return budget
+}
+
+// leastHeap is the room that the Go heap always has.
+const leastHeap = 96 * services.MiB
+
+// LimitHeap holds the Go heap to a quarter of the budget, which is what the
+// reserve below a control group's limit is at most. A limit that the process was
+// started with (GOMEMLIMIT) stays.
+func LimitHeap(budget Budget) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(int64(max(budget.Bytes/4, leastHeap)))
+	}
 }

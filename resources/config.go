@@ -27,11 +27,14 @@ type Config struct {
 	// normal task that has waited 30 s goes before a high one that just came.
 	// Defaults to 30s.
 	Ageing time.Duration `koanf:"ageing"`
+	// CleanupInterval between two looks for models that were idle for longer than
+	// their service's keep-alive time. Defaults to 1m.
+	CleanupInterval time.Duration `koanf:"cleanupInterval"`
 }
 
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
-	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second}
+	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second, CleanupInterval: time.Minute}
 }
 
 // Validate gives every bad value, its key relative to this section.
@@ -49,6 +52,9 @@ func (c Config) Validate() []error {
 	if c.Ageing <= 0 {
 		errs = append(errs, fmt.Errorf("ageing: must be above zero, got %s", c.Ageing))
 	}
+	if c.CleanupInterval < time.Second {
+		errs = append(errs, fmt.Errorf("cleanupInterval: must be at least 1s, got %s", c.CleanupInterval))
+	}
 	return errs
 }
 
@@ -58,4 +64,7 @@ type ServiceLimit struct {
 	MaxMemory services.Bytes
 	// Runs that may go on at once, at least 1.
 	Runs int
+	// KeepAlive is how long an idle model stays loaded; zero is until somebody
+	// needs the room.
+	KeepAlive time.Duration
 }

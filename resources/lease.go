@@ -12,14 +12,18 @@ import (
 type Lease struct {
 	manager  *Manager
 	account  *account
-	service  string
+	arena    *arena
 	priority services.Priority
+	// predicted is the estimate before its correction.
+	predicted services.Bytes
 
-	// Guarded by Manager.mu. bytes is zero until the lease is granted.
-	bytes    services.Bytes
-	slot     bool
-	since    time.Time
-	released bool
+	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved of
+	// them went to a model that the task loaded.
+	bytes, moved services.Bytes
+	slot         bool
+	measure      measurement
+	since        time.Time
+	released     bool
 }
 
 // leaseKey finds the lease in a context.
@@ -47,11 +51,22 @@ func (l *Lease) Release() {
 		return
 	}
 	l.released = true
-	l.account.leased -= l.bytes
-	l.bytes = 0
+	l.stopMeasuring()
+	l.giveBack()
 	l.dropSlot()
 	m.missed = m.evicting
 	m.grant()
+}
+
+// giveBack ends the lease's claim on its arena. What it used stays with the
+// model, if there is one; the half of the weights that a load needs on top does
+// not. The caller holds mu.
+func (l *Lease) giveBack() {
+	if m := l.manager; m.weights(l.account, l.arena.model) > 0 {
+		l.arena.high = max(l.arena.high, l.arena.active-l.moved/2)
+	}
+	l.arena.active -= l.bytes
+	l.bytes = 0
 }
 
 // dropSlot gives the run slot back and learns how long it was held. The caller
@@ -86,7 +101,7 @@ func (l *Lease) Yield(ctx context.Context) error {
 		m.mu.Unlock()
 		return nil
 	}
-	w := &waiter{turn: turn, since: time.Now(), account: l.account, lease: l, granted: make(chan struct{})}
+	w := &waiter{turn: turn, since: time.Now(), account: l.account, arena: l.arena, lease: l, yielded: true, granted: make(chan struct{})}
 	l.dropSlot()
 	m.insert(w)
 	m.grant()
@@ -99,7 +114,8 @@ func (l *Lease) Yield(ctx context.Context) error {
 func (m *Manager) goesFirst(a *account, turn time.Time) bool {
 	for _, w := range m.queue {
 		if w.account == a && w.turn.Before(turn) {
-			return w.bytes <= m.free() && (!m.cfg.Enabled || a.leased+a.resident+w.bytes <= a.limit.MaxMemory)
+			more := w.arena.more(w.bytes)
+			return more <= m.free() && (!m.cfg.Enabled || a.booked()+more <= a.limit.MaxMemory)
 		}
 	}
 	return false

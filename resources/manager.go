@@ -20,6 +20,7 @@ type Manager struct {
 	budget  Budget
 	log     *slog.Logger
 	metrics *metrics
+	probe   PeakProbe // guarded by mu; nil measures nothing
 
 	mu        sync.Mutex
 	accounts  map[string]*account
@@ -30,16 +31,20 @@ type Manager struct {
 	// which the eviction found in use may be idle now.
 	missed bool
 	closed bool
+	// granted counts leases, so that a run can tell whether it was alone.
+	granted uint64
+	cleaned Cleanups
 	// evictions are waited for by Close.
 	evictions sync.WaitGroup
 }
 
 // account is one service's share of the books.
 type account struct {
+	service  string
 	limit    ServiceLimit
 	running  int
-	leased   services.Bytes
 	resident services.Bytes
+	arenas   map[string]*arena // by model
 	// holds is a moving average of how long a run holds its slot, and shortest
 	// the least that was seen; zero before the first.
 	holds, shortest time.Duration
@@ -57,14 +62,20 @@ func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.
 func (m *Manager) Limit(service string, limit ServiceLimit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	a := m.account(service)
+	a.limit = limit
+	m.grant()
+}
+
+// account finds or opens a service's account. The caller holds mu.
+func (m *Manager) account(service string) *account {
 	a := m.accounts[service]
 	if a == nil {
-		a = &account{}
+		a = &account{service: service, arenas: make(map[string]*arena)}
 		m.accounts[service] = a
 		m.metrics.watch(service)
 	}
-	a.limit = limit
-	m.grant()
+	return a
 }
 
 // Budget that the manager shares out.
@@ -109,9 +120,13 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	if m.closed {
 		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
 	}
-	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && req.Bytes > limit {
+	ar := account.arena(req.Model)
+	bytes := ar.corrected(req.Bytes)
+	// A model that is loaded is not unloaded for its own task.
+	need := bytes + m.weights(account, req.Model)
+	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && need > limit {
 		return nil, services.Faultf(services.KindTooLarge,
-			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(req.Bytes), req.Bytes, req.Service, int64(limit), limit)
+			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, req.Service, int64(limit), limit)
 	}
 	if len(m.queue) >= m.cfg.QueueLimit {
 		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
@@ -122,10 +137,11 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	w := &waiter{
 		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
 		since:   now,
-		bytes:   req.Bytes,
+		bytes:   bytes,
 		account: account,
+		arena:   ar,
 		granted: make(chan struct{}),
-		lease:   &Lease{manager: m, account: account, service: req.Service, priority: req.Priority},
+		lease:   &Lease{manager: m, account: account, arena: ar, priority: req.Priority, predicted: req.Bytes},
 	}
 	ahead := m.insert(w)
 	if !req.Deadline.IsZero() {
@@ -189,30 +205,9 @@ func (m *Manager) free() services.Bytes {
 	}
 	free := m.budget.Bytes
 	for _, a := range m.accounts {
-		free -= a.leased + a.resident
+		free -= a.booked()
 	}
 	return free
-}
-
-// Usage is a view of the books.
-type Usage struct {
-	Budget services.Bytes
-	// Leased by running tasks, Resident by loaded models.
-	Leased, Resident services.Bytes
-	Running, Waiting int
-}
-
-// Usage tells how much of the budget is taken.
-func (m *Manager) Usage() Usage {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue)}
-	for _, a := range m.accounts {
-		u.Leased += a.leased
-		u.Resident += a.resident
-		u.Running += a.running
-	}
-	return u
 }
 
 // OldestWait is how long the task that has waited the longest does so.
@@ -226,11 +221,16 @@ func (m *Manager) OldestWait() (oldest time.Duration) {
 }
 
 // Close refuses new tasks and those that wait, and waits for evictions that
-// are under way. Leases that are held stay valid.
+// are under way. Leases that are held stay valid, and who gave a run slot away
+// for a while gets it back.
 func (m *Manager) Close() {
 	m.mu.Lock()
 	m.closed = true
 	for _, w := range m.queue {
+		if w.yielded {
+			m.give(w)
+			continue
+		}
 		w.refused = services.Faultf(services.KindUnavailable, "the server is shutting down")
 		close(w.granted)
 	}

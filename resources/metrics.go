@@ -1,11 +1,17 @@
 package resources
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grym-synth/grym-synth/services"
+)
 
 // metrics of the budget. What the books hold is read when it is scraped.
 type metrics struct {
 	wait      prometheus.Histogram
 	evictions *prometheus.CounterVec
+	predicted *prometheus.GaugeVec
+	used      *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
@@ -23,7 +29,14 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 			Help: "Models unloaded to make room.",
 		}, []string{"service"}),
 	}
-	reg.MustRegister(set.wait, set.evictions,
+	set.predicted = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_lease_predicted_bytes", Help: "Memory predicted for the task that was measured last.",
+	}, []string{"service"})
+	set.used = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_lease_used_bytes", Help: "Memory that the task which was measured last used at its peak.",
+	}, []string{"service"})
+	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used,
+		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
 		gauge("grym_memory_budget_bytes", "Memory that models and running tasks may use.", func(u Usage) float64 { return float64(u.Budget) }),
 		gauge("grym_lease_reserved_bytes", "Memory leased by running tasks.", func(u Usage) float64 { return float64(u.Leased) }),
 		gauge("grym_model_resident_bytes", "Memory held by loaded models.", func(u Usage) float64 { return float64(u.Resident) }),
@@ -34,4 +47,14 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 }
 
 // watch makes a service's series appear before anything happens to it.
-func (s *metrics) watch(service string) { s.evictions.WithLabelValues(service) }
+func (s *metrics) watch(service string) {
+	s.evictions.WithLabelValues(service)
+	s.predicted.WithLabelValues(service)
+	s.used.WithLabelValues(service)
+}
+
+// measured takes one measurement.
+func (s *metrics) measured(service string, predicted, used services.Bytes) {
+	s.predicted.WithLabelValues(service).Set(float64(predicted))
+	s.used.WithLabelValues(service).Set(float64(used))
+}

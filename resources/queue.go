@@ -17,7 +17,10 @@ type waiter struct {
 	since   time.Time
 	bytes   services.Bytes
 	account *account
+	arena   *arena
 	lease   *Lease
+	// yielded tells that the lease has its bytes and lacks only a slot.
+	yielded bool
 	// granted is closed once the lease is the waiter's, or refused is set.
 	granted chan struct{}
 	refused error
@@ -61,18 +64,23 @@ func (m *Manager) grant() {
 	left := m.queue[:0:0]
 	for _, w := range m.queue {
 		a := w.account
+		more := w.arena.more(w.bytes)
 		switch {
+		case w.lease.released:
+			// Ended by another goroutine while it waited for its slot.
+			close(w.granted)
+			continue
 		case a.running >= a.limit.Runs:
-		case w.bytes == 0:
+		case more == 0:
 			m.give(w)
 			continue
 		case shortOfAll || short[a]:
-		case m.cfg.Enabled && a.leased+a.resident+w.bytes > a.limit.MaxMemory:
+		case m.cfg.Enabled && a.booked()+more > a.limit.MaxMemory:
 			short[a] = true
-			m.evictFor(a)
-		case w.bytes > m.free():
+			m.evictFor(a, w)
+		case more > m.free():
 			shortOfAll = true
-			m.evictFor(nil)
+			m.evictFor(nil, w)
 		default:
 			m.give(w)
 			continue
@@ -84,10 +92,15 @@ func (m *Manager) grant() {
 
 // give makes w the holder of its lease. The caller holds mu.
 func (m *Manager) give(w *waiter) {
+	l := w.lease
 	w.account.running++
-	w.account.leased += w.bytes
-	w.lease.bytes += w.bytes
-	w.lease.slot = true
-	w.lease.since = time.Now()
+	w.arena.active += w.bytes
+	l.bytes += w.bytes
+	l.slot = true
+	l.since = time.Now()
+	m.granted++
+	if !w.yielded {
+		m.startMeasuring(l)
+	}
 	close(w.granted)
 }

@@ -19,8 +19,10 @@ type resident struct {
 	evict   func(context.Context) error
 
 	// Guarded by Manager.mu.
-	lastUsed time.Time
-	released bool
+	created, lastUsed time.Time
+	released          bool
+	// failed is why the model could not be unloaded cleanly.
+	failed error
 }
 
 // Hold implements services.Residency. It never waits: the memory is in use
@@ -28,18 +30,16 @@ type resident struct {
 func (m *Manager) Hold(ctx context.Context, service, name string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.accounts[service]
-	if a == nil {
-		a = &account{}
-		m.accounts[service] = a
-	}
+	a := m.account(service)
 	if lease, ok := ctx.Value(leaseKey{}).(*Lease); ok && lease.account == a {
 		moved := min(bytes, lease.bytes)
 		lease.bytes -= moved
-		a.leased -= moved
+		lease.moved += moved
+		lease.arena.active -= moved
 	}
 	a.resident += bytes
-	r := &resident{manager: m, account: a, service: service, name: name, bytes: bytes, evict: evict, lastUsed: time.Now()}
+	now := time.Now()
+	r := &resident{manager: m, account: a, service: service, name: name, bytes: bytes, evict: evict, created: now, lastUsed: now}
 	m.residents = append(m.residents, r)
 	return r
 }
@@ -61,20 +61,33 @@ func (r *resident) Release() {
 	}
 	r.released = true
 	r.account.resident -= r.bytes
+	r.account.arena(r.name).high = 0
 	m.residents = slices.DeleteFunc(m.residents, func(other *resident) bool { return other == r })
 	m.grant()
 }
 
+// weights is what a loaded model holds, zero where it is not loaded. The caller
+// holds mu.
+func (m *Manager) weights(a *account, model string) (sum services.Bytes) {
+	for _, r := range m.residents {
+		if r.account == a && r.name == model {
+			sum += r.bytes
+		}
+	}
+	return sum
+}
+
 // evictFor unloads the model that was used the longest ago, of one service or
-// of all where a is nil, and shares out again. One eviction runs at a time; a
-// model in use is passed over. The caller holds mu.
-func (m *Manager) evictFor(a *account) {
+// of all where a is nil, but not the one that w wants, and shares out again. One
+// eviction runs at a time; a model in use is passed over. The caller holds mu.
+func (m *Manager) evictFor(a *account, w *waiter) {
 	if m.evicting || m.closed {
 		return
 	}
 	var candidates []*resident
 	for _, r := range m.residents {
-		if a == nil || r.account == a {
+		wanted := r.account == w.account && r.name == w.arena.model
+		if (a == nil || r.account == a) && !wanted {
 			candidates = append(candidates, r)
 		}
 	}
@@ -91,15 +104,8 @@ func (m *Manager) evictFor(a *account) {
 func (m *Manager) evictOne(candidates []*resident) {
 	evicted := false
 	for _, r := range candidates {
-		err := r.evict(context.Background())
-		if err == nil {
-			m.metrics.evictions.WithLabelValues(r.service).Inc()
-			m.log.Info("model evicted to make room", "service", r.service, "model", r.name, "bytes", int64(r.bytes))
-			evicted = true
+		if evicted = m.evict(r, "make room"); evicted {
 			break
-		}
-		if !errors.Is(err, services.ErrInUse) {
-			m.log.Error("eviction failed", "service", r.service, "model", r.name, "error", err)
 		}
 	}
 	m.mu.Lock()
@@ -109,4 +115,24 @@ func (m *Manager) evictOne(candidates []*resident) {
 	if evicted || missed {
 		m.grant()
 	}
+}
+
+// evict unloads one model and tells whether its memory is free. The caller does
+// not hold mu.
+func (m *Manager) evict(r *resident, why string) bool {
+	err := r.evict(context.Background())
+	if errors.Is(err, services.ErrInUse) {
+		return false
+	}
+	if err != nil {
+		m.log.Error("eviction failed", "service", r.service, "model", r.name, "error", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.failed = err
+	if r.released {
+		m.metrics.evictions.WithLabelValues(r.service).Inc()
+		m.log.Info("model evicted to "+why, "service", r.service, "model", r.name, "bytes", int64(r.bytes))
+	}
+	return r.released
 }

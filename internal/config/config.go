@@ -87,6 +87,9 @@ type ServiceLimits struct {
 	// MaxMemory of the service's models and tasks together. Defaults to 4GB for
 	// model services and 2GB for audioProcessor.
 	MaxMemory services.Bytes `koanf:"maxMemory"`
+	// KeepAlive is how long an idle model stays loaded; 0 is until somebody needs
+	// the room. Defaults to 30m.
+	KeepAlive time.Duration `koanf:"keepAlive"`
 	// Recoverable services are restarted when they fail. Defaults to true.
 	Recoverable bool `koanf:"recoverable"`
 }
@@ -116,8 +119,8 @@ func Default() Config {
 			ResourceManagement:    resources.DefaultConfig(),
 		},
 		Services: Services{
-			AudioProcessor: ServiceLimits{MaxMemory: 2_000_000_000, Recoverable: true},
-			ModelService:   ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true},
+			AudioProcessor: ServiceLimits{MaxMemory: 2_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
+			ModelService:   ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
 			Wav2Vec2:       Wav2Vec2{Config: wav2vec2.DefaultConfig()},
 		},
 	}
@@ -185,6 +188,9 @@ func (m Monitoring) validate() []error {
 }
 
 func (l ServiceLimits) validate() []error {
+	if l.KeepAlive < 0 {
+		return []error{fmt.Errorf("keepAlive: must not be negative, got %s", l.KeepAlive)}
+	}
 	if l.MaxMemory < 16*services.MiB {
 		return []error{fmt.Errorf("maxMemory: must be at least 16MiB, got %s", l.MaxMemory)}
 	}

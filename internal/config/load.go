@@ -40,7 +40,7 @@ const (
 var inherited = func() map[string]string {
 	keys := make(map[string]string)
 	for _, name := range modelServices {
-		for _, setting := range []string{".maxMemory", ".recoverable"} {
+		for _, setting := range []string{".maxMemory", ".recoverable", ".keepAlive"} {
 			keys["services."+name+setting] = "services.modelService" + setting
 		}
 	}

@@ -48,6 +48,25 @@ func (p Probe) Resident() (services.Bytes, error) {
 	return kilobytes(text, "VmRSS:")
 }
 
+// Peak is the highest resident set since ResetPeak, or of the process's life.
+func (p Probe) Peak() (services.Bytes, error) {
+	text, err := p.read("proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	return kilobytes(text, "VmHWM:")
+}
+
+// ResetPeak makes Peak begin again.
+func (p Probe) ResetPeak() error {
+	// 5 resets the peak resident set; see proc(5).
+	err := os.WriteFile(path.Join("/", p.Root, "proc/self/clear_refs"), []byte("5"), 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrUnknown
+	}
+	return err
+}
+
 // kilobytes finds a line "key N kB".
 func kilobytes(text, key string) (services.Bytes, error) {
 	lines := bufio.NewScanner(strings.NewReader(text))

@@ -1,0 +1,74 @@
+package resources
+
+import "github.com/grym-synth/grym-synth/services"
+
+// arena is the memory that the runs of one model work in. ONNX Runtime keeps
+// what its largest run needed until the model is unloaded, and the next run works
+// in the same memory. So what counts is the larger of what runs now and what
+// ran at the most, and not their sum.
+type arena struct {
+	model string
+	// active is leased by runs under way, high the most that stays behind them.
+	active, high services.Bytes
+	// correction multiplies predictions; zero before the first measurement.
+	correction float64
+	// predicted and observed are those of the run that was measured last.
+	predicted, observed services.Bytes
+}
+
+// Bounds of a correction: a measurement is disturbed by whatever else the
+// process does, so it may lower a prediction a little and raise it a lot.
+const (
+	leastCorrection = 0.75
+	mostCorrection  = 4
+	// forget is the weight of a new measurement that is below the correction; one
+	// above takes its place at once.
+	forget = 0.1
+)
+
+// arena finds or opens the arena of a model. The caller holds mu.
+func (a *account) arena(model string) *arena {
+	ar := a.arenas[model]
+	if ar == nil {
+		ar = &arena{model: model}
+		a.arenas[model] = ar
+	}
+	return ar
+}
+
+// held is what the arena takes of the budget.
+func (r *arena) held() services.Bytes { return max(r.active, r.high) }
+
+// more is what another run of so many bytes adds to that.
+func (r *arena) more(bytes services.Bytes) services.Bytes {
+	return max(r.active+bytes, r.high) - r.held()
+}
+
+// corrected is a prediction in the light of the measurements.
+func (r *arena) corrected(predicted services.Bytes) services.Bytes {
+	if r.correction == 0 {
+		return predicted
+	}
+	return services.Bytes(float64(predicted) * r.correction)
+}
+
+// learn takes the measured peak of a run into the correction.
+func (r *arena) learn(predicted, observed services.Bytes) {
+	r.predicted, r.observed = predicted, observed
+	ratio := float64(observed) / float64(predicted)
+	if r.correction != 0 && ratio < r.correction {
+		ratio = r.correction + forget*(ratio-r.correction)
+	}
+	r.correction = min(max(ratio, leastCorrection), mostCorrection)
+}
+
+// arenasHeld sums the service's arenas.
+func (a *account) arenasHeld() (sum services.Bytes) {
+	for _, r := range a.arenas {
+		sum += r.held()
+	}
+	return sum
+}
+
+// booked is all that the service takes of the budget.
+func (a *account) booked() services.Bytes { return a.resident + a.arenasHeld() }

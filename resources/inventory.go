@@ -1,0 +1,120 @@
+package resources
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Status of a resource.
+type Status string
+
+// The states of a resource.
+const (
+	StatusReady       Status = "ready"
+	StatusBusy        Status = "busy"
+	StatusUnavailable Status = "unavailable"
+)
+
+// Resource is one thing that holds memory.
+type Resource struct {
+	// ID is unique: "wav2vec2/wav2vec2-tiny".
+	ID string
+	// Type is "model".
+	Type string
+	// Service and Name of the model.
+	Service, Name string
+	// Bytes of the weights; Retained is what the largest run left behind.
+	Bytes, Retained services.Bytes
+	Status          Status
+	// Problem says why it is unavailable.
+	Problem           string
+	Created, LastUsed time.Time
+}
+
+// Inventory lists what holds memory, ordered by id.
+func (m *Manager) Inventory() []Resource {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]Resource, 0, len(m.residents))
+	for _, r := range m.residents {
+		ar := r.account.arena(r.name)
+		entry := Resource{
+			ID: r.service + "/" + r.name, Type: "model", Service: r.service, Name: r.name,
+			Bytes: r.bytes, Retained: ar.high, Status: StatusReady, Created: r.created, LastUsed: r.lastUsed,
+		}
+		switch {
+		case r.failed != nil:
+			entry.Status, entry.Problem = StatusUnavailable, r.failed.Error()
+		case ar.active > 0:
+			entry.Status = StatusBusy
+		}
+		list = append(list, entry)
+	}
+	slices.SortFunc(list, func(a, b Resource) int { return strings.Compare(a.ID, b.ID) })
+	return list
+}
+
+// Usage is a view of the books.
+type Usage struct {
+	Budget services.Bytes
+	// Leased by running tasks, Resident by loaded models, Retained by the engine
+	// for those models' next runs.
+	Leased, Resident, Retained services.Bytes
+	Running, Waiting           int
+	Services                   []ServiceUsage
+	Cleanups                   Cleanups
+}
+
+// ServiceUsage is one service's part.
+type ServiceUsage struct {
+	Name                       string
+	Limit                      ServiceLimit
+	Leased, Resident, Retained services.Bytes
+	Running, Waiting           int
+	Models                     []ModelUsage
+}
+
+// ModelUsage tells how well a model's runs are predicted.
+type ModelUsage struct {
+	Name string
+	// Predicted and Observed bytes of the run that was measured last, zero before
+	// the first. Correction multiplies predictions; 1 before the first.
+	Predicted, Observed services.Bytes
+	Correction          float64
+}
+
+// Usage tells how much of the budget is taken, and by whom.
+func (m *Manager) Usage() Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue), Cleanups: m.cleaned}
+	for name, a := range m.accounts {
+		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running}
+		for model, ar := range a.arenas {
+			s.Leased += ar.active
+			s.Retained += ar.held() - ar.active
+			s.Models = append(s.Models, ModelUsage{Name: model, Predicted: ar.predicted, Observed: ar.observed, Correction: max(ar.correction, 0)})
+		}
+		for i := range s.Models {
+			if s.Models[i].Correction == 0 {
+				s.Models[i].Correction = 1
+			}
+		}
+		for _, w := range m.queue {
+			if w.account == a {
+				s.Waiting++
+			}
+		}
+		slices.SortFunc(s.Models, func(a, b ModelUsage) int { return strings.Compare(a.Name, b.Name) })
+		u.Leased += s.Leased
+		u.Resident += s.Resident
+		u.Retained += s.Retained
+		u.Running += s.Running
+		u.Services = append(u.Services, s)
+	}
+	slices.SortFunc(u.Services, func(a, b ServiceUsage) int { return strings.Compare(a.Name, b.Name) })
+	return u
+}

@@ -1,0 +1,71 @@
+package resources
+
+import "github.com/grym-synth/grym-synth/services"
+
+// PeakProbe measures the process.
+type PeakProbe interface {
+	// Resident is the resident set now, Peak its highest since ResetPeak.
+	Resident() (services.Bytes, error)
+	Peak() (services.Bytes, error)
+	ResetPeak() error
+}
+
+const (
+	// worthMeasuring is the smallest prediction that is checked: a look costs tens
+	// of microseconds, and small runs drown in what else the process does.
+	worthMeasuring = 32 * services.MiB
+	// worthLearning is the smallest growth that says something: below it the run
+	// worked in memory that the process had already.
+	worthLearning = 8 * services.MiB
+)
+
+// measurement is one run's look at the process's memory.
+type measurement struct {
+	on bool
+	// granted is the manager's count at the start: if it has moved by the end, the
+	// run was not alone.
+	granted       uint64
+	start, before services.Bytes
+}
+
+// Measure makes the manager correct its predictions by the peaks that it sees.
+// A run is measured when nothing else runs beside it.
+func (m *Manager) Measure(probe PeakProbe) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.probe = probe
+}
+
+// startMeasuring begins a measurement, if the run is alone and large enough.
+// The caller holds mu.
+func (m *Manager) startMeasuring(l *Lease) {
+	if m.probe == nil || l.predicted < worthMeasuring {
+		return
+	}
+	for _, a := range m.accounts {
+		if a.running > 1 || a.running == 1 && a != l.account {
+			return
+		}
+	}
+	start, err := m.probe.Resident()
+	if err != nil || m.probe.ResetPeak() != nil {
+		return
+	}
+	l.measure = measurement{on: true, granted: m.granted, start: start, before: l.arena.high}
+}
+
+// stopMeasuring ends a measurement and learns from it. The caller holds mu.
+func (l *Lease) stopMeasuring() {
+	m := l.manager
+	if !l.measure.on || m.granted != l.measure.granted {
+		return
+	}
+	peak, err := m.probe.Peak()
+	if err != nil || peak-l.measure.start < worthLearning {
+		return
+	}
+	// The run also used what its model's earlier runs had left behind.
+	observed := peak - l.measure.start + l.measure.before
+	l.arena.learn(l.predicted, observed)
+	m.metrics.measured(l.account.service, l.predicted, observed)
+}
