@@ -24,6 +24,8 @@ import (
 
 // system is every object, wired.
 type system struct {
+	cfg          config.Config
+	log          *slog.Logger
 	runtime      *onnx.Runtime
 	memory       *resources.Manager
 	registry     *orchestrator.Registry
@@ -32,6 +34,8 @@ type system struct {
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
 	metrics      *prometheus.Registry
+	tasks        *hardening.TaskMetrics
+	guards       *hardening.GuardMetrics
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -43,41 +47,44 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, log: log, runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
 	memory := cfg.SystemHardening.ResourceManagement
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	s.memory.Measure(memprobe.Probe{})
 	resources.LimitHeap(s.memory.Budget())
-	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
-	guards := hardening.NewGuardMetrics(s.metrics)
-	s.care(cfg, log)
-	register := func(service services.ModelService, limits config.ServiceLimits, runs int) {
-		name := service.Describe().Name
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
-		guard := hardening.NewGuard(name, runs, cfg.Hardening, guards, log)
-		entry := s.registry.Register(service, guard)
-		patient := subject{entry, s}
-		s.recovery.Watch(patient, guard, limits.Recoverable)
-		s.monitor.Watch(patient)
-	}
-
-	speech := cfg.Services.Wav2Vec2
-	runs, threads := config.Parallel(speech.Runs)
-	register(wav2vec2.New(speech.Config, catalog, rt, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
-
-	var described []services.Description
-	for _, entry := range s.registry.List() {
-		described = append(described, entry.Describe())
-	}
-	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, hardening.NewTaskMetrics(s.metrics, described))
+	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
+	s.care()
+	s.registerServices()
 	return s, nil
 }
 
+// registerServices makes every service and registers it.
+func (s *system) registerServices() {
+	catalog := modelstore.NewCatalog(models.FS, s.cfg.ModelsDir())
+	speech := s.cfg.Services.Wav2Vec2
+	runs, threads := config.Parallel(speech.Runs)
+	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
+}
+
+// register gives a service all that a service has: a share of the budget, a
+// guard, a place in the registry, recovery, health checks and metrics.
+func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs int) {
+	name := service.Describe().Name
+	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
+	guard := hardening.NewGuard(name, runs, s.cfg.Hardening, s.guards, s.log)
+	patient := subject{s.registry.Register(service, guard), s}
+	s.recovery.Watch(patient, guard, limits.Recoverable)
+	s.monitor.Watch(patient)
+	s.tasks.Watch(service.Describe())
+}
+
 // care makes those who look after the services.
-func (s *system) care(cfg config.Config, log *slog.Logger) {
+func (s *system) care() {
+	cfg, log := s.cfg, s.log
 	health := cfg.SystemHardening.HealthMonitoring
 	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)
 	s.monitor = hardening.NewMonitor(hardening.MonitorConfig{

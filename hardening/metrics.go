@@ -63,8 +63,8 @@ type TaskMetrics struct {
 	compute  *prometheus.HistogramVec
 }
 
-// NewTaskMetrics registers the metrics of tasks for the services given.
-func NewTaskMetrics(reg prometheus.Registerer, descriptions []services.Description) *TaskMetrics {
+// NewTaskMetrics registers the metrics of tasks.
+func NewTaskMetrics(reg prometheus.Registerer) *TaskMetrics {
 	seconds := prometheus.ExponentialBuckets(0.001, 2, 18) // 1 ms to 131 s
 	m := &TaskMetrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -83,16 +83,18 @@ func NewTaskMetrics(reg prometheus.Registerer, descriptions []services.Descripti
 		}, []string{"service", "stage"}),
 	}
 	reg.MustRegister(m.requests, m.queue, m.compute)
-	for _, d := range descriptions {
-		m.queue.WithLabelValues(d.Name)
-		for _, stage := range services.Stages() {
-			m.compute.WithLabelValues(d.Name, string(stage))
-		}
-		for _, outcome := range services.Outcomes() {
-			m.requests.WithLabelValues(d.Name, d.DefaultModel, string(outcome))
-		}
-	}
 	return m
+}
+
+// Watch makes a service's series appear before anything happens to it.
+func (m *TaskMetrics) Watch(d services.Description) {
+	m.queue.WithLabelValues(d.Name)
+	for _, stage := range services.Stages() {
+		m.compute.WithLabelValues(d.Name, string(stage))
+	}
+	for _, outcome := range services.Outcomes() {
+		m.requests.WithLabelValues(d.Name, d.DefaultModel, string(outcome))
+	}
 }
 
 // TaskEnded implements the orchestrator's observer. model must be one that

@@ -178,6 +178,9 @@ func (m *Monitor) look(ctx context.Context) {
 		m.looking[name] = true
 		m.mu.Unlock()
 		if looking {
+			// The last look waits for a canary. That the runs get on, or do not, is
+			// told all the same.
+			m.answer(name, []Check{m.progress(subject)})
 			continue
 		}
 		m.work.Go(func() {

@@ -42,6 +42,8 @@ type Runtime struct {
 	version  string
 	origin   string
 	sessions atomic.Int64
+	// interceptor is nil but under fault injection.
+	interceptor atomic.Pointer[Interceptor]
 	release  func() error
 	once     sync.Once
 	closeErr error

@@ -183,7 +183,7 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 		defer close(terminated)
 		_ = options.Terminate()
 	})
-	err = s.session.RunWithOptions(in, out, options)
+	err = s.runtime.intercepted(ctx, s.name, func() error { return s.session.RunWithOptions(in, out, options) })
 	if !stop() {
 		// Terminate may be writing to the options that are about to go.
 		<-terminated

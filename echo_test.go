@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// echo is a whole service in one file: it says what it was told.
+type echo struct {
+	recorder services.Recorder
+	started  atomic.Bool
+}
+
+func (e *echo) Describe() services.Description {
+	return services.Description{
+		Name: "echo", Summary: "Says what it is told.", DefaultModel: "parrot",
+		Tasks: []services.TaskKind{{Name: "say", ParamsSchema: json.RawMessage(`{"type":"object"}`)}},
+	}
+}
+
+func (e *echo) Initialize(context.Context) error { e.started.Store(true); return nil }
+func (e *echo) Initialized() bool                { return e.started.Load() }
+func (e *echo) Shutdown(context.Context) error   { e.started.Store(false); return nil }
+
+func (e *echo) Status() services.ServiceStatus {
+	var status services.ServiceStatus
+	status.LastError, status.LastSuccess = e.recorder.Last()
+	return status
+}
+
+func (e *echo) Metrics() services.ServiceMetrics { return e.recorder.Metrics() }
+
+func (e *echo) Estimate(context.Context, services.Task) (services.Bytes, error) {
+	return services.MiB, nil
+}
+
+func (e *echo) ExecuteTask(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
+	started := time.Now()
+	defer func() { e.recorder.Record(nil, time.Since(started)) }()
+	return services.TaskResult{Model: "parrot", Value: string(task.Params)}, nil
+}
+
+func (e *echo) CanaryTask() services.Task { return services.Task{Service: "echo", Name: "say"} }
+
+// inProcess builds the real system, with echo beside its own services, in the
+// test's process. There is one at a time, since ONNX Runtime allows one.
+func inProcess(t *testing.T, change func(*config.Config)) *system {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir = t.TempDir()
+	cfg.Services.Wav2Vec2.ServiceLimits = cfg.Services.ModelService
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := build(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	require.NoError(t, err)
+	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2)
+	s.start(t.Context(), cfg.Readiness.Required, s.log)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		require.NoError(t, s.close(ctx))
+	})
+	return s
+}
+
+// TestANewServiceJoinsByOneRegistration shows that everything else comes by itself.
+func TestANewServiceJoinsByOneRegistration(t *testing.T) {
+	s := inProcess(t, nil)
+	result, err := s.orchestrator.Execute(t.Context(), services.Task{ID: "1", Service: "echo", Name: "say", Params: json.RawMessage(`"hello"`)}, services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, `"hello"`, result.Value)
+	require.NoError(t, s.orchestrator.Canary(t.Context(), "echo"))
+
+	handler, err := api.NewHandler(s.cfg.API, api.Dependencies{
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Contract: contract, Log: s.log,
+		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}),
+	})
+	require.NoError(t, err)
+	get := func(path string) string {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "http://127.0.0.1"+path, http.NoBody))
+		require.Equal(t, http.StatusOK, recorder.Code, recorder.Body.String())
+		return recorder.Body.String()
+	}
+	require.Contains(t, get("/healthz"), `"name":"echo"`)
+	require.Contains(t, get("/readyz/echo"), `"ready":true`)
+	metrics := get("/metrics")
+	for _, line := range []string{
+		`grym_inference_requests_total{model="parrot",outcome="success",service="echo"} 1`,
+		`grym_inference_queue_seconds_count{service="echo"} 1`,
+		`grym_breaker_state{service="echo"} 0`,
+		`grym_recoveries_total{outcome="success",service="echo"} 0`,
+		`grym_service_state{service="echo",state="ready"} 1`,
+		`grym_evictions_total{service="echo"} 0`,
+	} {
+		require.True(t, strings.Contains(metrics, line), line)
+	}
+}
