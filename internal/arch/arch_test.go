@@ -61,6 +61,7 @@ var owners = map[string]struct {
 	"github.com/prometheus/client_golang/": {[]string{".", "hardening", "resources"}, "metrics are kept where the figures arise, and served by main's handler"},
 	"github.com/knadh/koanf":               {[]string{"internal/config"}, "settings are loaded in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
+	"github.com/mewkiz/flac":               {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 }
 
 type listed struct {
