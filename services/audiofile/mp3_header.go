@@ -67,7 +67,7 @@ func (h mp3Header) sideBytes() int {
 // bit rate and stereo mode change.
 func (h mp3Header) continues(previous mp3Header) bool {
 	return h.version == previous.version && h.layer == previous.layer && h.rateHz == previous.rateHz &&
-		h.channels == previous.channels && h.bytes > mp3HeaderBytes+h.sideBytes()
+		h.channels == previous.channels && h.bytes > mp3HeaderBytes+2+h.sideBytes()
 }
 
 // mp3Notes are what an encoder notes about the file.

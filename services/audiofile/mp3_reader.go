@@ -121,6 +121,7 @@ type mp3Frames struct {
 	header mp3Header // of the first frame
 	frame  []byte    // the latest; reused
 	rest   []byte    // of it, not read yet
+	repack *mp3Repacker // nil where the frames can stay as they are
 	err    error
 }
 
@@ -143,6 +144,9 @@ func (f *mp3Frames) start() (mp3Notes, error) {
 			return mp3Notes{}, unsupportedMPEG(h)
 		}
 		f.header = h
+		if needsRepacking(h) {
+			f.repack = new(mp3Repacker)
+		}
 		whole, err := f.src.Peek(h.bytes)
 		if err != nil {
 			return mp3Notes{}, err
@@ -220,6 +224,10 @@ func (f *mp3Frames) Read(p []byte) (int, error) {
 	if len(f.rest) == 0 {
 		if f.rest, f.err = f.next(); f.err != nil {
 			return 0, f.err
+		}
+		if f.repack != nil {
+			h, _ := parseMP3Header(f.rest) // next has looked at it
+			f.rest = f.repack.repack(h, f.rest)
 		}
 	}
 	n := copy(p, f.rest)
