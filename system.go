@@ -74,6 +74,7 @@ func (s *system) registerServices(spool string) {
 
 	catalog := modelstore.NewCatalog(models.FS, s.cfg.ModelsDir())
 	speech := s.cfg.Services.Wav2Vec2
+	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
 	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
 }

@@ -109,9 +109,11 @@ func ffmpegArguments(head []byte, limits Limits) []string {
 func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 	n, err := d.wavDecoder.read(dst)
 	if errors.Is(err, io.EOF) {
-		if waited := d.wait(); waited != nil {
+		waited := d.wait()
+		if waited != nil {
 			return n, d.failure(waited)
 		}
+		d.cancel()
 	}
 	return n, err
 }
@@ -122,17 +124,22 @@ func (d *ffmpegDecoder) failure(err error) error {
 	if errors.As(err, &fault) {
 		return err
 	}
+	late := errors.Is(d.ctx.Err(), context.DeadlineExceeded)
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		d.cancel() // it may go on for ever; at the end of its output it has said why
+	}
 	waited := d.wait()
+	late = late || errors.Is(d.ctx.Err(), context.DeadlineExceeded)
 	message := d.message.last()
 	switch {
 	case d.src.err != nil:
 		return readFault(d.src.err)
-	case errors.Is(d.ctx.Err(), context.DeadlineExceeded):
+	case late:
 		return refuse(services.KindTooLarge, "took ffmpeg more than %s to decode, which is the limit", d.limit)
 	case message == "":
-		message = fmt.Sprint(errors.Join(err, waited))
+		message = err.Error()
 	}
-	refused := refuse(services.KindUnsupported, "%s, and ffmpeg cannot decode it either: %s", refusedAs(d.refusal), message)
+	refused := unsupported("%s, and ffmpeg cannot decode it either: %s", refusedAs(d.refusal), message)
 	refused.Err = errors.Join(err, waited)
 	return refused
 }

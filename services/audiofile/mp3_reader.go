@@ -118,9 +118,9 @@ func (d *mp3Decoder) fault(err error) error {
 // io.Reader it gives them one after another.
 type mp3Frames struct {
 	src    *source
-	header mp3Header // of the first frame
-	frame  []byte    // the latest; reused
-	rest   []byte    // of it, not read yet
+	header mp3Header    // of the first frame
+	frame  []byte       // the latest; reused
+	rest   []byte       // of it, not read yet
 	repack *mp3Repacker // nil where the frames can stay as they are
 	err    error
 }
