@@ -66,7 +66,7 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := build(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s, err := build(cfg, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
 	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2)
 	s.start(t.Context(), cfg.Readiness.Required, s.log)

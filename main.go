@@ -138,7 +138,7 @@ func run(ctx context.Context, stop func(), args []string, stdout, stderr *os.Fil
 	case "healthcheck":
 		return command.Healthcheck(ctx, cfg.API.Listen)
 	case "transcribe":
-		s, err := build(cfg.Config, slog.New(slog.DiscardHandler))
+		s, err := build(cfg.Config, os.TempDir(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			return err
 		}

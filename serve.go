@@ -36,7 +36,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	s, err := build(cfg, log)
+	s, err := build(cfg, spool, log)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audioprocessor"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
@@ -41,8 +44,9 @@ type system struct {
 	stop       context.CancelFunc
 }
 
-// build makes the objects. Nothing runs yet and no model is loaded.
-func build(cfg config.Config, log *slog.Logger) (*system, error) {
+// build makes the objects. Nothing runs yet and no model is loaded. What tasks
+// make goes to files in the spool folder.
+func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	rt, err := onnx.Open(cfg.ONNX)
 	if err != nil {
 		return nil, err
@@ -58,14 +62,19 @@ func build(cfg config.Config, log *slog.Logger) (*system, error) {
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
-	s.registerServices()
+	s.registerServices(spool)
 	return s, nil
 }
 
 // registerServices makes every service and registers it.
-func (s *system) registerServices() {
+func (s *system) registerServices(spool string) {
+	audio := s.cfg.Audio.Limits()
+	processor := s.cfg.Services.AudioProcessor
+	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)))
+
 	catalog := modelstore.NewCatalog(models.FS, s.cfg.ModelsDir())
 	speech := s.cfg.Services.Wav2Vec2
+	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
 	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
 }

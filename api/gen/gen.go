@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"time"
@@ -16,6 +17,51 @@ import (
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for ConversionRequestBitDepth.
+const (
+	ConversionRequestBitDepthFloat ConversionRequestBitDepth = "float"
+	ConversionRequestBitDepthN16   ConversionRequestBitDepth = "16"
+	ConversionRequestBitDepthN24   ConversionRequestBitDepth = "24"
+	ConversionRequestBitDepthN32   ConversionRequestBitDepth = "32"
+)
+
+// Valid indicates whether the value is a known member of the ConversionRequestBitDepth enum.
+func (e ConversionRequestBitDepth) Valid() bool {
+	switch e {
+	case ConversionRequestBitDepthFloat:
+		return true
+	case ConversionRequestBitDepthN16:
+		return true
+	case ConversionRequestBitDepthN24:
+		return true
+	case ConversionRequestBitDepthN32:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ConversionRequestContainer.
+const (
+	ConversionRequestContainerFlac ConversionRequestContainer = "flac"
+	ConversionRequestContainerPcm  ConversionRequestContainer = "pcm"
+	ConversionRequestContainerWav  ConversionRequestContainer = "wav"
+)
+
+// Valid indicates whether the value is a known member of the ConversionRequestContainer enum.
+func (e ConversionRequestContainer) Valid() bool {
+	switch e {
+	case ConversionRequestContainerFlac:
+		return true
+	case ConversionRequestContainerPcm:
+		return true
+	case ConversionRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for HealthPhase.
 const (
@@ -191,6 +237,27 @@ func (e Priority) Valid() bool {
 	}
 }
 
+// Defines values for CreateConversionParamsGrymPriority.
+const (
+	CreateConversionParamsGrymPriorityHigh   CreateConversionParamsGrymPriority = "high"
+	CreateConversionParamsGrymPriorityLow    CreateConversionParamsGrymPriority = "low"
+	CreateConversionParamsGrymPriorityNormal CreateConversionParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateConversionParamsGrymPriority enum.
+func (e CreateConversionParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateConversionParamsGrymPriorityHigh:
+		return true
+	case CreateConversionParamsGrymPriorityLow:
+		return true
+	case CreateConversionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateTranscriptionParamsGrymPriority.
 const (
 	CreateTranscriptionParamsGrymPriorityHigh   CreateTranscriptionParamsGrymPriority = "high"
@@ -211,6 +278,29 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 		return false
 	}
 }
+
+// ConversionRequest defines model for ConversionRequest.
+type ConversionRequest struct {
+	// BitDepth Bits of an integer sample, or 32-bit float. FLAC has 16 and 24.
+	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Channels 1, 2 or the recording's number, which is the default.
+	Channels  *int                        `json:"channels,omitempty"`
+	Container *ConversionRequestContainer `json:"container,omitempty"`
+
+	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes where the server has it.
+	// The format is told from the content, never from the name.
+	File openapi_types.File `json:"file"`
+
+	// SampleRate In hertz. The recording's where it is left out.
+	SampleRate *int `json:"sample_rate,omitempty"`
+}
+
+// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC has 16 and 24.
+type ConversionRequestBitDepth string
+
+// ConversionRequestContainer defines model for ConversionRequest.Container.
+type ConversionRequestContainer string
 
 // Health defines model for Health.
 type Health struct {
@@ -414,6 +504,18 @@ type Priority string
 // OpenAIErrorRetry defines model for OpenAIErrorRetry.
 type OpenAIErrorRetry = OpenAIError
 
+// ProblemRetry An RFC 9457 problem.
+type ProblemRetry = Problem
+
+// CreateConversionParams defines parameters for CreateConversion.
+type CreateConversionParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateConversionParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateConversionParamsGrymPriority defines parameters for CreateConversion.
+type CreateConversionParamsGrymPriority string
+
 // CreateTranscriptionParams defines parameters for CreateTranscription.
 type CreateTranscriptionParams struct {
 	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
@@ -427,6 +529,9 @@ type CreateTranscriptionParamsGrymPriority string
 type CreateTranscription200JSONResponseBody struct {
 	union json.RawMessage
 }
+
+// CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
+type CreateConversionMultipartRequestBody = ConversionRequest
 
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
@@ -513,6 +618,9 @@ type ServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string)
+	// CreateConversion Write a recording anew
+	// (POST /v1/audio/conversions)
+	CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams)
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
@@ -564,6 +672,12 @@ func (_ Unimplemented) GetReadiness(w http.ResponseWriter, r *http.Request) {
 // GetServiceReadiness Is one service ready
 // (GET /readyz/{service})
 func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateConversion Write a recording anew
+// (POST /v1/audio/conversions)
+func (_ Unimplemented) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -687,6 +801,47 @@ func (siw *ServerInterfaceWrapper) GetServiceReadiness(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetServiceReadiness(w, r, service)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateConversion operation middleware
+func (siw *ServerInterfaceWrapper) CreateConversion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateConversionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateConversionParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateConversion(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -908,6 +1063,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/audio/transcriptions", wrapper.CreateTranscription)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/conversions", wrapper.CreateConversion)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
 	})
 	r.Group(func(r chi.Router) {
@@ -964,6 +1122,16 @@ type ProblemApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers ProblemResponseHeaders
+}
+
+type ProblemRetryResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+type ProblemRetryApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ProblemRetryResponseHeaders
 }
 
 type GetHealthRequestObject struct {
@@ -1273,6 +1441,256 @@ func (response GetServiceReadiness503JSONResponse) VisitGetServiceReadinessRespo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversionRequestObject struct {
+	Params CreateConversionParams
+	Body   *multipart.Reader
+}
+
+type CreateConversionResponseObject interface {
+	VisitCreateConversionResponse(w http.ResponseWriter) error
+}
+
+type CreateConversion200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateConversion200AudioflacResponse struct {
+	Body          io.Reader
+	Headers       CreateConversion200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateConversion200AudioflacResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/flac")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateConversion200AudiopcmResponse struct {
+	Body          io.Reader
+	Headers       CreateConversion200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateConversion200AudiopcmResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/pcm")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateConversion200AudiowavResponse struct {
+	Body          io.Reader
+	Headers       CreateConversion200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateConversion200AudiowavResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/wav")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateConversion400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateConversion400ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateConversion413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateConversion413ResponseHeaders
+}
+
+func (response CreateConversion413ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateConversion415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateConversion415ResponseHeaders
+}
+
+func (response CreateConversion415ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateConversion429ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateConversion500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateConversion500ResponseHeaders
+}
+
+func (response CreateConversion500ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateConversion503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateConversion503ResponseHeaders
+}
+
+func (response CreateConversion503ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateConversion504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateConversion504ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateConversion504ResponseHeaders
+}
+
+func (response CreateConversion504ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1697,6 +2115,9 @@ type StrictServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(ctx context.Context, request GetServiceReadinessRequestObject) (GetServiceReadinessResponseObject, error)
+	// CreateConversion Write a recording anew
+	// (POST /v1/audio/conversions)
+	CreateConversion(ctx context.Context, request CreateConversionRequestObject) (CreateConversionResponseObject, error)
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
@@ -1889,6 +2310,39 @@ func (sh *strictHandler) GetServiceReadiness(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetServiceReadinessResponseObject); ok {
 		if err := validResponse.VisitGetServiceReadinessResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateConversion operation middleware
+func (sh *strictHandler) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
+	var request CreateConversionRequestObject
+
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateConversion(ctx, request.(CreateConversionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateConversion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateConversionResponseObject); ok {
+		if err := validResponse.VisitCreateConversionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	"hardening":                  {"services"},
 	"internal/arch":              {},
 	"internal/command":           {"services"},
-	"internal/config":            {"api", "hardening", "resources", "services", "services/onnx", "services/wav2vec2"},
+	"internal/config":            {"api", "hardening", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2"},
 	"internal/datadir":           {},
 	"internal/version":           {},
 	"models":                     {},
@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 	"resources/memprobe":         {"services"},
 	"services":                   {},
 	"services/audiofile":         {"services"},
+	"services/audioprocessor":    {"services", "services/audiofile", "services/dsp"},
 	"services/dsp":               {},
 	"services/modelstore":        {"services", "services/onnx"},
 	"services/onnx":              {"services"},
@@ -61,6 +62,9 @@ var owners = map[string]struct {
 	"github.com/prometheus/client_golang/": {[]string{".", "hardening", "resources"}, "metrics are kept where the figures arise, and served by main's handler"},
 	"github.com/knadh/koanf":               {[]string{"internal/config"}, "settings are loaded in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
+	"github.com/mewkiz/flac":               {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
+	"github.com/hajimehoshi/go-mp3":        {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
+	"github.com/pion/opus":                 {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 }
 
 type listed struct {

@@ -13,6 +13,8 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/audioprocessor"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
@@ -29,6 +31,7 @@ type Config struct {
 
 	API             api.Config       `koanf:"api"`
 	Log             Log              `koanf:"log"`
+	Audio           audiofile.Config `koanf:"audio"`
 	Models          Models           `koanf:"models"`
 	ONNX            onnx.Config      `koanf:"onnx"`
 	Readiness       Readiness        `koanf:"readiness"`
@@ -76,7 +79,7 @@ type Monitoring struct {
 
 // Services has a section for each service.
 type Services struct {
-	AudioProcessor ServiceLimits `koanf:"audioProcessor"`
+	AudioProcessor AudioProcessor `koanf:"audioProcessor"`
 	// ModelService has the defaults of every model service.
 	ModelService ServiceLimits `koanf:"modelService"`
 	Wav2Vec2     Wav2Vec2      `koanf:"wav2vec2"`
@@ -92,6 +95,14 @@ type ServiceLimits struct {
 	KeepAlive time.Duration `koanf:"keepAlive"`
 	// Recoverable services are restarted when they fail. Defaults to true.
 	Recoverable bool `koanf:"recoverable"`
+}
+
+// AudioProcessor is the section of the audioProcessor service.
+type AudioProcessor struct {
+	ServiceLimits         `koanf:",squash"`
+	audioprocessor.Config `koanf:",squash"`
+	// Runs at once, one core each. 0 means one for every core. Defaults to 0.
+	Runs int `koanf:"runs"`
 }
 
 // Wav2Vec2 is the section of the wav2vec2 service.
@@ -110,6 +121,7 @@ func Default() Config {
 		DataDir:   "data",
 		API:       api.DefaultConfig(),
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
+		Audio:     audiofile.DefaultConfig(),
 		Readiness: Readiness{Required: []string{wav2vec2.Name}},
 		Hardening: hardening.DefaultConfig(),
 		SystemHardening: SystemHardening{
@@ -119,9 +131,12 @@ func Default() Config {
 			ResourceManagement:    resources.DefaultConfig(),
 		},
 		Services: Services{
-			AudioProcessor: ServiceLimits{MaxMemory: 2_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
-			ModelService:   ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
-			Wav2Vec2:       Wav2Vec2{Config: wav2vec2.DefaultConfig()},
+			AudioProcessor: AudioProcessor{
+				ServiceLimits: ServiceLimits{MaxMemory: 2_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
+				Config:        audioprocessor.DefaultConfig(),
+			},
+			ModelService: ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
+			Wav2Vec2:     Wav2Vec2{Config: wav2vec2.DefaultConfig()},
 		},
 	}
 }
@@ -159,8 +174,8 @@ func (c Config) validate() []error {
 		errs = append(errs, fmt.Errorf("log.format: must be auto, json or text, got %q", f))
 	}
 	for _, name := range c.Readiness.Required {
-		if !slices.Contains(modelServices, name) {
-			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, strings.Join(modelServices, ", ")))
+		if known := append([]string{audioprocessor.Name}, modelServices...); !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, strings.Join(known, ", ")))
 		}
 	}
 	section("api", c.API.Validate())
@@ -170,7 +185,12 @@ func (c Config) validate() []error {
 	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())
 	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.validate())
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
-	section("services.audioProcessor", c.Services.AudioProcessor.validate())
+	section("audio", c.Audio.Validate())
+	a := c.Services.AudioProcessor
+	section("services.audioProcessor", append(a.validate(), a.Validate()...))
+	if a.Runs < 0 || a.Runs > 256 {
+		errs = append(errs, fmt.Errorf("services.audioProcessor.runs: must be 0 to 256, got %d", a.Runs))
+	}
 	section("services.modelService", c.Services.ModelService.validate())
 	w := c.Services.Wav2Vec2
 	section("services.wav2vec2", append(w.validate(), w.Validate()...))

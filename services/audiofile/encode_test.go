@@ -68,7 +68,7 @@ func TestWriteWAV16RoundTrip(t *testing.T) {
 		written, err := os.ReadFile(path)
 		require.NoError(t, err)
 		format, got := decode(t, written)
-		require.Equal(t, Format{"wav", "pcm_s16le", 16000, channels, 16, 65536}, format)
+		require.Equal(t, Format{"wav", "pcm_s16le", 16000, channels, 16, 65536, false}, format)
 		require.Equal(t, samples, got)
 	}
 }
@@ -90,8 +90,8 @@ func TestWriteWAV16RefusesNonsenseBeforeItWrites(t *testing.T) {
 	}{
 		{"NaN", []float32{0, float32(math.NaN())}, 16000, 1, "sample 1 is NaN"},
 		{"infinity", []float32{float32(math.Inf(-1))}, 16000, 1, "sample 0 is -Inf"},
-		{"no rate", []float32{0}, 0, 1, "sample rate of 0 Hz"},
-		{"no channels", []float32{0}, 16000, 0, "0 channels"},
+		{"no rate", []float32{0}, 0, 1, "sample_rate must be 1 to 192000 Hz, got 0"},
+		{"no channels", []float32{0}, 16000, 0, "channels must be 1 to 8, got 0"},
 		{"part of a frame", []float32{0, 0, 0}, 16000, 2, "3 samples are no whole frames of 2 channels"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func (f *fullDisk) Write(p []byte) (int, error) {
 
 func TestWriteWAV16TellsAFullDisk(t *testing.T) {
 	t.Parallel()
-	samples := make([]float32, 3*encodeFrames)
+	samples := make([]float32, 3*writeFrames)
 	var whole memoryFile
 	require.NoError(t, WriteWAV16(&whole, samples, 16000, 1))
 	for _, room := range []int{0, 11, 43, 44, 1000, len(whole.bytes) - 1, len(whole.bytes) + 3} {

@@ -12,7 +12,8 @@ const field = "file"
 
 // accepted ends each refusal of a format, so that the reader knows what to
 // convert to.
-const accepted = "accepted: WAV (8, 16, 24, 32-bit PCM, 32, 64-bit float, A-law, mu-law)"
+const accepted = "accepted: WAV (8, 16, 24, 32-bit PCM, 32, 64-bit float, A-law, mu-law), FLAC, MP3, Ogg Opus, WebM with Opus; " +
+	"others where the server has ffmpeg"
 
 // refuse makes a fault of any kind whose text completes the sentence "file ...".
 func refuse(kind services.Kind, format string, args ...any) *services.Fault {

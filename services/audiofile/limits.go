@@ -18,6 +18,12 @@ type Limits struct {
 	MaxChannels int
 	// MinSampleRateHz and MaxSampleRateHz, both included.
 	MinSampleRateHz, MaxSampleRateHz int
+
+	// FFmpeg is the path of the program that decodes what is not decoded here;
+	// empty for none.
+	FFmpeg string
+	// FFmpegTimeout bounds its work on one file.
+	FFmpegTimeout time.Duration
 }
 
 // DefaultLimits is 256 MiB, 2 hours, 8 channels and 8 to 192 kHz: above what
@@ -65,6 +71,15 @@ func (l Limits) checkFormat(f Format) error {
 		return services.Invalidf(field, "has a sample rate of %d Hz, the least is %d Hz", f.SampleRateHz, l.MinSampleRateHz)
 	}
 	return nil
+}
+
+// checkLength holds what was read so far to the limit, because not every file
+// tells its length.
+func (l Limits) checkLength(frames int64, sampleRateHz int) error {
+	if l.MaxDuration <= 0 || duration(frames, sampleRateHz) <= l.MaxDuration {
+		return nil
+	}
+	return refuse(services.KindTooLarge, "lasts more than the limit of %s", l.MaxDuration)
 }
 
 // duration of a number of frames; the largest Duration where it does not fit.

@@ -22,7 +22,7 @@ func TestLimits(t *testing.T) {
 		texts  []string
 	}{
 		{"none", Limits{}, "", nil},
-		{"all just met", Limits{int64(len(file)), time.Second, 2, 16000, 16000}, "", nil},
+		{"all just met", Limits{MaxBytes: int64(len(file)), MaxDuration: time.Second, MaxChannels: 2, MinSampleRateHz: 16000, MaxSampleRateHz: 16000}, "", nil},
 		{"bytes", Limits{MaxBytes: 60000}, services.KindTooLarge,
 			[]string{"file is 64044 bytes (62.5 KiB), the limit is 60000 bytes (58.6 KiB)"}},
 		{"duration", Limits{MaxDuration: 999 * time.Millisecond}, services.KindTooLarge, []string{"file lasts 1s, the limit is 999ms"}},
@@ -46,7 +46,7 @@ func TestLimits(t *testing.T) {
 
 func TestDefaultLimits(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, Limits{256 << 20, 2 * time.Hour, 8, 8000, 192000}, DefaultLimits())
+	require.Equal(t, Limits{MaxBytes: 256 << 20, MaxDuration: 2 * time.Hour, MaxChannels: 8, MinSampleRateHz: 8000, MaxSampleRateHz: 192000}, DefaultLimits())
 }
 
 // A file over the limit of bytes is refused unread.

@@ -14,20 +14,28 @@ const bufferBytes = 32 << 10
 
 // Format describes a decoded file.
 type Format struct {
-	// Container is "wav".
+	// Container is "wav", "flac", "mp3", "ogg", "webm", or "ffmpeg" for a file
+	// that ffmpeg decodes.
 	Container string
 	// Encoding of the samples, named as ffmpeg names them: pcm_u8, pcm_s16le,
-	// pcm_s24le, pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw or pcm_mulaw.
+	// pcm_s24le, pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3
+	// or opus.
 	Encoding string
 	// SampleRateHz is frames per second, never 0.
 	SampleRateHz int
 	// Channels that are interleaved, at least 1.
 	Channels int
-	// BitsPerSample as the file states them. For integers they may be fewer
-	// than Encoding says: the value then stands in the upper bits.
+	// BitsPerSample as the file states them; 0 for a lossy encoding. For
+	// integers they may be fewer than Encoding says: the value then stands in
+	// the upper bits.
 	BitsPerSample int
-	// Frames is the number of samples of one channel, at least 1.
+	// Frames is the number of samples of one channel, at least 1. It is what
+	// the file announces, checked against its size where that can be done, and a
+	// guess on the high side where Guessed is set; after the end was read, it is
+	// what was read. Allocate nothing by it.
 	Frames int64
+	// Guessed is true while nobody knows the length: it shows at the end.
+	Guessed bool
 }
 
 // Duration of the recording.
@@ -37,16 +45,25 @@ func (f Format) Duration() time.Duration { return duration(f.Frames, f.SampleRat
 // file. Not safe for concurrent use; while it is used nothing else may read or
 // seek the reader that it was opened on.
 type Reader struct {
-	src    io.Reader
-	format Format
-	wave   waveFormat
-	raw    []byte // a whole number of frames
-	done   int64  // frames handed out
-	err    error  // given by every further call
+	decoder decoder
+	limits  Limits
+	format  Format
+	done    int64 // frames handed out
+	err     error // given by every further call
 }
 
-// Open reads the header, never the samples. size is the whole file's, in
-// bytes; reading begins at the file's first byte, wherever r stands.
+// decoder gives the samples of one kind of file.
+type decoder interface {
+	// read decodes at least one and at most len(dst)/channels frames, which is
+	// more than none. At the end of the sound it gives 0 and io.EOF; any other
+	// error is a fault, and may come with the frames before it.
+	read(dst []float32) (int, error)
+}
+
+// Open finds out what a file is from its content and reads its header; of
+// compressed files also the headers of the blocks, which tell the length. size
+// is the whole file's, in bytes; reading begins at the file's first byte,
+// wherever r stands. The caller closes the Reader, and then r.
 //
 // Errors are faults: invalid for a damaged file, unsupported for a format that
 // is not decoded, too_large over a limit (with every limit that is exceeded).
@@ -74,63 +91,109 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if err := readAt(r, 0, head); err != nil {
 		return nil, err
 	}
-	if !isWAV(head) {
-		return nil, notWAV(head)
-	}
-	layout, err := findChunks(r, head, size)
+	begin, err := skipTags(r, head, size)
 	if err != nil {
 		return nil, err
 	}
-	wave, err := parseFormat(layout.format)
+	if begin > 0 {
+		head = head[:min(int64(len(head)), size-begin)]
+		if err := readAt(r, begin, head); err != nil {
+			return nil, err
+		}
+	}
+	decoder, format, err := newDecoder(file{r, begin, size}, head, limits)
 	if err != nil {
 		return nil, err
 	}
-	bytes, err := layout.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz)
-	if err != nil {
-		return nil, err
+	reader := &Reader{decoder: decoder, limits: limits, format: format}
+	if err := reader.check(); err != nil {
+		return nil, errors.Join(err, reader.Close())
 	}
-	format := Format{
-		Container:     "wav",
-		Encoding:      wave.codec.encoding,
-		SampleRateHz:  wave.sampleRateHz,
-		Channels:      wave.channels,
-		BitsPerSample: wave.bits,
-		Frames:        bytes / int64(wave.frameBytes),
-	}
-	if format.Frames == 0 {
-		return nil, services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
-	}
-	if err := limits.checkFormat(format); err != nil {
-		return nil, err
-	}
-	if _, err := r.Seek(layout.dataAt, io.SeekStart); err != nil {
-		return nil, readFault(err)
-	}
-	frames := max(1, bufferBytes/wave.frameBytes)
-	return &Reader{src: r, format: format, wave: wave, raw: make([]byte, frames*wave.frameBytes)}, nil
+	return reader, nil
 }
 
-// notWAV refuses a file by what it looks like.
-func notWAV(head []byte) error {
-	if what := describe(head); what != "" {
-		return unsupported("is %s", what)
+// check holds the header to the limits.
+func (r *Reader) check() error {
+	if r.format.Frames <= 0 {
+		return services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
 	}
+	if r.format.Guessed { // the length is held to its limit while it is read
+		known := r.format
+		known.Frames = 0
+		return r.limits.checkFormat(known)
+	}
+	return r.limits.checkFormat(r.format)
+}
+
+// file is what a decoder is opened on: the sound begins at begin.
+type file struct {
+	r           io.ReadSeeker
+	begin, size int64
+}
+
+// newDecoder chooses the decoder by the head of the file. What none of ours
+// takes goes to ffmpeg, where there is one and the file may be sound at all.
+func newDecoder(f file, head []byte, limits Limits) (decoder, Format, error) {
+	var d decoder
+	var format Format
+	var err error
+	kind := sniff(head)
+	if f.begin > 0 && (kind == kindOther || kind == kindMedia) {
+		kind = kindMP3 // behind an ID3 tag, and perhaps padding
+	}
+	switch kind {
+	case kindWAV:
+		d, format, err = newWAVDecoder(f, head)
+	case kindFLAC:
+		d, format, err = newFLACDecoder(f)
+	case kindMP3:
+		d, format, err = newMP3Decoder(f)
+	case kindOgg:
+		d, format, err = newOggDecoder(f)
+	case kindWebM:
+		d, format, err = newWebMDecoder(f)
+	case kindMedia:
+		err = unsupported("is %s", describe(head))
+	case kindOther:
+		return nil, Format{}, notAudio(head)
+	}
+	if err != nil && limits.FFmpeg != "" && services.KindOf(err) == services.KindUnsupported {
+		return newFFmpegDecoder(f, head, limits, err)
+	}
+	return d, format, err
+}
+
+// notAudio refuses a file by what it looks like.
+func notAudio(head []byte) error {
 	if string(head[:min(4, len(head))]) == "RIFF" && len(head) < riffHeaderBytes {
 		return services.Invalidf(field, "is cut short: a WAV header has %d bytes, %d are there; upload the whole file", riffHeaderBytes, len(head))
 	}
-	return unsupported("is not in an audio format that is known here")
+	return unsupported("is %s", describe(head))
 }
 
 // Format of the file.
 func (r *Reader) Format() Format { return r.format }
 
+// Close ends what the decoder runs, which is something for ffmpeg only. It
+// leaves the file open. Calling it twice does nothing.
+func (r *Reader) Close() error {
+	if r.err == nil {
+		r.err = errors.New("the audio reader is closed")
+	}
+	if c, ok := r.decoder.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 // ReadFrames fills dst with interleaved samples in [-1, 1] and returns the
 // number of frames, as many as dst holds unless the recording ends. At the end
 // it returns 0 and io.EOF. Float samples beyond [-1, 1] are passed as they are.
 //
-// Errors are faults: invalid for a sample that is no number and for a file
-// that ends before its announced size. An error is final. A dst that does not
-// hold one frame gives io.ErrShortBuffer.
+// Errors are faults: invalid for a sample that is no number, for damage and for
+// a file that ends before its announced size; too_large for a recording that
+// turns out longer than the limit. An error is final. A dst that does not hold
+// one frame gives io.ErrShortBuffer.
 func (r *Reader) ReadFrames(dst []float32) (frames int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -146,18 +209,23 @@ func (r *Reader) readFrames(dst []float32) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	if r.done == r.format.Frames {
-		return 0, io.EOF
-	}
-	if len(dst) < r.format.Channels {
+	channels := r.format.Channels
+	want := len(dst) / channels
+	if want == 0 {
 		return 0, io.ErrShortBuffer
 	}
-	want := int(min(int64(len(dst)/r.format.Channels), r.format.Frames-r.done))
 	got := 0
 	for got < want && r.err == nil {
-		n := r.fill(dst[got*r.format.Channels:], want-got)
+		var n int
+		n, r.err = r.decoder.read(dst[got*channels : want*channels])
 		got += n
 		r.done += int64(n)
+		if err := r.limits.checkLength(r.done, r.format.SampleRateHz); err != nil && (r.err == nil || errors.Is(r.err, io.EOF)) {
+			r.err = err
+		}
+	}
+	if errors.Is(r.err, io.EOF) {
+		r.end()
 	}
 	if got == 0 {
 		return 0, r.err
@@ -165,26 +233,11 @@ func (r *Reader) readFrames(dst []float32) (int, error) {
 	return got, nil
 }
 
-// fill decodes up to want frames, at most one buffer, and sets r.err where the
-// stream goes wrong.
-func (r *Reader) fill(dst []float32, want int) int {
-	raw := r.raw[:min(want*r.wave.frameBytes, len(r.raw))]
-	n, err := io.ReadFull(r.src, raw)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		r.err = services.Invalidf(field, "is cut short: %d frames were announced, it ends after %d; upload the whole file",
-			r.format.Frames, r.done+int64(n/r.wave.frameBytes))
-	case err != nil:
-		r.err = readFault(err)
+// end settles the length.
+func (r *Reader) end() {
+	if r.done == 0 {
+		r.err = services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
+		return
 	}
-	whole := n / r.wave.frameBytes
-	good := r.wave.codec.decode(dst, raw[:whole*r.wave.frameBytes])
-	if good < whole*r.format.Channels {
-		frame, channel := good/r.format.Channels, good%r.format.Channels
-		at := float64(r.done+int64(frame)) / float64(r.format.SampleRateHz)
-		r.err = services.Invalidf(field, "holds a sample that is not a usable number (NaN, infinite or beyond single precision) at %.4f s, channel %d",
-			at, channel+1)
-		return frame
-	}
-	return whole
+	r.format.Frames, r.format.Guessed = r.done, false
 }

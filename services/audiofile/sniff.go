@@ -2,8 +2,11 @@ package audiofile
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // sniffBytes is how much of a file's beginning is looked at. Matroska puts the
@@ -22,76 +25,105 @@ func isWAV(head []byte) bool {
 	return false
 }
 
+// kind of a file, which chooses its decoder.
+type kind int
+
+const (
+	kindOther kind = iota // no sound
+	kindMedia             // may hold sound, and is not decoded here
+	kindWAV
+	kindFLAC
+	kindMP3
+	kindOgg
+	kindWebM
+)
+
 // magic is a byte pattern at a fixed place.
 type magic struct {
 	at     int
 	prefix string
 	what   string
+	kind   kind
 }
 
 // magics are tried in order: the longer pattern of a family comes first.
 var magics = []magic{
-	{0, "fLaC", "a FLAC file"},
-	{28, "OpusHead", "an Ogg Opus file"},
-	{28, "\x01vorbis", "an Ogg Vorbis file"},
-	{0, "OggS", "an Ogg file"},
-	{0, "ID3\x02", "an MP3 file"},
-	{0, "ID3\x03", "an MP3 file"},
-	{0, "ID3\x04", "an MP3 file"},
-	{4, "ftypM4A", "an M4A (MPEG-4 audio) file"},
-	{4, "ftypqt", "a QuickTime file"},
-	{4, "ftyp3gp", "a 3GPP file"},
-	{4, "ftyp", "an MP4 file"},
-	{8, "AIFF", "an AIFF file"},
-	{8, "AIFC", "an AIFF-C file"},
-	{0, "#!AMR", "an AMR file"},
-	{0, "caff\x00", "a Core Audio (CAF) file"},
-	{0, ".snd", "a Sun audio (AU) file"},
-	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file"},
-	{0, "MThd", "a MIDI file"},
-	{0, "wvpk", "a WavPack file"},
-	{0, "NIST_1A", "a NIST SPHERE file"},
-	{0, "RIFX", "a big-endian WAV (RIFX) file"},
-	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file"},
-	{8, "AVI ", "an AVI video"},
-	{8, "WEBP", "a WebP image"},
-	{0, "\x89PNG\r\n\x1a\n", "a PNG image"},
-	{0, "\xff\xd8\xff", "a JPEG image"},
-	{0, "GIF8", "a GIF image"},
-	{0, "%PDF", "a PDF document"},
-	{0, "PK\x03\x04", "a ZIP archive"},
-	{0, "\x1f\x8b", "a gzip archive"},
-	{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive"},
-	{0, "\x7fELF", "a program"},
+	{0, "fLaC", "a FLAC file", kindFLAC},
+	{28, "OpusHead", "an Ogg Opus file", kindOgg},
+	{28, "\x01vorbis", "an Ogg Vorbis file", kindMedia},
+	{0, "OggS", "an Ogg file", kindOgg},
+	{0, "ID3\x02", "an MP3 file", kindMP3},
+	{0, "ID3\x03", "an MP3 file", kindMP3},
+	{0, "ID3\x04", "an MP3 file", kindMP3},
+	{4, "ftypM4A", "an M4A (MPEG-4 audio) file", kindMedia},
+	{4, "ftypqt", "a QuickTime file", kindMedia},
+	{4, "ftyp3gp", "a 3GPP file", kindMedia},
+	{4, "ftyp", "an MP4 file", kindMedia},
+	{8, "AIFF", "an AIFF file", kindMedia},
+	{8, "AIFC", "an AIFF-C file", kindMedia},
+	{0, "#!AMR", "an AMR file", kindMedia},
+	{0, "caff\x00", "a Core Audio (CAF) file", kindMedia},
+	{0, ".snd", "a Sun audio (AU) file", kindMedia},
+	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file", kindMedia},
+	{0, "MThd", "a MIDI file", kindOther},
+	{0, "wvpk", "a WavPack file", kindMedia},
+	{0, "NIST_1A", "a NIST SPHERE file", kindMedia},
+	{0, "RIFX", "a big-endian WAV (RIFX) file", kindMedia},
+	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file", kindMedia},
+	{8, "AVI ", "an AVI video", kindMedia},
+	{8, "WEBP", "a WebP image", kindOther},
+	{0, "\x89PNG\r\n\x1a\n", "a PNG image", kindOther},
+	{0, "\xff\xd8\xff", "a JPEG image", kindOther},
+	{0, "GIF8", "a GIF image", kindOther},
+	{0, "%PDF", "a PDF document", kindOther},
+	{0, "PK\x03\x04", "a ZIP archive", kindOther},
+	{0, "\x1f\x8b", "a gzip archive", kindOther},
+	{0, "7z\xbc\xaf\x27\x1c", "a 7-Zip archive", kindOther},
+	{0, "\x7fELF", "a program", kindOther},
 }
 
-// describe says what a file that is not WAV looks like, as "an MP3 file";
-// empty where nothing is recognised.
+// sniff tells a file's kind from its head. What is not recognised may be sound.
+func sniff(head []byte) kind {
+	if isWAV(head) {
+		return kindWAV
+	}
+	found, _ := recognise(head)
+	return found
+}
+
+// describe says what a file looks like, as "an MP3 file".
 func describe(head []byte) string {
+	_, what := recognise(head)
+	return what
+}
+
+// recognise finds what a file that is not WAV is.
+func recognise(head []byte) (kind, string) {
 	text := isText(head)
 	for _, m := range magics {
 		if m.at > 0 && text {
 			continue // a word of the text, not a mark in a header
 		}
 		if len(head) > m.at && bytes.HasPrefix(head[m.at:], []byte(m.prefix)) {
-			return m.what
+			return m.kind, m.what
 		}
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("\x1a\x45\xdf\xa3")):
 		if bytes.Contains(head, []byte("webm")) {
-			return "a WebM file"
+			return kindWebM, "a WebM file"
 		}
-		return "a Matroska file"
+		return kindWebM, "a Matroska file"
 	case isMPEGFrame(head):
-		return "an MP3 file"
+		return kindMP3, "an MP3 file"
 	case isADTSFrame(head):
-		return "an AAC (ADTS) file"
+		return kindMedia, "an AAC (ADTS) file"
+	case text:
+		return kindOther, describeText(head)
+	case len(head) < riffHeaderBytes:
+		return kindOther, "not in an audio format that is known here"
 	}
-	if text {
-		return describeText(head)
-	}
-	return ""
+	return kindMedia, "not in an audio format that is known here"
 }
 
 // isMPEGFrame recognises a layer II or III frame header. Layer I is left out:
@@ -143,4 +175,38 @@ func isText(head []byte) bool {
 		i += n
 	}
 	return true
+}
+
+// id3HeaderBytes of an ID3v2 tag.
+const id3HeaderBytes = 10
+
+// maxTags that may stand before the sound.
+const maxTags = 8
+
+// skipTags gives where the file begins behind its ID3v2 tags, which hold
+// pictures as often as titles.
+func skipTags(r io.ReadSeeker, head []byte, size int64) (int64, error) {
+	tag := head[:min(len(head), id3HeaderBytes)]
+	for begin, n := int64(0), 0; ; n++ {
+		if len(tag) < id3HeaderBytes || string(tag[:3]) != "ID3" || tag[3] < 2 || tag[3] > 4 {
+			return begin, nil
+		}
+		if n == maxTags {
+			return 0, services.Invalidf(field, "has more than %d ID3 tags before its sound", maxTags)
+		}
+		begin += id3HeaderBytes
+		for i, b := range tag[6:10] { // seven bits each
+			begin += int64(b&0x7f) << (7 * (3 - i))
+		}
+		if tag[3] == 4 && tag[5]&0x10 != 0 {
+			begin += id3HeaderBytes // a footer
+		}
+		if begin >= size {
+			return 0, services.Invalidf(field, "is cut short: it ends within its ID3 tag, before any sound; upload the whole file")
+		}
+		tag = make([]byte, min(id3HeaderBytes, size-begin))
+		if err := readAt(r, begin, tag); err != nil {
+			return 0, err
+		}
+	}
 }

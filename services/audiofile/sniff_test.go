@@ -13,19 +13,11 @@ func TestOtherFormatsAreNamed(t *testing.T) {
 	t.Parallel()
 	ogg := "OggS\x00\x02" + strings.Repeat("\x00", 20) + "\x01\x13"
 	for _, test := range []struct{ name, head, what string }{
-		{"MP3 with a tag", "ID3\x04\x00", "file is an MP3 file; accepted"},
-		{"MP3 without", "\xff\xfb\x90\x64\x00", "an MP3 file"},
-		{"MPEG 2 layer III", "\xff\xf3\x48\xc4", "an MP3 file"},
 		{"AAC", "\xff\xf1\x50\x80\x02", "an AAC (ADTS) file"},
-		{"FLAC", "fLaC\x00\x00\x00\x22", "a FLAC file"},
 		{"Ogg Vorbis", ogg + "\x01vorbis", "an Ogg Vorbis file"},
-		{"Ogg Opus", ogg + "OpusHead", "an Ogg Opus file"},
-		{"Ogg", "OggS\x00\x02", "an Ogg file"},
 		{"M4A", "\x00\x00\x00\x20ftypM4A \x00", "an M4A (MPEG-4 audio) file"},
 		{"MP4", "\x00\x00\x00\x20ftypisom\x00", "an MP4 file"},
 		{"QuickTime", "\x00\x00\x00\x14ftypqt  \x00", "a QuickTime file"},
-		{"WebM", "\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", "a WebM file"},
-		{"Matroska", "\x1a\x45\xdf\xa3\xa3\x42\x86\x81\x01\x42\x82\x88matroska", "a Matroska file"},
 		{"AIFF", "FORM\x00\x00\x10\x00AIFFCOMM", "an AIFF file"},
 		{"AIFF-C", "FORM\x00\x00\x10\x00AIFCCOMM", "an AIFF-C file"},
 		{"AMR", "#!AMR\n", "an AMR file"},
@@ -59,6 +51,30 @@ func TestOtherFormatsAreNamed(t *testing.T) {
 			requireFault(t, err, services.KindUnsupported, test.what)
 		})
 	}
+}
+
+func TestOurFormatsAreKnownWhenCut(t *testing.T) {
+	t.Parallel()
+	ogg := "OggS\x00\x02" + strings.Repeat("\x00", 20) + "\x01\x13"
+	for _, test := range []struct{ name, head, what string }{
+		{"MP3 with a tag", "ID3\x04\x00", "an MP3 file"},
+		{"MP3 with a whole tag", "ID3\x04\x00\x00\x00\x00\x00\x01\x00" + "\xff\xfb\x90\x64\x00", "an MP3 file"},
+		{"MP3 without", "\xff\xfb\x90\x64\x00", "an MP3 file"},
+		{"MPEG 2 layer III", "\xff\xf3\x48\xc4", "an MP3 file"},
+		{"FLAC", "fLaC\x00\x00\x00\x22", "a FLAC file"},
+		{"Ogg Opus", ogg + "OpusHead", "an Ogg file"},
+		{"Ogg", "OggS\x00\x02", "an Ogg file"},
+		{"WebM", "\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", "a WebM file"},
+		{"Matroska", "\x1a\x45\xdf\xa3\xa3\x42\x86\x81\x01\x42\x82\x88matroska", "a WebM file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := openBytes([]byte(test.head))
+			requireFault(t, err, services.KindInvalid, "cut short: it ends within the header of "+test.what)
+		})
+	}
+	_, err := openBytes([]byte("ID3\x04\x00\x00\x00\x7f\x7f\x7f fLaC"))
+	requireFault(t, err, services.KindInvalid, "ends within its ID3 tag")
 }
 
 func TestLongTextIsCutForSniffing(t *testing.T) {

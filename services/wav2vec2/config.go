@@ -1,6 +1,10 @@
 package wav2vec2
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
 
 // Name of the service in the registry, in metrics and in requests.
 const Name = "wav2vec2"
@@ -12,10 +16,13 @@ type Config struct {
 	DefaultModel string `koanf:"defaultModel"`
 	// MaxSeconds of audio in one request. Defaults to 30.
 	MaxSeconds float64 `koanf:"maxSeconds"`
+	// Audio is what recordings are held to beside, from the section of that name.
+	// Defaults to audiofile.DefaultLimits.
+	Audio audiofile.Limits `koanf:"-"`
 }
 
 // DefaultConfig gives the documented defaults.
-func DefaultConfig() Config { return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 30} }
+func DefaultConfig() Config { return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 30, Audio: audiofile.DefaultLimits()} }
 
 // longestRun is the most audio that one run takes, in seconds: attention grows
 // with its square.

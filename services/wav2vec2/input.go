@@ -25,14 +25,23 @@ func (s *Service) openAudio(source services.AudioSource) (*audiofile.Reader, io.
 	if err != nil {
 		return nil, nil, services.Internal(err, "the upload could not be read")
 	}
-	limits := audiofile.DefaultLimits()
+	limits := s.cfg.Audio
 	limits.MaxDuration = time.Duration(s.cfg.MaxSeconds * float64(time.Second))
 	reader, err := audiofile.Open(file, source.Size(), limits)
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
-	return reader, file, nil
+	return reader, audioCloser{reader, file}, nil
 }
+
+// audioCloser closes a decoder and then its file.
+type audioCloser struct {
+	reader *audiofile.Reader
+	file   io.Closer
+}
+
+// Close implements io.Closer.
+func (c audioCloser) Close() error { return errors.Join(c.reader.Close(), c.file.Close()) }
 
 // readMono decodes a whole recording to mono samples at the given rate.
 func readMono(ctx context.Context, reader *audiofile.Reader, rateHz int) ([]float32, error) {

@@ -1,0 +1,142 @@
+package audiofile
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"github.com/mewkiz/flac"
+	"github.com/mewkiz/flac/frame"
+	"github.com/mewkiz/flac/meta"
+)
+
+// flacBlock is the frames of one block, as the reference encoder has it.
+const flacBlock = 4096
+
+// flacEncoder collects samples to blocks. The prediction of a block is chosen
+// by the library: constant, fixed of order 0 to 4, or none.
+type flacEncoder struct {
+	w       *seekBuffer
+	out     Output
+	bits    int
+	encoder *flac.Encoder
+	// held samples of each channel, at most one block.
+	held   [][]int32
+	filled int
+}
+
+// seekBuffer gathers the encoder's many small writes, and keeps their place
+// when the encoder goes back to complete its header.
+type seekBuffer struct {
+	*bufio.Writer
+	under io.WriteSeeker
+}
+
+// Seek implements io.Seeker.
+func (b *seekBuffer) Seek(offset int64, whence int) (int64, error) {
+	if err := b.Flush(); err != nil {
+		return 0, err
+	}
+	return b.under.Seek(offset, whence)
+}
+
+func newFLACEncoder(w io.WriteSeeker, out Output) (*flacEncoder, error) {
+	e := &flacEncoder{w: &seekBuffer{bufio.NewWriterSize(w, bufferBytes), w}, out: out, bits: out.sampleBytes() * 8}
+	info := &meta.StreamInfo{
+		BlockSizeMin: flacBlock, BlockSizeMax: flacBlock,
+		SampleRate: uint32(out.SampleRateHz), NChannels: uint8(out.Channels), BitsPerSample: uint8(e.bits),
+	}
+	var err error
+	if e.encoder, err = flac.NewEncoder(e.w, info); err != nil {
+		return nil, err
+	}
+	for range out.Channels {
+		e.held = append(e.held, make([]int32, flacBlock))
+	}
+	return e, nil
+}
+
+func (e *flacEncoder) write(samples []float32) error {
+	for len(samples) > 0 {
+		n := min(len(samples)/e.out.Channels, flacBlock-e.filled)
+		for c, held := range e.held {
+			for i := range n {
+				held[e.filled+i] = quantise(samples[i*e.out.Channels+c], e.bits)
+			}
+		}
+		samples = samples[n*e.out.Channels:]
+		if e.filled += n; e.filled == flacBlock {
+			if err := e.block(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// block writes what is held.
+func (e *flacEncoder) block() error {
+	f := &frame.Frame{Header: frame.Header{
+		HasFixedBlockSize: true, BlockSize: uint16(e.filled),
+		Channels: frame.Channels(e.out.Channels - 1), BitsPerSample: uint8(e.bits),
+		SampleRate: frameRate(e.out.SampleRateHz),
+	}}
+	if e.out.Channels == 2 && midSideIsSmaller(e.held[0][:e.filled], e.held[1][:e.filled]) {
+		f.Channels = frame.ChannelsMidSide
+	}
+	for _, held := range e.held {
+		f.Subframes = append(f.Subframes, &frame.Subframe{
+			SubHeader: frame.SubHeader{Pred: frame.PredVerbatim}, // to be analysed
+			Samples:   held[:e.filled], NSamples: e.filled,
+		})
+	}
+	e.filled = 0
+	return e.encoder.WriteFrame(f)
+}
+
+// frameRate of a block's header, which has room for some rates only; 0 refers
+// to the file's header.
+func frameRate(hz int) uint32 {
+	if hz%1000 == 0 || hz <= 65535 || hz%10 == 0 {
+		return uint32(hz)
+	}
+	return 0
+}
+
+// midSideIsSmaller guesses from the steps between samples, which is about what
+// the predictor leaves over, whether sum and difference of two channels code
+// shorter than the channels.
+func midSideIsSmaller(left, right []int32) bool {
+	var plain, coded int64
+	for i := 1; i < len(left); i++ {
+		l, r := int64(left[i])-int64(left[i-1]), int64(right[i])-int64(right[i-1])
+		plain += abs(l) + abs(r)
+		coded += abs(l+r)/2 + abs(l-r)
+	}
+	return coded < plain
+}
+
+func abs(x int64) int64 { return max(x, -x) }
+
+func (e *flacEncoder) close() error {
+	if e.filled > 0 {
+		if err := e.block(); err != nil {
+			return err
+		}
+	}
+	if err := e.encoder.Close(); err != nil {
+		return err
+	}
+	// The library counts the last block, which may be shorter than the least
+	// that the header may say; the reference encoder does not.
+	if _, err := e.w.Seek(int64(len("fLaC")+4), io.SeekStart); err != nil {
+		return err
+	}
+	if _, err := e.w.Write([]byte{flacBlock >> 8, flacBlock & 0xff, flacBlock >> 8, flacBlock & 0xff}); err != nil {
+		return err
+	}
+	if _, err := e.w.Seek(0, io.SeekEnd); err != nil {
+		return fmt.Errorf("seek: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,397 @@
+package audiofile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// golden is what ffmpeg decodes a clip to; testdata/make.py writes it.
+type golden struct {
+	Rate, Channels int
+	Frames         int64
+	RMS            float64
+	Middle         []float64
+}
+
+func goldens(t testing.TB) map[string]golden {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", "golden.json"))
+	require.NoError(t, err)
+	var all map[string]golden
+	require.NoError(t, json.Unmarshal(raw, &all))
+	require.NotEmpty(t, all)
+	return all
+}
+
+// clip reads a file of testdata.
+func clip(t testing.TB, name string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	return raw
+}
+
+// needsFFmpeg are the clips that are not decoded here.
+var needsFFmpeg = []string{"speech.ogg", "speech.m4a", "speech-8k.mp3"}
+
+// withFFmpeg are limits under which they are, where there is one.
+func withFFmpeg(t testing.TB) Limits {
+	t.Helper()
+	limits := DefaultConfig().Limits()
+	if limits.FFmpeg == "" {
+		t.Skip("no ffmpeg on the PATH")
+	}
+	return limits
+}
+
+// readAll decodes in blocks of an odd size.
+func readAll(t testing.TB, reader *Reader) []float32 {
+	t.Helper()
+	channels := reader.Format().Channels
+	block := make([]float32, 1013*channels)
+	var all []float32
+	for {
+		n, err := reader.ReadFrames(block)
+		all = append(all, block[:n*channels]...)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		require.NoError(t, err)
+		require.Positive(t, n)
+	}
+}
+
+// Against ffmpeg's decoders; for Opus that is libopus.
+func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
+	t.Parallel()
+	for name, want := range goldens(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limits := DefaultLimits()
+			if slices.Contains(needsFFmpeg, name) {
+				limits = withFFmpeg(t)
+			}
+			raw := clip(t, name)
+			reader, err := Open(bytes.NewReader(raw), int64(len(raw)), limits)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, reader.Close()) }()
+			format := reader.Format()
+			require.Equal(t, want.Rate, format.SampleRateHz)
+			require.Equal(t, want.Channels, format.Channels)
+			if !format.Guessed {
+				require.Equal(t, want.Frames, format.Frames, "as announced")
+			}
+			got := readAll(t, reader)
+			if name == "speech-8k.mp3" { // through a pipe ffmpeg keeps the encoder's padding
+				require.InDelta(t, want.Frames, len(got), 576)
+				got = got[:want.Frames]
+			} else {
+				require.Equal(t, want.Frames, int64(len(got)/want.Channels))
+				require.Equal(t, want.Frames, reader.Format().Frames)
+			}
+			require.False(t, reader.Format().Guessed)
+			var squares float64
+			for _, x := range got {
+				squares += float64(x) * float64(x)
+			}
+			require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got))), 2e-3)
+			middle := got[want.Frames/2*int64(want.Channels):]
+			for i, x := range want.Middle {
+				require.InDelta(t, x, middle[i*want.Channels], 2e-3, "sample %d of the middle", i)
+			}
+		})
+	}
+}
+
+func TestFormatsAreToldFromTheContent(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][2]string{
+		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"}, "speech-live.webm": {"webm", "opus"},
+	} {
+		reader, err := openBytes(clip(t, name))
+		require.NoError(t, err)
+		require.Equal(t, want, [2]string{reader.Format().Container, reader.Format().Encoding})
+	}
+	// Behind a tag with a picture.
+	tag := append([]byte("ID3\x03\x00\x00\x00\x00\x10\x00"), make([]byte, 2048)...)
+	for _, name := range []string{"speech.flac", "speech.mp3"} {
+		plain, err := openBytes(clip(t, name))
+		require.NoError(t, err)
+		tagged, err := openBytes(cat(tag, clip(t, name)))
+		require.NoError(t, err)
+		require.Equal(t, plain.Format(), tagged.Format())
+		require.Equal(t, readAll(t, plain), readAll(t, tagged))
+	}
+}
+
+// What is behind the sound does not matter.
+func TestTagsBehindTheSound(t *testing.T) {
+	t.Parallel()
+	tag := cat([]byte("TAG"), make([]byte, 125))
+	for _, name := range []string{"speech.flac", "speech.mp3"} {
+		plain, err := openBytes(clip(t, name))
+		require.NoError(t, err)
+		tagged, err := openBytes(cat(clip(t, name), tag))
+		require.NoError(t, err)
+		require.Equal(t, readAll(t, plain), readAll(t, tagged))
+	}
+}
+
+func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
+	t.Parallel()
+	for name, what := range map[string]string{
+		"speech.ogg": "an Ogg Vorbis file", "speech.m4a": "an M4A (MPEG-4 audio) file", "speech-8k.mp3": "an MP3 file of MPEG 2.5 (8000 Hz)",
+	} {
+		_, err := openBytes(clip(t, name))
+		requireFault(t, err, services.KindUnsupported, "file is "+what+"; accepted: WAV", "FLAC, MP3, Ogg Opus, WebM with Opus")
+	}
+}
+
+// Every clip is cut at many places, and its bytes are changed: the answer is
+// sound or a fault of the sender's, never anything else.
+func TestDamagedClips(t *testing.T) {
+	t.Parallel()
+	for name := range goldens(t) {
+		if slices.Contains(needsFFmpeg, name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole := clip(t, name)
+			for n := 1; n < len(whole); n += 1 + n/10 {
+				checkFile(t, whole[:n])
+			}
+			for at := 0; at < len(whole); at += 1 + len(whole)/150 {
+				damaged := slices.Clone(whole)
+				damaged[at] ^= 0xff
+				checkFile(t, damaged)
+			}
+		})
+	}
+}
+
+func TestCutFilesAreToldSo(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"speech.flac", "speech.mp3", "speech-celt.opus"} {
+		whole := clip(t, name)
+		reader, err := openBytes(whole[:len(whole)*2/3])
+		for err == nil {
+			_, err = reader.ReadFrames(make([]float32, 4096))
+		}
+		requireFault(t, err, services.KindInvalid, "cut short")
+	}
+}
+
+// checkFile reads a file of any bytes. What is accepted must hold what its
+// header says, and what is refused must be refused as the sender's fault, with
+// a text. A panic is one of a library's, which becomes a fault, or a failure.
+func checkFile(t *testing.T, file []byte) {
+	t.Helper()
+	limits := Limits{MaxBytes: 1 << 20, MaxDuration: time.Hour, MaxChannels: 64}
+	reader, err := Open(bytes.NewReader(file), int64(len(file)), limits)
+	if err != nil {
+		require.Nil(t, reader)
+		requireSendersFault(t, err)
+		return
+	}
+	defer func() { require.NoError(t, reader.Close()) }()
+	format := reader.Format()
+	require.Positive(t, format.Frames)
+	require.Positive(t, format.SampleRateHz)
+	require.Positive(t, format.Duration()+1)
+	if format.Container == "wav" {
+		require.LessOrEqual(t, format.Frames*int64(format.Channels), int64(len(file)))
+	}
+	dst := make([]float32, 1000*format.Channels+1)
+	for frames := int64(0); ; {
+		n, err := reader.ReadFrames(dst)
+		frames += int64(n)
+		for _, v := range dst[:n*format.Channels] {
+			if !isUsable(float64(v)) {
+				t.Fatalf("sample %v", v)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			require.Equal(t, reader.Format().Frames, frames)
+			if !format.Guessed {
+				require.Equal(t, format.Frames, frames)
+			}
+			return
+		}
+		if err != nil {
+			requireSendersFault(t, err)
+			return
+		}
+		require.Positive(t, n)
+	}
+}
+
+func requireSendersFault(t *testing.T, err error) {
+	t.Helper()
+	var fault *services.Fault
+	require.ErrorAs(t, err, &fault)
+	require.Contains(t, []services.Kind{services.KindInvalid, services.KindUnsupported, services.KindTooLarge}, fault.Kind)
+	require.NotEmpty(t, fault.Fields)
+	require.NotContains(t, fault.Detail(), "%!")
+	if fault.Err == nil || !strings.Contains(fault.Err.Error(), "panic:") {
+		return
+	}
+	// The frame that panicked is the first below the runtime's.
+	_, stack, _ := strings.Cut(fault.Err.Error(), "panic(")
+	for _, line := range strings.Split(stack, "\n") {
+		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "runtime.") || !strings.Contains(line, "/") {
+			continue
+		}
+		if strings.Contains(line, "/services/audiofile.") {
+			t.Fatalf("our own panic: %v", fault.Err)
+		}
+		return
+	}
+}
+
+// A FLAC file may leave its length open.
+func TestFLACOfUnknownLength(t *testing.T) {
+	t.Parallel()
+	file := write(t, Output{FLAC, Depth16, 16000, 2}, noiseAndTone(10000, 2))
+	known := decodeGuessed(t, file)
+	file[21] &= 0xf0
+	copy(file[22:26], []byte{0, 0, 0, 0})
+	reader, err := openBytes(file)
+	require.NoError(t, err)
+	require.True(t, reader.Format().Guessed)
+	require.GreaterOrEqual(t, reader.Format().Frames, int64(10000))
+	require.Equal(t, known, readAll(t, reader))
+	require.Equal(t, Format{"flac", "flac", 16000, 2, 16, 10000, false}, reader.Format())
+
+	limits := DefaultLimits()
+	limits.MaxDuration = 500 * time.Millisecond
+	reader, err = Open(bytes.NewReader(file), int64(len(file)), limits)
+	require.NoError(t, err)
+	for err == nil {
+		_, err = reader.ReadFrames(make([]float32, 4096))
+	}
+	requireFault(t, err, services.KindTooLarge, "lasts more than the limit of 500ms")
+}
+
+func decodeGuessed(t *testing.T, file []byte) []float32 {
+	t.Helper()
+	reader, err := openBytes(file)
+	require.NoError(t, err)
+	return readAll(t, reader)
+}
+
+func TestFLACWritesWhatItReads(t *testing.T) {
+	t.Parallel()
+	for _, depth := range []Depth{Depth16, Depth24} {
+		for channels := 1; channels <= 8; channels++ {
+			for _, rate := range []int{8000, 44100, 192000, 65537, 100001} {
+				out := Output{FLAC, depth, rate, channels}
+				samples := noiseAndTone(5000, channels)
+				reader, err := openBytes(write(t, out, samples))
+				require.NoError(t, err)
+				bits := out.sampleBytes() * 8
+				require.Equal(t, Format{"flac", "flac", rate, channels, bits, 5000, false}, reader.Format())
+				for i, x := range readAll(t, reader) {
+					if want := float32(math.Ldexp(float64(quantise(samples[i], bits)), 1-bits)); x != want {
+						t.Fatalf("sample %d: %v, want %v", i, x, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// oggPage is a page of whole packets, without a checksum, which is not looked at.
+func oggPage(flags byte, granule int64, serial uint32, packets ...[]byte) []byte {
+	var table, body []byte
+	for _, p := range packets {
+		for n := len(p); ; n -= 255 {
+			table = append(table, byte(min(n, 255)))
+			if n < 255 {
+				break
+			}
+		}
+		body = append(body, p...)
+	}
+	page := cat([]byte("OggS\x00"), []byte{flags}, le64(uint64(granule)), le32(int(serial)), make([]byte, 8), []byte{byte(len(table))})
+	return cat(page, table, body)
+}
+
+// TestOggStreams covers what the clips do not: another stream between the pages, a recording joined late, a cut at the end.
+func TestOggStreams(t *testing.T) {
+	t.Parallel()
+	head := []byte("OpusHead\x01\x01\x00\x01\x80\xbb\x00\x00\x00\x00\x00") // 256 samples to skip
+	tags := []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")
+	quiet := []byte{0xfc, 0xff, 0xfe} // 20 ms
+	other := oggPage(oggFirst, 0, 9, []byte("\x01video"))
+	file := cat(other, oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, tags), oggPage(0, 5, 9, []byte("picture")),
+		oggPage(0, 48000+1920, 7, quiet, quiet), oggPage(oggLast, 48000+2500, 7, quiet))
+	reader, err := openBytes(file)
+	require.NoError(t, err)
+	require.Equal(t, Format{"ogg", "opus", 48000, 1, 0, 2500 - 256, false}, reader.Format())
+	require.Len(t, readAll(t, reader), 2500-256)
+
+	_, err = openBytes(cat(oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, quiet)))
+	requireFault(t, err, services.KindInvalid, "without its second header")
+	head[9] = 3
+	_, err = openBytes(cat(oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, tags)))
+	requireFault(t, err, services.KindUnsupported, "Opus of 3 channels in mapping family 0")
+	_, err = openBytes(cat(other, oggPage(0, 0, 9, quiet)))
+	requireFault(t, err, services.KindUnsupported, "an Ogg file without Opus")
+}
+
+func TestOpusPacketDurations(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		packet []byte
+		want   int
+	}{
+		{nil, 0}, {[]byte{0 << 3}, 480}, {[]byte{3 << 3}, 2880}, {[]byte{12<<3 | 1}, 960}, {[]byte{16 << 3}, 120},
+		{[]byte{31 << 3}, 960}, {[]byte{31<<3 | 2}, 1920}, {[]byte{31<<3 | 3}, 0}, {[]byte{31<<3 | 3, 6}, 5760}, {[]byte{31<<3 | 3, 7}, 0},
+	} {
+		require.Equal(t, test.want, opusSamples(test.packet), "%x", test.packet)
+	}
+}
+
+func TestLacing(t *testing.T) {
+	t.Parallel()
+	long := bytes.Repeat([]byte{7}, 300)
+	for name, test := range map[string]struct {
+		lacing byte
+		body   []byte
+		want   [][]byte
+	}{
+		"none":  {0, []byte{1, 2}, [][]byte{{1, 2}}},
+		"Xiph":  {1, cat([]byte{2, 255, 45, 1}, long, []byte{1}, []byte{2, 3}), [][]byte{long, {1}, {2, 3}}},
+		"fixed": {2, []byte{1, 1, 2, 3, 4}, [][]byte{{1, 2}, {3, 4}}},
+		// 300 in two bytes, then a difference of -298, in two bytes around 8191.
+		"EBML": {3, cat([]byte{2, 0x41, 0x2c, 0x5e, 0xd5}, long, []byte{1, 2}, []byte{9}), [][]byte{long, {1, 2}, {9}}},
+	} {
+		got, err := unlace(test.body, test.lacing)
+		require.NoError(t, err, name)
+		require.Equal(t, test.want, got, name)
+	}
+	for _, body := range [][]byte{nil, {1, 255}, {1, 9, 1, 1, 1, 1}} {
+		for lacing := byte(1); lacing < 4; lacing++ {
+			_, err := unlace(body, lacing)
+			require.ErrorIs(t, err, errLacing, "lacing %d of %v", lacing, body)
+		}
+	}
+	// A size that is only claimed.
+	_, err := unlace(cat([]byte{1}, binary.BigEndian.AppendUint64(nil, 1<<56|1<<40)), 3)
+	require.ErrorIs(t, err, errLacing)
+}

@@ -1,0 +1,152 @@
+package audiofile
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Container is a kind of file that can be written.
+type Container string
+
+// The containers that a Writer writes.
+const (
+	WAV  Container = "wav"
+	FLAC Container = "flac"
+	// Raw is samples and nothing else: little endian, interleaved.
+	Raw Container = "pcm"
+)
+
+// Depth is how a written sample is coded.
+type Depth string
+
+// The depths that a Writer writes: integers of so many bits, or 32-bit float.
+// FLAC has the first two only.
+const (
+	Depth16    Depth = "16"
+	Depth24    Depth = "24"
+	Depth32    Depth = "32"
+	DepthFloat Depth = "float"
+)
+
+// Containers lists every Container.
+func Containers() []Container { return []Container{WAV, FLAC, Raw} }
+
+// Depths lists every Depth.
+func Depths() []Depth { return []Depth{Depth16, Depth24, Depth32, DepthFloat} }
+
+// The most that a written file may have.
+const (
+	maxOutputChannels = 8
+	maxOutputRateHz   = 192000
+)
+
+// Output says what a Writer writes.
+type Output struct {
+	Container    Container
+	Depth        Depth
+	SampleRateHz int
+	Channels     int
+}
+
+// ContentType as in HTTP. Raw samples have no header, so theirs carries the
+// rate and the channels.
+func (o Output) ContentType() string {
+	switch o.Container {
+	case FLAC:
+		return "audio/flac"
+	case Raw:
+		return fmt.Sprintf("audio/pcm;rate=%d;channels=%d;encoding=%s", o.SampleRateHz, o.Channels, o.Encoding())
+	default:
+		return "audio/wav"
+	}
+}
+
+// Encoding of the samples, named as ffmpeg names it.
+func (o Output) Encoding() string {
+	switch {
+	case o.Container == FLAC:
+		return "flac"
+	case o.Depth == DepthFloat:
+		return "pcm_f32le"
+	default:
+		return "pcm_s" + string(o.Depth) + "le"
+	}
+}
+
+// sampleBytes of one sample of one channel, uncompressed.
+func (o Output) sampleBytes() int {
+	switch o.Depth {
+	case Depth16:
+		return 2
+	case Depth24:
+		return 3
+	default:
+		return 4
+	}
+}
+
+// Bytes of a file of so many frames: exact for WAV and raw samples, a little
+// above the most for FLAC.
+func (o Output) Bytes(frames int64) int64 {
+	size := frames * int64(o.sampleBytes()*o.Channels)
+	switch o.Container {
+	case WAV:
+		return size + size%2 + int64(len(o.wavHeader(0)))
+	case FLAC:
+		// Incompressible blocks are stored as they are, behind a small header.
+		return size + size/64 + (frames/flacBlock+2)*64
+	default:
+		return size
+	}
+}
+
+// Validate gives every bad field as one fault. The fields are named container,
+// bit_depth, sample_rate and channels.
+func (o Output) Validate() error {
+	var fields []services.FieldError
+	bad := func(field, format string, args ...any) {
+		fields = append(fields, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if !slices.Contains(Containers(), o.Container) {
+		bad("container", "must be one of %s, got %q", join(Containers()), o.Container)
+	}
+	switch {
+	case !slices.Contains(Depths(), o.Depth):
+		bad("bit_depth", "must be one of %s, got %q", join(Depths()), o.Depth)
+	case o.Container == FLAC && o.Depth != Depth16 && o.Depth != Depth24:
+		bad("bit_depth", "must be 16 or 24 for flac, got %q", o.Depth)
+	}
+	if o.SampleRateHz < 1 || o.SampleRateHz > maxOutputRateHz {
+		bad("sample_rate", "must be 1 to %d Hz, got %d", maxOutputRateHz, o.SampleRateHz)
+	}
+	if o.Channels < 1 || o.Channels > maxOutputChannels {
+		bad("channels", "must be 1 to %d, got %d", maxOutputChannels, o.Channels)
+	}
+	if len(fields) > 0 {
+		return &services.Fault{Kind: services.KindInvalid, Fields: fields}
+	}
+	return nil
+}
+
+// Fits refuses a length that the container cannot hold.
+func (o Output) Fits(frames int64) error {
+	if o.Container == WAV && o.Bytes(frames) > math.MaxUint32 {
+		return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
+			Field:   "container",
+			Problem: fmt.Sprintf("wav holds at most 4 GiB, these %d frames need %s; use flac or pcm", frames, services.Bytes(o.Bytes(frames))),
+		}}}
+	}
+	return nil
+}
+
+func join[T ~string](values []T) string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return strings.Join(names, ", ")
+}

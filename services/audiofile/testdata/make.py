@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Makes the clips beside this file from one of the clips that were made for wav2vec2-tiny, and golden.json with what
+ffmpeg decodes them to: the frames, the root mean square, and 64 samples of the first channel from the middle on.
+Needs ffmpeg with libopus and libmp3lame. The bytes depend on its version; the tests do not care."""
+import array, json, math, pathlib, subprocess
+
+here = pathlib.Path(__file__).parent
+speech = here / "../../../models/wav2vec2-tiny/clips/clip09.wav"
+stereo = ["-ac", "2", "-ar", "48000"]
+clips = {
+    "speech.flac": ["-c:a", "flac"],
+    "speech.mp3": ["-c:a", "libmp3lame", "-b:a", "64k"],
+    "speech-22k.mp3": ["-c:a", "libmp3lame", "-ar", "22050", "-b:a", "32k"],
+    "speech-stereo.mp3": [*stereo, "-c:a", "libmp3lame", "-q:a", "2"],
+    "speech-8k.mp3": ["-c:a", "libmp3lame", "-ar", "8000", "-b:a", "16k"],
+    "speech-silk.opus": ["-c:a", "libopus", "-b:a", "14k", "-application", "voip"],
+    "speech-hybrid.opus": [*stereo, "-c:a", "libopus", "-b:a", "32k", "-application", "voip"],
+    "speech-celt.opus": [*stereo, "-c:a", "libopus", "-b:a", "96k", "-application", "audio"],
+    "speech-60ms.opus": ["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"],
+    "speech.webm": ["-c:a", "libopus", "-b:a", "48k", "-f", "webm"],
+    "speech-live.webm": ["-c:a", "libopus", "-b:a", "48k", "-f", "webm", "-live", "1", "-cluster_time_limit", "300"],
+    "speech.ogg": ["-c:a", "libvorbis", "-q:a", "3"],
+    "speech.m4a": ["-c:a", "aac", "-b:a", "48k"],
+}
+golden = {}
+for name, options in clips.items():
+    path = here / name
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", speech, "-map_metadata", "-1", "-fflags", "+bitexact", *options, path], check=True)
+    probe = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", path], check=True, capture_output=True).stdout)
+    stream = probe["streams"][0]
+    decoder = ["-c:a", "libopus"] if stream["codec_name"] == "opus" else []
+    raw = subprocess.run(["ffmpeg", "-v", "error", *decoder, "-i", path, "-f", "f32le", "-c:a", "pcm_f32le", "-"], check=True, capture_output=True).stdout
+    samples, channels = array.array("f", raw), stream["channels"]
+    frames = len(samples) // channels
+    middle = [round(x, 6) for x in samples[frames // 2 * channels:][: 64 * channels : channels]]
+    rms = math.sqrt(sum(x * x for x in samples) / len(samples))
+    golden[name] = {"rate": int(stream["sample_rate"]), "channels": channels, "frames": frames, "rms": round(rms, 6), "middle": middle}
+rows = ",\n".join(f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in golden.items())
+(here / "golden.json").write_text("{\n" + rows + "\n}\n")

@@ -1,0 +1,89 @@
+package audiofile
+
+import (
+	"errors"
+	"io"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// wavDecoder converts the samples of a WAV file.
+type wavDecoder struct {
+	src    io.Reader
+	wave   waveFormat
+	frames int64  // in the file; -1 where only the end tells
+	done   int64  // decoded
+	raw    []byte // a whole number of frames
+}
+
+func newWAVDecoder(f file, head []byte) (decoder, Format, error) {
+	if f.begin > 0 { // chunks are counted from the file's beginning
+		return nil, Format{}, unsupported("is a WAV file behind an ID3 tag")
+	}
+	layout, err := findChunks(f.r, head, f.size)
+	if err != nil {
+		return nil, Format{}, err
+	}
+	wave, err := parseFormat(layout.format)
+	if err != nil {
+		return nil, Format{}, err
+	}
+	bytes, err := layout.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz)
+	if err != nil {
+		return nil, Format{}, err
+	}
+	if _, err := f.r.Seek(layout.dataAt, io.SeekStart); err != nil {
+		return nil, Format{}, readFault(err)
+	}
+	format := wave.describe("wav")
+	format.Frames = bytes / int64(wave.frameBytes)
+	return wave.decoder(f.r, format.Frames), format, nil
+}
+
+// describe gives the format without the length.
+func (f waveFormat) describe(container string) Format {
+	return Format{
+		Container:     container,
+		Encoding:      f.codec.encoding,
+		SampleRateHz:  f.sampleRateHz,
+		Channels:      f.channels,
+		BitsPerSample: f.bits,
+	}
+}
+
+// decoder reads frames from src, which stands at the first.
+func (f waveFormat) decoder(src io.Reader, frames int64) *wavDecoder {
+	return &wavDecoder{src: src, wave: f, frames: frames, raw: make([]byte, max(1, bufferBytes/f.frameBytes)*f.frameBytes)}
+}
+
+// read implements decoder: at most one buffer at a time.
+func (d *wavDecoder) read(dst []float32) (int, error) {
+	want := min(len(dst)/d.wave.channels, len(d.raw)/d.wave.frameBytes)
+	if d.frames >= 0 {
+		want = int(min(int64(want), d.frames-d.done))
+	}
+	if want == 0 {
+		return 0, io.EOF
+	}
+	n, err := io.ReadFull(d.src, d.raw[:want*d.wave.frameBytes])
+	whole := n / d.wave.frameBytes
+	switch {
+	case (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && d.frames < 0:
+		err = io.EOF
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = services.Invalidf(field, "is cut short: %d frames were announced, it ends after %d; upload the whole file",
+			d.frames, d.done+int64(whole))
+	case err != nil:
+		err = readFault(err)
+	}
+	good := d.wave.codec.decode(dst, d.raw[:whole*d.wave.frameBytes])
+	if good < whole*d.wave.channels {
+		frame, channel := good/d.wave.channels, good%d.wave.channels
+		at := float64(d.done+int64(frame)) / float64(d.wave.sampleRateHz)
+		err = services.Invalidf(field, "holds a sample that is not a usable number (NaN, infinite or beyond single precision) at %.4f s, channel %d",
+			at, channel+1)
+		whole = frame
+	}
+	d.done += int64(whole)
+	return whole, err
+}

@@ -1,0 +1,170 @@
+package audiofile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// writeFrames is how many frames are encoded at a time.
+const writeFrames = 4096
+
+// Writer encodes sound by streaming. Not safe for concurrent use.
+type Writer struct {
+	out     Output
+	encoder encoder
+	frames  int64
+	err     error // given by every further call
+}
+
+// encoder writes one container. The samples that it gets are finite.
+type encoder interface {
+	write(samples []float32) error
+	// close writes what is still held and completes the header.
+	close() error
+}
+
+// NewWriter begins a file. w must stand at its first byte and is not closed by
+// the Writer. The error is a fault where out is what is wrong.
+func NewWriter(w io.WriteSeeker, out Output) (*Writer, error) {
+	if err := out.Validate(); err != nil {
+		return nil, err
+	}
+	var e encoder
+	var err error
+	if out.Container == FLAC {
+		e, err = newFLACEncoder(w, out)
+	} else {
+		e, err = newPCMEncoder(w, out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", out.Container, err)
+	}
+	return &Writer{out: out, encoder: e}, nil
+}
+
+// WriteFrames appends interleaved samples, a whole number of frames. Samples
+// beyond [-1, 1] are clipped, but in float files kept. One that is not a finite
+// number is an internal fault, and none of the call's samples are written then.
+func (w *Writer) WriteFrames(samples []float32) error {
+	if w.err != nil {
+		return w.err
+	}
+	if len(samples)%w.out.Channels != 0 {
+		return fmt.Errorf("encode %s: %d samples are no whole frames of %d channels", w.out.Container, len(samples), w.out.Channels)
+	}
+	for i, x := range samples {
+		if !isUsable(float64(x)) {
+			w.err = services.Internal(fmt.Errorf("sample %d is %v", w.frames*int64(w.out.Channels)+int64(i), x), "the sound holds a value that is no number")
+			return w.err
+		}
+	}
+	frames := w.frames + int64(len(samples)/w.out.Channels)
+	if err := w.out.Fits(frames); err != nil {
+		w.err = err
+		return err
+	}
+	for block := writeFrames * w.out.Channels; len(samples) > 0; {
+		n := min(len(samples), block)
+		if err := w.encoder.write(samples[:n]); err != nil {
+			w.err = fmt.Errorf("encode %s: %w", w.out.Container, err)
+			return w.err
+		}
+		samples = samples[n:]
+	}
+	w.frames = frames
+	return nil
+}
+
+// Frames that were written.
+func (w *Writer) Frames() int64 { return w.frames }
+
+// Close completes the file and leaves the underlying writer at its end. The
+// file is not whole without it. After an error it gives that error.
+func (w *Writer) Close() error {
+	if w.err != nil {
+		return w.err
+	}
+	w.err = errors.New("the file is closed")
+	if err := w.encoder.close(); err != nil {
+		return fmt.Errorf("encode %s: %w", w.out.Container, err)
+	}
+	return nil
+}
+
+// pcmEncoder writes plain samples, behind a header where it is WAV.
+type pcmEncoder struct {
+	w         io.WriteSeeker
+	out       Output
+	dataBytes int64
+	buf       []byte
+}
+
+func newPCMEncoder(w io.WriteSeeker, out Output) (*pcmEncoder, error) {
+	e := &pcmEncoder{w: w, out: out}
+	return e, e.header()
+}
+
+// header writes the WAV header for the samples so far.
+func (e *pcmEncoder) header() error {
+	if e.out.Container != WAV {
+		return nil
+	}
+	_, err := e.w.Write(e.out.wavHeader(e.dataBytes))
+	return err
+}
+
+func (e *pcmEncoder) write(samples []float32) error {
+	e.buf = appendSamples(e.buf[:0], samples, e.out.Depth)
+	n, err := e.w.Write(e.buf)
+	e.dataBytes += int64(n)
+	return err
+}
+
+func (e *pcmEncoder) close() error {
+	if e.out.Container != WAV {
+		return nil
+	}
+	if e.dataBytes%2 == 1 { // chunks have an even size; the padding is not counted
+		if _, err := e.w.Write([]byte{0}); err != nil {
+			return err
+		}
+	}
+	if _, err := e.w.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	if err := e.header(); err != nil {
+		return err
+	}
+	_, err := e.w.Seek(0, io.SeekEnd)
+	return err
+}
+
+// appendSamples codes samples little endian.
+func appendSamples(buf []byte, samples []float32, depth Depth) []byte {
+	for _, x := range samples {
+		switch depth {
+		case Depth16:
+			buf = binary.LittleEndian.AppendUint16(buf, uint16(quantise(x, 16)))
+		case Depth24:
+			v := quantise(x, 24)
+			buf = append(buf, byte(v), byte(v>>8), byte(v>>16))
+		case Depth32:
+			buf = binary.LittleEndian.AppendUint32(buf, uint32(quantise(x, 32)))
+		default:
+			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+		}
+	}
+	return buf
+}
+
+// quantise gives the nearest level of so many bits, clipped. It is the inverse
+// of the decoder's division by 2^(bits-1).
+func quantise(x float32, bits int) int32 {
+	scale := float64(int64(1) << (bits - 1))
+	return int32(math.Round(min(max(float64(x)*scale, -scale), scale-1)))
+}

@@ -1,0 +1,253 @@
+package audioprocessor
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/dsp"
+)
+
+const (
+	// blockFrames is how many frames are worked on at a time.
+	blockFrames = 8192
+	// yieldBlocks between two offers of the run slot: about a second of work.
+	yieldBlocks = 512
+	// decoderBytes is more than any decoder and encoder hold, and the filter.
+	decoderBytes = 12 * services.MiB
+	// ffmpegBytes is what the program takes beside us.
+	ffmpegBytes = 96 * services.MiB
+)
+
+// job is one conversion: the recording, opened, and what is to become of it.
+type job struct {
+	file      io.Closer
+	reader    *audiofile.Reader
+	converter *dsp.Converter
+	out       audiofile.Output
+}
+
+// open checks the parameters against the recording's header.
+func (s *Service) open(task services.Task) (*job, error) {
+	if task.Name != services.TaskConvert {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskConvert)
+	}
+	if task.Model != "" {
+		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
+	}
+	params, err := parseParams(task.Params)
+	if err != nil {
+		return nil, err
+	}
+	if task.Audio == nil {
+		return nil, services.Invalidf("file", "is missing; send the audio as form field file")
+	}
+	file, err := task.Audio.Open()
+	if err != nil {
+		return nil, services.Internal(err, "the upload could not be read")
+	}
+	reader, err := audiofile.Open(file, task.Audio.Size(), s.limits)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	j := &job{file: file, reader: reader}
+	if err := s.plan(j, params); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}
+
+// plan decides on the output.
+func (s *Service) plan(j *job, params services.ConvertParams) error {
+	format := j.reader.Format()
+	j.out = audiofile.Output{
+		Container:    audiofile.Container(cmp.Or(params.Container, string(audiofile.WAV))),
+		Depth:        audiofile.Depth(cmp.Or(params.BitDepth, string(audiofile.Depth16))),
+		SampleRateHz: cmp.Or(params.SampleRateHz, format.SampleRateHz),
+		Channels:     cmp.Or(params.Channels, format.Channels),
+	}
+	fault := new(services.Fault)
+	if err := j.out.Validate(); err != nil && !errors.As(err, &fault) {
+		return err
+	}
+	fault.Kind = services.KindInvalid
+	if hz := j.out.SampleRateHz; hz > 0 && hz < dsp.MinSampleRateHz {
+		fault.Fields = append(fault.Fields, services.FieldError{Field: "sample_rate", Problem: fmt.Sprintf("must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)})
+	}
+	if to := j.out.Channels; to >= 1 && to <= s.limits.MaxChannels && !dsp.CanRemix(format.Channels, to) {
+		fault.Fields = append(fault.Fields, services.FieldError{Field: "channels", Problem: fmt.Sprintf("must be 1, 2 or the %d of the recording, got %d", format.Channels, to)})
+	}
+	if len(fault.Fields) > 0 {
+		return fault
+	}
+	var err error
+	if j.converter, err = dsp.NewConverter(format.SampleRateHz, j.out.SampleRateHz, format.Channels, j.out.Channels); err != nil {
+		return services.Invalidf("file", "cannot be converted: %v", err)
+	}
+	if format.Guessed { // the size shows while it is written
+		return nil
+	}
+	return s.checkSize(j.out, j.converter.OutputLen(format.Frames))
+}
+
+// checkSize refuses a result that is too large. FLAC is judged by what it is
+// once it is written.
+func (s *Service) checkSize(out audiofile.Output, frames int64) error {
+	if size := out.Bytes(frames); out.Container != audiofile.FLAC && size > int64(s.cfg.MaxOutput) {
+		return services.Faultf(services.KindTooLarge, "the result would have %d bytes (%s), the limit is %s", size, services.Bytes(size), s.cfg.MaxOutput)
+	}
+	return out.Fits(frames)
+}
+
+// parseParams reads the parameters strictly.
+func parseParams(raw json.RawMessage) (services.ConvertParams, error) {
+	var params services.ConvertParams
+	if len(raw) == 0 {
+		return params, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&params)
+	if err == nil {
+		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
+			err = errors.New("text follows the JSON value")
+		}
+	}
+	if err != nil {
+		return params, services.Invalidf("params", "cannot be read: %v", err)
+	}
+	return params, nil
+}
+
+// bytes that the job needs at its peak; the length does not matter.
+func (j *job) bytes() services.Bytes {
+	format := j.reader.Format()
+	in := int64(blockFrames * 4)
+	outFrames := j.converter.OutputLen(blockFrames) + 1
+	need := decoderBytes + services.Bytes(3*in*int64(format.Channels)+4*4*outFrames*int64(j.out.Channels))
+	if format.Container == "ffmpeg" {
+		need += ffmpegBytes
+	}
+	return need
+}
+
+// Close ends the reading.
+func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close()) }
+
+// convert does the work of the task.
+func (s *Service) convert(ctx context.Context, task services.Task, sink services.Sink) (_ services.TaskResult, err error) {
+	started := time.Now()
+	j, err := s.open(task)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	file, err := os.CreateTemp(s.dir, "sound-*")
+	if err != nil {
+		return services.TaskResult{}, services.Internal(err, "the result could not be stored")
+	}
+	artifact := &services.Artifact{Path: file.Name(), ContentType: j.out.ContentType()}
+	written, err := s.write(ctx, j, file, sink)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = services.Internal(closeErr, "the result could not be stored")
+	}
+	if err == nil {
+		var info os.FileInfo
+		if info, err = os.Stat(artifact.Path); err == nil {
+			artifact.Bytes = info.Size()
+		}
+	}
+	if err != nil {
+		return services.TaskResult{}, errors.Join(err, artifact.Remove())
+	}
+	sink.Progress(1, "done")
+	source := j.reader.Format()
+	return services.TaskResult{
+		Audio: artifact,
+		Value: &services.Conversion{
+			Source: services.SoundFormat{
+				Container: source.Container, Encoding: source.Encoding, SampleRateHz: source.SampleRateHz,
+				Channels: source.Channels, DurationSeconds: source.Duration().Seconds(),
+			},
+			Output: services.SoundFormat{
+				Container: string(j.out.Container), Encoding: j.out.Encoding(), SampleRateHz: j.out.SampleRateHz,
+				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
+			},
+		},
+		Stages: []services.StageTime{{Stage: services.StageOutput, Duration: time.Since(started)}},
+	}, nil
+}
+
+// write streams the sound to the file, and gives the frames that it wrote.
+func (s *Service) write(ctx context.Context, j *job, file *os.File, sink services.Sink) (int64, error) {
+	writer, err := audiofile.NewWriter(file, j.out)
+	if err != nil {
+		return 0, storeFault(err)
+	}
+	format := j.reader.Format()
+	block := make([]float32, blockFrames*format.Channels)
+	var read int64
+	for n := 0; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return 0, fmt.Errorf("convert: %w", err)
+		}
+		if n%yieldBlocks == yieldBlocks-1 {
+			if err := sink.Yield(ctx); err != nil {
+				return 0, fmt.Errorf("convert: %w", err)
+			}
+		}
+		frames, err := j.reader.ReadFrames(block)
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return 0, fmt.Errorf("read audio: %w", err)
+		}
+		out := j.converter.Process(block[:frames*format.Channels])
+		if end {
+			out = j.converter.Flush()
+		}
+		if err := s.checkWritten(j.out, file, writer.Frames()+int64(len(out)/j.out.Channels)); err != nil {
+			return 0, err
+		}
+		if err := writer.WriteFrames(out); err != nil {
+			return 0, storeFault(err)
+		}
+		if end {
+			return writer.Frames(), storeFault(writer.Close())
+		}
+		read += int64(frames)
+		sink.Progress(min(1, float64(read)/float64(format.Frames)), "converting")
+	}
+}
+
+// checkWritten holds what is written so far to the limit, where the length or
+// the compression was not known before.
+func (s *Service) checkWritten(out audiofile.Output, file *os.File, frames int64) error {
+	if out.Container != audiofile.FLAC {
+		return s.checkSize(out, frames)
+	}
+	size, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return storeFault(err)
+	}
+	if size > int64(s.cfg.MaxOutput) {
+		return services.Faultf(services.KindTooLarge, "the result has more than %s, which is the limit", s.cfg.MaxOutput)
+	}
+	return nil
+}
+
+// storeFault makes an error of the file ours.
+func storeFault(err error) error {
+	var fault *services.Fault
+	if err == nil || errors.As(err, &fault) {
+		return err
+	}
+	return services.Internal(err, "the result could not be stored")
+}

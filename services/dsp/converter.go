@@ -1,0 +1,87 @@
+package dsp
+
+import "fmt"
+
+// Converter changes the sample rate and the number of channels of interleaved
+// sound by streaming. Not safe for concurrent use.
+type Converter struct {
+	from, to int // channels
+	// between is the channels that are resampled: the fewer of both.
+	between    int
+	resamplers []*Resampler
+	mixed      []float32
+	one        []float32
+	resampled  [][]float32
+	joined     []float32
+	out        []float32
+}
+
+// NewConverter makes a converter. Rates are in hertz, as for NewResampler; the
+// channels must be ones that CanRemix allows.
+func NewConverter(fromHz, toHz, from, to int) (*Converter, error) {
+	if !CanRemix(from, to) {
+		return nil, fmt.Errorf("convert %d channels to %d: to 1, 2 or as many as there are", from, to)
+	}
+	c := &Converter{from: from, to: to, between: min(from, to)}
+	for range c.between {
+		r, err := NewResampler(fromHz, toHz)
+		if err != nil {
+			return nil, err
+		}
+		c.resamplers = append(c.resamplers, r)
+	}
+	c.resampled = make([][]float32, c.between)
+	return c, nil
+}
+
+// OutputLen is how many frames n frames give in all, after Flush.
+func (c *Converter) OutputLen(n int64) int64 { return c.resamplers[0].OutputLen(n) }
+
+// Process takes in interleaved frames and gives those that are complete, valid
+// until the next call.
+func (c *Converter) Process(interleaved []float32) []float32 {
+	frames := interleaved
+	if c.between != c.from {
+		c.mixed = Remix(c.mixed, interleaved, c.from, c.between)
+		frames = c.mixed
+	}
+	for i, r := range c.resamplers {
+		one := frames
+		if c.between > 1 {
+			c.one = c.one[:0]
+			for at := i; at < len(frames); at += c.between {
+				c.one = append(c.one, frames[at])
+			}
+			one = c.one
+		}
+		c.resampled[i] = r.Process(c.resampled[i][:0], one)
+	}
+	return c.join()
+}
+
+// Flush gives the frames that still waited. The converter then begins anew.
+func (c *Converter) Flush() []float32 {
+	for i, r := range c.resamplers {
+		c.resampled[i] = r.Flush(c.resampled[i][:0])
+	}
+	return c.join()
+}
+
+// join interleaves what the resamplers gave, and widens it.
+func (c *Converter) join() []float32 {
+	frames := c.resampled[0]
+	if c.between > 1 {
+		c.joined = c.joined[:0]
+		for i := range c.resampled[0] {
+			for _, one := range c.resampled {
+				c.joined = append(c.joined, one[i])
+			}
+		}
+		frames = c.joined
+	}
+	if c.between == c.to {
+		return frames
+	}
+	c.out = Remix(c.out, frames, c.between, c.to)
+	return c.out
+}
