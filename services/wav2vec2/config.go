@@ -22,7 +22,9 @@ type Config struct {
 }
 
 // DefaultConfig gives the documented defaults.
-func DefaultConfig() Config { return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 30, Audio: audiofile.DefaultLimits()} }
+func DefaultConfig() Config {
+	return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 30, Audio: audiofile.DefaultLimits()}
+}
 
 // longestRun is the most audio that one run takes, in seconds: attention grows
 // with its square.
