@@ -440,8 +440,8 @@ type Transcription struct {
 
 // TranscriptionRequest defines model for TranscriptionRequest.
 type TranscriptionRequest struct {
-	// File The recording, at most 30 s: WAV with 8, 16, 24 or 32-bit PCM, 32 or 64-bit float, A-law or mu-law samples,
-	// 1 to 8 channels, 8 to 192 kHz.
+	// File The recording, at most 30 s: WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what ffmpeg decodes where the server
+	// has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
 	// Language ISO 639-1 code of the speech. Told back; a CTC model knows only the language it was trained on.

@@ -1,7 +1,7 @@
 // Package audiofile owns the road between bytes of an audio file and float32
 // samples: it tells a file's format from its content, holds it to limits,
-// decodes WAV by streaming and writes WAV. It knows nothing of HTTP, tasks or
-// models.
+// decodes WAV, FLAC, MP3 and Opus by streaming and the rest through ffmpeg, and
+// writes WAV, FLAC and bare samples. It knows nothing of HTTP, tasks or models.
 //
 // Files come from strangers. The chunk walk is bounded, nothing is allocated
 // by a size that a file merely claims, and a panic while decoding becomes a
