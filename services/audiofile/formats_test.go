@@ -172,10 +172,10 @@ func TestDamagedClips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			whole := clip(t, name)
-			for n := 1; n < len(whole); n += 1 + n/10 {
+			for n := 1; n < len(whole); n += 1 + n/3 {
 				checkFile(t, whole[:n])
 			}
-			for at := 0; at < len(whole); at += 1 + len(whole)/150 {
+			for at := 0; at < len(whole); at += 1 + len(whole)/40 {
 				damaged := slices.Clone(whole)
 				damaged[at] ^= 0xff
 				checkFile(t, damaged)
