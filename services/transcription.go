@@ -9,6 +9,28 @@ type TranscribeParams struct {
 	// Language of the speech, for the answer only: a CTC model knows the
 	// language it was trained on and no other.
 	Language string `json:"language,omitempty"`
+	// WindowSeconds into which longer audio is cut, from 1 to 30; 0 takes the whole
+	// in one run, of at most 30 s. Nil is DefaultWindowSeconds.
+	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Stream hands every word over as a TranscriptDelta once it is complete.
+	Stream bool `json:"stream,omitempty"`
+}
+
+// DefaultWindowSeconds is the window for long audio where none is asked for.
+const DefaultWindowSeconds = 10
+
+// Window gives the window in seconds that the parameters ask for.
+func (p TranscribeParams) Window() float64 {
+	if p.WindowSeconds == nil {
+		return DefaultWindowSeconds
+	}
+	return *p.WindowSeconds
+}
+
+// TranscriptDelta is a piece of a transcription as it comes.
+type TranscriptDelta struct {
+	// Words that are complete, none of them told before.
+	Words []Word `json:"words"`
 }
 
 // Transcription is the result of TaskTranscribe.

@@ -107,7 +107,7 @@ func TestMistakesNameTheKey(t *testing.T) {
 		"systemHardening: {resourceManagement: {maxMemory: lots}}": "maxMemory",
 		"hardening: {breaker: {failures: 0}}":                      "hardening.breaker.failures: must be at least 1",
 		"hardening: {retry: {delay: 2s}}":                          "hardening.retry.maxDelay: must be above retry.delay (2s)",
-		"services: {wav2vec2: {maxSeconds: 60}}":                   "services.wav2vec2.maxSeconds: must be above 0 and at most 30",
+		"services: {wav2vec2: {maxSeconds: 1e6}}":                  "services.wav2vec2.maxSeconds: must be above 0 and at most 86400",
 		"services: {modelService: {maxMemory: 1KB}}":               "services.wav2vec2.maxMemory: must be at least 16MiB",
 		"readiness: {required: [speech]}":                          `readiness.required: there is no service "speech"`,
 		"log: {level: loud}":                                       "level",

@@ -44,9 +44,9 @@ type Runtime struct {
 	sessions atomic.Int64
 	// interceptor is nil but under fault injection.
 	interceptor atomic.Pointer[Interceptor]
-	release  func() error
-	once     sync.Once
-	closeErr error
+	release     func() error
+	once        sync.Once
+	closeErr    error
 }
 
 // Open loads the library and creates its environment. The error is one sentence

@@ -29,12 +29,17 @@ type span struct {
 
 // decode reads logits of shape [frames, vocabulary].
 func (d *ctcDecoder) decode(logits []float32) (string, []services.Word) {
+	return d.decodeIDs(d.best(logits))
+}
+
+// best gives the best token of each frame of logits of shape [frames, vocabulary].
+func (d *ctcDecoder) best(logits []float32) []int {
 	vocabulary := len(d.tokens)
 	ids := make([]int, len(logits)/vocabulary)
 	for frame := range ids {
 		ids[frame] = argmax(logits[frame*vocabulary : (frame+1)*vocabulary])
 	}
-	return d.decodeIDs(ids)
+	return ids
 }
 
 // argmax gives the first of the largest values.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,9 @@ const paramsSchema = `{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "language": {"type": "string", "description": "ISO 639-1 code of the speech, told back in the answer"}
+    "language": {"type": "string", "description": "ISO 639-1 code of the speech, told back in the answer"},
+    "window_seconds": {"type": "number", "default": 10, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"},
+    "stream": {"type": "boolean", "description": "hand the words over as they come"}
   }
 }`
 
@@ -121,15 +122,28 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	if err != nil {
 		return 0, err
 	}
-	reader, closer, err := s.openAudio(task.Audio)
+	params, err := parseParams(task.Params)
+	if err != nil {
+		return 0, err
+	}
+	reader, closer, err := s.openAudio(task.Audio, params.Window())
 	if err != nil {
 		return 0, err
 	}
 	defer closer.Close()
 	format := reader.Format()
 	rate := int64(f.Preprocessor.SamplingRate)
-	samples := format.Frames * rate / int64(format.SampleRateHz)
-	need := f.runBytes(samples) + services.Bytes(4*(2*samples+2*blockFrames*int64(format.Channels)))
+	// One run holds one window, however long the recording is. A length that a
+	// format only guesses may be short of the truth.
+	window := params.Window()
+	if window == 0 {
+		window = longestRun
+	}
+	samples := int64(window * float64(rate))
+	if whole := format.Frames * rate / int64(format.SampleRateHz); !format.Guessed {
+		samples = min(samples, whole)
+	}
+	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		_, weights, err := files.Graph("model.onnx")
 		if err != nil {
@@ -188,6 +202,9 @@ func parseParams(raw json.RawMessage) (services.TranscribeParams, error) {
 	if err != nil {
 		return params, services.Invalidf("params", "cannot be read: %v", err)
 	}
+	if w := params.Window(); w != 0 && !(w >= 1 && w <= longestRun) {
+		return params, services.Invalidf("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, w)
+	}
 	return params, nil
 }
 
@@ -197,56 +214,6 @@ func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink serv
 	result, err := s.transcribe(ctx, task, sink)
 	s.recorder.Record(err, time.Since(started))
 	return result, err
-}
-
-func (s *Service) transcribe(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	params, err := parseParams(task.Params)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	m, done, err := s.pool.Acquire(ctx, s.modelName(task))
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	defer done()
-	result := services.TaskResult{Model: m.name}
-	stage := stopwatch(&result)
-
-	sink.Progress(0, "decoding")
-	reader, closer, err := s.openAudio(task.Audio)
-	if err != nil {
-		return result, err
-	}
-	defer closer.Close()
-	samples, err := readMono(ctx, reader, m.folder.Preprocessor.SamplingRate)
-	stage(services.StageInput)
-	if err != nil {
-		return result, fmt.Errorf("read audio: %w", err)
-	}
-	sink.Progress(0.1, "transcribing")
-	logits, err := m.logits(ctx, samples)
-	stage(services.StageInfer)
-	if err != nil {
-		return result, err
-	}
-	text, words := m.decoder.decode(logits)
-	stage(services.StageOutput)
-	result.Value = &services.Transcription{
-		Text: text, Language: params.Language, Words: words,
-		DurationSeconds: reader.Format().Duration().Seconds(),
-	}
-	sink.Progress(1, "done")
-	return result, nil
-}
-
-// stopwatch gives a function that books the time since its last call to a stage.
-func stopwatch(result *services.TaskResult) func(services.Stage) {
-	last := time.Now()
-	return func(stage services.Stage) {
-		now := time.Now()
-		result.Stages = append(result.Stages, services.StageTime{Stage: stage, Duration: now.Sub(last)})
-		last = now
-	}
 }
 
 var _ services.ModelService = (*Service)(nil)

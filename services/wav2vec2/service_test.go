@@ -25,9 +25,9 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 	defer done()
 	worst := 0.0
 	for _, want := range readGolden(t) {
-		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, want.File)))
+		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, want.File)), 0)
 		require.NoError(t, err)
-		samples, err := readMono(t.Context(), reader, 16000)
+		samples, err := readMono(t, reader, 16000)
 		require.NoError(t, closer.Close())
 		require.NoError(t, err)
 		got, err := m.logits(t.Context(), samples)
@@ -47,11 +47,11 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 func TestOtherFormatsGiveTheSameWords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
-	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")))
+	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0)
 	require.NoError(t, err)
 	defer closer.Close()
 	// 44.1 kHz by this service's own resampler, then back on the way in.
-	samples, err := readMono(t.Context(), reader, 44100)
+	samples, err := readMono(t, reader, 44100)
 	require.NoError(t, err)
 	stereo := make([]float32, 0, 2*len(samples))
 	for _, v := range samples {
@@ -199,10 +199,10 @@ func BenchmarkTranscribe(b *testing.B) {
 		m, done, err := s.pool.Acquire(b.Context(), "wav2vec2-tiny")
 		require.NoError(b, err)
 		defer done()
-		reader, closer, err := s.openAudio(audio)
+		reader, closer, err := s.openAudio(audio, 10)
 		require.NoError(b, err)
 		defer closer.Close()
-		samples, err := readMono(b.Context(), reader, 16000)
+		samples, err := readMono(b, reader, 16000)
 		require.NoError(b, err)
 		inputs, err := m.inputs(samples, len(samples))
 		require.NoError(b, err)

@@ -1,0 +1,170 @@
+package wav2vec2
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
+
+// transcribe is TaskTranscribe.
+func (s *Service) transcribe(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+	params, err := parseParams(task.Params)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	m, done, err := s.pool.Acquire(ctx, s.modelName(task))
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer done()
+	reader, closer, err := s.openAudio(task.Audio, params.Window())
+	if err != nil {
+		return services.TaskResult{Model: m.name}, err
+	}
+	defer closer.Close()
+	network := m.folder.Network
+	length, stride := windowSamples(params.Window(), m.folder.Preprocessor.SamplingRate, int(network.hop()))
+	cut, err := newWindows(reader, m.folder.Preprocessor.SamplingRate, length, stride)
+	if err != nil {
+		return services.TaskResult{Model: m.name}, err
+	}
+	t := transcription{model: m, cut: cut, sink: sink, params: params, format: reader.Format()}
+	err = t.run(ctx)
+	result := services.TaskResult{Model: m.name, Stages: t.stages()}
+	if err != nil {
+		return result, err
+	}
+	// Only at the end is the length of every format known.
+	result.Value = t.answer(reader.Format().Duration())
+	return result, nil
+}
+
+// transcription is one run of the service over all windows of a recording.
+type transcription struct {
+	model  *model
+	cut    *windows
+	sink   services.Sink
+	params services.TranscribeParams
+	format audiofile.Format
+
+	ids   []int
+	tail  wordTail
+	heard int // samples that are transcribed
+	spent map[services.Stage]time.Duration
+}
+
+// run goes through the windows. The token ids of all of them are collapsed
+// together, so that a letter on a seam is neither lost nor doubled.
+func (t *transcription) run(ctx context.Context) error {
+	t.spent = make(map[services.Stage]time.Duration)
+	t.tail = wordTail{decoder: &t.model.decoder}
+	t.sink.Progress(0, "decoding")
+	for {
+		mark := time.Now()
+		w, err := t.cut.next(ctx)
+		t.book(services.StageInput, &mark)
+		if err != nil {
+			return fmt.Errorf("read audio: %w", err)
+		}
+		size := len(w.samples)
+		logits, err := t.model.logits(ctx, w.samples)
+		t.book(services.StageInfer, &mark)
+		if err != nil {
+			return err
+		}
+		t.take(w, logits)
+		t.book(services.StageOutput, &mark)
+		t.heard += size - w.left - w.right
+		if w.last {
+			t.partial(true)
+			t.sink.Progress(1, "done")
+			return nil
+		}
+		t.partial(false)
+		t.sink.Progress(t.fraction(), "transcribing")
+		if err := t.sink.Yield(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// book adds the time since mark to a stage.
+func (t *transcription) book(stage services.Stage, mark *time.Time) {
+	now := time.Now()
+	t.spent[stage] += now.Sub(*mark)
+	*mark = now
+}
+
+func (t *transcription) stages() (list []services.StageTime) {
+	for _, stage := range services.Stages() {
+		if spent, ok := t.spent[stage]; ok {
+			list = append(list, services.StageTime{Stage: stage, Duration: spent})
+		}
+	}
+	return list
+}
+
+// take adds a window's own frames to the token ids.
+func (t *transcription) take(w window, logits []float32) {
+	ids := t.model.decoder.best(logits)
+	from, to := w.kept(len(ids), int(t.model.folder.Network.hop()))
+	t.ids = append(t.ids, ids[from:max(from, to)]...)
+}
+
+// fraction of the recording that is transcribed, below one while it goes on.
+func (t *transcription) fraction() float64 {
+	total := t.cut.resampler.OutputLen(t.format.Frames)
+	if total <= 0 {
+		return 0
+	}
+	return min(float64(t.heard)/float64(total), 0.99)
+}
+
+// partial hands over the words that are complete.
+func (t *transcription) partial(end bool) {
+	if !t.params.Stream {
+		return
+	}
+	if words := t.tail.complete(t.ids, end); len(words) > 0 {
+		t.sink.Partial(services.TranscriptDelta{Words: words})
+	}
+}
+
+func (t *transcription) answer(length time.Duration) *services.Transcription {
+	text, words := t.model.decoder.decodeIDs(t.ids)
+	return &services.Transcription{
+		Text: text, Language: t.params.Language, Words: words, DurationSeconds: length.Seconds(),
+	}
+}
+
+// wordTail finds the words that are complete while token ids still come.
+type wordTail struct {
+	decoder *ctcDecoder
+	from    int // the first frame that is not told yet
+}
+
+// complete gives the words since the last call that another one follows, or, at
+// the end, all that are left.
+func (t *wordTail) complete(ids []int, end bool) []services.Word {
+	spans := t.decoder.merge(ids[t.from:])
+	for i := range spans {
+		spans[i].start += t.from
+		spans[i].end += t.from
+	}
+	told := len(spans)
+	if !end {
+		for told > 0 && spans[told-1].text != " " {
+			told--
+		}
+		if told == 0 {
+			return nil
+		}
+		t.from = spans[told-1].start
+	} else {
+		t.from = len(ids)
+	}
+	return t.decoder.words(spans[:told])
+}

@@ -1,0 +1,118 @@
+package wav2vec2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/dsp"
+)
+
+// window is one piece of a long recording, with the samples at its edges that
+// only give context: what is heard there is told by its neighbours.
+type window struct {
+	samples     []float32
+	left, right int
+	// last tells that nothing follows.
+	last bool
+}
+
+// windows cuts a recording as the chunked pipeline of transformers does: of
+// length samples, each overlapping the next by a stride on either side. It reads
+// no further ahead than it must, so memory does not grow with the recording.
+type windows struct {
+	reader    *audiofile.Reader
+	resampler *dsp.Resampler
+	// length and stride in samples; a length of zero takes all in one.
+	length, stride int
+
+	block, mono, buffer []float32
+	ended, begun        bool
+}
+
+// newWindows starts cutting. rateHz is the model's rate.
+func newWindows(reader *audiofile.Reader, rateHz, length, stride int) (*windows, error) {
+	format := reader.Format()
+	resampler, err := dsp.NewResampler(format.SampleRateHz, rateHz)
+	if err != nil {
+		return nil, services.Invalidf("file", "cannot be resampled from %d Hz: %v", format.SampleRateHz, err)
+	}
+	return &windows{
+		reader: reader, resampler: resampler, length: length, stride: stride,
+		block: make([]float32, blockFrames*format.Channels), mono: make([]float32, 0, blockFrames),
+	}, nil
+}
+
+// next gives the next window, whose samples are the caller's to change.
+func (w *windows) next(ctx context.Context) (window, error) {
+	if w.begun {
+		// What the window before kept of its right side is this one's left.
+		step := w.length - 2*w.stride
+		w.buffer = w.buffer[:copy(w.buffer, w.buffer[step:])]
+	}
+	// One sample more than a window tells whether this is the last one.
+	for !w.ended && (w.length == 0 || len(w.buffer) <= w.length) {
+		if err := w.read(ctx); err != nil {
+			return window{}, err
+		}
+	}
+	next := window{left: w.stride, right: w.stride}
+	if !w.begun {
+		next.left = 0
+	}
+	w.begun = true
+	n := len(w.buffer)
+	if w.length > 0 {
+		n = min(n, w.length)
+	}
+	if n == len(w.buffer) {
+		next.last, next.right = true, 0
+	}
+	next.samples = append([]float32(nil), w.buffer[:n]...)
+	return next, nil
+}
+
+// read decodes one more block.
+func (w *windows) read(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	channels := w.reader.Format().Channels
+	frames, err := w.reader.ReadFrames(w.block)
+	w.mono = dsp.Downmix(w.mono[:0], w.block[:frames*channels], channels)
+	w.buffer = w.resampler.Process(w.buffer, w.mono)
+	if errors.Is(err, io.EOF) {
+		w.buffer = w.resampler.Flush(w.buffer)
+		w.ended = true
+		return nil
+	}
+	return err
+}
+
+// windowSamples rounds a window and its stride to whole frames of the model,
+// half to even as Python does. The stride is a sixth of the window.
+func windowSamples(seconds float64, rateHz, ratio int) (length, stride int) {
+	round := func(seconds float64) int {
+		return int(math.RoundToEven(seconds*float64(rateHz)/float64(ratio))) * ratio
+	}
+	return round(seconds), round(seconds / 6)
+}
+
+// kept gives the frames of a window that are its own, out of so many that the
+// network gave. ratio is samples for each frame.
+func (w window) kept(frames, ratio int) (from, to int) {
+	n := float64(len(w.samples))
+	if n == 0 {
+		return 0, 0
+	}
+	// The count that the pipeline reckons with is one above what the
+	// convolutions give; its slices are cut off at the real end.
+	tokens := math.RoundToEven(n / float64(ratio))
+	from = int(math.RoundToEven(float64(w.left) / n * tokens))
+	to = int(tokens) - int(math.RoundToEven(float64(w.right)/n*tokens))
+	return min(from, frames), min(to, frames)
+}

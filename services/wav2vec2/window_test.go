@@ -1,0 +1,139 @@
+package wav2vec2
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
+
+// readMono takes a recording in one window.
+func readMono(t testing.TB, reader *audiofile.Reader, rateHz int) ([]float32, error) {
+	t.Helper()
+	cut, err := newWindows(reader, rateHz, 0, 0)
+	require.NoError(t, err)
+	w, err := cut.next(t.Context())
+	require.True(t, err != nil || w.last)
+	return w.samples, err
+}
+
+// written puts samples at 16 kHz into a file.
+func written(t *testing.T, samples []float32) diskAudio {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "speech.wav")
+	file, err := os.Create(name)
+	require.NoError(t, err)
+	require.NoError(t, audiofile.WriteWAV16(file, samples, 16000, 1))
+	require.NoError(t, file.Close())
+	return diskAudio(name)
+}
+
+// TestWindowsAreThoseOfTransformers has the symmetric cases of chunk_iter in the
+// tests of transformers: a hundred samples, cut with a stride on both sides.
+func TestWindowsAreThoseOfTransformers(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	source := written(t, make([]float32, 100))
+	for _, c := range []struct {
+		length, stride int
+		want           [][3]int
+	}{
+		{100, 0, [][3]int{{100, 0, 0}}},
+		{36, 6, [][3]int{{36, 0, 6}, {36, 6, 6}, {36, 6, 6}, {28, 6, 0}}},
+		{30, 5, [][3]int{{30, 0, 5}, {30, 5, 5}, {30, 5, 5}, {30, 5, 5}, {20, 5, 0}}},
+	} {
+		reader, closer, err := s.openAudio(source, 10)
+		require.NoError(t, err)
+		cut, err := newWindows(reader, 16000, c.length, c.stride)
+		require.NoError(t, err)
+		var got [][3]int
+		for last := false; !last; {
+			w, err := cut.next(t.Context())
+			require.NoError(t, err)
+			got = append(got, [3]int{len(w.samples), w.left, w.right})
+			last = w.last
+		}
+		require.Equal(t, c.want, got, "%d and %d", c.length, c.stride)
+		require.NoError(t, closer.Close())
+	}
+}
+
+// TestWindowsAreWholeFrames has the figures of the pipeline for ten seconds.
+func TestWindowsAreWholeFrames(t *testing.T) {
+	t.Parallel()
+	length, stride := windowSamples(10, 16000, 320)
+	require.Equal(t, 160000, length)
+	require.Equal(t, 83*320, stride, "26666.7 samples are 83.3 frames")
+	inner := window{samples: make([]float32, length), left: stride, right: stride}
+	from, to := inner.kept(499, 320)
+	require.Equal(t, []int{83, 417}, []int{from, to})
+	last := window{samples: make([]float32, length), left: stride}
+	from, to = last.kept(499, 320)
+	require.Equal(t, []int{83, 499}, []int{from, to}, "499 frames are all there are")
+}
+
+// heard collects what a task tells.
+type heard struct {
+	services.DiscardSink
+	words    []services.Word
+	progress []float64
+	yields   int
+}
+
+func (h *heard) Progress(fraction float64, _ string) { h.progress = append(h.progress, fraction) }
+func (h *heard) Partial(value any) {
+	h.words = append(h.words, value.(services.TranscriptDelta).Words...)
+}
+
+// TestALongRecordingIsHeardWhole says the same phrase for a minute: every seam
+// of the windows falls somewhere else in it.
+func TestALongRecordingIsHeardWhole(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0)
+	require.NoError(t, err)
+	defer closer.Close()
+	phrase, err := readMono(t, reader, 16000)
+	require.NoError(t, err)
+	phrase = append(phrase, make([]float32, 5000)...)
+	var samples []float32
+	times := 0
+	for len(samples) < 60*16000 {
+		samples = append(samples, phrase...)
+		times++
+	}
+	task := transcribeTask(written(t, samples))
+	task.Params = []byte(`{"stream": true}`)
+	var sink heard
+	result, err := s.ExecuteTask(t.Context(), task, &sink)
+	require.NoError(t, err)
+	answer := result.Value.(*services.Transcription)
+	require.Equal(t, strings.TrimSpace(strings.Repeat("MUTE TRACK ONE ", times)), answer.Text)
+	require.Equal(t, answer.Words, sink.words, "told once each, as they came")
+	require.InDelta(t, float64(len(samples))/16000, answer.DurationSeconds, 0.01)
+	require.IsIncreasing(t, sink.progress)
+	require.Greater(t, len(sink.progress), 6)
+	for i, word := range answer.Words {
+		require.InDelta(t, float64(i/3)*float64(len(phrase))/16000, word.Start, 2, "word %d", i)
+	}
+
+	short, err := s.Estimate(t.Context(), transcribeTask(written(t, samples[:20*16000])))
+	require.NoError(t, err)
+	long, err := s.Estimate(t.Context(), task)
+	require.NoError(t, err)
+	require.Equal(t, short, long, "memory does not grow with the length")
+
+	task.Params = []byte(`{"window_seconds": 0}`)
+	_, err = s.Estimate(t.Context(), task)
+	require.Equal(t, services.KindTooLarge, services.KindOf(err), "one run takes at most 30 s")
+	for _, bad := range []string{`{"window_seconds": 31}`, `{"window_seconds": 0.5}`, `{"window_seconds": -1}`} {
+		task.Params = []byte(bad)
+		_, err = s.Estimate(t.Context(), task)
+		require.ErrorContains(t, err, "window_seconds must be 0 or from 1 to 30", bad)
+	}
+}
