@@ -91,9 +91,13 @@ func TestWrongInputIsExplained(t *testing.T) {
 		"missing file":    {nil, nil, 400, []string{"file is missing"}},
 		"unknown model":   {speech, []string{"model", "whisper-1"}, 404, []string{"whisper-1", "wav2vec2-tiny", "model_not_found"}},
 		"model with path": {speech, []string{"model", "../secret"}, 404, []string{"does not exist"}},
-		"unknown field":   {speech, []string{"stream", "true"}, 400, []string{"stream is not known", "response_format"}},
+		"unknown field":   {speech, []string{"colour", "red"}, 400, []string{"colour is not known", "response_format"}},
+		"odd stream":      {speech, []string{"stream", "perhaps"}, 400, []string{"stream must be"}},
+		"streamed srt":    {speech, []string{"stream", "true", "response_format", "srt"}, 400, []string{"stream goes with"}},
+		"odd window":      {speech, []string{"window_seconds", "99"}, 400, []string{"window_seconds must be 0 or from 1 to 30"}},
+		"no audio":        {[]byte("hello, this is not audio\n"), []string{"stream", "true"}, 415, []string{"WAV", "text"}},
 		"several at once": {speech, []string{"response_format", "xml", "temperature", "hot"}, 400, []string{"response_format must be", "temperature must be"}},
-		"too long":        {wav(16000, 1, 31*16000), nil, 413, []string{"31", "30"}},
+		"too long":        {wav(16000, 1, 31*16000), []string{"window_seconds", "0"}, 413, []string{"31", "30"}},
 	} {
 		status, body := s.transcribe(t, c.audio, c.fields...)
 		t.Logf("%s: %d %s", name, status, body)

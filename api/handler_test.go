@@ -147,7 +147,7 @@ func TestTranscriptionFormats(t *testing.T) {
 	require.Equal(t, "HELLO\n", body)
 	require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json", "timestamp_granularities[]", "word")
-	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}]}`, body)
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}]}`, body)
 }
 
 func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
@@ -197,7 +197,7 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		fields []string
 		says   []string
 	}{
-		"no file, bad format":  {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, verbose_json"}},
+		"no file, bad format":  {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, srt, vtt, verbose_json"}},
 		"two files":            {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
 		"unknown field":        {[]string{"file", "a", "promt", "b"}, []string{"promt is not known", "language"}},
 		"temperature NaN":      {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},

@@ -19,25 +19,36 @@ const transcriptionService = "wav2vec2"
 const (
 	formatJSON    = "json"
 	formatText    = "text"
+	formatSRT     = "srt"
+	formatVTT     = "vtt"
 	formatVerbose = "verbose_json"
 )
 
+// maxPrompt is the most bytes of a prompt.
+const maxPrompt = 4096
+
 // transcriptionFields are the form fields beside the file.
-var transcriptionFields = []string{"model", "response_format", "language", "temperature", "timestamp_granularities[]"}
+var transcriptionFields = []string{
+	"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream", "window_seconds",
+}
 
 // transcriptionForm is what the fields said.
 type transcriptionForm struct {
 	model, format, language string
+	stream                  bool
+	window                  *float64
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
 func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
 	upload, err := h.receive(ctx, request.Body, transcriptionFields)
-	defer func() {
+	remove := func() {
 		if err := upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)
 		}
-	}()
+	}
+	// A stream reads the upload after this function has returned.
+	defer func() { remove() }()
 	form, formErr := parseTranscriptionForm(upload.fields)
 	if err := joinFields(err, formErr); err != nil {
 		return nil, err
@@ -45,6 +56,11 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 	task, err := form.task(ctx, request.Params.GrymPriority, upload.audio())
 	if err != nil {
 		return nil, err
+	}
+	if form.stream {
+		stream := transcriptStream{handlers: h, ctx: ctx, task: task, done: remove}
+		remove = func() {}
+		return stream, nil
 	}
 	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
 	if err != nil {
@@ -92,7 +108,7 @@ func parseTranscriptionForm(fields map[string][]string) (transcriptionForm, *ser
 	if form.format == "" {
 		form.format = formatJSON
 	}
-	if formats := []string{formatJSON, formatText, formatVerbose}; !slices.Contains(formats, form.format) {
+	if formats := []string{formatJSON, formatText, formatSRT, formatVTT, formatVerbose}; !slices.Contains(formats, form.format) {
 		complain("response_format", "must be one of %s, got %q", strings.Join(formats, ", "), form.format)
 	}
 	if len(form.language) > 32 {
@@ -104,18 +120,43 @@ func parseTranscriptionForm(fields map[string][]string) (transcriptionForm, *ser
 		}
 	}
 	for _, granularity := range fields["timestamp_granularities[]"] {
-		if granularity != "word" {
-			complain("timestamp_granularities[]", "must be word, got %q", granularity)
+		if granularity != "word" && granularity != "segment" {
+			complain("timestamp_granularities[]", "must be word or segment, got %q", granularity)
 		}
 	}
+	form.parseNumbers(one, complain)
 	if len(bad) > 0 {
 		return form, &services.Fault{Kind: services.KindInvalid, Fields: bad}
 	}
 	return form, nil
 }
 
+// parseNumbers reads the fields that are not text.
+func (f *transcriptionForm) parseNumbers(one func(string) string, complain func(field, format string, args ...any)) {
+	if text := one("stream"); text != "" {
+		stream, err := strconv.ParseBool(text)
+		if err != nil {
+			complain("stream", "must be true or false, got %q", text)
+		}
+		f.stream = stream
+		if stream && f.format != formatJSON && f.format != formatText {
+			complain("stream", "goes with response_format json or text, not %s", f.format)
+		}
+	}
+	if text := one("window_seconds"); text != "" {
+		window, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			complain("window_seconds", "must be a number of seconds, got %q", text)
+		}
+		f.window = &window
+	}
+	if text := one("prompt"); len(text) > maxPrompt {
+		complain("prompt", "must be at most %d bytes, got %d", maxPrompt, len(text))
+	}
+}
+
 func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscriptionParamsGrymPriority, audio services.AudioSource) (services.Task, error) {
-	params, err := json.Marshal(services.TranscribeParams{Language: f.language})
+	params, err := json.Marshal(services.TranscribeParams{Language: f.language, Stream: f.stream, WindowSeconds: f.window})
 	if err != nil {
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
@@ -130,8 +171,13 @@ func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscr
 }
 
 func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {
-	if f.format == formatText {
+	switch f.format {
+	case formatText:
 		return gen.CreateTranscription200TextResponse{Body: t.Text + "\n"}, nil
+	case formatSRT:
+		return gen.CreateTranscription200TextResponse{Body: srt(t.Segments())}, nil
+	case formatVTT:
+		return gen.CreateTranscription200TextvttResponse{Body: strings.NewReader(vtt(t.Segments()))}, nil
 	}
 	var body gen.CreateTranscription200JSONResponseBody
 	var err error
@@ -140,7 +186,10 @@ func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscr
 	} else {
 		verbose := gen.VerboseTranscription{
 			Task: gen.VerboseTranscriptionTaskTranscribe, Language: t.Language,
-			Duration: t.DurationSeconds, Text: t.Text, Words: make([]gen.Word, len(t.Words)),
+			Duration: t.DurationSeconds, Text: t.Text, Words: make([]gen.Word, len(t.Words)), Segments: []gen.Segment{},
+		}
+		for i, segment := range t.Segments() {
+			verbose.Segments = append(verbose.Segments, gen.Segment{Id: i, Start: segment.Start, End: segment.End, Text: segment.Text})
 		}
 		for i, w := range t.Words {
 			verbose.Words[i] = gen.Word{Word: w.Text, Start: w.Start, End: w.End}

@@ -165,11 +165,34 @@ func (e ServiceHealthState) Valid() bool {
 	}
 }
 
+// Defines values for TranscriptEventType.
+const (
+	TranscriptEventTypeError               TranscriptEventType = "error"
+	TranscriptEventTypeTranscriptTextDelta TranscriptEventType = "transcript.text.delta"
+	TranscriptEventTypeTranscriptTextDone  TranscriptEventType = "transcript.text.done"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptEventType enum.
+func (e TranscriptEventType) Valid() bool {
+	switch e {
+	case TranscriptEventTypeError:
+		return true
+	case TranscriptEventTypeTranscriptTextDelta:
+		return true
+	case TranscriptEventTypeTranscriptTextDone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TranscriptionRequestResponseFormat.
 const (
 	TranscriptionRequestResponseFormatJson        TranscriptionRequestResponseFormat = "json"
+	TranscriptionRequestResponseFormatSrt         TranscriptionRequestResponseFormat = "srt"
 	TranscriptionRequestResponseFormatText        TranscriptionRequestResponseFormat = "text"
 	TranscriptionRequestResponseFormatVerboseJson TranscriptionRequestResponseFormat = "verbose_json"
+	TranscriptionRequestResponseFormatVtt         TranscriptionRequestResponseFormat = "vtt"
 )
 
 // Valid indicates whether the value is a known member of the TranscriptionRequestResponseFormat enum.
@@ -177,9 +200,13 @@ func (e TranscriptionRequestResponseFormat) Valid() bool {
 	switch e {
 	case TranscriptionRequestResponseFormatJson:
 		return true
+	case TranscriptionRequestResponseFormatSrt:
+		return true
 	case TranscriptionRequestResponseFormatText:
 		return true
 	case TranscriptionRequestResponseFormatVerboseJson:
+		return true
+	case TranscriptionRequestResponseFormatVtt:
 		return true
 	default:
 		return false
@@ -188,12 +215,15 @@ func (e TranscriptionRequestResponseFormat) Valid() bool {
 
 // Defines values for TranscriptionRequestTimestampGranularities.
 const (
-	TranscriptionRequestTimestampGranularitiesWord TranscriptionRequestTimestampGranularities = "word"
+	TranscriptionRequestTimestampGranularitiesSegment TranscriptionRequestTimestampGranularities = "segment"
+	TranscriptionRequestTimestampGranularitiesWord    TranscriptionRequestTimestampGranularities = "word"
 )
 
 // Valid indicates whether the value is a known member of the TranscriptionRequestTimestampGranularities enum.
 func (e TranscriptionRequestTimestampGranularities) Valid() bool {
 	switch e {
+	case TranscriptionRequestTimestampGranularitiesSegment:
+		return true
 	case TranscriptionRequestTimestampGranularitiesWord:
 		return true
 	default:
@@ -408,6 +438,14 @@ type Readiness struct {
 	Reasons []string `json:"reasons"`
 }
 
+// Segment defines model for Segment.
+type Segment struct {
+	End   float64 `json:"end"`
+	Id    int     `json:"id"`
+	Start float64 `json:"start"`
+	Text  string  `json:"text"`
+}
+
 // ServiceHealth defines model for ServiceHealth.
 type ServiceHealth struct {
 	BreakerOpen       bool           `json:"breaker_open"`
@@ -433,6 +471,17 @@ type TaskCounts struct {
 	Waiting int `json:"waiting"`
 }
 
+// TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
+// `transcript.text.done` the whole in `text`. An `error` event ends a stream that broke off.
+type TranscriptEvent struct {
+	Delta *string             `json:"delta,omitempty"`
+	Text  *string             `json:"text,omitempty"`
+	Type  TranscriptEventType `json:"type"`
+}
+
+// TranscriptEventType defines model for TranscriptEvent.Type.
+type TranscriptEventType string
+
 // Transcription defines model for Transcription.
 type Transcription struct {
 	Text string `json:"text"`
@@ -440,7 +489,7 @@ type Transcription struct {
 
 // TranscriptionRequest defines model for TranscriptionRequest.
 type TranscriptionRequest struct {
-	// File The recording, at most 30 s: WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what ffmpeg decodes where the server
+	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what ffmpeg decodes where the server
 	// has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
@@ -448,14 +497,24 @@ type TranscriptionRequest struct {
 	Language *string `json:"language,omitempty"`
 
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
-	Model          *string                             `json:"model,omitempty"`
+	Model *string `json:"model,omitempty"`
+
+	// Prompt Accepted for the sake of clients that send it. The greedy decode has no use for it.
+	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Stream Answers with server-sent events, the words as they come; for `response_format` json and text only.
+	Stream *bool `json:"stream,omitempty"`
 
 	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
 	Temperature *float32 `json:"temperature,omitempty"`
 
-	// TimestampGranularities Word times are part of verbose_json in any case.
+	// TimestampGranularities verbose_json has the times of words and of segments in any case.
 	TimestampGranularities *[]TranscriptionRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
+
+	// WindowSeconds Longer audio is cut into overlapping windows of so many seconds, from 1 to 30, and joined; 0 takes the whole in
+	// one run, of at most 30 s.
+	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
 // TranscriptionRequestResponseFormat defines model for TranscriptionRequest.ResponseFormat.
@@ -470,7 +529,10 @@ type VerboseTranscription struct {
 	Duration float64 `json:"duration"`
 
 	// Language The language that the request named, empty where it named none.
-	Language string                   `json:"language"`
+	Language string `json:"language"`
+
+	// Segments Words that belong together, cut at pauses.
+	Segments []Segment                `json:"segments"`
 	Task     VerboseTranscriptionTask `json:"task"`
 	Text     string                   `json:"text"`
 	Words    []Word                   `json:"words"`
@@ -1728,6 +1790,53 @@ func (response CreateTranscription200JSONResponse) VisitCreateTranscriptionRespo
 	return err
 }
 
+type CreateTranscription200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       CreateTranscription200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateTranscription200TexteventStreamResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
 type CreateTranscription200TextResponse struct {
 	Body    string
 	Headers CreateTranscription200ResponseHeaders
@@ -1742,6 +1851,30 @@ func (response CreateTranscription200TextResponse) VisitCreateTranscriptionRespo
 	w.WriteHeader(200)
 
 	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type CreateTranscription200TextvttResponse struct {
+	Body          io.Reader
+	Headers       CreateTranscription200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateTranscription200TextvttResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/vtt")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
