@@ -202,7 +202,7 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		"unknown field":        {[]string{"file", "a", "promt", "b"}, []string{"promt is not known", "language"}},
 		"temperature NaN":      {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
 		"twice the model":      {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
-		"segment granularity":  {[]string{"file", "a", "timestamp_granularities[]", "segment"}, []string{"must be word"}},
+		"segment granularity":  {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
 		"a field far too long": {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
 	} {
 		response, body := b.upload(t, c.fields...)
