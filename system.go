@@ -19,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -77,6 +78,10 @@ func (s *system) registerServices(spool string) {
 	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
 	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
+
+	sound := s.cfg.Services.AudioLDM
+	runs, threads = config.Parallel(sound.Runs)
+	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, spool), sound.ServiceLimits, runs)
 }
 
 // register gives a service all that a service has: a share of the budget, a

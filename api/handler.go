@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/go-chi/chi/v5"
-	middleware "github.com/oapi-codegen/nethttp-middleware"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
@@ -128,42 +126,6 @@ func allowed(router *chi.Mux, path string) (methods []string) {
 		}
 	}
 	return methods
-}
-
-// validator checks parameters against the contract. Bodies are left out: the
-// validator would read an upload into memory, and the upload's fields are
-// checked while they stream by.
-func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
-	return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
-		DoNotValidateServers: true,
-		Options:              openapi3filter.Options{ExcludeRequestBody: true, MultiError: true},
-		ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ middleware.ErrorHandlerOpts) {
-			problems.Write(w, r, validationFault(err))
-		},
-	})
-}
-
-// validationFault names each parameter that the contract does not allow.
-func validationFault(err error) error {
-	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
-	var several openapi3.MultiError
-	if !errors.As(err, &several) {
-		several = openapi3.MultiError{err}
-	}
-	for _, one := range several {
-		var request *openapi3filter.RequestError
-		if !errors.As(one, &request) || request.Parameter == nil {
-			fault.Message = "the request does not fit the contract"
-			continue
-		}
-		problem := request.Reason
-		var schema *openapi3.SchemaError
-		if errors.As(one, &schema) {
-			problem = fmt.Sprintf("is %q: %s", fmt.Sprint(schema.Value), schema.Reason)
-		}
-		fault.Fields = append(fault.Fields, services.FieldError{Field: request.Parameter.Name, Problem: problem})
-	}
-	return fault
 }
 
 // bindFault explains a parameter that the generated code could not read.

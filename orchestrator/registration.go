@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -113,9 +114,11 @@ func (e *Registration) admits() error {
 	if e.state != services.StateStopped && !e.isolated {
 		return nil
 	}
-	fault := services.Faultf(services.KindUnavailable, "service %s is %s: %s", e.description.Name, e.state, e.cause)
-	fault.RetryAfter = e.retryAfter
-	return fault
+	// Why is for the log and for health, not for every client.
+	return &services.Fault{
+		Kind: services.KindUnavailable, Message: fmt.Sprintf("service %s is %s", e.description.Name, e.state),
+		RetryAfter: e.retryAfter, Err: errors.New(e.cause),
+	}
 }
 
 // Initialize starts the service unless it is started. Callers at the same time

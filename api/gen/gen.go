@@ -63,6 +63,66 @@ func (e ConversionRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for GenerationRequestBitDepth.
+const (
+	GenerationRequestBitDepthFloat GenerationRequestBitDepth = "float"
+	GenerationRequestBitDepthN16   GenerationRequestBitDepth = "16"
+	GenerationRequestBitDepthN24   GenerationRequestBitDepth = "24"
+)
+
+// Valid indicates whether the value is a known member of the GenerationRequestBitDepth enum.
+func (e GenerationRequestBitDepth) Valid() bool {
+	switch e {
+	case GenerationRequestBitDepthFloat:
+		return true
+	case GenerationRequestBitDepthN16:
+		return true
+	case GenerationRequestBitDepthN24:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerationRequestResponseFormat.
+const (
+	GenerationRequestResponseFormatFlac GenerationRequestResponseFormat = "flac"
+	GenerationRequestResponseFormatPcm  GenerationRequestResponseFormat = "pcm"
+	GenerationRequestResponseFormatWav  GenerationRequestResponseFormat = "wav"
+)
+
+// Valid indicates whether the value is a known member of the GenerationRequestResponseFormat enum.
+func (e GenerationRequestResponseFormat) Valid() bool {
+	switch e {
+	case GenerationRequestResponseFormatFlac:
+		return true
+	case GenerationRequestResponseFormatPcm:
+		return true
+	case GenerationRequestResponseFormatWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerationRequestScheduler.
+const (
+	GenerationRequestSchedulerDdim      GenerationRequestScheduler = "ddim"
+	GenerationRequestSchedulerDpmsolver GenerationRequestScheduler = "dpmsolver++"
+)
+
+// Valid indicates whether the value is a known member of the GenerationRequestScheduler enum.
+func (e GenerationRequestScheduler) Valid() bool {
+	switch e {
+	case GenerationRequestSchedulerDdim:
+		return true
+	case GenerationRequestSchedulerDpmsolver:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthPhase.
 const (
 	HealthPhaseDraining HealthPhase = "draining"
@@ -288,6 +348,27 @@ func (e CreateConversionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for CreateGenerationParamsGrymPriority.
+const (
+	CreateGenerationParamsGrymPriorityHigh   CreateGenerationParamsGrymPriority = "high"
+	CreateGenerationParamsGrymPriorityLow    CreateGenerationParamsGrymPriority = "low"
+	CreateGenerationParamsGrymPriorityNormal CreateGenerationParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateGenerationParamsGrymPriority enum.
+func (e CreateGenerationParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateGenerationParamsGrymPriorityHigh:
+		return true
+	case CreateGenerationParamsGrymPriorityLow:
+		return true
+	case CreateGenerationParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateTranscriptionParamsGrymPriority.
 const (
 	CreateTranscriptionParamsGrymPriorityHigh   CreateTranscriptionParamsGrymPriority = "high"
@@ -331,6 +412,56 @@ type ConversionRequestBitDepth string
 
 // ConversionRequestContainer defines model for ConversionRequest.Container.
 type ConversionRequestContainer string
+
+// Generation defines model for Generation.
+type Generation struct {
+	// Audio The file as base64.
+	Audio             []byte  `json:"audio"`
+	AudioLengthInS    float64 `json:"audio_length_in_s"`
+	ContentType       string  `json:"content_type"`
+	Model             string  `json:"model"`
+	NumInferenceSteps int     `json:"num_inference_steps"`
+	SampleRate        int     `json:"sample_rate"`
+	Scheduler         string  `json:"scheduler"`
+	Seed              int64   `json:"seed"`
+}
+
+// GenerationRequest defines model for GenerationRequest.
+type GenerationRequest struct {
+	// AudioLengthInS Seconds of sound; the server's limit is a setting.
+	AudioLengthInS *float64                   `json:"audio_length_in_s,omitempty"`
+	BitDepth       *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Eta Noise that DDIM adds in each step.
+	Eta *float64 `json:"eta,omitempty"`
+
+	// GuidanceScale How closely the prompt is followed; 1 and below is no guidance.
+	GuidanceScale *float64 `json:"guidance_scale,omitempty"`
+
+	// Model The model, as `/v1/models` lists it.
+	Model *string `json:"model,omitempty"`
+
+	// NegativePrompt What should not be heard.
+	NegativePrompt    *string `json:"negative_prompt,omitempty"`
+	NumInferenceSteps *int    `json:"num_inference_steps,omitempty"`
+	Prompt            string  `json:"prompt"`
+
+	// ResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
+	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
+	Scheduler      *GenerationRequestScheduler      `json:"scheduler,omitempty"`
+
+	// Seed Of the starting noise. One is drawn where it is left out.
+	Seed *int64 `json:"seed,omitempty"`
+}
+
+// GenerationRequestBitDepth defines model for GenerationRequest.BitDepth.
+type GenerationRequestBitDepth string
+
+// GenerationRequestResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
+type GenerationRequestResponseFormat string
+
+// GenerationRequestScheduler defines model for GenerationRequest.Scheduler.
+type GenerationRequestScheduler string
 
 // Health defines model for Health.
 type Health struct {
@@ -578,6 +709,15 @@ type CreateConversionParams struct {
 // CreateConversionParamsGrymPriority defines parameters for CreateConversion.
 type CreateConversionParamsGrymPriority string
 
+// CreateGenerationParams defines parameters for CreateGeneration.
+type CreateGenerationParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateGenerationParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateGenerationParamsGrymPriority defines parameters for CreateGeneration.
+type CreateGenerationParamsGrymPriority string
+
 // CreateTranscriptionParams defines parameters for CreateTranscription.
 type CreateTranscriptionParams struct {
 	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
@@ -594,6 +734,9 @@ type CreateTranscription200JSONResponseBody struct {
 
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
+
+// CreateGenerationJSONRequestBody defines body for CreateGeneration for application/json ContentType.
+type CreateGenerationJSONRequestBody = GenerationRequest
 
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
@@ -683,6 +826,9 @@ type ServerInterface interface {
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams)
+	// CreateGeneration Make sound from words
+	// (POST /v1/audio/generations)
+	CreateGeneration(w http.ResponseWriter, r *http.Request, params CreateGenerationParams)
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
@@ -740,6 +886,12 @@ func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Reques
 // CreateConversion Write a recording anew
 // (POST /v1/audio/conversions)
 func (_ Unimplemented) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateGeneration Make sound from words
+// (POST /v1/audio/generations)
+func (_ Unimplemented) CreateGeneration(w http.ResponseWriter, r *http.Request, params CreateGenerationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -904,6 +1056,47 @@ func (siw *ServerInterfaceWrapper) CreateConversion(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateConversion(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateGeneration operation middleware
+func (siw *ServerInterfaceWrapper) CreateGeneration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateGenerationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateGenerationParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateGeneration(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1126,6 +1319,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/audio/conversions", wrapper.CreateConversion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/generations", wrapper.CreateGeneration)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
@@ -1757,6 +1953,313 @@ func (response CreateConversion504ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type CreateGenerationRequestObject struct {
+	Params CreateGenerationParams
+	Body   *CreateGenerationJSONRequestBody
+}
+
+type CreateGenerationResponseObject interface {
+	VisitCreateGenerationResponse(w http.ResponseWriter) error
+}
+
+type CreateGeneration200ResponseHeaders struct {
+	GrymSeed   *int64
+	XRequestId *string
+}
+
+type CreateGeneration200JSONResponse struct {
+	Body    Generation
+	Headers CreateGeneration200ResponseHeaders
+}
+
+func (response CreateGeneration200JSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymSeed != nil {
+		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration200AudioflacResponse struct {
+	Body          io.Reader
+	Headers       CreateGeneration200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateGeneration200AudioflacResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/flac")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymSeed != nil {
+		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateGeneration200AudiopcmResponse struct {
+	Body          io.Reader
+	Headers       CreateGeneration200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateGeneration200AudiopcmResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/pcm")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymSeed != nil {
+		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateGeneration200AudiowavResponse struct {
+	Body          io.Reader
+	Headers       CreateGeneration200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateGeneration200AudiowavResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "audio/wav")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymSeed != nil {
+		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateGeneration400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateGeneration400ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateGeneration404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration404ResponseHeaders
+}
+
+func (response CreateGeneration404ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateGeneration413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration413ResponseHeaders
+}
+
+func (response CreateGeneration413ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateGeneration415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration415ResponseHeaders
+}
+
+func (response CreateGeneration415ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateGeneration429ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateGeneration500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration500ResponseHeaders
+}
+
+func (response CreateGeneration500ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateGeneration503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration503ResponseHeaders
+}
+
+func (response CreateGeneration503ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateGeneration504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateGeneration504ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateGeneration504ResponseHeaders
+}
+
+func (response CreateGeneration504ApplicationProblemPlusJSONResponse) VisitCreateGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTranscriptionRequestObject struct {
 	Params CreateTranscriptionParams
 	Body   *multipart.Reader
@@ -2251,6 +2754,9 @@ type StrictServerInterface interface {
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(ctx context.Context, request CreateConversionRequestObject) (CreateConversionResponseObject, error)
+	// CreateGeneration Make sound from words
+	// (POST /v1/audio/generations)
+	CreateGeneration(ctx context.Context, request CreateGenerationRequestObject) (CreateGenerationResponseObject, error)
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
@@ -2476,6 +2982,39 @@ func (sh *strictHandler) CreateConversion(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateConversionResponseObject); ok {
 		if err := validResponse.VisitCreateConversionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateGeneration operation middleware
+func (sh *strictHandler) CreateGeneration(w http.ResponseWriter, r *http.Request, params CreateGenerationParams) {
+	var request CreateGenerationRequestObject
+
+	request.Params = params
+
+	var body CreateGenerationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateGeneration(ctx, request.(CreateGenerationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateGeneration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateGenerationResponseObject); ok {
+		if err := validResponse.VisitCreateGenerationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
@@ -21,7 +22,7 @@ import (
 
 // modelServices have a section each, which takes what it does not set from
 // services.modelService.
-var modelServices = []string{wav2vec2.Name}
+var modelServices = []string{wav2vec2.Name, audioldm.Name}
 
 // Config is every setting. It is never changed once loaded.
 type Config struct {
@@ -83,6 +84,7 @@ type Services struct {
 	// ModelService has the defaults of every model service.
 	ModelService ServiceLimits `koanf:"modelService"`
 	Wav2Vec2     Wav2Vec2      `koanf:"wav2vec2"`
+	AudioLDM     AudioLDM      `koanf:"audioldm"`
 }
 
 // ServiceLimits are the settings that every service has.
@@ -114,6 +116,15 @@ type Wav2Vec2 struct {
 	Runs int `koanf:"runs"`
 }
 
+// AudioLDM is the section of the audioldm service.
+type AudioLDM struct {
+	ServiceLimits   `koanf:",squash"`
+	audioldm.Config `koanf:",squash"`
+	// Runs at once; the cores are shared between them. 0 means one for every two
+	// cores. Defaults to 0.
+	Runs int `koanf:"runs"`
+}
+
 // Default gives every default. The limits of single model services are empty:
 // they come from services.modelService unless set.
 func Default() Config {
@@ -137,6 +148,7 @@ func Default() Config {
 			},
 			ModelService: ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
 			Wav2Vec2:     Wav2Vec2{Config: wav2vec2.DefaultConfig()},
+			AudioLDM:     AudioLDM{Config: audioldm.DefaultConfig()},
 		},
 	}
 }
@@ -196,6 +208,11 @@ func (c Config) validate() []error {
 	section("services.wav2vec2", append(w.validate(), w.Validate()...))
 	if w.Runs < 0 || w.Runs > 256 {
 		errs = append(errs, fmt.Errorf("services.wav2vec2.runs: must be 0 to 256, got %d", w.Runs))
+	}
+	l := c.Services.AudioLDM
+	section("services.audioldm", append(l.validate(), l.Validate()...))
+	if l.Runs < 0 || l.Runs > 256 {
+		errs = append(errs, fmt.Errorf("services.audioldm.runs: must be 0 to 256, got %d", l.Runs))
 	}
 	return errs
 }

@@ -82,7 +82,7 @@ func (c *Catalog) find(name string) (Folder, bool) {
 	return Folder{}, false
 }
 
-// List gives every folder whose config.json has that model_type, by name.
+// List gives every folder of that ModelType, by name.
 // Folders that are not models of any kind are left out.
 func (c *Catalog) List(modelType string) []Folder {
 	names := make(map[string]bool)
@@ -109,8 +109,15 @@ func (c *Catalog) List(modelType string) []Folder {
 	return folders
 }
 
-// ModelType is the model_type of config.json, empty where there is none.
+// ModelType is the model_type of config.json or, for a folder of several
+// networks, the _class_name of model_index.json; empty where there is neither.
 func (f Folder) ModelType() string {
+	var index struct {
+		Class string `json:"_class_name"`
+	}
+	if err := f.ReadJSON("model_index.json", &index); err == nil {
+		return index.Class
+	}
 	var config struct {
 		ModelType string `json:"model_type"`
 	}
@@ -162,7 +169,7 @@ func cause(err error) error {
 // onnx/ as transformers.js lays folders out. bytes is the size of the graph
 // with its external weights.
 func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
-	for _, candidate := range []string{name, path.Join("onnx", name)} {
+	for _, candidate := range []string{name, path.Join(path.Dir(name), "onnx", path.Base(name))} {
 		info, err := fs.Stat(f.files, candidate)
 		if err != nil {
 			continue
@@ -182,10 +189,13 @@ func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err 
 	return onnx.Graph{}, 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
 }
 
-// Modified is when the folder's config.json was last changed; zero for an
-// embedded folder.
+// Modified is when the folder's config.json or model_index.json was last changed;
+// zero for an embedded folder.
 func (f Folder) Modified() time.Time {
-	info, err := fs.Stat(f.files, "config.json")
+	info, err := fs.Stat(f.files, "model_index.json")
+	if err != nil {
+		info, err = fs.Stat(f.files, "config.json")
+	}
 	if err != nil || f.Origin == OriginEmbedded {
 		return time.Time{}
 	}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	middleware "github.com/oapi-codegen/nethttp-middleware"
+
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// maxJSON bounds a body that is JSON: it is read into memory.
+const maxJSON = 1 << 20
+
+// validator checks requests against the contract. The bodies of forms are left
+// out: the validator would read an upload into memory, and the upload's fields
+// are checked while they stream by.
+func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
+	check := func(withBody bool) func(http.Handler) http.Handler {
+		return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
+			DoNotValidateServers: true,
+			Options:              openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true},
+			ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ middleware.ErrorHandlerOpts) {
+				problems.Write(w, r, validationFault(err))
+			},
+		})
+	}
+	whole, head := check(true), check(false)
+	return func(next http.Handler) http.Handler {
+		json, form := whole(next), head(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" || r.ContentLength == 0 {
+				form.ServeHTTP(w, r)
+				return
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
+			json.ServeHTTP(w, r)
+		})
+	}
+}
+
+// validationFault names each parameter and field that the contract does not allow.
+func validationFault(err error) error {
+	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the body has more than %d bytes, which is the limit for JSON", tooLarge.Limit), Err: err}
+	}
+	for _, one := range flatten(err) {
+		var request *openapi3filter.RequestError
+		if !errors.As(one, &request) {
+			fault.Message = "the request does not fit the contract"
+			continue
+		}
+		if request.Parameter == nil {
+			addBodyProblems(fault, request)
+			continue
+		}
+		problem := request.Reason
+		var schema *openapi3.SchemaError
+		if errors.As(one, &schema) {
+			problem = fmt.Sprintf("is %q: %s", fmt.Sprint(schema.Value), schema.Reason)
+		}
+		fault.Fields = append(fault.Fields, services.FieldError{Field: request.Parameter.Name, Problem: problem})
+	}
+	return fault
+}
+
+// addBodyProblems names the fields of a body that are wrong.
+func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError) {
+	if strings.Contains(request.Reason, "Content-Type") {
+		fault.Kind, fault.Message = services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it"
+		if request.RequestBody != nil && request.RequestBody.Content["multipart/form-data"] != nil {
+			fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
+		}
+		return
+	}
+	named := false
+	for _, one := range flatten(request.Err) {
+		var schema *openapi3.SchemaError
+		if !errors.As(one, &schema) {
+			continue
+		}
+		named = true
+		field := strings.Join(schema.JSONPointer(), ".")
+		if field == "" {
+			field = "body"
+		}
+		fault.Fields = append(fault.Fields, services.FieldError{Field: field, Problem: schema.Reason})
+	}
+	if !named {
+		fault.Message = "the body is no JSON that can be read"
+	}
+}
+
+// flatten gives the errors that an error stands for.
+func flatten(err error) []error {
+	var several openapi3.MultiError
+	if !errors.As(err, &several) {
+		return []error{err}
+	}
+	var list []error
+	for _, one := range several {
+		var request *openapi3filter.RequestError
+		if errors.As(one, &request) {
+			list = append(list, one)
+			continue
+		}
+		list = append(list, flatten(one)...)
+	}
+	return list
+}

@@ -1,0 +1,116 @@
+package audioldm
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
+
+// Names of the schedulers.
+const (
+	schedulerDDIM = "ddim"
+	schedulerDPM  = "dpmsolver++"
+)
+
+// paramsSchema is the JSON Schema of services.GenerateParams.
+const paramsSchema = `{
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["prompt"],
+  "properties": {
+    "prompt": {"type": "string", "minLength": 1, "maxLength": 4096},
+    "negative_prompt": {"type": "string", "maxLength": 4096},
+    "audio_length_in_s": {"type": "number", "minimum": 0.1},
+    "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 500},
+    "guidance_scale": {"type": "number", "minimum": 0, "maximum": 50, "default": 2.5},
+    "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295},
+    "scheduler": {"enum": ["dpmsolver++", "ddim"], "default": "dpmsolver++"},
+    "eta": {"type": "number", "minimum": 0, "maximum": 1, "description": "of DDIM"},
+    "response_format": {"enum": ["wav", "flac", "pcm"], "default": "wav"},
+    "bit_depth": {"enum": ["16", "24", "float"], "default": "16"}
+  }
+}`
+
+// Defaults of a request. The length is that of the sounds that the embedded
+// model was trained on, and half that of the public checkpoints.
+const (
+	defaultSteps    = 20
+	defaultGuidance = 2.5
+	defaultSeconds  = 2.56
+)
+
+// plan is a request, checked, with its defaults filled in.
+type plan struct {
+	prompt, negative string
+	seconds          float64
+	steps            int
+	guidance, eta    float64
+	seed             uint64
+	scheduler        string
+	container, depth string
+}
+
+// parse reads the parameters strictly and names every one that is wrong.
+func (s *Service) parse(raw json.RawMessage) (plan, error) {
+	var params services.GenerateParams
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(&params)
+	if err == nil {
+		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
+			err = errors.New("text follows the JSON value")
+		}
+	}
+	if err != nil {
+		return plan{}, services.Invalidf("params", "cannot be read: %v", err)
+	}
+	p := plan{
+		prompt: params.Prompt, negative: params.NegativePrompt, eta: params.Eta,
+		seconds: *cmp.Or(params.Seconds, ptr(defaultSeconds)), steps: *cmp.Or(params.Steps, ptr(defaultSteps)),
+		guidance: *cmp.Or(params.GuidanceScale, ptr(defaultGuidance)), scheduler: cmp.Or(params.Scheduler, schedulerDPM),
+		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: cmp.Or(params.BitDepth, string(audiofile.Depth16)),
+	}
+	if params.Seed != nil {
+		p.seed = *params.Seed
+	} else {
+		p.seed = uint64(rand.Uint32())
+	}
+	return p, p.check(s.cfg.MaxSeconds)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func (p plan) check(maxSeconds float64) error {
+	var bad []services.FieldError
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+		}
+	}
+	check(p.prompt != "", "prompt", "is missing; say what should be heard")
+	check(len(p.prompt) <= maxPromptBytes, "prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.prompt))
+	check(len(p.negative) <= maxPromptBytes, "negative_prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.negative))
+	check(p.seconds >= leastSeconds && p.seconds <= maxSeconds, "audio_length_in_s", "must be from %g to %g, got %v", leastSeconds, maxSeconds, p.seconds)
+	check(p.steps >= 1 && p.steps <= maxSteps, "num_inference_steps", "must be 1 to %d, got %d", maxSteps, p.steps)
+	check(p.guidance >= 0 && p.guidance <= maxGuidance, "guidance_scale", "must be 0 to %d, got %v", maxGuidance, p.guidance)
+	check(p.eta >= 0 && p.eta <= 1, "eta", "must be 0 to 1, got %v", p.eta)
+	check(p.seed <= 1<<32-1, "seed", "must be at most %d, got %d", uint64(1<<32-1), p.seed)
+	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM, p.scheduler)
+	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
+	if len(bad) > 0 {
+		return &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	}
+	// The rate does not matter to what the file can be.
+	return p.output(16000).Validate()
+}
+
+func (p plan) output(rateHz int) audiofile.Output {
+	return audiofile.Output{Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth), SampleRateHz: rateHz, Channels: 1}
+}

@@ -1,0 +1,213 @@
+package audioldm
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// schedulerConfig is scheduler_config.json of diffusers.
+type schedulerConfig struct {
+	TrainSteps      int     `json:"num_train_timesteps"`
+	BetaStart       float64 `json:"beta_start"`
+	BetaEnd         float64 `json:"beta_end"`
+	BetaSchedule    string  `json:"beta_schedule"`
+	ClipSample      bool    `json:"clip_sample"`
+	ClipSampleRange float64 `json:"clip_sample_range"`
+	SetAlphaToOne   bool    `json:"set_alpha_to_one"`
+	StepsOffset     int     `json:"steps_offset"`
+	PredictionType  string  `json:"prediction_type"`
+	TimestepSpacing string  `json:"timestep_spacing"`
+	Thresholding    bool    `json:"thresholding"`
+	RescaleBetas    bool    `json:"rescale_betas_zero_snr"`
+	// The two below belong to DPM-Solver++ and are set by tests only.
+	lowerOrderFinal bool
+	finalSigmaMin   bool
+}
+
+// defaultScheduler has the defaults of diffusers for fields that a file leaves out.
+func defaultScheduler() schedulerConfig {
+	return schedulerConfig{
+		TrainSteps: 1000, BetaStart: 0.0001, BetaEnd: 0.02, BetaSchedule: "linear", ClipSample: true, ClipSampleRange: 1,
+		SetAlphaToOne: true, PredictionType: "epsilon", TimestepSpacing: "leading", lowerOrderFinal: true,
+	}
+}
+
+// check refuses what would be computed wrong.
+func (c schedulerConfig) check() error {
+	switch {
+	case c.TrainSteps < 2 || c.TrainSteps > 100000:
+		return fmt.Errorf("num_train_timesteps is %d", c.TrainSteps)
+	case !(c.BetaStart > 0 && c.BetaStart <= c.BetaEnd && c.BetaEnd < 1):
+		return fmt.Errorf("beta_start %g and beta_end %g", c.BetaStart, c.BetaEnd)
+	case !slices.Contains([]string{"linear", "scaled_linear"}, c.BetaSchedule):
+		return fmt.Errorf("beta_schedule %q is not known", c.BetaSchedule)
+	case !slices.Contains([]string{"epsilon", "v_prediction"}, c.PredictionType):
+		return fmt.Errorf("prediction_type %q is not known", c.PredictionType)
+	case !slices.Contains([]string{"leading", "linspace", "trailing"}, c.TimestepSpacing):
+		return fmt.Errorf("timestep_spacing %q is not known", c.TimestepSpacing)
+	case c.Thresholding || c.RescaleBetas:
+		return fmt.Errorf("thresholding and rescale_betas_zero_snr are not supported")
+	}
+	return nil
+}
+
+// alphaBars is the running product of one less beta.
+func (c schedulerConfig) alphaBars() []float64 {
+	bars := make([]float64, c.TrainSteps)
+	product := 1.0
+	for i := range bars {
+		at := float64(i) / float64(c.TrainSteps-1)
+		beta := c.BetaStart + at*(c.BetaEnd-c.BetaStart)
+		if c.BetaSchedule == "scaled_linear" {
+			root := math.Sqrt(c.BetaStart) + at*(math.Sqrt(c.BetaEnd)-math.Sqrt(c.BetaStart))
+			beta = root * root
+		}
+		product *= 1 - beta
+		bars[i] = product
+	}
+	return bars
+}
+
+// timesteps for so many steps, descending. DPM-Solver++ has one more point than
+// steps, the last of which is left out.
+func (c schedulerConfig) timesteps(steps, points int) []int {
+	list := make([]int, 0, steps)
+	last := float64(c.TrainSteps - 1)
+	for i := range steps {
+		switch c.TimestepSpacing {
+		case "linspace":
+			list = append(list, int(math.RoundToEven(last*(1-float64(i)/float64(max(points-1, 1))))))
+		case "trailing":
+			list = append(list, int(math.RoundToEven(float64(c.TrainSteps)*(1-float64(i)/float64(steps))))-1)
+		default:
+			list = append(list, min((points-1-i)*(c.TrainSteps/points)+c.StepsOffset, c.TrainSteps-1))
+		}
+	}
+	return list
+}
+
+// original gives the sample without noise, and the noise, as the network's
+// output at one place tells them.
+func (c schedulerConfig) original(x, out, alpha, sigma float64) (x0, eps float64) {
+	if c.PredictionType == "v_prediction" {
+		return alpha*x - sigma*out, alpha*out + sigma*x
+	}
+	return (x - sigma*out) / alpha, out
+}
+
+// scheduler takes a sample from noise to sound, a step at a time. Not safe for
+// concurrent use.
+type scheduler interface {
+	// timesteps at which the network is asked, in order.
+	timesteps() []int
+	// step moves the sample, in place, by the network's output at timestep i.
+	step(i int, sample, output []float32)
+}
+
+// ddim is Song et al., "Denoising Diffusion Implicit Models" (2021).
+type ddim struct {
+	cfg   schedulerConfig
+	bars  []float64
+	times []int
+	eta   float64
+	rng   *generator
+	noise []float32
+}
+
+// newDDIM plans so many steps. With eta above zero fresh noise comes from rng.
+func newDDIM(cfg schedulerConfig, steps int, eta float64, rng *generator) *ddim {
+	return &ddim{cfg: cfg, bars: cfg.alphaBars(), times: cfg.timesteps(steps, steps), eta: eta, rng: rng}
+}
+
+func (d *ddim) timesteps() []int { return d.times }
+
+// bar is the running product at a timestep, before the first one too.
+func (d *ddim) bar(t int) float64 {
+	switch {
+	case t >= 0:
+		return d.bars[t]
+	case d.cfg.SetAlphaToOne:
+		return 1
+	default:
+		return d.bars[0]
+	}
+}
+
+func (d *ddim) step(i int, sample, output []float32) {
+	t := d.times[i]
+	bar, before := d.bar(t), d.bar(t-d.cfg.TrainSteps/len(d.times))
+	alpha, sigma := math.Sqrt(bar), math.Sqrt(1-bar)
+	deviation := d.eta * math.Sqrt((1-before)/(1-bar)*(1-bar/before))
+	towards := math.Sqrt(max(0, 1-before-deviation*deviation))
+	if deviation > 0 {
+		d.noise = slices.Grow(d.noise[:0], len(sample))[:len(sample)]
+		d.rng.normal(d.noise)
+	}
+	for k, x := range sample {
+		x0, eps := d.cfg.original(float64(x), float64(output[k]), alpha, sigma)
+		if d.cfg.ClipSample {
+			x0 = min(max(x0, -d.cfg.ClipSampleRange), d.cfg.ClipSampleRange)
+		}
+		next := math.Sqrt(before)*x0 + towards*eps
+		if deviation > 0 {
+			next += deviation * float64(d.noise[k])
+		}
+		sample[k] = float32(next)
+	}
+}
+
+// dpmSolver is the second-order multistep solver of Lu et al., "DPM-Solver++:
+// Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (2022), with
+// the midpoint rule.
+type dpmSolver struct {
+	cfg    schedulerConfig
+	times  []int
+	sigmas []float64 // one more than times
+	last   []float64 // the sample without noise, one step ago
+}
+
+func newDPMSolver(cfg schedulerConfig, steps int) *dpmSolver {
+	s := &dpmSolver{cfg: cfg, times: cfg.timesteps(steps, steps+1)}
+	bars := cfg.alphaBars()
+	for _, t := range s.times {
+		s.sigmas = append(s.sigmas, math.Sqrt((1-bars[t])/bars[t]))
+	}
+	final := 0.0
+	if cfg.finalSigmaMin {
+		final = math.Sqrt((1 - bars[0]) / bars[0])
+	}
+	s.sigmas = append(s.sigmas, final)
+	return s
+}
+
+func (s *dpmSolver) timesteps() []int { return s.times }
+
+// at gives alpha, sigma and half the log of the ratio of signal to noise.
+func (s *dpmSolver) at(i int) (alpha, sigma, lambda float64) {
+	alpha = 1 / math.Sqrt(s.sigmas[i]*s.sigmas[i]+1)
+	sigma = s.sigmas[i] * alpha
+	return alpha, sigma, math.Log(alpha) - math.Log(sigma)
+}
+
+func (s *dpmSolver) step(i int, sample, output []float32) {
+	alpha, sigma, lambda := s.at(i)
+	alphaNext, sigmaNext, lambdaNext := s.at(i + 1)
+	h := lambdaNext - lambda
+	final := i == len(s.times)-1
+	first := s.last == nil || final && (s.sigmas[i+1] == 0 || s.cfg.lowerOrderFinal && len(s.times) < 15)
+	ratio := 0.0
+	if !first {
+		_, _, lambdaBefore := s.at(i - 1)
+		ratio = h / (lambda - lambdaBefore) / 2
+	}
+	if s.last == nil {
+		s.last = make([]float64, len(sample))
+	}
+	pull := alphaNext * (math.Exp(-h) - 1)
+	for k, x := range sample {
+		x0, _ := s.cfg.original(float64(x), float64(output[k]), alpha, sigma)
+		sample[k] = float32(sigmaNext/sigma*float64(x) - pull*(x0+ratio*(x0-s.last[k])))
+		s.last[k] = x0
+	}
+}

@@ -1,0 +1,150 @@
+package audioldm
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// rt is the one runtime of the test process.
+var rt *onnx.Runtime
+
+func TestMain(m *testing.M) {
+	var err error
+	if rt, err = onnx.Open(onnx.Config{}); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// noBudget books nothing.
+type noBudget struct{}
+
+func (noBudget) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {
+	return noBudget{}
+}
+func (noBudget) Touch()   {}
+func (noBudget) Release() {}
+
+// newService serves the embedded model and those in a folder of the test's.
+func newService(t *testing.T) (s *Service, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, t.TempDir())
+	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	return s, dir
+}
+
+func task(params string) services.Task {
+	return services.Task{ID: "1", Service: Name, Name: services.TaskGenerate, Params: json.RawMessage(params)}
+}
+
+// steps counts what a task tells, and hangs up at one of them.
+type steps struct {
+	services.DiscardSink
+	told   []float64
+	at     int
+	hangUp func()
+}
+
+func (s *steps) Progress(fraction float64, _ string) { s.told = append(s.told, fraction) }
+func (s *steps) Yield(ctx context.Context) error {
+	if s.at--; s.at == 0 {
+		s.hangUp()
+	}
+	return ctx.Err()
+}
+
+func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	require.NoError(t, s.Initialize(t.Context()))
+	var sink steps
+	result, err := s.ExecuteTask(t.Context(), task(`{"prompt":"rain","num_inference_steps":7,"audio_length_in_s":0.5}`), &sink)
+	require.NoError(t, err)
+	require.IsNonDecreasing(t, sink.told)
+	require.GreaterOrEqual(t, len(sink.told), 7)
+	require.FileExists(t, result.Audio.Path)
+	require.NoError(t, result.Audio.Remove())
+	entries, err := os.ReadDir(s.dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestAHangUpEndsBetweenSteps(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	ctx, hangUp := context.WithCancel(t.Context())
+	sink := steps{at: 3, hangUp: hangUp}
+	_, err := s.ExecuteTask(ctx, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
+	require.Equal(t, services.KindCancelled, services.KindOf(err))
+	require.Less(t, len(sink.told), 10)
+	entries, err := os.ReadDir(s.dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+// broken copies the embedded model and changes it.
+func broken(t *testing.T, dir, name string, change func(folder string)) {
+	t.Helper()
+	require.NoError(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
+	change(filepath.Join(dir, name))
+}
+
+func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
+	t.Parallel()
+	s, dir := newService(t)
+	broken(t, dir, "no-vocoder", func(folder string) { require.NoError(t, os.Remove(filepath.Join(folder, "vocoder", "model.onnx"))) })
+	broken(t, dir, "swapped", func(folder string) {
+		data, err := os.ReadFile(filepath.Join(folder, "vocoder", "model.onnx"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "unet", "model.onnx"), data, 0o600))
+	})
+	broken(t, dir, "unknown-schedule", func(folder string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "scheduler", "scheduler_config.json"), []byte(`{"beta_schedule":"cubic"}`), 0o600))
+	})
+	broken(t, dir, "no-scale", func(folder string) {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "vae_decoder", "config.json"), []byte(`{"block_out_channels":[1,1,1]}`), 0o600))
+	})
+	for name, says := range map[string]string{
+		"no-vocoder":       "no-vocoder/vocoder/model.onnx",
+		"swapped":          "open swapped/unet/model.onnx: graph does not fit: input sample",
+		"unknown-schedule": `scheduler_config.json: beta_schedule "cubic" is not known`,
+		"no-scale":         "vae_decoder/config.json: scaling_factor is 0",
+	} {
+		request := task(`{"prompt":"x"}`)
+		request.Model = name
+		_, err := s.Estimate(t.Context(), request)
+		if err == nil {
+			_, err = s.ExecuteTask(t.Context(), request, services.DiscardSink{})
+		}
+		require.ErrorContains(t, err, says, name)
+		require.Equal(t, services.KindInternal, services.KindOf(err), name)
+	}
+}
+
+func TestTheEstimateGrowsWithTheSound(t *testing.T) {
+	t.Parallel()
+	s, _ := newService(t)
+	var last services.Bytes
+	for _, seconds := range []string{"1", "10", "60"} {
+		need, err := s.Estimate(t.Context(), task(`{"prompt":"x","audio_length_in_s":`+seconds+`}`))
+		require.NoError(t, err)
+		require.Greater(t, need, last)
+		last = need
+	}
+	_, err := s.Estimate(t.Context(), task(`{"prompt":"","guidance_scale":-1,"steps":3}`))
+	require.ErrorContains(t, err, `unknown field "steps"`)
+	_, err = s.Estimate(t.Context(), task(`{"prompt":"","guidance_scale":-1}`))
+	require.ErrorContains(t, err, "prompt is missing")
+	require.ErrorContains(t, err, "guidance_scale must be 0 to 50")
+}

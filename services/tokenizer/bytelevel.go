@@ -1,0 +1,115 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ByteLevel is byte-level BPE as GPT-2 and RoBERTa have it: text is cut into
+// words, each byte becomes a visible character, and neighbours are merged in the
+// order in which the pairs were learnt. Every text can be encoded. Safe for
+// concurrent use.
+type ByteLevel struct {
+	ids    map[string]int
+	tokens map[int]string
+	ranks  map[pair]int
+	// unknown is the id of what the vocabulary lacks; below zero where there is none.
+	unknown int
+}
+
+// pair of neighbours that can be merged.
+type pair struct{ left, right string }
+
+// alphabet maps a byte to the character that stands for it: itself where it is
+// visible in Latin-1, else one from 256 upwards.
+var alphabet, bytesOf = func() (alphabet [256]rune, bytesOf map[rune]byte) {
+	bytesOf = make(map[rune]byte, 256)
+	next := rune(256)
+	for b := range 256 {
+		r := rune(b)
+		if visible := b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae; !visible {
+			r = next
+			next++
+		}
+		alphabet[b] = r
+		bytesOf[r] = byte(b)
+	}
+	return alphabet, bytesOf
+}()
+
+// ErrFiles is wrapped when a tokenizer's files are not what they should be.
+var ErrFiles = errors.New("tokenizer files do not fit")
+
+// NewByteLevel builds a tokenizer from the contents of vocab.json, token to id,
+// and of merges.txt, one pair a line in order of rank. unknown is the token for
+// what the vocabulary lacks, empty for none.
+func NewByteLevel(vocab, merges []byte, unknown string) (*ByteLevel, error) {
+	t := &ByteLevel{ids: make(map[string]int), tokens: make(map[int]string), ranks: make(map[pair]int), unknown: -1}
+	if err := json.Unmarshal(vocab, &t.ids); err != nil {
+		return nil, fmt.Errorf("vocab.json: %w: %w", ErrFiles, err)
+	}
+	for token, id := range t.ids {
+		t.tokens[id] = token
+	}
+	for i, line := range strings.Split(string(merges), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+			return nil, fmt.Errorf("merges.txt, line %d: %w: want two tokens, got %q", i+1, ErrFiles, line)
+		}
+		if _, ok := t.ranks[pair{left, right}]; !ok {
+			t.ranks[pair{left, right}] = len(t.ranks)
+		}
+	}
+	if id, ok := t.ids[unknown]; ok {
+		t.unknown = id
+	}
+	return t, nil
+}
+
+// ID of a token as vocab.json writes it.
+func (t *ByteLevel) ID(token string) (int, bool) {
+	id, ok := t.ids[token]
+	return id, ok
+}
+
+// Encode gives the ids of a text, without special tokens.
+func (t *ByteLevel) Encode(text string) []int {
+	var ids []int
+	for _, word := range split(text) {
+		var spelled strings.Builder
+		for i := range len(word) {
+			spelled.WriteRune(alphabet[word[i]])
+		}
+		for _, token := range merge(spelled.String(), t.ranks) {
+			if id, ok := t.ids[token]; ok {
+				ids = append(ids, id)
+			} else if t.unknown >= 0 {
+				ids = append(ids, t.unknown)
+			}
+		}
+	}
+	return ids
+}
+
+// Decode joins tokens to text. Special tokens are kept as they are written, ids
+// outside the vocabulary dropped; bytes that do not make UTF-8 become U+FFFD.
+func (t *ByteLevel) Decode(ids []int) string {
+	var raw []byte
+	for _, id := range ids {
+		for _, r := range t.tokens[id] {
+			if b, ok := bytesOf[r]; ok {
+				raw = append(raw, b)
+			} else {
+				raw = utf8.AppendRune(raw, r)
+			}
+		}
+	}
+	return strings.ToValidUTF8(string(raw), "\uFFFD")
+}
