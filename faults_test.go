@@ -110,7 +110,7 @@ func TestAShortAllocationIsTriedAgain(t *testing.T) {
 	short := 2
 	s.runtime.Intercept(func(_ context.Context, _ string, run func() error) error {
 		if short--; short >= 0 {
-			return errors.New("Failed to allocate memory for requested buffer of size 1") //nolint:staticcheck // the engine's own words
+			return errors.New("Failed to allocate memory for requested buffer of size 1")
 		}
 		return run()
 	})

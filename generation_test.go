@@ -12,8 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// generate posts a request and gives the whole answer.
-func (s *server) generate(t *testing.T, body string, headers ...string) (*http.Response, []byte) {
+// generated is a whole answer.
+type generated struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// generate posts a request.
+func (s *server) generate(t *testing.T, body string, headers ...string) (generated, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations", strings.NewReader(body))
 	require.NoError(t, err)
@@ -27,7 +33,7 @@ func (s *server) generate(t *testing.T, body string, headers ...string) (*http.R
 	var answer bytes.Buffer
 	_, err = answer.ReadFrom(response.Body)
 	require.NoError(t, err)
-	return response, answer.Bytes()
+	return generated{response.StatusCode, response.Header}, answer.Bytes()
 }
 
 func TestSoundFromWords(t *testing.T) {

@@ -126,6 +126,6 @@ func (e *eventWriter) send(event transcriptEvent) {
 
 // end tells that no event follows.
 func (e *eventWriter) end() {
-	fmt.Fprint(e.w, "data: [DONE]\n\n")
+	fmt.Fprintln(e.w, "data: [DONE]\n")
 	_ = e.control.Flush()
 }

@@ -82,7 +82,6 @@ type heard struct {
 	services.DiscardSink
 	words    []services.Word
 	progress []float64
-	yields   int
 }
 
 func (h *heard) Progress(fraction float64, _ string) { h.progress = append(h.progress, fraction) }
