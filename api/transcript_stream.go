@@ -126,6 +126,6 @@ func (e *eventWriter) send(event transcriptEvent) {
 
 // end tells that no event follows.
 func (e *eventWriter) end() {
-	fmt.Fprintln(e.w, "data: [DONE]\n")
+	fmt.Fprintf(e.w, "data: [DONE]\n\n")
 	_ = e.control.Flush()
 }
