@@ -95,3 +95,40 @@ func checks(list []hardening.Check) []gen.HealthCheck {
 	}
 	return shown
 }
+
+// resourcesView tells the memory budget's books.
+func (s *system) resourcesView() gen.Resources {
+	usage, budget := s.memory.Usage(), s.memory.Budget()
+	view := gen.Resources{
+		BudgetBytes: int64(usage.Budget), Bound: budget.Bound, LeasedBytes: int64(usage.Leased),
+		RetainedBytes: int64(usage.Retained), ModelBytes: int64(usage.Resident),
+		Resources: []gen.Resource{}, Services: []gen.ServiceUse{},
+		Cleanups: gen.Cleanups{Runs: int64(usage.Cleanups.Runs), Models: int64(usage.Cleanups.Models), Bytes: int64(usage.Cleanups.Bytes)},
+	}
+	if last := usage.Cleanups.Last; !last.IsZero() {
+		view.Cleanups.Last = &last
+	}
+	for _, r := range s.memory.Inventory() {
+		resource := gen.Resource{
+			Id: r.ID, Type: r.Type, Service: r.Service, Name: r.Name, Bytes: int64(r.Bytes), RetainedBytes: int64(r.Retained),
+			Status: gen.ResourceStatus(r.Status), Created: r.Created, LastUsed: r.LastUsed,
+		}
+		if r.Problem != "" {
+			resource.Problem = &r.Problem
+		}
+		view.Resources = append(view.Resources, resource)
+	}
+	for _, u := range usage.Services {
+		use := gen.ServiceUse{
+			Name: u.Name, MaxBytes: int64(u.Limit.MaxMemory), LeasedBytes: int64(u.Leased), ModelBytes: int64(u.Resident),
+			Running: u.Running, Waiting: u.Waiting, Models: []gen.ModelPrediction{},
+		}
+		for _, m := range u.Models {
+			use.Models = append(use.Models, gen.ModelPrediction{
+				Name: m.Name, PredictedBytes: int64(m.Predicted), ObservedBytes: int64(m.Observed), Correction: m.Correction,
+			})
+		}
+		view.Services = append(view.Services, use)
+	}
+	return view
+}

@@ -50,7 +50,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 		return err
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView,
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, SpoolDir: spool, Log: log,

@@ -51,6 +51,8 @@ type Dependencies struct {
 	Executor Executor
 	Services Services
 	Health   func() HealthView
+	// Resources tells the memory budget's books.
+	Resources func() gen.Resources
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -31,19 +32,26 @@ func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		for _, status := range entry.Service.Status().Models {
-			m := gen.Model{
-				Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
-				Service: entry.Describe().Name, State: string(status.State), LoadedBytes: int64(status.Bytes),
-			}
-			if !status.Created.IsZero() {
-				m.Created = status.Created.Unix()
-			}
-			if status.Problem != "" {
-				m.Problem = &status.Problem
-			}
-			models = append(models, m)
+		models = append(models, modelsOf(entry)...)
+	}
+	return models
+}
+
+// modelsOf lists what one service can use.
+func modelsOf(entry *orchestrator.Registration) []gen.Model {
+	models := []gen.Model{}
+	for _, status := range entry.Service.Status().Models {
+		m := gen.Model{
+			Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
+			Service: entry.Describe().Name, State: string(status.State), LoadedBytes: int64(status.Bytes),
 		}
+		if !status.Created.IsZero() {
+			m.Created = status.Created.Unix()
+		}
+		if status.Problem != "" {
+			m.Problem = &status.Problem
+		}
+		models = append(models, m)
 	}
 	return models
 }

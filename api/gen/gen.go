@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -186,6 +187,48 @@ const (
 func (e ModelListObject) Valid() bool {
 	switch e {
 	case ModelListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResourceStatus.
+const (
+	ResourceStatusBusy        ResourceStatus = "busy"
+	ResourceStatusReady       ResourceStatus = "ready"
+	ResourceStatusUnavailable ResourceStatus = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the ResourceStatus enum.
+func (e ResourceStatus) Valid() bool {
+	switch e {
+	case ResourceStatusBusy:
+		return true
+	case ResourceStatusReady:
+		return true
+	case ResourceStatusUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ServiceBreaker.
+const (
+	ServiceBreakerClosed   ServiceBreaker = "closed"
+	ServiceBreakerHalfOpen ServiceBreaker = "half-open"
+	ServiceBreakerOpen     ServiceBreaker = "open"
+)
+
+// Valid indicates whether the value is a known member of the ServiceBreaker enum.
+func (e ServiceBreaker) Valid() bool {
+	switch e {
+	case ServiceBreakerClosed:
+		return true
+	case ServiceBreakerHalfOpen:
+		return true
+	case ServiceBreakerOpen:
 		return true
 	default:
 		return false
@@ -390,6 +433,53 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for ChangeBreakerParamsAction.
+const (
+	ChangeBreakerParamsActionOpen  ChangeBreakerParamsAction = "open"
+	ChangeBreakerParamsActionReset ChangeBreakerParamsAction = "reset"
+)
+
+// Valid indicates whether the value is a known member of the ChangeBreakerParamsAction enum.
+func (e ChangeBreakerParamsAction) Valid() bool {
+	switch e {
+	case ChangeBreakerParamsActionOpen:
+		return true
+	case ChangeBreakerParamsActionReset:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangeServiceParamsAction.
+const (
+	ChangeServiceParamsActionLoad    ChangeServiceParamsAction = "load"
+	ChangeServiceParamsActionRestart ChangeServiceParamsAction = "restart"
+	ChangeServiceParamsActionUnload  ChangeServiceParamsAction = "unload"
+)
+
+// Valid indicates whether the value is a known member of the ChangeServiceParamsAction enum.
+func (e ChangeServiceParamsAction) Valid() bool {
+	switch e {
+	case ChangeServiceParamsActionLoad:
+		return true
+	case ChangeServiceParamsActionRestart:
+		return true
+	case ChangeServiceParamsActionUnload:
+		return true
+	default:
+		return false
+	}
+}
+
+// Cleanups What the unloading of idle models has done.
+type Cleanups struct {
+	Bytes  int64      `json:"bytes"`
+	Last   *time.Time `json:"last,omitempty"`
+	Models int64      `json:"models"`
+	Runs   int64      `json:"runs"`
+}
+
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
 	// BitDepth Bits of an integer sample, or 32-bit float. FLAC has 16 and 24.
@@ -537,6 +627,14 @@ type ModelList struct {
 // ModelListObject defines model for ModelList.Object.
 type ModelListObject string
 
+// ModelPrediction defines model for ModelPrediction.
+type ModelPrediction struct {
+	Correction     float64 `json:"correction"`
+	Name           string  `json:"name"`
+	ObservedBytes  int64   `json:"observed_bytes"`
+	PredictedBytes int64   `json:"predicted_bytes"`
+}
+
 // OpenAIError defines model for OpenAIError.
 type OpenAIError struct {
 	Error struct {
@@ -569,6 +667,53 @@ type Readiness struct {
 	Reasons []string `json:"reasons"`
 }
 
+// Resource defines model for Resource.
+type Resource struct {
+	Bytes         int64          `json:"bytes"`
+	Created       time.Time      `json:"created"`
+	Id            string         `json:"id"`
+	LastUsed      time.Time      `json:"last_used"`
+	Name          string         `json:"name"`
+	Problem       *string        `json:"problem,omitempty"`
+	RetainedBytes int64          `json:"retained_bytes"`
+	Service       string         `json:"service"`
+	Status        ResourceStatus `json:"status"`
+	Type          string         `json:"type"`
+}
+
+// ResourceStatus defines model for Resource.Status.
+type ResourceStatus string
+
+// Resources defines model for Resources.
+type Resources struct {
+	// Bound What decided the budget: maxMemory, cgroup or machine.
+	Bound       string `json:"bound"`
+	BudgetBytes int64  `json:"budget_bytes"`
+
+	// Cleanups What the unloading of idle models has done.
+	Cleanups    Cleanups   `json:"cleanups"`
+	LeasedBytes int64      `json:"leased_bytes"`
+	ModelBytes  int64      `json:"model_bytes"`
+	Resources   []Resource `json:"resources"`
+
+	// RetainedBytes Kept by the engine for the next runs of loaded models.
+	RetainedBytes int64        `json:"retained_bytes"`
+	Services      []ServiceUse `json:"services"`
+}
+
+// Run defines model for Run.
+type Run struct {
+	Model    *string `json:"model,omitempty"`
+	Name     string  `json:"name"`
+	Progress float64 `json:"progress"`
+
+	// Progressed The latest sign of life.
+	Progressed time.Time `json:"progressed"`
+	Stage      *string   `json:"stage,omitempty"`
+	Started    time.Time `json:"started"`
+	Task       string    `json:"task"`
+}
+
 // Segment defines model for Segment.
 type Segment struct {
 	End   float64 `json:"end"`
@@ -576,6 +721,24 @@ type Segment struct {
 	Start float64 `json:"start"`
 	Text  string  `json:"text"`
 }
+
+// Service defines model for Service.
+type Service struct {
+	Breaker      ServiceBreaker `json:"breaker"`
+	DefaultModel *string        `json:"default_model,omitempty"`
+	Events       []Transition   `json:"events"`
+	LastError    *string        `json:"last_error,omitempty"`
+	Models       []Model        `json:"models"`
+	Name         string         `json:"name"`
+	Runs         []Run          `json:"runs"`
+	Since        time.Time      `json:"since"`
+	State        string         `json:"state"`
+	Summary      string         `json:"summary"`
+	Tasks        []TaskKind     `json:"tasks"`
+}
+
+// ServiceBreaker defines model for Service.Breaker.
+type ServiceBreaker string
 
 // ServiceHealth defines model for ServiceHealth.
 type ServiceHealth struct {
@@ -596,10 +759,36 @@ type ServiceHealth struct {
 // ServiceHealthState defines model for ServiceHealth.State.
 type ServiceHealthState string
 
+// ServiceList defines model for ServiceList.
+type ServiceList struct {
+	Data []Service `json:"data"`
+}
+
+// ServiceUse defines model for ServiceUse.
+type ServiceUse struct {
+	LeasedBytes int64 `json:"leased_bytes"`
+	MaxBytes    int64 `json:"max_bytes"`
+	ModelBytes  int64 `json:"model_bytes"`
+
+	// Models How well the runs of each model are predicted.
+	Models  []ModelPrediction `json:"models"`
+	Name    string            `json:"name"`
+	Running int               `json:"running"`
+	Waiting int               `json:"waiting"`
+}
+
 // TaskCounts defines model for TaskCounts.
 type TaskCounts struct {
 	Running int `json:"running"`
 	Waiting int `json:"waiting"`
+}
+
+// TaskKind defines model for TaskKind.
+type TaskKind struct {
+	Name string `json:"name"`
+
+	// ParamsSchema The JSON Schema of the task's parameters.
+	ParamsSchema map[string]interface{} `json:"params_schema"`
 }
 
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
@@ -654,6 +843,14 @@ type TranscriptionRequestResponseFormat string
 // TranscriptionRequestTimestampGranularities defines model for TranscriptionRequest.TimestampGranularities.
 type TranscriptionRequestTimestampGranularities string
 
+// Transition defines model for Transition.
+type Transition struct {
+	At    time.Time `json:"at"`
+	Cause string    `json:"cause"`
+	From  string    `json:"from"`
+	To    string    `json:"to"`
+}
+
 // VerboseTranscription defines model for VerboseTranscription.
 type VerboseTranscription struct {
 	// Duration Seconds of audio.
@@ -694,6 +891,9 @@ type Word struct {
 // Priority defines model for Priority.
 type Priority string
 
+// ServiceName defines model for ServiceName.
+type ServiceName = string
+
 // OpenAIErrorRetry defines model for OpenAIErrorRetry.
 type OpenAIErrorRetry = OpenAIError
 
@@ -731,6 +931,18 @@ type CreateTranscriptionParamsGrymPriority string
 type CreateTranscription200JSONResponseBody struct {
 	union json.RawMessage
 }
+
+// ChangeBreakerParamsAction defines parameters for ChangeBreaker.
+type ChangeBreakerParamsAction string
+
+// ChangeServiceParams defines parameters for ChangeService.
+type ChangeServiceParams struct {
+	// Model The model to load or unload; left out for the whole service.
+	Model *string `form:"model,omitempty" json:"model,omitempty"`
+}
+
+// ChangeServiceParamsAction defines parameters for ChangeService.
+type ChangeServiceParamsAction string
 
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
@@ -838,6 +1050,21 @@ type ServerInterface interface {
 	// GetModel Describe one model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
+	// GetResources What holds memory, and how well it was predicted
+	// (GET /v1/resources)
+	GetResources(w http.ResponseWriter, r *http.Request)
+	// ListServices List the services
+	// (GET /v1/services)
+	ListServices(w http.ResponseWriter, r *http.Request)
+	// GetService Describe one service
+	// (GET /v1/services/{service})
+	GetService(w http.ResponseWriter, r *http.Request, service ServiceName)
+	// ChangeBreaker Close or open a service's circuit breaker
+	// (POST /v1/services/{service}/breaker/{action})
+	ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction)
+	// ChangeService Load, unload or restart a service
+	// (POST /v1/services/{service}/{action})
+	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
@@ -910,6 +1137,36 @@ func (_ Unimplemented) ListModels(w http.ResponseWriter, r *http.Request) {
 // GetModel Describe one model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetResources What holds memory, and how well it was predicted
+// (GET /v1/resources)
+func (_ Unimplemented) GetResources(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListServices List the services
+// (GET /v1/services)
+func (_ Unimplemented) ListServices(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetService Describe one service
+// (GET /v1/services/{service})
+func (_ Unimplemented) GetService(w http.ResponseWriter, r *http.Request, service ServiceName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangeBreaker Close or open a service's circuit breaker
+// (POST /v1/services/{service}/breaker/{action})
+func (_ Unimplemented) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangeService Load, unload or restart a service
+// (POST /v1/services/{service}/{action})
+func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1187,6 +1444,146 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// GetResources operation middleware
+func (siw *ServerInterfaceWrapper) GetResources(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetResources(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListServices operation middleware
+func (siw *ServerInterfaceWrapper) ListServices(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListServices(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetService operation middleware
+func (siw *ServerInterfaceWrapper) GetService(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "service" -------------
+	var service ServiceName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service", chi.URLParam(r, "service"), &service, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetService(w, r, service)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeBreaker operation middleware
+func (siw *ServerInterfaceWrapper) ChangeBreaker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "service" -------------
+	var service ServiceName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service", chi.URLParam(r, "service"), &service, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "action" -------------
+	var action ChangeBreakerParamsAction
+
+	err = runtime.BindStyledParameterWithOptions("simple", "action", chi.URLParam(r, "action"), &action, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeBreaker(w, r, service, action)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeService operation middleware
+func (siw *ServerInterfaceWrapper) ChangeService(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "service" -------------
+	var service ServiceName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service", chi.URLParam(r, "service"), &service, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "action" -------------
+	var action ChangeServiceParamsAction
+
+	err = runtime.BindStyledParameterWithOptions("simple", "action", chi.URLParam(r, "action"), &action, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeServiceParams
+
+	// ------------- Optional query parameter "model" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", r.URL.Query(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "model"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeService(w, r, service, action, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetVersion operation middleware
 func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Request) {
 
@@ -1328,6 +1725,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models/{model}", wrapper.GetModel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/services", wrapper.ListServices)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/services/{service}", wrapper.GetService)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/services/{service}/{action}", wrapper.ChangeService)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/services/{service}/breaker/{action}", wrapper.ChangeBreaker)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/resources", wrapper.GetResources)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/livez", wrapper.GetLiveness)
@@ -2691,6 +3103,504 @@ func (response GetModel500JSONResponse) VisitGetModelResponse(w http.ResponseWri
 	return err
 }
 
+type GetResourcesRequestObject struct {
+}
+
+type GetResourcesResponseObject interface {
+	VisitGetResourcesResponse(w http.ResponseWriter) error
+}
+
+type GetResources200JSONResponse Resources
+
+func (response GetResources200JSONResponse) VisitGetResourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetResources500ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetResources500ApplicationProblemPlusJSONResponse) VisitGetResourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListServicesRequestObject struct {
+}
+
+type ListServicesResponseObject interface {
+	VisitListServicesResponse(w http.ResponseWriter) error
+}
+
+type ListServices200JSONResponse ServiceList
+
+func (response ListServices200JSONResponse) VisitListServicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListServices500ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListServices500ApplicationProblemPlusJSONResponse) VisitListServicesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetServiceRequestObject struct {
+	Service ServiceName `json:"service"`
+}
+
+type GetServiceResponseObject interface {
+	VisitGetServiceResponse(w http.ResponseWriter) error
+}
+
+type GetService200JSONResponse Service
+
+func (response GetService200JSONResponse) VisitGetServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetService400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetService400ApplicationProblemPlusJSONResponse) VisitGetServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetService404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetService404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetService404ResponseHeaders
+}
+
+func (response GetService404ApplicationProblemPlusJSONResponse) VisitGetServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetService500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetService500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetService500ResponseHeaders
+}
+
+func (response GetService500ApplicationProblemPlusJSONResponse) VisitGetServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreakerRequestObject struct {
+	Service ServiceName               `json:"service"`
+	Action  ChangeBreakerParamsAction `json:"action"`
+}
+
+type ChangeBreakerResponseObject interface {
+	VisitChangeBreakerResponse(w http.ResponseWriter) error
+}
+
+type ChangeBreaker200JSONResponse Service
+
+func (response ChangeBreaker200JSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeBreaker400ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeBreaker403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeBreaker403ResponseHeaders
+}
+
+func (response ChangeBreaker403ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeBreaker404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeBreaker404ResponseHeaders
+}
+
+func (response ChangeBreaker404ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeBreaker429ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeBreaker500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeBreaker500ResponseHeaders
+}
+
+func (response ChangeBreaker500ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangeBreaker503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeBreaker503ResponseHeaders
+}
+
+func (response ChangeBreaker503ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeServiceRequestObject struct {
+	Service ServiceName               `json:"service"`
+	Action  ChangeServiceParamsAction `json:"action"`
+	Params  ChangeServiceParams
+}
+
+type ChangeServiceResponseObject interface {
+	VisitChangeServiceResponse(w http.ResponseWriter) error
+}
+
+type ChangeService200JSONResponse Service
+
+func (response ChangeService200JSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeService400ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeService403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeService403ResponseHeaders
+}
+
+func (response ChangeService403ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeService404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeService404ResponseHeaders
+}
+
+func (response ChangeService404ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeService429ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeService500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeService500ResponseHeaders
+}
+
+func (response ChangeService500ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeService503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangeService503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeService503ResponseHeaders
+}
+
+func (response ChangeService503ApplicationProblemPlusJSONResponse) VisitChangeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetVersionRequestObject struct {
 }
 
@@ -2766,6 +3676,21 @@ type StrictServerInterface interface {
 	// GetModel Describe one model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// GetResources What holds memory, and how well it was predicted
+	// (GET /v1/resources)
+	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
+	// ListServices List the services
+	// (GET /v1/services)
+	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
+	// GetService Describe one service
+	// (GET /v1/services/{service})
+	GetService(ctx context.Context, request GetServiceRequestObject) (GetServiceResponseObject, error)
+	// ChangeBreaker Close or open a service's circuit breaker
+	// (POST /v1/services/{service}/breaker/{action})
+	ChangeBreaker(ctx context.Context, request ChangeBreakerRequestObject) (ChangeBreakerResponseObject, error)
+	// ChangeService Load, unload or restart a service
+	// (POST /v1/services/{service}/{action})
+	ChangeService(ctx context.Context, request ChangeServiceRequestObject) (ChangeServiceResponseObject, error)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -3098,6 +4023,135 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetResources operation middleware
+func (sh *strictHandler) GetResources(w http.ResponseWriter, r *http.Request) {
+	var request GetResourcesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetResources(ctx, request.(GetResourcesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetResources")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetResourcesResponseObject); ok {
+		if err := validResponse.VisitGetResourcesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListServices operation middleware
+func (sh *strictHandler) ListServices(w http.ResponseWriter, r *http.Request) {
+	var request ListServicesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListServices(ctx, request.(ListServicesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListServices")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListServicesResponseObject); ok {
+		if err := validResponse.VisitListServicesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetService operation middleware
+func (sh *strictHandler) GetService(w http.ResponseWriter, r *http.Request, service ServiceName) {
+	var request GetServiceRequestObject
+
+	request.Service = service
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetService(ctx, request.(GetServiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetService")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetServiceResponseObject); ok {
+		if err := validResponse.VisitGetServiceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangeBreaker operation middleware
+func (sh *strictHandler) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction) {
+	var request ChangeBreakerRequestObject
+
+	request.Service = service
+	request.Action = action
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeBreaker(ctx, request.(ChangeBreakerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeBreaker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangeBreakerResponseObject); ok {
+		if err := validResponse.VisitChangeBreakerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangeService operation middleware
+func (sh *strictHandler) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
+	var request ChangeServiceRequestObject
+
+	request.Service = service
+	request.Action = action
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeService(ctx, request.(ChangeServiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeService")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangeServiceResponseObject); ok {
+		if err := validResponse.VisitChangeServiceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

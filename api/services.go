@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ListServices implements gen.StrictServerInterface.
+func (h *handlers) ListServices(context.Context, gen.ListServicesRequestObject) (gen.ListServicesResponseObject, error) {
+	list := gen.ServiceList{Data: []gen.Service{}}
+	for _, entry := range h.Services.List() {
+		list.Data = append(list.Data, h.describe(entry))
+	}
+	return gen.ListServices200JSONResponse(list), nil
+}
+
+// GetService implements gen.StrictServerInterface.
+func (h *handlers) GetService(_ context.Context, request gen.GetServiceRequestObject) (gen.GetServiceResponseObject, error) {
+	entry, err := h.Services.Lookup(request.Service)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetService200JSONResponse(h.describe(entry)), nil
+}
+
+// ChangeService implements gen.StrictServerInterface.
+func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceRequestObject) (gen.ChangeServiceResponseObject, error) {
+	entry, err := h.manage(request.Service)
+	if err != nil {
+		return nil, err
+	}
+	model := value(request.Params.Model)
+	switch request.Action {
+	case gen.ChangeServiceParamsActionLoad:
+		err = entry.Load(ctx, model)
+	case gen.ChangeServiceParamsActionUnload:
+		err = entry.Unload(ctx, model)
+	case gen.ChangeServiceParamsActionRestart:
+		if model != "" {
+			return nil, services.Invalidf("model", "goes with load and unload; a service restarts as a whole")
+		}
+		err = entry.Restart(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return gen.ChangeService200JSONResponse(h.describe(entry)), nil
+}
+
+// ChangeBreaker implements gen.StrictServerInterface.
+func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerRequestObject) (gen.ChangeBreakerResponseObject, error) {
+	entry, err := h.manage(request.Service)
+	if err != nil {
+		return nil, err
+	}
+	if request.Action == gen.ChangeBreakerParamsActionReset {
+		entry.Guard.Reset()
+	} else {
+		entry.Guard.Trip()
+	}
+	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil
+}
+
+// manage finds a service that is to be changed. Without keys only the loopback
+// interface may do that.
+func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
+	if host, _, err := net.SplitHostPort(h.cfg.Listen); err != nil || !isLoopback(host) {
+		return nil, &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "services are changed only where the server listens on the loopback interface, because it asks for no keys"}
+	}
+	return h.Services.Lookup(name)
+}
+
+// describe is all that there is to tell of a service.
+func (h *handlers) describe(entry *orchestrator.Registration) gen.Service {
+	d, status := entry.Describe(), entry.Status()
+	s := gen.Service{
+		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
+		Breaker: gen.ServiceBreaker(entry.Guard.State()),
+		Models:  modelsOf(entry), Runs: []gen.Run{}, Events: []gen.Transition{},
+	}
+	if d.DefaultModel != "" {
+		s.DefaultModel = &d.DefaultModel
+	}
+	if status.LastError != "" {
+		s.LastError = &status.LastError
+	}
+	for _, task := range d.Tasks {
+		var schema map[string]any
+		if err := json.Unmarshal(task.ParamsSchema, &schema); err != nil {
+			h.Log.Error("a task's schema is no JSON", "service", d.Name, "task", task.Name, "error", fmt.Sprint(err))
+		}
+		s.Tasks = append(s.Tasks, gen.TaskKind{Name: task.Name, ParamsSchema: schema})
+	}
+	for _, run := range entry.Runs() {
+		s.Runs = append(s.Runs, gen.Run{
+			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started, Progressed: run.Progressed,
+		})
+	}
+	for _, step := range entry.Events() {
+		s.Events = append(s.Events, gen.Transition{From: string(step.From), To: string(step.To), Cause: step.Cause, At: step.At})
+	}
+	return s
+}
+
+// GetResources implements gen.StrictServerInterface.
+func (h *handlers) GetResources(context.Context, gen.GetResourcesRequestObject) (gen.GetResourcesResponseObject, error) {
+	return gen.GetResources200JSONResponse(h.Resources()), nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// post sends a request without a body.
+func (s *server) post(t *testing.T, path string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, http.NoBody)
+	require.NoError(t, err)
+	return do(t, request)
+}
+
+func TestServicesAreManaged(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status, body := s.get(t, "/v1/services")
+	require.Equal(t, http.StatusOK, status, body)
+	for _, name := range []string{"audioProcessor", "wav2vec2", "audioldm"} {
+		require.Contains(t, body, `"name":"`+name+`"`)
+	}
+	var service struct {
+		State, Breaker string
+		Tasks          []struct {
+			Name   string
+			Schema map[string]any `json:"params_schema"`
+		}
+		Models []struct {
+			ID    string
+			State string
+		}
+		Events []struct{ To string }
+	}
+	load := func(status int, body string) {
+		require.Equal(t, http.StatusOK, status, body)
+		require.NoError(t, json.Unmarshal([]byte(body), &service), body)
+	}
+	load(s.get(t, "/v1/services/audioldm"))
+	require.Equal(t, "registered closed", service.State+" "+service.Breaker)
+	require.Equal(t, "generate", service.Tasks[0].Name)
+	require.Contains(t, service.Tasks[0].Schema["properties"], "prompt")
+
+	load(s.post(t, "/v1/services/audioldm/load"))
+	require.Equal(t, "ready", service.State)
+	require.Equal(t, "ready", service.Models[0].State)
+	_, body = s.get(t, "/v1/resources")
+	require.Contains(t, body, `"id":"audioldm/audioldm-tiny"`)
+	load(s.post(t, "/v1/services/audioldm/unload?model=audioldm-tiny"))
+	require.Equal(t, "ready registered", service.State+" "+service.Models[0].State)
+	load(s.post(t, "/v1/services/audioldm/unload"))
+	require.Equal(t, "registered", service.State)
+	_, body = s.get(t, "/v1/resources")
+	require.NotContains(t, body, `"id":"audioldm/audioldm-tiny"`)
+
+	load(s.post(t, "/v1/services/wav2vec2/restart"))
+	require.Equal(t, "ready", service.State)
+	var life []string
+	for _, step := range service.Events {
+		life = append(life, step.To)
+	}
+	require.Equal(t, "initializing ready recovering ready", strings.Join(life, " "))
+	status, body = s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusOK, status, body)
+}
+
+func TestAnOperatorsBreaker(t *testing.T) {
+	t.Parallel()
+	// With recovery it would be brought back at once.
+	settings := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(settings, []byte("systemHardening: {errorRecovery: {enabled: false}}\n"), 0o600))
+	s := start(t, "--config", settings)
+	status, body := s.post(t, "/v1/services/wav2vec2/breaker/open")
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"breaker":"open"`)
+	status, body = s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusServiceUnavailable, status, body)
+	status, body = s.post(t, "/v1/services/wav2vec2/breaker/reset")
+	require.Equal(t, http.StatusOK, status, body)
+	require.Contains(t, body, `"state":"ready"`)
+	status, body = s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusOK, status, body)
+}
+
+func TestWrongManagementIsExplained(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for path, want := range map[string]int{
+		"/v1/services/nobody/load":                     http.StatusNotFound,
+		"/v1/services/wav2vec2/explode":                http.StatusBadRequest,
+		"/v1/services/wav2vec2/load?model=nope":        http.StatusNotFound,
+		"/v1/services/audioProcessor/load?model=x":     http.StatusBadRequest,
+		"/v1/services/wav2vec2/restart?model=whatever": http.StatusBadRequest,
+	} {
+		status, body := s.post(t, path)
+		require.Equal(t, want, status, "%s: %s", path, body)
+	}
+	open := start(t, "--listen", "0.0.0.0:0")
+	status, body := open.post(t, "/v1/services/wav2vec2/restart")
+	require.Equal(t, http.StatusForbidden, status, body)
+	require.Contains(t, body, "loopback")
+}
