@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,4 +68,40 @@ func TestLongAudioInEveryFormat(t *testing.T) {
 		deltas.WriteString(strings.TrimSuffix(rest, `"}`))
 	}
 	require.Equal(t, want, deltas.String(), "the pieces are the whole")
+}
+
+// TestShortClipsGoBetweenTheWindowsOfLongOnes has one run slot and several long
+// recordings: each gives the slot away between windows, and nobody is refused.
+func TestShortClipsGoBetweenTheWindowsOfLongOnes(t *testing.T) {
+	t.Parallel()
+	settings := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(settings, []byte("services: {wav2vec2: {runs: 1}}\n"), 0o600))
+	s := start(t, "--config", settings)
+	long, _ := minute(t)
+	short := clip(t, "clip09.wav")
+	var requests sync.WaitGroup
+	ended := make(chan string, 64)
+	send := func(name string, audio []byte) {
+		requests.Go(func() {
+			status, body := s.transcribe(t, audio, "response_format", "text")
+			if status != http.StatusOK {
+				t.Errorf("%s: %d %s", name, status, body)
+			}
+			ended <- name
+		})
+	}
+	for range 3 {
+		send("long", long)
+	}
+	for range 12 {
+		send("short", short)
+	}
+	requests.Wait()
+	close(ended)
+	var order []string
+	for name := range ended {
+		order = append(order, name)
+	}
+	require.Len(t, order, 15)
+	require.Equal(t, "long", order[len(order)-1], "the short ones overtake: %v", order)
 }

@@ -89,7 +89,10 @@ func (s *system) registerServices(spool string) {
 func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs int) {
 	name := service.Describe().Name
 	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
-	guard := hardening.NewGuard(name, runs, s.cfg.Hardening, s.guards, s.log)
+	// A task that has given its run slot away for a while is still inside the
+	// guard, and as many may be as can wait.
+	inside := runs + s.cfg.SystemHardening.ResourceManagement.QueueLimit
+	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
 	patient := subject{s.registry.Register(service, guard), s}
 	s.recovery.Watch(patient, guard, limits.Recoverable)
 	s.monitor.Watch(patient)

@@ -38,9 +38,10 @@ type Guard struct {
 	changed atomic.Pointer[func(state string)]
 }
 
-// NewGuard builds the guard of a service that runs so many calls at once. The
-// configuration must be valid.
-func NewGuard(service string, runs int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
+// NewGuard builds the guard of a service with so many calls inside at once: those
+// that run, and those that gave their run slot away for a while. The configuration
+// must be valid.
+func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
 	g := &Guard{service: service, cfg: cfg, log: log}
 	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
 		metrics.breakerChanged(service, to)
@@ -57,7 +58,7 @@ func NewGuard(service string, runs int, cfg Config, metrics *GuardMetrics, log *
 		WithJitterFactor(0.1).
 		OnRetry(func(failsafe.ExecutionEvent[any]) { metrics.retries.WithLabelValues(service).Inc() }).
 		Build()
-	g.executor = failsafe.With[any](bulkhead.New[any](uint(runs)), retry, g.breaker, timeout.New[any](cfg.Timeout))
+	g.executor = failsafe.With[any](bulkhead.New[any](uint(inside)), retry, g.breaker, timeout.New[any](cfg.Timeout))
 	metrics.watch(service)
 	return g
 }
