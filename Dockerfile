@@ -1,5 +1,5 @@
-# The server asks for no key yet, and inside a container it has to listen beyond
-# loopback. So publish its port to the host's loopback interface only:
+# Beyond loopback, where a container has to listen, the server asks for API keys.
+# The first start makes one with every right and prints it once (docker logs):
 #   docker build -t grym-synth .
 #   docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
 

@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
+	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/command"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/version"
@@ -28,6 +30,9 @@ Usage:
   grym-synth [serve]              serve until SIGTERM or SIGINT
   grym-synth transcribe FILE...   print the words in files (--model NAME)
   grym-synth config               print every setting in force (--origins: and where it is from)
+  grym-synth keys create          make an API key and print it (--scopes use,read,admin --expires 720h)
+  grym-synth keys list            show what keys there are
+  grym-synth keys revoke ID       end a key; a running server needs no restart
   grym-synth healthcheck          exit 0 if the server at api.listen is ready
   grym-synth version              print the version
 
@@ -70,10 +75,13 @@ type options struct {
 	files   []string
 	model   string
 	origins bool
+	// scopes and expires are of a new key.
+	scopes  string
+	expires time.Duration
 	source  config.Source
 }
 
-var commands = []string{"serve", "transcribe", "config", "healthcheck", "version"}
+var commands = []string{"serve", "transcribe", "config", "keys", "healthcheck", "version"}
 
 func parse(args []string) (options, error) {
 	o := options{command: "serve", source: config.Source{Environ: config.Environ(), Flags: make(map[string]string)}}
@@ -89,6 +97,8 @@ func parse(args []string) (options, error) {
 	flags.Func("listen", "", func(v string) error { o.source.Flags["api.listen"] = v; return nil })
 	flags.Func("data-dir", "", func(v string) error { o.source.Flags["dataDir"] = v; return nil })
 	flags.StringVar(&o.model, "model", "", "")
+	flags.StringVar(&o.scopes, "scopes", "use", "")
+	flags.DurationVar(&o.expires, "expires", 0, "")
 	flags.BoolVar(&o.origins, "origins", false, "")
 	// Flags may stand before and behind the files.
 	for {
@@ -106,7 +116,10 @@ func parse(args []string) (options, error) {
 	if o.command == "transcribe" && len(o.files) == 0 {
 		return o, &usageError{"transcribe needs a file"}
 	}
-	if o.command != "transcribe" && len(o.files) > 0 {
+	if o.command == "keys" && len(o.files) == 0 {
+		return o, &usageError{"keys needs create, list or revoke"}
+	}
+	if o.command != "transcribe" && o.command != "keys" && len(o.files) > 0 {
 		return o, &usageError{fmt.Sprintf("%s takes no argument, got %q", o.command, o.files[0])}
 	}
 	return o, nil
@@ -135,6 +148,8 @@ func run(ctx context.Context, stop func(), args []string, stdout, stderr *os.Fil
 			return cfg.WriteOrigins(stdout)
 		}
 		return cfg.WriteYAML(stdout)
+	case "keys":
+		return command.Keys(access.Open(cfg.DataDir), o.files, o.scopes, o.expires, stdout)
 	case "healthcheck":
 		return command.Healthcheck(ctx, cfg.API.Listen)
 	case "transcribe":

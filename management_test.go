@@ -102,7 +102,9 @@ func TestWrongManagementIsExplained(t *testing.T) {
 		status, body := s.post(t, path)
 		require.Equal(t, want, status, "%s: %s", path, body)
 	}
-	open := start(t, "--listen", "0.0.0.0:0")
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("auth: {mode: \"off\"}\n"), 0o600))
+	open := start(t, "--listen", "0.0.0.0:0", "--config", config)
 	status, body := open.post(t, "/v1/services/wav2vec2/restart")
 	require.Equal(t, http.StatusForbidden, status, body)
 	require.Contains(t, body, "loopback")

@@ -16,6 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/version"
@@ -49,7 +50,12 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 	if err != nil {
 		return err
 	}
+	keys, firstKey, err := keysFor(cfg, server.Addr(), log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
+		Keys: keys, OpenMetrics: cfg.Auth.OpenMetrics,
 		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
@@ -60,7 +66,9 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 	}
 	failed := server.Start(handler, log)
 	greet(stdout, server.Addr())
-	warnIfOpen(server.Addr(), log)
+	if firstKey != "" {
+		fmt.Fprintf(stdout, "The first API key, with every right, shown only now:\n%s\n", firstKey)
+	}
 	s.start(ctx, cfg.Readiness.Required, log)
 	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
 
@@ -85,10 +93,25 @@ func greet(out io.Writer, addr string) {
 	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
 }
 
-// warnIfOpen says so when anybody on the network can use the server.
-func warnIfOpen(addr string, log *slog.Logger) {
-	host, _, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && ip != nil && !ip.IsLoopback() {
-		log.Warn("the server asks for no key; put it behind something that does", "listen", addr)
+// keysFor gives the keys to ask for at an address, nil for none. Where a key is
+// needed and none exists, it makes the first one, for an admin.
+func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
+	loopback := false
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		ip := net.ParseIP(host)
+		loopback = ip != nil && ip.IsLoopback()
 	}
+	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback {
+		if !loopback {
+			log.Warn("auth.mode is off: anybody who reaches the address can use the server", "listen", addr)
+		}
+		return nil, "", nil
+	}
+	store := access.Open(cfg.DataDir)
+	known, err := store.List()
+	if err != nil || len(known) > 0 {
+		return store, "", err
+	}
+	_, text, err := store.Create([]access.Scope{access.ScopeAdmin}, 0)
+	return store, text, err
 }

@@ -53,6 +53,10 @@ type Dependencies struct {
 	Health   func() HealthView
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
+	// Keys are asked for by every route but the probes; nil asks for none.
+	Keys Keys
+	// OpenMetrics lets anybody read the metrics.
+	OpenMetrics bool
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -100,7 +104,7 @@ func openAIPath(path string) bool {
 // then what refuses, the cheapest first. Every error hook leads to one writer.
 func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
 	router := chi.NewRouter()
-	router.Use(withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.limitBody, withRequest)
+	router.Use(withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})

@@ -69,11 +69,11 @@ func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil
 }
 
-// manage finds a service that is to be changed. Without keys only the loopback
-// interface may do that.
+// manage finds a service that is to be changed. Where no keys are asked for, only
+// the loopback interface may do that.
 func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
-	if host, _, err := net.SplitHostPort(h.cfg.Listen); err != nil || !isLoopback(host) {
-		return nil, &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "services are changed only where the server listens on the loopback interface, because it asks for no keys"}
+	if host, _, err := net.SplitHostPort(h.cfg.Listen); h.Keys == nil && (err != nil || !isLoopback(host)) {
+		return nil, &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "services are changed only where the server listens on the loopback interface, or asks for keys; auth.mode is off"}
 	}
 	return h.Services.Lookup(name)
 }

@@ -27,13 +27,14 @@ var update = flag.Bool("update", false, "write dependencies.txt anew")
 // forbidden. Names are relative to the module, "." is main.
 var arrows = map[string][]string{
 	".":                          {"*"},
-	"api":                        {"api/gen", "api/problem", "orchestrator", "services"},
+	"api":                        {"api/gen", "api/problem", "internal/access", "orchestrator", "services"},
 	"api/gen":                    {},
 	"api/problem":                {"services"},
 	"hardening":                  {"services"},
+	"internal/access":            {},
 	"internal/arch":              {},
-	"internal/command":           {"services"},
-	"internal/config":            {"api", "hardening", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm"},
+	"internal/command":           {"internal/access", "services"},
+	"internal/config":            {"api", "hardening", "internal/access", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm"},
 	"internal/datadir":           {},
 	"internal/version":           {},
 	"models":                     {},

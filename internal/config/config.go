@@ -11,6 +11,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -31,6 +32,7 @@ type Config struct {
 	DataDir string `koanf:"dataDir"`
 
 	API             api.Config       `koanf:"api"`
+	Auth            access.Config    `koanf:"auth"`
 	Log             Log              `koanf:"log"`
 	Audio           audiofile.Config `koanf:"audio"`
 	Models          Models           `koanf:"models"`
@@ -131,6 +133,7 @@ func Default() Config {
 	return Config{
 		DataDir:   "data",
 		API:       api.DefaultConfig(),
+		Auth:      access.DefaultConfig(),
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
 		Audio:     audiofile.DefaultConfig(),
 		Readiness: Readiness{Required: []string{wav2vec2.Name}},
@@ -191,6 +194,7 @@ func (c Config) validate() []error {
 		}
 	}
 	section("api", c.API.Validate())
+	section("auth", c.Auth.Validate())
 	section("hardening", c.Hardening.Validate())
 	h := c.SystemHardening
 	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())

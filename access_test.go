@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestKeysReachAsFarAsTheirScopes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), program, append(append([]string{"keys"}, args...), "--data-dir", dir)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return strings.TrimSpace(string(out))
+	}
+	admin, use := keys("create", "--scopes", "admin"), keys("create", "--scopes", "use")
+	s := start(t, "--listen", "0.0.0.0:0", "--data-dir", dir)
+	s.url = "http://localhost" + s.url[strings.LastIndex(s.url, ":"):]
+	call := func(key, method, path string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, nil)
+		require.NoError(t, err)
+		if key != "" {
+			request.Header.Set("Authorization", "Bearer "+key)
+		}
+		return do(t, request)
+	}
+	for _, c := range []struct {
+		key, method, path string
+		want              int
+	}{
+		{"", "GET", "/livez", 200},
+		{"", "GET", "/readyz/audioProcessor", 200},
+		{"", "GET", "/metrics", 401},
+		{"", "GET", "/v1/models", 401},
+		{"", "GET", "/no/such/route", 401},
+		{"grym_00_11", "GET", "/v1/models", 401},
+		{use, "GET", "/v1/models", 200},
+		{use, "GET", "/metrics", 403},
+		{use, "GET", "/v1/resources", 403},
+		{use, "POST", "/v1/services/wav2vec2/restart", 403},
+		{admin, "GET", "/metrics", 200},
+		{admin, "POST", "/v1/services/wav2vec2/restart", 200},
+	} {
+		status, body := call(c.key, c.method, c.path)
+		require.Equal(t, c.want, status, "%s %s: %s", c.method, c.path, body)
+	}
+	_, body := call("", "GET", "/v1/models")
+	require.Contains(t, body, `"code":"invalid_api_key"`, "OpenAI's shape on OpenAI's routes")
+	_, body = call(use, "GET", "/v1/resources")
+	require.Contains(t, body, "urn:grym-synth:problem:insufficient_scope")
+
+	keys("revoke", strings.Split(use, "_")[1])
+	status, _ := call(use, "GET", "/v1/models")
+	require.Equal(t, http.StatusUnauthorized, status, "a revoked key ends without a restart")
+}

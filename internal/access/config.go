@@ -1,0 +1,29 @@
+package access
+
+import "fmt"
+
+// Modes of access.
+const (
+	ModeAuto = "auto" // keys on any address but loopback
+	ModeKeys = "keys" // keys everywhere
+	ModeOff  = "off"  // no keys are asked for
+)
+
+// Config of access. Nothing here can change live.
+type Config struct {
+	// Mode is auto, keys or off. Defaults to auto.
+	Mode string `koanf:"mode"`
+	// OpenMetrics lets anybody read the metrics. Defaults to false.
+	OpenMetrics bool `koanf:"openMetrics"`
+}
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config { return Config{Mode: ModeAuto} }
+
+// Validate gives every bad value, its key relative to this section.
+func (c Config) Validate() []error {
+	if c.Mode != ModeAuto && c.Mode != ModeKeys && c.Mode != ModeOff {
+		return []error{fmt.Errorf("mode: must be auto, keys or off, got %q", c.Mode)}
+	}
+	return nil
+}

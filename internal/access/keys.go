@@ -1,0 +1,210 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Scope is what a key may do.
+type Scope string
+
+// The scopes; admin includes the others.
+const (
+	ScopeUse   Scope = "use"   // run tasks
+	ScopeRead  Scope = "read"  // look at health, metrics and models
+	ScopeAdmin Scope = "admin" // manage the server
+)
+
+// Key is what is kept of a key: everything but its secret.
+type Key struct {
+	ID     string  `json:"id"`
+	Scopes []Scope `json:"scopes"`
+	// Hash is SHA-256 of the whole key in hexadecimal. The secret has 256 random
+	// bits, so there is nothing to guess that a slow hash would protect.
+	Hash    string    `json:"hash"`
+	Created time.Time `json:"created"`
+	// Expires is zero for a key that does not.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// May tells whether the key has one of the scopes.
+func (k Key) May(scopes ...Scope) bool {
+	return slices.Contains(k.Scopes, ScopeAdmin) || slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(k.Scopes, s) })
+}
+
+// Reasons why a key is refused.
+var (
+	ErrUnknownKey = errors.New("the API key is not valid")
+	ErrExpiredKey = errors.New("the API key has expired")
+	ErrNoSuchKey  = errors.New("there is no key with this id")
+)
+
+// Store is the file of keys. Safe for concurrent use, by several processes too.
+type Store struct {
+	path string
+
+	mu     sync.Mutex
+	loaded fs.FileInfo
+	keys   []Key
+}
+
+// Open names the store in a data folder; the file need not exist yet.
+func Open(dataDir string) *Store { return &Store{path: filepath.Join(dataDir, "keys.json")} }
+
+// ParseScopes reads a list such as "use,read".
+func ParseScopes(list string) ([]Scope, error) {
+	var scopes []Scope
+	for _, name := range strings.Split(list, ",") {
+		scope := Scope(strings.TrimSpace(name))
+		if scope != ScopeUse && scope != ScopeRead && scope != ScopeAdmin {
+			return nil, fmt.Errorf("scopes: %q is not one of use, read, admin", scope)
+		}
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
+// Create makes a key that lives for so long, 0 for ever. The text is the key
+// itself, which cannot be had again.
+func (s *Store) Create(scopes []Scope, life time.Duration) (Key, string, error) {
+	var random [38]byte
+	_, _ = rand.Read(random[:]) // never fails, by its documentation
+	id := hex.EncodeToString(random[:6])
+	text := "grym_" + id + "_" + hex.EncodeToString(random[6:])
+	sum := sha256.Sum256([]byte(text))
+	key := Key{ID: id, Scopes: scopes, Hash: hex.EncodeToString(sum[:]), Created: time.Now().UTC().Truncate(time.Second)}
+	if life > 0 {
+		key.Expires = time.Now().Add(life).UTC()
+	}
+	err := s.change(func(keys []Key) ([]Key, error) { return append(keys, key), nil })
+	return key, text, err
+}
+
+// Revoke forgets a key.
+func (s *Store) Revoke(id string) error {
+	return s.change(func(keys []Key) ([]Key, error) {
+		rest := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return k.ID == id })
+		if len(rest) == len(keys) {
+			return nil, fmt.Errorf("%w: %q", ErrNoSuchKey, id)
+		}
+		return rest, nil
+	})
+}
+
+// List gives every key.
+func (s *Store) List() ([]Key, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read()
+}
+
+// Check finds the key that a text is. A file that cannot be read lets nobody in.
+func (s *Store) Check(text string) (Key, error) {
+	keys, err := s.List()
+	if err != nil {
+		return Key{}, err
+	}
+	sum := sha256.Sum256([]byte(text))
+	hash := []byte(hex.EncodeToString(sum[:]))
+	found := -1
+	for i, key := range keys {
+		// No early end: the time tells nothing of which key was near.
+		if subtle.ConstantTimeCompare([]byte(key.Hash), hash) == 1 {
+			found = i
+		}
+	}
+	if found < 0 {
+		return Key{}, ErrUnknownKey
+	}
+	if key := keys[found]; key.Expires.IsZero() || time.Now().Before(key.Expires) {
+		return key, nil
+	}
+	return Key{}, ErrExpiredKey
+}
+
+// read gives the keys, from the file when it has changed. The caller holds mu.
+func (s *Store) read() ([]Key, error) {
+	info, err := os.Stat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.loaded, s.keys = nil, nil
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	// Every change is a new file, so that even one within the clock's grain shows.
+	if s.loaded != nil && os.SameFile(info, s.loaded) && info.ModTime().Equal(s.loaded.ModTime()) && info.Size() == s.loaded.Size() {
+		return s.keys, nil
+	}
+	data, err := os.ReadFile(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	var keys []Key
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return nil, fmt.Errorf("keys: %s: %w", s.path, err)
+	}
+	s.loaded, s.keys = info, keys
+	return keys, nil
+}
+
+// change replaces the file by one with other keys, one process at a time.
+func (s *Store) change(edit func([]Key) ([]Key, error)) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o750); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	lock, err := os.OpenFile(s.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	keys, err := s.read()
+	if err != nil {
+		return err
+	}
+	if keys, err = edit(keys); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(keys, "", "  ")
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return replace(s.path, append(data, '\n'))
+}
+
+// replace writes a file anew, whole or not at all.
+func replace(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "keys-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: %w", errors.Join(err, os.Remove(file.Name())))
+	}
+	return nil
+}
