@@ -1,12 +1,9 @@
 package audioldm
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -60,16 +57,8 @@ type plan struct {
 // parse reads the parameters strictly and names every one that is wrong.
 func (s *Service) parse(raw json.RawMessage) (plan, error) {
 	var params services.GenerateParams
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&params)
-	if err == nil {
-		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("text follows the JSON value")
-		}
-	}
-	if err != nil {
-		return plan{}, services.Invalidf("params", "cannot be read: %v", err)
+	if err := services.DecodeParams(raw, &params); err != nil {
+		return plan{}, err
 	}
 	p := plan{
 		prompt: params.Prompt, negative: params.NegativePrompt, eta: params.Eta,

@@ -1,7 +1,6 @@
 package audioprocessor
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -108,23 +107,9 @@ func (s *Service) checkSize(out audiofile.Output, frames int64) error {
 }
 
 // parseParams reads the parameters strictly.
-func parseParams(raw json.RawMessage) (services.ConvertParams, error) {
-	var params services.ConvertParams
-	if len(raw) == 0 {
-		return params, nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&params)
-	if err == nil {
-		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("text follows the JSON value")
-		}
-	}
-	if err != nil {
-		return params, services.Invalidf("params", "cannot be read: %v", err)
-	}
-	return params, nil
+func parseParams(raw json.RawMessage) (params services.ConvertParams, err error) {
+	err = services.DecodeParams(raw, &params)
+	return params, err
 }
 
 // bytes that the job needs at its peak; the length does not matter.

@@ -1,11 +1,8 @@
 package wav2vec2
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"sync/atomic"
 	"time"
 
@@ -187,20 +184,8 @@ func (s *Service) modelName(task services.Task) string {
 // parseParams reads the parameters strictly.
 func parseParams(raw json.RawMessage) (services.TranscribeParams, error) {
 	var params services.TranscribeParams
-	if len(raw) == 0 {
-		return params, nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(&params)
-	if err == nil {
-		// A second value, or half of one, behind the first.
-		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
-			err = errors.New("text follows the JSON value")
-		}
-	}
-	if err != nil {
-		return params, services.Invalidf("params", "cannot be read: %v", err)
+	if err := services.DecodeParams(raw, &params); err != nil {
+		return params, err
 	}
 	if w := params.Window(); w != 0 && !(w >= 1 && w <= longestRun) {
 		return params, services.Invalidf("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, w)
