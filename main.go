@@ -160,13 +160,16 @@ func run(ctx context.Context, stop func(), args []string, stdout, stderr *os.Fil
 		err = command.Transcribe(ctx, s.orchestrator, wav2vec2.Name, o.model, o.files, stdout)
 		return errors.Join(err, s.close(context.Background()))
 	default:
-		return serve(ctx, stop, cfg.Config, newLogger(cfg.Log, stderr), stdout)
+		level := new(slog.LevelVar)
+		return serve(ctx, stop, o.source, cfg, level, newLogger(cfg.Log, level, stderr), stdout)
 	}
 }
 
 // newLogger writes text for a person at a terminal and JSON for everything else.
-func newLogger(cfg config.Log, out *os.File) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.Level}
+// The level can change while it is in use.
+func newLogger(cfg config.Log, level *slog.LevelVar, out *os.File) *slog.Logger {
+	level.Set(cfg.Level)
+	opts := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" || cfg.Format == "auto" && term.IsTerminal(int(out.Fd())) {
 		return slog.New(slog.NewTextHandler(out, opts))
 	}

@@ -27,7 +27,8 @@ var contract []byte
 
 // serve runs the server until ctx ends, and then drains it. forget makes the
 // next signal end the process at once.
-func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logger, stdout io.Writer) (err error) {
+func serve(ctx context.Context, forget func(), source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
+	cfg := loaded.Config
 	dir, err := datadir.Open(cfg.DataDir)
 	if err != nil {
 		return err
@@ -46,6 +47,10 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 		defer cancel()
 		err = errors.Join(err, s.close(bounded))
 	}()
+	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
+		level.Set(changed.Log.Level)
+		s.apply(changed)
+	})
 	server, err := api.Listen(ctx, cfg.API)
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
 		Keys: keys, OpenMetrics: cfg.Auth.OpenMetrics,
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView,
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, System: s.systemView, Settings: settings,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, SpoolDir: spool, Log: log,
@@ -70,6 +75,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 		fmt.Fprintf(stdout, "The first API key, with every right, shown only now:\n%s\n", firstKey)
 	}
 	s.start(ctx, cfg.Readiness.Required, log)
+	defer s.reloadOnHangup(settings, log)()
 	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
 
 	select {

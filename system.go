@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -40,6 +41,9 @@ type system struct {
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
+	// runs of each service at once; started is when the process was built.
+	runs    map[string]int
+	started time.Time
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -52,7 +56,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: log, runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
@@ -88,6 +92,7 @@ func (s *system) registerServices(spool string) {
 // guard, a place in the registry, recovery, health checks and metrics.
 func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs int) {
 	name := service.Describe().Name
+	s.runs[name] = runs
 	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
 	// A task that has given its run slot away for a while is still inside the
 	// guard, and as many may be as can wait.

@@ -53,6 +53,10 @@ type Dependencies struct {
 	Health   func() HealthView
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
+	// System tells how the parts are; version and keys are filled in here.
+	System func() gen.System
+	// Settings are the configuration in force.
+	Settings Settings
 	// Keys are asked for by every route but the probes; nil asks for none.
 	Keys Keys
 	// OpenMetrics lets anybody read the metrics.

@@ -4,11 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -72,8 +69,8 @@ func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 // manage finds a service that is to be changed. Where no keys are asked for, only
 // the loopback interface may do that.
 func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
-	if host, _, err := net.SplitHostPort(h.cfg.Listen); h.Keys == nil && (err != nil || !isLoopback(host)) {
-		return nil, &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "services are changed only where the server listens on the loopback interface, or asks for keys; auth.mode is off"}
+	if err := h.mayManage(); err != nil {
+		return nil, err
 	}
 	return h.Services.Lookup(name)
 }

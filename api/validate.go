@@ -23,6 +23,7 @@ const maxJSON = 1 << 20
 // out: the validator would read an upload into memory, and the upload's fields
 // are checked while they stream by.
 func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
+	openapi3filter.RegisterBodyDecoder("application/merge-patch+json", openapi3filter.JSONBodyDecoder)
 	check := func(withBody bool) func(http.Handler) http.Handler {
 		return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
 			DoNotValidateServers: true,

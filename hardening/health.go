@@ -28,12 +28,12 @@ type ServiceHealth struct {
 
 // Health is the view behind the probes. Safe for concurrent use.
 type Health struct {
-	required []string
-	list     func() []ServiceHealth
+	list func() []ServiceHealth
 
-	mu    sync.Mutex
-	phase Phase
-	since time.Time
+	mu       sync.Mutex
+	required []string
+	phase    Phase
+	since    time.Time
 }
 
 // NewHealth makes the view over the services that list gives; the required
@@ -49,6 +49,13 @@ func (h *Health) SetPhase(phase Phase) {
 	h.phase, h.since = phase, time.Now()
 }
 
+// Require changes which services decide readiness.
+func (h *Health) Require(services []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.required = services
+}
+
 // Report is the whole picture.
 type Report struct {
 	Phase    Phase
@@ -61,13 +68,13 @@ type Report struct {
 // Report gives the whole picture as it is now.
 func (h *Health) Report() Report {
 	h.mu.Lock()
-	r := Report{Phase: h.phase, Since: h.since}
+	r, required := Report{Phase: h.phase, Since: h.since}, h.required
 	h.mu.Unlock()
 	r.Services = h.list()
 	if r.Phase != PhaseServing {
 		r.Reasons = append(r.Reasons, "the server is "+string(r.Phase))
 	}
-	for _, name := range h.required {
+	for _, name := range required {
 		i := slices.IndexFunc(r.Services, func(s ServiceHealth) bool { return s.Name == name })
 		if i < 0 {
 			r.Reasons = append(r.Reasons, "service "+name+" does not exist")

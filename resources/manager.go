@@ -79,7 +79,20 @@ func (m *Manager) account(service string) *account {
 }
 
 // Budget that the manager shares out.
-func (m *Manager) Budget() Budget { return m.budget }
+func (m *Manager) Budget() Budget {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.budget
+}
+
+// Tune puts another budget, queue limit and ageing in force, also while tasks
+// run and wait. A smaller budget takes nothing from running tasks.
+func (m *Manager) Tune(cfg Config, budget Budget) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.budget, m.cfg.QueueLimit, m.cfg.Ageing = budget, cfg.QueueLimit, cfg.Ageing
+	m.grant()
+}
 
 // Request for a lease.
 type Request struct {

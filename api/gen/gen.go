@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -262,6 +263,48 @@ func (e ServiceHealthState) Valid() bool {
 	case ServiceHealthStateStopped:
 		return true
 	case ServiceHealthStateUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SystemPhase.
+const (
+	SystemPhaseDraining SystemPhase = "draining"
+	SystemPhaseServing  SystemPhase = "serving"
+	SystemPhaseStarting SystemPhase = "starting"
+)
+
+// Valid indicates whether the value is a known member of the SystemPhase enum.
+func (e SystemPhase) Valid() bool {
+	switch e {
+	case SystemPhaseDraining:
+		return true
+	case SystemPhaseServing:
+		return true
+	case SystemPhaseStarting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SystemPartKind.
+const (
+	SystemPartKindHardening SystemPartKind = "hardening"
+	SystemPartKindLibrary   SystemPartKind = "library"
+	SystemPartKindService   SystemPartKind = "service"
+)
+
+// Valid indicates whether the value is a known member of the SystemPartKind enum.
+func (e SystemPartKind) Valid() bool {
+	switch e {
+	case SystemPartKindHardening:
+		return true
+	case SystemPartKindLibrary:
+		return true
+	case SystemPartKindService:
 		return true
 	default:
 		return false
@@ -777,6 +820,38 @@ type ServiceUse struct {
 	Waiting int               `json:"waiting"`
 }
 
+// System defines model for System.
+type System struct {
+	// Keys Whether API keys are asked for.
+	Keys          bool         `json:"keys"`
+	Parts         []SystemPart `json:"parts"`
+	Phase         SystemPhase  `json:"phase"`
+	Ready         bool         `json:"ready"`
+	Reasons       []string     `json:"reasons"`
+	Started       time.Time    `json:"started"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Version       Version      `json:"version"`
+}
+
+// SystemPhase defines model for System.Phase.
+type SystemPhase string
+
+// SystemPart defines model for SystemPart.
+type SystemPart struct {
+	Detail *string `json:"detail,omitempty"`
+
+	// Enabled Whether the settings switch it on.
+	Enabled bool           `json:"enabled"`
+	Kind    SystemPartKind `json:"kind"`
+	Name    string         `json:"name"`
+
+	// State Of a service as in its description; of other parts ready, failing or off.
+	State string `json:"state"`
+}
+
+// SystemPartKind defines model for SystemPart.Kind.
+type SystemPartKind string
+
 // TaskCounts defines model for TaskCounts.
 type TaskCounts struct {
 	Running int `json:"running"`
@@ -944,6 +1019,12 @@ type ChangeServiceParams struct {
 // ChangeServiceParamsAction defines parameters for ChangeService.
 type ChangeServiceParamsAction string
 
+// ChangeConfigJSONBody defines parameters for ChangeConfig.
+type ChangeConfigJSONBody map[string]interface{}
+
+// ChangeConfigApplicationMergePatchPlusJSONBody defines parameters for ChangeConfig.
+type ChangeConfigApplicationMergePatchPlusJSONBody map[string]interface{}
+
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
 
@@ -952,6 +1033,12 @@ type CreateGenerationJSONRequestBody = GenerationRequest
 
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
+
+// ChangeConfigJSONRequestBody defines body for ChangeConfig for application/json ContentType.
+type ChangeConfigJSONRequestBody ChangeConfigJSONBody
+
+// ChangeConfigApplicationMergePatchPlusJSONRequestBody defines body for ChangeConfig for application/merge-patch+json ContentType.
+type ChangeConfigApplicationMergePatchPlusJSONRequestBody ChangeConfigApplicationMergePatchPlusJSONBody
 
 // AsTranscription returns the union data inside the CreateTranscription200JSONResponseBody as a Transcription
 func (t CreateTranscription200JSONResponseBody) AsTranscription() (Transcription, error) {
@@ -1065,6 +1152,15 @@ type ServerInterface interface {
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
+	// GetSystem What runs, since when, and how its parts are
+	// (GET /v1/system)
+	GetSystem(w http.ResponseWriter, r *http.Request)
+	// GetConfig Every setting in force
+	// (GET /v1/system/config)
+	GetConfig(w http.ResponseWriter, r *http.Request)
+	// ChangeConfig Change settings while the server runs
+	// (PATCH /v1/system/config)
+	ChangeConfig(w http.ResponseWriter, r *http.Request)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
@@ -1167,6 +1263,24 @@ func (_ Unimplemented) ChangeBreaker(w http.ResponseWriter, r *http.Request, ser
 // ChangeService Load, unload or restart a service
 // (POST /v1/services/{service}/{action})
 func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSystem What runs, since when, and how its parts are
+// (GET /v1/system)
+func (_ Unimplemented) GetSystem(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetConfig Every setting in force
+// (GET /v1/system/config)
+func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangeConfig Change settings while the server runs
+// (PATCH /v1/system/config)
+func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1584,6 +1698,48 @@ func (siw *ServerInterfaceWrapper) ChangeService(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// GetSystem operation middleware
+func (siw *ServerInterfaceWrapper) GetSystem(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSystem(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetConfig operation middleware
+func (siw *ServerInterfaceWrapper) GetConfig(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetConfig(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangeConfig operation middleware
+func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeConfig(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetVersion operation middleware
 func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Request) {
 
@@ -1740,6 +1896,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/resources", wrapper.GetResources)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system", wrapper.GetSystem)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/config", wrapper.GetConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/system/config", wrapper.ChangeConfig)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/livez", wrapper.GetLiveness)
@@ -4349,6 +4514,410 @@ func (response ChangeService503ApplicationProblemPlusJSONResponse) VisitChangeSe
 	return err
 }
 
+type GetSystemRequestObject struct {
+}
+
+type GetSystemResponseObject interface {
+	VisitGetSystemResponse(w http.ResponseWriter) error
+}
+
+type GetSystem200JSONResponse System
+
+func (response GetSystem200JSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetSystem401ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetSystem403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetSystem403ResponseHeaders
+}
+
+func (response GetSystem403ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetSystem429ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSystem500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetSystem500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetSystem500ResponseHeaders
+}
+
+func (response GetSystem500ApplicationProblemPlusJSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetConfigRequestObject struct {
+}
+
+type GetConfigResponseObject interface {
+	VisitGetConfigResponse(w http.ResponseWriter) error
+}
+
+type GetConfig200JSONResponse map[string]interface{}
+
+func (response GetConfig200JSONResponse) VisitGetConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetConfig401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetConfig401ApplicationProblemPlusJSONResponse) VisitGetConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetConfig403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetConfig403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetConfig403ResponseHeaders
+}
+
+func (response GetConfig403ApplicationProblemPlusJSONResponse) VisitGetConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetConfig429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetConfig429ApplicationProblemPlusJSONResponse) VisitGetConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetConfig500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetConfig500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetConfig500ResponseHeaders
+}
+
+func (response GetConfig500ApplicationProblemPlusJSONResponse) VisitGetConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfigRequestObject struct {
+	JSONBody                          *ChangeConfigJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *ChangeConfigApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangeConfigResponseObject interface {
+	VisitChangeConfigResponse(w http.ResponseWriter) error
+}
+
+type ChangeConfig200JSONResponse map[string]interface{}
+
+func (response ChangeConfig200JSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeConfig400ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeConfig401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeConfig401ResponseHeaders
+}
+
+func (response ChangeConfig401ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeConfig403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeConfig403ResponseHeaders
+}
+
+func (response ChangeConfig403ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeConfig413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeConfig413ResponseHeaders
+}
+
+func (response ChangeConfig413ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeConfig415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeConfig415ResponseHeaders
+}
+
+func (response ChangeConfig415ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeConfig429ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeConfig500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeConfig500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeConfig500ResponseHeaders
+}
+
+func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeConfigResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetVersionRequestObject struct {
 }
 
@@ -4509,6 +5078,15 @@ type StrictServerInterface interface {
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(ctx context.Context, request ChangeServiceRequestObject) (ChangeServiceResponseObject, error)
+	// GetSystem What runs, since when, and how its parts are
+	// (GET /v1/system)
+	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
+	// GetConfig Every setting in force
+	// (GET /v1/system/config)
+	GetConfig(ctx context.Context, request GetConfigRequestObject) (GetConfigResponseObject, error)
+	// ChangeConfig Change settings while the server runs
+	// (PATCH /v1/system/config)
+	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -4970,6 +5548,99 @@ func (sh *strictHandler) ChangeService(w http.ResponseWriter, r *http.Request, s
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeServiceResponseObject); ok {
 		if err := validResponse.VisitChangeServiceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSystem operation middleware
+func (sh *strictHandler) GetSystem(w http.ResponseWriter, r *http.Request) {
+	var request GetSystemRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSystem(ctx, request.(GetSystemRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSystem")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSystemResponseObject); ok {
+		if err := validResponse.VisitGetSystemResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetConfig operation middleware
+func (sh *strictHandler) GetConfig(w http.ResponseWriter, r *http.Request) {
+	var request GetConfigRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetConfig(ctx, request.(GetConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetConfigResponseObject); ok {
+		if err := validResponse.VisitGetConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangeConfig operation middleware
+func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	var request ChangeConfigRequestObject
+
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body ChangeConfigJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/merge-patch+json") {
+
+		var body ChangeConfigApplicationMergePatchPlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeConfig(ctx, request.(ChangeConfigRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeConfig")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
+		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

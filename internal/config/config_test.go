@@ -135,3 +135,22 @@ func FuzzLoad(f *testing.F) {
 		_, _ = Load(Source{File: yamlFile(t, text)})
 	})
 }
+
+func TestSecretsAreMasked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key       string
+		value, to any
+	}{
+		{"jobs.url", "nats://user:hunter2@host:4222", "nats://********@host:4222"},
+		{"jobs.url", "nats://t0ken@a,tls://u:p@ss@b/x", "nats://********@a,tls://********@b/x"},
+		{"jobs.url", "nats://host:4222", "nats://host:4222"},
+		{"jobs.password", "hunter2", "********"},
+		{"jobs.nkeySecret", "", ""},
+		{"jobs.urls", []string{"nats://u:p@a"}, []string{"nats://********@a"}},
+		{"services.x.maxTokens", 7, 7},
+		{"dataDir", "me@home", "me@home"},
+	} {
+		require.Equal(t, c.to, mask(c.key, c.value), "%s: %v", c.key, c.value)
+	}
+}

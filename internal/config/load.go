@@ -25,6 +25,11 @@ type Source struct {
 	Environ []string
 	// Flags are values given on the command line, by key.
 	Flags map[string]string
+
+	// file is what was read from File before, nil to read it now; live are the
+	// values that were changed while the server ran, by key.
+	file *koanf.Koanf
+	live map[string]any
 }
 
 // Names of environment variables that are not "GRYM_" with a key.
@@ -53,6 +58,8 @@ type Loaded struct {
 	values *koanf.Koanf
 	// origins by key: "default", the file's name, a variable's, a flag's.
 	origins map[string]string
+	// file is what the file holds, nil where there is none.
+	file *koanf.Koanf
 }
 
 // Load reads and checks the whole configuration. The error joins every problem
@@ -70,8 +77,11 @@ func Load(source Source) (*Loaded, error) {
 		l.origins[key] = originNormal
 	}
 	known := append(l.values.Keys(), keysOf(inherited)...)
-	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, libraryLayer, envLayer, flagLayer} {
+	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, libraryLayer, envLayer, flagLayer, liveLayer} {
 		set, err := layer(source, known)
+		if err == nil && set.values != nil && l.file == nil {
+			l.file = set.values.Copy() // the first layer is the file
+		}
 		if err == nil {
 			err = l.apply(set, known)
 		}
@@ -126,7 +136,9 @@ type layer struct {
 func fileLayer(source Source, _ []string) (*layer, error) {
 	k := koanf.New(".")
 	name := filepath.Base(source.File)
-	if source.File != "" {
+	if source.file != nil {
+		k = source.file.Copy()
+	} else if source.File != "" {
 		if err := k.Load(file.Provider(source.File), yaml.Parser()); err != nil {
 			return nil, fmt.Errorf("%s: %w", source.File, err)
 		}
@@ -189,6 +201,17 @@ func flagLayer(source Source, _ []string) (*layer, error) {
 		}
 	}
 	return &layer{k, func(key string) string { return "--" + flagNames[key] }}, nil
+}
+
+// liveOrigin is the origin of what was changed while the server ran.
+const liveOrigin = "changed live"
+
+func liveLayer(source Source, _ []string) (*layer, error) {
+	k := koanf.New(".")
+	if err := k.Load(confmap.Provider(source.live, "."), nil); err != nil {
+		return nil, err
+	}
+	return &layer{k, func(string) string { return liveOrigin }}, nil
 }
 
 // flagNames of the keys that have a flag.

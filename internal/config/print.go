@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -47,9 +49,8 @@ func (l *Loaded) WriteOrigins(w io.Writer) error {
 	return nil
 }
 
-// plain gives the typed configuration as strings, numbers and lists, so that
-// what is printed is what is in force, not what was written.
-func (l *Loaded) plain() (*koanf.Koanf, error) {
+// typed gives the typed configuration as nested maps.
+func (l *Loaded) typed() (*koanf.Koanf, error) {
 	values := make(map[string]any)
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
 	if err != nil {
@@ -59,23 +60,72 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 		return nil, err
 	}
 	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(values, "."), nil); err != nil {
+	return k, k.Load(confmap.Provider(values, "."), nil)
+}
+
+// plain gives the typed configuration as strings, numbers and lists, so that
+// what is printed is what is in force, not what was written. Secrets are masked.
+func (l *Loaded) plain() (*koanf.Koanf, error) {
+	k, err := l.typed()
+	if err != nil {
 		return nil, err
 	}
 	for _, key := range k.Keys() {
+		var shown any
 		switch v := k.Get(key).(type) {
 		case services.Bytes:
-			err = k.Set(key, formatBytes(v))
+			shown = formatBytes(v)
 		case time.Duration:
-			err = k.Set(key, formatDuration(v))
+			shown = formatDuration(v)
 		case slog.Level:
-			err = k.Set(key, formatLevel(v))
+			shown = formatLevel(v)
+		default:
+			shown = mask(key, v)
 		}
-		if err != nil {
+		if err := k.Set(key, shown); err != nil {
 			return nil, err
 		}
 	}
 	return k, nil
+}
+
+// masked stands for a secret.
+const masked = "********"
+
+// secretKey tells a setting that is a secret by its last name.
+var secretKey = regexp.MustCompile(`(?i)(password|passphrase|secret|token|credentials?|apiKey|privateKey)$`)
+
+// mask hides secrets: the values of settings that are named as such, and the user
+// and password in an address.
+func mask(key string, value any) any {
+	switch v := value.(type) {
+	case string:
+		if v != "" && secretKey.MatchString(key) {
+			return masked
+		}
+		return maskAddresses(v)
+	case []string:
+		shown := make([]string, 0, len(v))
+		for _, item := range v {
+			shown = append(shown, fmt.Sprint(mask(key, item)))
+		}
+		return shown
+	}
+	return value
+}
+
+// maskAddresses hides what stands before the @ of each address in a list that
+// commas separate.
+func maskAddresses(text string) string {
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		scheme, rest, ok := strings.Cut(part, "://")
+		authority, _, _ := strings.Cut(rest, "/")
+		if at := strings.LastIndex(authority, "@"); ok && at >= 0 {
+			parts[i] = scheme + "://" + masked + rest[at:]
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // formatBytes uses the largest unit that divides the amount.

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Settings are the configuration in force; config.Live implements it.
+type Settings interface {
+	// View gives every setting as nested maps, secrets masked, and the keys that
+	// may change live.
+	View() (settings map[string]any, live []string, err error)
+	// Patch changes settings by a JSON merge patch, or refuses it whole with a
+	// fault. It gives the keys that changed.
+	Patch(patch map[string]any) (changed []string, err error)
+}
+
+// GetSystem implements gen.StrictServerInterface.
+func (h *handlers) GetSystem(context.Context, gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
+	view := h.System()
+	view.Version, view.Keys = h.Version, h.Keys != nil
+	return gen.GetSystem200JSONResponse(view), nil
+}
+
+// GetConfig implements gen.StrictServerInterface.
+func (h *handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
+	settings, _, err := h.Settings.View()
+	return gen.GetConfig200JSONResponse(settings), err
+}
+
+// ChangeConfig implements gen.StrictServerInterface.
+func (h *handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	var patch map[string]any
+	switch {
+	case request.JSONBody != nil:
+		patch = *request.JSONBody
+	case request.ApplicationMergePatchPlusJSONBody != nil:
+		patch = *request.ApplicationMergePatchPlusJSONBody
+	default:
+		return nil, services.Invalidf("body", "is missing; send the settings to change as a JSON object")
+	}
+	changed, err := h.Settings.Patch(patch)
+	if err != nil {
+		return nil, err
+	}
+	h.Log.Info("settings changed", "keys", changed)
+	settings, _, err := h.Settings.View()
+	return gen.ChangeConfig200JSONResponse(settings), err
+}
+
+// mayManage refuses changes where no keys are asked for and others than the
+// loopback interface can reach the server.
+func (h *handlers) mayManage() error {
+	if host, _, err := net.SplitHostPort(h.cfg.Listen); h.Keys == nil && (err != nil || !isLoopback(host)) {
+		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "the server is changed only where it listens on the loopback interface, or asks for keys; auth.mode is off"}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// liveKeys may change while the server runs; a star stands for one name.
+var liveKeys = []string{
+	"log.level",
+	"readiness.required",
+	"services.*.maxMemory",
+	"services.*.keepAlive",
+	"systemHardening.resourceManagement.maxMemory",
+	"systemHardening.resourceManagement.reserve",
+	"systemHardening.resourceManagement.queueLimit",
+	"systemHardening.resourceManagement.ageing",
+	"systemHardening.performanceMonitoring.*",
+}
+
+// fixed says why a setting cannot change live, by the beginning of its key.
+var fixed = []struct{ prefix, reason string }{
+	{"dataDir", "the folder is locked when the server starts"},
+	{"api.", "the listener is made when the server starts"},
+	{"auth.", "who may come in is decided when the server starts"},
+	{"log.format", "the log is opened when the server starts"},
+	{"onnx.", "the library is loaded when the server starts"},
+	{"hardening.", "the guards are made when the server starts"},
+	{"", "it is read when the server starts"},
+}
+
+func mayChange(key string) bool {
+	key = strings.ReplaceAll(key, ".", "/")
+	return slices.ContainsFunc(liveKeys, func(pattern string) bool {
+		ok, _ := path.Match(strings.ReplaceAll(pattern, ".", "/"), key)
+		return ok
+	})
+}
+
+// Live is the configuration of a running server. Safe for concurrent use.
+type Live struct {
+	apply func(*Loaded)
+
+	mu     sync.Mutex
+	source Source
+	loaded *Loaded
+}
+
+// NewLive watches over what was loaded from a source. apply puts a changed
+// configuration in force; it is never called twice at a time.
+func NewLive(source Source, loaded *Loaded, apply func(*Loaded)) *Live {
+	source.file, source.live = loaded.file, map[string]any{}
+	return &Live{source: source, loaded: loaded, apply: apply}
+}
+
+// View gives every setting in force as nested maps, secrets masked, and the keys
+// that may change live.
+func (l *Live) View() (settings map[string]any, live []string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k, err := l.loaded.plain()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, key := range k.Keys() {
+		if mayChange(key) {
+			live = append(live, key)
+		}
+	}
+	slices.Sort(live)
+	return k.Raw(), live, nil
+}
+
+// Patch changes settings by a JSON merge patch (RFC 7396): null takes an earlier
+// change back. The whole patch is refused, with every reason, when one value is
+// bad or may not change live. It gives the keys whose values changed.
+func (l *Live) Patch(patch map[string]any) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.source
+	live, err := l.merge(patch)
+	if err != nil {
+		return nil, err
+	}
+	next.live = live
+	return l.load(next)
+}
+
+// Reload reads the file again; what was patched stays in force over it. The
+// whole file is refused when one value is bad or may not change live.
+func (l *Live) Reload() ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.source
+	next.file = nil
+	return l.load(next)
+}
+
+// merge puts a patch over the earlier ones. The caller holds mu.
+func (l *Live) merge(patch map[string]any) (map[string]any, error) {
+	k, current := koanf.New("."), koanf.New(".")
+	if err := k.Load(confmap.Provider(patch, ""), nil); err != nil {
+		return nil, err
+	}
+	shown, err := l.loaded.plain()
+	if err == nil {
+		err = current.Load(confmap.Provider(l.source.live, "."), nil)
+	}
+	if err == nil {
+		err = translateAliases(k)
+	}
+	if err != nil {
+		return nil, &services.Fault{Kind: services.KindInvalid, Message: err.Error()}
+	}
+	fault := &services.Fault{Kind: services.KindInvalid}
+	for _, key := range k.Keys() {
+		value := k.Get(key)
+		switch {
+		case !shown.Exists(key):
+			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is no setting; the nearest is " + nearest(key, shown.Keys())})
+		case isEmpty(value):
+		case value == nil:
+			current.Delete(key)
+		case isSection(shown.Get(key)) != isSection(value):
+			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is a section where a value is expected, or the other way round"})
+		case !reflect.DeepEqual(shown.Get(key), value): // also keeps a masked secret that was read and sent back
+			err = errors.Join(err, current.Set(key, value))
+		}
+	}
+	if len(fault.Fields) > 0 {
+		return nil, fault
+	}
+	return current.All(), err
+}
+
+func isSection(value any) bool {
+	_, ok := value.(map[string]any)
+	return ok
+}
+
+// isEmpty tells a section that says nothing.
+func isEmpty(value any) bool {
+	section, ok := value.(map[string]any)
+	return ok && len(section) == 0
+}
+
+// load loads a source and puts it in force where nothing but live settings
+// differ. The caller holds mu.
+func (l *Live) load(source Source) ([]string, error) {
+	next, err := Load(source)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	changed, err := l.differences(next)
+	if err != nil {
+		return nil, err
+	}
+	fault := &services.Fault{Kind: services.KindInvalid}
+	for _, key := range changed {
+		if mayChange(key) {
+			continue
+		}
+		i := slices.IndexFunc(fixed, func(f struct{ prefix, reason string }) bool { return strings.HasPrefix(key, f.prefix) })
+		fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "cannot change while the server runs: " + fixed[i].reason})
+	}
+	if len(fault.Fields) > 0 {
+		return nil, fault
+	}
+	source.file = next.file
+	l.source, l.loaded = source, next
+	if len(changed) > 0 {
+		l.apply(next)
+	}
+	return changed, nil
+}
+
+// differences lists the keys whose values differ, secrets compared as they are.
+func (l *Live) differences(next *Loaded) ([]string, error) {
+	before, err := l.loaded.typed()
+	if err != nil {
+		return nil, err
+	}
+	after, err := next.typed()
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, key := range after.Keys() {
+		if !reflect.DeepEqual(before.Get(key), after.Get(key)) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// refusal turns what Load complains of into a fault that names each field.
+func refusal(err error) error {
+	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		line = strings.TrimPrefix(strings.TrimSpace(line), liveOrigin+": ")
+		if line == "" || strings.HasPrefix(line, "configuration: decoding failed") {
+			continue
+		}
+		field, problem, ok := strings.Cut(line, ": ")
+		if !ok || strings.Contains(field, " ") {
+			// mapstructure quotes the key: 'log.level' cannot ...
+			field, problem, ok = strings.Cut(strings.TrimPrefix(line, "'"), "' ")
+		}
+		if !ok {
+			field, problem = "configuration", line
+		}
+		fault.Fields = append(fault.Fields, services.FieldError{Field: field, Problem: problem})
+	}
+	return fault
+}
+
+// Limits gives the settings in force that every service has.
+func (l *Loaded) Limits(service string) (ServiceLimits, error) {
+	k, err := l.typed()
+	if err != nil {
+		return ServiceLimits{}, err
+	}
+	var limits ServiceLimits
+	if err := k.UnmarshalWithConf("services."+service, &limits, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+		return limits, fmt.Errorf("services.%s: %w", service, err)
+	}
+	return limits, nil
+}
