@@ -60,7 +60,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 		return errors.Join(err, server.Close())
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
-		Keys: keys, OpenMetrics: cfg.Auth.OpenMetrics,
+		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
 		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, System: s.systemView, Settings: settings,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
@@ -83,10 +83,15 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	case err = <-failed:
 	}
 	forget()
-	log.Info("draining", "timeout", cfg.API.DrainTimeout)
+	return errors.Join(err, s.drain(server, cfg.API.DrainTimeout))
+}
+
+// drain turns the probes unready and lets requests under way end.
+func (s *system) drain(server *api.Server, timeout time.Duration) error {
+	s.log.Info("draining", "timeout", timeout)
 	s.health.SetPhase(hardening.PhaseDraining)
-	err = errors.Join(err, server.Stop())
-	log.Info("stopped")
+	err := server.Stop()
+	s.log.Info("stopped")
 	return err
 }
 

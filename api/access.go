@@ -66,13 +66,22 @@ func (h *handlers) authorize(r *http.Request, scopes []access.Scope) error {
 	if !strings.EqualFold(scheme, "Bearer") || text == "" {
 		return unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
 	}
-	key, err := h.Keys.Check(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if wait, refused := h.Failures.Refused(r.RemoteAddr, text); refused {
+		fault := services.Faultf(services.KindBusy, "too many bad API keys came from this address")
+		fault.RetryAfter = wait
+		return fault
+	}
+	key, err := h.Keys.Check(text)
 	switch {
 	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
+		h.Failures.Failed(r.RemoteAddr, text)
 		return unauthorized(err.Error())
 	case err != nil:
 		return services.Internal(err, "the API keys cannot be read")
-	case !key.May(scopes...):
+	}
+	h.Failures.Proved(r.RemoteAddr, text)
+	if !key.May(scopes...) {
 		return &problem.HTTPError{
 			Status: http.StatusForbidden, Slug: "insufficient_scope", Title: "Forbidden",
 			Message: fmt.Sprintf("the API key has the scopes %s; this route needs %s", words(key.Scopes, " and "), words(scopes, " or ")),

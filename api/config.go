@@ -19,6 +19,12 @@ type Config struct {
 	// to 10s and 5m.
 	HeaderTimeout time.Duration `koanf:"headerTimeout"`
 	UploadTimeout time.Duration `koanf:"uploadTimeout"`
+	// MinUploadRate in bytes a second, below which a body is cut off. Defaults to
+	// 1KiB.
+	MinUploadRate services.Bytes `koanf:"minUploadRate"`
+	// WriteTimeout for each piece of an answer, at most 32 KiB, to be taken by the
+	// client. Defaults to 30s.
+	WriteTimeout time.Duration `koanf:"writeTimeout"`
 	// ShutdownDelay between the probes turning unready and the listener
 	// closing, so that load balancers notice. Defaults to 0.
 	ShutdownDelay time.Duration `koanf:"shutdownDelay"`
@@ -32,6 +38,7 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", MaxUpload: 256 * services.MiB,
 		HeaderTimeout: 10 * time.Second, UploadTimeout: 5 * time.Minute, DrainTimeout: 30 * time.Second,
+		MinUploadRate: services.KiB, WriteTimeout: 30 * time.Second,
 	}
 }
 
@@ -44,10 +51,13 @@ func (c Config) Validate() []error {
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
 	}
-	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout, "drainTimeout": c.DrainTimeout} {
+	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout, "writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s: must be above zero, got %s", key, d))
 		}
+	}
+	if c.MinUploadRate < 1 {
+		errs = append(errs, fmt.Errorf("minUploadRate: must be above zero, got %s", c.MinUploadRate))
 	}
 	if c.ShutdownDelay < 0 {
 		errs = append(errs, fmt.Errorf("shutdownDelay: must not be negative, got %s", c.ShutdownDelay))

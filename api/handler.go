@@ -14,6 +14,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -59,6 +60,8 @@ type Dependencies struct {
 	Settings Settings
 	// Keys are asked for by every route but the probes; nil asks for none.
 	Keys Keys
+	// Failures bounds bad keys by address; nil does not.
+	Failures *access.Failures
 	// OpenMetrics lets anybody read the metrics.
 	OpenMetrics bool
 	// Metrics serves the Prometheus exposition.
@@ -87,6 +90,9 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg}
+	if h.Failures == nil {
+		h.Failures = access.NewFailures(0)
+	}
 	if h.document, err = spec.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("encode the contract: %w", err)
 	}
@@ -108,7 +114,7 @@ func openAIPath(path string) bool {
 // then what refuses, the cheapest first. Every error hook leads to one writer.
 func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
 	router := chi.NewRouter()
-	router.Use(withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
+	router.Use(h.pace, withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})
@@ -122,7 +128,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handl
 	})
 	gen.HandlerWithOptions(strict, gen.ChiServerOptions{
 		BaseRouter:       router,
-		Middlewares:      []gen.MiddlewareFunc{validator(spec, problems)},
+		Middlewares:      []gen.MiddlewareFunc{h.validator(spec, problems)},
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
 	return router

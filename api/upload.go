@@ -57,8 +57,6 @@ func (u *upload) audio() services.AudioSource {
 // other fields named, in any order. Every bad field is told in one fault. The
 // caller closes the upload, also after an error.
 func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []string) (*upload, error) {
-	control := http.NewResponseController(exchangeOf(ctx).w)
-	_ = control.SetReadDeadline(time.Now().Add(h.cfg.UploadTimeout)) // unsupported in tests without a connection
 	u := &upload{fields: make(map[string][]string)}
 	bad := &services.Fault{Kind: services.KindInvalid}
 	for {
@@ -73,12 +71,10 @@ func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []
 			return u, h.receiveFault(err)
 		}
 	}
-	// The server notices a hang-up only once it has read the body to its end. The
-	// deadline must go with it: net/http takes its passing for a hang-up.
+	// The server notices a hang-up only once it has read the body to its end.
 	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
 		return u, h.receiveFault(err)
 	}
-	_ = control.SetReadDeadline(time.Time{})
 	if u.file == nil {
 		bad.Fields = append(bad.Fields, services.FieldError{Field: "file", Problem: "is missing; send the recording as form field file, as curl -F file=@speech.wav does"})
 	}
@@ -155,8 +151,13 @@ func (h *handlers) receiveFault(err error) error {
 	case errors.As(err, &spool):
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &services.Fault{Kind: services.KindInvalid, Message: fmt.Sprintf("the upload took longer than %s", h.cfg.UploadTimeout), Err: err}
+		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
 	default:
 		return &services.Fault{Kind: services.KindInvalid, Message: "the form breaks off or is malformed", Err: err}
 	}
+}
+
+// tooSlow explains why a body was cut off.
+func (h *handlers) tooSlow() string {
+	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s", h.cfg.UploadTimeout, h.cfg.HeaderTimeout, h.cfg.MinUploadRate)
 }

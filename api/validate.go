@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,14 +23,19 @@ const maxJSON = 1 << 20
 // validator checks requests against the contract. The bodies of forms are left
 // out: the validator would read an upload into memory, and the upload's fields
 // are checked while they stream by.
-func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
+func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
 	openapi3filter.RegisterBodyDecoder("application/merge-patch+json", openapi3filter.JSONBodyDecoder)
 	check := func(withBody bool) func(http.Handler) http.Handler {
 		return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
 			DoNotValidateServers: true,
 			Options:              openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}, // checkKey has asked for the key
 			ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ middleware.ErrorHandlerOpts) {
-				problems.Write(w, r, validationFault(err))
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					err = &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
+				} else {
+					err = validationFault(err)
+				}
+				problems.Write(w, r, err)
 			},
 		})
 	}
