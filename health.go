@@ -76,6 +76,7 @@ func (s *system) healthView() api.HealthView {
 			view.Problems[service.Name] = problem
 		}
 	}
+	view.Warnings = warnings(s.performance.Report().Warnings)
 	view.Checks = checks(s.monitor.Checks(""))
 	view.ServiceChecks = make(map[string][]gen.HealthCheck)
 	for _, service := range report.Services {

@@ -29,6 +29,7 @@ func (s *system) apply(changed *config.Loaded) {
 		}
 		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
 	}
+	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)
 }
 
@@ -56,7 +57,7 @@ func (s *system) reloadOnHangup(settings *config.Live, log *slog.Logger) (stop f
 
 // systemView tells how every part is.
 func (s *system) systemView() gen.System {
-	report, hardening := s.health.Report(), s.cfg.SystemHardening
+	report, hardening, performance := s.health.Report(), s.cfg.SystemHardening, s.performance.Report()
 	view := gen.System{
 		Started: s.started, UptimeSeconds: time.Since(s.started).Seconds(),
 		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
@@ -75,6 +76,7 @@ func (s *system) systemView() gen.System {
 		detail  string
 	}{
 		{"healthMonitoring", hardening.HealthMonitoring.Enabled, "every " + hardening.HealthMonitoring.CheckInterval.String()},
+		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
 		{"errorRecovery", hardening.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", hardening.ErrorRecovery.MaxAttempts)},
 		{"resourceManagement", hardening.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.memory.Budget().Bytes, s.memory.Budget().Bound)},
 	} {

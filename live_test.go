@@ -70,7 +70,7 @@ services:
 		require.Equal(t, want, s.setting(t, key), key)
 	}
 	_, body := s.get(t, "/v1/system")
-	for _, name := range []string{"healthMonitoring", "errorRecovery", "resourceManagement"} {
+	for _, name := range []string{"healthMonitoring", "performanceMonitoring", "errorRecovery", "resourceManagement"} {
 		require.Regexp(t, `"enabled":false,"kind":"hardening","name":"`+name+`","state":"off"`, body)
 	}
 }
@@ -105,6 +105,33 @@ func TestSettingsThatAreNotLiveAreRefusedByName(t *testing.T) {
 	status, body = s.patch(t, `{"log":null,"systemHardening":{"resourceManagement":{"maxMemory":null}}}`)
 	require.Equal(t, http.StatusOK, status, body)
 	require.Equal(t, "info", s.setting(t, "log.level"), "null takes a change back")
+}
+
+func TestPerformanceIsSampledAndSwitched(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status, body := s.patch(t, `{"systemHardening":{"performanceMonitoring":{"checkInterval":"100ms","maxGoroutines":1,"sustain":1}}}`)
+	require.Equal(t, http.StatusOK, status, body)
+	status, body = s.transcribe(t, clip(t, "clip09.wav"))
+	require.Equal(t, http.StatusOK, status, body)
+	require.Eventually(t, func() bool {
+		_, body = s.get(t, "/v1/system/performance?samples=1")
+		return strings.Contains(body, `"latency_p95_seconds":`)
+	}, 10*time.Second, 50*time.Millisecond)
+	require.NotContains(t, body, `"resident_bytes":0`)
+	require.Contains(t, body, `"name":"goroutines"`)
+	_, body = s.get(t, "/healthz")
+	require.Contains(t, body, `"warnings":[{"detail":"there are`)
+	s.logged(t, `"msg":"performance warning"`)
+	_, body = s.get(t, "/metrics")
+	require.Contains(t, body, `grym_performance_warning{warning="goroutines"} 1`)
+
+	status, body = s.patch(t, `{"systemHardening":{"performanceMonitoring":{"enabled":false}}}`)
+	require.Equal(t, http.StatusOK, status, body)
+	_, body = s.get(t, "/v1/system/performance")
+	require.Contains(t, body, `"samples":[]`)
+	_, body = s.get(t, "/healthz")
+	require.Contains(t, body, `"warnings":[]`)
 }
 
 func TestSIGHUPReadsTheFileAgain(t *testing.T) {

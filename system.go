@@ -38,6 +38,7 @@ type system struct {
 	health       *hardening.Health
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
+	performance  *hardening.Performance
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
@@ -64,7 +65,8 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	s.memory.Measure(memprobe.Probe{})
 	resources.LimitHeap(s.memory.Budget())
-	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks)
+	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
+	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	s.registerServices(spool)
@@ -102,6 +104,7 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	s.recovery.Watch(patient, guard, limits.Recoverable)
 	s.monitor.Watch(patient)
 	s.tasks.Watch(service.Describe())
+	s.performance.Watch(name)
 }
 
 // care makes those who look after the services.
@@ -138,6 +141,7 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 		}
 	}
 	s.monitor.Start()
+	s.performance.Start()
 	ctx, s.stop = context.WithCancel(ctx)
 	s.background.Go(func() { s.memory.KeepTidy(ctx) })
 	s.health.SetPhase(hardening.PhaseServing)
@@ -150,7 +154,7 @@ func (s *system) close(ctx context.Context) error {
 		s.stop()
 	}
 	s.background.Wait()
-	errs := []error{s.monitor.Close(ctx), s.recovery.Close(ctx)}
+	errs := []error{s.performance.Close(ctx), s.monitor.Close(ctx), s.recovery.Close(ctx)}
 	errs = append(errs, s.registry.Shutdown(ctx)...)
 	s.memory.Close()
 	return errors.Join(append(errs, s.runtime.Close(ctx))...)

@@ -45,6 +45,8 @@ type HealthView struct {
 	// Checks of the health monitor: of the process, and by service.
 	Checks        []gen.HealthCheck
 	ServiceChecks map[string][]gen.HealthCheck
+	// Warnings of the performance monitor.
+	Warnings []gen.PerformanceWarning
 }
 
 // Dependencies of the handler.
@@ -56,6 +58,9 @@ type Dependencies struct {
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
 	System func() gen.System
+	// Performance tells what the performance monitor has seen, with at most so
+	// many samples.
+	Performance func(samples int) gen.Performance
 	// Settings are the configuration in force.
 	Settings Settings
 	// Keys are asked for by every route but the probes; nil asks for none.

@@ -41,7 +41,7 @@ func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.G
 	body := gen.GetHealth200JSONResponse{
 		Status: gen.HealthStatusHealthy, Phase: gen.HealthPhase(view.Phase), Since: view.Since,
 		Reasons: append([]string{}, view.Reasons...), Memory: view.Memory, Tasks: view.Tasks,
-		Services: []gen.ServiceHealth{}, Checks: &view.Checks,
+		Services: []gen.ServiceHealth{}, Checks: &view.Checks, Warnings: &view.Warnings,
 	}
 	failed := func(c gen.HealthCheck) bool { return !c.Ok }
 	if len(view.Reasons) > 0 || len(view.Problems) > 0 || slices.ContainsFunc(view.Checks, failed) {

@@ -27,6 +27,18 @@ func (h *handlers) GetSystem(context.Context, gen.GetSystemRequestObject) (gen.G
 	return gen.GetSystem200JSONResponse(view), nil
 }
 
+// defaultSamples is how many samples are shown unless the request says so.
+const defaultSamples = 60
+
+// GetPerformance implements gen.StrictServerInterface.
+func (h *handlers) GetPerformance(_ context.Context, request gen.GetPerformanceRequestObject) (gen.GetPerformanceResponseObject, error) {
+	samples := defaultSamples
+	if request.Params.Samples != nil {
+		samples = *request.Params.Samples
+	}
+	return gen.GetPerformance200JSONResponse(h.Performance(samples)), nil
+}
+
 // GetConfig implements gen.StrictServerInterface.
 func (h *handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
 	settings, _, err := h.Settings.View()

@@ -607,6 +607,9 @@ type Health struct {
 	Since    time.Time       `json:"since"`
 	Status   HealthStatus    `json:"status"`
 	Tasks    TaskCounts      `json:"tasks"`
+
+	// Warnings Thresholds of the performance monitor that are passed now.
+	Warnings *[]PerformanceWarning `json:"warnings,omitempty"`
 }
 
 // HealthPhase defines model for Health.Phase.
@@ -623,6 +626,22 @@ type HealthCheck struct {
 	// Name Of the process: memory, disk, queue. Of a service: progress, canary.
 	Name string `json:"name"`
 	Ok   bool   `json:"ok"`
+}
+
+// MemoryForecast Where the resident set goes, by the line of least squares through the last five minutes.
+type MemoryForecast struct {
+	BytesInAMinute *float64 `json:"bytes_in_a_minute,omitempty"`
+	BytesPerSecond *float64 `json:"bytes_per_second,omitempty"`
+
+	// Compared Forecasts whose time has come.
+	Compared int `json:"compared"`
+
+	// FullInSeconds Until the budget is reached; left out where it is not.
+	FullInSeconds *float64 `json:"full_in_seconds,omitempty"`
+	Known         bool     `json:"known"`
+
+	// MeanErrorBytes How far they were from what came.
+	MeanErrorBytes *float64 `json:"mean_error_bytes,omitempty"`
 }
 
 // MemoryUse defines model for MemoryUse.
@@ -687,6 +706,50 @@ type OpenAIError struct {
 		RequestId string  `json:"request_id"`
 		Type      string  `json:"type"`
 	} `json:"error"`
+}
+
+// Performance defines model for Performance.
+type Performance struct {
+	Enabled bool `json:"enabled"`
+
+	// Forecast Where the resident set goes, by the line of least squares through the last five minutes.
+	Forecast        MemoryForecast       `json:"forecast"`
+	IntervalSeconds float64              `json:"interval_seconds"`
+	PastWarnings    []PerformanceWarning `json:"past_warnings"`
+
+	// Samples The oldest first.
+	Samples  []PerformanceSample  `json:"samples"`
+	Warnings []PerformanceWarning `json:"warnings"`
+}
+
+// PerformanceSample defines model for PerformanceSample.
+type PerformanceSample struct {
+	At time.Time `json:"at"`
+
+	// CpuCores Cores that were busy since the sample before.
+	CpuCores          float64 `json:"cpu_cores"`
+	FileDescriptors   int     `json:"file_descriptors"`
+	GcPauseP99Seconds float64 `json:"gc_pause_p99_seconds"`
+	Goroutines        int     `json:"goroutines"`
+
+	// HeapBytes Go's part of it.
+	HeapBytes            int64   `json:"heap_bytes"`
+	ResidentBytes        int64   `json:"resident_bytes"`
+	SchedulingP99Seconds float64 `json:"scheduling_p99_seconds"`
+
+	// Services The last minute of each service.
+	Services []ServicePerformance `json:"services"`
+
+	// Waiting Tasks that wait.
+	Waiting int `json:"waiting"`
+}
+
+// PerformanceWarning defines model for PerformanceWarning.
+type PerformanceWarning struct {
+	Detail string     `json:"detail"`
+	Name   string     `json:"name"`
+	Since  time.Time  `json:"since"`
+	Until  *time.Time `json:"until,omitempty"`
 }
 
 // Problem An RFC 9457 problem.
@@ -805,6 +868,17 @@ type ServiceHealthState string
 // ServiceList defines model for ServiceList.
 type ServiceList struct {
 	Data []Service `json:"data"`
+}
+
+// ServicePerformance defines model for ServicePerformance.
+type ServicePerformance struct {
+	Failed            int      `json:"failed"`
+	LatencyP50Seconds *float64 `json:"latency_p50_seconds,omitempty"`
+	LatencyP95Seconds *float64 `json:"latency_p95_seconds,omitempty"`
+	LatencyP99Seconds *float64 `json:"latency_p99_seconds,omitempty"`
+	Name              string   `json:"name"`
+	PerSecond         float64  `json:"per_second"`
+	Tasks             int      `json:"tasks"`
 }
 
 // ServiceUse defines model for ServiceUse.
@@ -1025,6 +1099,12 @@ type ChangeConfigJSONBody map[string]interface{}
 // ChangeConfigApplicationMergePatchPlusJSONBody defines parameters for ChangeConfig.
 type ChangeConfigApplicationMergePatchPlusJSONBody map[string]interface{}
 
+// GetPerformanceParams defines parameters for GetPerformance.
+type GetPerformanceParams struct {
+	// Samples How many samples, the newest ones.
+	Samples *int `form:"samples,omitempty" json:"samples,omitempty"`
+}
+
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
 
@@ -1161,6 +1241,9 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// GetPerformance What the performance monitor has seen
+	// (GET /v1/system/performance)
+	GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
@@ -1281,6 +1364,12 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPerformance What the performance monitor has seen
+// (GET /v1/system/performance)
+func (_ Unimplemented) GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1740,6 +1829,39 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetPerformance operation middleware
+func (siw *ServerInterfaceWrapper) GetPerformance(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPerformanceParams
+
+	// ------------- Optional query parameter "samples" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "samples", r.URL.Query(), &params.Samples, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "samples"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "samples", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPerformance(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetVersion operation middleware
 func (siw *ServerInterfaceWrapper) GetVersion(w http.ResponseWriter, r *http.Request) {
 
@@ -1899,6 +2021,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system", wrapper.GetSystem)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/performance", wrapper.GetPerformance)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/config", wrapper.GetConfig)
@@ -4918,6 +5043,141 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type GetPerformanceRequestObject struct {
+	Params GetPerformanceParams
+}
+
+type GetPerformanceResponseObject interface {
+	VisitGetPerformanceResponse(w http.ResponseWriter) error
+}
+
+type GetPerformance200JSONResponse Performance
+
+func (response GetPerformance200JSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPerformance400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPerformance400ApplicationProblemPlusJSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPerformance401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPerformance401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPerformance401ResponseHeaders
+}
+
+func (response GetPerformance401ApplicationProblemPlusJSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPerformance403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPerformance403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPerformance403ResponseHeaders
+}
+
+func (response GetPerformance403ApplicationProblemPlusJSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPerformance429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPerformance429ApplicationProblemPlusJSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPerformance500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPerformance500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPerformance500ResponseHeaders
+}
+
+func (response GetPerformance500ApplicationProblemPlusJSONResponse) VisitGetPerformanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetVersionRequestObject struct {
 }
 
@@ -5087,6 +5347,9 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// GetPerformance What the performance monitor has seen
+	// (GET /v1/system/performance)
+	GetPerformance(ctx context.Context, request GetPerformanceRequestObject) (GetPerformanceResponseObject, error)
 	// GetVersion What is running
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -5641,6 +5904,32 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPerformance operation middleware
+func (sh *strictHandler) GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams) {
+	var request GetPerformanceRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPerformance(ctx, request.(GetPerformanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPerformance")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPerformanceResponseObject); ok {
+		if err := validResponse.VisitGetPerformanceResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -67,10 +67,10 @@ type Readiness struct {
 
 // SystemHardening has the keys of the reference architecture.
 type SystemHardening struct {
-	HealthMonitoring      Monitoring               `koanf:"healthMonitoring"`
-	PerformanceMonitoring Monitoring               `koanf:"performanceMonitoring"`
-	ErrorRecovery         hardening.RecoveryConfig `koanf:"errorRecovery"`
-	ResourceManagement    resources.Config         `koanf:"resourceManagement"`
+	HealthMonitoring      Monitoring                  `koanf:"healthMonitoring"`
+	PerformanceMonitoring hardening.PerformanceConfig `koanf:"performanceMonitoring"`
+	ErrorRecovery         hardening.RecoveryConfig    `koanf:"errorRecovery"`
+	ResourceManagement    resources.Config            `koanf:"resourceManagement"`
 }
 
 // Monitoring switches a monitor.
@@ -140,7 +140,7 @@ func Default() Config {
 		Hardening: hardening.DefaultConfig(),
 		SystemHardening: SystemHardening{
 			HealthMonitoring:      Monitoring{Enabled: true, CheckInterval: 30 * time.Second},
-			PerformanceMonitoring: Monitoring{Enabled: true, CheckInterval: 5 * time.Second},
+			PerformanceMonitoring: hardening.DefaultPerformanceConfig(),
 			ErrorRecovery:         hardening.DefaultRecoveryConfig(),
 			ResourceManagement:    resources.DefaultConfig(),
 		},
@@ -199,7 +199,7 @@ func (c Config) validate() []error {
 	h := c.SystemHardening
 	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())
 	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())
-	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.validate())
+	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.Validate())
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("audio", c.Audio.Validate())
 	a := c.Services.AudioProcessor

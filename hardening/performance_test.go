@@ -1,0 +1,137 @@
+package hardening
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// observe runs a performance monitor on a fake clock over scripted figures.
+func observe(t *testing.T, cfg PerformanceConfig, usage func() ProcessUsage, body func(t *testing.T, p *Performance)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPerformance(cfg, usage, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		p.Watch("echo")
+		p.Start()
+		body(t, p)
+		require.NoError(t, p.Close(t.Context()))
+	})
+}
+
+func TestSamplesHaveTheLastMinuteOfEachService(t *testing.T) {
+	t.Parallel()
+	cpu := time.Duration(0)
+	usage := func() ProcessUsage {
+		cpu += 10 * time.Second // in five: two cores
+		return ProcessUsage{CPU: cpu, Resident: services.GiB, Budget: 4 * services.GiB, FileDescriptors: 7, Waiting: 3}
+	}
+	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+		for i := range 100 {
+			p.TaskEnded(services.TaskEvent{Service: "echo", Queued: time.Millisecond, Ran: time.Duration(i) * time.Millisecond})
+		}
+		p.TaskEnded(services.TaskEvent{Service: "echo", Err: errors.New("broken"), Ran: time.Hour})
+		p.TaskEnded(services.TaskEvent{Service: "made up"})
+		time.Sleep(11 * time.Second)
+		r := p.Report()
+		require.Len(t, r.Samples, 2)
+		s := r.Samples[1]
+		require.InDelta(t, 2, s.CPU, 1e-9)
+		require.Equal(t, services.GiB, s.Resident)
+		require.Equal(t, 7, s.FileDescriptors)
+		require.Equal(t, 3, s.Waiting)
+		require.Positive(t, s.Goroutines)
+		require.Positive(t, s.Heap)
+		require.Equal(t, []ServiceSample{{
+			Name: "echo", Tasks: 101, Failed: 1, PerSecond: 101.0 / 60,
+			P50: 50 * time.Millisecond, P95: 95 * time.Millisecond, P99: 99 * time.Millisecond,
+		}}, s.Services)
+		time.Sleep(time.Minute)
+		r = p.Report()
+		require.Equal(t, ServiceSample{Name: "echo"}, r.Samples[len(r.Samples)-1].Services[0], "a minute later it is forgotten")
+		time.Sleep(time.Hour)
+		require.Len(t, p.Report().Samples, 360)
+	})
+}
+
+func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
+	t.Parallel()
+	resident := 950 * services.MiB
+	usage := func() ProcessUsage { return ProcessUsage{Resident: resident, Budget: 1000 * services.MiB} }
+	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+		time.Sleep(11 * time.Second)
+		require.Empty(t, p.Report().Warnings, "two samples")
+		time.Sleep(5 * time.Second)
+		warnings := p.Report().Warnings
+		require.Len(t, warnings, 1)
+		require.Equal(t, "memory", warnings[0].Name)
+		require.Equal(t, "950.0 MiB are resident, the threshold is 900.0 MiB", warnings[0].Detail)
+		require.InDelta(t, 1, testutil.ToFloat64(p.active.WithLabelValues("memory")), 0)
+		resident = 10 * services.MiB
+		time.Sleep(5 * time.Second)
+		r := p.Report()
+		require.Empty(t, r.Warnings)
+		require.Len(t, r.Over, 1)
+		require.Equal(t, 5*time.Second, r.Over[0].Until.Sub(r.Over[0].Since))
+		require.InDelta(t, 0, testutil.ToFloat64(p.active.WithLabelValues("memory")), 0)
+		require.InDelta(t, 1, testutil.ToFloat64(p.total.WithLabelValues("memory")), 0)
+	})
+}
+
+func TestSlowTasksGiveAWarning(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultPerformanceConfig()
+	cfg.MaxLatency, cfg.Sustain = time.Second, 1
+	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+		p.TaskEnded(services.TaskEvent{Service: "echo", Queued: 2 * time.Second})
+		time.Sleep(6 * time.Second)
+		require.Equal(t, "latency/echo", p.Report().Warnings[0].Name)
+	})
+}
+
+func TestGrowthIsForecastAndTheForecastIsMeasured(t *testing.T) {
+	t.Parallel()
+	resident := 600 * services.MiB
+	usage := func() ProcessUsage {
+		resident += services.MiB // every five seconds: 12 MiB a minute
+		return ProcessUsage{Resident: resident, Budget: 700 * services.MiB}
+	}
+	cfg := DefaultPerformanceConfig()
+	cfg.MaxMemory = 0
+	observe(t, cfg, usage, func(t *testing.T, p *Performance) {
+		time.Sleep(121 * time.Second)
+		r := p.Report()
+		require.True(t, r.Forecast.Known)
+		require.InDelta(t, float64(services.MiB)/5, r.Forecast.BytesPerSecond, 1)
+		require.InDelta(t, float64(resident+12*services.MiB), r.Forecast.Bytes, 16)
+		require.InDelta(t, (76 * 5 * time.Second).Seconds(), r.Forecast.FullIn.Seconds(), 0.1)
+		require.Equal(t, "memoryTrend", r.Warnings[0].Name)
+		require.Positive(t, r.Forecast.Compared)
+		require.InDelta(t, 0, r.Forecast.MeanError, 16, "a straight line is forecast exactly")
+	})
+}
+
+func TestTheMonitorIsSwitchedLive(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultPerformanceConfig()
+	cfg.Enabled = false
+	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+		time.Sleep(time.Minute)
+		require.Empty(t, p.Report().Samples, "off")
+		cfg.Enabled, cfg.CheckInterval = true, time.Second
+		p.Configure(cfg)
+		time.Sleep(10*time.Second + time.Millisecond)
+		require.Len(t, p.Report().Samples, 10)
+		cfg.Enabled = false
+		p.Configure(cfg)
+		time.Sleep(time.Minute)
+		require.Empty(t, p.Report().Samples)
+	})
+}

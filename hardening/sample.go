@@ -1,0 +1,136 @@
+package hardening
+
+import (
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"slices"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ProcessUsage is what the system tells of the process; zero where it does not.
+type ProcessUsage struct {
+	// CPU time that the process used since its start, of all threads.
+	CPU time.Duration
+	// Resident set, and the Budget that it is compared with.
+	Resident, Budget services.Bytes
+	// FileDescriptors that are open, and tasks that wait.
+	FileDescriptors, Waiting int
+}
+
+// Sample is one look of the performance monitor.
+type Sample struct {
+	At time.Time
+	// CPU is how many cores were busy since the sample before.
+	CPU float64
+	// Resident set, and Heap, Go's part of it. What is left is the engine's.
+	Resident, Heap services.Bytes
+	Goroutines     int
+	// FileDescriptors that are open, and Waiting tasks.
+	FileDescriptors, Waiting int
+	// SchedulingP99 is how long goroutines waited for a processor, GCPauseP99 how
+	// long the collector stopped them, since the sample before.
+	SchedulingP99, GCPauseP99 time.Duration
+	Services                  []ServiceSample
+}
+
+// ServiceSample is a service's last minute.
+type ServiceSample struct {
+	Name string
+	// Tasks that ended, Failed ones among them, and their rate.
+	Tasks, Failed int
+	PerSecond     float64
+	// Latency quantiles of successful tasks from arrival to end; zero without any.
+	P50, P95, P99 time.Duration
+}
+
+const (
+	// serviceWindow is how far back a service's sample looks.
+	serviceWindow = time.Minute
+	// serviceTasks bounds the tasks that are remembered of a service.
+	serviceTasks = 4096
+)
+
+// ended is a task that a service's window remembers.
+type ended struct {
+	at     time.Time
+	took   time.Duration
+	failed bool
+}
+
+// sampleService looks at a service's window, the oldest task first.
+func sampleService(name string, window []ended) ServiceSample {
+	s := ServiceSample{Name: name, Tasks: len(window), PerSecond: float64(len(window)) / serviceWindow.Seconds()}
+	var took []time.Duration
+	for _, e := range window {
+		if e.failed {
+			s.Failed++
+		} else {
+			took = append(took, e.took)
+		}
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		// The nearest rank.
+		at := func(q float64) time.Duration { return took[int(math.Ceil(q*float64(len(took))))-1] }
+		s.P50, s.P95, s.P99 = at(0.5), at(0.95), at(0.99)
+	}
+	return s
+}
+
+// Names in runtime/metrics.
+const (
+	metricScheduling = "/sched/latencies:seconds"
+	metricPauses     = "/sched/pauses/total/gc:seconds"
+	metricHeap       = "/memory/classes/heap/objects:bytes"
+)
+
+// goRuntime reads Go's own figures. Not safe for concurrent use.
+type goRuntime struct {
+	samples            []metrics.Sample
+	scheduling, pauses []uint64
+}
+
+func newGoRuntime() *goRuntime {
+	return &goRuntime{samples: []metrics.Sample{{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}}}
+}
+
+// read fills in a sample.
+func (g *goRuntime) read(s *Sample) {
+	metrics.Read(g.samples)
+	s.SchedulingP99 = since(g.samples[0].Value.Float64Histogram(), &g.scheduling)
+	s.GCPauseP99 = since(g.samples[1].Value.Float64Histogram(), &g.pauses)
+	s.Heap = services.Bytes(g.samples[2].Value.Uint64())
+	s.Goroutines = runtime.NumGoroutine()
+}
+
+// since gives the 99th percentile of what a histogram counted since the counts
+// before, which it replaces: the upper end of the bucket.
+func since(h *metrics.Float64Histogram, before *[]uint64) time.Duration {
+	counts := slices.Clone(h.Counts)
+	var total uint64
+	for i := range counts {
+		if i < len(*before) {
+			counts[i] -= (*before)[i]
+		}
+		total += counts[i]
+	}
+	*before = slices.Clone(h.Counts)
+	if total == 0 {
+		return 0
+	}
+	rank := uint64(math.Ceil(0.99 * float64(total)))
+	var seen uint64
+	for i, n := range counts {
+		if seen += n; seen >= rank {
+			upper := h.Buckets[i+1]
+			if math.IsInf(upper, 1) {
+				upper = h.Buckets[i]
+			}
+			return time.Duration(upper * float64(time.Second))
+		}
+	}
+	return 0
+}

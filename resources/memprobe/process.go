@@ -1,0 +1,47 @@
+package memprobe
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of processor times in /proc: the kernel tells user space 100 a
+// second on every architecture that Go runs on.
+const tick = 10 * time.Millisecond
+
+// CPU is the processor time of all threads of this process since its start.
+func (p Probe) CPU() (time.Duration, error) {
+	text, err := p.read("proc/self/stat")
+	if err != nil {
+		return 0, err
+	}
+	// The name in parentheses may hold anything; after it, utime and stime are the
+	// 12th and 13th fields. See proc_pid_stat(5).
+	_, rest, _ := strings.Cut(text[max(strings.LastIndexByte(text, ')'), 0):], " ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("processor time %w", ErrUnknown)
+	}
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("proc/self/stat: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick, nil
+}
+
+// FileDescriptors that this process has open.
+func (p Probe) FileDescriptors() (int, error) {
+	entries, err := os.ReadDir(path.Join("/", p.Root, "proc/self/fd"))
+	if os.IsNotExist(err) {
+		return 0, ErrUnknown
+	}
+	return len(entries), err
+}
