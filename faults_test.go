@@ -105,6 +105,15 @@ func TestAPanicInTheEngineIsOneFailedTask(t *testing.T) {
 	require.NoError(t, speak(t, s))
 }
 
+func TestAPanicWhileAServiceStartsIsAFailedStart(t *testing.T) {
+	s := inProcess(t, quick)
+	s.runtime.Intercept(func(context.Context, string, func() error) error { panic("injected") })
+	require.ErrorContains(t, speech(t, s).Restart(t.Context()), "could not start")
+	s.runtime.Intercept(nil)
+	require.NoError(t, speech(t, s).Restart(t.Context()))
+	require.NoError(t, speak(t, s))
+}
+
 func TestAShortAllocationIsTriedAgain(t *testing.T) {
 	s := inProcess(t, quick)
 	short := 2

@@ -67,8 +67,8 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 			return services.TaskResult{}, err
 		}
 	}
-	bytes, err := entry.Service.Estimate(ctx, task)
-	if err != nil {
+	var bytes services.Bytes
+	if err := entry.calm(func() (err error) { bytes, err = entry.Service.Estimate(ctx, task); return err }); err != nil {
 		return services.TaskResult{}, err
 	}
 	lease, err := o.admission.Acquire(ctx, Claim{Service: task.Service, Model: entry.model(task), Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})

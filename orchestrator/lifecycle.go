@@ -20,7 +20,7 @@ func (e *Registration) Load(ctx context.Context, model string) error {
 	if !ok {
 		return services.Faultf(services.KindInvalid, "service %s has no models to load", e.description.Name)
 	}
-	return host.LoadModel(ctx, model)
+	return e.calm(func() error { return host.LoadModel(ctx, model) })
 }
 
 // Unload unloads one model, or, for an empty name, the whole service, which then
@@ -31,11 +31,11 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 		if !ok {
 			return services.Faultf(services.KindInvalid, "service %s has no models to unload", e.description.Name)
 		}
-		return host.UnloadModel(ctx, model)
+		return e.calm(func() error { return host.UnloadModel(ctx, model) })
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	if err := e.Service.Shutdown(ctx); err != nil {
+	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.description.Name + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
 	}
 	e.transition(services.StateRegistered, "unloaded by an operator", func() { e.isolated = false })
@@ -65,13 +65,13 @@ func (e *Registration) Isolate(cause string, retryAfter time.Duration) {
 func (e *Registration) Reload(ctx context.Context) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	if err := e.Service.Shutdown(ctx); err != nil {
+	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return services.Internal(err, "service %s could not be unloaded", e.description.Name)
 	}
 	if e.State() == services.StateStopped {
 		return e.admits()
 	}
-	if err := e.Service.Initialize(ctx); err != nil {
+	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
 		return services.Internal(err, "service %s could not start", e.description.Name)
 	}
 	return nil

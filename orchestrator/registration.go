@@ -171,7 +171,7 @@ func (e *Registration) run(s *start) {
 // holds changing.
 func (e *Registration) initialize(ctx context.Context, then services.State) error {
 	e.transition(services.StateInitializing, "start", nil)
-	if err := e.Service.Initialize(ctx); err != nil {
+	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
 		e.transition(services.StateUnavailable, "start failed: "+err.Error(), nil)
 		return &services.Fault{Kind: services.KindUnavailable, Message: "service " + e.description.Name + " could not start", Err: err}
 	}
@@ -184,7 +184,7 @@ func (e *Registration) stop(ctx context.Context) error {
 	e.transition(services.StateStopped, "shutdown", nil)
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	if err := e.Service.Shutdown(ctx); err != nil {
+	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return fmt.Errorf("shut down %s: %w", e.description.Name, err)
 	}
 	return nil
