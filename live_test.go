@@ -84,7 +84,7 @@ func TestSettingsThatAreNotLiveAreRefusedByName(t *testing.T) {
 	require.Contains(t, body, `"field":"hardening.breaker.failures"`)
 	require.Equal(t, "info", s.setting(t, "log.level"), "refused whole")
 
-	status, body = s.patch(t, `{"log":{"levle":"debug"}}`)
+	status, body = s.patch(t, `{"log":{"leval":"debug"}}`)
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Contains(t, body, "the nearest is log.level")
 	for _, bad := range []string{`{"log":{"level":"loud"}}`, `{"systemHardening":{"resourceManagement":{"queueLimit":0}}}`, `{"services":{"wav2vec2":{"keepAlive":"soon"}}}`, `[]`, `{"log":3}`, `{"log":{"level":{"a":1}}}`} {

@@ -20,6 +20,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
+// go test . -run UnderLoad -faults 60s -v.
 var faultsFor = flag.Duration("faults", 0, "inject faults for so long at each rate, under load; 0 skips it")
 
 // load keeps tasks of a service coming and counts how they end.
@@ -78,7 +79,7 @@ func faulty(part float64) func(context.Context, string, func() error) error {
 }
 
 // TestOneServicesFaultsUnderLoad injects faults into speech at growing rates while
-// conversions go on, and prints a timeline: go test . -run UnderLoad -faults 60s -v
+// conversions go on, and prints a timeline.
 func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	if *faultsFor == 0 {
 		t.Skip("takes minutes; -faults 60s runs it")

@@ -40,9 +40,10 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
-	if err == nil {
+	switch err {
+	case nil:
 		b.extend()
-	} else if err == io.EOF { //nolint:errorlint // readers give it bare
+	case io.EOF:
 		// The deadline must go with the body: net/http takes its passing for a
 		// hang-up.
 		_ = b.control.SetReadDeadline(time.Time{})

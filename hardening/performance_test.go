@@ -34,6 +34,7 @@ func TestSamplesHaveTheLastMinuteOfEachService(t *testing.T) {
 		return ProcessUsage{CPU: cpu, Resident: services.GiB, Budget: 4 * services.GiB, FileDescriptors: 7, Waiting: 3}
 	}
 	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+		t.Helper()
 		for i := range 100 {
 			p.TaskEnded(services.TaskEvent{Service: "echo", Queued: time.Millisecond, Ran: time.Duration(i) * time.Millisecond})
 		}
@@ -66,6 +67,7 @@ func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
 	resident := 950 * services.MiB
 	usage := func() ProcessUsage { return ProcessUsage{Resident: resident, Budget: 1000 * services.MiB} }
 	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+		t.Helper()
 		time.Sleep(11 * time.Second)
 		require.Empty(t, p.Report().Warnings, "two samples")
 		time.Sleep(5 * time.Second)
@@ -90,6 +92,7 @@ func TestSlowTasksGiveAWarning(t *testing.T) {
 	cfg := DefaultPerformanceConfig()
 	cfg.MaxLatency, cfg.Sustain = time.Second, 1
 	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+		t.Helper()
 		p.TaskEnded(services.TaskEvent{Service: "echo", Queued: 2 * time.Second})
 		time.Sleep(6 * time.Second)
 		require.Equal(t, "latency/echo", p.Report().Warnings[0].Name)
@@ -106,6 +109,7 @@ func TestGrowthIsForecastAndTheForecastIsMeasured(t *testing.T) {
 	cfg := DefaultPerformanceConfig()
 	cfg.MaxMemory = 0
 	observe(t, cfg, usage, func(t *testing.T, p *Performance) {
+		t.Helper()
 		time.Sleep(121 * time.Second)
 		r := p.Report()
 		require.True(t, r.Forecast.Known)
@@ -123,6 +127,7 @@ func TestTheMonitorIsSwitchedLive(t *testing.T) {
 	cfg := DefaultPerformanceConfig()
 	cfg.Enabled = false
 	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+		t.Helper()
 		time.Sleep(time.Minute)
 		require.Empty(t, p.Report().Samples, "off")
 		cfg.Enabled, cfg.CheckInterval = true, time.Second
