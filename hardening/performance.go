@@ -143,6 +143,10 @@ func (p *Performance) Close(ctx context.Context) error {
 // it has seen.
 func (p *Performance) Configure(cfg PerformanceConfig) {
 	p.mu.Lock()
+	if cfg == p.cfg {
+		p.mu.Unlock()
+		return
+	}
 	p.cfg = cfg
 	if !cfg.Enabled {
 		p.samples, p.forecast, p.trend = nil, Forecast{}, forecaster{}

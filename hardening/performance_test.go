@@ -3,6 +3,7 @@ package hardening
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,8 +65,11 @@ func TestSamplesHaveTheLastMinuteOfEachService(t *testing.T) {
 
 func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
 	t.Parallel()
-	resident := 950 * services.MiB
-	usage := func() ProcessUsage { return ProcessUsage{Resident: resident, Budget: 1000 * services.MiB} }
+	var resident atomic.Int64
+	resident.Store(int64(950 * services.MiB))
+	usage := func() ProcessUsage {
+		return ProcessUsage{Resident: services.Bytes(resident.Load()), Budget: 1000 * services.MiB}
+	}
 	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
 		t.Helper()
 		time.Sleep(11 * time.Second)
@@ -76,7 +80,7 @@ func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
 		require.Equal(t, "memory", warnings[0].Name)
 		require.Equal(t, "950.0 MiB are resident, the threshold is 900.0 MiB", warnings[0].Detail)
 		require.InDelta(t, 1, testutil.ToFloat64(p.active.WithLabelValues("memory")), 0)
-		resident = 10 * services.MiB
+		resident.Store(int64(10 * services.MiB))
 		time.Sleep(5 * time.Second)
 		r := p.Report()
 		require.Empty(t, r.Warnings)
@@ -101,10 +105,11 @@ func TestSlowTasksGiveAWarning(t *testing.T) {
 
 func TestGrowthIsForecastAndTheForecastIsMeasured(t *testing.T) {
 	t.Parallel()
-	resident := 600 * services.MiB
+	var resident atomic.Int64
+	resident.Store(int64(600 * services.MiB))
 	usage := func() ProcessUsage {
-		resident += services.MiB // every five seconds: 12 MiB a minute
-		return ProcessUsage{Resident: resident, Budget: 700 * services.MiB}
+		grown := resident.Add(int64(services.MiB)) // every five seconds: 12 MiB a minute
+		return ProcessUsage{Resident: services.Bytes(grown), Budget: 700 * services.MiB}
 	}
 	cfg := DefaultPerformanceConfig()
 	cfg.MaxMemory = 0
@@ -114,7 +119,7 @@ func TestGrowthIsForecastAndTheForecastIsMeasured(t *testing.T) {
 		r := p.Report()
 		require.True(t, r.Forecast.Known)
 		require.InDelta(t, float64(services.MiB)/5, r.Forecast.BytesPerSecond, 1)
-		require.InDelta(t, float64(resident+12*services.MiB), r.Forecast.Bytes, 16)
+		require.InDelta(t, float64(resident.Load()+int64(12*services.MiB)), r.Forecast.Bytes, 16)
 		require.InDelta(t, (76 * 5 * time.Second).Seconds(), r.Forecast.FullIn.Seconds(), 0.1)
 		require.Equal(t, "memoryTrend", r.Warnings[0].Name)
 		require.Positive(t, r.Forecast.Compared)
