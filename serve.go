@@ -56,7 +56,7 @@ func serve(ctx context.Context, forget func(), cfg config.Config, log *slog.Logg
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
 		Keys: keys, OpenMetrics: cfg.Auth.OpenMetrics,
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView,
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, Contexts: s.contexts,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, SpoolDir: spool, Log: log,

@@ -40,7 +40,11 @@ func validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) ht
 				form.ServeHTTP(w, r)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
+			limit := int64(maxJSON)
+			if r.URL.Path == chatPath {
+				limit = maxChat
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
 			json.ServeHTTP(w, r)
 		})
 	}
