@@ -220,13 +220,13 @@ func TestWrongQuestionsAreExplained(t *testing.T) {
 	s := newService(t, t.TempDir())
 	sound := clipFile("clip00.wav")
 	for params, want := range map[string]string{
-		`{}`:                                      "question is missing",
-		`{"question":"x","temperature":3}`:        "temperature must be 0 to 2, got 3",
-		`{"question":"x","top_p":0}`:              "top_p must be above 0",
-		`{"question":"x","top_k":-1,"stop":[""]}`: "stop must have texts",
-		`{"question":"x","colour":"red"}`:         "colour",
-		`{"question":"x","context_id":"ctx_0"}`:   "file must be left out with context_id",
-		`{"question":"x","truncation":"maybe"}`:   "truncation must be disabled or auto",
+		`{}`:                               "question is missing",
+		`{"question":"x","temperature":3}`: "temperature must be 0 to 2, got 3",
+		`{"question":"x","top_p":0}`:       "top_p must be above 0",
+		`{"question":"x","top_k":-1,"stop":[""]}`:            "stop must have texts",
+		`{"question":"x","colour":"red"}`:                    "colour",
+		`{"question":"x","context_id":"ctx_0"}`:              "file must be left out with context_id",
+		`{"question":"x","truncation":"maybe"}`:              "truncation must be disabled or auto",
 		`{"question":"` + strings.Repeat("why ", 600) + `"}`: "model gama-tiny takes 512",
 	} {
 		task := services.Task{Service: Name, Name: services.TaskAsk, Audio: sound, Params: json.RawMessage(params)}
