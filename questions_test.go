@@ -191,3 +191,36 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		require.Contains(t, body, field)
 	}
 }
+
+// TestTheLoopCloses asks one model what another has made: the family that was
+// prompted for must be among what is heard. Families that the second model never
+// learnt are left out.
+func TestTheLoopCloses(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes seventeen sounds")
+	}
+	s := start(t)
+	named := 0
+	families := map[string]string{
+		"a sine tone": "sine tone", "a chirp": "sweep", "white noise": "white noise", "a kick drum": "kick drum",
+		"a snare drum": "snare drum", "a hi-hat": "hi-hat", "a bell": "bell", "a plucked string": "plucked string",
+		"a siren": "siren", "rain": "rain", "wind": "wind", "beeps": "beeping", "an engine": "engine",
+		"clicks": "clicking", "an organ": "organ chord", "birds": "birdsong", "ocean waves": "ocean waves",
+	}
+	for prompt, name := range families {
+		response, sound := s.generate(t, `{"prompt":"`+prompt+`","seed":1}`, "Accept", "audio/wav")
+		require.Equal(t, http.StatusOK, response.StatusCode, string(sound))
+		status, body := s.sendForm(t, "/v1/audio/captions", sound)
+		require.Equal(t, http.StatusOK, status, body)
+		var heard struct{ Text string }
+		require.NoError(t, json.Unmarshal([]byte(body), &heard))
+		if strings.Contains(heard.Text, name) {
+			named++
+		} else {
+			t.Logf("%s: %s", prompt, heard.Text)
+		}
+	}
+	t.Logf("%d of %d families are named", named, len(families))
+	require.GreaterOrEqual(t, named*100, 70*len(families))
+}
