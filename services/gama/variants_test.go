@@ -15,10 +15,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// serveShapes serves folders of random weights.
-func serveShapes(t testing.TB, shapes map[string]shape, threads int) *Service {
+// serveShapes serves folders of random weights, which stay in the folder keep.
+func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...string) *Service {
 	t.Helper()
 	dir := t.TempDir()
+	if len(keep) > 0 && keep[0] != "" {
+		dir = keep[0]
+	}
 	for name, s := range shapes {
 		s.write(t, filepath.Join(dir, name))
 	}
@@ -99,7 +102,7 @@ func TestAFolderThatDoesNotFitIsExplained(t *testing.T) {
 // models/parity/gama_speed.mjs.
 func BenchmarkLayer(b *testing.B) {
 	real := shape{layers: 1, hidden: 4096, heads: 32, ffn: 11008, vocab: 32000, context: 4096, sound: 96}
-	s := serveShapes(b, map[string]shape{"plain": real}, 1)
+	s := serveShapes(b, map[string]shape{"plain": real}, 1, os.Getenv("GRYM_LAYER_DIR"))
 	tone := audiofile.Tone(16000, 10*time.Second)
 	one, many := 1, 24
 	ask := func(id string, tokens *int) (string, time.Duration) {
