@@ -170,10 +170,9 @@ func (h *handlers) readMessages(c *chat, messages []gen.ChatMessage, complain fu
 		if err != nil {
 			return err
 		}
-		switch {
-		case want == gen.ChatMessageRoleUser:
+		if want == gen.ChatMessageRoleUser {
 			asked = text
-		default:
+		} else {
 			c.params.History = append(c.params.History, services.Exchange{Question: asked, Answer: text})
 		}
 	}
@@ -195,7 +194,7 @@ func (h *handlers) readContent(c *chat, content gen.ChatMessage_Content, field s
 	parts, err := content.AsChatMessageContent1()
 	if err != nil {
 		complain(field, "must be a text or a list of parts")
-		return "", nil
+		return "", nil //nolint:nilerr // complained of
 	}
 	var texts []string
 	for i, part := range parts {

@@ -64,8 +64,8 @@ func TestFilterBankIsKaldis(t *testing.T) {
 		bank, err := dsp.NewFilterBank(dsp.FilterBankConfig{SampleRateHz: 16000, Bins: bins})
 		require.NoError(t, err)
 		got := bank.Compute(samples)
-		require.Equal(t, len(want), len(got), name)
-		require.Equal(t, 118*bins, len(got))
+		require.Len(t, got, len(want), name)
+		require.Len(t, got, 118*bins)
 		sum := 0.0
 		for i := range want {
 			require.InDelta(t, want[i], got[i], 0.05, "%s value %d", name, i)
@@ -83,7 +83,7 @@ func TestFilterBankOfSpeech(t *testing.T) {
 	bank, err := dsp.NewFilterBank(dsp.FilterBankConfig{SampleRateHz: 16000, Bins: 128, Window: dsp.WindowHanning})
 	require.NoError(t, err)
 	raw := bank.Compute(samples)
-	require.Equal(t, 584*128, len(raw))
+	require.Len(t, raw, 584*128)
 	for i, want := range []float64{
 		-0.9894, -1.2776, -0.9066, -1.2776, -0.9349, -1.2609, -1.0386, -1.2776, -1.1561, -1.2776,
 		-1.2052, -1.2723, -1.2190, -1.2132, -1.2776, -1.1133, -1.1953, -1.1343, -1.1584, -1.2203,
@@ -111,7 +111,7 @@ func TestFilterBankOfATone(t *testing.T) {
 	bank, err := dsp.NewFilterBank(dsp.FilterBankConfig{SampleRateHz: 16000, Bins: 128, Window: dsp.WindowHanning})
 	require.NoError(t, err)
 	got := bank.Compute(tone)
-	require.Equal(t, 98*128, len(got))
+	require.Len(t, got, 98*128)
 	require.InDelta(t, 3.90880739, got[23], 1e-4)
 	for i, v := range got[:128] {
 		require.LessOrEqual(t, v, got[23], "bin %d", i)

@@ -2,6 +2,7 @@ package gama
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,10 @@ type asking struct {
 	sampling sampling
 	sink     services.Sink
 	answer   services.Answer
-	spent    map[services.Stage]time.Duration
-	mark     time.Time
+	// from and span are the part of the whole that the piece at work is.
+	from, span float64
+	spent      map[services.Stage]time.Duration
+	mark       time.Time
 }
 
 // ask is TaskAsk and TaskCaption.
@@ -54,6 +57,9 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	}
 	result := services.TaskResult{Model: m.name, Stages: a.stages()}
 	if err != nil {
+		if conversation != nil && params.ContextID == newContext {
+			err = errors.Join(err, s.contexts.remove(conversation)) // nobody knows its id
+		}
 		return result, err
 	}
 	sink.Progress(1, "done")
@@ -85,7 +91,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 	if err != nil {
 		return err
 	}
-	defer sound.Close()
+	defer func() { _ = sound.Close() }() // it was only read
 	turns := make([]turn, 0, len(a.params.History))
 	for _, h := range a.params.History {
 		turns = append(turns, turn{Exchange: h})
@@ -103,13 +109,14 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		}
 		begin := at
 		at += len(samples)
+		total := float64(max(1, sound.length(), int64(at)))
+		a.from, a.span = float64(begin)/total, float64(len(samples))/total
 		if err := a.piece(ctx, samples, turns, float64(begin)/float64(rate), float64(at)/float64(rate), begin == 0 && last); err != nil {
 			return err
 		}
 		if last {
 			break
 		}
-		a.sink.Progress(min(0.99, float64(at)/float64(max(1, sound.length()))), "listening")
 		if err := a.sink.Yield(ctx); err != nil {
 			return err
 		}
@@ -163,6 +170,12 @@ func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, beg
 	return nil
 }
 
+// progress tells how much of the piece at work is done; it never goes back, and is a
+// sign of life with every token.
+func (a *asking) progress(part float64) {
+	a.sink.Progress(min(0.99, a.from+a.span*part), "answering")
+}
+
 func (a *asking) partial(text string) {
 	if a.params.Stream && text != "" {
 		a.sink.Partial(services.AnswerDelta{Text: text})
@@ -195,7 +208,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	usage.PromptTokens += len(s.keys)
 	usage.AudioTokens += int(sound.n)
 	usage.CachedTokens += int(d.cache.n)
-	a.sink.Progress(0, "answering")
+	a.progress(0)
 	logits, err := d.prefill(ctx, s)
 	if err != nil {
 		return response{}, err
@@ -235,6 +248,7 @@ func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, log
 		if len(r.tokens) == most {
 			break
 		}
+		a.progress(float64(len(r.tokens)) / float64(most))
 		if err := a.sink.Yield(ctx); err != nil {
 			return r, err
 		}

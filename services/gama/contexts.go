@@ -99,6 +99,11 @@ func openContexts(s *Service, dir string, residency services.Residency) (*contex
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("contexts: %w", err)
 	}
+	// What a crash left half written.
+	halves, _ := filepath.Glob(filepath.Join(dir, "tmp-*"))
+	for _, name := range halves {
+		_ = os.Remove(name)
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "ctx_*.json"))
 	if err != nil {
 		return nil, fmt.Errorf("contexts: %w", err)
@@ -220,7 +225,7 @@ func (c *contexts) create(name string, audio services.AudioSource) (*conversatio
 	if err != nil {
 		return nil, err
 	}
-	defer sound.Close()
+	defer func() { _ = sound.Close() }() // it was only read
 	if err := c.service.oneWindow(f, sound); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -197,5 +198,10 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	_, err = s.CreateContext(t.Context(), "", longTone)
 	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
+	require.Empty(t, s.ListContexts())
+
+	// A first question that fails leaves no conversation behind.
+	_, err = s.run(t, clipFile("clip00.wav"), services.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
+	require.ErrorContains(t, err, "takes 512")
 	require.Empty(t, s.ListContexts())
 }

@@ -44,6 +44,7 @@ func (a *asking) converse(ctx context.Context, one *conversation) error {
 			return err
 		}
 	}
+	a.span = 1
 	r, err := a.respond(ctx, sound, kept, turns, true)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 	if err != nil {
 		return nil, err
 	}
-	defer sound.Close()
+	defer func() { _ = sound.Close() }() // it was only read
 	samples, last, err := sound.next(ctx, a.model.extractor.longest)
 	a.book(services.StageInput)
 	if err != nil {
@@ -93,6 +94,12 @@ func (c *contexts) store(ctx context.Context, one *conversation, sound *heard, r
 	}
 	if err := one.save(); err != nil {
 		return storeFault(err)
+	}
+	c.mu.Lock()
+	_, there = c.all[one.ID]
+	c.mu.Unlock()
+	if !there {
+		return c.remove(one) // deleted while it was written
 	}
 	resident := c.residency.Hold(ctx, Name, "conversation", size, func(context.Context) error {
 		if !one.busy.TryLock() {

@@ -97,8 +97,9 @@ func (s *Service) Initialized() bool { return s.initialized.Load() }
 // Shutdown implements services.ModelService.
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.initialized.Store(false)
+	err := s.pool.Close(ctx) // which waits for those who answer
 	s.contexts.forget()
-	return s.pool.Close(ctx)
+	return err
 }
 
 // Status implements services.ModelService.
@@ -164,7 +165,7 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	if err != nil {
 		return 0, err
 	}
-	defer sound.Close()
+	defer func() { _ = sound.Close() }() // it was only read
 	if params.ContextID != "" {
 		if err := s.oneWindow(f, sound); err != nil {
 			return 0, err

@@ -98,11 +98,14 @@ func clipFile(name string) services.AudioSource {
 	return audioFile(filepath.Join(modelsDir, "gama-tiny", "clips", name))
 }
 
-// deltas collects what is streamed.
+// deltas collects what is streamed, and the progress.
 type deltas struct {
 	services.DiscardSink
 	texts []string
+	told  []float64
 }
+
+func (d *deltas) Progress(fraction float64, _ string) { d.told = append(d.told, fraction) }
 
 func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(services.AnswerDelta).Text) } //nolint:forcetypeassert // a test
 
@@ -150,6 +153,8 @@ func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 	require.Equal(t, answer.Text, strings.Join(sink.texts, ""))
 	require.Contains(t, answer.Text, "\n8.3-16.7 s: I hear a sine tone.")
 	require.Equal(t, 3*16, answer.Usage.AudioTokens)
+	require.IsNonDecreasing(t, sink.told)
+	require.Greater(t, len(sink.told), 12, "every token is a sign of life")
 
 	window := 5.0
 	answer = s.answerTo(t, tone, services.AskParams{Question: "What can be heard in this clip?", WindowSeconds: &window})
