@@ -168,7 +168,7 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		says   string
 	}{
 		"no sound":         {question(t, "x", nil, ""), 400, "messages: input_audio is missing"},
-		"tools":            {question(t, "x", sound, `,"tools":[]`), 400, "tools"},
+		"tools":            {question(t, "x", sound, `,"tools":[]`), 400, `"param":"tools"`},
 		"two answers":      {question(t, "x", sound, `,"n":2`), 400, `"param":"n"`},
 		"temperature":      {question(t, "x", sound, `,"temperature":9`), 400, "temperature"},
 		"a system message": {`{"messages":[{"role":"system","content":"x"}]}`, 400, "messages.0.role"},

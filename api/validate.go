@@ -94,6 +94,10 @@ func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError
 		}
 		named = true
 		field := strings.Join(schema.JSONPointer(), ".")
+		// A field that is not known stands in the reason, in quotation marks.
+		if parts := strings.Split(schema.Reason, `"`); schema.SchemaField == "properties" && len(parts) == 3 {
+			field = strings.TrimPrefix(field+"."+parts[1], ".")
+		}
 		if field == "" {
 			field = "body"
 		}

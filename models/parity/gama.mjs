@@ -199,19 +199,26 @@ async function ask(samples, question) {
   return { text: body.choices[0].message.content, made: body.usage.completion_tokens, prompt: body.usage.prompt_tokens };
 }
 
+// How the model calls the sounds above.
+const SPOKEN = { sine: 'sine tone', sweep: 'sweep', siren: 'siren', bell: 'bell', noise: 'white noise', kick: 'kick drum' };
+const named = (what, text) => what.split(', then ').every((name) => text.includes(SPOKEN[name]));
+
 let wrong = 0, asked = 0;
 if (server) {
+  let right = 0, swapped = 0, other = clip(999 + count).what;
   for (let seed = 1000; seed < 1000 + count; seed++) {
     const { what, samples } = clip(seed);
     for (const question of QUESTIONS) {
       const mine = await answer(samples, question), theirs = await ask(samples, question);
       asked++;
+      if (question === QUESTIONS[1]) { right += named(what, theirs.text); swapped += named(other, theirs.text); other = what; }
       if (mine.text !== theirs.text || mine.ids.length !== theirs.made || mine.prompt !== theirs.prompt) {
         wrong++;
         console.error(`clip ${seed} (${what}), ${question}: ${mine.text} [${mine.ids.length}], the server: ${theirs.text} [${theirs.made}]`);
       }
     }
   }
+  console.log(`every sound named in ${right} of ${count} clips; those of another clip in ${swapped}`);
 } else {
   const fresh = [];
   for (let seed = 0; seed < count; seed++) {
