@@ -52,8 +52,8 @@ lint: ## golangci-lint, at the pinned version
 generate: ## regenerate what is generated from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: ## compare logits and text with transformers.js (needs npm)
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check
+parity: ## compare logits, text and tokens with transformers.js (needs npm)
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check
 
 soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
 	$(MAKE) fuzz FUZZTIME=10m

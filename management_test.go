@@ -24,7 +24,7 @@ func TestServicesAreManaged(t *testing.T) {
 	s := start(t)
 	status, body := s.get(t, "/v1/services")
 	require.Equal(t, http.StatusOK, status, body)
-	for _, name := range []string{"audioProcessor", "wav2vec2", "audioldm"} {
+	for _, name := range []string{"audioProcessor", "wav2vec2", "audioldm", "gama"} {
 		require.Contains(t, body, `"name":"`+name+`"`)
 	}
 	var service struct {

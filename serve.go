@@ -61,7 +61,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
 		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, System: s.systemView, Performance: s.performanceView, Settings: settings,
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, Contexts: s.contexts, System: s.systemView, Performance: s.performanceView, Settings: settings,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, SpoolDir: spool, Log: log,

@@ -22,6 +22,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
+	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
@@ -43,8 +44,9 @@ type system struct {
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
 	// runs of each service at once; started is when the process was built.
-	runs    map[string]int
-	started time.Time
+	runs     map[string]int
+	started  time.Time
+	contexts services.Contexts
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -69,12 +71,14 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
-	s.registerServices(spool)
+	if err := s.registerServices(spool); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // registerServices makes every service and registers it.
-func (s *system) registerServices(spool string) {
+func (s *system) registerServices(spool string) error {
 	audio := s.cfg.Audio.Limits()
 	processor := s.cfg.Services.AudioProcessor
 	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)))
@@ -88,6 +92,17 @@ func (s *system) registerServices(spool string) {
 	sound := s.cfg.Services.AudioLDM
 	runs, threads = config.Parallel(sound.Runs)
 	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, spool), sound.ServiceLimits, runs)
+
+	questions := s.cfg.Services.GAMA
+	questions.Audio = audio
+	runs, threads = config.Parallel(questions.Runs)
+	asked, err := gama.New(questions.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, s.cfg.ContextsDir())
+	if err != nil {
+		return err
+	}
+	s.contexts = asked
+	s.register(asked, questions.ServiceLimits, runs)
+	return nil
 }
 
 // register gives a service all that a service has: a share of the budget, a

@@ -54,6 +54,8 @@ type Dependencies struct {
 	Executor Executor
 	Services Services
 	Health   func() HealthView
+	// Contexts keeps the conversations about sounds.
+	Contexts services.Contexts
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
@@ -109,9 +111,12 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	return h.routes(spec, problems), nil
 }
 
+// chatPath is the route whose JSON holds a recording.
+const chatPath = "/v1/chat/completions"
+
 // openAIPath tells the routes that OpenAI's clients use.
 func openAIPath(path string) bool {
-	return path == "/v1/audio/transcriptions" || path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
+	return path == "/v1/audio/transcriptions" || path == chatPath || path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
 }
 
 // routes mounts middleware and generated routes. The id comes first, so that

@@ -107,7 +107,7 @@ type eventWriter struct {
 }
 
 // send writes one event and flushes it.
-func (e *eventWriter) send(event transcriptEvent) {
+func (e *eventWriter) send(event any) {
 	if !e.begun {
 		e.begun = true
 		header := e.w.Header()

@@ -47,7 +47,11 @@ func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) func(ht
 				form.ServeHTTP(w, r)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
+			limit := int64(maxJSON)
+			if r.URL.Path == chatPath {
+				limit = maxChat
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, limit)
 			json.ServeHTTP(w, r)
 		})
 	}
@@ -97,6 +101,10 @@ func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError
 		}
 		named = true
 		field := strings.Join(schema.JSONPointer(), ".")
+		// A field that is not known stands in the reason, in quotation marks.
+		if parts := strings.Split(schema.Reason, `"`); schema.SchemaField == "properties" && len(parts) == 3 {
+			field = strings.TrimPrefix(field+"."+parts[1], ".")
+		}
 		if field == "" {
 			field = "body"
 		}

@@ -20,6 +20,156 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for CaptionFinishReason.
+const (
+	CaptionFinishReasonLength CaptionFinishReason = "length"
+	CaptionFinishReasonStop   CaptionFinishReason = "stop"
+)
+
+// Valid indicates whether the value is a known member of the CaptionFinishReason enum.
+func (e CaptionFinishReason) Valid() bool {
+	switch e {
+	case CaptionFinishReasonLength:
+		return true
+	case CaptionFinishReasonStop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatChoiceFinishReason.
+const (
+	ChatChoiceFinishReasonLength ChatChoiceFinishReason = "length"
+	ChatChoiceFinishReasonStop   ChatChoiceFinishReason = "stop"
+)
+
+// Valid indicates whether the value is a known member of the ChatChoiceFinishReason enum.
+func (e ChatChoiceFinishReason) Valid() bool {
+	switch e {
+	case ChatChoiceFinishReasonLength:
+		return true
+	case ChatChoiceFinishReasonStop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatChoiceMessageRole.
+const (
+	ChatChoiceMessageRoleAssistant ChatChoiceMessageRole = "assistant"
+)
+
+// Valid indicates whether the value is a known member of the ChatChoiceMessageRole enum.
+func (e ChatChoiceMessageRole) Valid() bool {
+	switch e {
+	case ChatChoiceMessageRoleAssistant:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatCompletionObject.
+const (
+	ChatCompletionObjectChatCompletion ChatCompletionObject = "chat.completion"
+)
+
+// Valid indicates whether the value is a known member of the ChatCompletionObject enum.
+func (e ChatCompletionObject) Valid() bool {
+	switch e {
+	case ChatCompletionObjectChatCompletion:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatMessageRole.
+const (
+	ChatMessageRoleAssistant ChatMessageRole = "assistant"
+	ChatMessageRoleUser      ChatMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the ChatMessageRole enum.
+func (e ChatMessageRole) Valid() bool {
+	switch e {
+	case ChatMessageRoleAssistant:
+		return true
+	case ChatMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatPartType.
+const (
+	ChatPartTypeInputAudio ChatPartType = "input_audio"
+	ChatPartTypeText       ChatPartType = "text"
+)
+
+// Valid indicates whether the value is a known member of the ChatPartType enum.
+func (e ChatPartType) Valid() bool {
+	switch e {
+	case ChatPartTypeInputAudio:
+		return true
+	case ChatPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatRequestModalities.
+const (
+	ChatRequestModalitiesText ChatRequestModalities = "text"
+)
+
+// Valid indicates whether the value is a known member of the ChatRequestModalities enum.
+func (e ChatRequestModalities) Valid() bool {
+	switch e {
+	case ChatRequestModalitiesText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChatRequestTruncation.
+const (
+	ChatRequestTruncationAuto     ChatRequestTruncation = "auto"
+	ChatRequestTruncationDisabled ChatRequestTruncation = "disabled"
+)
+
+// Valid indicates whether the value is a known member of the ChatRequestTruncation enum.
+func (e ChatRequestTruncation) Valid() bool {
+	switch e {
+	case ChatRequestTruncationAuto:
+		return true
+	case ChatRequestTruncationDisabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContextObject.
+const (
+	ContextObjectContext ContextObject = "context"
+)
+
+// Valid indicates whether the value is a known member of the ContextObject enum.
+func (e ContextObject) Valid() bool {
+	switch e {
+	case ContextObjectContext:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ConversionRequestBitDepth.
 const (
 	ConversionRequestBitDepthFloat ConversionRequestBitDepth = "float"
@@ -413,6 +563,27 @@ func (e Priority) Valid() bool {
 	}
 }
 
+// Defines values for CreateCaptionParamsGrymPriority.
+const (
+	CreateCaptionParamsGrymPriorityHigh   CreateCaptionParamsGrymPriority = "high"
+	CreateCaptionParamsGrymPriorityLow    CreateCaptionParamsGrymPriority = "low"
+	CreateCaptionParamsGrymPriorityNormal CreateCaptionParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateCaptionParamsGrymPriority enum.
+func (e CreateCaptionParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateCaptionParamsGrymPriorityHigh:
+		return true
+	case CreateCaptionParamsGrymPriorityLow:
+		return true
+	case CreateCaptionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateConversionParamsGrymPriority.
 const (
 	CreateConversionParamsGrymPriorityHigh   CreateConversionParamsGrymPriority = "high"
@@ -476,6 +647,27 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for CreateChatCompletionParamsGrymPriority.
+const (
+	CreateChatCompletionParamsGrymPriorityHigh   CreateChatCompletionParamsGrymPriority = "high"
+	CreateChatCompletionParamsGrymPriorityLow    CreateChatCompletionParamsGrymPriority = "low"
+	CreateChatCompletionParamsGrymPriorityNormal CreateChatCompletionParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateChatCompletionParamsGrymPriority enum.
+func (e CreateChatCompletionParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateChatCompletionParamsGrymPriorityHigh:
+		return true
+	case CreateChatCompletionParamsGrymPriorityLow:
+		return true
+	case CreateChatCompletionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeBreakerParamsAction.
 const (
 	ChangeBreakerParamsActionOpen  ChangeBreakerParamsAction = "open"
@@ -515,12 +707,242 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	}
 }
 
+// Caption defines model for Caption.
+type Caption struct {
+	Duration     float64             `json:"duration"`
+	FinishReason CaptionFinishReason `json:"finish_reason"`
+	Model        string              `json:"model"`
+
+	// Pieces Empty where the recording was heard in one.
+	Pieces []CaptionPiece `json:"pieces"`
+	Seed   int64          `json:"seed"`
+
+	// Text Of a long recording, a line for each piece.
+	Text  string `json:"text"`
+	Usage struct {
+		AudioTokens      int `json:"audio_tokens"`
+		CachedTokens     int `json:"cached_tokens"`
+		CompletionTokens int `json:"completion_tokens"`
+		PromptTokens     int `json:"prompt_tokens"`
+	} `json:"usage"`
+}
+
+// CaptionFinishReason defines model for Caption.FinishReason.
+type CaptionFinishReason string
+
+// CaptionPiece defines model for CaptionPiece.
+type CaptionPiece struct {
+	End   float64 `json:"end"`
+	Start float64 `json:"start"`
+	Text  string  `json:"text"`
+}
+
+// CaptionRequest defines model for CaptionRequest.
+type CaptionRequest struct {
+	// File The recording in any format that the server reads.
+	File      openapi_types.File `json:"file"`
+	MaxTokens *int               `json:"max_tokens,omitempty"`
+	Model     *string            `json:"model,omitempty"`
+
+	// Question What to ask instead of what can be heard.
+	Question    *string  `json:"question,omitempty"`
+	Seed        *int64   `json:"seed,omitempty"`
+	Temperature *float64 `json:"temperature,omitempty"`
+
+	// WindowSeconds Length of the pieces; at most what the model takes.
+	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+}
+
+// ChatChoice defines model for ChatChoice.
+type ChatChoice struct {
+	FinishReason ChatChoiceFinishReason `json:"finish_reason"`
+	Index        int                    `json:"index"`
+	Message      struct {
+		Content string                `json:"content"`
+		Role    ChatChoiceMessageRole `json:"role"`
+	} `json:"message"`
+}
+
+// ChatChoiceFinishReason defines model for ChatChoice.FinishReason.
+type ChatChoiceFinishReason string
+
+// ChatChoiceMessageRole defines model for ChatChoice.Message.Role.
+type ChatChoiceMessageRole string
+
+// ChatCompletion defines model for ChatCompletion.
+type ChatCompletion struct {
+	Choices []ChatChoice `json:"choices"`
+
+	// ContextId The conversation that the answer belongs to.
+	ContextId *string              `json:"context_id,omitempty"`
+	Created   int64                `json:"created"`
+	Id        string               `json:"id"`
+	Model     string               `json:"model"`
+	Object    ChatCompletionObject `json:"object"`
+	Usage     ChatUsage            `json:"usage"`
+}
+
+// ChatCompletionObject defines model for ChatCompletion.Object.
+type ChatCompletionObject string
+
+// ChatMessage defines model for ChatMessage.
+type ChatMessage struct {
+	// Content A text, or a list of parts.
+	Content ChatMessage_Content `json:"content"`
+	Role    ChatMessageRole     `json:"role"`
+}
+
+// ChatMessageContent0 defines model for ChatMessage.Content.0.
+type ChatMessageContent0 = string
+
+// ChatMessageContent1 defines model for ChatMessage.Content.1.
+type ChatMessageContent1 = []ChatPart
+
+// ChatMessage_Content A text, or a list of parts.
+type ChatMessage_Content struct {
+	union json.RawMessage
+}
+
+// ChatMessageRole defines model for ChatMessage.Role.
+type ChatMessageRole string
+
+// ChatPart defines model for ChatPart.
+type ChatPart struct {
+	InputAudio *struct {
+		// Data The file as base64.
+		Data string `json:"data"`
+
+		// Format wav, mp3 and so on. It is not relied on: the file itself tells.
+		Format *string `json:"format,omitempty"`
+	} `json:"input_audio,omitempty"`
+	Text *string      `json:"text,omitempty"`
+	Type ChatPartType `json:"type"`
+}
+
+// ChatPartType defines model for ChatPart.Type.
+type ChatPartType string
+
+// ChatRequest defines model for ChatRequest.
+type ChatRequest struct {
+	// ContextId A conversation that the server keeps; `new` begins one with the sound of this request, and the answer tells its id.
+	ContextId *string `json:"context_id,omitempty"`
+
+	// MaxCompletionTokens The newer name of max_tokens.
+	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
+	MaxTokens           *int `json:"max_tokens,omitempty"`
+
+	// Messages Questions and answers in turn, the last one a question. With context_id, the question alone.
+	Messages   []ChatMessage            `json:"messages"`
+	Modalities *[]ChatRequestModalities `json:"modalities,omitempty"`
+
+	// Model The model, as `/v1/models` lists it.
+	Model *string `json:"model,omitempty"`
+
+	// N There is one answer.
+	N                 *int     `json:"n,omitempty"`
+	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty"`
+
+	// Seed Of the sampling. One is drawn where it is left out.
+	Seed *int64 `json:"seed,omitempty"`
+
+	// Stop The answer ends before this text, or the first of these.
+	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
+	Stream        *bool             `json:"stream,omitempty"`
+	StreamOptions *struct {
+		// IncludeUsage A last chunk tells the token counts.
+		IncludeUsage *bool `json:"include_usage,omitempty"`
+	} `json:"stream_options,omitempty"`
+
+	// Temperature 0 takes the likeliest token. The model says the default.
+	Temperature *float64 `json:"temperature,omitempty"`
+
+	// TopK 0 is no bound.
+	TopK *int     `json:"top_k,omitempty"`
+	TopP *float64 `json:"top_p,omitempty"`
+
+	// Truncation auto drops the oldest questions where the prompt is longer than the model takes.
+	Truncation *ChatRequestTruncation `json:"truncation,omitempty"`
+
+	// User Is not looked at.
+	User *string `json:"user,omitempty"`
+}
+
+// ChatRequestModalities defines model for ChatRequest.Modalities.
+type ChatRequestModalities string
+
+// ChatRequestStop0 defines model for ChatRequest.Stop.0.
+type ChatRequestStop0 = string
+
+// ChatRequestStop1 defines model for ChatRequest.Stop.1.
+type ChatRequestStop1 = []string
+
+// ChatRequest_Stop The answer ends before this text, or the first of these.
+type ChatRequest_Stop struct {
+	union json.RawMessage
+}
+
+// ChatRequestTruncation auto drops the oldest questions where the prompt is longer than the model takes.
+type ChatRequestTruncation string
+
+// ChatUsage defines model for ChatUsage.
+type ChatUsage struct {
+	CompletionTokens    int `json:"completion_tokens"`
+	PromptTokens        int `json:"prompt_tokens"`
+	PromptTokensDetails struct {
+		// AudioTokens Positions that the sound takes.
+		AudioTokens int `json:"audio_tokens"`
+
+		// CachedTokens Positions that were not computed again.
+		CachedTokens int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+	TotalTokens int `json:"total_tokens"`
+}
+
 // Cleanups What the unloading of idle models has done.
 type Cleanups struct {
 	Bytes  int64      `json:"bytes"`
 	Last   *time.Time `json:"last,omitempty"`
 	Models int64      `json:"models"`
 	Runs   int64      `json:"runs"`
+}
+
+// Context defines model for Context.
+type Context struct {
+	CachedBytes int64 `json:"cached_bytes"`
+
+	// CachedTokens Positions that the next question need not compute again.
+	CachedTokens int       `json:"cached_tokens"`
+	Created      time.Time `json:"created"`
+
+	// Duration Seconds of the recording.
+	Duration float64       `json:"duration"`
+	Expires  time.Time     `json:"expires"`
+	Id       string        `json:"id"`
+	LastUsed time.Time     `json:"last_used"`
+	Model    string        `json:"model"`
+	Object   ContextObject `json:"object"`
+	Turns    []ContextTurn `json:"turns"`
+}
+
+// ContextObject defines model for Context.Object.
+type ContextObject string
+
+// ContextList defines model for ContextList.
+type ContextList struct {
+	Data []Context `json:"data"`
+}
+
+// ContextRequest defines model for ContextRequest.
+type ContextRequest struct {
+	// File The recording, no longer than the model's window.
+	File  openapi_types.File `json:"file"`
+	Model *string            `json:"model,omitempty"`
+}
+
+// ContextTurn defines model for ContextTurn.
+type ContextTurn struct {
+	Answer   string `json:"answer"`
+	Question string `json:"question"`
 }
 
 // ConversionRequest defines model for ConversionRequest.
@@ -1037,6 +1459,9 @@ type Word struct {
 	Word  string  `json:"word"`
 }
 
+// ContextID defines model for ContextID.
+type ContextID = string
+
 // Priority defines model for Priority.
 type Priority string
 
@@ -1048,6 +1473,15 @@ type OpenAIErrorRetry = OpenAIError
 
 // ProblemRetry An RFC 9457 problem.
 type ProblemRetry = Problem
+
+// CreateCaptionParams defines parameters for CreateCaption.
+type CreateCaptionParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateCaptionParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateCaptionParamsGrymPriority defines parameters for CreateCaption.
+type CreateCaptionParamsGrymPriority string
 
 // CreateConversionParams defines parameters for CreateConversion.
 type CreateConversionParams struct {
@@ -1081,6 +1515,15 @@ type CreateTranscription200JSONResponseBody struct {
 	union json.RawMessage
 }
 
+// CreateChatCompletionParams defines parameters for CreateChatCompletion.
+type CreateChatCompletionParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateChatCompletionParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateChatCompletionParamsGrymPriority defines parameters for CreateChatCompletion.
+type CreateChatCompletionParamsGrymPriority string
+
 // ChangeBreakerParamsAction defines parameters for ChangeBreaker.
 type ChangeBreakerParamsAction string
 
@@ -1105,6 +1548,9 @@ type GetPerformanceParams struct {
 	Samples *int `form:"samples,omitempty" json:"samples,omitempty"`
 }
 
+// CreateCaptionMultipartRequestBody defines body for CreateCaption for multipart/form-data ContentType.
+type CreateCaptionMultipartRequestBody = CaptionRequest
+
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
 
@@ -1114,11 +1560,141 @@ type CreateGenerationJSONRequestBody = GenerationRequest
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
 
+// CreateChatCompletionJSONRequestBody defines body for CreateChatCompletion for application/json ContentType.
+type CreateChatCompletionJSONRequestBody = ChatRequest
+
+// CreateContextMultipartRequestBody defines body for CreateContext for multipart/form-data ContentType.
+type CreateContextMultipartRequestBody = ContextRequest
+
 // ChangeConfigJSONRequestBody defines body for ChangeConfig for application/json ContentType.
 type ChangeConfigJSONRequestBody ChangeConfigJSONBody
 
 // ChangeConfigApplicationMergePatchPlusJSONRequestBody defines body for ChangeConfig for application/merge-patch+json ContentType.
 type ChangeConfigApplicationMergePatchPlusJSONRequestBody ChangeConfigApplicationMergePatchPlusJSONBody
+
+// AsChatMessageContent0 returns the union data inside the ChatMessage_Content as a ChatMessageContent0
+func (t ChatMessage_Content) AsChatMessageContent0() (ChatMessageContent0, error) {
+	var body ChatMessageContent0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromChatMessageContent0 overwrites any union data inside the ChatMessage_Content as the provided ChatMessageContent0
+func (t *ChatMessage_Content) FromChatMessageContent0(v ChatMessageContent0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeChatMessageContent0 performs a merge with any union data inside the ChatMessage_Content, using the provided ChatMessageContent0
+func (t *ChatMessage_Content) MergeChatMessageContent0(v ChatMessageContent0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsChatMessageContent1 returns the union data inside the ChatMessage_Content as a ChatMessageContent1
+func (t ChatMessage_Content) AsChatMessageContent1() (ChatMessageContent1, error) {
+	var body ChatMessageContent1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromChatMessageContent1 overwrites any union data inside the ChatMessage_Content as the provided ChatMessageContent1
+func (t *ChatMessage_Content) FromChatMessageContent1(v ChatMessageContent1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeChatMessageContent1 performs a merge with any union data inside the ChatMessage_Content, using the provided ChatMessageContent1
+func (t *ChatMessage_Content) MergeChatMessageContent1(v ChatMessageContent1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ChatMessage_Content) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ChatMessage_Content) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsChatRequestStop0 returns the union data inside the ChatRequest_Stop as a ChatRequestStop0
+func (t ChatRequest_Stop) AsChatRequestStop0() (ChatRequestStop0, error) {
+	var body ChatRequestStop0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromChatRequestStop0 overwrites any union data inside the ChatRequest_Stop as the provided ChatRequestStop0
+func (t *ChatRequest_Stop) FromChatRequestStop0(v ChatRequestStop0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeChatRequestStop0 performs a merge with any union data inside the ChatRequest_Stop, using the provided ChatRequestStop0
+func (t *ChatRequest_Stop) MergeChatRequestStop0(v ChatRequestStop0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsChatRequestStop1 returns the union data inside the ChatRequest_Stop as a ChatRequestStop1
+func (t ChatRequest_Stop) AsChatRequestStop1() (ChatRequestStop1, error) {
+	var body ChatRequestStop1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromChatRequestStop1 overwrites any union data inside the ChatRequest_Stop as the provided ChatRequestStop1
+func (t *ChatRequest_Stop) FromChatRequestStop1(v ChatRequestStop1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeChatRequestStop1 performs a merge with any union data inside the ChatRequest_Stop, using the provided ChatRequestStop1
+func (t *ChatRequest_Stop) MergeChatRequestStop1(v ChatRequestStop1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ChatRequest_Stop) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ChatRequest_Stop) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsTranscription returns the union data inside the CreateTranscription200JSONResponseBody as a Transcription
 func (t CreateTranscription200JSONResponseBody) AsTranscription() (Transcription, error) {
@@ -1202,6 +1778,9 @@ type ServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string)
+	// CreateCaption Describe a sound
+	// (POST /v1/audio/captions)
+	CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams)
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams)
@@ -1211,6 +1790,21 @@ type ServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
+	// CreateChatCompletion Ask a question about a sound
+	// (POST /v1/chat/completions)
+	CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams)
+	// ListContexts List the conversations
+	// (GET /v1/contexts)
+	ListContexts(w http.ResponseWriter, r *http.Request)
+	// CreateContext Begin a conversation about a sound
+	// (POST /v1/contexts)
+	CreateContext(w http.ResponseWriter, r *http.Request)
+	// DeleteContext Forget a conversation with its recording
+	// (DELETE /v1/contexts/{context_id})
+	DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
+	// GetContext Describe one conversation
+	// (GET /v1/contexts/{context_id})
+	GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -1289,6 +1883,12 @@ func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateCaption Describe a sound
+// (POST /v1/audio/captions)
+func (_ Unimplemented) CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateConversion Write a recording anew
 // (POST /v1/audio/conversions)
 func (_ Unimplemented) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
@@ -1304,6 +1904,36 @@ func (_ Unimplemented) CreateGeneration(w http.ResponseWriter, r *http.Request, 
 // CreateTranscription Turn speech into text
 // (POST /v1/audio/transcriptions)
 func (_ Unimplemented) CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateChatCompletion Ask a question about a sound
+// (POST /v1/chat/completions)
+func (_ Unimplemented) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListContexts List the conversations
+// (GET /v1/contexts)
+func (_ Unimplemented) ListContexts(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateContext Begin a conversation about a sound
+// (POST /v1/contexts)
+func (_ Unimplemented) CreateContext(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteContext Forget a conversation with its recording
+// (DELETE /v1/contexts/{context_id})
+func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetContext Describe one conversation
+// (GET /v1/contexts/{context_id})
+func (_ Unimplemented) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1484,6 +2114,47 @@ func (siw *ServerInterfaceWrapper) GetServiceReadiness(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// CreateCaption operation middleware
+func (siw *ServerInterfaceWrapper) CreateCaption(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCaptionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateCaptionParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateCaption(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateConversion operation middleware
 func (siw *ServerInterfaceWrapper) CreateConversion(w http.ResponseWriter, r *http.Request) {
 
@@ -1598,6 +2269,127 @@ func (siw *ServerInterfaceWrapper) CreateTranscription(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateTranscription(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateChatCompletion operation middleware
+func (siw *ServerInterfaceWrapper) CreateChatCompletion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateChatCompletionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateChatCompletionParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateChatCompletion(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListContexts operation middleware
+func (siw *ServerInterfaceWrapper) ListContexts(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListContexts(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateContext operation middleware
+func (siw *ServerInterfaceWrapper) CreateContext(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateContext(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteContext operation middleware
+func (siw *ServerInterfaceWrapper) DeleteContext(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "context_id" -------------
+	var contextId ContextID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "context_id", chi.URLParam(r, "context_id"), &contextId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "context_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteContext(w, r, contextId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetContext operation middleware
+func (siw *ServerInterfaceWrapper) GetContext(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "context_id" -------------
+	var contextId ContextID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "context_id", chi.URLParam(r, "context_id"), &contextId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "context_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetContext(w, r, contextId)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1997,6 +2789,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/audio/generations", wrapper.CreateGeneration)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/chat/completions", wrapper.CreateChatCompletion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/captions", wrapper.CreateCaption)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/contexts", wrapper.ListContexts)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/contexts", wrapper.CreateContext)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/contexts/{context_id}", wrapper.DeleteContext)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/contexts/{context_id}", wrapper.GetContext)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
@@ -2611,6 +3421,276 @@ func (response GetServiceReadiness503JSONResponse) VisitGetServiceReadinessRespo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaptionRequestObject struct {
+	Params CreateCaptionParams
+	Body   *multipart.Reader
+}
+
+type CreateCaptionResponseObject interface {
+	VisitCreateCaptionResponse(w http.ResponseWriter) error
+}
+
+type CreateCaption200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption200JSONResponse struct {
+	Body    Caption
+	Headers CreateCaption200ResponseHeaders
+}
+
+func (response CreateCaption200JSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCaption400ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption401ResponseHeaders
+}
+
+func (response CreateCaption401ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption403ResponseHeaders
+}
+
+func (response CreateCaption403ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption404ResponseHeaders
+}
+
+func (response CreateCaption404ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption413ResponseHeaders
+}
+
+func (response CreateCaption413ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption415ResponseHeaders
+}
+
+func (response CreateCaption415ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCaption429ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption500ResponseHeaders
+}
+
+func (response CreateCaption500ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateCaption503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption503ResponseHeaders
+}
+
+func (response CreateCaption503ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCaption504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateCaption504ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateCaption504ResponseHeaders
+}
+
+func (response CreateCaption504ApplicationProblemPlusJSONResponse) VisitCreateCaptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3618,6 +4698,1014 @@ func (response CreateTranscription504JSONResponse) VisitCreateTranscriptionRespo
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletionRequestObject struct {
+	Params CreateChatCompletionParams
+	Body   *CreateChatCompletionJSONRequestBody
+}
+
+type CreateChatCompletionResponseObject interface {
+	VisitCreateChatCompletionResponse(w http.ResponseWriter) error
+}
+
+type CreateChatCompletion200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion200JSONResponse struct {
+	Body    ChatCompletion
+	Headers CreateChatCompletion200ResponseHeaders
+}
+
+func (response CreateChatCompletion200JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       CreateChatCompletion200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateChatCompletion200TexteventStreamResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type CreateChatCompletion400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response CreateChatCompletion400JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion401JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion401ResponseHeaders
+}
+
+func (response CreateChatCompletion401JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion403JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion403ResponseHeaders
+}
+
+func (response CreateChatCompletion403JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion404JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion404ResponseHeaders
+}
+
+func (response CreateChatCompletion404JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion413JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion413ResponseHeaders
+}
+
+func (response CreateChatCompletion413JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion415JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion415ResponseHeaders
+}
+
+func (response CreateChatCompletion415JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response CreateChatCompletion429JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion500JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion500ResponseHeaders
+}
+
+func (response CreateChatCompletion500JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateChatCompletion503JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion503ResponseHeaders
+}
+
+func (response CreateChatCompletion503JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion504JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion504ResponseHeaders
+}
+
+func (response CreateChatCompletion504JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContextsRequestObject struct {
+}
+
+type ListContextsResponseObject interface {
+	VisitListContextsResponse(w http.ResponseWriter) error
+}
+
+type ListContexts200JSONResponse ContextList
+
+func (response ListContexts200JSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContexts401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListContexts401ApplicationProblemPlusJSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContexts403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListContexts403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListContexts403ResponseHeaders
+}
+
+func (response ListContexts403ApplicationProblemPlusJSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContexts429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListContexts429ApplicationProblemPlusJSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListContexts500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListContexts500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListContexts500ResponseHeaders
+}
+
+func (response ListContexts500ApplicationProblemPlusJSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContextRequestObject struct {
+	Body *multipart.Reader
+}
+
+type CreateContextResponseObject interface {
+	VisitCreateContextResponse(w http.ResponseWriter) error
+}
+
+type CreateContext201ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext201JSONResponse struct {
+	Body    Context
+	Headers CreateContext201ResponseHeaders
+}
+
+func (response CreateContext201JSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateContext400ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext401ResponseHeaders
+}
+
+func (response CreateContext401ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext403ResponseHeaders
+}
+
+func (response CreateContext403ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext404ResponseHeaders
+}
+
+func (response CreateContext404ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext413ResponseHeaders
+}
+
+func (response CreateContext413ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext415ResponseHeaders
+}
+
+func (response CreateContext415ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateContext429ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateContext500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext500ResponseHeaders
+}
+
+func (response CreateContext500ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateContext503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateContext503ResponseHeaders
+}
+
+func (response CreateContext503ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContextRequestObject struct {
+	ContextId ContextID `json:"context_id"`
+}
+
+type DeleteContextResponseObject interface {
+	VisitDeleteContextResponse(w http.ResponseWriter) error
+}
+
+type DeleteContext204Response struct {
+}
+
+func (response DeleteContext204Response) VisitDeleteContextResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteContext400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteContext400ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteContext401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteContext401ResponseHeaders
+}
+
+func (response DeleteContext401ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteContext403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteContext403ResponseHeaders
+}
+
+func (response DeleteContext403ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteContext404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteContext404ResponseHeaders
+}
+
+func (response DeleteContext404ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteContext429ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteContext500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteContext500ResponseHeaders
+}
+
+func (response DeleteContext500ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteContext503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeleteContext503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteContext503ResponseHeaders
+}
+
+func (response DeleteContext503ApplicationProblemPlusJSONResponse) VisitDeleteContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContextRequestObject struct {
+	ContextId ContextID `json:"context_id"`
+}
+
+type GetContextResponseObject interface {
+	VisitGetContextResponse(w http.ResponseWriter) error
+}
+
+type GetContext200JSONResponse Context
+
+func (response GetContext200JSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetContext400ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetContext401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetContext401ResponseHeaders
+}
+
+func (response GetContext401ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetContext403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetContext403ResponseHeaders
+}
+
+func (response GetContext403ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetContext404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetContext404ResponseHeaders
+}
+
+func (response GetContext404ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetContext429ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetContext500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetContext500ResponseHeaders
+}
+
+func (response GetContext500ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5308,6 +7396,9 @@ type StrictServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(ctx context.Context, request GetServiceReadinessRequestObject) (GetServiceReadinessResponseObject, error)
+	// CreateCaption Describe a sound
+	// (POST /v1/audio/captions)
+	CreateCaption(ctx context.Context, request CreateCaptionRequestObject) (CreateCaptionResponseObject, error)
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(ctx context.Context, request CreateConversionRequestObject) (CreateConversionResponseObject, error)
@@ -5317,6 +7408,21 @@ type StrictServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
+	// CreateChatCompletion Ask a question about a sound
+	// (POST /v1/chat/completions)
+	CreateChatCompletion(ctx context.Context, request CreateChatCompletionRequestObject) (CreateChatCompletionResponseObject, error)
+	// ListContexts List the conversations
+	// (GET /v1/contexts)
+	ListContexts(ctx context.Context, request ListContextsRequestObject) (ListContextsResponseObject, error)
+	// CreateContext Begin a conversation about a sound
+	// (POST /v1/contexts)
+	CreateContext(ctx context.Context, request CreateContextRequestObject) (CreateContextResponseObject, error)
+	// DeleteContext Forget a conversation with its recording
+	// (DELETE /v1/contexts/{context_id})
+	DeleteContext(ctx context.Context, request DeleteContextRequestObject) (DeleteContextResponseObject, error)
+	// GetContext Describe one conversation
+	// (GET /v1/contexts/{context_id})
+	GetContext(ctx context.Context, request GetContextRequestObject) (GetContextResponseObject, error)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -5540,6 +7646,39 @@ func (sh *strictHandler) GetServiceReadiness(w http.ResponseWriter, r *http.Requ
 	}
 }
 
+// CreateCaption operation middleware
+func (sh *strictHandler) CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams) {
+	var request CreateCaptionRequestObject
+
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCaption(ctx, request.(CreateCaptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCaption")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateCaptionResponseObject); ok {
+		if err := validResponse.VisitCreateCaptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateConversion operation middleware
 func (sh *strictHandler) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
 	var request CreateConversionRequestObject
@@ -5632,6 +7771,146 @@ func (sh *strictHandler) CreateTranscription(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateTranscriptionResponseObject); ok {
 		if err := validResponse.VisitCreateTranscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateChatCompletion operation middleware
+func (sh *strictHandler) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
+	var request CreateChatCompletionRequestObject
+
+	request.Params = params
+
+	var body CreateChatCompletionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateChatCompletion(ctx, request.(CreateChatCompletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateChatCompletion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateChatCompletionResponseObject); ok {
+		if err := validResponse.VisitCreateChatCompletionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListContexts operation middleware
+func (sh *strictHandler) ListContexts(w http.ResponseWriter, r *http.Request) {
+	var request ListContextsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListContexts(ctx, request.(ListContextsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListContexts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListContextsResponseObject); ok {
+		if err := validResponse.VisitListContextsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateContext operation middleware
+func (sh *strictHandler) CreateContext(w http.ResponseWriter, r *http.Request) {
+	var request CreateContextRequestObject
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateContext(ctx, request.(CreateContextRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateContext")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateContextResponseObject); ok {
+		if err := validResponse.VisitCreateContextResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteContext operation middleware
+func (sh *strictHandler) DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	var request DeleteContextRequestObject
+
+	request.ContextId = contextId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteContext(ctx, request.(DeleteContextRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteContext")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteContextResponseObject); ok {
+		if err := validResponse.VisitDeleteContextResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetContext operation middleware
+func (sh *strictHandler) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	var request GetContextRequestObject
+
+	request.ContextId = contextId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetContext(ctx, request.(GetContextRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetContext")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetContextResponseObject); ok {
+		if err := validResponse.VisitGetContextResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -17,13 +17,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
+	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
 // modelServices have a section each, which takes what it does not set from
 // services.modelService.
-var modelServices = []string{wav2vec2.Name, audioldm.Name}
+var modelServices = []string{wav2vec2.Name, audioldm.Name, gama.Name}
 
 // Config is every setting. It is never changed once loaded.
 type Config struct {
@@ -87,6 +88,7 @@ type Services struct {
 	ModelService ServiceLimits `koanf:"modelService"`
 	Wav2Vec2     Wav2Vec2      `koanf:"wav2vec2"`
 	AudioLDM     AudioLDM      `koanf:"audioldm"`
+	GAMA         GAMA          `koanf:"gama"`
 }
 
 // ServiceLimits are the settings that every service has.
@@ -127,6 +129,15 @@ type AudioLDM struct {
 	Runs int `koanf:"runs"`
 }
 
+// GAMA is the section of the gama service.
+type GAMA struct {
+	ServiceLimits `koanf:",squash"`
+	gama.Config   `koanf:",squash"`
+	// Runs at once; the cores are shared between them. 0 means one for every two
+	// cores. Defaults to 0.
+	Runs int `koanf:"runs"`
+}
+
 // Default gives every default. The limits of single model services are empty:
 // they come from services.modelService unless set.
 func Default() Config {
@@ -152,6 +163,7 @@ func Default() Config {
 			ModelService: ServiceLimits{MaxMemory: 4_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute},
 			Wav2Vec2:     Wav2Vec2{Config: wav2vec2.DefaultConfig()},
 			AudioLDM:     AudioLDM{Config: audioldm.DefaultConfig()},
+			GAMA:         GAMA{Config: gama.DefaultConfig()},
 		},
 	}
 }
@@ -218,8 +230,16 @@ func (c Config) validate() []error {
 	if l.Runs < 0 || l.Runs > 256 {
 		errs = append(errs, fmt.Errorf("services.audioldm.runs: must be 0 to 256, got %d", l.Runs))
 	}
+	g := c.Services.GAMA
+	section("services.gama", append(g.validate(), g.Validate()...))
+	if g.Runs < 0 || g.Runs > 256 {
+		errs = append(errs, fmt.Errorf("services.gama.runs: must be 0 to 256, got %d", g.Runs))
+	}
 	return errs
 }
+
+// ContextsDir is where conversations are kept.
+func (c Config) ContextsDir() string { return filepath.Join(c.DataDir, "contexts") }
 
 func (m Monitoring) validate() []error {
 	if m.CheckInterval < 100*time.Millisecond {

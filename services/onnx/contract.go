@@ -21,6 +21,8 @@ type Contract struct {
 type TensorSpec struct {
 	Name string
 	Type ElementType
+	// Or is another type that will do; zero for none.
+	Or ElementType
 	// Rank is the number of dimensions.
 	Rank int
 	// Dims that must match where they are above zero and the graph fixes them;
@@ -80,7 +82,7 @@ func (s TensorSpec) String() string {
 
 func (s TensorSpec) fits(info TensorInfo) bool {
 	// Exporters may leave the rank of an output to shape inference at run time.
-	if info.Type != s.Type || info.Dims != nil && len(info.Dims) != s.Rank {
+	if info.Type != s.Type && (s.Or == 0 || info.Type != s.Or) || info.Dims != nil && len(info.Dims) != s.Rank {
 		return false
 	}
 	for i, want := range s.Dims {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -149,6 +150,21 @@ func (s *Session) HasInput(name string) bool {
 func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[string]*Tensor, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	in, err := s.feed(inputs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ort.Value, len(s.outputs))
+	if err := s.run(ctx, in, out); err != nil {
+		return nil, err
+	}
+	// The tensors lend Go memory to native code.
+	runtime.KeepAlive(inputs)
+	return s.collect(out)
+}
+
+// feed puts the inputs in the graph's order. The caller holds mu.
+func (s *Session) feed(inputs map[string]*Tensor) ([]ort.Value, error) {
 	if s.session == nil {
 		return nil, fmt.Errorf("run %s: %w", s.name, ErrClosed)
 	}
@@ -160,13 +176,50 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[strin
 		}
 		in[i] = tensor.value
 	}
-	out := make([]ort.Value, len(s.outputs))
-	if err := s.run(ctx, in, out); err != nil {
-		return nil, err
+	return in, nil
+}
+
+// RunInto is Run with outputs made beforehand, which the engine writes in place:
+// nothing is copied. Their shapes must be those that the run gives. An output that
+// is left out is allocated and put into outputs, where it is the caller's to close.
+// Only the outputs named in checked are searched for what is not finite. After an
+// error the contents of outputs are undefined.
+func (s *Session) RunInto(ctx context.Context, inputs, outputs map[string]*Tensor, checked ...string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	in, err := s.feed(inputs)
+	if err != nil {
+		return err
 	}
-	// The tensors lend Go memory to native code.
+	out := make([]ort.Value, len(s.outputs))
+	for i, name := range s.outputs {
+		if tensor := outputs[name]; tensor != nil {
+			out[i] = tensor.value
+		}
+	}
+	if err := s.run(ctx, in, out); err != nil {
+		return err
+	}
 	runtime.KeepAlive(inputs)
-	return s.collect(out)
+	runtime.KeepAlive(outputs)
+	var failed error
+	for i, name := range s.outputs {
+		if outputs[name] == nil {
+			tensor, err := fromValue(out[i])
+			if err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+			outputs[name] = tensor
+		}
+		if slices.Contains(checked, name) {
+			failed = errors.Join(failed, outputs[name].checkFinite(name))
+		}
+	}
+	if failed != nil {
+		return services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+	}
+	return nil
 }
 
 // run calls ONNX Runtime and stops it when ctx ends.

@@ -82,6 +82,31 @@ const (
 	dimValue         = 1
 )
 
+// Size of one element in bytes, 0 for a type that models here do not use.
+func (e ElementType) Size() int64 {
+	switch e {
+	case Float32:
+		return 4
+	case Int64:
+		return 8
+	case Bool:
+		return 1
+	case Float16:
+		return 2
+	}
+	return 0
+}
+
+// Find gives the tensor of that name.
+func Find(list []TensorInfo, name string) (TensorInfo, bool) {
+	for _, info := range list {
+		if info.Name == name {
+			return info, true
+		}
+	}
+	return TensorInfo{}, false
+}
+
 // ReadSignature reads a graph's inputs and outputs from an ONNX file without
 // reading its weights, following onnx.proto. The binding can tell them only by
 // loading the model a second time. Initialisers that old exporters list among

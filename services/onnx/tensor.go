@@ -34,6 +34,27 @@ func NewTensor[T Element](values []T, shape ...int64) (*Tensor, error) {
 	return &Tensor{value: value, shape: shape, values: values}, nil
 }
 
+// NewRawTensor wraps the bytes of elements of any numeric type, in row-major order
+// and the machine's byte order, without copying them. It is for what is handed
+// from one run to the next and never read here. data must not be empty, even where
+// the shape has no elements.
+func NewRawTensor(kind ElementType, data []byte, shape ...int64) (*Tensor, error) {
+	value, err := ort.NewCustomDataTensor(ort.NewShape(shape...), data, ort.TensorElementDataType(kind))
+	if err != nil {
+		return nil, fmt.Errorf("tensor of shape %v over %d bytes: %w", shape, len(data), err)
+	}
+	return &Tensor{value: value, shape: shape, values: data}, nil
+}
+
+// NewScalar makes a tensor without dimensions.
+func NewScalar[T Element](v T) (*Tensor, error) {
+	value, err := ort.NewScalar(v)
+	if err != nil {
+		return nil, fmt.Errorf("scalar %v: %w", v, err)
+	}
+	return &Tensor{value: value, shape: []int64{}, values: []T{v}}, nil
+}
+
 // Values gives a tensor's elements in row-major order. It fails when they are of
 // another type.
 func Values[T Element](t *Tensor) ([]T, error) {

@@ -103,13 +103,20 @@ func (t *ByteLevel) Encode(text string) []int {
 func (t *ByteLevel) Decode(ids []int) string {
 	var raw []byte
 	for _, id := range ids {
-		for _, r := range t.tokens[id] {
-			if b, ok := bytesOf[r]; ok {
-				raw = append(raw, b)
-			} else {
-				raw = utf8.AppendRune(raw, r)
-			}
-		}
+		raw = append(raw, t.Bytes(id)...)
 	}
 	return strings.ToValidUTF8(string(raw), "\uFFFD")
+}
+
+// Bytes implements Text.
+func (t *ByteLevel) Bytes(id int) []byte {
+	var raw []byte
+	for _, r := range t.tokens[id] {
+		if b, ok := bytesOf[r]; ok {
+			raw = append(raw, b)
+		} else {
+			raw = utf8.AppendRune(raw, r)
+		}
+	}
+	return raw
 }

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ListContexts implements gen.StrictServerInterface.
+func (h *handlers) ListContexts(context.Context, gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
+	list := gen.ContextList{Data: []gen.Context{}}
+	for _, info := range h.Contexts.ListContexts() {
+		list.Data = append(list.Data, contextView(info))
+	}
+	return gen.ListContexts200JSONResponse(list), nil
+}
+
+// CreateContext implements gen.StrictServerInterface.
+func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
+	upload, err := h.receive(ctx, request.Body, []string{"model"})
+	defer func() {
+		if err := upload.Close(); err != nil {
+			h.Log.Error("upload could not be removed", "error", err)
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	model := ""
+	if values := upload.fields["model"]; len(values) > 0 {
+		model = values[0]
+	}
+	info, err := h.Contexts.CreateContext(ctx, model, upload.audio())
+	if err != nil {
+		return nil, err
+	}
+	return gen.CreateContext201JSONResponse{Body: contextView(info)}, nil
+}
+
+// GetContext implements gen.StrictServerInterface.
+func (h *handlers) GetContext(_ context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
+	info, err := h.Contexts.Context(request.ContextId)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetContext200JSONResponse(contextView(info)), nil
+}
+
+// DeleteContext implements gen.StrictServerInterface.
+func (h *handlers) DeleteContext(_ context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
+	if err := h.Contexts.DeleteContext(request.ContextId); err != nil {
+		return nil, err
+	}
+	return gen.DeleteContext204Response{}, nil
+}
+
+func contextView(info services.ContextInfo) gen.Context {
+	view := gen.Context{
+		Id: info.ID, Object: gen.ContextObjectContext, Model: info.Model, Created: info.Created, LastUsed: info.Used, Expires: info.Expires,
+		Duration: info.DurationSeconds, Turns: []gen.ContextTurn{}, CachedTokens: info.CachedTokens, CachedBytes: int64(info.CachedBytes),
+	}
+	for _, turn := range info.Turns {
+		view.Turns = append(view.Turns, gen.ContextTurn{Question: turn.Question, Answer: turn.Answer})
+	}
+	return view
+}

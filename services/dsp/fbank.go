@@ -1,0 +1,197 @@
+package dsp
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+)
+
+// Windows of a filter bank, named as Kaldi and torchaudio name them. All are
+// symmetric: the denominator is one below the number of samples.
+const (
+	WindowHanning     = "hanning"
+	WindowHamming     = "hamming"
+	WindowPovey       = "povey" // hanning to the power of 0.85
+	WindowRectangular = "rectangular"
+)
+
+// leastEnergy is the float32 epsilon below which Kaldi lets no energy fall
+// before the logarithm.
+const leastEnergy = 1.1920928955078125e-07
+
+// FilterBankConfig is a log-mel filter bank as Kaldi computes it.
+type FilterBankConfig struct {
+	SampleRateHz int
+	// Bins is the number of mel bands.
+	Bins int
+	// LengthMS and ShiftMS of a frame, in milliseconds. 0 stands for 25 and 10.
+	LengthMS, ShiftMS float64
+	// Window is one of the names above; empty for povey, as Kaldi has it.
+	Window string
+}
+
+// FilterBank computes log-mel energies as Kaldi's compute-fbank-feats and
+// torchaudio.compliance.kaldi.fbank do without dither, without energy, and with
+// edges snipped: there are as many frames as fit whole. Safe for concurrent use.
+type FilterBank struct {
+	bins, length, shift, padded int
+	window                      []float64
+	// bands has, for each mel bin, its first FFT bin and the weights from there.
+	bands []band
+}
+
+type band struct {
+	first   int
+	weights []float64
+}
+
+// The constants of Kaldi's defaults.
+const (
+	preemphasis  = 0.97
+	lowHz        = 20
+	fbankLength  = 25
+	fbankShiftMS = 10
+)
+
+// NewFilterBank prepares the window and the mel bands.
+func NewFilterBank(cfg FilterBankConfig) (*FilterBank, error) {
+	if cfg.LengthMS == 0 {
+		cfg.LengthMS = fbankLength
+	}
+	if cfg.ShiftMS == 0 {
+		cfg.ShiftMS = fbankShiftMS
+	}
+	b := &FilterBank{
+		bins:   cfg.Bins,
+		length: int(float64(cfg.SampleRateHz) * cfg.LengthMS / 1000),
+		shift:  int(float64(cfg.SampleRateHz) * cfg.ShiftMS / 1000),
+		padded: 1,
+	}
+	if cfg.Bins < 4 || cfg.Bins > 1024 || b.length < 2 || b.length > 1<<16 || b.shift < 1 || cfg.SampleRateHz <= 2*lowHz {
+		return nil, fmt.Errorf("filter bank of %d bins at %d Hz with frames of %v ms every %v ms cannot be computed", cfg.Bins, cfg.SampleRateHz, cfg.LengthMS, cfg.ShiftMS)
+	}
+	for b.padded < b.length {
+		b.padded *= 2
+	}
+	var err error
+	if b.window, err = frameWindow(cfg.Window, b.length); err != nil {
+		return nil, err
+	}
+	b.makeBands(float64(cfg.SampleRateHz))
+	return b, nil
+}
+
+func frameWindow(name string, n int) ([]float64, error) {
+	window := make([]float64, n)
+	for i := range window {
+		c := math.Cos(2 * math.Pi * float64(i) / float64(n-1))
+		switch name {
+		case WindowHanning:
+			window[i] = 0.5 - 0.5*c
+		case WindowHamming:
+			window[i] = 0.54 - 0.46*c
+		case WindowPovey, "":
+			window[i] = math.Pow(0.5-0.5*c, 0.85)
+		case WindowRectangular:
+			window[i] = 1
+		default:
+			return nil, fmt.Errorf("window %q is not known; there is hanning, hamming, povey and rectangular", name)
+		}
+	}
+	return window, nil
+}
+
+// mel is the scale that Kaldi uses.
+func mel(hz float64) float64 { return 1127 * math.Log(1+hz/700) }
+
+// makeBands lays triangles over the FFT bins, linear in mel. The bin at the
+// Nyquist frequency has no weight. A narrow triangle may hold no bin at all; its
+// energy is always the least.
+func (b *FilterBank) makeBands(rate float64) {
+	low := mel(lowHz)
+	step := (mel(rate/2) - low) / float64(b.bins+1)
+	b.bands = make([]band, b.bins)
+	for m := range b.bands {
+		left, centre, right := low+float64(m)*step, low+float64(m+1)*step, low+float64(m+2)*step
+		one := band{first: -1}
+		for k := range b.padded / 2 {
+			at := mel(rate * float64(k) / float64(b.padded))
+			weight := min((at-left)/(centre-left), (right-at)/(right-centre))
+			if weight <= 0 {
+				continue
+			}
+			if one.first < 0 {
+				one.first = k
+			}
+			one.weights = append(one.weights, weight)
+		}
+		b.bands[m] = one
+	}
+}
+
+// Bins is the number of mel bands.
+func (b *FilterBank) Bins() int { return b.bins }
+
+// Frames is how many frames so many samples give.
+func (b *FilterBank) Frames(samples int) int {
+	if samples < b.length {
+		return 0
+	}
+	return 1 + (samples-b.length)/b.shift
+}
+
+// Samples is how many samples so many frames are made of, at the least.
+func (b *FilterBank) Samples(frames int) int {
+	if frames < 1 {
+		return 0
+	}
+	return b.length + (frames-1)*b.shift
+}
+
+// Compute gives the natural logarithms of the mel energies, of shape
+// [frames, bins]. Samples are as the model wants them: in [-1, 1] for AST and
+// GAMA, scaled to 16-bit integers for Kaldi's own models.
+func (b *FilterBank) Compute(samples []float32) []float32 {
+	frames := b.Frames(len(samples))
+	out := make([]float32, 0, frames*b.bins)
+	transform := fourier.NewFFT(b.padded)
+	buffer := make([]float64, b.padded)
+	spectrum := make([]complex128, b.padded/2+1)
+	power := make([]float64, b.padded/2)
+	for f := range frames {
+		b.prepare(buffer, samples[f*b.shift:f*b.shift+b.length])
+		transform.Coefficients(spectrum, buffer)
+		for k := range power {
+			re, im := real(spectrum[k]), imag(spectrum[k])
+			power[k] = re*re + im*im
+		}
+		for _, one := range b.bands {
+			energy := 0.0
+			for i, weight := range one.weights {
+				energy += weight * power[one.first+i]
+			}
+			out = append(out, float32(math.Log(max(energy, leastEnergy))))
+		}
+	}
+	return out
+}
+
+// prepare frees a frame of its constant part, emphasises the highs, applies the
+// window and pads with zeros.
+func (b *FilterBank) prepare(buffer []float64, frame []float32) {
+	sum := 0.0
+	for _, v := range frame {
+		sum += float64(v)
+	}
+	mean := sum / float64(len(frame))
+	for i := range buffer {
+		buffer[i] = 0
+	}
+	before := float64(frame[0]) - mean
+	for i, v := range frame {
+		x := float64(v) - mean
+		buffer[i] = (x - preemphasis*before) * b.window[i]
+		before = x
+	}
+}

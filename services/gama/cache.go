@@ -1,0 +1,168 @@
+package gama
+
+import (
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// The tensors of a layer.
+const (
+	keyTensor   = "key"
+	valueTensor = "value"
+)
+
+func pastName(layer int64, kind string) string {
+	return fmt.Sprintf("past_key_values.%d.%s", layer, kind)
+}
+func presentName(layer int64, kind string) string { return fmt.Sprintf("present.%d.%s", layer, kind) }
+
+// kvShape is what the tensors of a cache have in common.
+type kvShape struct {
+	layers, heads, dim int64
+	kind               onnx.ElementType
+}
+
+// tensors is how many a cache has: keys and values of each layer.
+func (s kvShape) tensors() int { return int(2 * s.layers) }
+
+// rowBytes is what one position takes in one head of one tensor.
+func (s kvShape) rowBytes() int64 { return s.dim * s.kind.Size() }
+
+// tensorBytes is what so many positions take in one tensor.
+func (s kvShape) tensorBytes(positions int64) int64 { return s.heads * positions * s.rowBytes() }
+
+// bytes is what so many positions take in all tensors.
+func (s kvShape) bytes(positions int64) services.Bytes {
+	return services.Bytes(int64(s.tensors()) * s.tensorBytes(positions))
+}
+
+func (m *model) kvShape() kvShape {
+	t := m.folder.Network.TextPart
+	return kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: m.kvType}
+}
+
+// cache is the decoder's keys and values while it works: two sets of memory, one
+// that holds the past and is read, one that the next run writes. They change places
+// after each run, so nothing is copied from token to token. A tensor's positions
+// stand close together, [heads, n, dim], so each run sees views of another shape over
+// the same memory. Not safe for concurrent use.
+type cache struct {
+	kvShape
+	capacity int64
+	sets     [2][][]byte
+	current  int
+	// n positions are in the current set; keys tell of what.
+	n    int64
+	keys []int64
+	past []*onnx.Tensor
+	// names of the inputs and outputs, in the order of the tensors.
+	pasts, presents []string
+}
+
+// newCache makes room for so many positions, none of them filled.
+func newCache(shape kvShape, capacity int64) (*cache, error) {
+	c := &cache{kvShape: shape, capacity: capacity, keys: make([]int64, 0, capacity)}
+	for set := range c.sets {
+		for range shape.tensors() {
+			c.sets[set] = append(c.sets[set], make([]byte, max(1, shape.tensorBytes(capacity))))
+		}
+	}
+	for layer := range shape.layers {
+		for _, kind := range []string{keyTensor, valueTensor} {
+			c.pasts, c.presents = append(c.pasts, pastName(layer, kind)), append(c.presents, presentName(layer, kind))
+		}
+	}
+	var err error
+	c.past, err = c.views(0, 0)
+	return c, err
+}
+
+// views gives tensors of so many positions over one set.
+func (c *cache) views(set int, positions int64) ([]*onnx.Tensor, error) {
+	views := make([]*onnx.Tensor, 0, c.tensors())
+	for _, memory := range c.sets[set] {
+		view, err := onnx.NewRawTensor(c.kind, memory[:max(1, c.tensorBytes(positions))], 1, c.heads, positions, c.dim)
+		if err != nil {
+			closeList(views)
+			return nil, services.Internal(err, "the input could not be handed to the model")
+		}
+		views = append(views, view)
+	}
+	return views, nil
+}
+
+// next gives the tensors that a run over so many more positions writes.
+func (c *cache) next(more int64) ([]*onnx.Tensor, error) {
+	if c.n+more > c.capacity {
+		return nil, services.Internal(fmt.Errorf("cache of %d positions asked for %d", c.capacity, c.n+more), "the answer grew too long")
+	}
+	return c.views(1-c.current, c.n+more)
+}
+
+// take makes what a run has written the past.
+func (c *cache) take(written []*onnx.Tensor, keys []int64) {
+	closeList(c.past)
+	c.past, c.current = written, 1-c.current
+	c.n += int64(len(keys))
+	c.keys = append(c.keys, keys...)
+}
+
+// Close releases the native side.
+func (c *cache) Close() { closeList(c.past) }
+
+func closeList(tensors []*onnx.Tensor) {
+	for _, t := range tensors {
+		t.Close()
+	}
+}
+
+// snapshot is a cache at rest. It is never changed.
+type snapshot struct {
+	kvShape
+	keys   []int64
+	memory [][]byte
+}
+
+// size in bytes.
+func (s *snapshot) size() services.Bytes {
+	if s == nil {
+		return 0
+	}
+	return s.bytes(int64(len(s.keys))) + services.Bytes(8*len(s.keys))
+}
+
+// snapshot copies what is there, without the spare room.
+func (c *cache) snapshot() *snapshot {
+	s := &snapshot{kvShape: c.kvShape, keys: append([]int64(nil), c.keys...)}
+	for _, memory := range c.sets[c.current] {
+		s.memory = append(s.memory, append([]byte(nil), memory[:c.tensorBytes(c.n)]...))
+	}
+	return s
+}
+
+// restore fills an empty cache with the positions that a snapshot has in common
+// with keys, but leaves at least the last of keys to be computed.
+func (c *cache) restore(s *snapshot, keys []int64) error {
+	if s == nil || s.kvShape != c.kvShape {
+		return nil
+	}
+	have, n := int64(len(s.keys)), int64(0)
+	for n < min(have, int64(len(keys))-1, c.capacity) && s.keys[n] == keys[n] {
+		n++
+	}
+	row := c.rowBytes()
+	for i, memory := range c.sets[c.current] {
+		for head := range c.heads {
+			copy(memory[head*n*row:(head+1)*n*row], s.memory[i][head*have*row:])
+		}
+	}
+	past, err := c.views(c.current, n)
+	if err != nil {
+		return err
+	}
+	closeList(c.past)
+	c.past, c.n, c.keys = past, n, append(c.keys[:0], keys[:n]...)
+	return nil
+}

@@ -1,0 +1,207 @@
+package gama
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
+
+const first, all = "What do you hear first?", "What can be heard in this clip?"
+
+var longTone = audiofile.Tone(16000, 11*time.Second)
+
+func TestAConversationSurvivesARestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := newService(t, dir)
+	info, err := s.CreateContext(t.Context(), "", clipFile("clip00.wav"))
+	require.NoError(t, err)
+	require.Equal(t, "gama-tiny", info.Model)
+	ask := func(s *Service, question string) *services.Answer {
+		answer := s.answerTo(t, nil, services.AskParams{Question: question, ContextID: info.ID})
+		require.Equal(t, info.ID, answer.ContextID)
+		return answer
+	}
+	require.Equal(t, "A bell.", ask(s, first).Text)
+	again := ask(s, all)
+	require.Equal(t, "I hear a bell, then a siren.", again.Text)
+	require.GreaterOrEqual(t, again.Usage.CachedTokens, 17, "the sound is not read again")
+
+	// Eviction shows only as work that is done again.
+	s.contexts.forget()
+	cold := ask(s, all)
+	require.Equal(t, again.Text, cold.Text)
+	require.Zero(t, cold.Usage.CachedTokens)
+
+	restarted := newService(t, dir)
+	found, err := restarted.Context(info.ID)
+	require.NoError(t, err)
+	require.Len(t, found.Turns, 3)
+	require.Equal(t, services.Exchange{Question: first, Answer: "A bell."}, found.Turns[0])
+	require.Zero(t, found.CachedTokens)
+	require.Equal(t, again.Text, ask(restarted, all).Text)
+
+	require.NoError(t, restarted.DeleteContext(info.ID))
+	_, err = restarted.Context(info.ID)
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// TestAFollowUpSeesTheSameAsAFreshPrompt has a model whose turns stand in the prompt:
+// what comes out of the cache must be what comes without.
+func TestAFollowUpSeesTheSameAsAFreshPrompt(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
+	require.NoError(t, err)
+	defer done()
+	m.folder.Network.History = historyTurns
+	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
+	history := []services.Exchange{{Question: first, Answer: answer.Text}}
+	for range 4 {
+		next := s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
+		require.Greater(t, next.Usage.CachedTokens, 20)
+		fresh := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: all, History: history})
+		require.Equal(t, fresh.Text, next.Text)
+		require.Equal(t, fresh.Usage.PromptTokens, next.Usage.PromptTokens)
+		history = append(history, services.Exchange{Question: all, Answer: next.Text})
+	}
+}
+
+func TestConversationsExpireAndTheLongestUnusedGo(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir(), func(c *Config) { c.Contexts.MaxCount = 2 })
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.contexts.now = func() time.Time { return now }
+	create := func() string {
+		info, err := s.CreateContext(t.Context(), "", clipFile("clip00.wav"))
+		require.NoError(t, err)
+		now = now.Add(time.Hour)
+		return info.ID
+	}
+	a, b, c := create(), create(), create()
+	_, err := s.Context(a)
+	require.Equal(t, services.KindNotFound, services.KindOf(err), "two are allowed")
+	list := s.ListContexts()
+	require.Len(t, list, 2)
+	require.Equal(t, []string{c, b}, []string{list[0].ID, list[1].ID})
+	now = now.Add(23 * time.Hour)
+	_, err = s.Context(b)
+	require.ErrorContains(t, err, "expires after 24h")
+	_, err = s.Context(c)
+	require.NoError(t, err)
+}
+
+func TestMemoryOfTheLongestUnusedGoesFirst(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir(), func(c *Config) { c.Contexts.MaxMemory = 200 * services.KiB })
+	var ids []string
+	for range 3 {
+		ids = append(ids, s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID)
+	}
+	cached := func(id string) int {
+		info, err := s.Context(id)
+		require.NoError(t, err)
+		return info.CachedTokens
+	}
+	require.Zero(t, cached(ids[0]))
+	require.Positive(t, cached(ids[2]))
+}
+
+// books counts what is booked, and can evict it.
+type books struct {
+	mu   sync.Mutex
+	held map[*booking]bool
+}
+
+type booking struct {
+	books *books
+	name  string
+	bytes services.Bytes
+	evict func(context.Context) error
+}
+
+func (b *books) Hold(_ context.Context, _, name string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one := &booking{b, name, bytes, evict}
+	b.held[one] = true
+	return one
+}
+func (*booking) Touch() {}
+func (o *booking) Release() {
+	o.books.mu.Lock()
+	defer o.books.mu.Unlock()
+	delete(o.books.held, o)
+}
+
+func TestConversationsAreBookedWithTheBudget(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	b := &books{held: make(map[*booking]bool)}
+	s.contexts.residency = b
+	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
+	s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
+	require.Len(t, b.held, 1, "the older booking is given back")
+	info, err := s.Context(answer.ContextID)
+	require.NoError(t, err)
+	for one := range b.held {
+		require.Equal(t, info.CachedBytes, one.bytes)
+		kept, err := s.contexts.find(answer.ContextID)
+		require.NoError(t, err)
+		kept.busy.Lock()
+		require.ErrorIs(t, one.evict(t.Context()), services.ErrInUse)
+		_, err = s.run(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID}, services.DiscardSink{})
+		require.Equal(t, services.KindBusy, services.KindOf(err))
+		kept.busy.Unlock()
+		require.NoError(t, one.evict(t.Context()))
+	}
+	require.Empty(t, b.held)
+	info, err = s.Context(answer.ContextID)
+	require.NoError(t, err)
+	require.Zero(t, info.CachedBytes)
+	require.Len(t, info.Turns, 2)
+}
+
+func TestDamagedConversationsArePassedOver(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"ctx_000000000000000000000000.json": `{`,
+		"ctx_111111111111111111111111.json": `{"id":"ctx_222222222222222222222222"}`,
+		"ctx_x.json":                        `{"id":"ctx_x"}`,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	require.Empty(t, newService(t, dir).ListContexts())
+}
+
+func TestAConversationHoldsOneWindow(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	file := filepath.Join(t.TempDir(), "x")
+	require.NoError(t, os.WriteFile(file, []byte("no sound"), 0o600))
+	_, err := s.CreateContext(t.Context(), "", audioFile(file))
+	require.Error(t, err)
+	_, err = s.CreateContext(t.Context(), "nobody", clipFile("clip00.wav"))
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	_, err = s.CreateContext(t.Context(), "", longTone)
+	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
+	require.Empty(t, s.ListContexts())
+
+	// A first question that fails leaves no conversation behind.
+	_, err = s.run(t, clipFile("clip00.wav"), services.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
+	require.ErrorContains(t, err, "takes 512")
+	require.Empty(t, s.ListContexts())
+}

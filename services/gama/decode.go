@@ -1,0 +1,220 @@
+package gama
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// sequence is what the decoder is to see: a key for each position. A token's key is
+// its id; row i of the audio has the key -1-i, so that equal keys mean equal rows.
+type sequence struct {
+	keys  []int64
+	sound *heard
+}
+
+func (s *sequence) addTokens(ids ...int) {
+	for _, id := range ids {
+		s.keys = append(s.keys, int64(id))
+	}
+}
+
+func (s *sequence) addSound() {
+	for i := range s.sound.n {
+		s.keys = append(s.keys, -1-i)
+	}
+}
+
+// decoding is one run of the decoder over a prompt and what follows it. Not safe
+// for concurrent use; Close it.
+type decoding struct {
+	model *model
+	cache *cache
+	// Reused from step to step.
+	mask, positions []int64
+	logits          []float32
+	fixed           map[string]*onnx.Tensor
+	logitsTensor    *onnx.Tensor
+}
+
+// newDecoding makes room for so many positions and restores what a snapshot has of
+// the sequence.
+func (m *model) newDecoding(from *snapshot, s *sequence, capacity int64) (*decoding, error) {
+	c, err := newCache(m.kvShape(), capacity)
+	if err != nil {
+		return nil, err
+	}
+	d := &decoding{
+		model: m, cache: c, mask: make([]int64, capacity), positions: make([]int64, capacity),
+		logits: make([]float32, m.folder.Network.TextPart.VocabSize), fixed: make(map[string]*onnx.Tensor),
+	}
+	for i := range d.mask {
+		d.mask[i], d.positions[i] = 1, int64(i)
+	}
+	if err := c.restore(from, s.keys); err != nil {
+		return nil, joinClose(err, d)
+	}
+	if m.decoder.HasInput(logitsToKeep) {
+		if d.fixed[logitsToKeep], err = onnx.NewScalar(int64(1)); err != nil {
+			return nil, joinClose(services.Internal(err, "the input could not be handed to the model"), d)
+		}
+	}
+	d.logitsTensor, err = onnx.NewTensor(d.logits, 1, 1, int64(len(d.logits)))
+	if err != nil {
+		return nil, joinClose(services.Internal(err, "the input could not be handed to the model"), d)
+	}
+	return d, nil
+}
+
+func joinClose(err error, d *decoding) error {
+	d.Close()
+	return err
+}
+
+// Close releases the native side.
+func (d *decoding) Close() {
+	d.cache.Close()
+	d.logitsTensor.Close()
+	for _, t := range d.fixed {
+		t.Close()
+	}
+}
+
+// prefill runs what the cache lacks of a sequence and gives the logits after its
+// last position, valid until the next run.
+func (d *decoding) prefill(ctx context.Context, s *sequence) ([]float32, error) {
+	rest := s.keys[d.cache.n:]
+	rows, err := d.rows(ctx, rest, s.sound)
+	if err != nil {
+		return nil, err
+	}
+	return d.run(ctx, rows, rest)
+}
+
+// step runs one more token.
+func (d *decoding) step(ctx context.Context, id int) ([]float32, error) {
+	keys := []int64{int64(id)}
+	rows, err := d.model.embed(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	return d.run(ctx, rows, keys)
+}
+
+// rows gives the embeddings of positions, [len(keys), hidden].
+func (d *decoding) rows(ctx context.Context, keys []int64, sound *heard) ([]float32, error) {
+	hidden := int(d.model.folder.Network.TextPart.HiddenSize)
+	var ids []int64
+	for _, key := range keys {
+		if key >= 0 {
+			ids = append(ids, key)
+		}
+	}
+	var embedded []float32
+	if len(ids) > 0 {
+		var err error
+		if embedded, err = d.model.embed(ctx, ids); err != nil {
+			return nil, err
+		}
+	}
+	rows := make([]float32, 0, len(keys)*hidden)
+	for _, key := range keys {
+		if key >= 0 {
+			rows, embedded = append(rows, embedded[:hidden]...), embedded[hidden:]
+			continue
+		}
+		at := int(-1-key) * hidden
+		rows = append(rows, sound.rows[at:at+hidden]...)
+	}
+	return rows, nil
+}
+
+// run is one run of the decoder. The keys and values go from set to set in place;
+// only the logits are looked at.
+func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]float32, error) {
+	n, more := d.cache.n, int64(len(keys))
+	written, err := d.cache.next(more)
+	if err != nil {
+		return nil, err
+	}
+	inputs, closeInputs, err := d.inputs(rows, n, more)
+	defer closeInputs()
+	if err != nil {
+		closeList(written)
+		return nil, services.Internal(err, "the input could not be handed to the model")
+	}
+	outputs := make(map[string]*onnx.Tensor, len(written)+1)
+	for i, name := range d.cache.presents {
+		outputs[name] = written[i]
+	}
+	// Without num_logits_to_keep a run over several positions may give the logits
+	// of all of them or of the last; the engine then makes the tensor.
+	known := more == 1 || d.fixed[logitsToKeep] != nil
+	if known {
+		outputs[logitsOutput] = d.logitsTensor
+	}
+	if err := d.model.decoder.RunInto(ctx, inputs, outputs, logitsOutput); err != nil {
+		closeList(written)
+		if !known {
+			outputs[logitsOutput].Close()
+		}
+		return nil, err
+	}
+	d.cache.take(written, keys)
+	if known {
+		return d.logits, nil
+	}
+	defer outputs[logitsOutput].Close()
+	values, err := onnx.Values[float32](outputs[logitsOutput])
+	if err == nil && len(values) < len(d.logits) {
+		err = fmt.Errorf("%s: logits have shape %v", d.model.name, outputs[logitsOutput].Shape())
+	}
+	if err != nil {
+		return nil, services.Internal(err, "the model gave an unusable answer")
+	}
+	copy(d.logits, values[len(values)-len(d.logits):])
+	return d.logits, nil
+}
+
+// inputs makes what the decoder takes beside the cache.
+func (d *decoding) inputs(rows []float32, n, more int64) (map[string]*onnx.Tensor, func(), error) {
+	inputs := make(map[string]*onnx.Tensor, 5+len(d.cache.past))
+	var made []*onnx.Tensor
+	done := func() { closeList(made) }
+	add := func(name string, t *onnx.Tensor, err error) error {
+		if err == nil {
+			inputs[name] = t
+			made = append(made, t)
+		}
+		return err
+	}
+	for i, name := range d.cache.pasts {
+		inputs[name] = d.cache.past[i]
+	}
+	for name, t := range d.fixed {
+		inputs[name] = t
+	}
+	t, err := onnx.NewTensor(rows, 1, more, d.model.folder.Network.TextPart.HiddenSize)
+	if err := add(inputsEmbeds, t, err); err != nil {
+		return nil, done, err
+	}
+	t, err = onnx.NewTensor(d.mask, 1, n+more)
+	if err := add(attentionMask, t, err); err != nil {
+		return nil, done, err
+	}
+	if d.model.decoder.HasInput(positionIDs) {
+		t, err = onnx.NewTensor(d.positions[n:], 1, more)
+		if err := add(positionIDs, t, err); err != nil {
+			return nil, done, err
+		}
+	}
+	if d.model.decoder.HasInput(useCache) {
+		t, err = onnx.NewTensor([]bool{n > 0}, 1)
+		if err := add(useCache, t, err); err != nil {
+			return nil, done, err
+		}
+	}
+	return inputs, done, nil
+}

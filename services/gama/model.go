@@ -1,0 +1,204 @@
+package gama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// Names in the graphs, as transformers.js has them.
+const (
+	inputFeatures = "input_features"
+	audioValues   = "audio_values"
+	audioFeatures = "audio_features"
+	inputIDs      = "input_ids"
+	inputsEmbeds  = "inputs_embeds"
+	attentionMask = "attention_mask"
+	positionIDs   = "position_ids"
+	useCache      = "use_cache_branch"
+	logitsToKeep  = "num_logits_to_keep"
+	logitsOutput  = "logits"
+)
+
+// graphFiles of a folder.
+var graphFiles = []string{"audio_encoder.onnx", "embed_tokens.onnx", "decoder_model_merged.onnx"}
+
+// model is a loaded folder. Safe for concurrent use.
+type model struct {
+	name      string
+	folder    *folder
+	extractor *extractor
+	encoder   *onnx.Session
+	embedder  *onnx.Session
+	decoder   *onnx.Session
+	// kvType of the cache's elements.
+	kvType onnx.ElementType
+}
+
+// weights sums the sizes of the graphs.
+func weights(files modelstore.Folder) (sum services.Bytes, err error) {
+	for _, name := range graphFiles {
+		_, size, err := files.Graph(name)
+		if err != nil {
+			return 0, err
+		}
+		sum += size
+	}
+	return sum, nil
+}
+
+// loadModel opens the folder's graphs and checks them against its configuration.
+func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (loaded *model, bytes services.Bytes, err error) {
+	f, err := readFolder(files)
+	if err != nil {
+		return nil, 0, err
+	}
+	m := &model{name: files.Name, folder: f}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	if m.extractor, err = newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames); err != nil {
+		return nil, 0, err
+	}
+	targets := []**onnx.Session{&m.encoder, &m.embedder, &m.decoder}
+	contracts := []onnx.Contract{f.encoderContract(), f.embedderContract(), f.decoderContract()}
+	for i, name := range graphFiles {
+		graph, size, err := files.Graph(name)
+		if err != nil {
+			return nil, 0, errors.Join(err, m.Close())
+		}
+		if *targets[i], err = rt.OpenSession(graph, contracts[i], session); err != nil {
+			return nil, 0, errors.Join(err, m.Close())
+		}
+		bytes += size
+	}
+	if !m.encoder.HasInput(inputFeatures) && !m.encoder.HasInput(audioValues) {
+		return nil, 0, fmt.Errorf("%s: %w: it takes neither %s nor %s", graphFiles[0], onnx.ErrContract, inputFeatures, audioValues)
+	}
+	info, _ := onnx.Find(m.decoder.Signature().Inputs, pastName(0, keyTensor))
+	m.kvType = info.Type
+	return m, bytes, nil
+}
+
+func (f *folder) encoderContract() onnx.Contract {
+	bins := int64(f.Preprocessor.MelBins)
+	return onnx.Contract{
+		Inputs: []onnx.TensorSpec{
+			{Name: inputFeatures, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, bins}, Optional: true},
+			{Name: audioValues, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, bins}, Optional: true},
+		},
+		Outputs: []onnx.TensorSpec{{Name: audioFeatures, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, f.Network.TextPart.HiddenSize}}},
+	}
+}
+
+func (f *folder) embedderContract() onnx.Contract {
+	return onnx.Contract{
+		Inputs:  []onnx.TensorSpec{{Name: inputIDs, Type: onnx.Int64, Rank: 2}},
+		Outputs: []onnx.TensorSpec{{Name: inputsEmbeds, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, f.Network.TextPart.HiddenSize}}},
+	}
+}
+
+func (f *folder) decoderContract() onnx.Contract {
+	t := f.Network.TextPart
+	c := onnx.Contract{
+		Inputs: []onnx.TensorSpec{
+			{Name: inputsEmbeds, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, t.HiddenSize}},
+			{Name: attentionMask, Type: onnx.Int64, Rank: 2},
+			{Name: positionIDs, Type: onnx.Int64, Rank: 2, Optional: true},
+			{Name: useCache, Type: onnx.Bool, Rank: 1, Optional: true},
+			{Name: logitsToKeep, Type: onnx.Int64, Rank: 0, Optional: true},
+		},
+		Outputs: []onnx.TensorSpec{{Name: logitsOutput, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, t.VocabSize}}},
+	}
+	for layer := range t.Layers {
+		for _, kind := range []string{keyTensor, valueTensor} {
+			spec := onnx.TensorSpec{Type: onnx.Float32, Or: onnx.Float16, Rank: 4, Dims: []int64{0, t.KVHeads, 0, t.HeadDim}}
+			spec.Name = pastName(layer, kind)
+			c.Inputs = append(c.Inputs, spec)
+			spec.Name = presentName(layer, kind)
+			c.Outputs = append(c.Outputs, spec)
+		}
+	}
+	return c
+}
+
+// Close unloads the model.
+func (m *model) Close() error {
+	var err error
+	for _, session := range []*onnx.Session{m.encoder, m.embedder, m.decoder} {
+		if session != nil {
+			err = errors.Join(err, session.Close())
+		}
+	}
+	return err
+}
+
+// heard is a window's sound as the decoder takes it.
+type heard struct {
+	rows []float32 // [count, hidden]
+	n    int64
+}
+
+// encode runs the audio encoder over one window of mono samples, which are changed.
+func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
+	cfg := m.folder.Preprocessor
+	if m.extractor.bank.Frames(len(samples)) == 0 {
+		return nil, services.Invalidf("file", "lasts %.3f s; the shortest sound that can be heard has %.3f s",
+			float64(len(samples))/float64(cfg.SamplingRate), float64(m.extractor.bank.Samples(1))/float64(cfg.SamplingRate))
+	}
+	features := m.extractor.features(samples)
+	tensor, err := onnx.NewTensor(features, 1, int64(len(features)/cfg.MelBins), int64(cfg.MelBins))
+	if err != nil {
+		return nil, services.Internal(err, "the input could not be handed to the model")
+	}
+	defer tensor.Close()
+	inputs := map[string]*onnx.Tensor{inputFeatures: tensor, audioValues: tensor}
+	rows, shape, err := runOne(ctx, m.encoder, inputs, audioFeatures)
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) != 3 || shape[0] != 1 || shape[2] != m.folder.Network.TextPart.HiddenSize || shape[1] < 1 || m.folder.Network.NumAudio > 0 && shape[1] != m.folder.Network.NumAudio {
+		err := fmt.Errorf("%s: audio_features have shape %v, config.json makes it [1 %d %d]", m.name, shape, m.folder.Network.NumAudio, m.folder.Network.TextPart.HiddenSize)
+		return nil, services.Internal(err, "the model gave an unusable answer")
+	}
+	return &heard{rows: rows, n: shape[1]}, nil
+}
+
+// embed gives the rows of token ids, [len(ids), hidden].
+func (m *model) embed(ctx context.Context, ids []int64) ([]float32, error) {
+	tensor, err := onnx.NewTensor(ids, 1, int64(len(ids)))
+	if err != nil {
+		return nil, services.Internal(err, "the input could not be handed to the model")
+	}
+	defer tensor.Close()
+	rows, shape, err := runOne(ctx, m.embedder, map[string]*onnx.Tensor{inputIDs: tensor}, inputsEmbeds)
+	if err != nil {
+		return nil, err
+	}
+	if len(shape) != 3 || shape[1] != int64(len(ids)) || shape[2] != m.folder.Network.TextPart.HiddenSize {
+		err := fmt.Errorf("%s: inputs_embeds have shape %v for %d ids", m.name, shape, len(ids))
+		return nil, services.Internal(err, "the model gave an unusable answer")
+	}
+	return rows, nil
+}
+
+// runOne runs a graph of one float output and gives a copy-free view of it.
+func runOne(ctx context.Context, session *onnx.Session, inputs map[string]*onnx.Tensor, output string) ([]float32, []int64, error) {
+	outputs, err := session.Run(ctx, inputs)
+	if err != nil {
+		return nil, nil, err
+	}
+	tensor := outputs[output]
+	defer tensor.Close()
+	values, err := onnx.Values[float32](tensor)
+	if err != nil {
+		return nil, nil, services.Internal(err, "the model gave an unusable answer")
+	}
+	return append([]float32(nil), values...), append([]int64(nil), tensor.Shape()...), nil
+}

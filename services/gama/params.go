@@ -1,0 +1,170 @@
+package gama
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// paramsSchema is the JSON Schema of services.AskParams.
+const paramsSchema = `{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "question": {"type": "string", "minLength": 1, "maxLength": 16384, "description": "needed by ask; caption has one of its own"},
+    "history": {"type": "array", "maxItems": 256, "items": {"type": "object", "additionalProperties": false, "required": ["question", "answer"],
+      "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}},
+    "context_id": {"type": "string", "description": "a kept conversation, whose recording and history are used"},
+    "truncation": {"enum": ["disabled", "auto"], "default": "disabled", "description": "auto drops the oldest exchanges where the prompt is too long"},
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2, "description": "0 takes the likeliest token"},
+    "top_k": {"type": "integer", "minimum": 0, "description": "0 is no bound"},
+    "top_p": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    "repetition_penalty": {"type": "number", "exclusiveMinimum": 0, "maximum": 10},
+    "seed": {"type": "integer", "minimum": 0},
+    "stop": {"type": "array", "maxItems": 4, "items": {"type": "string", "minLength": 1, "maxLength": 256}},
+    "window_seconds": {"type": "number", "minimum": 0.1, "description": "longer audio is cut into pieces of this length; the most that the model takes where it is left out"},
+    "stream": {"type": "boolean", "description": "hand the text over as it comes"}
+  }
+}`
+
+// Limits of a request.
+const (
+	maxTextBytes   = 16 << 10
+	maxHistory     = 256
+	maxStops       = 4
+	maxStopBytes   = 256
+	maxTemperature = 2
+	maxPenalty     = 10
+	leastWindow    = 0.1
+	// defaultNewTokens where neither the request nor generation_config.json says.
+	defaultNewTokens = 256
+)
+
+// Values of truncation.
+const (
+	truncateOff  = "disabled"
+	truncateAuto = "auto"
+)
+
+// captionQuestion is what TaskCaption asks unless the request has a question.
+const captionQuestion = "What can be heard in this clip?"
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// parse reads a task's parameters strictly and names every one that is wrong.
+func parse(task services.Task) (services.AskParams, error) {
+	var p services.AskParams
+	if task.Name != services.TaskAsk && task.Name != services.TaskCaption {
+		return p, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, services.TaskAsk, services.TaskCaption)
+	}
+	if err := decode(task.Params, &p); err != nil {
+		return p, err
+	}
+	if task.Name == services.TaskCaption && p.Question == "" {
+		p.Question = captionQuestion
+	}
+	var bad []services.FieldError
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+		}
+	}
+	check(p.Question != "", "question", "is missing; say what to ask of the recording")
+	check(len(p.Question) <= maxTextBytes, "question", "must be at most %d bytes, got %d", maxTextBytes, len(p.Question))
+	check(len(p.History) <= maxHistory, "history", "must have at most %d exchanges, got %d", maxHistory, len(p.History))
+	for i, h := range p.History {
+		check(len(h.Question)+len(h.Answer) <= maxTextBytes, fmt.Sprintf("history[%d]", i), "must be at most %d bytes, got %d", maxTextBytes, len(h.Question)+len(h.Answer))
+	}
+	check(p.ContextID == "" || len(p.History) == 0, "history", "must be left out with context_id, which has one")
+	switch {
+	case p.ContextID == "":
+		check(task.Audio != nil, "file", "is missing; send a recording to ask about")
+	case p.ContextID != newContext:
+		check(task.Audio == nil, "file", "must be left out with context_id, which has a recording")
+	default:
+		check(task.Audio != nil, "file", "is missing; a new conversation needs a recording")
+	}
+	check(p.Truncation == "" || p.Truncation == truncateOff || p.Truncation == truncateAuto, "truncation", "must be %s or %s, got %q", truncateOff, truncateAuto, p.Truncation)
+	checkSampling(p, check)
+	if len(bad) > 0 {
+		return p, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	}
+	return p, nil
+}
+
+func checkSampling(p services.AskParams, check func(ok bool, field, format string, args ...any)) {
+	if v := p.MaxTokens; v != nil {
+		check(*v >= 1, "max_tokens", "must be at least 1, got %d", *v)
+	}
+	if v := p.Temperature; v != nil {
+		check(*v >= 0 && *v <= maxTemperature, "temperature", "must be 0 to %d, got %v", maxTemperature, *v)
+	}
+	if v := p.TopK; v != nil {
+		check(*v >= 0, "top_k", "must not be negative, got %d", *v)
+	}
+	if v := p.TopP; v != nil {
+		check(*v > 0 && *v <= 1, "top_p", "must be above 0 and at most 1, got %v", *v)
+	}
+	if v := p.RepetitionPenalty; v != nil {
+		check(*v > 0 && *v <= maxPenalty, "repetition_penalty", "must be above 0 and at most %d, got %v", maxPenalty, *v)
+	}
+	check(len(p.Stop) <= maxStops, "stop", "must have at most %d texts, got %d", maxStops, len(p.Stop))
+	for _, stop := range p.Stop {
+		check(stop != "" && len(stop) <= maxStopBytes, "stop", "must have texts of 1 to %d bytes, got %d", maxStopBytes, len(stop))
+	}
+	if v := p.WindowSeconds; v != nil {
+		check(*v >= leastWindow, "window_seconds", "must be at least %v, got %v", leastWindow, *v)
+	}
+}
+
+func decode(raw json.RawMessage, p *services.AskParams) error {
+	return services.DecodeParams(raw, p)
+}
+
+// sampling joins the request with the model's generation_config.json. A temperature
+// in the request asks for sampling, 0 for greedy.
+func (f *folder) sampling(p services.AskParams) sampling {
+	g := f.Generation
+	s := sampling{
+		topK: g.TopK, topP: g.TopP, repetitionPenalty: g.RepetitionPenalty, noRepeatNgram: g.NoRepeatNgram,
+		minNewTokens: g.MinNewTokens, suppress: g.SuppressTokens, eos: f.Network.EOS,
+	}
+	if g.DoSample {
+		s.temperature = g.Temperature
+	}
+	if p.Temperature != nil {
+		s.temperature = *p.Temperature
+	}
+	if p.TopK != nil {
+		s.topK = *p.TopK
+	}
+	if p.TopP != nil {
+		s.topP = *p.TopP
+	}
+	if p.RepetitionPenalty != nil {
+		s.repetitionPenalty = *p.RepetitionPenalty
+	}
+	s.seed = rand.Uint64() >> 11 //nolint:gosec // no secret depends on it; as much as a JSON number holds
+	if p.Seed != nil {
+		s.seed = *p.Seed
+	}
+	return s
+}
+
+// newTokens is the most tokens to make after a prompt of so many positions.
+func (f *folder) newTokens(p services.AskParams, prompt int) int {
+	n := defaultNewTokens
+	switch g := f.Generation; {
+	case p.MaxTokens != nil:
+		n = *p.MaxTokens
+	case g.MaxNewTokens != nil:
+		n = *g.MaxNewTokens
+	case g.MaxLength != nil:
+		n = *g.MaxLength - prompt
+	}
+	return max(1, min(n, int(f.Network.TextPart.MaxPositions)-prompt))
+}

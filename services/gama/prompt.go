@@ -1,0 +1,81 @@
+package gama
+
+import (
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// turn is one question with its answer. The tokens are those that the model made,
+// nil where only the text is known.
+type turn struct {
+	services.Exchange
+	Tokens []int `json:"tokens,omitempty"`
+}
+
+// sequence puts sound, earlier turns and the question in the model's order.
+func (m *model) sequence(sound *heard, turns []turn, question string) *sequence {
+	f := m.folder
+	s := &sequence{sound: sound}
+	if f.Network.AudioInsert == insertPrefix {
+		s.addSound()
+	}
+	if f.Network.BOS != nil {
+		s.addTokens(*f.Network.BOS)
+	}
+	heardYet := f.Network.AudioInsert == insertPrefix
+	ask := func(question string) {
+		before, after, _ := strings.Cut(f.Network.PromptTemplate, placeQuestion)
+		text := before + question + after
+		if f.Network.AudioInsert == insertToken {
+			// A question that says {audio} itself must not move the sound.
+			b, c, inBefore := strings.Cut(before, placeAudio)
+			if inBefore {
+				s.addTokens(f.Text.Encode(b)...)
+				text = c + question + after
+			} else {
+				b, c, _ = strings.Cut(after, placeAudio)
+				s.addTokens(f.Text.Encode(before + question + b)...)
+				text = c
+			}
+			if !heardYet {
+				s.addSound()
+				heardYet = true
+			}
+		}
+		s.addTokens(f.Text.Encode(text)...)
+	}
+	if f.Network.History == historyTurns {
+		for _, t := range turns {
+			ask(t.Question)
+			if t.Tokens != nil {
+				s.addTokens(t.Tokens...)
+			} else {
+				s.addTokens(f.Text.Encode(t.Answer)...)
+			}
+			s.addTokens(f.Network.EOS[0])
+		}
+	}
+	ask(question)
+	return s
+}
+
+// fit makes the sequence, and drops the oldest turns where it is too long and the
+// request allows that.
+func (m *model) fit(sound *heard, turns []turn, p services.AskParams) (*sequence, error) {
+	most := int(m.folder.Network.TextPart.MaxPositions)
+	for {
+		s := m.sequence(sound, turns, p.Question)
+		if len(s.keys) < most {
+			return s, nil
+		}
+		if p.Truncation != truncateAuto || len(turns) == 0 || m.folder.Network.History == historyNone {
+			hint := "shorten it"
+			if len(turns) > 0 && p.Truncation != truncateAuto {
+				hint += ", or set truncation to auto, which drops the oldest questions"
+			}
+			return nil, services.Faultf(services.KindInvalid, "the prompt has %d tokens, %d of them for the sound; model %s takes %d with the answer: %s", len(s.keys), sound.n, m.name, most, hint)
+		}
+		turns = turns[1:]
+	}
+}

@@ -1,0 +1,159 @@
+package gama
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// sampling says how the next token is chosen.
+type sampling struct {
+	// temperature 0 is greedy: the likeliest token, of equals the first.
+	temperature       float64
+	topK              int // 0 for no bound
+	topP              float64
+	repetitionPenalty float64
+	noRepeatNgram     int
+	minNewTokens      int
+	suppress          []int
+	eos               []int
+	seed              uint64
+}
+
+// sampler chooses tokens of one answer. Not safe for concurrent use.
+type sampler struct {
+	sampling
+	random *rand.Rand
+	// seen are the text ids so far, of prompt and answer; audio has none.
+	seen []int
+	made int
+	work []scored
+}
+
+type scored struct {
+	id    int
+	logit float64
+}
+
+func newSampler(s sampling, prompt []int64) *sampler {
+	out := &sampler{sampling: s, random: rand.New(rand.NewPCG(s.seed, s.seed^0x9e3779b97f4a7c15))} //nolint:gosec // no secret depends on it
+	for _, key := range prompt {
+		if key >= 0 {
+			out.seen = append(out.seen, int(key))
+		}
+	}
+	return out
+}
+
+// choose takes the logits of one position, which it changes, and gives the token. The
+// order is that of transformers: repetition penalty, what is forbidden, temperature,
+// top-k, top-p.
+func (s *sampler) choose(logits []float32) int {
+	s.penalise(logits)
+	s.forbid(logits)
+	id := 0
+	if s.temperature == 0 {
+		for i, v := range logits {
+			if v > logits[id] {
+				id = i
+			}
+		}
+	} else {
+		id = s.draw(logits)
+	}
+	s.seen = append(s.seen, id)
+	s.made++
+	return id
+}
+
+// penalise makes tokens that came before less likely, each once.
+func (s *sampler) penalise(logits []float32) {
+	if s.repetitionPenalty == 1 {
+		return
+	}
+	done := make(map[int]bool, len(s.seen))
+	for _, id := range s.seen {
+		if done[id] || id >= len(logits) {
+			continue
+		}
+		done[id] = true
+		if logits[id] > 0 {
+			logits[id] = float32(float64(logits[id]) / s.repetitionPenalty)
+		} else {
+			logits[id] = float32(float64(logits[id]) * s.repetitionPenalty)
+		}
+	}
+}
+
+// forbid rules tokens out.
+func (s *sampler) forbid(logits []float32) {
+	never := float32(math.Inf(-1))
+	rule := func(id int) {
+		if id >= 0 && id < len(logits) {
+			logits[id] = never
+		}
+	}
+	for _, id := range s.suppress {
+		rule(id)
+	}
+	if s.made < s.minNewTokens {
+		for _, id := range s.eos {
+			rule(id)
+		}
+	}
+	// What would complete a run of n tokens that came before.
+	if n := s.noRepeatNgram; n > 0 && len(s.seen) >= n {
+		tail := s.seen[len(s.seen)-n+1:]
+		for i := 0; i+n <= len(s.seen); i++ {
+			if slices.Equal(s.seen[i:i+n-1], tail) {
+				rule(s.seen[i+n-1])
+			}
+		}
+	}
+}
+
+// draw samples from what top-k and top-p leave.
+func (s *sampler) draw(logits []float32) int {
+	s.work = s.work[:0]
+	for id, v := range logits {
+		if !math.IsInf(float64(v), -1) {
+			s.work = append(s.work, scored{id, float64(v) / s.temperature})
+		}
+	}
+	if len(s.work) == 0 {
+		return s.eos[0]
+	}
+	slices.SortFunc(s.work, func(a, b scored) int {
+		switch {
+		case a.logit > b.logit:
+			return -1
+		case a.logit < b.logit:
+			return 1
+		}
+		return a.id - b.id
+	})
+	if s.topK > 0 && s.topK < len(s.work) {
+		s.work = s.work[:s.topK]
+	}
+	best, total := s.work[0].logit, 0.0
+	for i := range s.work {
+		s.work[i].logit = math.Exp(s.work[i].logit - best)
+		total += s.work[i].logit
+	}
+	if s.topP < 1 {
+		// The fewest, from the likeliest on, that together reach top_p.
+		sum, keep := 0.0, 0
+		for keep < len(s.work) && (keep == 0 || sum < s.topP*total) {
+			sum += s.work[keep].logit
+			keep++
+		}
+		s.work, total = s.work[:keep], sum
+	}
+	at := s.random.Float64() * total
+	for _, one := range s.work {
+		if at -= one.logit; at < 0 {
+			return one.id
+		}
+	}
+	return s.work[len(s.work)-1].id
+}

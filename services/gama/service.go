@@ -1,0 +1,261 @@
+package gama
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// Service answers questions about sounds. Safe for concurrent use.
+type Service struct {
+	cfg         Config
+	catalog     *modelstore.Catalog
+	pool        *modelstore.Pool[*model]
+	contexts    *contexts
+	recorder    services.Recorder
+	initialized atomic.Bool
+}
+
+// New makes the service over the folders of a catalog. Conversations are kept in
+// files in dir. The session configuration is that of every graph it loads.
+func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, dir string) (*Service, error) {
+	s := &Service{cfg: cfg, catalog: catalog}
+	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
+		files, err := s.find(name)
+		if err != nil {
+			return nil, 0, err
+		}
+		loaded, size, err := loadModel(rt, files, session)
+		if err != nil {
+			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+		}
+		return loaded, size, nil
+	})
+	var err error
+	s.contexts, err = openContexts(s, dir, residency)
+	return s, err
+}
+
+// find gives the folder of a model of the right type.
+func (s *Service) find(name string) (modelstore.Folder, error) {
+	files, err := s.catalog.Find(name, modelType)
+	if err != nil {
+		return files, err
+	}
+	if found := files.ModelType(); found != modelType {
+		return files, services.Invalidf("model", "%q is of type %q; questions about sounds need %s", name, found, modelType)
+	}
+	return files, nil
+}
+
+// Describe implements services.ModelService.
+func (s *Service) Describe() services.Description {
+	return services.Description{
+		Name:         Name,
+		Summary:      "Answers to questions about sounds, by audio language models.",
+		DefaultModel: s.cfg.DefaultModel,
+		Tasks: []services.TaskKind{
+			{Name: services.TaskAsk, ParamsSchema: json.RawMessage(paramsSchema)},
+			{Name: services.TaskCaption, ParamsSchema: json.RawMessage(paramsSchema)},
+		},
+	}
+}
+
+// canaryTone is what the canary task listens to.
+var canaryTone = audiofile.Tone(16000, 500*time.Millisecond)
+
+// CanaryTask implements services.Canary.
+func (s *Service) CanaryTask() services.Task {
+	return services.Task{
+		Service: Name, Name: services.TaskAsk, Audio: canaryTone,
+		Params: json.RawMessage(`{"question":"What can be heard?","max_tokens":4,"temperature":0}`),
+	}
+}
+
+// Initialize loads the default model and asks it something.
+func (s *Service) Initialize(ctx context.Context) error {
+	if s.initialized.Load() {
+		return nil
+	}
+	s.pool.Reopen()
+	if _, err := s.ask(ctx, s.CanaryTask(), services.DiscardSink{}); err != nil {
+		return err
+	}
+	s.initialized.Store(true)
+	return nil
+}
+
+// Initialized implements services.ModelService.
+func (s *Service) Initialized() bool { return s.initialized.Load() }
+
+// Shutdown implements services.ModelService.
+func (s *Service) Shutdown(ctx context.Context) error {
+	s.initialized.Store(false)
+	err := s.pool.Close(ctx) // which waits for those who answer
+	s.contexts.forget()
+	return err
+}
+
+// Status implements services.ModelService.
+func (s *Service) Status() services.ServiceStatus {
+	status := services.ServiceStatus{State: services.StateRegistered}
+	status.LastError, status.LastSuccess = s.recorder.Last()
+	if s.Initialized() {
+		status.State = services.StateReady
+	}
+	for _, files := range s.catalog.List(modelType) {
+		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
+		if size, loaded := s.pool.Loaded(files.Name); loaded {
+			m.State, m.Bytes = services.StateReady, size
+		} else if _, err := readConfigs(files); err != nil {
+			m.State, m.Problem = services.StateUnavailable, err.Error()
+		}
+		status.Models = append(status.Models, m)
+	}
+	return status
+}
+
+// Metrics implements services.ModelService.
+func (s *Service) Metrics() services.ServiceMetrics {
+	m := s.recorder.Metrics()
+	m.BytesLoaded, m.BytesPeak = s.pool.Bytes()
+	return m
+}
+
+// Estimate implements services.ModelService.
+func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
+	params, err := parse(task)
+	if err != nil {
+		return 0, err
+	}
+	name, source := s.modelName(task), task.Audio
+	texts := 0
+	for _, h := range params.History {
+		texts += len(h.Question) + len(h.Answer)
+	}
+	turns := len(params.History)
+	if params.ContextID != "" && params.ContextID != newContext {
+		kept, err := s.contexts.find(params.ContextID)
+		if err != nil {
+			return 0, err
+		}
+		if task.Model != "" && task.Model != kept.Model {
+			return 0, services.Invalidf("model", "must be %q or left out: the conversation is with that model", kept.Model)
+		}
+		var more int
+		name, source = kept.Model, kept.audio()
+		more, turns = s.contexts.textBytes(kept)
+		texts += more
+	}
+	files, err := s.find(name)
+	if err != nil {
+		return 0, err
+	}
+	f, err := readConfigs(files)
+	if err != nil {
+		return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+	}
+	sound, err := s.openAudio(source, f.Preprocessor.SamplingRate)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = sound.Close() }() // it was only read
+	if params.ContextID != "" {
+		if err := s.oneWindow(f, sound); err != nil {
+			return 0, err
+		}
+	}
+	// A token is a byte at the least, beside what begins and ends a turn.
+	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
+	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*sound.reader.Format().Channels)
+	if _, loaded := s.pool.Loaded(files.Name); !loaded {
+		sum, err := weights(files)
+		if err != nil {
+			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+		}
+		// A load peaks at the weights and a copy of part of them.
+		need += sum + sum/2
+	}
+	return need, nil
+}
+
+// runBytes predicts the memory of one answer: the cache at its full length in two
+// sets, and a third for what a conversation keeps; what the decoder holds while it
+// reads the prompt; and the encoder over one window.
+func (f *folder) runBytes(textBytes int, p services.AskParams) services.Bytes {
+	const float = 4
+	t := f.Network.TextPart
+	sound := f.Network.NumAudio
+	if sound == 0 {
+		sound = int64(f.Preprocessor.MaxLength)
+	}
+	prompt := min(t.MaxPositions, sound+int64(textBytes))
+	positions := min(t.MaxPositions, prompt+int64(f.newTokens(p, int(prompt))))
+	sets := services.Bytes(2)
+	if p.ContextID != "" {
+		sets = 3
+	}
+	cache := sets * kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)
+	reading := float * (prompt*(8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize) + 2*t.Heads*prompt*prompt)
+	frames := int64(f.Preprocessor.MaxLength)
+	const encoderWidth, encoderHeads = 768, 12 // of AST; smaller ones need less
+	encoding := float * (frames*int64(f.Preprocessor.MelBins)*4 + frames*encoderWidth*8 + encoderHeads*frames*frames/2)
+	return cache + services.Bytes(max(reading, encoding))
+}
+
+// oneWindow refuses a recording that a conversation cannot hold.
+func (s *Service) oneWindow(f *folder, sound *recording) error {
+	e, err := newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames)
+	if err != nil {
+		return services.Internal(err, "the model cannot be loaded")
+	}
+	if total := sound.length(); !sound.reader.Format().Guessed && total > int64(e.longest) {
+		rate := float64(f.Preprocessor.SamplingRate)
+		return services.Invalidf("file", "lasts %.2f s; a conversation is about at most %.2f s of sound. Without a context longer sounds are described piece by piece",
+			float64(total)/rate, float64(e.longest)/rate)
+	}
+	return nil
+}
+
+func (s *Service) modelName(task services.Task) string {
+	if task.Model != "" {
+		return task.Model
+	}
+	return s.cfg.DefaultModel
+}
+
+// ExecuteTask implements services.ModelService.
+func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+	started := time.Now()
+	result, err := s.ask(ctx, task, sink)
+	s.recorder.Record(err, time.Since(started))
+	return result, err
+}
+
+// LoadModel implements services.ModelHost.
+func (s *Service) LoadModel(ctx context.Context, name string) error {
+	_, done, err := s.pool.Acquire(ctx, name)
+	if err != nil {
+		return err
+	}
+	done()
+	return nil
+}
+
+// UnloadModel implements services.ModelHost.
+func (s *Service) UnloadModel(ctx context.Context, name string) error {
+	return s.pool.Unload(ctx, name)
+}
+
+var (
+	_ services.ModelService = (*Service)(nil)
+	_ services.Canary       = (*Service)(nil)
+	_ services.ModelHost    = (*Service)(nil)
+	_ services.Contexts     = (*Service)(nil)
+)

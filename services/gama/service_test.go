@@ -1,0 +1,253 @@
+package gama
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// rt is the one runtime of the test process.
+var rt *onnx.Runtime
+
+func TestMain(m *testing.M) {
+	var err error
+	if rt, err = onnx.Open(onnx.Config{}); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// noBudget books nothing.
+type noBudget struct{}
+
+func (noBudget) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {
+	return noBudget{}
+}
+func (noBudget) Touch()   {}
+func (noBudget) Release() {}
+
+// modelsDir has the embedded models.
+var modelsDir = filepath.Join("..", "..", "models")
+
+// newService serves the embedded model, with conversations in a folder.
+func newService(t testing.TB, dir string, change ...func(*Config)) *Service {
+	t.Helper()
+	cfg := DefaultConfig()
+	for _, c := range change {
+		c(&cfg)
+	}
+	s, err := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	return s
+}
+
+// run runs one task and gives its fault.
+func (s *Service) run(t testing.TB, audio services.AudioSource, params services.AskParams, sink services.Sink) (*services.Answer, error) {
+	t.Helper()
+	raw, err := json.Marshal(params)
+	require.NoError(t, err)
+	task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Audio: audio}
+	if _, err := s.Estimate(t.Context(), task); err != nil {
+		return nil, err
+	}
+	result, err := s.ExecuteTask(t.Context(), task, sink)
+	answer, _ := result.Value.(*services.Answer)
+	return answer, err
+}
+
+// answerTo is run where no fault is expected.
+func (s *Service) answerTo(t testing.TB, audio services.AudioSource, params services.AskParams) *services.Answer {
+	t.Helper()
+	answer, err := s.run(t, audio, params, services.DiscardSink{})
+	require.NoError(t, err)
+	return answer
+}
+
+// goldenClip is what another implementation answered about a clip.
+type goldenClip struct {
+	File, What string
+	Answers    []struct {
+		Question, Text string
+		IDs            []int
+	}
+}
+
+func goldens(t testing.TB) (clips []goldenClip) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(modelsDir, "gama-tiny", "clips", "golden.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &clips))
+	require.Len(t, clips, 10)
+	return clips
+}
+
+func clipFile(name string) services.AudioSource {
+	return audioFile(filepath.Join(modelsDir, "gama-tiny", "clips", name))
+}
+
+// deltas collects what is streamed, and the progress.
+type deltas struct {
+	services.DiscardSink
+	texts []string
+	told  []float64
+}
+
+func (d *deltas) Progress(fraction float64, _ string) { d.told = append(d.told, fraction) }
+
+func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(services.AnswerDelta).Text) } //nolint:forcetypeassert // a test
+
+// TestAnswersAreThoseOfAnotherLoop has the tokens that a loop over onnxruntime-node
+// with features and a tokenizer of its own gave.
+func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	require.NoError(t, s.Initialize(t.Context()))
+	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
+	require.NoError(t, err)
+	defer done()
+	for _, clip := range goldens(t) {
+		for _, want := range clip.Answers {
+			sink := &deltas{}
+			got, err := s.run(t, clipFile(clip.File), services.AskParams{Question: want.Question, Stream: true}, sink)
+			require.NoError(t, err)
+			require.Equal(t, want.Text, got.Text, "%s: %s", clip.File, want.Question)
+			require.Equal(t, want.Text, strings.Join(sink.texts, ""), "the pieces are the whole")
+			require.Len(t, want.IDs, got.Usage.CompletionTokens)
+			require.Equal(t, services.FinishStop, got.FinishReason)
+
+			// The ids themselves, from the loop below the service.
+			a := &asking{service: s, model: m, params: services.AskParams{Question: want.Question}, sampling: m.folder.sampling(services.AskParams{}), sink: services.DiscardSink{}, spent: make(map[services.Stage]time.Duration)}
+			sound, err := a.hear(t.Context(), clipFile(clip.File))
+			require.NoError(t, err)
+			r, err := a.respond(t.Context(), sound, nil, nil, false)
+			require.NoError(t, err)
+			require.Equal(t, want.IDs[:len(want.IDs)-1], r.tokens, "%s: %s", clip.File, want.Question)
+		}
+	}
+}
+
+func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	tone := audiofile.Tone(16000, 25*time.Second)
+	sink := &deltas{}
+	answer, err := s.run(t, tone, services.AskParams{Question: "What can be heard in this clip?", Stream: true}, sink)
+	require.NoError(t, err)
+	require.Len(t, answer.Pieces, 3, "%+v", answer)
+	require.InDelta(t, 25, answer.DurationSeconds, 1e-9)
+	require.InDelta(t, 25, answer.Pieces[2].End, 1e-9)
+	require.InDelta(t, answer.Pieces[0].End, answer.Pieces[1].Start, 1e-9)
+	require.Equal(t, answer.Text, strings.Join(sink.texts, ""))
+	require.Contains(t, answer.Text, "\n8.3-16.7 s: I hear a sine tone.")
+	require.Equal(t, 3*16, answer.Usage.AudioTokens)
+	require.IsNonDecreasing(t, sink.told)
+	require.Greater(t, len(sink.told), 12, "every token is a sign of life")
+
+	window := 5.0
+	answer = s.answerTo(t, tone, services.AskParams{Question: "What can be heard in this clip?", WindowSeconds: &window})
+	require.Len(t, answer.Pieces, 5)
+}
+
+func TestAnswersEnd(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	ask := func(change func(*services.AskParams)) *services.Answer {
+		params := services.AskParams{Question: "What can be heard in this clip?"}
+		change(&params)
+		return s.answerTo(t, clipFile("clip00.wav"), params)
+	}
+	two := 2
+	short := ask(func(p *services.AskParams) { p.MaxTokens = &two })
+	require.Equal(t, "I hear", short.Text)
+	require.Equal(t, services.FinishLength, short.FinishReason)
+	require.Equal(t, 2, short.Usage.CompletionTokens)
+
+	stopped := ask(func(p *services.AskParams) { p.Stop = []string{"siren", ", then"} })
+	require.Equal(t, "I hear a bell", stopped.Text)
+	require.Equal(t, services.FinishStop, stopped.FinishReason)
+}
+
+// TestASeedMeansTheSameAnswer samples hot enough for answers to differ.
+func TestASeedMeansTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	hot, all := 2.0, 0
+	texts := make(map[string]bool)
+	for seed := range uint64(8) {
+		params := services.AskParams{Question: "What can be heard in this clip?", Temperature: &hot, TopK: &all, Seed: &seed}
+		first := s.answerTo(t, clipFile("clip00.wav"), params)
+		require.Equal(t, seed, first.Seed)
+		require.Equal(t, first.Text, s.answerTo(t, clipFile("clip00.wav"), params).Text)
+		texts[first.Text] = true
+	}
+	require.Greater(t, len(texts), 1, "%v", texts)
+}
+
+// hangUp ends the request after some tokens.
+type hangUp struct {
+	services.DiscardSink
+	after int
+	end   context.CancelFunc
+}
+
+func (h *hangUp) Yield(ctx context.Context) error {
+	if h.after--; h.after == 0 {
+		h.end()
+	}
+	return ctx.Err()
+}
+
+func TestAHangUpEndsBetweenTokens(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	task := services.Task{Service: Name, Name: services.TaskAsk, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
+	_, err := s.ExecuteTask(ctx, task, &hangUp{after: 2, end: cancel})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestWrongQuestionsAreExplained(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	sound := clipFile("clip00.wav")
+	for params, want := range map[string]string{
+		`{}`:                               "question is missing",
+		`{"question":"x","temperature":3}`: "temperature must be 0 to 2, got 3",
+		`{"question":"x","top_p":0}`:       "top_p must be above 0",
+		`{"question":"x","top_k":-1,"stop":[""]}`:            "stop must have texts",
+		`{"question":"x","colour":"red"}`:                    "colour",
+		`{"question":"x","context_id":"ctx_0"}`:              "file must be left out with context_id",
+		`{"question":"x","truncation":"maybe"}`:              "truncation must be disabled or auto",
+		`{"question":"` + strings.Repeat("why ", 600) + `"}`: "model gama-tiny takes 512",
+	} {
+		task := services.Task{Service: Name, Name: services.TaskAsk, Audio: sound, Params: json.RawMessage(params)}
+		_, err := s.Estimate(t.Context(), task)
+		if err == nil {
+			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		}
+		require.ErrorContains(t, err, want, params)
+		require.Equal(t, services.KindInvalid, services.KindOf(err), params)
+	}
+	_, err := s.Estimate(t.Context(), services.Task{Service: Name, Name: services.TaskAsk, Params: json.RawMessage(`{"question":"x"}`)})
+	require.ErrorContains(t, err, "file is missing")
+	_, err = s.Estimate(t.Context(), services.Task{Service: Name, Name: "sing"})
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	_, err = s.Estimate(t.Context(), services.Task{Service: Name, Name: services.TaskCaption, Model: "wav2vec2-tiny", Audio: sound})
+	require.ErrorContains(t, err, `is of type "wav2vec2"`)
+	_, err = s.run(t, audiofile.Tone(16000, 20*time.Millisecond), services.AskParams{Question: "x"}, services.DiscardSink{})
+	require.ErrorContains(t, err, "the shortest sound that can be heard has 0.025 s")
+}
