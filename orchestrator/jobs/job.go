@@ -1,0 +1,173 @@
+package jobs
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Status of a job.
+type Status string
+
+// The statuses. The last three are terminal: nothing but a retry that a client
+// asks for leads out of them.
+const (
+	StatusQueued    Status = "queued"
+	StatusRunning   Status = "running"
+	StatusSucceeded Status = "succeeded"
+	StatusFailed    Status = "failed"
+	StatusCancelled Status = "cancelled"
+)
+
+// Statuses lists every Status, in the order of a job's life.
+func Statuses() []Status {
+	return []Status{StatusQueued, StatusRunning, StatusSucceeded, StatusFailed, StatusCancelled}
+}
+
+// Terminal tells whether the job is at its end.
+func (s Status) Terminal() bool {
+	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
+}
+
+// Revision orders the states of a job: a later one is larger.
+type Revision uint64
+
+// Job is the record of one job: its request, its place in the queue, its claim
+// and its end, all in one value, so that no crash between two writes can part
+// them. The store replaces it whole, by compare-and-set on the revision.
+type Job struct {
+	ID string `json:"id"`
+	// Owner is the id of the API key that submitted it; empty where none is asked for.
+	Owner    string            `json:"owner,omitempty"`
+	Service  string            `json:"service"`
+	Task     string            `json:"task"`
+	Model    string            `json:"model,omitempty"`
+	Params   json.RawMessage   `json:"params,omitempty"`
+	Priority services.Priority `json:"priority"`
+	// Deadline by which the result is of use; zero means none.
+	Deadline time.Time         `json:"deadline,omitzero"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	// AudioID names the stored input, AudioBytes is its size.
+	AudioID    string `json:"audio_id,omitempty"`
+	AudioBytes int64  `json:"audio_bytes,omitempty"`
+	// Fingerprint of the request, by which a second one under the same
+	// idempotency key is told from a repetition of the first.
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	Status  Status    `json:"status"`
+	Created time.Time `json:"created"`
+	// NotBefore keeps a job in the queue after a failed attempt.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	Started   time.Time `json:"started,omitzero"`
+	Finished  time.Time `json:"finished,omitzero"`
+	// Progress of the current attempt, 0 to 1, and what is being done.
+	Progress float64 `json:"progress"`
+	Stage    string  `json:"stage,omitempty"`
+	// SecondsLeft is an estimate from measured speed; zero where there is none.
+	SecondsLeft float64 `json:"seconds_left,omitempty"`
+	// CancelRequested tells the worker to stop.
+	CancelRequested bool   `json:"cancel_requested,omitempty"`
+	Claim           *Claim `json:"claim,omitempty"`
+	// Attempts that began, the latest last; Tries counts those that count
+	// against the limit since the submission or the latest retry.
+	Attempts []Attempt `json:"attempts,omitempty"`
+	Tries    int       `json:"tries,omitempty"`
+	// Redeliveries counts attempts that ended with their process.
+	Redeliveries int       `json:"redeliveries,omitempty"`
+	Failure      *Failure  `json:"failure,omitempty"`
+	Result       *Result   `json:"result,omitempty"`
+	Callback     *Callback `json:"callback,omitempty"`
+
+	// Revision of the record as read; not part of it.
+	Revision Revision `json:"-"`
+}
+
+// Claim is a worker's right to run a job and to write its end.
+type Claim struct {
+	// Worker is the process, Token this one attempt of it.
+	Worker string    `json:"worker"`
+	Token  string    `json:"token"`
+	Since  time.Time `json:"since"`
+}
+
+// Attempt is one run of a job.
+type Attempt struct {
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Worker  string    `json:"worker"`
+	// Outcome is empty while the attempt runs; "lost" when its process ended, and
+	// "interrupted" when the server stopped in good order.
+	Outcome services.Outcome `json:"outcome,omitempty"`
+	Error   string           `json:"error,omitempty"`
+}
+
+// Outcomes of attempts that did not come to an end of their own.
+const (
+	OutcomeLost        services.Outcome = "lost"
+	OutcomeInterrupted services.Outcome = "interrupted"
+)
+
+// Failure says why a job failed or was cancelled, for the client.
+type Failure struct {
+	Kind    services.Kind         `json:"kind"`
+	Message string                `json:"message"`
+	Fields  []services.FieldError `json:"fields,omitempty"`
+}
+
+// Result is what a succeeded job came to.
+type Result struct {
+	// Model that did the work.
+	Model string `json:"model,omitempty"`
+	// Value is the task's result as JSON; of a large one, ValueID names the stored
+	// object that holds it.
+	Value   json.RawMessage `json:"value,omitempty"`
+	ValueID string          `json:"value_id,omitempty"`
+	// AudioID names the sound that the task made, empty where it makes none.
+	AudioID     string `json:"audio_id,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
+	AudioBytes  int64  `json:"audio_bytes,omitempty"`
+}
+
+// CallbackState of a webhook.
+type CallbackState string
+
+// The states of a webhook: it waits for the job's end, then for its delivery,
+// and is delivered or given up.
+const (
+	CallbackWaiting   CallbackState = "waiting"
+	CallbackPending   CallbackState = "pending"
+	CallbackDelivered CallbackState = "delivered"
+	CallbackGivenUp   CallbackState = "given_up"
+)
+
+// Callback is the webhook of a job, with the log of its deliveries.
+type Callback struct {
+	URL        string        `json:"url"`
+	State      CallbackState `json:"state"`
+	Next       time.Time     `json:"next,omitzero"`
+	Deliveries []Delivery    `json:"deliveries,omitempty"`
+}
+
+// Delivery is one try to deliver a webhook.
+type Delivery struct {
+	At time.Time `json:"at"`
+	// Status is the receiver's HTTP status, 0 where it gave none.
+	Status int    `json:"status,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Audio describes a stored recording.
+type Audio struct {
+	// ID is the SHA-256 of the bytes, in hex.
+	ID          string    `json:"id"`
+	Bytes       int64     `json:"bytes"`
+	ContentType string    `json:"content_type,omitempty"`
+	Created     time.Time `json:"created"`
+	// Used is when it was last stored, submitted or fetched; it expires a time to
+	// live after that, unless a job needs it.
+	Used    time.Time `json:"used"`
+	Expires time.Time `json:"-"`
+
+	Revision Revision `json:"-"`
+}

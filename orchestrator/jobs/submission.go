@@ -1,0 +1,69 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Sentinels of what a client asks for and cannot have. They are wrapped by
+// faults or by errors of this package, and the api turns them into statuses.
+var (
+	// ErrKeyReused: the idempotency key came before with another request.
+	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	// ErrNotFinished: the job has no result yet.
+	ErrNotFinished = errors.New("the job is not finished")
+	// ErrNoResult: the job ended without a result.
+	ErrNoResult = errors.New("the job ended without a result")
+	// ErrNotRetriable: only a failed or cancelled job can be retried.
+	ErrNotRetriable = errors.New("the job cannot be retried")
+	// ErrAudioInUse: an unfinished job needs the recording.
+	ErrAudioInUse = errors.New("the recording is needed by an unfinished job")
+)
+
+// Submission is a request for a job.
+type Submission struct {
+	Owner    string
+	Service  string
+	Task     string // empty is the service's first task
+	Params   json.RawMessage
+	Priority services.Priority
+	Deadline time.Time
+	Labels   map[string]string
+	Callback string
+	// IdempotencyKey makes a repetition give the first one's job; empty for none.
+	IdempotencyKey string
+	// AudioID names a stored recording; Upload is one that comes with the request.
+	// At most one of them is set.
+	AudioID string
+	Upload  *Upload
+}
+
+// Upload is a recording on its way into the store.
+type Upload struct {
+	Audio services.AudioSource
+	// ContentType as sniffed or sent; for the answers that hand it out again.
+	ContentType string
+}
+
+// Filter selects jobs of a list. Zero fields select everything.
+type Filter struct {
+	Owner    string
+	Statuses []Status
+	Service  string
+	Labels   map[string]string
+	// CreatedFrom is inclusive, CreatedTo exclusive.
+	CreatedFrom, CreatedTo time.Time
+	// Limit of the page; Cursor as the page before gave it.
+	Limit  int
+	Cursor string
+}
+
+// Page of a list, the newest job first. Its jobs lack params and result values.
+type Page struct {
+	Jobs []Job
+	// Next is the cursor of the next page, empty on the last one.
+	Next string
+}
