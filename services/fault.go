@@ -19,6 +19,7 @@ const (
 	KindUnsupported Kind = "unsupported" // the input is of a format that is not understood
 	KindNotFound    Kind = "not_found"   // what the request names does not exist
 	KindTooLarge    Kind = "too_large"   // the request is over a limit
+	KindFull        Kind = "full"        // no room to store it, on the disk or within a quota
 	KindBusy        Kind = "busy"        // no room now; later there will be
 	KindUnavailable Kind = "unavailable" // the service cannot work now
 	KindCancelled   Kind = "cancelled"   // the client or an operator stopped it
@@ -29,7 +30,7 @@ const (
 // Kinds lists every Kind.
 func Kinds() []Kind {
 	return []Kind{
-		KindInvalid, KindUnsupported, KindNotFound, KindTooLarge, KindBusy,
+		KindInvalid, KindUnsupported, KindNotFound, KindTooLarge, KindFull, KindBusy,
 		KindUnavailable, KindCancelled, KindTimeout, KindInternal,
 	}
 }

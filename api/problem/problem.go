@@ -30,6 +30,7 @@ var table = map[services.Kind]row{
 	services.KindUnsupported: {http.StatusUnsupportedMediaType, "Unsupported format", "invalid_request_error", "unsupported_format"},
 	services.KindNotFound:    {http.StatusNotFound, "Not found", "invalid_request_error", "not_found"},
 	services.KindTooLarge:    {http.StatusRequestEntityTooLarge, "Too large", "invalid_request_error", "too_large"},
+	services.KindFull:        {http.StatusInsufficientStorage, "No room", "server_error", "insufficient_storage"},
 	services.KindBusy:        {http.StatusTooManyRequests, "Busy", "rate_limit_error", "busy"},
 	services.KindUnavailable: {http.StatusServiceUnavailable, "Unavailable", "server_error", "unavailable"},
 	// The client that cancelled is gone; the status is for the log, as nginx has it.

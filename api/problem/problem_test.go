@@ -32,7 +32,7 @@ func answerTo(t *testing.T, path string, err error) (*httptest.ResponseRecorder,
 func TestEveryKindHasItsStatus(t *testing.T) {
 	t.Parallel()
 	want := map[services.Kind]int{
-		services.KindInvalid: 400, services.KindUnsupported: 415, services.KindNotFound: 404, services.KindTooLarge: 413,
+		services.KindInvalid: 400, services.KindUnsupported: 415, services.KindNotFound: 404, services.KindTooLarge: 413, services.KindFull: 507,
 		services.KindBusy: 429, services.KindUnavailable: 503, services.KindCancelled: 499, services.KindTimeout: 504, services.KindInternal: 500,
 	}
 	require.Len(t, table, len(services.Kinds()))
