@@ -153,3 +153,16 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 	}
 	o.log.LogAttrs(ctx, level, "task ended", attrs...)
 }
+
+// Check refuses a task that cannot work, as Execute would before it waits. It
+// starts and runs nothing.
+func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
+	entry, err := o.registry.Lookup(task.Service)
+	if err != nil {
+		return err
+	}
+	return entry.calm(func() error {
+		_, err := entry.Service.Estimate(ctx, task)
+		return err
+	})
+}

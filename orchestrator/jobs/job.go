@@ -121,8 +121,9 @@ type Result struct {
 	Model string `json:"model,omitempty"`
 	// Value is the task's result as JSON; of a large one, ValueID names the stored
 	// object that holds it.
-	Value   json.RawMessage `json:"value,omitempty"`
-	ValueID string          `json:"value_id,omitempty"`
+	Value      json.RawMessage `json:"value,omitempty"`
+	ValueID    string          `json:"value_id,omitempty"`
+	ValueBytes int64           `json:"value_bytes,omitempty"`
 	// AudioID names the sound that the task made, empty where it makes none.
 	AudioID     string `json:"audio_id,omitempty"`
 	ContentType string `json:"content_type,omitempty"`

@@ -1,0 +1,153 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// progressInterval is between two writes of a job's progress.
+const progressInterval = time.Second
+
+// attempt is one run of a job by this process. It is the sink that the service
+// talks to.
+type attempt struct {
+	manager *Manager
+	token   string
+	began   time.Time
+	ctx     context.Context
+	stop    context.CancelCauseFunc
+
+	mu  sync.Mutex
+	job Job // as last written
+	// fraction and stage were told last; at is when work began, after the wait.
+	fraction float64
+	stage    string
+	at       time.Time
+}
+
+// run does the work, tells of it meanwhile, and writes its end.
+func (a *attempt) run() {
+	defer a.stop(nil)
+	if err := a.ctx.Err(); err == nil && a.job.CancelRequested {
+		a.stop(ErrCancelled)
+	}
+	var beats sync.WaitGroup
+	ended := make(chan struct{})
+	beats.Go(func() { a.beat(ended) })
+	result, err := a.execute()
+	close(ended)
+	beats.Wait()
+	a.settle(result, err)
+	if err := result.Audio.Remove(); err != nil {
+		a.manager.Log.Error("a job's sound could not be removed", "job", a.job.ID, "error", err)
+	}
+}
+
+// execute takes the one road of a task.
+func (a *attempt) execute() (services.TaskResult, error) {
+	m, job := a.manager, a.job
+	var audio services.AudioSource
+	if job.AudioID != "" {
+		record, err := m.Audio(a.ctx, job.AudioID)
+		if services.KindOf(err) == services.KindNotFound {
+			// It was here when the job was accepted, so this is no error of the client.
+			err = services.Internal(err, "recording %s is lost", job.AudioID)
+		}
+		if err != nil {
+			return services.TaskResult{}, err
+		}
+		spooled := &stored{manager: m, ctx: a.ctx, audio: record}
+		defer spooled.remove()
+		audio = spooled
+	}
+	return m.Executor.Execute(a.ctx, job.taskFor(audio), a)
+}
+
+// Progress implements services.Sink.
+func (a *attempt) Progress(fraction float64, stage string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at.IsZero() {
+		a.at = time.Now()
+	}
+	a.fraction, a.stage = min(max(fraction, a.fraction), 1), stage
+}
+
+// Partial implements services.Sink. A job's answer is given whole.
+func (a *attempt) Partial(any) {}
+
+// Yield implements services.Sink. The orchestrator's own sink yields the slot.
+func (a *attempt) Yield(ctx context.Context) error { return ctx.Err() }
+
+// beat writes progress as it is made, and a sign of life where there is none.
+func (a *attempt) beat(ended <-chan struct{}) {
+	m := a.manager
+	ticker := time.NewTicker(progressInterval)
+	defer ticker.Stop()
+	written := time.Now()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ticker.C:
+		}
+		a.mu.Lock()
+		job, changed := a.job, false
+		if !a.at.IsZero() {
+			changed = a.fraction != job.Progress || a.stage != job.Stage
+			job.Progress, job.Stage = a.fraction, a.stage
+			job.SecondsLeft = m.speed.left(job, a.fraction, time.Since(a.at)).Seconds()
+		}
+		a.mu.Unlock()
+		if !changed && time.Since(written) < m.cfg.ClaimTimeout/4 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
+		err := a.write(ctx, func(next *Job) { next.Progress, next.Stage, next.SecondsLeft = job.Progress, job.Stage, job.SecondsLeft })
+		cancel()
+		switch {
+		case err == nil:
+			written = time.Now()
+		case a.ctx.Err() == nil:
+			m.Log.Warn("a job's progress could not be written", "job", job.ID, "error", err)
+		}
+	}
+}
+
+// write changes the job's record, while the claim on it is this attempt's. Where
+// it is not, the attempt is over, and the error is errClaimLost.
+func (a *attempt) write(ctx context.Context, change func(*Job)) error {
+	m := a.manager
+	a.mu.Lock()
+	job := a.job
+	a.mu.Unlock()
+	for {
+		change(&job)
+		saved, err := m.save(ctx, job)
+		if err == nil {
+			a.mu.Lock()
+			a.job = saved
+			a.mu.Unlock()
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if job, err = m.load(ctx, job.ID); err != nil && services.KindOf(err) != services.KindNotFound {
+			return err
+		}
+		if err != nil || job.Claim == nil || job.Claim.Token != a.token {
+			a.stop(errClaimLost)
+			return errClaimLost
+		}
+		if job.CancelRequested {
+			a.stop(ErrCancelled)
+		}
+	}
+}
+
+var _ services.Sink = (*attempt)(nil)

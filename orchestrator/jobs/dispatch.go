@@ -1,0 +1,162 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// longRun is the expected time from which a job counts as long. Long jobs of a
+// service take no more places than it has runs, so that the spare places are
+// left to those that can be done between two windows of a long one.
+const longRun = 10 * time.Second
+
+// dispatch starts jobs whenever there is one and a place for it.
+func (m *Manager) dispatch() {
+	select {
+	case <-m.caughtUp:
+	case <-m.intake.Done():
+		return
+	}
+	// The ticker finds jobs whose delay is over.
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		for service, runs := range m.Runs {
+			if len(m.cfg.Services) == 0 || slices.Contains(m.cfg.Services, service) {
+				m.fill(service, runs)
+			}
+		}
+		select {
+		case <-m.wake:
+		case <-ticker.C:
+		case <-m.intake.Done():
+			return
+		}
+	}
+}
+
+// fill starts jobs of a service until its places are taken.
+func (m *Manager) fill(service string, runs int) {
+	for m.intake.Err() == nil {
+		m.mu.Lock()
+		free, long := m.actives[service] < runs+m.cfg.Spare, m.longs[service] < runs
+		m.mu.Unlock()
+		if !free {
+			return
+		}
+		job, found := m.index.pick(service, func(job Job) bool { return long || m.speed.expect(job) < longRun })
+		if !found {
+			return
+		}
+		isLong := m.speed.expect(job) >= longRun
+		m.place(service, isLong, 1)
+		m.attempts.Go(func() {
+			defer m.nudge()
+			defer m.place(service, isLong, -1)
+			defer m.index.untake(job.ID)
+			m.attend(job.ID)
+		})
+	}
+}
+
+// place takes or frees a place of the service.
+func (m *Manager) place(service string, long bool, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.actives[service] += n
+	if long {
+		m.longs[service] += n
+	}
+}
+
+// attend claims a job, runs it once, and writes what came of it.
+func (m *Manager) attend(id string) {
+	a, err := m.claim(id)
+	if err != nil {
+		if m.work.Err() == nil {
+			m.Log.Error("a job could not be claimed", "job", id, "error", err)
+			pause(m.intake, time.Second)
+		}
+		return
+	}
+	if a == nil {
+		return // somebody else has it, or it is at its end
+	}
+	m.mu.Lock()
+	m.running[id] = a
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		delete(m.running, id)
+		m.mu.Unlock()
+	}()
+	a.run()
+}
+
+// claim makes a queued job this worker's. It gives nil where there is nothing
+// to do.
+func (m *Manager) claim(id string) (*attempt, error) {
+	ctx, cancel := context.WithTimeout(m.work, storeTimeout)
+	defer cancel()
+	a := &attempt{manager: m, token: rand.Text(), began: time.Now()}
+	var mine bool
+	job, err := m.edit(ctx, id, func(job *Job) (bool, error) {
+		mine = false
+		if job.Status != StatusQueued {
+			return false, nil
+		}
+		now := time.Now().UTC()
+		if !job.Deadline.IsZero() && !job.Deadline.After(now) {
+			job.end(StatusFailed, deadlineFailure(*job))
+			return true, nil
+		}
+		mine = true
+		job.Status, job.Claim = StatusRunning, &Claim{Worker: m.worker, Token: a.token, Since: now}
+		if job.Started.IsZero() {
+			job.Started = now
+		}
+		job.NotBefore, job.Progress, job.Stage = time.Time{}, 0, stageWaiting
+		job.SecondsLeft = m.speed.expect(*job).Seconds()
+		job.Attempts = append(job.Attempts, Attempt{Started: now, Worker: m.worker})
+		return true, nil
+	})
+	if services.KindOf(err) == services.KindNotFound {
+		return nil, nil
+	}
+	if err != nil || !mine {
+		return nil, err
+	}
+	a.job = job
+	a.ctx, a.stop = context.WithCancelCause(m.work)
+	return a, nil
+}
+
+// stageWaiting is the stage of a claimed job that waits for memory or a run slot.
+const stageWaiting = "waiting"
+
+func deadlineFailure(job Job) *Failure {
+	return &Failure{Kind: services.KindTimeout, Message: "the deadline " + job.Deadline.Format(time.RFC3339) + " passed before the job was done"}
+}
+
+// stopAttempt ends this process's attempt at a job, if it has one.
+func (m *Manager) stopAttempt(id string, cause error) {
+	m.mu.Lock()
+	a := m.running[id]
+	m.mu.Unlock()
+	if a != nil {
+		a.stop(cause)
+	}
+}
+
+// storeTimeout bounds a write of the worker; the store's own retries fit in.
+const storeTimeout = 15 * time.Second
+
+// retryable tells an error of the store after which the same write makes sense.
+func retryable(err error) bool {
+	return err != nil && !errors.Is(err, ErrConflict) && services.KindOf(err) != services.KindNotFound
+}

@@ -1,0 +1,201 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// inlineValue is the largest result that stands in the job's record.
+const inlineValue = 32 << 10
+
+// keptAttempts is how many attempts a record remembers.
+const keptAttempts = 50
+
+// settle writes what an attempt came to. Only the holder of the claim can; so a
+// job has one end, whoever else tries.
+func (a *attempt) settle(result services.TaskResult, err error) {
+	m := a.manager
+	if errors.Is(context.Cause(a.ctx), errClaimLost) {
+		return
+	}
+	if err == nil {
+		m.speed.learn(a.job, time.Since(a.workBegan()))
+	}
+	// The attempt's own context may be over, and its end must be written all the
+	// same. A store that is down comes back, or the server stops and the job is
+	// delivered again.
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		ctx, cancel := context.WithTimeout(context.Background(), 4*storeTimeout)
+		writeErr := a.conclude(ctx, result, err)
+		cancel()
+		if !retryable(writeErr) || errors.Is(writeErr, errClaimLost) {
+			return
+		}
+		m.Log.Error("a job's end could not be written", "job", a.job.ID, "error", writeErr)
+		if m.work.Err() != nil {
+			return
+		}
+		pause(m.work, wait)
+	}
+}
+
+func (a *attempt) workBegan() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at.IsZero() {
+		return a.began
+	}
+	return a.at
+}
+
+// conclude decides and writes the end of the attempt.
+func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err error) error {
+	m := a.manager
+	var kept *Result
+	if err == nil {
+		var keepErr error
+		kept, keepErr = m.keep(ctx, a, result)
+		if services.KindOf(keepErr) == services.KindFull {
+			err = keepErr // there may be room at the next attempt
+		} else if keepErr != nil {
+			return keepErr
+		}
+	}
+	cause := context.Cause(a.ctx)
+	var ended Job
+	writeErr := a.write(ctx, func(job *Job) {
+		last := &job.Attempts[len(job.Attempts)-1]
+		last.Ended, last.Outcome = time.Now().UTC(), services.OutcomeOf(err)
+		if err != nil {
+			last.Error = detail(err)
+		}
+		if n := len(job.Attempts) - keptAttempts; n > 0 {
+			job.Attempts = job.Attempts[n:]
+		}
+		switch {
+		case err == nil:
+			job.Result = kept
+			job.end(StatusSucceeded, nil)
+		case errors.Is(cause, ErrCancelled) || job.CancelRequested:
+			job.end(StatusCancelled, &Failure{Kind: services.KindCancelled, Message: "cancelled while it ran"})
+		case errors.Is(cause, ErrStopping):
+			last.Outcome = OutcomeInterrupted
+			job.requeue(0)
+		default:
+			m.judge(job, err)
+		}
+		ended = *job
+	})
+	if writeErr != nil {
+		if kept != nil && kept.ValueID != "" {
+			writeErr = errors.Join(writeErr, m.Store.DeleteObject(ctx, kept.ValueID))
+		}
+		return writeErr
+	}
+	m.Log.Info("job attempt ended", "job", ended.ID, "service", ended.Service, "status", string(ended.Status), "attempts", len(ended.Attempts), "took", time.Since(a.began))
+	return nil
+}
+
+// judge decides what becomes of a job whose attempt failed.
+func (m *Manager) judge(job *Job, err error) {
+	var fault *services.Fault
+	errors.As(err, &fault)
+	switch kind := services.KindOf(err); {
+	case !job.Deadline.IsZero() && !job.Deadline.After(time.Now()):
+		job.end(StatusFailed, deadlineFailure(*job))
+	case kind == services.KindBusy, kind == services.KindUnavailable:
+		// It did not get to run, which speaks neither against it nor for it.
+		wait := m.cfg.Retry.Delay
+		if fault != nil {
+			wait = max(wait, fault.RetryAfter)
+		}
+		job.requeue(min(wait, m.cfg.Retry.MaxDelay))
+		job.Stage = detail(err)
+	case kind == services.KindTimeout, kind == services.KindInternal, kind == services.KindFull:
+		job.Tries++
+		if job.Tries < m.MaxAttempts {
+			job.requeue(backOff(m.cfg.Retry, job.Tries))
+			return
+		}
+		job.end(StatusFailed, failureOf(err))
+	default:
+		job.end(StatusFailed, failureOf(err))
+	}
+}
+
+// backOff doubles the delay with each try.
+func backOff(cfg RetryConfig, tries int) time.Duration {
+	delay := cfg.Delay
+	for i := 1; i < tries && delay < cfg.MaxDelay; i++ {
+		delay *= 2
+	}
+	return min(delay, cfg.MaxDelay)
+}
+
+// requeue sends the job back to the queue, to wait there for a while first.
+func (j *Job) requeue(wait time.Duration) {
+	j.Status, j.Claim = StatusQueued, nil
+	j.Progress, j.Stage, j.SecondsLeft = 0, "", 0
+	j.NotBefore = time.Time{}
+	if wait > 0 {
+		j.NotBefore = time.Now().UTC().Add(wait)
+	}
+}
+
+// detail is the text of an error for the client; its cause is for the log.
+func detail(err error) string {
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		return fault.Detail()
+	}
+	switch services.KindOf(err) {
+	case services.KindCancelled:
+		return "cancelled"
+	case services.KindTimeout:
+		return "took longer than allowed"
+	}
+	return "failed unexpectedly"
+}
+
+func failureOf(err error) *Failure {
+	failure := &Failure{Kind: services.KindOf(err), Message: detail(err)}
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		failure.Fields = fault.Fields
+	}
+	return failure
+}
+
+// keep stores what the task made, before the record that names it is written.
+func (m *Manager) keep(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
+	kept := &Result{Model: result.Model}
+	value, err := json.Marshal(result.Value)
+	if err != nil {
+		return nil, services.Internal(err, "the result could not be encoded")
+	}
+	if kept.ValueBytes = int64(len(value)); kept.ValueBytes <= inlineValue {
+		kept.Value, kept.ValueBytes = value, 0
+	} else {
+		kept.ValueID = fmt.Sprintf("value-%s-%s", a.job.ID, a.token)
+		if err := m.Store.Room(services.Bytes(len(value))); err != nil {
+			return nil, err
+		}
+		if err := m.Store.PutObject(ctx, kept.ValueID, bytes.NewReader(value)); err != nil {
+			return nil, err
+		}
+	}
+	if result.Audio != nil {
+		audio, _, err := m.StoreAudio(ctx, Upload{Audio: result.Audio, ContentType: result.Audio.ContentType})
+		if err != nil {
+			return nil, err
+		}
+		kept.AudioID, kept.ContentType, kept.AudioBytes = audio.ID, result.Audio.ContentType, audio.Bytes
+	}
+	return kept, nil
+}

@@ -1,0 +1,205 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// recordRoom is what a job's record and its changes are sure to need on disk.
+const recordRoom = 64 * services.KiB
+
+// maxParams bounds the parameters, which stand in the record.
+const maxParams = 256 * services.KiB
+
+// Submit accepts a job: once it returns, the job survives the process. The
+// recording is stored first and the record written last, in one write that also
+// holds the idempotency key; so a crash in between leaves at most a recording
+// that expires. existed tells that the key's earlier job was found.
+func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
+	job, err = m.draft(s)
+	if err != nil {
+		return Job{}, false, err
+	}
+	input, err := m.input(ctx, s)
+	if err != nil {
+		return Job{}, false, err
+	}
+	defer input.close()
+	job.AudioID, job.AudioBytes = input.id, input.bytes
+	job.Fingerprint = fingerprint(job)
+	if s.IdempotencyKey != "" {
+		job.ID = keyedID(s.Owner, s.IdempotencyKey)
+		if before, err := m.load(ctx, job.ID); err == nil {
+			return repeated(before, job)
+		} else if services.KindOf(err) != services.KindNotFound {
+			return Job{}, false, err
+		}
+	}
+	if err := m.check(ctx, job, input.source); err != nil {
+		return Job{}, false, err
+	}
+	if s.Upload != nil {
+		if _, _, err := m.store(ctx, *s.Upload, input.id); err != nil {
+			return Job{}, false, err
+		}
+	} else if input.id != "" {
+		m.touch(ctx, input.id)
+	}
+	created, err := m.create(ctx, job)
+	if errors.Is(err, ErrExists) {
+		before, err := m.load(ctx, job.ID)
+		if err != nil {
+			return Job{}, false, err
+		}
+		return repeated(before, job)
+	}
+	return created, false, err
+}
+
+// draft makes the record of a submission, its recording left out.
+func (m *Manager) draft(s Submission) (Job, error) {
+	description, err := m.Describe(s.Service)
+	if err != nil {
+		return Job{}, err
+	}
+	if s.Task == "" {
+		s.Task = description.Tasks[0].Name
+	}
+	var names []string
+	for _, task := range description.Tasks {
+		names = append(names, task.Name)
+	}
+	if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+s.Task+" ") {
+		return Job{}, services.Invalidf("task", "must be %s for service %s, got %q", strings.Join(names, " or "), s.Service, s.Task)
+	}
+	if len(s.Params) > int(maxParams) {
+		return Job{}, services.Invalidf("params", "must be at most %s of JSON, got %s", maxParams, services.Bytes(len(s.Params)))
+	}
+	params, model, err := splitModel(s.Params)
+	if err != nil {
+		return Job{}, err
+	}
+	now := time.Now().UTC()
+	if !s.Deadline.IsZero() && !s.Deadline.After(now) {
+		return Job{}, services.Invalidf("deadline", "must lie in the future, got %s", s.Deadline.Format(time.RFC3339))
+	}
+	job := Job{
+		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, Service: s.Service, Task: s.Task, Model: model, Params: params,
+		Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+	}
+	if s.Callback != "" {
+		if err := m.Sender.CheckURL(s.Callback); err != nil {
+			return Job{}, err
+		}
+		job.Callback = &Callback{URL: s.Callback, State: CallbackWaiting}
+	}
+	return job, nil
+}
+
+// splitModel takes the model out of the parameters, which services do not have
+// there.
+func splitModel(raw json.RawMessage) (json.RawMessage, string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, "", nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, "", services.Invalidf("params", "must be a JSON object: %v", err)
+	}
+	var model string
+	if named, ok := fields["model"]; ok {
+		if err := json.Unmarshal(named, &model); err != nil {
+			return nil, "", services.Invalidf("params.model", "must be a text, got %s", named)
+		}
+		delete(fields, "model")
+	}
+	rest, err := json.Marshal(fields)
+	if err != nil {
+		return nil, "", services.Internal(err, "the parameters could not be encoded")
+	}
+	return rest, model, nil
+}
+
+// check refuses what is sure to fail. What may be mended meanwhile, such as a
+// service that is down, is left to the job's run.
+func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource) error {
+	err := m.Executor.Check(ctx, job.taskFor(audio))
+	switch services.KindOf(err) {
+	case services.KindInvalid, services.KindUnsupported, services.KindNotFound, services.KindTooLarge, services.KindCancelled:
+		return err
+	default:
+		return nil
+	}
+}
+
+// taskFor is the work of the job.
+func (j Job) taskFor(audio services.AudioSource) services.Task {
+	return services.Task{ID: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio, Priority: j.Priority, Deadline: j.Deadline}
+}
+
+// create writes the first record of a job.
+func (m *Manager) create(ctx context.Context, job Job) (Job, error) {
+	if queued := m.index.queued(); queued >= m.cfg.MaxQueued {
+		fault := services.Faultf(services.KindBusy, "%d jobs are queued, which is the limit", queued)
+		fault.RetryAfter = time.Minute
+		return Job{}, fault
+	}
+	if err := m.Store.Room(recordRoom); err != nil {
+		return Job{}, err
+	}
+	raw, err := json.Marshal(job)
+	if err != nil {
+		return Job{}, services.Internal(err, "the job could not be encoded")
+	}
+	if job.Revision, err = m.Store.Create(ctx, jobKind+"."+job.ID, raw); err != nil {
+		return Job{}, err
+	}
+	m.index.put(job, len(raw))
+	return job, nil
+}
+
+// keyedID derives a job's id from an idempotency key, so that the job's own
+// record is what makes the key unique.
+func keyedID(owner, key string) string {
+	sum := sha256.Sum256([]byte(owner + "\x00" + key))
+	return "job-" + hex.EncodeToString(sum[:16])
+}
+
+// fingerprint tells two requests apart.
+func fingerprint(job Job) string {
+	request := struct {
+		Service, Task, Model string
+		Params               json.RawMessage
+		Priority             services.Priority
+		Deadline             time.Time
+		Labels               map[string]string
+		AudioID              string
+		Callback             string
+	}{job.Service, job.Task, job.Model, job.Params, job.Priority, job.Deadline, job.Labels, job.AudioID, ""}
+	if job.Callback != nil {
+		request.Callback = job.Callback.URL
+	}
+	raw, err := json.Marshal(request) // maps are written in the order of their keys
+	if err != nil {
+		return fmt.Sprintf("unreadable %v", err)
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// repeated answers a second request under a key.
+func repeated(before, again Job) (Job, bool, error) {
+	if before.Fingerprint != again.Fingerprint {
+		return Job{}, false, fmt.Errorf("job %s: %w", before.ID, ErrKeyReused)
+	}
+	return before, true, nil
+}
