@@ -107,7 +107,9 @@ func (a *attempt) beat(ended <-chan struct{}) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
-		err := a.write(ctx, func(next *Job) { next.Progress, next.Stage, next.SecondsLeft = job.Progress, job.Stage, job.SecondsLeft })
+		err := a.write(ctx, func(next *Job) {
+			next.Progress, next.Stage, next.SecondsLeft = job.Progress, job.Stage, job.SecondsLeft
+		})
 		cancel()
 		switch {
 		case err == nil:
@@ -126,6 +128,7 @@ func (a *attempt) write(ctx context.Context, change func(*Job)) error {
 	job := a.job
 	a.mu.Unlock()
 	for {
+		job = job.detached()
 		change(&job)
 		saved, err := m.save(ctx, job)
 		if err == nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -81,6 +82,17 @@ type Job struct {
 
 	// Revision of the record as read; not part of it.
 	Revision Revision `json:"-"`
+}
+
+// detached gives a copy that can be changed while others read the original.
+func (j Job) detached() Job {
+	j.Attempts = slices.Clone(j.Attempts)
+	if j.Callback != nil {
+		callback := *j.Callback
+		callback.Deliveries = slices.Clone(callback.Deliveries)
+		j.Callback = &callback
+	}
+	return j
 }
 
 // Claim is a worker's right to run a job and to write its end.

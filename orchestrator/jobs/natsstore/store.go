@@ -1,0 +1,487 @@
+// Package natsstore keeps jobs in NATS JetStream: in a server inside this
+// process, which listens on no port, or in an external cluster. It is the only
+// importer of NATS, and knows records and objects, not what is in them.
+package natsstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+var validBucket = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+const (
+	// tryTimeout bounds one request to the store, patience all tries of it: a
+	// cluster that elects a leader answers again within seconds.
+	tryTimeout = 4 * time.Second
+	patience   = 12 * time.Second
+)
+
+// Store implements jobs.Store. Safe for concurrent use.
+type Store struct {
+	cfg Config
+	// free tells the room on the disk of a folder.
+	free func(dir string) (services.Bytes, error)
+	log  *slog.Logger
+
+	// ctx ends with the store; reopening are those who bring it back until then.
+	ctx       context.Context
+	stop      context.CancelFunc
+	reopening sync.WaitGroup
+	// uploads is held for reading while an object is being written.
+	uploads sync.RWMutex
+
+	mu      sync.RWMutex
+	link    *link // nil while the store is not available
+	problem string
+	closed  bool
+}
+
+// link is a connection with what hangs on it.
+type link struct {
+	embedded *embedded // nil for an external cluster
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	records  jetstream.KeyValue
+	objects  jetstream.ObjectStore
+	// sifted tells that leftovers of an earlier process are gone.
+	sifted bool
+}
+
+// Open starts the store, or connects to it. Where that fails, it goes on trying
+// in the background, and calls meanwhile get a fault: the rest of the server
+// does not need the store.
+func Open(ctx context.Context, cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
+	s := &Store{cfg: cfg, free: free, log: log}
+	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.reopen(nil)
+	return s
+}
+
+// connect opens a link and makes the buckets where they are missing.
+func (s *Store) connect(ctx context.Context) (*link, error) {
+	l := &link{}
+	var err error
+	if s.cfg.URL == "" {
+		l.embedded, err = startEmbedded(s.cfg, s.log)
+		if err != nil {
+			return nil, err
+		}
+		l.conn, err = nats.Connect("", nats.InProcessServer(l.embedded.server), nats.Name("grym-synth"))
+	} else {
+		l.conn, err = s.dial()
+	}
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("jobs: connect to NATS: %w", err)
+	}
+	if err = l.open(ctx, s.cfg); err != nil {
+		l.close()
+		return nil, fmt.Errorf("jobs: open the store: %w", err)
+	}
+	return l, nil
+}
+
+// dial connects to the external cluster. Lost connections come back by
+// themselves.
+func (s *Store) dial() (*nats.Conn, error) {
+	options := []nats.Option{
+		nats.Name("grym-synth"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("connection to NATS lost", "error", err) }),
+		nats.ReconnectHandler(func(c *nats.Conn) { s.log.Info("connected to NATS again", "server", c.ConnectedServerName()) }),
+	}
+	if s.cfg.Credentials != "" {
+		options = append(options, nats.UserCredentials(s.cfg.Credentials))
+	}
+	if s.cfg.TLS.CA != "" {
+		options = append(options, nats.RootCAs(s.cfg.TLS.CA))
+	}
+	if s.cfg.TLS.Certificate != "" {
+		options = append(options, nats.ClientCert(s.cfg.TLS.Certificate, s.cfg.TLS.Key))
+	}
+	return nats.Connect(s.cfg.URL, options...)
+}
+
+// open makes or finds the two buckets. They are made as streams, because the
+// bucket calls allow reads from replicas, which may be behind: a job that was
+// just accepted would be unknown.
+func (l *link) open(ctx context.Context, cfg Config) (err error) {
+	if l.js, err = jetstream.New(l.conn, jetstream.WithDefaultTimeout(tryTimeout)); err != nil {
+		return err
+	}
+	records, objects := cfg.Bucket+"-jobs", cfg.Bucket+"-audio"
+	if err := l.ensure(ctx, jetstream.StreamConfig{
+		Name: "KV_" + records, Subjects: []string{"$KV." + records + ".>"}, Description: "grym-synth: records of jobs and recordings",
+		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+	}); err != nil {
+		return err
+	}
+	if err := l.ensure(ctx, jetstream.StreamConfig{
+		Name: "OBJ_" + objects, Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"}, Description: "grym-synth: recordings and results",
+		AllowRollup: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+	}); err != nil {
+		return err
+	}
+	if l.records, err = l.js.KeyValue(ctx, records); err != nil {
+		return err
+	}
+	l.objects, err = l.js.ObjectStore(ctx, objects)
+	return err
+}
+
+// ensure makes a stream unless it is there. One that is there stays as its
+// operator set it.
+func (l *link) ensure(ctx context.Context, cfg jetstream.StreamConfig) error {
+	return l.patiently(ctx, func(ctx context.Context) error {
+		_, err := l.js.Stream(ctx, cfg.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			_, err = l.js.CreateStream(ctx, cfg)
+			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+				err = nil // another process was first
+			}
+		}
+		return err
+	})
+}
+
+func (l *link) close() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	if l.embedded != nil {
+		l.embedded.stop()
+	}
+}
+
+// Close ends the store. What was written stays.
+func (s *Store) Close() {
+	s.stop()
+	s.mu.Lock()
+	s.closed = true
+	last := s.link
+	s.link = nil
+	s.mu.Unlock()
+	s.reopening.Wait()
+	if last != nil {
+		last.close()
+	}
+}
+
+// reopen brings the store back after a failure of the link given, nil at the
+// start. Its first try is made before it returns, where nobody is before it.
+func (s *Store) reopen(failed *link) {
+	s.mu.Lock()
+	if s.closed || s.link != failed || failed == nil && s.problem != "" {
+		s.mu.Unlock()
+		return
+	}
+	s.link, s.problem = nil, "the store is being opened"
+	s.reopening.Add(1)
+	s.mu.Unlock()
+	if failed != nil {
+		failed.close()
+	}
+	if s.bring() {
+		s.reopening.Done()
+		return
+	}
+	go func() {
+		defer s.reopening.Done()
+		for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
+			select {
+			case <-time.After(wait):
+			case <-s.ctx.Done():
+				return
+			}
+			if s.bring() {
+				return
+			}
+		}
+	}()
+}
+
+// bring makes a link, and tells whether there is nothing left to do.
+func (s *Store) bring() bool {
+	l, err := s.connect(s.ctx)
+	if err == nil {
+		if lost := l.embedded.lost(); lost > 0 {
+			s.log.Error("the job store was damaged: records are lost", "records", lost, "dir", s.cfg.Dir)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil && s.closed:
+		l.close()
+		return true
+	case err == nil:
+		s.link, s.problem = l, ""
+		return true
+	}
+	if s.ctx.Err() == nil {
+		s.problem = err.Error()
+		s.log.Error("the job store is not available", "error", err)
+	}
+	return s.closed
+}
+
+// Problem tells why the store is not available; empty when it is.
+func (s *Store) Problem() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.problem
+}
+
+// Room implements jobs.Store.
+func (s *Store) Room(need services.Bytes) error {
+	if s.cfg.URL != "" {
+		return nil // the cluster says so when it is asked
+	}
+	free, err := s.free(s.cfg.Dir)
+	if err != nil {
+		return &services.Fault{Kind: services.KindUnavailable, Message: "the disk of the job store cannot be read", Err: err}
+	}
+	// What is stored takes a little more than its bytes.
+	if want := need + need/16 + s.cfg.Reserve; free < want {
+		return services.Faultf(services.KindFull, "%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d", int64(need), int64(free), int64(s.cfg.Reserve))
+	}
+	return nil
+}
+
+// current gives the link; the fault says that there is none.
+func (s *Store) current() (*link, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.link == nil {
+		return nil, &services.Fault{Kind: services.KindUnavailable, Message: "the job store is not available", RetryAfter: 5 * time.Second}
+	}
+	return s.link, nil
+}
+
+// Exclusive implements jobs.Store: the folder of the store in this process is
+// locked with the data folder.
+func (s *Store) Exclusive() bool { return s.cfg.URL == "" }
+
+// Create implements jobs.Store.
+func (s *Store) Create(ctx context.Context, key string, value []byte) (jobs.Revision, error) {
+	return s.put(ctx, key, value, 0)
+}
+
+// Replace implements jobs.Store.
+func (s *Store) Replace(ctx context.Context, key string, value []byte, at jobs.Revision) (jobs.Revision, error) {
+	return s.put(ctx, key, value, at)
+}
+
+// put writes a record at a revision, 0 for a new one. A try whose answer was
+// lost may have written it all the same, which a later try takes for somebody
+// else's write; so that one looks whose it is.
+func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revision) (jobs.Revision, error) {
+	l, err := s.current()
+	if err != nil {
+		return 0, err
+	}
+	var revision uint64
+	tries := 0
+	err = l.patiently(ctx, func(ctx context.Context) (err error) {
+		tries++
+		if at == 0 {
+			revision, err = l.records.Create(ctx, key, value)
+		} else {
+			revision, err = l.records.Update(ctx, key, value, uint64(at))
+		}
+		if tries > 1 && lost(err) {
+			if entry, readErr := l.records.Get(ctx, key); readErr == nil && bytes.Equal(entry.Value(), value) {
+				revision, err = entry.Revision(), nil
+			}
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		return jobs.Revision(revision), nil
+	case lost(err) && at == 0:
+		return 0, fmt.Errorf("record %s %w", key, jobs.ErrExists)
+	case lost(err):
+		return 0, fmt.Errorf("record %s %w", key, jobs.ErrConflict)
+	}
+	return 0, s.fault(l, err)
+}
+
+// lost tells that a compare-and-set found another revision.
+func lost(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
+}
+
+// Read implements jobs.Store.
+func (s *Store) Read(ctx context.Context, key string) ([]byte, jobs.Revision, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, 0, err
+	}
+	var entry jetstream.KeyValueEntry
+	err = l.patiently(ctx, func(ctx context.Context) (err error) {
+		entry, err = l.records.Get(ctx, key)
+		return err
+	})
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return nil, 0, fmt.Errorf("record %s %w", key, jobs.ErrMissing)
+	}
+	if err != nil {
+		return nil, 0, s.fault(l, err)
+	}
+	return entry.Value(), jobs.Revision(entry.Revision()), nil
+}
+
+// Delete implements jobs.Store.
+func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	err = l.patiently(ctx, func(ctx context.Context) error {
+		return l.records.Delete(ctx, key, jetstream.LastRevision(uint64(at)))
+	})
+	if lost(err) {
+		return fmt.Errorf("record %s %w", key, jobs.ErrConflict)
+	}
+	return s.fault(l, err)
+}
+
+// Watch implements jobs.Store.
+func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	watcher, err := l.records.WatchAll(ctx)
+	if err != nil {
+		return s.fault(l, err)
+	}
+	defer func() { _ = watcher.Stop() }() // the subscription may have ended with its connection
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case entry, open := <-watcher.Updates():
+			if !open {
+				return errors.New("the watch ended")
+			}
+			if entry == nil {
+				told(jobs.Change{CaughtUp: true})
+				continue
+			}
+			change := jobs.Change{Key: entry.Key(), Revision: jobs.Revision(entry.Revision())}
+			if entry.Operation() == jetstream.KeyValuePut {
+				change.Value = entry.Value()
+			}
+			told(change)
+		}
+	}
+}
+
+// PutObject implements jobs.Store.
+func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	s.uploads.RLock()
+	defer s.uploads.RUnlock()
+	ctx, release := l.bind(ctx)
+	defer release()
+	// A reader cannot be read twice, so a try is all there is; whoever calls has
+	// the source and may call again.
+	if _, err := l.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, r); err != nil {
+		return s.fault(l, err)
+	}
+	return nil
+}
+
+// Object implements jobs.Store.
+func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	var object jetstream.ObjectResult
+	// The reading may take long, so it has the caller's context, not a try's.
+	err = l.patiently(ctx, func(context.Context) (err error) {
+		bounded, cancel := context.WithTimeout(ctx, objectTimeout)
+		if object, err = l.objects.Get(bounded, name); err != nil {
+			cancel()
+			return err
+		}
+		object = &boundedObject{object, cancel}
+		return nil
+	})
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+	}
+	if err != nil {
+		return nil, s.fault(l, err)
+	}
+	return object, nil
+}
+
+// objectTimeout bounds the reading of an object.
+const objectTimeout = 10 * time.Minute
+
+// boundedObject ends its context when it is closed.
+type boundedObject struct {
+	jetstream.ObjectResult
+	cancel context.CancelFunc
+}
+
+// Close ends the reading.
+func (o *boundedObject) Close() error {
+	defer o.cancel()
+	return o.ObjectResult.Close()
+}
+
+// DeleteObject implements jobs.Store.
+func (s *Store) DeleteObject(ctx context.Context, name string) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	err = l.patiently(ctx, func(ctx context.Context) error { return l.objects.Delete(ctx, name) })
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil
+	}
+	return s.fault(l, err)
+}
+
+// Objects implements jobs.Store.
+func (s *Store) Objects(ctx context.Context) ([]string, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	list, err := l.objects.List(ctx)
+	if errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.fault(l, err)
+	}
+	var names []string
+	for _, info := range list {
+		names = append(names, info.Name)
+	}
+	return names, nil
+}
+
+var _ jobs.Store = (*Store)(nil)

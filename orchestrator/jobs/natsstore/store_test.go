@@ -1,0 +1,178 @@
+package natsstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func roomy(string) (services.Bytes, error) { return math.MaxInt64, nil }
+
+// open opens a store in a folder, which is closed with the test.
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Dir = dir
+	s := Open(t.Context(), cfg, roomy, slog.New(slog.DiscardHandler))
+	require.Empty(t, s.Problem())
+	t.Cleanup(s.Close)
+	return s
+}
+
+// conform is what every store must do, wherever it keeps things.
+func conform(t *testing.T, s *Store) {
+	ctx := t.Context()
+	t.Run("a record is created once", func(t *testing.T) {
+		at, err := s.Create(ctx, "job.a", []byte("1"))
+		require.NoError(t, err)
+		_, err = s.Create(ctx, "job.a", []byte("2"))
+		require.ErrorIs(t, err, jobs.ErrExists)
+		value, read, err := s.Read(ctx, "job.a")
+		require.NoError(t, err)
+		require.Equal(t, "1", string(value))
+		require.Equal(t, at, read)
+	})
+	t.Run("a record is replaced at its revision only", func(t *testing.T) {
+		at, err := s.Create(ctx, "job.b", []byte("1"))
+		require.NoError(t, err)
+		next, err := s.Replace(ctx, "job.b", []byte("2"), at)
+		require.NoError(t, err)
+		require.Greater(t, next, at)
+		_, err = s.Replace(ctx, "job.b", []byte("3"), at)
+		require.ErrorIs(t, err, jobs.ErrConflict)
+		require.ErrorIs(t, s.Delete(ctx, "job.b", at), jobs.ErrConflict)
+		require.NoError(t, s.Delete(ctx, "job.b", next))
+		_, _, err = s.Read(ctx, "job.b")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+		_, err = s.Replace(ctx, "job.b", []byte("4"), next)
+		require.ErrorIs(t, err, jobs.ErrConflict)
+		_, err = s.Create(ctx, "job.b", []byte("5"))
+		require.NoError(t, err, "a deleted record's key is free")
+	})
+	t.Run("a missing record is told apart from a failure", func(t *testing.T) {
+		_, _, err := s.Read(ctx, "job.never")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+		_, _, err = s.Read(ctx, "job.a b*>")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+	})
+	t.Run("a watch tells what is there and what comes", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(ctx)
+		changes := make(chan jobs.Change, 100)
+		ended := make(chan error, 1)
+		go func() { ended <- s.Watch(ctx, func(c jobs.Change) { changes <- c }) }()
+		seen := map[string]string{}
+		for c := range changes {
+			if c.CaughtUp {
+				break
+			}
+			if c.Value != nil {
+				seen[c.Key] = string(c.Value)
+			}
+		}
+		require.Equal(t, map[string]string{"job.a": "1", "job.b": "5"}, seen)
+		at, err := s.Create(ctx, "job.c", []byte("x"))
+		require.NoError(t, err)
+		require.Equal(t, jobs.Change{Key: "job.c", Value: []byte("x"), Revision: at}, <-changes)
+		require.NoError(t, s.Delete(ctx, "job.c", at))
+		gone := <-changes
+		require.Equal(t, "job.c", gone.Key)
+		require.Nil(t, gone.Value)
+		require.Greater(t, gone.Revision, at)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+	t.Run("objects of any size come back as they were", func(t *testing.T) {
+		for name, size := range map[string]int{"audio-empty": 0, "audio-small": 10, "audio-large": 3<<20 + 7} {
+			content := make([]byte, size)
+			_, _ = rand.Read(content)
+			require.NoError(t, s.PutObject(ctx, name, bytes.NewReader(content)))
+			object, err := s.Object(ctx, name)
+			require.NoError(t, err)
+			got, err := io.ReadAll(object)
+			require.NoError(t, err)
+			require.NoError(t, object.Close())
+			require.True(t, bytes.Equal(content, got), name)
+		}
+		names, err := s.Objects(ctx)
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"audio-empty", "audio-small", "audio-large"}, names)
+		require.NoError(t, s.DeleteObject(ctx, "audio-large"))
+		require.NoError(t, s.DeleteObject(ctx, "audio-never"))
+		_, err = s.Object(ctx, "audio-large")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+		_, err = s.Object(ctx, "audio-never")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+	})
+	t.Run("an object whose source breaks off does not exist", func(t *testing.T) {
+		broken := io.MultiReader(bytes.NewReader(make([]byte, 300<<10)), failingReader{})
+		require.ErrorIs(t, s.PutObject(ctx, "audio-broken", broken), errBroken)
+		_, err := s.Object(ctx, "audio-broken")
+		require.ErrorIs(t, err, jobs.ErrMissing)
+	})
+	t.Run("tidying takes nothing that is needed", func(t *testing.T) {
+		require.NoError(t, s.Tidy(ctx))
+		object, err := s.Object(ctx, "audio-small")
+		require.NoError(t, err)
+		require.NoError(t, object.Close())
+	})
+}
+
+var errBroken = io.ErrNoProgress
+
+type failingReader struct{}
+
+func (failingReader) Read([]byte) (int, error) { return 0, errBroken }
+
+func TestTheStoreInTheProcess(t *testing.T) {
+	t.Parallel()
+	conform(t, open(t, t.TempDir()))
+}
+
+func TestWhatWasWrittenSurvives(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := open(t, dir)
+	at, err := first.Create(t.Context(), "job.a", []byte("kept"))
+	require.NoError(t, err)
+	require.NoError(t, first.PutObject(t.Context(), "audio-a", bytes.NewReader([]byte("sound"))))
+	first.Close()
+	_, _, err = first.Read(t.Context(), "job.a")
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	second := open(t, dir)
+	value, read, err := second.Read(t.Context(), "job.a")
+	require.NoError(t, err)
+	require.Equal(t, "kept", string(value))
+	require.Equal(t, at, read)
+	object, err := second.Object(t.Context(), "audio-a")
+	require.NoError(t, err)
+	content, err := io.ReadAll(object)
+	require.NoError(t, err)
+	require.NoError(t, object.Close())
+	require.Equal(t, "sound", string(content))
+}
+
+func TestAStoreThatCannotOpenSaysSo(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Dir = filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(cfg.Dir, nil, 0o600))
+	s := Open(t.Context(), cfg, roomy, slog.New(slog.DiscardHandler))
+	t.Cleanup(s.Close)
+	require.Contains(t, s.Problem(), "jobs.dir")
+	_, err := s.Create(t.Context(), "job.a", nil)
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+}

@@ -1,0 +1,98 @@
+package natsstore
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// keptMarkers is how long the mark of a deletion stays, so that watchers that
+// were away hear of it.
+const keptMarkers = 30 * time.Minute
+
+// Tidy implements jobs.Store: it removes old marks of deletions, and, where the
+// store is this process's alone, the pieces of objects whose writing was cut off.
+func (s *Store) Tidy(ctx context.Context) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	if err := l.records.PurgeDeletes(ctx, jetstream.DeleteMarkersOlderThan(keptMarkers)); err != nil {
+		return s.fault(l, err)
+	}
+	known, err := l.purgeObjectMarks(ctx)
+	if err != nil {
+		return s.fault(l, err)
+	}
+	if !s.Exclusive() || l.sifted || !s.uploads.TryLock() {
+		return nil
+	}
+	// Nobody writes an object now, so pieces that no object names are leftovers
+	// of an earlier process.
+	defer s.uploads.Unlock()
+	if err := l.purgePieces(ctx, known); err != nil {
+		return s.fault(l, err)
+	}
+	l.sifted = true
+	return nil
+}
+
+func (l *link) objectStream(ctx context.Context) (stream jetstream.Stream, subjects string, err error) {
+	status, err := l.objects.Status(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	stream, err = l.js.Stream(ctx, "OBJ_"+status.Bucket())
+	return stream, "$O." + status.Bucket(), err
+}
+
+// purgeObjectMarks removes old marks of deleted objects, and gives the ids of
+// the pieces that objects name.
+func (l *link) purgeObjectMarks(ctx context.Context) (known map[string]bool, err error) {
+	known = make(map[string]bool)
+	list, err := l.objects.List(ctx, jetstream.ListObjectsShowDeleted())
+	if errors.Is(err, jetstream.ErrNoObjectsFound) {
+		return known, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	stream, subjects, err := l.objectStream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range list {
+		known[info.NUID] = known[info.NUID] || !info.Deleted
+		if info.Deleted && time.Since(info.ModTime) > keptMarkers {
+			if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subjects+".M."+base64.URLEncoding.EncodeToString([]byte(info.Name)))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return known, nil
+}
+
+// purgePieces removes the pieces that no object names.
+func (l *link) purgePieces(ctx context.Context, known map[string]bool) error {
+	stream, subjects, err := l.objectStream(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subjects+".C.>"))
+	if err != nil {
+		return err
+	}
+	for subject := range info.State.Subjects {
+		if known[strings.TrimPrefix(subject, subjects+".C.")] {
+			continue
+		}
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
