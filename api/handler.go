@@ -56,6 +56,8 @@ type Dependencies struct {
 	Health   func() HealthView
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
+	// StoredAudio finds sound that the server keeps; nil where it keeps none.
+	StoredAudio StoredAudio
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.

@@ -808,9 +808,13 @@ type ChatMessageRole string
 
 // ChatPart defines model for ChatPart.
 type ChatPart struct {
+	// InputAudio Either data, or audio_id.
 	InputAudio *struct {
+		// AudioId Sound that the server keeps.
+		AudioId *string `json:"audio_id,omitempty"`
+
 		// Data The file as base64.
-		Data string `json:"data"`
+		Data *string `json:"data,omitempty"`
 
 		// Format wav, mp3 and so on. It is not relied on: the file itself tells.
 		Format *string `json:"format,omitempty"`
