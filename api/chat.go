@@ -18,8 +18,8 @@ import (
 // questionService does the work of the routes that ask about sounds.
 const questionService = "gama"
 
-// maxChat bounds the body of a chat completion: it holds a recording as base64.
-const maxChat = 32 << 20
+// maxInline bounds a body of JSON that may hold a recording as base64.
+const maxInline = 32 << 20
 
 // chat is a request that has been read.
 type chat struct {
