@@ -57,3 +57,47 @@ func TestKeysReachAsFarAsTheirScopes(t *testing.T) {
 	status, _ := call(use, "GET", "/v1/models")
 	require.Equal(t, http.StatusUnauthorized, status, "a revoked key ends without a restart")
 }
+
+// TestConversationsBelongToAKey has two keys that may use the server, and an admin.
+func TestConversationsBelongToAKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key := func(scope string) string {
+		out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--scopes", scope, "--data-dir", dir).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return strings.TrimSpace(string(out))
+	}
+	s := start(t, "--listen", "0.0.0.0:0", "--data-dir", dir)
+	s.url = "http://localhost" + s.url[strings.LastIndex(s.url, ":"):]
+	call := func(key, method, path, body string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+		require.NoError(t, err)
+		request.Header.Set("Authorization", "Bearer "+key)
+		request.Header.Set("Content-Type", "application/json")
+		return do(t, request)
+	}
+	mine, other, admin := key("use"), key("use"), key("admin")
+	status, body := call(mine, "POST", "/v1/chat/completions", question(t, "What do you hear first?", soundClip(t, "clip00.wav"), `,"context_id":"new"`))
+	require.Equal(t, http.StatusOK, status, body)
+	id := readCompletion(t, body).ContextID
+	next := question(t, "And then?", nil, `,"context_id":"`+id+`"`)
+	for _, c := range []struct {
+		name, key string
+		sees      bool
+	}{{"another key", other, false}, {"its own key", mine, true}, {"an admin", admin, true}} {
+		found := http.StatusNotFound
+		if c.sees {
+			found = http.StatusOK
+		}
+		_, list := call(c.key, "GET", "/v1/contexts", "")
+		require.Equal(t, c.sees, strings.Contains(list, id), c.name)
+		status, body = call(c.key, "GET", "/v1/contexts/"+id, "")
+		require.Equal(t, found, status, "%s: %s", c.name, body)
+		status, body = call(c.key, "POST", "/v1/chat/completions", next)
+		require.Equal(t, found, status, "%s: %s", c.name, body)
+	}
+	status, _ = call(other, "DELETE", "/v1/contexts/"+id, "")
+	require.Equal(t, http.StatusNotFound, status)
+	status, _ = call(mine, "DELETE", "/v1/contexts/"+id, "")
+	require.Equal(t, http.StatusNoContent, status)
+}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,7 +48,8 @@ func (h *handlers) checkKey(problems *problem.Writer) func(http.Handler) http.Ha
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if scopes := h.scopesFor(r.URL.Path); scopes != nil {
-				if err := h.authorize(r, scopes); err != nil {
+				key, err := h.authorize(r, scopes)
+				if err != nil {
 					var refused *problem.HTTPError
 					if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 						w.Header().Set("WWW-Authenticate", `Bearer realm="grym-synth"`)
@@ -55,39 +57,53 @@ func (h *handlers) checkKey(problems *problem.Writer) func(http.Handler) http.Ha
 					problems.Write(w, r, err)
 					return
 				}
+				r = r.WithContext(context.WithValue(r.Context(), keyContext{}, key))
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
 }
 
-func (h *handlers) authorize(r *http.Request, scopes []access.Scope) error {
+// keyContext is the place of a request's key in its context.
+type keyContext struct{}
+
+// caller is on whose behalf a request is made. Without Keys everybody sees everything.
+func (h *handlers) caller(ctx context.Context) services.Caller {
+	key, ok := ctx.Value(keyContext{}).(access.Key)
+	if !ok {
+		return services.Caller{All: h.Keys == nil}
+	}
+	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin)}
+}
+
+// authorize gives the key of a request if it has one of the scopes.
+func (h *handlers) authorize(r *http.Request, scopes []access.Scope) (access.Key, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") || text == "" {
-		return unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
+		return access.Key{}, unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
 	}
 	text = strings.TrimSpace(text)
 	if wait, refused := h.Failures.Refused(r.RemoteAddr, text); refused {
 		fault := services.Faultf(services.KindBusy, "too many bad API keys came from this address")
 		fault.RetryAfter = wait
-		return fault
+		return access.Key{}, fault
 	}
 	key, err := h.Keys.Check(text)
 	switch {
 	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
 		h.Failures.Failed(r.RemoteAddr, text)
-		return unauthorized(err.Error())
+		return key, unauthorized(err.Error())
 	case err != nil:
-		return services.Internal(err, "the API keys cannot be read")
+		return key, services.Internal(err, "the API keys cannot be read")
 	}
 	h.Failures.Proved(r.RemoteAddr, text)
 	if !key.May(scopes...) {
-		return &problem.HTTPError{
+		return key, &problem.HTTPError{
 			Status: http.StatusForbidden, Slug: "insufficient_scope", Title: "Forbidden",
 			Message: fmt.Sprintf("the API key has the scopes %s; this route needs %s", words(key.Scopes, " and "), words(scopes, " or ")),
 		}
 	}
-	return nil
+	return key, nil
 }
 
 func unauthorized(message string) error {

@@ -31,7 +31,7 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 		return nil, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskCaption, Model: model, Params: raw, Audio: upload.audio(),
+		ID: requestID(ctx), Service: questionService, Name: services.TaskCaption, Model: model, Params: raw, Audio: upload.audio(), Caller: h.caller(ctx),
 	}
 	if priority := request.Params.GrymPriority; priority != nil {
 		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {

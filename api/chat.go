@@ -18,8 +18,8 @@ import (
 // questionService does the work of the routes that ask about sounds.
 const questionService = "gama"
 
-// maxChat bounds the body of a chat completion: it holds a recording as base64.
-const maxChat = 32 << 20
+// maxInline bounds a body of JSON that may hold a recording as base64.
+const maxInline = 32 << 20
 
 // chat is a request that has been read.
 type chat struct {
@@ -27,11 +27,13 @@ type chat struct {
 	params services.AskParams
 	usage  bool
 	upload *upload
+	// stored is sound that the server keeps, nil where the sound came with the request.
+	stored services.AudioSource
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
 func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
-	c, err := h.readChat(request.Body)
+	c, err := h.readChat(ctx, request.Body)
 	remove := func() {
 		if err := c.upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)
@@ -42,7 +44,7 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	if err != nil {
 		return nil, err
 	}
-	task, err := c.task(ctx, request.Params.GrymPriority)
+	task, err := h.chatTask(ctx, c, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,10 @@ func chatUsage(a *services.Answer) gen.ChatUsage {
 var chatFields = map[string]string{"file": "messages: input_audio", "question": "messages", "history": "messages"}
 
 // chatFault names the fields of a task's fault as the client wrote them.
-func chatFault(err error) error {
+func chatFault(err error) error { return renameFields(err, chatFields) }
+
+// renameFields calls the fields of a fault by the client's names.
+func renameFields(err error, names map[string]string) error {
 	var fault *services.Fault
 	if !errors.As(err, &fault) || len(fault.Fields) == 0 {
 		return err
@@ -103,7 +108,7 @@ func chatFault(err error) error {
 	renamed := *fault
 	renamed.Fields = slices.Clone(fault.Fields)
 	for i, field := range renamed.Fields {
-		if name, ok := chatFields[strings.SplitN(field.Field, "[", 2)[0]]; ok {
+		if name, ok := names[strings.SplitN(field.Field, "[", 2)[0]]; ok {
 			renamed.Fields[i].Field = name
 		}
 	}
@@ -112,7 +117,7 @@ func chatFault(err error) error {
 
 // readChat takes the request apart; the service checks the values. The caller
 // closes the upload, also after an error.
-func (h *handlers) readChat(body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
+func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
 	c := &chat{model: value(body.Model), upload: &upload{}, params: services.AskParams{
 		ContextID: value(body.ContextId), Truncation: string(value(body.Truncation)), Stream: value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
@@ -144,7 +149,7 @@ func (h *handlers) readChat(body *gen.CreateChatCompletionJSONRequestBody) (*cha
 			complain("stream_options", "goes with stream only")
 		}
 	}
-	if err := h.readMessages(c, body.Messages, complain); err != nil {
+	if err := h.readMessages(ctx, c, body.Messages, complain); err != nil {
 		return c, err
 	}
 	if len(bad) > 0 {
@@ -154,7 +159,7 @@ func (h *handlers) readChat(body *gen.CreateChatCompletionJSONRequestBody) (*cha
 }
 
 // readMessages makes exchanges and a question of the messages.
-func (h *handlers) readMessages(c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
+func (h *handlers) readMessages(ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
 	asked := ""
 	for i, message := range messages {
 		field := fmt.Sprintf("messages[%d]", i)
@@ -166,7 +171,7 @@ func (h *handlers) readMessages(c *chat, messages []gen.ChatMessage, complain fu
 			complain(field+".role", "must be %s, got %s: questions and answers come in turn, beginning with a question", want, message.Role)
 			return nil
 		}
-		text, err := h.readContent(c, message.Content, field+".content", complain)
+		text, err := h.readContent(ctx, c, message.Content, field+".content", complain)
 		if err != nil {
 			return err
 		}
@@ -187,7 +192,7 @@ func (h *handlers) readMessages(c *chat, messages []gen.ChatMessage, complain fu
 }
 
 // readContent gives the text of a message and spools its sound.
-func (h *handlers) readContent(c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
+func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
 	if text, err := content.AsChatMessageContent0(); err == nil {
 		return text, nil
 	}
@@ -203,23 +208,55 @@ func (h *handlers) readContent(c *chat, content gen.ChatMessage_Content, field s
 		case part.Type == gen.ChatPartTypeText && part.Text != nil && part.InputAudio == nil:
 			texts = append(texts, *part.Text)
 		case part.Type == gen.ChatPartTypeInputAudio && part.InputAudio != nil && part.Text == nil:
-			if c.upload.file != nil {
+			if c.audio() != nil {
 				complain(at, "is a second recording; one a conversation")
 				continue
 			}
-			if err := h.spoolBase64(c.upload, part.InputAudio.Data); err != nil {
-				var corrupt base64.CorruptInputError
-				if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
-					complain(at+".input_audio.data", "is no base64: %v", err)
-					continue
-				}
-				return "", h.receiveFault(err)
+			if err := h.readSound(ctx, c, part.InputAudio.Data, part.InputAudio.AudioId, at+".input_audio", complain); err != nil {
+				return "", err
 			}
 		default:
 			complain(at, "must have a field %s and no other beside type", part.Type)
 		}
 	}
 	return strings.Join(texts, "\n"), nil
+}
+
+// StoredAudio finds sound that the server keeps.
+type StoredAudio interface {
+	// StoredAudio gives a recording that the caller may hear; the fault is not
+	// found, with the field audio_id.
+	StoredAudio(ctx context.Context, caller services.Caller, id string) (services.AudioSource, error)
+}
+
+// readSound takes a recording from the request, or from what the server keeps.
+func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) (err error) {
+	switch {
+	case (data == nil) == (id == nil):
+		complain(field, "must have either data or audio_id")
+	case id != nil && h.StoredAudio == nil:
+		complain(field+".audio_id", "cannot be used: this server keeps no audio; send the file as data")
+	case id != nil:
+		c.stored, err = h.StoredAudio.StoredAudio(ctx, h.caller(ctx), *id)
+		return renameFields(err, map[string]string{"audio_id": field + ".audio_id"})
+	default:
+		err := h.spoolBase64(c.upload, *data)
+		var corrupt base64.CorruptInputError
+		if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
+			complain(field+".data", "is no base64: %v", err)
+		} else if err != nil {
+			return h.receiveFault(err)
+		}
+	}
+	return nil
+}
+
+// audio is the sound of the request, nil where there is none.
+func (c *chat) audio() services.AudioSource {
+	if c.stored != nil {
+		return c.stored
+	}
+	return c.upload.audio()
 }
 
 // spoolBase64 writes a recording to disk. A data URL's head is passed over.
@@ -230,13 +267,13 @@ func (h *handlers) spoolBase64(u *upload, data string) error {
 	return h.spool(u, base64.NewDecoder(base64.StdEncoding, strings.NewReader(data)))
 }
 
-func (c *chat) task(ctx context.Context, priority *gen.CreateChatCompletionParamsGrymPriority) (services.Task, error) {
+func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateChatCompletionParamsGrymPriority) (services.Task, error) {
 	raw, err := json.Marshal(c.params)
 	if err != nil {
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.upload.audio(),
+		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.audio(), Caller: h.caller(ctx),
 	}
 	if priority != nil {
 		task.Priority, err = services.ParsePriority(string(*priority))

@@ -8,9 +8,9 @@ import (
 )
 
 // ListContexts implements gen.StrictServerInterface.
-func (h *handlers) ListContexts(context.Context, gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
+func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
 	list := gen.ContextList{Data: []gen.Context{}}
-	for _, info := range h.Contexts.ListContexts() {
+	for _, info := range h.Contexts.ListContexts(h.caller(ctx)) {
 		list.Data = append(list.Data, contextView(info))
 	}
 	return gen.ListContexts200JSONResponse(list), nil
@@ -31,7 +31,7 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 	if values := upload.fields["model"]; len(values) > 0 {
 		model = values[0]
 	}
-	info, err := h.Contexts.CreateContext(ctx, model, upload.audio())
+	info, err := h.Contexts.CreateContext(ctx, h.caller(ctx), model, upload.audio())
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +39,8 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 }
 
 // GetContext implements gen.StrictServerInterface.
-func (h *handlers) GetContext(_ context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
-	info, err := h.Contexts.Context(request.ContextId)
+func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
+	info, err := h.Contexts.Context(h.caller(ctx), request.ContextId)
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func (h *handlers) GetContext(_ context.Context, request gen.GetContextRequestOb
 }
 
 // DeleteContext implements gen.StrictServerInterface.
-func (h *handlers) DeleteContext(_ context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
-	if err := h.Contexts.DeleteContext(request.ContextId); err != nil {
+func (h *handlers) DeleteContext(ctx context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
+	if err := h.Contexts.DeleteContext(h.caller(ctx), request.ContextId); err != nil {
 		return nil, err
 	}
 	return gen.DeleteContext204Response{}, nil

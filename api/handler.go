@@ -56,6 +56,10 @@ type Dependencies struct {
 	Health   func() HealthView
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
+	// Jobs keeps the asynchronous jobs and the audio stored for them.
+	Jobs Jobs
+	// StoredAudio finds sound that the server keeps; nil where it keeps none.
+	StoredAudio StoredAudio
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
@@ -88,6 +92,10 @@ type handlers struct {
 	cfg Config
 	// document is the contract as JSON.
 	document []byte
+	// jobRequest is the schema of a job's request, for those that come in a form.
+	jobRequest *openapi3.Schema
+	// heartbeat is the longest silence of a stream of events.
+	heartbeat time.Duration
 }
 
 // NewHandler builds the whole HTTP surface.
@@ -96,7 +104,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
-	h := &handlers{Dependencies: deps, cfg: cfg}
+	h := &handlers{Dependencies: deps, cfg: cfg, jobRequest: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)
 	}
@@ -111,8 +119,11 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	return h.routes(spec, problems), nil
 }
 
-// chatPath is the route whose JSON holds a recording.
-const chatPath = "/v1/chat/completions"
+// The routes whose JSON may hold a recording.
+const (
+	chatPath = "/v1/chat/completions"
+	jobsPath = "/v1/jobs"
+)
 
 // openAIPath tells the routes that OpenAI's clients use.
 func openAIPath(path string) bool {
@@ -137,11 +148,39 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handl
 		ResponseErrorHandlerFunc: problems.Write,
 	})
 	gen.HandlerWithOptions(strict, gen.ChiServerOptions{
-		BaseRouter:       router,
+		BaseRouter:       strictPaths{router},
 		Middlewares:      []gen.MiddlewareFunc{h.validator(spec, problems)},
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
 	return router
+}
+
+// strictPaths lets the id of a recording match nothing else, so that a route such
+// as /v1/audio/transcriptions still refuses what is no method of its own.
+type strictPaths struct{ chi.Router }
+
+func strictPath(pattern string) string {
+	return strings.ReplaceAll(pattern, "{audio_id}", "{audio_id:[0-9a-f]{64}}")
+}
+
+// Group implements chi.Router.
+func (s strictPaths) Group(fn func(chi.Router)) chi.Router {
+	return s.Router.Group(func(inner chi.Router) { fn(strictPaths{inner}) })
+}
+
+// Get implements chi.Router.
+func (s strictPaths) Get(pattern string, handler http.HandlerFunc) {
+	s.Router.Get(strictPath(pattern), handler)
+}
+
+// Head implements chi.Router.
+func (s strictPaths) Head(pattern string, handler http.HandlerFunc) {
+	s.Router.Head(strictPath(pattern), handler)
+}
+
+// Delete implements chi.Router.
+func (s strictPaths) Delete(pattern string, handler http.HandlerFunc) {
+	s.Router.Delete(strictPath(pattern), handler)
 }
 
 // allowed lists the methods that a path takes; chi tells only its own handler.

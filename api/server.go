@@ -19,8 +19,10 @@ type Server struct {
 	cfg      Config
 	listener net.Listener
 	server   *http.Server
-	// cut ends the context of every request.
-	cut context.CancelCauseFunc
+	// cut ends the context of every request; drain tells those that would last
+	// that the server is to stop.
+	cut   context.CancelCauseFunc
+	drain context.CancelFunc
 	// served is closed when the listener has ended.
 	served chan struct{}
 }
@@ -43,6 +45,9 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
 	base, cut := context.WithCancelCause(context.Background())
 	s.cut = cut
+	draining, drain := context.WithCancel(context.Background())
+	s.drain = drain
+	base = context.WithValue(base, drainKey{}, draining)
 	s.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
@@ -61,11 +66,25 @@ func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
 	return failed
 }
 
+type drainKey struct{}
+
+// untilDrain gives a context that ends when the server is to stop too: for answers
+// that wait for something, and that the client can ask for again.
+func untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if draining, ok := ctx.Value(drainKey{}).(context.Context); ok {
+		stop := context.AfterFunc(draining, cancel)
+		return ctx, func() { stop(); cancel() }
+	}
+	return ctx, cancel
+}
+
 // Stop waits out the delay in which the probes are unready, stops taking
 // connections, lets requests end within the drain time, and then cancels what
 // is left and waits for it.
 func (s *Server) Stop() error {
 	time.Sleep(s.cfg.ShutdownDelay)
+	s.drain()
 	drain, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer cancel()
 	err := s.server.Shutdown(drain)

@@ -106,16 +106,22 @@ type eventWriter struct {
 	begun   bool
 }
 
+// begin writes the header, once.
+func (e *eventWriter) begin() {
+	if e.begun {
+		return
+	}
+	e.begun = true
+	header := e.w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // or nginx holds the events back
+	e.w.WriteHeader(http.StatusOK)
+}
+
 // send writes one event and flushes it.
 func (e *eventWriter) send(event any) {
-	if !e.begun {
-		e.begun = true
-		header := e.w.Header()
-		header.Set("Content-Type", "text/event-stream")
-		header.Set("Cache-Control", "no-store")
-		header.Set("X-Accel-Buffering", "no") // or nginx holds the events back
-		e.w.WriteHeader(http.StatusOK)
-	}
+	e.begin()
 	data, err := json.Marshal(event)
 	if err != nil {
 		return

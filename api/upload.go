@@ -23,6 +23,8 @@ const maxFieldBytes = 64 << 10
 type upload struct {
 	fields map[string][]string
 	file   *spooledFile
+	// sent is the content type that came with the file.
+	sent string
 }
 
 // spooledFile is an upload on disk; it can be opened as often as needed.
@@ -53,10 +55,26 @@ func (u *upload) audio() services.AudioSource {
 	return u.file
 }
 
-// receive reads a form with at most one file, in the field "file", and only the
-// other fields named, in any order. Every bad field is told in one fault. The
-// caller closes the upload, also after an error.
+// formShape says what a form may hold.
+type formShape struct {
+	// file is the field with the recording; optional tells that it may be left out.
+	file     string
+	optional bool
+	// known are the other fields, each of at most maxField bytes.
+	known    []string
+	maxField int
+}
+
+// receive reads a form with a recording in the field "file", and only the other
+// fields named. The caller closes the upload, also after an error.
 func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []string) (*upload, error) {
+	return h.receiveForm(ctx, form, formShape{file: "file", known: known, maxField: maxFieldBytes})
+}
+
+// receiveForm reads a form with at most one file; the fields may come in any
+// order. Every bad field is told in one fault. The caller closes the upload, also
+// after an error.
+func (h *handlers) receiveForm(ctx context.Context, form *multipart.Reader, shape formShape) (*upload, error) {
 	u := &upload{fields: make(map[string][]string)}
 	bad := &services.Fault{Kind: services.KindInvalid}
 	for {
@@ -65,7 +83,7 @@ func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []
 			break
 		}
 		if err == nil {
-			err = h.receivePart(u, part, known, bad)
+			err = h.receivePart(u, part, shape, bad)
 		}
 		if err != nil {
 			return u, h.receiveFault(err)
@@ -75,8 +93,8 @@ func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []
 	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
 		return u, h.receiveFault(err)
 	}
-	if u.file == nil {
-		bad.Fields = append(bad.Fields, services.FieldError{Field: "file", Problem: "is missing; send the recording as form field file, as curl -F file=@speech.wav does"})
+	if u.file == nil && !shape.optional {
+		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.file, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.file)})
 	}
 	if len(bad.Fields) > 0 {
 		return u, bad
@@ -84,26 +102,27 @@ func (h *handlers) receive(ctx context.Context, form *multipart.Reader, known []
 	return u, nil
 }
 
-func (h *handlers) receivePart(u *upload, part *multipart.Part, known []string, bad *services.Fault) error {
+func (h *handlers) receivePart(u *upload, part *multipart.Part, shape formShape, bad *services.Fault) error {
 	defer part.Close()
 	name := part.FormName()
 	complain := func(format string, args ...any) {
 		bad.Fields = append(bad.Fields, services.FieldError{Field: name, Problem: fmt.Sprintf(format, args...)})
 	}
 	switch {
-	case name == "file" && u.file != nil:
+	case name == shape.file && u.file != nil:
 		complain("came twice; one recording a request")
-	case name == "file":
+	case name == shape.file:
+		u.sent = part.Header.Get("Content-Type")
 		return h.spool(u, part)
-	case !slices.Contains(known, name):
-		complain("is not known; the fields are file, %s", strings.Join(known, ", "))
+	case !slices.Contains(shape.known, name):
+		complain("is not known; the fields are %s", strings.Join(append([]string{shape.file}, shape.known...), ", "))
 	default:
-		value, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+		value, err := io.ReadAll(io.LimitReader(part, int64(shape.maxField)+1))
 		if err != nil {
 			return err
 		}
-		if len(value) > maxFieldBytes {
-			complain("has more than %d bytes", maxFieldBytes)
+		if len(value) > shape.maxField {
+			complain("has more than %d bytes", shape.maxField)
 			return nil
 		}
 		u.fields[name] = append(u.fields[name], string(value))

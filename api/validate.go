@@ -43,13 +43,13 @@ func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) func(ht
 	return func(next http.Handler) http.Handler {
 		json, form := whole(next), head(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" || r.ContentLength == 0 {
+			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" || r.ContentLength == 0 || r.URL.Path == audioPath {
 				form.ServeHTTP(w, r)
 				return
 			}
 			limit := int64(maxJSON)
-			if r.URL.Path == chatPath {
-				limit = maxChat
+			if r.URL.Path == chatPath || r.URL.Path == jobsPath {
+				limit = maxInline
 			}
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
 			json.ServeHTTP(w, r)
@@ -90,16 +90,26 @@ func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError
 		fault.Kind, fault.Message = services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it"
 		if request.RequestBody != nil && request.RequestBody.Content["multipart/form-data"] != nil {
 			fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
+			if request.RequestBody.Content["application/json"] != nil {
+				fault.Message = neitherFormNorJSON
+			}
 		}
 		return
 	}
-	named := false
-	for _, one := range flatten(request.Err) {
+	fields := schemaProblems(request.Err)
+	fault.Fields = append(fault.Fields, fields...)
+	if len(fields) == 0 {
+		fault.Message = "the body is no JSON that can be read"
+	}
+}
+
+// schemaProblems names the fields of a value that do not fit its schema.
+func schemaProblems(err error) (fields []services.FieldError) {
+	for _, one := range flatten(err) {
 		var schema *openapi3.SchemaError
 		if !errors.As(one, &schema) {
 			continue
 		}
-		named = true
 		field := strings.Join(schema.JSONPointer(), ".")
 		// A field that is not known stands in the reason, in quotation marks.
 		if parts := strings.Split(schema.Reason, `"`); schema.SchemaField == "properties" && len(parts) == 3 {
@@ -108,11 +118,9 @@ func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError
 		if field == "" {
 			field = "body"
 		}
-		fault.Fields = append(fault.Fields, services.FieldError{Field: field, Problem: schema.Reason})
+		fields = append(fields, services.FieldError{Field: field, Problem: schema.Reason})
 	}
-	if !named {
-		fault.Message = "the body is no JSON that can be read"
-	}
+	return fields
 }
 
 // flatten gives the errors that an error stands for.

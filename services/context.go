@@ -18,15 +18,16 @@ type ContextInfo struct {
 	CachedBytes  Bytes
 }
 
-// Contexts keeps conversations. Safe for concurrent use.
+// Contexts keeps conversations, each for the key that began it. What another key
+// began is not found. Safe for concurrent use.
 type Contexts interface {
 	// CreateContext begins a conversation about a recording, of which it makes a
 	// copy. The model is the service's default where it is empty.
-	CreateContext(ctx context.Context, model string, audio AudioSource) (ContextInfo, error)
-	// ListContexts gives all, the latest used first.
-	ListContexts() []ContextInfo
+	CreateContext(ctx context.Context, caller Caller, model string, audio AudioSource) (ContextInfo, error)
+	// ListContexts gives those of the caller, the latest used first.
+	ListContexts(caller Caller) []ContextInfo
 	// Context gives one; the fault is not found.
-	Context(id string) (ContextInfo, error)
+	Context(caller Caller, id string) (ContextInfo, error)
 	// DeleteContext forgets one with its recording.
-	DeleteContext(id string) error
+	DeleteContext(caller Caller, id string) error
 }

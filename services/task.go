@@ -81,6 +81,8 @@ type Task struct {
 	Params json.RawMessage
 	// Audio is the input, nil where the task takes none.
 	Audio AudioSource
+	// Caller is on whose behalf the task runs; it sees only what is the caller's.
+	Caller Caller
 	// Priority orders the task among those that wait.
 	Priority Priority
 	// Deadline by which the result is of use; zero means none.

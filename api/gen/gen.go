@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -19,6 +20,21 @@ import (
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for AudioObject.
+const (
+	AudioObjectAudio AudioObject = "audio"
+)
+
+// Valid indicates whether the value is a known member of the AudioObject enum.
+func (e AudioObject) Valid() bool {
+	switch e {
+	case AudioObjectAudio:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for CaptionFinishReason.
 const (
@@ -308,6 +324,129 @@ func (e HealthStatus) Valid() bool {
 	case HealthStatusHealthy:
 		return true
 	case HealthStatusUnhealthy:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobObject.
+const (
+	JobObjectJob JobObject = "job"
+)
+
+// Valid indicates whether the value is a known member of the JobObject enum.
+func (e JobObject) Valid() bool {
+	switch e {
+	case JobObjectJob:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobPriority.
+const (
+	JobPriorityHigh   JobPriority = "high"
+	JobPriorityLow    JobPriority = "low"
+	JobPriorityNormal JobPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the JobPriority enum.
+func (e JobPriority) Valid() bool {
+	switch e {
+	case JobPriorityHigh:
+		return true
+	case JobPriorityLow:
+		return true
+	case JobPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobCallbackState.
+const (
+	JobCallbackStateDelivered JobCallbackState = "delivered"
+	JobCallbackStateGivenUp   JobCallbackState = "given_up"
+	JobCallbackStatePending   JobCallbackState = "pending"
+	JobCallbackStateWaiting   JobCallbackState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the JobCallbackState enum.
+func (e JobCallbackState) Valid() bool {
+	switch e {
+	case JobCallbackStateDelivered:
+		return true
+	case JobCallbackStateGivenUp:
+		return true
+	case JobCallbackStatePending:
+		return true
+	case JobCallbackStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobListObject.
+const (
+	JobListObjectList JobListObject = "list"
+)
+
+// Valid indicates whether the value is a known member of the JobListObject enum.
+func (e JobListObject) Valid() bool {
+	switch e {
+	case JobListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobRequestPriority.
+const (
+	JobRequestPriorityHigh   JobRequestPriority = "high"
+	JobRequestPriorityLow    JobRequestPriority = "low"
+	JobRequestPriorityNormal JobRequestPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the JobRequestPriority enum.
+func (e JobRequestPriority) Valid() bool {
+	switch e {
+	case JobRequestPriorityHigh:
+		return true
+	case JobRequestPriorityLow:
+		return true
+	case JobRequestPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobStatus.
+const (
+	JobStatusCancelled JobStatus = "cancelled"
+	JobStatusFailed    JobStatus = "failed"
+	JobStatusQueued    JobStatus = "queued"
+	JobStatusRunning   JobStatus = "running"
+	JobStatusSucceeded JobStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the JobStatus enum.
+func (e JobStatus) Valid() bool {
+	switch e {
+	case JobStatusCancelled:
+		return true
+	case JobStatusFailed:
+		return true
+	case JobStatusQueued:
+		return true
+	case JobStatusRunning:
+		return true
+	case JobStatusSucceeded:
 		return true
 	default:
 		return false
@@ -668,6 +807,33 @@ func (e CreateChatCompletionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for GetJobResultParamsFormat.
+const (
+	GetJobResultParamsFormatAudio GetJobResultParamsFormat = "audio"
+	GetJobResultParamsFormatJson  GetJobResultParamsFormat = "json"
+	GetJobResultParamsFormatSrt   GetJobResultParamsFormat = "srt"
+	GetJobResultParamsFormatText  GetJobResultParamsFormat = "text"
+	GetJobResultParamsFormatVtt   GetJobResultParamsFormat = "vtt"
+)
+
+// Valid indicates whether the value is a known member of the GetJobResultParamsFormat enum.
+func (e GetJobResultParamsFormat) Valid() bool {
+	switch e {
+	case GetJobResultParamsFormatAudio:
+		return true
+	case GetJobResultParamsFormatJson:
+		return true
+	case GetJobResultParamsFormatSrt:
+		return true
+	case GetJobResultParamsFormatText:
+		return true
+	case GetJobResultParamsFormatVtt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeBreakerParamsAction.
 const (
 	ChangeBreakerParamsActionOpen  ChangeBreakerParamsAction = "open"
@@ -705,6 +871,30 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Audio defines model for Audio.
+type Audio struct {
+	Bytes       int64     `json:"bytes"`
+	ContentType string    `json:"content_type"`
+	Created     time.Time `json:"created"`
+
+	// Expires When it goes unless it is used or a job needs it.
+	Expires *time.Time `json:"expires,omitempty"`
+
+	// Id The SHA-256 of the bytes, in hex.
+	Id       string      `json:"id"`
+	LastUsed time.Time   `json:"last_used"`
+	Object   AudioObject `json:"object"`
+}
+
+// AudioObject defines model for Audio.Object.
+type AudioObject string
+
+// AudioForm defines model for AudioForm.
+type AudioForm struct {
+	// File The recording.
+	File openapi_types.File `json:"file"`
 }
 
 // Caption defines model for Caption.
@@ -808,9 +998,13 @@ type ChatMessageRole string
 
 // ChatPart defines model for ChatPart.
 type ChatPart struct {
+	// InputAudio Either data, or audio_id.
 	InputAudio *struct {
+		// AudioId Sound that the server keeps.
+		AudioId *string `json:"audio_id,omitempty"`
+
 		// Data The file as base64.
-		Data string `json:"data"`
+		Data *string `json:"data,omitempty"`
 
 		// Format wav, mp3 and so on. It is not relied on: the file itself tells.
 		Format *string `json:"format,omitempty"`
@@ -968,6 +1162,12 @@ type ConversionRequestBitDepth string
 // ConversionRequestContainer defines model for ConversionRequest.Container.
 type ConversionRequestContainer string
 
+// FieldProblem defines model for FieldProblem.
+type FieldProblem struct {
+	Field   string `json:"field"`
+	Problem string `json:"problem"`
+}
+
 // Generation defines model for Generation.
 type Generation struct {
 	// Audio The file as base64.
@@ -1049,6 +1249,206 @@ type HealthCheck struct {
 	Name string `json:"name"`
 	Ok   bool   `json:"ok"`
 }
+
+// Job defines model for Job.
+type Job struct {
+	AttemptLog []JobAttempt `json:"attempt_log"`
+
+	// Attempts Runs that began.
+	Attempts   int    `json:"attempts"`
+	AudioBytes *int64 `json:"audio_bytes,omitempty"`
+
+	// AudioId The recording that it works on.
+	AudioId         *string           `json:"audio_id,omitempty"`
+	Callback        *JobCallback      `json:"callback,omitempty"`
+	CancelRequested *bool             `json:"cancel_requested,omitempty"`
+	Created         time.Time         `json:"created"`
+	Deadline        *time.Time        `json:"deadline,omitempty"`
+	Error           *JobError         `json:"error,omitempty"`
+	Finished        *time.Time        `json:"finished,omitempty"`
+	Id              string            `json:"id"`
+	Labels          map[string]string `json:"labels"`
+	Links           JobLinks          `json:"links"`
+
+	// Model The model that does it, once it is known.
+	Model *string `json:"model,omitempty"`
+
+	// NotBefore When a queued job is tried again after a failed attempt.
+	NotBefore *time.Time `json:"not_before,omitempty"`
+	Object    JobObject  `json:"object"`
+
+	// Params As submitted; not in lists.
+	Params   *json.RawMessage `json:"params,omitempty"`
+	Priority JobPriority      `json:"priority"`
+
+	// Progress The part that is done: windows of a transcription, steps of a generation, tokens of an answer.
+	Progress float64 `json:"progress"`
+
+	// Redeliveries Runs that ended with their process; they do not count against the attempts.
+	Redeliveries int `json:"redeliveries"`
+
+	// Result What the task gives; only in an answer to a submission, where the job is done by then.
+	Result *json.RawMessage `json:"result,omitempty"`
+
+	// SecondsLeft An estimate by measured speed, where there is one.
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
+	Service     string   `json:"service"`
+
+	// Sound The sound that the job made.
+	Sound *struct {
+		AudioId     string `json:"audio_id"`
+		Bytes       int64  `json:"bytes"`
+		ContentType string `json:"content_type"`
+	} `json:"sound,omitempty"`
+
+	// Stage What is being done.
+	Stage   *string    `json:"stage,omitempty"`
+	Started *time.Time `json:"started,omitempty"`
+
+	// Status The last three are the end.
+	Status JobStatus `json:"status"`
+	Task   string    `json:"task"`
+}
+
+// JobObject defines model for Job.Object.
+type JobObject string
+
+// JobPriority defines model for Job.Priority.
+type JobPriority string
+
+// JobAttempt defines model for JobAttempt.
+type JobAttempt struct {
+	Ended *time.Time `json:"ended,omitempty"`
+	Error *string    `json:"error,omitempty"`
+
+	// Outcome success, the kind of the failure, lost where the process ended, or interrupted where the server stopped in good order; left out while it runs.
+	Outcome *string   `json:"outcome,omitempty"`
+	Started time.Time `json:"started"`
+
+	// Worker The process.
+	Worker string `json:"worker"`
+}
+
+// JobCallback defines model for JobCallback.
+type JobCallback struct {
+	Deliveries []JobDelivery `json:"deliveries"`
+
+	// Next When the next try is.
+	Next *time.Time `json:"next,omitempty"`
+
+	// State It waits for the end of the job, then for its delivery, and is delivered or given up.
+	State JobCallbackState `json:"state"`
+	Url   string           `json:"url"`
+}
+
+// JobCallbackState It waits for the end of the job, then for its delivery, and is delivered or given up.
+type JobCallbackState string
+
+// JobDelivery defines model for JobDelivery.
+type JobDelivery struct {
+	At    time.Time `json:"at"`
+	Error *string   `json:"error,omitempty"`
+
+	// Status What the receiver answered; left out where it did not.
+	Status *int `json:"status,omitempty"`
+}
+
+// JobError defines model for JobError.
+type JobError struct {
+	// Errors Every field that is wrong.
+	Errors *[]FieldProblem `json:"errors,omitempty"`
+
+	// Kind As in the type of a problem: invalid, timeout, internal and so on; cancelled where a client did it.
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+}
+
+// JobForm defines model for JobForm.
+type JobForm struct {
+	// Audio The recording. The format is told from the content, never from the name.
+	Audio *openapi_types.File `json:"audio,omitempty"`
+
+	// Request A JobRequest as JSON; its content type does not matter.
+	Request string `json:"request"`
+}
+
+// JobLinks defines model for JobLinks.
+type JobLinks struct {
+	// Audio The sound that the job made.
+	Audio  *string `json:"audio,omitempty"`
+	Events string  `json:"events"`
+	Result string  `json:"result"`
+	Self   string  `json:"self"`
+}
+
+// JobList defines model for JobList.
+type JobList struct {
+	Data    []Job `json:"data"`
+	HasMore bool  `json:"has_more"`
+
+	// NextCursor Asks for the next page; left out on the last one.
+	NextCursor *string       `json:"next_cursor,omitempty"`
+	Object     JobListObject `json:"object"`
+}
+
+// JobListObject defines model for JobList.Object.
+type JobListObject string
+
+// JobProgress The data of a progress event.
+type JobProgress struct {
+	Attempts    int      `json:"attempts"`
+	Id          string   `json:"id"`
+	Progress    float64  `json:"progress"`
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
+	Stage       *string  `json:"stage,omitempty"`
+
+	// Status The last three are the end.
+	Status JobStatus `json:"status"`
+}
+
+// JobRequest defines model for JobRequest.
+type JobRequest struct {
+	// Audio The recording. Either this, the part `audio`, or audio_id.
+	Audio *struct {
+		// Data The file as base64, or a data URL.
+		Data string `json:"data"`
+	} `json:"audio,omitempty"`
+
+	// AudioId A recording stored by `POST /v1/audio`.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// CallbackUrl Where the job's end is told: http or https, without user and password. Loopback, link-local and private addresses are refused unless
+	// `jobs.webhook.allowPrivate` is set.
+	CallbackUrl *string `json:"callback_url,omitempty"`
+
+	// Deadline By when the result is of use. A job that is not done by then fails.
+	Deadline *string `json:"deadline,omitempty"`
+
+	// Labels The client's own words for the job. A key has 1 to 63 letters, digits, `.`, `_`, `/` or `-`.
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// Params The task's parameters, among them `model`, the fields that the route of the task has; `/v1/services/{service}` has their JSON
+	// Schema. At most 256 KiB.
+	Params *json.RawMessage `json:"params,omitempty"`
+
+	// Priority Where the job stands among those that wait. Waiting raises it, so that nothing starves.
+	Priority *JobRequestPriority `json:"priority,omitempty"`
+
+	// Service Who does it, as `/v1/services` lists it.
+	//
+	// Example: wav2vec2
+	Service string `json:"service"`
+
+	// Task What is done: transcribe, generate, ask, caption, convert, as `/v1/services/{service}` lists it. The service's first task where it is
+	// left out.
+	Task *string `json:"task,omitempty"`
+}
+
+// JobRequestPriority Where the job stands among those that wait. Waiting raises it, so that nothing starves.
+type JobRequestPriority string
+
+// JobStatus The last three are the end.
+type JobStatus string
 
 // MemoryForecast Where the resident set goes, by the line of least squares through the last five minutes.
 type MemoryForecast struct {
@@ -1459,14 +1859,32 @@ type Word struct {
 	Word  string  `json:"word"`
 }
 
+// AudioID defines model for AudioID.
+type AudioID = string
+
 // ContextID defines model for ContextID.
 type ContextID = string
+
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
+// JobID defines model for JobID.
+type JobID = string
+
+// Prefer defines model for Prefer.
+type Prefer = string
 
 // Priority defines model for Priority.
 type Priority string
 
 // ServiceName defines model for ServiceName.
 type ServiceName = string
+
+// KeyReused An RFC 9457 problem.
+type KeyReused = Problem
+
+// NoRoom An RFC 9457 problem.
+type NoRoom = Problem
 
 // OpenAIErrorRetry defines model for OpenAIErrorRetry.
 type OpenAIErrorRetry = OpenAIError
@@ -1524,6 +1942,52 @@ type CreateChatCompletionParams struct {
 // CreateChatCompletionParamsGrymPriority defines parameters for CreateChatCompletion.
 type CreateChatCompletionParamsGrymPriority string
 
+// ListJobsParams defines parameters for ListJobs.
+type ListJobsParams struct {
+	// Status Only jobs of these statuses; repeated, or separated by commas.
+	Status  *[]string `form:"status,omitempty" json:"status,omitempty"`
+	Service *string   `form:"service,omitempty" json:"service,omitempty"`
+
+	// Label Only jobs that have the label, as `key:value`; repeated where several must fit.
+	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
+
+	// CreatedAfter Only jobs submitted at this time or later.
+	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only jobs submitted before this time.
+	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
+	Limit         *int       `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, asked for with the same filters.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateJobParams defines parameters for CreateJob.
+type CreateJobParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request gives the first one's job
+	// instead of a second one; with another request it is refused (422). A key is known as long as its job.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; else 202 as ever. The job goes on
+	// when the client hangs up meanwhile.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// FollowJobParams defines parameters for FollowJob.
+type FollowJobParams struct {
+	// LastEventID The id of the last event that the client got.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// GetJobResultParams defines parameters for GetJobResult.
+type GetJobResultParams struct {
+	// Format What to answer with, whatever the header Accept says.
+	Format *GetJobResultParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetJobResultParamsFormat defines parameters for GetJobResult.
+type GetJobResultParamsFormat string
+
 // ChangeBreakerParamsAction defines parameters for ChangeBreaker.
 type ChangeBreakerParamsAction string
 
@@ -1548,6 +2012,19 @@ type GetPerformanceParams struct {
 	Samples *int `form:"samples,omitempty" json:"samples,omitempty"`
 }
 
+// JobFinishedParams defines parameters for JobFinished.
+type JobFinishedParams struct {
+	// GrymWebhookId The same at every try.
+	GrymWebhookId string `json:"Grym-Webhook-Id"`
+
+	// GrymWebhookTimestamp Seconds since 1970 at this try.
+	GrymWebhookTimestamp int64  `json:"Grym-Webhook-Timestamp"`
+	GrymSignature        string `json:"Grym-Signature"`
+}
+
+// CreateAudioMultipartRequestBody defines body for CreateAudio for multipart/form-data ContentType.
+type CreateAudioMultipartRequestBody = AudioForm
+
 // CreateCaptionMultipartRequestBody defines body for CreateCaption for multipart/form-data ContentType.
 type CreateCaptionMultipartRequestBody = CaptionRequest
 
@@ -1566,11 +2043,20 @@ type CreateChatCompletionJSONRequestBody = ChatRequest
 // CreateContextMultipartRequestBody defines body for CreateContext for multipart/form-data ContentType.
 type CreateContextMultipartRequestBody = ContextRequest
 
+// CreateJobJSONRequestBody defines body for CreateJob for application/json ContentType.
+type CreateJobJSONRequestBody = JobRequest
+
+// CreateJobMultipartRequestBody defines body for CreateJob for multipart/form-data ContentType.
+type CreateJobMultipartRequestBody = JobForm
+
 // ChangeConfigJSONRequestBody defines body for ChangeConfig for application/json ContentType.
 type ChangeConfigJSONRequestBody ChangeConfigJSONBody
 
 // ChangeConfigApplicationMergePatchPlusJSONRequestBody defines body for ChangeConfig for application/merge-patch+json ContentType.
 type ChangeConfigApplicationMergePatchPlusJSONRequestBody ChangeConfigApplicationMergePatchPlusJSONBody
+
+// JobFinishedJSONRequestBody defines body for JobFinished for application/json ContentType.
+type JobFinishedJSONRequestBody = Job
 
 // AsChatMessageContent0 returns the union data inside the ChatMessage_Content as a ChatMessageContent0
 func (t ChatMessage_Content) AsChatMessageContent0() (ChatMessageContent0, error) {
@@ -1778,6 +2264,9 @@ type ServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string)
+	// CreateAudio Store a recording
+	// (POST /v1/audio)
+	CreateAudio(w http.ResponseWriter, r *http.Request)
 	// CreateCaption Describe a sound
 	// (POST /v1/audio/captions)
 	CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams)
@@ -1790,6 +2279,15 @@ type ServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
+	// DeleteAudio Forget a recording
+	// (DELETE /v1/audio/{audio_id})
+	DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
+	// GetAudio Fetch a recording
+	// (GET /v1/audio/{audio_id})
+	GetAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
+	// HeadAudio Is a recording stored
+	// (HEAD /v1/audio/{audio_id})
+	HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams)
@@ -1805,6 +2303,27 @@ type ServerInterface interface {
 	// GetContext Describe one conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
+	// ListJobs List the jobs
+	// (GET /v1/jobs)
+	ListJobs(w http.ResponseWriter, r *http.Request, params ListJobsParams)
+	// CreateJob Submit a job
+	// (POST /v1/jobs)
+	CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams)
+	// CancelJob Cancel a job
+	// (DELETE /v1/jobs/{job_id})
+	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID)
+	// GetJob Describe one job
+	// (GET /v1/jobs/{job_id})
+	GetJob(w http.ResponseWriter, r *http.Request, jobId JobID)
+	// FollowJob Follow a job to its end
+	// (GET /v1/jobs/{job_id}/events)
+	FollowJob(w http.ResponseWriter, r *http.Request, jobId JobID, params FollowJobParams)
+	// GetJobResult Fetch what a job came to
+	// (GET /v1/jobs/{job_id}/result)
+	GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams)
+	// RetryJob Queue a failed or cancelled job anew
+	// (POST /v1/jobs/{job_id}/retry)
+	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -1883,6 +2402,12 @@ func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateAudio Store a recording
+// (POST /v1/audio)
+func (_ Unimplemented) CreateAudio(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateCaption Describe a sound
 // (POST /v1/audio/captions)
 func (_ Unimplemented) CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams) {
@@ -1904,6 +2429,24 @@ func (_ Unimplemented) CreateGeneration(w http.ResponseWriter, r *http.Request, 
 // CreateTranscription Turn speech into text
 // (POST /v1/audio/transcriptions)
 func (_ Unimplemented) CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteAudio Forget a recording
+// (DELETE /v1/audio/{audio_id})
+func (_ Unimplemented) DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetAudio Fetch a recording
+// (GET /v1/audio/{audio_id})
+func (_ Unimplemented) GetAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// HeadAudio Is a recording stored
+// (HEAD /v1/audio/{audio_id})
+func (_ Unimplemented) HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1934,6 +2477,48 @@ func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, con
 // GetContext Describe one conversation
 // (GET /v1/contexts/{context_id})
 func (_ Unimplemented) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListJobs List the jobs
+// (GET /v1/jobs)
+func (_ Unimplemented) ListJobs(w http.ResponseWriter, r *http.Request, params ListJobsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateJob Submit a job
+// (POST /v1/jobs)
+func (_ Unimplemented) CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelJob Cancel a job
+// (DELETE /v1/jobs/{job_id})
+func (_ Unimplemented) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetJob Describe one job
+// (GET /v1/jobs/{job_id})
+func (_ Unimplemented) GetJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FollowJob Follow a job to its end
+// (GET /v1/jobs/{job_id}/events)
+func (_ Unimplemented) FollowJob(w http.ResponseWriter, r *http.Request, jobId JobID, params FollowJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetJobResult Fetch what a job came to
+// (GET /v1/jobs/{job_id}/result)
+func (_ Unimplemented) GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RetryJob Queue a failed or cancelled job anew
+// (POST /v1/jobs/{job_id}/retry)
+func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2114,6 +2699,20 @@ func (siw *ServerInterfaceWrapper) GetServiceReadiness(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// CreateAudio operation middleware
+func (siw *ServerInterfaceWrapper) CreateAudio(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAudio(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateCaption operation middleware
 func (siw *ServerInterfaceWrapper) CreateCaption(w http.ResponseWriter, r *http.Request) {
 
@@ -2278,6 +2877,84 @@ func (siw *ServerInterfaceWrapper) CreateTranscription(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// DeleteAudio operation middleware
+func (siw *ServerInterfaceWrapper) DeleteAudio(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "audio_id" -------------
+	var audioId AudioID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "audio_id", chi.URLParam(r, "audio_id"), &audioId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "audio_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteAudio(w, r, audioId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAudio operation middleware
+func (siw *ServerInterfaceWrapper) GetAudio(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "audio_id" -------------
+	var audioId AudioID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "audio_id", chi.URLParam(r, "audio_id"), &audioId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "audio_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAudio(w, r, audioId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// HeadAudio operation middleware
+func (siw *ServerInterfaceWrapper) HeadAudio(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "audio_id" -------------
+	var audioId AudioID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "audio_id", chi.URLParam(r, "audio_id"), &audioId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "audio_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.HeadAudio(w, r, audioId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateChatCompletion operation middleware
 func (siw *ServerInterfaceWrapper) CreateChatCompletion(w http.ResponseWriter, r *http.Request) {
 
@@ -2390,6 +3067,347 @@ func (siw *ServerInterfaceWrapper) GetContext(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetContext(w, r, contextId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListJobs operation middleware
+func (siw *ServerInterfaceWrapper) ListJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListJobsParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "service" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "service", r.URL.Query(), &params.Service, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "service"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListJobs(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateJob operation middleware
+func (siw *ServerInterfaceWrapper) CreateJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateJobParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateJob(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelJob operation middleware
+func (siw *ServerInterfaceWrapper) CancelJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelJob(w, r, jobId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetJob operation middleware
+func (siw *ServerInterfaceWrapper) GetJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetJob(w, r, jobId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FollowJob operation middleware
+func (siw *ServerInterfaceWrapper) FollowJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowJobParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowJob(w, r, jobId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetJobResult operation middleware
+func (siw *ServerInterfaceWrapper) GetJobResult(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobResultParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetJobResult(w, r, jobId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryJob operation middleware
+func (siw *ServerInterfaceWrapper) RetryJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryJob(w, r, jobId)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -2809,6 +3827,39 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/contexts/{context_id}", wrapper.GetContext)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs", wrapper.ListJobs)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/jobs", wrapper.CreateJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/jobs/{job_id}", wrapper.CancelJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/{job_id}", wrapper.GetJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/jobs/{job_id}/retry", wrapper.RetryJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/{job_id}/events", wrapper.FollowJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio", wrapper.CreateAudio)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/audio/{audio_id}", wrapper.DeleteAudio)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/audio/{audio_id}", wrapper.GetAudio)
+	})
+	r.Group(func(r chi.Router) {
+		r.Head(options.BaseURL+"/v1/audio/{audio_id}", wrapper.HeadAudio)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
 	})
 	r.Group(func(r chi.Router) {
@@ -2864,6 +3915,178 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 
 	return r
+}
+
+// CallbackReceiverInterface represents handlers for receiving inbound
+// callback requests. Each callback becomes a Handle*Callback
+// method that the implementation fills in. The caller mounts the per-
+// callback http.Handler returned by {Op}CallbackHandler at
+// whatever URL path they advertise to senders.
+type CallbackReceiverInterface interface {
+	// Sent to callback_url when the job is at its end
+	// HandleJobFinishedCallback handles the POST callback for finished.
+	HandleJobFinishedCallback(w http.ResponseWriter, r *http.Request, params JobFinishedParams)
+}
+
+// CallbackReceiverMiddlewareFunc wraps an http.Handler with cross-
+// cutting behavior (signature verification, logging, rate limiting, ...).
+type CallbackReceiverMiddlewareFunc func(http.Handler) http.Handler
+
+// JobFinishedCallbackHandler returns the http.Handler for the finished callback.
+// Mount this at the URL path advertised to callback senders. errHandler
+// may be nil; if so, parameter-binding errors return 400 with the error
+// message. Middlewares are applied in the order provided -- the last
+// argument becomes the outermost wrapper.
+func JobFinishedCallbackHandler(si CallbackReceiverInterface, errHandler func(w http.ResponseWriter, r *http.Request, err error), middlewares ...CallbackReceiverMiddlewareFunc) http.Handler {
+	if errHandler == nil {
+		errHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}
+	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		_ = err
+
+		// Parameter object where we will unmarshal all parameters from the request.
+		var params JobFinishedParams
+
+		// ------------- Required header parameter "Grym-Webhook-Id" -------------
+		if valueList, found := r.Header[http.CanonicalHeaderKey("Grym-Webhook-Id")]; found {
+			var GrymWebhookId string
+			n := len(valueList)
+			if n != 1 {
+				errHandler(w, r, &TooManyValuesForParamError{ParamName: "Grym-Webhook-Id", Count: n})
+				return
+			}
+
+			err = runtime.BindStyledParameterWithOptions("simple", "Grym-Webhook-Id", valueList[0], &GrymWebhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+			if err != nil {
+				errHandler(w, r, &InvalidParamFormatError{ParamName: "Grym-Webhook-Id", Err: err})
+				return
+			}
+			params.GrymWebhookId = GrymWebhookId
+
+		} else {
+			err := fmt.Errorf("Header parameter Grym-Webhook-Id is required, but not found")
+			errHandler(w, r, &RequiredHeaderError{ParamName: "Grym-Webhook-Id", Err: err})
+			return
+		}
+
+		// ------------- Required header parameter "Grym-Webhook-Timestamp" -------------
+		if valueList, found := r.Header[http.CanonicalHeaderKey("Grym-Webhook-Timestamp")]; found {
+			var GrymWebhookTimestamp int64
+			n := len(valueList)
+			if n != 1 {
+				errHandler(w, r, &TooManyValuesForParamError{ParamName: "Grym-Webhook-Timestamp", Count: n})
+				return
+			}
+
+			err = runtime.BindStyledParameterWithOptions("simple", "Grym-Webhook-Timestamp", valueList[0], &GrymWebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: "int64"})
+			if err != nil {
+				errHandler(w, r, &InvalidParamFormatError{ParamName: "Grym-Webhook-Timestamp", Err: err})
+				return
+			}
+			params.GrymWebhookTimestamp = GrymWebhookTimestamp
+
+		} else {
+			err := fmt.Errorf("Header parameter Grym-Webhook-Timestamp is required, but not found")
+			errHandler(w, r, &RequiredHeaderError{ParamName: "Grym-Webhook-Timestamp", Err: err})
+			return
+		}
+
+		// ------------- Required header parameter "Grym-Signature" -------------
+		if valueList, found := r.Header[http.CanonicalHeaderKey("Grym-Signature")]; found {
+			var GrymSignature string
+			n := len(valueList)
+			if n != 1 {
+				errHandler(w, r, &TooManyValuesForParamError{ParamName: "Grym-Signature", Count: n})
+				return
+			}
+
+			err = runtime.BindStyledParameterWithOptions("simple", "Grym-Signature", valueList[0], &GrymSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+			if err != nil {
+				errHandler(w, r, &InvalidParamFormatError{ParamName: "Grym-Signature", Err: err})
+				return
+			}
+			params.GrymSignature = GrymSignature
+
+		} else {
+			err := fmt.Errorf("Header parameter Grym-Signature is required, but not found")
+			errHandler(w, r, &RequiredHeaderError{ParamName: "Grym-Signature", Err: err})
+			return
+		}
+
+		si.HandleJobFinishedCallback(w, r, params)
+	})
+	for _, mw := range middlewares {
+		h = mw(h)
+	}
+	return h
+}
+
+type AudioPartResponseHeaders struct {
+	ETag       *string
+	XRequestId *string
+}
+type AudioPartApplicationoctetStreamResponse struct {
+	Body io.Reader
+
+	Headers       AudioPartResponseHeaders
+	ContentLength int64
+}
+type AudioPartAudioResponse struct {
+	Body io.Reader
+
+	Headers       AudioPartResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+type AudioPartMultipartResponse struct {
+	Body func(writer *multipart.Writer) error
+
+	Headers AudioPartResponseHeaders
+}
+type AudioPartVideoResponse struct {
+	Body io.Reader
+
+	Headers       AudioPartResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+type JobResponseHeaders struct {
+	XRequestId *string
+}
+type JobJSONResponse struct {
+	Body Job
+
+	Headers JobResponseHeaders
+}
+
+type KeyReusedResponseHeaders struct {
+	XRequestId *string
+}
+type KeyReusedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers KeyReusedResponseHeaders
+}
+
+type NoRoomResponseHeaders struct {
+	XRequestId *string
+}
+type NoRoomApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NoRoomResponseHeaders
+}
+
+type NotModifiedResponseHeaders struct {
+	ETag       *string
+	XRequestId *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
 }
 
 type OpenAIErrorResponseHeaders struct {
@@ -3421,6 +4644,280 @@ func (response GetServiceReadiness503JSONResponse) VisitGetServiceReadinessRespo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudioRequestObject struct {
+	ContentType   string
+	Body          io.Reader
+	MultipartBody *multipart.Reader
+}
+
+type CreateAudioResponseObject interface {
+	VisitCreateAudioResponse(w http.ResponseWriter) error
+}
+
+type CreateAudio200ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreateAudio200JSONResponse struct {
+	Body    Audio
+	Headers CreateAudio200ResponseHeaders
+}
+
+func (response CreateAudio200JSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio201ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreateAudio201JSONResponse struct {
+	Body    Audio
+	Headers CreateAudio201ResponseHeaders
+}
+
+func (response CreateAudio201JSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAudio400ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateAudio401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio401ResponseHeaders
+}
+
+func (response CreateAudio401ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateAudio403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio403ResponseHeaders
+}
+
+func (response CreateAudio403ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateAudio413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio413ResponseHeaders
+}
+
+func (response CreateAudio413ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateAudio415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio415ResponseHeaders
+}
+
+func (response CreateAudio415ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAudio429ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateAudio500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio500ResponseHeaders
+}
+
+func (response CreateAudio500ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateAudio503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateAudio503ResponseHeaders
+}
+
+func (response CreateAudio503ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAudio507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAudio507ApplicationProblemPlusJSONResponse) VisitCreateAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4702,6 +6199,687 @@ func (response CreateTranscription504JSONResponse) VisitCreateTranscriptionRespo
 	return err
 }
 
+type DeleteAudioRequestObject struct {
+	AudioId AudioID `json:"audio_id"`
+}
+
+type DeleteAudioResponseObject interface {
+	VisitDeleteAudioResponse(w http.ResponseWriter) error
+}
+
+type DeleteAudio204Response struct {
+}
+
+func (response DeleteAudio204Response) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteAudio401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAudio401ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteAudio403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteAudio403ResponseHeaders
+}
+
+func (response DeleteAudio403ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteAudio404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteAudio404ResponseHeaders
+}
+
+func (response DeleteAudio404ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteAudio409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteAudio409ResponseHeaders
+}
+
+func (response DeleteAudio409ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteAudio429ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteAudio500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteAudio500ResponseHeaders
+}
+
+func (response DeleteAudio500ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAudio503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeleteAudio503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeleteAudio503ResponseHeaders
+}
+
+func (response DeleteAudio503ApplicationProblemPlusJSONResponse) VisitDeleteAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudioRequestObject struct {
+	AudioId AudioID `json:"audio_id"`
+}
+
+type GetAudioResponseObject interface {
+	VisitGetAudioResponse(w http.ResponseWriter) error
+}
+
+type GetAudio200ResponseHeaders struct {
+	ETag       *string
+	XRequestId *string
+}
+
+type GetAudio200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	Headers       GetAudio200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetAudio200ApplicationoctetStreamResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio200AudioResponse struct {
+	Body          io.Reader
+	Headers       GetAudio200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetAudio200AudioResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio200VideoResponse struct {
+	Body          io.Reader
+	Headers       GetAudio200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetAudio200VideoResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio206ApplicationoctetStreamResponse struct {
+	AudioPartApplicationoctetStreamResponse
+}
+
+func (response GetAudio206ApplicationoctetStreamResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio206AudioResponse struct{ AudioPartAudioResponse }
+
+func (response GetAudio206AudioResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio206MultipartResponse struct{ AudioPartMultipartResponse }
+
+func (response GetAudio206MultipartResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+	writer := multipart.NewWriter(w)
+
+	w.Header().Set("Content-Type", mime.FormatMediaType("multipart/byteranges", map[string]string{"boundary": writer.Boundary()}))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	defer writer.Close()
+	return response.Body(writer)
+}
+
+type GetAudio206VideoResponse struct{ AudioPartVideoResponse }
+
+func (response GetAudio206VideoResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAudio304Response = NotModifiedResponse
+
+func (response GetAudio304Response) VisitGetAudioResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetAudio401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetAudio401ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAudio403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio403ResponseHeaders
+}
+
+func (response GetAudio403ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAudio404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio404ResponseHeaders
+}
+
+func (response GetAudio404ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio412ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAudio412ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio412ResponseHeaders
+}
+
+func (response GetAudio412ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio416ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAudio416ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio416ResponseHeaders
+}
+
+func (response GetAudio416ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(416)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetAudio429ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAudio500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio500ResponseHeaders
+}
+
+func (response GetAudio500ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAudio503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetAudio503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAudio503ResponseHeaders
+}
+
+func (response GetAudio503ApplicationProblemPlusJSONResponse) VisitGetAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HeadAudioRequestObject struct {
+	AudioId AudioID `json:"audio_id"`
+}
+
+type HeadAudioResponseObject interface {
+	VisitHeadAudioResponse(w http.ResponseWriter) error
+}
+
+type HeadAudio200ResponseHeaders struct {
+	ETag       *string
+	XRequestId *string
+}
+
+type HeadAudio200Response struct {
+	Headers HeadAudio200ResponseHeaders
+}
+
+func (response HeadAudio200Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	return nil
+}
+
+type HeadAudio206Response struct {
+}
+
+func (response HeadAudio206Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(206)
+	return nil
+}
+
+type HeadAudio304Response = NotModifiedResponse
+
+func (response HeadAudio304Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type HeadAudio401Response struct {
+}
+
+func (response HeadAudio401Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(401)
+	return nil
+}
+
+type HeadAudio403Response struct {
+}
+
+func (response HeadAudio403Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(403)
+	return nil
+}
+
+type HeadAudio404Response struct {
+}
+
+func (response HeadAudio404Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(404)
+	return nil
+}
+
+type HeadAudio412Response struct {
+}
+
+func (response HeadAudio412Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(412)
+	return nil
+}
+
+type HeadAudio416Response struct {
+}
+
+func (response HeadAudio416Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(416)
+	return nil
+}
+
+type HeadAudio429Response struct {
+}
+
+func (response HeadAudio429Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(429)
+	return nil
+}
+
+type HeadAudio500Response struct {
+}
+
+func (response HeadAudio500Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(500)
+	return nil
+}
+
+type HeadAudio503Response struct {
+}
+
+func (response HeadAudio503Response) VisitHeadAudioResponse(w http.ResponseWriter) error {
+	w.WriteHeader(503)
+	return nil
+}
+
 type CreateChatCompletionRequestObject struct {
 	Params CreateChatCompletionParams
 	Body   *CreateChatCompletionJSONRequestBody
@@ -5706,6 +7884,1891 @@ func (response GetContext500ApplicationProblemPlusJSONResponse) VisitGetContextR
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobsRequestObject struct {
+	Params ListJobsParams
+}
+
+type ListJobsResponseObject interface {
+	VisitListJobsResponse(w http.ResponseWriter) error
+}
+
+type ListJobs200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListJobs200JSONResponse struct {
+	Body    JobList
+	Headers ListJobs200ResponseHeaders
+}
+
+func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListJobs401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListJobs401ResponseHeaders
+}
+
+func (response ListJobs401ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListJobs403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListJobs403ResponseHeaders
+}
+
+func (response ListJobs403ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs429ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListJobs500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListJobs500ResponseHeaders
+}
+
+func (response ListJobs500ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListJobs503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListJobs503ResponseHeaders
+}
+
+func (response ListJobs503ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJobRequestObject struct {
+	Params        CreateJobParams
+	JSONBody      *CreateJobJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type CreateJobResponseObject interface {
+	VisitCreateJobResponse(w http.ResponseWriter) error
+}
+
+type CreateJob200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateJob200JSONResponse struct {
+	Body    Job
+	Headers CreateJob200ResponseHeaders
+}
+
+func (response CreateJob200JSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob202ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateJob202JSONResponse struct {
+	Body    Job
+	Headers CreateJob202ResponseHeaders
+}
+
+func (response CreateJob202JSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateJob400ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob401ResponseHeaders
+}
+
+func (response CreateJob401ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob403ResponseHeaders
+}
+
+func (response CreateJob403ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob404ResponseHeaders
+}
+
+func (response CreateJob404ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob413ResponseHeaders
+}
+
+func (response CreateJob413ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob415ResponseHeaders
+}
+
+func (response CreateJob415ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob422ApplicationProblemPlusJSONResponse struct {
+	KeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateJob422ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateJob429ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateJob500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob500ResponseHeaders
+}
+
+func (response CreateJob500ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateJob503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateJob503ResponseHeaders
+}
+
+func (response CreateJob503ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateJob507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateJob507ApplicationProblemPlusJSONResponse) VisitCreateJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobRequestObject struct {
+	JobId JobID `json:"job_id"`
+}
+
+type CancelJobResponseObject interface {
+	VisitCancelJobResponse(w http.ResponseWriter) error
+}
+
+type CancelJob200JSONResponse struct{ JobJSONResponse }
+
+func (response CancelJob200JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJob400ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob401ResponseHeaders
+}
+
+func (response CancelJob401ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob403ResponseHeaders
+}
+
+func (response CancelJob403ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob404ResponseHeaders
+}
+
+func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJob429ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob500ResponseHeaders
+}
+
+func (response CancelJob500ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelJob503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob503ResponseHeaders
+}
+
+func (response CancelJob503ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJob507ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobRequestObject struct {
+	JobId JobID `json:"job_id"`
+}
+
+type GetJobResponseObject interface {
+	VisitGetJobResponse(w http.ResponseWriter) error
+}
+
+type GetJob200JSONResponse struct{ JobJSONResponse }
+
+func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJob401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJob401ResponseHeaders
+}
+
+func (response GetJob401ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJob403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJob403ResponseHeaders
+}
+
+func (response GetJob403ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJob404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJob404ResponseHeaders
+}
+
+func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob429ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJob500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJob500ResponseHeaders
+}
+
+func (response GetJob500ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetJob503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJob503ResponseHeaders
+}
+
+func (response GetJob503ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobRequestObject struct {
+	JobId  JobID `json:"job_id"`
+	Params FollowJobParams
+}
+
+type FollowJobResponseObject interface {
+	VisitFollowJobResponse(w http.ResponseWriter) error
+}
+
+type FollowJob200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowJob200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowJob200TexteventStreamResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowJob204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob204Response struct {
+	Headers FollowJob204ResponseHeaders
+}
+
+func (response FollowJob204Response) VisitFollowJobResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type FollowJob400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJob400ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJob401ResponseHeaders
+}
+
+func (response FollowJob401ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJob403ResponseHeaders
+}
+
+func (response FollowJob403ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJob404ResponseHeaders
+}
+
+func (response FollowJob404ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJob429ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJob500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJob500ResponseHeaders
+}
+
+func (response FollowJob500ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJob503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type FollowJob503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJob503ResponseHeaders
+}
+
+func (response FollowJob503ApplicationProblemPlusJSONResponse) VisitFollowJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResultRequestObject struct {
+	JobId  JobID `json:"job_id"`
+	Params GetJobResultParams
+}
+
+type GetJobResultResponseObject interface {
+	VisitGetJobResultResponse(w http.ResponseWriter) error
+}
+
+type GetJobResult200ResponseHeaders struct {
+	ETag       *string
+	XRequestId *string
+}
+
+type GetJobResult200JSONResponse struct {
+	Body    interface{}
+	Headers GetJobResult200ResponseHeaders
+}
+
+func (response GetJobResult200JSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult200ApplicationxSubripResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ApplicationxSubripResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-subrip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200AudioResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetJobResult200AudioResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200TextResponse struct {
+	Body    string
+	Headers GetJobResult200ResponseHeaders
+}
+
+func (response GetJobResult200TextResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type GetJobResult200TextvttResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200TextvttResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/vtt")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult206ApplicationoctetStreamResponse struct {
+	AudioPartApplicationoctetStreamResponse
+}
+
+func (response GetJobResult206ApplicationoctetStreamResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult206AudioResponse struct{ AudioPartAudioResponse }
+
+func (response GetJobResult206AudioResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult206MultipartResponse struct{ AudioPartMultipartResponse }
+
+func (response GetJobResult206MultipartResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+	writer := multipart.NewWriter(w)
+
+	w.Header().Set("Content-Type", mime.FormatMediaType("multipart/byteranges", map[string]string{"boundary": writer.Boundary()}))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	defer writer.Close()
+	return response.Body(writer)
+}
+
+type GetJobResult206VideoResponse struct{ AudioPartVideoResponse }
+
+func (response GetJobResult206VideoResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult304Response = NotModifiedResponse
+
+func (response GetJobResult304Response) VisitGetJobResultResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetJobResult400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobResult400ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult401ResponseHeaders
+}
+
+func (response GetJobResult401ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult403ResponseHeaders
+}
+
+func (response GetJobResult403ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult404ResponseHeaders
+}
+
+func (response GetJobResult404ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult406ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult406ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult406ResponseHeaders
+}
+
+func (response GetJobResult406ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult409ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetJobResult409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult409ResponseHeaders
+}
+
+func (response GetJobResult409ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult412ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult412ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult412ResponseHeaders
+}
+
+func (response GetJobResult412ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult416ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult416ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult416ResponseHeaders
+}
+
+func (response GetJobResult416ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(416)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobResult429ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobResult500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult500ResponseHeaders
+}
+
+func (response GetJobResult500ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobResult503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetJobResult503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobResult503ResponseHeaders
+}
+
+func (response GetJobResult503ApplicationProblemPlusJSONResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJobRequestObject struct {
+	JobId JobID `json:"job_id"`
+}
+
+type RetryJobResponseObject interface {
+	VisitRetryJobResponse(w http.ResponseWriter) error
+}
+
+type RetryJob200JSONResponse struct{ JobJSONResponse }
+
+func (response RetryJob200JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response RetryJob400ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryJob401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob401ResponseHeaders
+}
+
+func (response RetryJob401ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryJob403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob403ResponseHeaders
+}
+
+func (response RetryJob403ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryJob404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob404ResponseHeaders
+}
+
+func (response RetryJob404ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryJob409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob409ResponseHeaders
+}
+
+func (response RetryJob409ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response RetryJob429ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryJob500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob500ResponseHeaders
+}
+
+func (response RetryJob500ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type RetryJob503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryJob503ResponseHeaders
+}
+
+func (response RetryJob503ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryJob507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response RetryJob507ApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7396,6 +11459,9 @@ type StrictServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(ctx context.Context, request GetServiceReadinessRequestObject) (GetServiceReadinessResponseObject, error)
+	// CreateAudio Store a recording
+	// (POST /v1/audio)
+	CreateAudio(ctx context.Context, request CreateAudioRequestObject) (CreateAudioResponseObject, error)
 	// CreateCaption Describe a sound
 	// (POST /v1/audio/captions)
 	CreateCaption(ctx context.Context, request CreateCaptionRequestObject) (CreateCaptionResponseObject, error)
@@ -7408,6 +11474,15 @@ type StrictServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
+	// DeleteAudio Forget a recording
+	// (DELETE /v1/audio/{audio_id})
+	DeleteAudio(ctx context.Context, request DeleteAudioRequestObject) (DeleteAudioResponseObject, error)
+	// GetAudio Fetch a recording
+	// (GET /v1/audio/{audio_id})
+	GetAudio(ctx context.Context, request GetAudioRequestObject) (GetAudioResponseObject, error)
+	// HeadAudio Is a recording stored
+	// (HEAD /v1/audio/{audio_id})
+	HeadAudio(ctx context.Context, request HeadAudioRequestObject) (HeadAudioResponseObject, error)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(ctx context.Context, request CreateChatCompletionRequestObject) (CreateChatCompletionResponseObject, error)
@@ -7423,6 +11498,27 @@ type StrictServerInterface interface {
 	// GetContext Describe one conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(ctx context.Context, request GetContextRequestObject) (GetContextResponseObject, error)
+	// ListJobs List the jobs
+	// (GET /v1/jobs)
+	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
+	// CreateJob Submit a job
+	// (POST /v1/jobs)
+	CreateJob(ctx context.Context, request CreateJobRequestObject) (CreateJobResponseObject, error)
+	// CancelJob Cancel a job
+	// (DELETE /v1/jobs/{job_id})
+	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
+	// GetJob Describe one job
+	// (GET /v1/jobs/{job_id})
+	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
+	// FollowJob Follow a job to its end
+	// (GET /v1/jobs/{job_id}/events)
+	FollowJob(ctx context.Context, request FollowJobRequestObject) (FollowJobResponseObject, error)
+	// GetJobResult Fetch what a job came to
+	// (GET /v1/jobs/{job_id}/result)
+	GetJobResult(ctx context.Context, request GetJobResultRequestObject) (GetJobResultResponseObject, error)
+	// RetryJob Queue a failed or cancelled job anew
+	// (POST /v1/jobs/{job_id}/retry)
+	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -7646,6 +11742,43 @@ func (sh *strictHandler) GetServiceReadiness(w http.ResponseWriter, r *http.Requ
 	}
 }
 
+// CreateAudio operation middleware
+func (sh *strictHandler) CreateAudio(w http.ResponseWriter, r *http.Request) {
+	var request CreateAudioRequestObject
+
+	request.ContentType = r.Header.Get("Content-Type")
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "audio/*") {
+		request.Body = r.Body
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAudio(ctx, request.(CreateAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAudio")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAudioResponseObject); ok {
+		if err := validResponse.VisitCreateAudioResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateCaption operation middleware
 func (sh *strictHandler) CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams) {
 	var request CreateCaptionRequestObject
@@ -7771,6 +11904,84 @@ func (sh *strictHandler) CreateTranscription(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateTranscriptionResponseObject); ok {
 		if err := validResponse.VisitCreateTranscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteAudio operation middleware
+func (sh *strictHandler) DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
+	var request DeleteAudioRequestObject
+
+	request.AudioId = audioId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAudio(ctx, request.(DeleteAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAudio")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteAudioResponseObject); ok {
+		if err := validResponse.VisitDeleteAudioResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAudio operation middleware
+func (sh *strictHandler) GetAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
+	var request GetAudioRequestObject
+
+	request.AudioId = audioId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAudio(ctx, request.(GetAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAudio")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAudioResponseObject); ok {
+		if err := validResponse.VisitGetAudioResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// HeadAudio operation middleware
+func (sh *strictHandler) HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
+	var request HeadAudioRequestObject
+
+	request.AudioId = audioId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.HeadAudio(ctx, request.(HeadAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HeadAudio")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(HeadAudioResponseObject); ok {
+		if err := validResponse.VisitHeadAudioResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7911,6 +12122,208 @@ func (sh *strictHandler) GetContext(w http.ResponseWriter, r *http.Request, cont
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetContextResponseObject); ok {
 		if err := validResponse.VisitGetContextResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListJobs operation middleware
+func (sh *strictHandler) ListJobs(w http.ResponseWriter, r *http.Request, params ListJobsParams) {
+	var request ListJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListJobs(ctx, request.(ListJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListJobsResponseObject); ok {
+		if err := validResponse.VisitListJobsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateJob operation middleware
+func (sh *strictHandler) CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams) {
+	var request CreateJobRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body CreateJobJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateJob(ctx, request.(CreateJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateJobResponseObject); ok {
+		if err := validResponse.VisitCreateJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelJob operation middleware
+func (sh *strictHandler) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+	var request CancelJobRequestObject
+
+	request.JobId = jobId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelJob(ctx, request.(CancelJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelJobResponseObject); ok {
+		if err := validResponse.VisitCancelJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetJob operation middleware
+func (sh *strictHandler) GetJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+	var request GetJobRequestObject
+
+	request.JobId = jobId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJob(ctx, request.(GetJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetJobResponseObject); ok {
+		if err := validResponse.VisitGetJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowJob operation middleware
+func (sh *strictHandler) FollowJob(w http.ResponseWriter, r *http.Request, jobId JobID, params FollowJobParams) {
+	var request FollowJobRequestObject
+
+	request.JobId = jobId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowJob(ctx, request.(FollowJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowJobResponseObject); ok {
+		if err := validResponse.VisitFollowJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetJobResult operation middleware
+func (sh *strictHandler) GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams) {
+	var request GetJobResultRequestObject
+
+	request.JobId = jobId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJobResult(ctx, request.(GetJobResultRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJobResult")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetJobResultResponseObject); ok {
+		if err := validResponse.VisitGetJobResultResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryJob operation middleware
+func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+	var request RetryJobRequestObject
+
+	request.JobId = jobId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryJob(ctx, request.(RetryJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryJobResponseObject); ok {
+		if err := validResponse.VisitRetryJobResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

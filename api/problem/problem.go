@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -46,6 +47,10 @@ type HTTPError struct {
 	Slug    string
 	Title   string
 	Message string
+	// Fields that are wrong, where the fault lies in some.
+	Fields []services.FieldError
+	// RetryAfter is when to try again; zero where that is not known.
+	RetryAfter time.Duration
 }
 
 // Error gives the message for the client.
@@ -98,7 +103,8 @@ func (w *Writer) answer(r *http.Request, err error) answer {
 	var httpErr *HTTPError
 	if errors.As(err, &httpErr) {
 		a.row = row{httpErr.Status, httpErr.Title, "invalid_request_error", httpErr.Slug}
-		a.slug, a.detail = httpErr.Slug, httpErr.Message
+		a.slug, a.detail, a.fields = httpErr.Slug, httpErr.Message, httpErr.Fields
+		a.retryAfter = int(math.Ceil(httpErr.RetryAfter.Seconds()))
 		return a
 	}
 	kind := services.KindOf(err)

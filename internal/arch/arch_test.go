@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write dependencies.txt anew")
 // forbidden. Names are relative to the module, "." is main.
 var arrows = map[string][]string{
 	".":                          {"*"},
-	"api":                        {"api/gen", "api/problem", "internal/access", "orchestrator", "services"},
+	"api":                        {"api/gen", "api/problem", "internal/access", "orchestrator", "orchestrator/jobs", "services"},
 	"api/gen":                    {},
 	"api/problem":                {"services"},
 	"hardening":                  {"services"},
@@ -39,6 +39,8 @@ var arrows = map[string][]string{
 	"internal/version":           {},
 	"models":                     {},
 	"orchestrator":               {"services"},
+	"orchestrator/jobs":          {"services"},
+	"orchestrator/jobs/webhook":  {"services"},
 	"resources":                  {"services"},
 	"resources/memprobe":         {"services"},
 	"services":                   {},
@@ -62,7 +64,7 @@ var owners = map[string]struct {
 	"github.com/yalue/onnxruntime_go":      {[]string{"services/onnx"}, "native memory and cancellation are handled in one place"},
 	"github.com/failsafe-go/failsafe-go":   {[]string{"hardening"}, "policies are composed in one place"},
 	"github.com/go-chi/chi/v5":             {[]string{"api", "api/gen"}, "HTTP stays in api"},
-	"net/http":                             {[]string{".", "api", "api/gen", "api/problem", "internal/command"}, "HTTP stays in api; the healthcheck command is a client"},
+	"net/http":                             {[]string{".", "api", "api/gen", "api/problem", "internal/command", "orchestrator/jobs/webhook"}, "HTTP stays in api; the healthcheck command and webhooks are clients"},
 	"github.com/prometheus/client_golang/": {[]string{".", "hardening", "resources"}, "metrics are kept where the figures arise, and served by main's handler"},
 	"github.com/knadh/koanf":               {[]string{"internal/config"}, "settings are loaded in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},

@@ -26,8 +26,10 @@ var validID = regexp.MustCompile(`^ctx_[0-9a-f]{24}$`)
 
 // record is what a file keeps of a conversation.
 type record struct {
-	ID              string    `json:"id"`
-	Model           string    `json:"model"`
+	ID    string `json:"id"`
+	Model string `json:"model"`
+	// Owner is the id of the API key that began it, empty where none was asked for.
+	Owner           string    `json:"owner,omitempty"`
 	Created         time.Time `json:"created"`
 	Used            time.Time `json:"used"`
 	DurationSeconds float64   `json:"duration"`
@@ -123,11 +125,11 @@ func openContexts(s *Service, dir string, residency services.Residency) (*contex
 }
 
 // CreateContext implements services.Contexts.
-func (s *Service) CreateContext(_ context.Context, name string, audio services.AudioSource) (services.ContextInfo, error) {
+func (s *Service) CreateContext(_ context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo, error) {
 	if name == "" {
 		name = s.cfg.DefaultModel
 	}
-	one, err := s.contexts.create(name, audio)
+	one, err := s.contexts.create(caller, name, audio)
 	if err != nil {
 		return services.ContextInfo{}, err
 	}
@@ -135,13 +137,15 @@ func (s *Service) CreateContext(_ context.Context, name string, audio services.A
 }
 
 // ListContexts implements services.Contexts.
-func (s *Service) ListContexts() []services.ContextInfo {
+func (s *Service) ListContexts(caller services.Caller) []services.ContextInfo {
 	c := s.contexts
 	c.purge()
 	c.mu.Lock()
 	list := make([]*conversation, 0, len(c.all))
 	for _, one := range c.all {
-		list = append(list, one)
+		if caller.Sees(one.Owner) {
+			list = append(list, one)
+		}
 	}
 	c.mu.Unlock()
 	infos := make([]services.ContextInfo, 0, len(list))
@@ -153,8 +157,8 @@ func (s *Service) ListContexts() []services.ContextInfo {
 }
 
 // Context implements services.Contexts.
-func (s *Service) Context(id string) (services.ContextInfo, error) {
-	one, err := s.contexts.find(id)
+func (s *Service) Context(caller services.Caller, id string) (services.ContextInfo, error) {
+	one, err := s.contexts.find(caller, id)
 	if err != nil {
 		return services.ContextInfo{}, err
 	}
@@ -163,8 +167,8 @@ func (s *Service) Context(id string) (services.ContextInfo, error) {
 
 // DeleteContext implements services.Contexts. A question that is being answered
 // gets its answer.
-func (s *Service) DeleteContext(id string) error {
-	one, err := s.contexts.find(id)
+func (s *Service) DeleteContext(caller services.Caller, id string) error {
+	one, err := s.contexts.find(caller, id)
 	if err != nil {
 		return err
 	}
@@ -187,13 +191,13 @@ func (c *contexts) info(one *conversation) services.ContextInfo {
 	return info
 }
 
-// find gives a conversation that has not expired.
-func (c *contexts) find(id string) (*conversation, error) {
+// find gives a conversation that has not expired and that the caller may know of.
+func (c *contexts) find(caller services.Caller, id string) (*conversation, error) {
 	c.purge()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one, ok := c.all[id]
-	if !ok {
+	if !ok || !caller.Sees(one.Owner) {
 		return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
 			{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id, c.cfg.Expiry)},
 		}}
@@ -212,7 +216,7 @@ func (c *contexts) textBytes(one *conversation) (sum, turns int) {
 }
 
 // create copies the recording and writes the record.
-func (c *contexts) create(name string, audio services.AudioSource) (*conversation, error) {
+func (c *contexts) create(caller services.Caller, name string, audio services.AudioSource) (*conversation, error) {
 	files, err := c.service.find(name)
 	if err != nil {
 		return nil, err
@@ -233,7 +237,7 @@ func (c *contexts) create(name string, audio services.AudioSource) (*conversatio
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
 	now := c.now().UTC()
 	one := &conversation{dir: c.dir, record: record{
-		ID: "ctx_" + hex.EncodeToString(random[:]), Model: name, Created: now, Used: now,
+		ID: "ctx_" + hex.EncodeToString(random[:]), Model: name, Owner: caller.Key, Created: now, Used: now,
 		DurationSeconds: sound.reader.Format().Duration().Seconds(), Turns: []turn{},
 	}}
 	if err := copyAudio(one.audio().(audioFile), audio); err != nil { //nolint:forcetypeassert // made by audio

@@ -17,13 +17,16 @@ import (
 
 const first, all = "What do you hear first?", "What can be heard in this clip?"
 
+// everybody is a caller where no keys are asked for.
+var everybody = services.Caller{All: true}
+
 var longTone = audiofile.Tone(16000, 11*time.Second)
 
 func TestAConversationSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := newService(t, dir)
-	info, err := s.CreateContext(t.Context(), "", clipFile("clip00.wav"))
+	info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
 	require.NoError(t, err)
 	require.Equal(t, "gama-tiny", info.Model)
 	ask := func(s *Service, question string) *services.Answer {
@@ -43,15 +46,15 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	require.Zero(t, cold.Usage.CachedTokens)
 
 	restarted := newService(t, dir)
-	found, err := restarted.Context(info.ID)
+	found, err := restarted.Context(everybody, info.ID)
 	require.NoError(t, err)
 	require.Len(t, found.Turns, 3)
 	require.Equal(t, services.Exchange{Question: first, Answer: "A bell."}, found.Turns[0])
 	require.Zero(t, found.CachedTokens)
 	require.Equal(t, again.Text, ask(restarted, all).Text)
 
-	require.NoError(t, restarted.DeleteContext(info.ID))
-	_, err = restarted.Context(info.ID)
+	require.NoError(t, restarted.DeleteContext(everybody, info.ID))
+	_, err = restarted.Context(everybody, info.ID)
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -85,21 +88,21 @@ func TestConversationsExpireAndTheLongestUnusedGo(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s.contexts.now = func() time.Time { return now }
 	create := func() string {
-		info, err := s.CreateContext(t.Context(), "", clipFile("clip00.wav"))
+		info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
 		require.NoError(t, err)
 		now = now.Add(time.Hour)
 		return info.ID
 	}
 	a, b, c := create(), create(), create()
-	_, err := s.Context(a)
+	_, err := s.Context(everybody, a)
 	require.Equal(t, services.KindNotFound, services.KindOf(err), "two are allowed")
-	list := s.ListContexts()
+	list := s.ListContexts(everybody)
 	require.Len(t, list, 2)
 	require.Equal(t, []string{c, b}, []string{list[0].ID, list[1].ID})
 	now = now.Add(23 * time.Hour)
-	_, err = s.Context(b)
+	_, err = s.Context(everybody, b)
 	require.ErrorContains(t, err, "expires after 24h")
-	_, err = s.Context(c)
+	_, err = s.Context(everybody, c)
 	require.NoError(t, err)
 }
 
@@ -111,7 +114,7 @@ func TestMemoryOfTheLongestUnusedGoesFirst(t *testing.T) {
 		ids = append(ids, s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID)
 	}
 	cached := func(id string) int {
-		info, err := s.Context(id)
+		info, err := s.Context(everybody, id)
 		require.NoError(t, err)
 		return info.CachedTokens
 	}
@@ -154,11 +157,11 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
 	s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
 	require.Len(t, b.held, 1, "the older booking is given back")
-	info, err := s.Context(answer.ContextID)
+	info, err := s.Context(everybody, answer.ContextID)
 	require.NoError(t, err)
 	for one := range b.held {
 		require.Equal(t, info.CachedBytes, one.bytes)
-		kept, err := s.contexts.find(answer.ContextID)
+		kept, err := s.contexts.find(everybody, answer.ContextID)
 		require.NoError(t, err)
 		kept.busy.Lock()
 		require.ErrorIs(t, one.evict(t.Context()), services.ErrInUse)
@@ -168,7 +171,7 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 		require.NoError(t, one.evict(t.Context()))
 	}
 	require.Empty(t, b.held)
-	info, err = s.Context(answer.ContextID)
+	info, err = s.Context(everybody, answer.ContextID)
 	require.NoError(t, err)
 	require.Zero(t, info.CachedBytes)
 	require.Len(t, info.Turns, 2)
@@ -184,7 +187,7 @@ func TestDamagedConversationsArePassedOver(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	require.Empty(t, newService(t, dir).ListContexts())
+	require.Empty(t, newService(t, dir).ListContexts(everybody))
 }
 
 func TestAConversationHoldsOneWindow(t *testing.T) {
@@ -192,16 +195,16 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	s := newService(t, t.TempDir())
 	file := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(file, []byte("no sound"), 0o600))
-	_, err := s.CreateContext(t.Context(), "", audioFile(file))
+	_, err := s.CreateContext(t.Context(), everybody, "", audioFile(file))
 	require.Error(t, err)
-	_, err = s.CreateContext(t.Context(), "nobody", clipFile("clip00.wav"))
+	_, err = s.CreateContext(t.Context(), everybody, "nobody", clipFile("clip00.wav"))
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	_, err = s.CreateContext(t.Context(), "", longTone)
+	_, err = s.CreateContext(t.Context(), everybody, "", longTone)
 	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
-	require.Empty(t, s.ListContexts())
+	require.Empty(t, s.ListContexts(everybody))
 
 	// A first question that fails leaves no conversation behind.
 	_, err = s.run(t, clipFile("clip00.wav"), services.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
 	require.ErrorContains(t, err, "takes 512")
-	require.Empty(t, s.ListContexts())
+	require.Empty(t, s.ListContexts(everybody))
 }

@@ -15,9 +15,9 @@ func (c *contexts) enter(_ context.Context, task services.Task, p services.AskPa
 	case "":
 		return nil, func() {}, nil
 	case newContext:
-		one, err = c.create(c.service.modelName(task), task.Audio)
+		one, err = c.create(task.Caller, c.service.modelName(task), task.Audio)
 	default:
-		one, err = c.find(p.ContextID)
+		one, err = c.find(task.Caller, p.ContextID)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -141,7 +141,7 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	}
 	turns := len(params.History)
 	if params.ContextID != "" && params.ContextID != newContext {
-		kept, err := s.contexts.find(params.ContextID)
+		kept, err := s.contexts.find(task.Caller, params.ContextID)
 		if err != nil {
 			return 0, err
 		}

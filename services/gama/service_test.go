@@ -59,7 +59,7 @@ func (s *Service) run(t testing.TB, audio services.AudioSource, params services.
 	t.Helper()
 	raw, err := json.Marshal(params)
 	require.NoError(t, err)
-	task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Audio: audio}
+	task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Audio: audio, Caller: everybody}
 	if _, err := s.Estimate(t.Context(), task); err != nil {
 		return nil, err
 	}

@@ -115,14 +115,14 @@ func BenchmarkLayer(b *testing.B) {
 		return answer.ContextID, time.Since(began)
 	}
 	id, _ := ask(newContext, &one) // loads the model
-	require.NoError(b, s.DeleteContext(id))
+	require.NoError(b, s.DeleteContext(everybody, id))
 	var firsts, follows, tokens time.Duration
 	for b.Loop() {
 		id, first := ask(newContext, &one)
 		_, follow := ask(id, &one)
 		_, longer := ask(id, &many)
 		firsts, follows, tokens = firsts+first, follows+follow, tokens+(longer-follow)/time.Duration(many-one)
-		require.NoError(b, s.DeleteContext(id))
+		require.NoError(b, s.DeleteContext(everybody, id))
 	}
 	n := float64(b.N)
 	b.ReportMetric(firsts.Seconds()/n*1000, "first-ms")

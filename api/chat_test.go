@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// keptSound is a store with one recording, which only one key may hear.
+type keptSound struct{ file services.AudioSource }
+
+func (k keptSound) StoredAudio(_ context.Context, caller services.Caller, id string) (services.AudioSource, error) {
+	if id != "aud_1" || !caller.Sees("somebody") {
+		return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: "does not exist"}}}
+	}
+	return k.file, nil
+}
+
+// chat posts messages whose one part beside the text is the sound.
+func (b *bundle) chat(t *testing.T, sound string) (*answer, string) {
+	t.Helper()
+	body := `{"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":` + sound + `}]}]}`
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+"/v1/chat/completions", strings.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	return b.do(t, request)
+}
+
+func TestAQuestionNamesStoredSound(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x")
+	require.NoError(t, os.WriteFile(path, []byte("kept"), 0o600))
+	heard := ""
+	listens := executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
+		require.NotNil(t, task.Audio)
+		file, err := task.Audio.Open()
+		require.NoError(t, err)
+		defer file.Close()
+		data, err := io.ReadAll(file)
+		heard = string(data)
+		return services.TaskResult{Model: "m", Value: &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}}, err
+	})
+	keeps := func(_ *Config, d *Dependencies) { d.StoredAudio = keptSound{&services.Artifact{Path: path, Bytes: 4}} }
+	b := setup(t, listens, keeps)
+	answer, body := b.chat(t, `{"audio_id":"aud_1"}`)
+	require.Equal(t, http.StatusOK, answer.StatusCode, body)
+	require.Equal(t, "kept", heard)
+	require.FileExists(t, path, "what is kept stays")
+	answer, body = b.chat(t, `{"data":"c2VudA==","format":"wav"}`)
+	require.Equal(t, http.StatusOK, answer.StatusCode, body)
+	require.Equal(t, "sent", heard)
+
+	for sound, want := range map[string]string{
+		`{"audio_id":"aud_2"}`:                   "messages[0].content[1].input_audio.audio_id does not exist",
+		`{"audio_id":"aud_1","data":"c2VudA=="}`: "must have either data or audio_id",
+		`{}`:                                     "must have either data or audio_id",
+	} {
+		_, body := b.chat(t, sound)
+		require.Contains(t, body, want)
+	}
+	_, body = setup(t, listens).chat(t, `{"audio_id":"aud_1"}`)
+	require.Contains(t, body, "this server keeps no audio")
+}

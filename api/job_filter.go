@@ -1,0 +1,67 @@
+package api
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// defaultPage is the length of a page unless the request says so.
+const defaultPage = 20
+
+// jobFilter reads the parameters of a list, and names every one that is wrong.
+func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
+	filter := jobs.Filter{
+		Service: value(params.Service), Limit: defaultPage, Cursor: value(params.Cursor),
+		CreatedFrom: value(params.CreatedAfter), CreatedTo: value(params.CreatedBefore),
+	}
+	if params.Limit != nil {
+		filter.Limit = *params.Limit
+	}
+	var bad []services.FieldError
+	complain := func(field, format string, args ...any) {
+		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	for _, list := range value(params.Status) {
+		for _, name := range strings.Split(list, ",") {
+			status := jobs.Status(strings.TrimSpace(name))
+			if !slices.Contains(jobs.Statuses(), status) {
+				complain("status", "must be some of %s, got %.40q", joinStatuses(), name)
+				continue
+			}
+			if !slices.Contains(filter.Statuses, status) {
+				filter.Statuses = append(filter.Statuses, status)
+			}
+		}
+	}
+	for _, label := range value(params.Label) {
+		key, text, ok := strings.Cut(label, ":")
+		if !ok || !labelKey.MatchString(key) {
+			complain("label", "must be key:value, got %.80q", label)
+			continue
+		}
+		if before, twice := filter.Labels[key]; twice && before != text {
+			complain("label", "asks for %s to be both %.80q and %.80q", key, before, text)
+		}
+		if filter.Labels == nil {
+			filter.Labels = make(map[string]string)
+		}
+		filter.Labels[key] = text
+	}
+	if len(bad) > 0 {
+		return filter, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	}
+	return filter, nil
+}
+
+func joinStatuses() string {
+	var names []string
+	for _, status := range jobs.Statuses() {
+		names = append(names, string(status))
+	}
+	return strings.Join(names, ", ")
+}

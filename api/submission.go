@@ -1,0 +1,213 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+const (
+	// maxJobRequest bounds the part "request" of a form, maxJobParams a job's
+	// parameters, which are kept in its record.
+	maxJobRequest = 1 << 20
+	maxJobParams  = 256 << 10
+)
+
+const neitherFormNorJSON = "the body must be multipart/form-data, as curl -F request='{\"service\":\"wav2vec2\"}' -F audio=@speech.wav sends it, or application/json"
+
+// labelKey bounds the keys of labels. A colon would part key and value in a filter.
+var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
+
+// CreateJob implements gen.StrictServerInterface.
+func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
+	wait, waitErr := preferredWait(exchangeOf(ctx).r.Header.Values("Prefer"))
+	body, upload, err := h.readJob(ctx, request)
+	defer func() {
+		if err := upload.Close(); err != nil {
+			h.Log.Error("upload could not be removed", "error", err)
+		}
+	}()
+	if err := joinFields(err, waitErr); err != nil {
+		return nil, err
+	}
+	submission, err := submissionOf(body, upload)
+	if err != nil {
+		return nil, err
+	}
+	submission.Owner, submission.IdempotencyKey = h.caller(ctx).Key, value(request.Params.IdempotencyKey)
+	recording := "audio"
+	if submission.AudioID != "" {
+		recording = "audio_id"
+	}
+	job, existed, err := h.Jobs.Submit(ctx, submission)
+	if err != nil {
+		return nil, submitFault(err, recording)
+	}
+	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
+	if answer.job.Status == jobs.StatusSucceeded {
+		// The job is accepted whatever happens here, and its result can be fetched.
+		if _, answer.result, err = h.Jobs.Result(ctx, h.viewer(ctx), job.ID); err != nil {
+			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
+		}
+	}
+	return answer, nil
+}
+
+// submitted is the answer to a submission.
+type submitted struct {
+	job     jobs.Job
+	result  json.RawMessage
+	wait    time.Duration
+	existed bool
+}
+
+// VisitCreateJobResponse implements gen.CreateJobResponseObject.
+func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
+	view := jobView(s.job)
+	if len(s.result) > 0 {
+		view.Result = &s.result
+	}
+	body, err := json.Marshal(view)
+	if err != nil {
+		return services.Internal(err, "the job could not be encoded")
+	}
+	header := w.Header()
+	header.Set("Location", view.Links.Self)
+	header.Set("Content-Type", "application/json")
+	if s.wait > 0 {
+		header.Set("Preference-Applied", fmt.Sprintf("wait=%d", int(s.wait.Seconds())))
+	}
+	if s.existed {
+		header.Set("Idempotent-Replayed", "true")
+	}
+	status := http.StatusAccepted
+	if s.job.Status.Terminal() {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone; the job is accepted
+	return nil
+}
+
+// readJob takes the request apart, whichever way it came. The caller closes the
+// upload, also after an error.
+func (h *handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *upload, error) {
+	switch {
+	case request.MultipartBody != nil:
+		upload, err := h.receiveForm(ctx, request.MultipartBody, formShape{file: "audio", optional: true, known: []string{"request"}, maxField: maxJobRequest})
+		body, formErr := h.parseJobForm(upload.fields["request"])
+		return body, upload, joinFields(err, formErr)
+	case request.JSONBody != nil:
+		upload := &upload{}
+		return request.JSONBody, upload, h.readInline(request.JSONBody, upload)
+	}
+	return nil, &upload{}, services.Faultf(services.KindUnsupported, "%s", neitherFormNorJSON)
+}
+
+// parseJobForm reads the part "request" of a form, which the validator has not seen.
+func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
+	if len(values) != 1 {
+		return nil, services.Invalidf("request", "must come once, as JSON such as {\"service\":\"wav2vec2\"}; it came %d times", len(values))
+	}
+	var plain any
+	decoder := json.NewDecoder(strings.NewReader(values[0]))
+	decoder.UseNumber()
+	if err := decoder.Decode(&plain); err != nil {
+		return nil, services.Invalidf("request", "is no JSON: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, services.Invalidf("request", "has more than one JSON value")
+	}
+	if err := h.jobRequest.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
+		return nil, &services.Fault{Kind: services.KindInvalid, Fields: schemaProblems(err), Err: err}
+	}
+	body := new(gen.JobRequest)
+	if err := json.Unmarshal([]byte(values[0]), body); err != nil {
+		return nil, services.Invalidf("request", "cannot be read: %v", err)
+	}
+	if body.Audio != nil {
+		return nil, services.Invalidf("audio", "comes as a part of its own in a form; base64 is for JSON")
+	}
+	return body, nil
+}
+
+// readInline spools a recording that came as base64.
+func (h *handlers) readInline(body *gen.JobRequest, upload *upload) error {
+	if body.Audio == nil {
+		return nil
+	}
+	err := h.spoolBase64(upload, body.Audio.Data)
+	var corrupt base64.CorruptInputError
+	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return services.Invalidf("audio.data", "is no base64: %v", err)
+	}
+	if err != nil {
+		return h.receiveFault(err)
+	}
+	return nil
+}
+
+// submissionOf checks what the contract cannot say, and names every bad field.
+func submissionOf(body *gen.JobRequest, upload *upload) (jobs.Submission, error) {
+	s := jobs.Submission{
+		Service: body.Service, Task: value(body.Task), Labels: value(body.Labels), Callback: value(body.CallbackUrl), AudioID: value(body.AudioId),
+	}
+	var bad []services.FieldError
+	complain := func(field, format string, args ...any) {
+		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if body.Priority != nil {
+		var err error
+		if s.Priority, err = services.ParsePriority(string(*body.Priority)); err != nil {
+			return s, err
+		}
+	}
+	if body.Deadline != nil {
+		var err error
+		if s.Deadline, err = time.Parse(time.RFC3339, *body.Deadline); err != nil {
+			complain("deadline", "must be a time such as 2026-11-24T18:00:00Z, got %.40q", *body.Deadline)
+		}
+	}
+	for key := range s.Labels {
+		if !labelKey.MatchString(key) {
+			complain("labels", "must have keys of 1 to 63 letters, digits, '.', '_', '/' or '-', got %.80q", key)
+		}
+	}
+	if body.Params != nil {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, *body.Params); err != nil {
+			complain("params", "is no JSON: %v", err)
+		}
+		if compact.Len() > maxJobParams {
+			complain("params", "must have at most %d bytes, got %d", maxJobParams, compact.Len())
+		}
+		s.Params = compact.Bytes()
+	}
+	if upload.file != nil {
+		if s.AudioID != "" {
+			complain("audio_id", "cannot go with audio: one recording a job")
+		}
+		if upload.file.size == 0 {
+			complain("audio", "is empty")
+		}
+		s.Upload = &jobs.Upload{Audio: upload.file, ContentType: upload.contentType()}
+	}
+	if len(bad) > 0 {
+		return s, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	}
+	return s, nil
+}

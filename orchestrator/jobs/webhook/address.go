@@ -1,0 +1,122 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ErrForbiddenAddress says that a receiver is where webhooks must not go.
+var ErrForbiddenAddress = errors.New("webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhook.allowPrivate allows them")
+
+// maxURL is the most bytes of an URL.
+const maxURL = 2048
+
+// reserved are networks of no public host, beside those that netip has names for
+// (IANA's special-purpose registries, RFC 6890).
+var reserved = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),        // this network; Linux takes 0.0.0.0 for loopback
+	netip.MustParsePrefix("100.64.0.0/10"),    // shared by carriers; metadata of some clouds
+	netip.MustParsePrefix("168.63.129.16/32"), // Azure's platform, as a virtual machine sees it
+	netip.MustParsePrefix("192.0.0.0/24"),     // protocol assignments; metadata of some clouds
+	netip.MustParsePrefix("192.0.2.0/24"),     // documentation
+	netip.MustParsePrefix("192.88.99.0/24"),   // relays from 6to4
+	netip.MustParsePrefix("198.18.0.0/15"),    // benchmarks
+	netip.MustParsePrefix("198.51.100.0/24"),  // documentation
+	netip.MustParsePrefix("203.0.113.0/24"),   // documentation
+	netip.MustParsePrefix("240.0.0.0/4"),      // reserved, and the broadcast address
+	netip.MustParsePrefix("2001::/23"),        // protocol assignments, Teredo among them
+	netip.MustParsePrefix("2001:db8::/32"),    // documentation
+	netip.MustParsePrefix("3fff::/20"),        // documentation
+}
+
+var (
+	// global is all of IPv6 that has been given out to hosts.
+	global = netip.MustParsePrefix("2000::/3")
+	nat64  = netip.MustParsePrefix("64:ff9b::/96")
+	sixTo4 = netip.MustParsePrefix("2002::/16")
+)
+
+// public tells whether an address is one of the public internet. An address that
+// carries one of IPv4 is judged by that.
+func public(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	if addr.Zone() != "" || !addr.IsValid() {
+		return false
+	}
+	if addr.IsUnspecified() || addr.IsLoopback() || addr.IsPrivate() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
+		return false
+	}
+	for _, network := range reserved {
+		if network.Contains(addr) {
+			return false
+		}
+	}
+	bytes := addr.As16()
+	switch {
+	case addr.Is4():
+		return true
+	case nat64.Contains(addr):
+		return public(netip.AddrFrom4([4]byte(bytes[12:])))
+	case sixTo4.Contains(addr):
+		return public(netip.AddrFrom4([4]byte(bytes[2:6])))
+	}
+	return global.Contains(addr)
+}
+
+// checkDial is a net.Dialer's Control: it sees the address that a name resolved
+// to, so that no name leads anywhere else than it was looked at.
+func checkDial(network, address string, _ syscall.RawConn) error {
+	if network != "tcp4" && network != "tcp6" {
+		return fmt.Errorf("%w: %s", ErrForbiddenAddress, network)
+	}
+	target, err := netip.ParseAddrPort(address)
+	if err != nil || !public(target.Addr()) {
+		return ErrForbiddenAddress
+	}
+	return nil
+}
+
+// CheckURL says what is wrong with the URL of a receiver, as a fault in the field
+// callback_url. Names are not resolved: that is done, and looked at, when the
+// message is sent.
+func (s *Sender) CheckURL(text string) error {
+	refuse := func(format string, args ...any) error { return services.Invalidf("callback_url", format, args...) }
+	if len(text) > maxURL {
+		return refuse("must have at most %d bytes, got %d", maxURL, len(text))
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return refuse("is no URL: %.200q", text)
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return refuse("must begin with https:// or http://, got %.200q", text)
+	case u.User != nil:
+		return refuse("must not hold a user or a password; the message is signed instead")
+	case host == "":
+		return refuse("must name a host, got %.200q", text)
+	case u.Fragment != "":
+		return refuse("must not have a fragment (#), which is never sent")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return refuse("must have a port from 1 to 65535, got %.20q", port)
+		}
+	}
+	if s.cfg.AllowPrivate {
+		return nil
+	}
+	addr, err := netip.ParseAddr(host)
+	if local := host == "localhost" || strings.HasSuffix(host, ".localhost"); local || err == nil && !public(addr) {
+		return refuse("must lead to a public address, got the host %.200q: %v", host, ErrForbiddenAddress)
+	}
+	return nil
+}

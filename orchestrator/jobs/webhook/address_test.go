@@ -1,0 +1,132 @@
+package webhook
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestWhichAddressesArePublic(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"93.184.216.34":        true,
+		"8.8.8.8":              true,
+		"172.15.255.255":       true,
+		"172.32.0.1":           true,
+		"100.63.255.255":       true,
+		"100.128.0.0":          true,
+		"2606:2800:220:1::1":   true,
+		"::ffff:93.184.216.34": true,
+		"64:ff9b::5db8:d822":   true, // 93.184.216.34
+		"2002:5db8:d822::1":    true, // the same
+
+		"127.0.0.1":              false,
+		"127.255.255.254":        false,
+		"0.0.0.0":                false,
+		"0.1.2.3":                false,
+		"10.0.0.1":               false,
+		"172.16.0.1":             false,
+		"172.31.255.255":         false,
+		"192.168.1.1":            false,
+		"169.254.169.254":        false, // metadata of most clouds
+		"168.63.129.16":          false, // Azure's platform
+		"100.64.0.1":             false,
+		"100.100.100.200":        false, // metadata of Alibaba Cloud
+		"192.0.0.192":            false, // metadata of Oracle Cloud
+		"192.0.2.1":              false,
+		"198.18.0.1":             false,
+		"224.0.0.1":              false,
+		"255.255.255.255":        false,
+		"240.0.0.1":              false,
+		"::":                     false,
+		"::1":                    false,
+		"::7f00:1":               false, // 127.0.0.1, IPv4-compatible
+		"::ffff:127.0.0.1":       false,
+		"::ffff:10.0.0.1":        false,
+		"::ffff:169.254.169.254": false,
+		"::ffff:0:7f00:1":        false,
+		"fe80::1":                false,
+		"fe80::1%eth0":           false,
+		"2606:2800:220:1::1%1":   false,
+		"fec0::1":                false,
+		"fc00::1":                false,
+		"fd00:ec2::254":          false, // metadata of AWS
+		"ff02::1":                false,
+		"2001:db8::1":            false,
+		"2001::1":                false, // Teredo
+		"64:ff9b::7f00:1":        false, // 127.0.0.1
+		"64:ff9b::a9fe:a9fe":     false, // 169.254.169.254
+		"64:ff9b:1::1":           false,
+		"2002:7f00:1::1":         false, // 127.0.0.1
+		"2002:a00:1::1":          false, // 10.0.0.1
+		"100::1":                 false,
+	} {
+		addr := netip.MustParseAddr(text)
+		require.Equal(t, want, public(addr), text)
+		err := checkDial("tcp6", netip.AddrPortFrom(addr, 80).String(), nil)
+		require.Equal(t, want, err == nil, "%s: %v", text, err)
+	}
+	require.False(t, public(netip.Addr{}))
+	require.ErrorIs(t, checkDial("udp4", "8.8.8.8:53", nil), ErrForbiddenAddress)
+	require.ErrorIs(t, checkDial("tcp4", "no address", nil), ErrForbiddenAddress)
+}
+
+func TestURLsThatAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := New(DefaultConfig())
+	for text, want := range map[string]string{
+		"https://app.example/hooks?a=b":        "",
+		"http://app.example:8080":              "",
+		"https://93.184.216.34/x":              "",
+		"https://[2606:2800:220:1::1]:443/":    "",
+		"ftp://app.example/":                   "must begin with https:// or http://",
+		"file:///etc/passwd":                   "must begin with https:// or http://",
+		"//app.example/":                       "must begin with https:// or http://",
+		"app.example":                          "must begin with https:// or http://",
+		"":                                     "must begin with https:// or http://",
+		"https://":                             "must name a host",
+		"https://:80/":                         "must name a host",
+		"https://user@app.example/":            "must not hold a user",
+		"https://user:secret@app.example/":     "must not hold a user",
+		"https://app.example/#x":               "fragment",
+		"https://app.example:0/":               "port from 1 to 65535",
+		"https://app.example:70000/":           "port from 1 to 65535",
+		"https://app.example:x/":               "is no URL",
+		"https://app exam/":                    "is no URL",
+		"http://localhost:8080/":               "must lead to a public address",
+		"http://LocalHost./":                   "must lead to a public address",
+		"http://a.localhost/":                  "must lead to a public address",
+		"http://127.0.0.1/":                    "must lead to a public address",
+		"http://[::1]/":                        "must lead to a public address",
+		"http://[::ffff:10.0.0.1]/":            "must lead to a public address",
+		"http://[fe80::1%25eth0]/":             "must lead to a public address",
+		"http://169.254.169.254/":              "must lead to a public address",
+		"http://x.example/" + longPath(maxURL): "must have at most 2048 bytes",
+		"https://app.example/\r\nHost: other":  "is no URL",
+		"javascript:alert(1)":                  "must begin with https:// or http://",
+		"https://app.example/hook#":            "",
+		"https://0.0.0.0/":                     "must lead to a public address",
+		"https://[::ffff:127.0.0.1]:8080/hook": "must lead to a public address",
+		"https://[64:ff9b::7f00:1]/":           "must lead to a public address",
+		"https://metadata.google.internal/":    "", // its address is looked at when it is dialled
+		"https://2130706433/":                  "", // and so is this one's
+	} {
+		err := s.CheckURL(text)
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, want, text)
+		require.ErrorContains(t, err, "callback_url ")
+		require.Equal(t, services.KindInvalid, services.KindOf(err))
+	}
+	private := New(Config{AllowPrivate: true})
+	require.NoError(t, private.CheckURL("http://127.0.0.1:9000/hook"))
+	require.Error(t, private.CheckURL("http://user@127.0.0.1:9000/hook"))
+}
+
+func longPath(n int) string { return strings.Repeat("a", n) }

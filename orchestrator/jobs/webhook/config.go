@@ -1,0 +1,41 @@
+package webhook
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config of webhooks. Nothing in it changes live.
+type Config struct {
+	// Secret signs every message. Defaults to one that is made at the first start
+	// and kept in the data folder.
+	Secret string `koanf:"secret"`
+	// AllowPrivate lets webhooks reach loopback, link-local and private addresses.
+	// Defaults to false.
+	AllowPrivate bool `koanf:"allowPrivate"`
+	// Timeout of one try. Defaults to 10s.
+	Timeout time.Duration `koanf:"timeout"`
+	// MaxAttempts until a message is given up. Defaults to 8.
+	MaxAttempts int `koanf:"maxAttempts"`
+}
+
+// minSecret is the fewest bytes of a secret: half of what HMAC-SHA256 can use.
+const minSecret = 16
+
+// DefaultConfig gives the documented defaults.
+func DefaultConfig() Config { return Config{Timeout: 10 * time.Second, MaxAttempts: 8} }
+
+// Validate gives every bad value, its key relative to this section.
+func (c Config) Validate() []error {
+	var errs []error
+	if c.Secret != "" && len(c.Secret) < minSecret {
+		errs = append(errs, fmt.Errorf("secret: must have at least %d characters, got %d", minSecret, len(c.Secret)))
+	}
+	if c.Timeout <= 0 {
+		errs = append(errs, fmt.Errorf("timeout: must be above zero, got %s", c.Timeout))
+	}
+	if c.MaxAttempts < 1 || c.MaxAttempts > 100 {
+		errs = append(errs, fmt.Errorf("maxAttempts: must be 1 to 100, got %d", c.MaxAttempts))
+	}
+	return errs
+}

@@ -1,0 +1,45 @@
+package webhook
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// KeptSecret gives the secret that a file holds, and makes one of 256 random bits
+// where there is no file yet. One process at a time.
+func KeptSecret(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		secret := strings.TrimSpace(string(data))
+		if len(secret) < minSecret {
+			return "", fmt.Errorf("webhook secret: %s must hold at least %d characters, it has %d", path, minSecret, len(secret))
+		}
+		return secret, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("webhook secret: %w", err)
+	}
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails, by its documentation
+	secret := hex.EncodeToString(random[:])
+	// A new file under its name at once, or a crash would leave half a secret.
+	file, err := os.CreateTemp(filepath.Dir(path), "webhook-*") // mode 0600
+	if err != nil {
+		return "", fmt.Errorf("webhook secret: %w", err)
+	}
+	_, err = file.WriteString(secret + "\n")
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("webhook secret: %w", errors.Join(err, os.Remove(file.Name())))
+	}
+	return secret, nil
+}

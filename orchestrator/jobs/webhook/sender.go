@@ -1,0 +1,121 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// The headers of a message.
+const (
+	HeaderID        = "Grym-Webhook-Id"
+	HeaderTimestamp = "Grym-Webhook-Timestamp"
+	HeaderSignature = "Grym-Signature"
+)
+
+// maxAnswer is how much of a receiver's answer is read; nothing in it counts.
+const maxAnswer = 16 << 10
+
+// Sender posts messages. Safe for concurrent use.
+type Sender struct {
+	cfg    Config
+	client *http.Client
+	// now is the clock of the timestamps.
+	now func() time.Time
+}
+
+// New makes a sender. Its connections are closed after each message.
+func New(cfg Config) *Sender {
+	dialer := &net.Dialer{Timeout: cfg.Timeout}
+	if !cfg.AllowPrivate {
+		dialer.Control = checkDial
+	}
+	return &Sender{cfg: cfg, now: time.Now, client: &http.Client{
+		Timeout: cfg.Timeout,
+		Transport: &http.Transport{
+			// No proxy of the environment: it would connect where we do not look.
+			Proxy:       nil,
+			DialContext: dialer.DialContext,
+			// Messages are rare, and a connection that is kept would need an owner.
+			DisableKeepAlives:      true,
+			TLSHandshakeTimeout:    cfg.Timeout,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		// A redirect leads where nobody has asked us to go.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Send posts a message once. It gives the receiver's status, 0 where there was
+// none, and an error unless that is 2xx. The id is the same at every try.
+func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (status int, err error) {
+	if err := s.CheckURL(address); err != nil {
+		return 0, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return 0, fmt.Errorf("webhook: %w", err)
+	}
+	timestamp := strconv.FormatInt(s.now().Unix(), 10)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "grym-synth")
+	request.Header.Set(HeaderID, id)
+	request.Header.Set(HeaderTimestamp, timestamp)
+	request.Header.Set(HeaderSignature, Sign([]byte(s.cfg.Secret), timestamp, body))
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, s.explain(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing in it counts
+	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
+	switch {
+	case response.StatusCode >= 200 && response.StatusCode < 300:
+		return response.StatusCode, nil
+	case response.StatusCode >= 300 && response.StatusCode < 400:
+		return response.StatusCode, fmt.Errorf("the receiver answered %d; redirects are not followed", response.StatusCode)
+	}
+	return response.StatusCode, fmt.Errorf("the receiver answered %d", response.StatusCode)
+}
+
+// explain says why there was no answer, for the log that the client sees: without
+// the URL, which it knows, and without the addresses of what it must not look at.
+func (s *Sender) explain(err error) error {
+	var whole *url.Error
+	if errors.As(err, &whole) {
+		if whole.Timeout() {
+			return fmt.Errorf("the receiver did not answer within %s: %w", s.cfg.Timeout, context.DeadlineExceeded)
+		}
+		err = whole.Err
+	}
+	var name *net.DNSError
+	var dial *net.OpError
+	switch {
+	case errors.Is(err, ErrForbiddenAddress):
+		return ErrForbiddenAddress
+	case errors.As(err, &name):
+		return fmt.Errorf("the receiver's name could not be resolved: %s", name.Err)
+	case errors.As(err, &dial):
+		err = dial.Err
+	}
+	return fmt.Errorf("the receiver was not reached: %w", err)
+}
+
+// Sign gives the value of Grym-Signature: HMAC-SHA256 under the secret, of the
+// timestamp as it stands in its header, a full stop and the body.
+func Sign(secret []byte, timestamp string, body []byte) string {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(timestamp))
+	mac.Write([]byte("."))
+	mac.Write(body)
+	return "v1=" + hex.EncodeToString(mac.Sum(nil))
+}
