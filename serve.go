@@ -47,6 +47,12 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 		defer cancel()
 		err = errors.Join(err, s.close(bounded))
 	}()
+	async, err := s.openJobs(ctx, cfg, spool)
+	if err != nil {
+		return err
+	}
+	// Before the services end, which its jobs run on.
+	defer func() { async.stop(s.cfg.API.DrainTimeout) }()
 	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
 		level.Set(changed.Log.Level)
 		s.apply(changed)
@@ -61,14 +67,15 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
 		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Resources: s.resourcesView, Contexts: s.contexts, System: s.systemView, Performance: s.performanceView, Settings: settings,
+		Executor: s.orchestrator, Services: s.registry, Health: func() api.HealthView { return async.inform(s.healthView()) }, Resources: s.resourcesView, Contexts: s.contexts, System: s.systemView, Performance: s.performanceView, Settings: settings,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
-		Contract: contract, SpoolDir: spool, Log: log,
+		Contract: contract, SpoolDir: spool, Log: log, Jobs: async.manager, StoredAudio: async.manager,
 	})
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
+	async.manager.Start()
 	failed := server.Start(handler, log)
 	greet(stdout, server.Addr())
 	if firstKey != "" {
@@ -83,6 +90,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	case err = <-failed:
 	}
 	forget()
+	async.manager.StopIntake()
 	return errors.Join(err, s.drain(server, cfg.API.DrainTimeout))
 }
 

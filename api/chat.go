@@ -27,14 +27,19 @@ type chat struct {
 	params services.AskParams
 	usage  bool
 	upload *upload
-	// stored is sound that the server keeps, nil where the sound came with the request.
-	stored services.AudioSource
+	// stored is sound that the server keeps, nil where the sound came with the
+	// request; release ends its use.
+	stored  services.AudioSource
+	release func()
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
 func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
 	remove := func() {
+		if c.release != nil {
+			c.release()
+		}
 		if err := c.upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)
 		}
@@ -224,9 +229,9 @@ func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 
 // StoredAudio finds sound that the server keeps.
 type StoredAudio interface {
-	// StoredAudio gives a recording that the caller may hear; the fault is not
-	// found, with the field audio_id.
-	StoredAudio(ctx context.Context, caller services.Caller, id string) (services.AudioSource, error)
+	// StoredAudio gives a recording, until it is released; the fault is not found,
+	// with the field audio_id. ctx bounds the use.
+	StoredAudio(ctx context.Context, id string) (source services.AudioSource, release func(), err error)
 }
 
 // readSound takes a recording from the request, or from what the server keeps.
@@ -237,7 +242,7 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 	case id != nil && h.StoredAudio == nil:
 		complain(field+".audio_id", "cannot be used: this server keeps no audio; send the file as data")
 	case id != nil:
-		c.stored, err = h.StoredAudio.StoredAudio(ctx, h.caller(ctx), *id)
+		c.stored, c.release, err = h.StoredAudio.StoredAudio(ctx, *id)
 		return renameFields(err, map[string]string{"audio_id": field + ".audio_id"})
 	default:
 		err := h.spoolBase64(c.upload, *data)

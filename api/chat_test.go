@@ -14,14 +14,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// keptSound is a store with one recording, which only one key may hear.
-type keptSound struct{ file services.AudioSource }
+// keptSound is a store with one recording, which counts its releases.
+type keptSound struct {
+	file     services.AudioSource
+	released *int
+}
 
-func (k keptSound) StoredAudio(_ context.Context, caller services.Caller, id string) (services.AudioSource, error) {
-	if id != "aud_1" || !caller.Sees("somebody") {
-		return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: "does not exist"}}}
+func (k keptSound) StoredAudio(_ context.Context, id string) (services.AudioSource, func(), error) {
+	if id != "aud_1" {
+		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: "does not exist"}}}
 	}
-	return k.file, nil
+	return k.file, func() { *k.released++ }, nil
 }
 
 // chat posts messages whose one part beside the text is the sound.
@@ -48,12 +51,16 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 		heard = string(data)
 		return services.TaskResult{Model: "m", Value: &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}}, err
 	})
-	keeps := func(_ *Config, d *Dependencies) { d.StoredAudio = keptSound{&services.Artifact{Path: path, Bytes: 4}} }
+	released := 0
+	keeps := func(_ *Config, d *Dependencies) {
+		d.StoredAudio = keptSound{&services.Artifact{Path: path, Bytes: 4}, &released}
+	}
 	b := setup(t, listens, keeps)
 	answer, body := b.chat(t, `{"audio_id":"aud_1"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
 	require.Equal(t, "kept", heard)
 	require.FileExists(t, path, "what is kept stays")
+	require.Equal(t, 1, released)
 	answer, body = b.chat(t, `{"data":"c2VudA==","format":"wav"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
 	require.Equal(t, "sent", heard)

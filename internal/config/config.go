@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -42,6 +46,14 @@ type Config struct {
 	Hardening       hardening.Config `koanf:"hardening"`
 	SystemHardening SystemHardening  `koanf:"systemHardening"`
 	Services        Services         `koanf:"services"`
+	Jobs            Jobs             `koanf:"jobs"`
+}
+
+// Jobs has the settings of asynchronous jobs and of what keeps them.
+type Jobs struct {
+	natsstore.Config `koanf:",squash"`
+	Work             jobs.Config    `koanf:",squash"`
+	Webhooks         webhook.Config `koanf:"webhooks"`
 }
 
 // Log says what is logged.
@@ -165,6 +177,7 @@ func Default() Config {
 			AudioLDM:     AudioLDM{Config: audioldm.DefaultConfig()},
 			GAMA:         GAMA{Config: gama.DefaultConfig()},
 		},
+		Jobs: Jobs{Config: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
 	}
 }
 
@@ -214,6 +227,7 @@ func (c Config) validate() []error {
 	section("systemHardening.performanceMonitoring", h.PerformanceMonitoring.Validate())
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("audio", c.Audio.Validate())
+	section("jobs", c.Jobs.validate())
 	a := c.Services.AudioProcessor
 	section("services.audioProcessor", append(a.validate(), a.Validate()...))
 	if a.Runs < 0 || a.Runs > 256 {
@@ -237,6 +251,23 @@ func (c Config) validate() []error {
 	}
 	return errs
 }
+
+// validate gives every bad value, its key relative to this section.
+func (j Jobs) validate() []error {
+	errs := append(j.Config.Validate(), j.Work.Validate()...)
+	for _, err := range j.Webhooks.Validate() {
+		errs = append(errs, fmt.Errorf("webhooks.%w", err))
+	}
+	for _, name := range j.Work.Services {
+		if known := append([]string{audioprocessor.Name}, modelServices...); !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("services: there is no service %q; there is %s", name, strings.Join(known, ", ")))
+		}
+	}
+	return errs
+}
+
+// JobsDir is where the job store in this process keeps its files.
+func (c Config) JobsDir() string { return cmp.Or(c.Jobs.Dir, filepath.Join(c.DataDir, "jobs")) }
 
 // ContextsDir is where conversations are kept.
 func (c Config) ContextsDir() string { return filepath.Join(c.DataDir, "contexts") }

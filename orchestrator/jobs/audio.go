@@ -140,16 +140,17 @@ func (m *Manager) storing(id string) *sync.Mutex {
 // room refuses a recording that the quota or the disk has no room for, once
 // what has expired is gone.
 func (m *Manager) room(ctx context.Context, size services.Bytes) error {
-	if held := m.audioBytes(); held+size > m.cfg.Audio.Quota {
+	if held := m.AudioBytes(); held+size > m.cfg.Audio.Quota {
 		m.expireAudio(ctx)
-		if held = m.audioBytes(); held+size > m.cfg.Audio.Quota {
+		if held = m.AudioBytes(); held+size > m.cfg.Audio.Quota {
 			return services.Faultf(services.KindFull, "the recording has %d bytes, and stored recordings have %d of the %d that jobs.audio.quota allows; delete some, or wait until they expire", int64(size), int64(held), int64(m.cfg.Audio.Quota))
 		}
 	}
 	return m.Store.Room(size + recordRoom)
 }
 
-func (m *Manager) audioBytes() services.Bytes {
+// AudioBytes is what the stored recordings take.
+func (m *Manager) AudioBytes() services.Bytes {
 	m.index.mu.Lock()
 	defer m.index.mu.Unlock()
 	return services.Bytes(m.index.audioed)
@@ -212,6 +213,20 @@ func (m *Manager) OpenAudio(ctx context.Context, id string) (io.ReadSeekCloser, 
 		return nil, Audio{}, errors.Join(services.Internal(err, "the recording cannot be read"), file.Close())
 	}
 	return file, audio, nil
+}
+
+// StoredAudio gives a stored recording as the input of a task, until release.
+func (m *Manager) StoredAudio(ctx context.Context, id string) (source services.AudioSource, release func(), err error) {
+	audio, err := m.Audio(ctx, id)
+	if services.KindOf(err) == services.KindNotFound {
+		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}}}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	m.touch(ctx, id)
+	file := &stored{manager: m, ctx: ctx, audio: audio}
+	return file, file.remove, nil
 }
 
 // spool copies a stored recording to a file of its own, read from the start.

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -96,7 +95,7 @@ func (m *Manager) deliverOne(id string) {
 	if err != nil || !job.owesCallback() {
 		return
 	}
-	body, err := json.Marshal(webhookBody(job))
+	body, err := m.Encode(job)
 	if err != nil {
 		m.Log.Error("a webhook could not be encoded", "job", id, "error", err)
 		return
@@ -133,50 +132,4 @@ func (m *Manager) note(callback *Callback, status int, err error) {
 		callback.Next = delivery.At.Add(backOff(RetryConfig{Delay: firstRedelivery, MaxDelay: lastRedelivery}, n))
 	}
 	callback.Deliveries = append(callback.Deliveries, delivery)
-}
-
-// event is the body of a webhook.
-type event struct {
-	Type    string    `json:"type"`
-	Created time.Time `json:"created_at"`
-	Job     eventJob  `json:"job"`
-}
-
-type eventJob struct {
-	ID       string            `json:"id"`
-	Service  string            `json:"service"`
-	Task     string            `json:"task"`
-	Model    string            `json:"model,omitempty"`
-	Status   Status            `json:"status"`
-	Labels   map[string]string `json:"labels,omitempty"`
-	Created  time.Time         `json:"created_at"`
-	Started  *time.Time        `json:"started_at,omitempty"`
-	Finished time.Time         `json:"finished_at"`
-	Attempts int               `json:"attempts"`
-	Error    *eventError       `json:"error,omitempty"`
-	// Result of a succeeded job, where it is small enough for a message.
-	Result  json.RawMessage `json:"result,omitempty"`
-	AudioID string          `json:"result_audio_id,omitempty"`
-}
-
-type eventError struct {
-	Kind    services.Kind `json:"kind"`
-	Message string        `json:"message"`
-}
-
-func webhookBody(job Job) event {
-	body := event{Type: "job." + string(job.Status), Created: job.Finished, Job: eventJob{
-		ID: job.ID, Service: job.Service, Task: job.Task, Model: job.Model, Status: job.Status, Labels: job.Labels,
-		Created: job.Created, Finished: job.Finished, Attempts: len(job.Attempts),
-	}}
-	if !job.Started.IsZero() {
-		body.Job.Started = &job.Started
-	}
-	if job.Failure != nil {
-		body.Job.Error = &eventError{job.Failure.Kind, job.Failure.Message}
-	}
-	if job.Result != nil {
-		body.Job.Result, body.Job.AudioID = job.Result.Value, job.Result.AudioID
-	}
-	return body
 }

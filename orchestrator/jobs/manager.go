@@ -47,6 +47,8 @@ type Dependencies struct {
 	Store    Store
 	Executor Executor
 	Sender   Sender
+	// Encode makes the body of a webhook.
+	Encode func(Job) ([]byte, error)
 	// Describe tells what a service takes; the fault is not found.
 	Describe func(service string) (services.Description, error)
 	// Runs tells how many tasks of a service run at once.

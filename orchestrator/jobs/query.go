@@ -234,3 +234,25 @@ func (j *Job) end(status Status, failure *Failure) {
 		j.Callback.State = CallbackPending
 	}
 }
+
+// Count gives the number of jobs of a status.
+func (m *Manager) Count(status Status) (n int) {
+	m.index.each(func(job Job, _ time.Time) bool {
+		if job.Status == status {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// OldestQueued is how long the job has waited that has done so the longest.
+func (m *Manager) OldestQueued() (age time.Duration) {
+	m.index.each(func(job Job, _ time.Time) bool {
+		if job.Status == StatusQueued {
+			age = time.Since(job.Created)
+		}
+		return job.Status != StatusQueued
+	})
+	return age
+}
