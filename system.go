@@ -13,8 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources"
@@ -40,6 +43,7 @@ type system struct {
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
 	performance  *hardening.Performance
+	tracer       *tracing.Tracer // nil traces nothing
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
@@ -69,6 +73,12 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	resources.LimitHeap(s.memory.Budget())
 	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
+	if cfg.Tracing.Enabled {
+		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
+			return nil, err
+		}
+		s.orchestrator.Trace(s.tracer)
+	}
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	if err := s.registerServices(spool); err != nil {
@@ -162,6 +172,14 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 	s.health.SetPhase(hardening.PhaseServing)
 }
 
+// requestTracer records requests; nil where tracing is off.
+func (s *system) requestTracer() api.Tracer {
+	if s.tracer == nil {
+		return nil
+	}
+	return s.tracer
+}
+
 // close ends what build made, in the order of use: services, then the budget
 // they book with, then the library under them.
 func (s *system) close(ctx context.Context) error {
@@ -172,7 +190,16 @@ func (s *system) close(ctx context.Context) error {
 	errs := []error{s.performance.Close(ctx), s.monitor.Close(ctx), s.recovery.Close(ctx)}
 	errs = append(errs, s.registry.Shutdown(ctx)...)
 	s.memory.Close()
-	return errors.Join(append(errs, s.runtime.Close(ctx))...)
+	errs = append(errs, s.runtime.Close(ctx))
+	if s.tracer != nil {
+		// A receiver that is not there holds nobody up for long.
+		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if err := s.tracer.Close(bounded); err != nil {
+			s.log.Warn("traces were lost", "error", err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *system) serviceHealth() []hardening.ServiceHealth {

@@ -1,6 +1,8 @@
 package hardening
 
 import (
+	"time"
+
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -102,11 +104,21 @@ func (m *TaskMetrics) Watch(d services.Description) {
 func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
 	m.requests.WithLabelValues(event.Service, event.Model, string(services.OutcomeOf(event.Err))).Inc()
 	if event.Started {
-		m.queue.WithLabelValues(event.Service).Observe(event.Queued.Seconds())
+		observed(m.queue.WithLabelValues(event.Service), event.Queued, event.TraceID)
 	}
 	for _, stage := range event.Stages {
-		m.compute.WithLabelValues(event.Service, string(stage.Stage)).Observe(stage.Duration.Seconds())
+		observed(m.compute.WithLabelValues(event.Service, string(stage.Stage)), stage.Duration, event.TraceID)
 	}
+}
+
+// observed counts a duration, with the trace's id as its exemplar where there is a
+// trace. Only the OpenMetrics format shows it.
+func observed(histogram prometheus.Observer, d time.Duration, trace string) {
+	if with, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
+		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	histogram.Observe(d.Seconds())
 }
 
 // StateMetrics show where every service is in its life. Safe for concurrent use.

@@ -203,7 +203,7 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 		}
 		return fmt.Errorf("wait for memory and a run slot: %w", ctx.Err())
 	}
-	m.metrics.wait.Observe(time.Since(started).Seconds())
+	m.metrics.waited(time.Since(started), services.SpanOf(ctx).TraceID())
 	if w.refused != nil {
 		return w.refused
 	}

@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -44,6 +46,15 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 		gauge("grym_inference_pending", "Tasks that wait for memory or a run slot.", func(u Usage) float64 { return float64(u.Waiting) }),
 	)
 	return set
+}
+
+// waited takes a wait that is over, with its trace's id as the exemplar.
+func (s *metrics) waited(d time.Duration, trace string) {
+	if with, ok := s.wait.(prometheus.ExemplarObserver); ok && trace != "" {
+		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	s.wait.Observe(d.Seconds())
 }
 
 // watch makes a service's series appear before anything happens to it.

@@ -172,4 +172,6 @@ type TaskEvent struct {
 	// Ran is the time from the lease to the end.
 	Ran    time.Duration
 	Stages []StageTime
+	// TraceID of the trace that recorded the task, empty where none did.
+	TraceID string
 }
