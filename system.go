@@ -129,7 +129,11 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	s.recovery.Watch(patient, guard, limits.Recoverable)
 	s.monitor.Watch(patient)
 	s.tasks.Watch(service.Describe())
-	s.performance.Watch(name)
+	var custom []services.Metric
+	if instrumented, ok := service.(services.Instrumented); ok {
+		custom = instrumented.CustomMetrics()
+	}
+	s.performance.Watch(name, custom...)
 }
 
 // care makes those who look after the services.

@@ -69,7 +69,7 @@ type Dependencies struct {
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
-	System func() gen.System
+	System func(context.Context) gen.System
 	// Performance tells what the performance monitor has seen, with at most so
 	// many samples.
 	Performance func(samples int) gen.Performance
