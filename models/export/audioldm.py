@@ -18,8 +18,8 @@ import warnings
 import onnx
 import torch
 
-import compare
-from parts import clap, hifigan, unet, vae, weights
+import audioldm_compare as compare
+from audioldm_parts import clap, hifigan, unet, vae, weights
 
 # PyTorch says so of every constant; the comparison shows that the shapes are right.
 warnings.filterwarnings("ignore", message="The shape inference of prim::Constant")
@@ -117,8 +117,8 @@ def main():
     args.add_argument("--inline-bytes", type=int, default=INLINE_BYTES, help="weights above this go to model.onnx_data")
     args = args.parse_args()
     if args.random:
-        import random_checkpoint
-        return random_checkpoint.write(args.random, args.paths[0], args.seed, args.tokenizer)
+        import audioldm_random
+        return audioldm_random.write(args.random, args.paths[0], args.seed, args.tokenizer)
     if len(args.paths) != 2:
         raise SystemExit("CHECKPOINT and FOLDER are needed")
     checkpoint, folder = args.paths

@@ -5,7 +5,7 @@ import shutil
 
 import torch
 
-from parts import clap, hifigan, unet, vae, weights
+from audioldm_parts import clap, hifigan, unet, vae, weights
 
 # The shape of cvssp/audioldm-s-full-v2, and a small one with the same parts.
 SHAPES = {
