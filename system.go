@@ -51,6 +51,7 @@ type system struct {
 	runs     map[string]int
 	started  time.Time
 	contexts services.Contexts
+	spool    string // where tasks put files
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -63,13 +64,15 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, spool: spool, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
 	memory := cfg.SystemHardening.ResourceManagement
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	s.memory.Measure(memprobe.Probe{})
+	s.memory.Include(s.sessions)
+	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
 	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)

@@ -43,7 +43,9 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 		ctx, cancel = context.WithDeadline(ctx, task.Deadline)
 		defer cancel()
 	}
-	result, err := o.road(ctx, task, sink, &event, arrived)
+	var executions services.Executions
+	result, err := o.road(services.WithExecutions(ctx, &executions), task, sink, &event, arrived)
+	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
 	event.Model, event.Stages = result.Model, result.Stages
 	if known, lookupErr := o.registry.Lookup(task.Service); lookupErr != nil {

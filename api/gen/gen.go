@@ -389,6 +389,30 @@ func (e ResourceStatus) Valid() bool {
 	}
 }
 
+// Defines values for ResourceType.
+const (
+	ResourceTypeConversation ResourceType = "conversation"
+	ResourceTypeFile         ResourceType = "file"
+	ResourceTypeModel        ResourceType = "model"
+	ResourceTypeSession      ResourceType = "session"
+)
+
+// Valid indicates whether the value is a known member of the ResourceType enum.
+func (e ResourceType) Valid() bool {
+	switch e {
+	case ResourceTypeConversation:
+		return true
+	case ResourceTypeFile:
+		return true
+	case ResourceTypeModel:
+		return true
+	case ResourceTypeSession:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ServiceBreaker.
 const (
 	ServiceBreakerClosed   ServiceBreaker = "closed"
@@ -731,6 +755,33 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	}
 }
 
+// AllocationPattern How a service takes memory, from its latest 256 leases.
+type AllocationPattern struct {
+	BytesMax int64 `json:"bytes_max"`
+	BytesP50 int64 `json:"bytes_p50"`
+	BytesP95 int64 `json:"bytes_p95"`
+
+	// Efficiency The part of what those reserved that was used; left out before the first.
+	Efficiency     *float64 `json:"efficiency,omitempty"`
+	HeldP50Seconds float64  `json:"held_p50_seconds"`
+	HeldP95Seconds float64  `json:"held_p95_seconds"`
+
+	// Leases That ended since the start.
+	Leases int64 `json:"leases"`
+
+	// Measured Leases whose use was measured.
+	Measured int64 `json:"measured"`
+
+	// PeakBytes The most that was leased at once.
+	PeakBytes int64   `json:"peak_bytes"`
+	PerMinute float64 `json:"per_minute"`
+
+	// Refused Since the start, by reason: too_large, queue_full, deadline.
+	Refused        map[string]int64 `json:"refused"`
+	WaitP50Seconds float64          `json:"wait_p50_seconds"`
+	WaitP95Seconds float64          `json:"wait_p95_seconds"`
+}
+
 // Capability defines model for Capability.
 type Capability struct {
 	// Models The models that can be named; empty where there is nothing to choose.
@@ -939,10 +990,14 @@ type ChatUsage struct {
 
 // Cleanups What the unloading of idle models has done.
 type Cleanups struct {
-	Bytes  int64      `json:"bytes"`
-	Last   *time.Time `json:"last,omitempty"`
-	Models int64      `json:"models"`
-	Runs   int64      `json:"runs"`
+	Bytes        int64      `json:"bytes"`
+	BytesPerHour int64      `json:"bytes_per_hour"`
+	Last         *time.Time `json:"last,omitempty"`
+	Models       int64      `json:"models"`
+
+	// ModelsPerHour In the hour before.
+	ModelsPerHour int64 `json:"models_per_hour"`
+	Runs          int64 `json:"runs"`
 }
 
 // Context defines model for Context.
@@ -1247,20 +1302,27 @@ type Readiness struct {
 
 // Resource defines model for Resource.
 type Resource struct {
-	Bytes         int64          `json:"bytes"`
-	Created       time.Time      `json:"created"`
-	Id            string         `json:"id"`
-	LastUsed      time.Time      `json:"last_used"`
-	Name          string         `json:"name"`
-	Problem       *string        `json:"problem,omitempty"`
-	RetainedBytes int64          `json:"retained_bytes"`
-	Service       string         `json:"service"`
-	Status        ResourceStatus `json:"status"`
-	Type          string         `json:"type"`
+	// Bytes Of a session 0: it is counted with its model.
+	Bytes         int64                  `json:"bytes"`
+	Created       time.Time              `json:"created"`
+	Id            string                 `json:"id"`
+	LastUsed      time.Time              `json:"last_used"`
+	Metadata      map[string]interface{} `json:"metadata"`
+	Name          string                 `json:"name"`
+	Problem       *string                `json:"problem,omitempty"`
+	RetainedBytes int64                  `json:"retained_bytes"`
+
+	// Service Empty for a file that belongs to none.
+	Service string         `json:"service"`
+	Status  ResourceStatus `json:"status"`
+	Type    ResourceType   `json:"type"`
 }
 
 // ResourceStatus defines model for Resource.Status.
 type ResourceStatus string
+
+// ResourceType defines model for Resource.Type.
+type ResourceType string
 
 // Resources defines model for Resources.
 type Resources struct {
@@ -1376,11 +1438,17 @@ type ServicePerformance struct {
 type ServiceUse struct {
 	LeasedBytes int64 `json:"leased_bytes"`
 	MaxBytes    int64 `json:"max_bytes"`
-	ModelBytes  int64 `json:"model_bytes"`
+
+	// MaxRuns Tasks that may run at once.
+	MaxRuns    int   `json:"max_runs"`
+	ModelBytes int64 `json:"model_bytes"`
 
 	// Models How well the runs of each model are predicted.
-	Models  []ModelPrediction `json:"models"`
-	Name    string            `json:"name"`
+	Models []ModelPrediction `json:"models"`
+	Name   string            `json:"name"`
+
+	// Pattern How a service takes memory, from its latest 256 leases.
+	Pattern AllocationPattern `json:"pattern"`
 	Running int               `json:"running"`
 	Waiting int               `json:"waiting"`
 }
