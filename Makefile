@@ -53,7 +53,11 @@ generate: ## regenerate what is generated from openapi.yaml
 	$(GO) generate ./api/gen
 
 parity: ## compare logits, text and tokens with transformers.js (needs npm)
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check
+	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
+	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder; \
+	  status=$$?; rm -rf "$$dir"; exit $$status; \
+	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 
 soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
 	$(MAKE) fuzz FUZZTIME=10m

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -53,6 +54,16 @@ func (e *echo) ExecuteTask(_ context.Context, task services.Task, _ services.Sin
 	return services.TaskResult{Model: "parrot", Value: string(task.Params)}, nil
 }
 
+func (e *echo) CustomMetrics() []services.Metric {
+	said := func() float64 { return float64(e.Metrics().Tasks[services.OutcomeSuccess]) }
+	return []services.Metric{
+		{Name: "words_said_total", Help: "Words said.", Counter: true, Read: said},
+		{Name: "No-Name", Help: "Refused.", Read: said},
+		{Name: "words_said", Help: "Also a gauge.", Read: said},
+		{Name: "broken_total", Help: "A gauge that is named as a counter.", Read: said},
+	}
+}
+
 func (e *echo) CanaryTask() services.Task { return services.Task{Service: "echo", Name: "say"} }
 
 // inProcess builds the real system, with echo beside its own services, in the
@@ -86,7 +97,7 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	require.NoError(t, s.orchestrator.Canary(t.Context(), "echo"))
 
 	handler, err := api.NewHandler(s.cfg.API, api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, Contract: contract, Log: s.log,
+		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, System: s.systemView, Contract: contract, Log: s.log,
 		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}),
 	})
 	require.NoError(t, err)
@@ -106,7 +117,16 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 		`grym_recoveries_total{outcome="success",service="echo"} 0`,
 		`grym_service_state{service="echo",state="ready"} 1`,
 		`grym_evictions_total{service="echo"} 0`,
+		`grym_custom_words_said_total{service="echo"} 2`,
+		`grym_custom_words_said{service="echo"} 2`,
 	} {
 		require.Contains(t, metrics, line)
 	}
+	require.NotContains(t, metrics, "grym_custom_broken")
+	s.performance.Configure(hardening.PerformanceConfig{Enabled: true, CheckInterval: 10 * time.Millisecond, History: 5, Sustain: 3})
+	require.Eventually(t, func() bool {
+		samples := s.performanceView(1).Samples
+		return len(samples) == 1 && samples[0].Services[2].Custom != nil && (*samples[0].Services[2].Custom)["words_said_total"] == 2
+	}, 10*time.Second, 10*time.Millisecond, "sampled too")
+	require.Contains(t, get("/v1/system"), `{"models":[],"ready":true,"service":"echo","task":"say"}`)
 }

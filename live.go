@@ -1,18 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
-	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
-	"github.com/grym-synth/grym-synth/services"
 )
 
 // apply puts changed settings in force; internal/config lets only live ones
@@ -53,50 +49,4 @@ func (s *system) reloadOnHangup(settings *config.Live, log *slog.Logger) (stop f
 		close(signals)
 		<-done
 	}
-}
-
-// systemView tells how every part is.
-func (s *system) systemView() gen.System {
-	report, hardening, performance := s.health.Report(), s.cfg.SystemHardening, s.performance.Report()
-	view := gen.System{
-		Started: s.started, UptimeSeconds: time.Since(s.started).Seconds(),
-		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
-	}
-	add := func(kind gen.SystemPartKind, name string, enabled bool, state, detail string) {
-		part := gen.SystemPart{Name: name, Kind: kind, Enabled: enabled, State: state}
-		if detail != "" {
-			part.Detail = &detail
-		}
-		view.Parts = append(view.Parts, part)
-	}
-	add(gen.SystemPartKindLibrary, "onnxruntime", true, "ready", s.runtime.Version())
-	for _, part := range []struct {
-		name    string
-		enabled bool
-		detail  string
-	}{
-		{"healthMonitoring", hardening.HealthMonitoring.Enabled, "every " + hardening.HealthMonitoring.CheckInterval.String()},
-		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
-		{"errorRecovery", hardening.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", hardening.ErrorRecovery.MaxAttempts)},
-		{"resourceManagement", hardening.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.memory.Budget().Bytes, s.memory.Budget().Bound)},
-	} {
-		state := "ready"
-		if !part.enabled {
-			state = "off"
-		}
-		for _, check := range s.monitor.Checks("") {
-			if part.name == "healthMonitoring" && !check.OK {
-				state, part.detail = "failing", check.Name+": "+check.Detail
-			}
-		}
-		add(gen.SystemPartKindHardening, part.name, part.enabled, state, part.detail)
-	}
-	for _, entry := range s.registry.List() {
-		status, detail := entry.Status(), entry.Describe().Summary
-		if status.LastError != "" && status.State != services.StateReady {
-			detail = status.LastError
-		}
-		add(gen.SystemPartKindService, entry.Name(), true, string(status.State), detail)
-	}
-	return view
 }

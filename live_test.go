@@ -158,3 +158,31 @@ func TestSIGHUPReadsTheFileAgain(t *testing.T) {
 	status, body = s.transcribe(t, clip(t, "clip09.wav"))
 	require.Equal(t, http.StatusOK, status, body)
 }
+
+func TestTheLogLevelHasItsOwnRoute(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	put := func(body string) (int, string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.url+"/v1/system/log-level", strings.NewReader(body))
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", "application/json")
+		return do(t, request)
+	}
+	status, body := s.get(t, "/v1/system/log-level")
+	require.Equal(t, http.StatusOK, status)
+	require.JSONEq(t, `{"level":"info"}`, body)
+	status, body = put(`{"level":"debug"}`)
+	require.Equal(t, http.StatusOK, status, body)
+	require.JSONEq(t, `{"level":"debug"}`, body)
+	_, _ = s.get(t, "/livez")
+	s.logged(t, `"level":"DEBUG"`)
+	require.Equal(t, "debug", s.setting(t, "log.level"), "one setting, two routes")
+	for _, bad := range []string{`{"level":"loud"}`, `{}`, `{"level":"info","format":"text"}`, `"info"`} {
+		status, body = put(bad)
+		require.Equal(t, http.StatusBadRequest, status, "%s: %s", bad, body)
+	}
+	status, body = s.patch(t, `{"log":{"level":null}}`)
+	require.Equal(t, http.StatusOK, status, body)
+	_, body = s.get(t, "/v1/system/log-level")
+	require.JSONEq(t, `{"level":"info"}`, body)
+}

@@ -37,20 +37,33 @@ func (s *system) performanceView(samples int) gen.Performance {
 	}
 	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
 		shown := gen.PerformanceSample{
-			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap),
+			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap), EngineBytes: int64(sample.Engine),
 			Goroutines: sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
 			SchedulingP99Seconds: sample.SchedulingP99.Seconds(), GcPauseP99Seconds: sample.GCPauseP99.Seconds(),
 			Services: []gen.ServicePerformance{},
 		}
 		for _, service := range sample.Services {
 			shown.Services = append(shown.Services, gen.ServicePerformance{
-				Name: service.Name, Tasks: service.Tasks, Failed: service.Failed, PerSecond: service.PerSecond,
+				Custom: customValues(service.Custom),
+				Name:   service.Name, Tasks: service.Tasks, Failed: service.Failed, PerSecond: service.PerSecond,
 				LatencyP50Seconds: seconds(service.P50), LatencyP95Seconds: seconds(service.P95), LatencyP99Seconds: seconds(service.P99),
 			})
 		}
 		view.Samples = append(view.Samples, shown)
 	}
 	return view
+}
+
+// customValues are a service's own figures by name, nil for none.
+func customValues(list []hardening.CustomValue) *map[string]float64 {
+	if len(list) == 0 {
+		return nil
+	}
+	values := make(map[string]float64, len(list))
+	for _, v := range list {
+		values[v.Name] = v.Value
+	}
+	return &values
 }
 
 // seconds of a duration, nil for none.

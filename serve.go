@@ -66,7 +66,8 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 		return errors.Join(err, server.Close())
 	}
 	handler, err := api.NewHandler(cfg.API, api.Dependencies{
-		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
+		Tracer: s.requestTracer(),
+		Keys:   keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
 		Executor: s.orchestrator, Services: s.registry, Health: func() api.HealthView { return async.inform(s.healthView()) }, Resources: s.resourcesView, Contexts: s.contexts, System: s.systemView, Performance: s.performanceView, Settings: settings,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},

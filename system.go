@@ -13,8 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources"
@@ -40,6 +43,7 @@ type system struct {
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
 	performance  *hardening.Performance
+	tracer       *tracing.Tracer // nil traces nothing
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
@@ -47,6 +51,7 @@ type system struct {
 	runs     map[string]int
 	started  time.Time
 	contexts services.Contexts
+	spool    string // where tasks put files
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -59,16 +64,24 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, spool: spool, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
 	memory := cfg.SystemHardening.ResourceManagement
 	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
 	s.memory.Measure(memprobe.Probe{})
+	s.memory.Include(s.sessions)
+	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
 	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
+	if cfg.Tracing.Enabled {
+		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
+			return nil, err
+		}
+		s.orchestrator.Trace(s.tracer)
+	}
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	if err := s.registerServices(spool); err != nil {
@@ -119,7 +132,11 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	s.recovery.Watch(patient, guard, limits.Recoverable)
 	s.monitor.Watch(patient)
 	s.tasks.Watch(service.Describe())
-	s.performance.Watch(name)
+	var custom []services.Metric
+	if instrumented, ok := service.(services.Instrumented); ok {
+		custom = instrumented.CustomMetrics()
+	}
+	s.performance.Watch(name, custom...)
 }
 
 // care makes those who look after the services.
@@ -162,6 +179,14 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 	s.health.SetPhase(hardening.PhaseServing)
 }
 
+// requestTracer records requests; nil where tracing is off.
+func (s *system) requestTracer() api.Tracer {
+	if s.tracer == nil {
+		return nil
+	}
+	return s.tracer
+}
+
 // close ends what build made, in the order of use: services, then the budget
 // they book with, then the library under them.
 func (s *system) close(ctx context.Context) error {
@@ -172,7 +197,16 @@ func (s *system) close(ctx context.Context) error {
 	errs := []error{s.performance.Close(ctx), s.monitor.Close(ctx), s.recovery.Close(ctx)}
 	errs = append(errs, s.registry.Shutdown(ctx)...)
 	s.memory.Close()
-	return errors.Join(append(errs, s.runtime.Close(ctx))...)
+	errs = append(errs, s.runtime.Close(ctx))
+	if s.tracer != nil {
+		// A receiver that is not there holds nobody up for long.
+		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if err := s.tracer.Close(bounded); err != nil {
+			s.log.Warn("traces were lost", "error", err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *system) serviceHealth() []hardening.ServiceHealth {

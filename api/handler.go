@@ -49,6 +49,14 @@ type HealthView struct {
 	Warnings []gen.PerformanceWarning
 }
 
+// Tracer records requests step by step; tracing.Tracer implements it.
+type Tracer interface {
+	services.Tracer
+	// Extract takes the caller's trace out of a request's headers, which get reads.
+	// The context that it gives is recorded.
+	Extract(ctx context.Context, get func(name string) string) context.Context
+}
+
 // Dependencies of the handler.
 type Dependencies struct {
 	Executor Executor
@@ -63,7 +71,7 @@ type Dependencies struct {
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
-	System func() gen.System
+	System func(context.Context) gen.System
 	// Performance tells what the performance monitor has seen, with at most so
 	// many samples.
 	Performance func(samples int) gen.Performance
@@ -75,6 +83,8 @@ type Dependencies struct {
 	Failures *access.Failures
 	// OpenMetrics lets anybody read the metrics.
 	OpenMetrics bool
+	// Tracer records requests; nil records none.
+	Tracer Tracer
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -132,10 +142,10 @@ func openAIPath(path string) bool {
 
 // routes mounts middleware and generated routes. The id comes first, so that
 // every answer and log line has it; the log next, so that it sees refusals;
-// then what refuses, the cheapest first. Every error hook leads to one writer.
+// and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
 func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
 	router := chi.NewRouter()
-	router.Use(h.pace, withRequestID, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
+	router.Use(h.pace, withRequestID, h.trace, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})

@@ -58,10 +58,15 @@ func (h *handlers) accessLog(next http.Handler) http.Handler {
 			if strings.HasPrefix(r.URL.Path, "/v1/") {
 				level = slog.LevelInfo
 			}
-			h.Log.LogAttrs(r.Context(), level, "request",
+			attrs := []slog.Attr{
 				slog.String("request_id", requestID(r.Context())), slog.String("method", r.Method), slog.String("path", r.URL.Path),
 				slog.Int("status", wrapped.Status()), slog.Int("bytes", wrapped.BytesWritten()), slog.Duration("took", time.Since(started)),
-				slog.String("remote", r.RemoteAddr))
+				slog.String("remote", r.RemoteAddr),
+			}
+			if trace := services.SpanOf(r.Context()).TraceID(); trace != "" {
+				attrs = append(attrs, slog.String("trace", trace))
+			}
+			h.Log.LogAttrs(r.Context(), level, "request", attrs...)
 		}()
 		next.ServeHTTP(wrapped, r)
 	})

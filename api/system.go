@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -21,8 +22,8 @@ type Settings interface {
 }
 
 // GetSystem implements gen.StrictServerInterface.
-func (h *handlers) GetSystem(context.Context, gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
-	view := h.System()
+func (h *handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
+	view := h.System(ctx)
 	view.Version, view.Keys = h.Version, h.Keys != nil
 	return gen.GetSystem200JSONResponse(view), nil
 }
@@ -66,6 +67,37 @@ func (h *handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigReque
 	h.Log.Info("settings changed", "keys", changed)
 	settings, _, err := h.Settings.View()
 	return gen.ChangeConfig200JSONResponse(settings), err
+}
+
+// GetLogLevel implements gen.StrictServerInterface.
+func (h *handlers) GetLogLevel(context.Context, gen.GetLogLevelRequestObject) (gen.GetLogLevelResponseObject, error) {
+	level, err := h.logLevel()
+	return gen.GetLogLevel200JSONResponse(level), err
+}
+
+// SetLogLevel implements gen.StrictServerInterface.
+func (h *handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	if request.Body == nil {
+		return nil, services.Invalidf("level", "is missing; send it as {\"level\":\"debug\"}")
+	}
+	if _, err := h.Settings.Patch(map[string]any{"log": map[string]any{"level": string(request.Body.Level)}}); err != nil {
+		return nil, err
+	}
+	level, err := h.logLevel()
+	return gen.SetLogLevel200JSONResponse(level), err
+}
+
+// logLevel reads the level in force from the settings.
+func (h *handlers) logLevel() (gen.LogLevel, error) {
+	settings, _, err := h.Settings.View()
+	if err != nil {
+		return gen.LogLevel{}, err
+	}
+	section, _ := settings["log"].(map[string]any)
+	return gen.LogLevel{Level: gen.LogLevelLevel(fmt.Sprint(section["level"]))}, nil
 }
 
 // mayManage refuses changes where no keys are asked for and others than the

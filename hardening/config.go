@@ -22,10 +22,13 @@ type RetryConfig struct {
 	// MaxRetries after the first attempt; 0 means none. Defaults to 2.
 	MaxRetries int `koanf:"maxRetries"`
 	// Delay before the first retry, doubled for each further one up to
-	// MaxDelay, a tenth of it at random. The run slot is held meanwhile, so keep
-	// it short. Default to 50ms and 500ms.
+	// MaxDelay. The run slot is held meanwhile, so keep it short. Default to 50ms
+	// and 500ms.
 	Delay    time.Duration `koanf:"delay"`
 	MaxDelay time.Duration `koanf:"maxDelay"`
+	// Jitter is the part of a delay, 0 to 1, by which it is longer or shorter at
+	// random, so that failed calls do not come back together. Defaults to 0.1.
+	Jitter float64 `koanf:"jitter"`
 }
 
 // BreakerConfig says when a service is cut off for a while.
@@ -46,7 +49,7 @@ type BreakerConfig struct {
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond},
+		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Jitter: 0.1},
 		Breaker: BreakerConfig{Failures: 5, FailureRate: 0.5, MinCalls: 20, Period: time.Minute, Delay: 10 * time.Second, Trials: 2},
 		Timeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
@@ -64,6 +67,7 @@ func (c Config) Validate() []error {
 	check(c.Retry.MaxRetries >= 0, "retry.maxRetries: must be at least 0, got %d", c.Retry.MaxRetries)
 	check(c.Retry.Delay > 0, "retry.delay: must be above zero, got %s", c.Retry.Delay)
 	check(c.Retry.MaxDelay > c.Retry.Delay, "retry.maxDelay: must be above retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
+	check(c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1, "retry.jitter: must be 0 to 1, got %g", c.Retry.Jitter)
 	check(c.Breaker.Failures >= 1, "breaker.failures: must be at least 1, got %d", c.Breaker.Failures)
 	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1, "breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
 	check(c.Breaker.MinCalls >= 1, "breaker.minCalls: must be at least 1, got %d", c.Breaker.MinCalls)

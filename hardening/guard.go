@@ -55,7 +55,7 @@ func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log
 		ReturnLastFailure().
 		WithMaxRetries(cfg.Retry.MaxRetries).
 		WithBackoff(cfg.Retry.Delay, cfg.Retry.MaxDelay).
-		WithJitterFactor(0.1).
+		WithJitterFactor(cfg.Retry.Jitter).
 		OnRetry(func(failsafe.ExecutionEvent[any]) { metrics.retries.WithLabelValues(service).Inc() }).
 		Build()
 	g.executor = failsafe.With[any](bulkhead.New[any](uint(inside)), retry, g.breaker, timeout.New[any](cfg.Timeout))

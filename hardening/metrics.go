@@ -1,6 +1,8 @@
 package hardening
 
 import (
+	"time"
+
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -61,6 +63,8 @@ type TaskMetrics struct {
 	requests *prometheus.CounterVec
 	queue    *prometheus.HistogramVec
 	compute  *prometheus.HistogramVec
+	// executions of the engine, and inputs that they computed.
+	executions, inputs *prometheus.CounterVec
 }
 
 // NewTaskMetrics registers the metrics of tasks.
@@ -82,7 +86,13 @@ func NewTaskMetrics(reg prometheus.Registerer) *TaskMetrics {
 			Buckets: seconds,
 		}, []string{"service", "stage"}),
 	}
-	reg.MustRegister(m.requests, m.queue, m.compute)
+	m.executions = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_inference_executions_total", Help: "Runs of the inference engine for tasks; a batch is one.",
+	}, []string{"service", "model"})
+	m.inputs = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_inference_inputs_total", Help: "Inputs that the inference engine computed for tasks; each of a batch counts.",
+	}, []string{"service", "model"})
+	reg.MustRegister(m.requests, m.queue, m.compute, m.executions, m.inputs)
 	return m
 }
 
@@ -92,6 +102,8 @@ func (m *TaskMetrics) Watch(d services.Description) {
 	for _, stage := range services.Stages() {
 		m.compute.WithLabelValues(d.Name, string(stage))
 	}
+	m.executions.WithLabelValues(d.Name, d.DefaultModel)
+	m.inputs.WithLabelValues(d.Name, d.DefaultModel)
 	for _, outcome := range services.Outcomes() {
 		m.requests.WithLabelValues(d.Name, d.DefaultModel, string(outcome))
 	}
@@ -101,12 +113,26 @@ func (m *TaskMetrics) Watch(d services.Description) {
 // exists, or empty, so that a client cannot make up label values.
 func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
 	m.requests.WithLabelValues(event.Service, event.Model, string(services.OutcomeOf(event.Err))).Inc()
+	if event.Executions > 0 {
+		m.executions.WithLabelValues(event.Service, event.Model).Add(float64(event.Executions))
+		m.inputs.WithLabelValues(event.Service, event.Model).Add(float64(event.Inputs))
+	}
 	if event.Started {
-		m.queue.WithLabelValues(event.Service).Observe(event.Queued.Seconds())
+		observed(m.queue.WithLabelValues(event.Service), event.Queued, event.TraceID)
 	}
 	for _, stage := range event.Stages {
-		m.compute.WithLabelValues(event.Service, string(stage.Stage)).Observe(stage.Duration.Seconds())
+		observed(m.compute.WithLabelValues(event.Service, string(stage.Stage)), stage.Duration, event.TraceID)
 	}
+}
+
+// observed counts a duration, with the trace's id as its exemplar where there is a
+// trace. Only the OpenMetrics format shows it.
+func observed(histogram prometheus.Observer, d time.Duration, trace string) {
+	if with, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
+		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	histogram.Observe(d.Seconds())
 }
 
 // StateMetrics show where every service is in its life. Safe for concurrent use.

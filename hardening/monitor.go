@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ type ProcessCheck struct {
 }
 
 // Monitor looks at every service once an interval, and at every run more often.
-// A run that shows no sign of life for an interval degrades its service; after
+// A run that shows no sign of life degrades its service within an interval; after
 // the stall timeout it is stopped and its service recovered. Safe for concurrent use.
 type Monitor struct {
 	cfg      MonitorConfig
@@ -85,10 +86,24 @@ func (m *Monitor) Watch(subject Subject) {
 func (m *Monitor) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
-	m.work.Go(func() { every(ctx, min(max(m.cfg.StallTimeout/4, 10*time.Millisecond), 5*time.Second), m.watchRuns) })
+	m.work.Go(func() { every(ctx, m.watchInterval(), m.watchRuns) })
 	if m.cfg.Enabled {
 		m.work.Go(func() { every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) }) })
 	}
+}
+
+// patience is how long a run may be silent before its service's health is red. It
+// is less than the check interval by more than a look of the watchdog takes to
+// come, so that a hung run shows within one interval.
+func (m *Monitor) patience() time.Duration { return max(m.cfg.CheckInterval, time.Second) * 3 / 4 }
+
+// watchInterval is the time between two looks of the watchdog.
+func (m *Monitor) watchInterval() time.Duration {
+	interval := min(max(m.cfg.StallTimeout/4, 10*time.Millisecond), 5*time.Second)
+	if m.cfg.Enabled {
+		interval = min(interval, m.patience()/6)
+	}
+	return interval
 }
 
 // Close stops the monitor and waits for what it does, at most until ctx ends.
@@ -135,9 +150,16 @@ func (m *Monitor) Checks(service string) []Check {
 	return m.answers[service]
 }
 
-// watchRuns stops runs without a sign of life and has their services recovered.
+// watchRuns degrades services whose runs show no sign of life, and after the stall
+// timeout stops the runs and has the services recovered.
 func (m *Monitor) watchRuns() {
 	for _, subject := range m.list() {
+		if m.cfg.Enabled {
+			if check := m.progress(subject); !check.OK {
+				m.amend(subject.Name(), check)
+				subject.Degrade(check.Detail)
+			}
+		}
 		for _, run := range subject.Runs() {
 			silent := time.Since(run.Progressed)
 			if run.Waiting || run.Stopped || silent < m.cfg.StallTimeout {
@@ -201,6 +223,14 @@ func (m *Monitor) answer(service string, answers []Check) {
 	m.answers[service] = answers
 }
 
+// amend puts one answer in the place of an earlier one, between two looks.
+func (m *Monitor) amend(service string, check Check) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	answers := slices.DeleteFunc(slices.Clone(m.answers[service]), func(c Check) bool { return c.Name == check.Name })
+	m.answers[service] = append([]Check{check}, answers...)
+}
+
 // examine looks at one service: do its runs get on, and, when it has had nothing
 // to do for an interval, does a canary sing?
 func (m *Monitor) examine(ctx context.Context, subject Subject) {
@@ -245,7 +275,7 @@ func (m *Monitor) progress(subject Subject) Check {
 			check.Detail = fmt.Sprintf("task %s has shown no sign of life for %s", run.Task, silent.Round(time.Millisecond))
 		}
 	}
-	check.OK = longest < max(m.cfg.CheckInterval, time.Second)
+	check.OK = longest < m.patience()
 	return check
 }
 

@@ -38,6 +38,7 @@ type Performance struct {
 	log     *slog.Logger
 	active  *prometheus.GaugeVec
 	total   *prometheus.CounterVec
+	custom  *customMetrics
 
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
@@ -66,6 +67,7 @@ func NewPerformance(cfg PerformanceConfig, process func() ProcessUsage, reg prom
 	}
 	p.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed."}, []string{"warning"})
 	p.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began."}, []string{"warning"})
+	p.custom = newCustomMetrics(reg, log)
 	reg.MustRegister(p.active, p.total,
 		p.gauge("grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.", func(f Forecast) float64 {
 			return known(f.Known, f.Bytes)
@@ -101,10 +103,12 @@ func (p *Performance) gauge(name, help string, value func(Forecast) float64) pro
 	})
 }
 
-// Watch makes a service's sample and series appear before anything happens to it.
-func (p *Performance) Watch(service string) {
+// Watch makes a service's sample and series appear before anything happens to it,
+// and takes the metrics that the service has of its own.
+func (p *Performance) Watch(service string, custom ...services.Metric) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.custom.register(service, custom)
 	p.windows[service] = nil
 	p.active.WithLabelValues("latency/" + service)
 	p.total.WithLabelValues("latency/" + service)
@@ -204,19 +208,28 @@ func (p *Performance) sample() {
 		}
 	}
 	p.lastCPU, p.budget = usage.CPU, usage.Budget
+	s.Services = p.sampleServices(now)
+	p.samples = append(p.samples, s)
+	p.samples = slices.Clone(p.samples[max(len(p.samples)-p.cfg.History, 0):])
+	p.forecast = p.trend.add(p.samples, float64(usage.Budget))
+	p.judge(p.beyondThresholds(s), now)
+}
+
+// sampleServices looks at each service's last minute. The caller holds mu.
+func (p *Performance) sampleServices(now time.Time) []ServiceSample {
+	list := make([]ServiceSample, 0, len(p.windows))
 	for name, window := range p.windows {
 		first := slices.IndexFunc(window, func(e ended) bool { return now.Sub(e.at) <= serviceWindow })
 		if first < 0 {
 			first = len(window)
 		}
 		p.windows[name] = slices.Clone(window[first:])
-		s.Services = append(s.Services, sampleService(name, p.windows[name]))
+		service := sampleService(name, p.windows[name])
+		service.Custom = p.custom.values(name)
+		list = append(list, service)
 	}
-	slices.SortFunc(s.Services, func(a, b ServiceSample) int { return strings.Compare(a.Name, b.Name) })
-	p.samples = append(p.samples, s)
-	p.samples = slices.Clone(p.samples[max(len(p.samples)-p.cfg.History, 0):])
-	p.forecast = p.trend.add(p.samples, float64(usage.Budget))
-	p.judge(p.beyondThresholds(s), now)
+	slices.SortFunc(list, func(a, b ServiceSample) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // beyondThresholds gives what is wrong with a sample, by the warning's name. The

@@ -220,11 +220,15 @@ func TestWhatIsNotRecoverableIsLeftAlone(t *testing.T) {
 func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, m, _ := clinic(t, true)
+		time.Sleep(interval / 3) // the hang begins between two looks
 		w.change(func() { w.runs = []services.Run{{Task: "7", Name: "say", Progressed: time.Now()}} })
-		time.Sleep(2*interval + time.Second)
+		time.Sleep(interval / 2)
+		require.Equal(t, services.StateReady, w.State(), "a run may be silent for a while")
+		time.Sleep(interval / 2)
 		require.Equal(t, services.StateDegraded, w.State(), "silent for an interval")
+		require.Contains(t, m.Checks("echo")[0].Detail, "no sign of life")
 		w.told()
-		time.Sleep(interval + 28*time.Second)
+		time.Sleep(2*interval + 29*time.Second)
 		require.False(t, w.Runs()[0].Stopped)
 		time.Sleep(5 * time.Second)
 		require.True(t, w.Runs()[0].Stopped, "silent for longer than the stall timeout")

@@ -25,9 +25,10 @@ type Sample struct {
 	At time.Time
 	// CPU is how many cores were busy since the sample before.
 	CPU float64
-	// Resident set, and Heap, Go's part of it. What is left is the engine's.
-	Resident, Heap services.Bytes
-	Goroutines     int
+	// Resident set; Heap, what Go's objects take of it, and Engine, what is not
+	// Go's at all: the library, models and what runs work in.
+	Resident, Heap, Engine services.Bytes
+	Goroutines             int
 	// FileDescriptors that are open, and Waiting tasks.
 	FileDescriptors, Waiting int
 	// SchedulingP99 is how long goroutines waited for a processor, GCPauseP99 how
@@ -44,6 +45,8 @@ type ServiceSample struct {
 	PerSecond     float64
 	// Latency quantiles of successful tasks from arrival to end; zero without any.
 	P50, P95, P99 time.Duration
+	// Custom are the figures that the service itself registered.
+	Custom []CustomValue
 }
 
 const (
@@ -85,6 +88,8 @@ const (
 	metricScheduling = "/sched/latencies:seconds"
 	metricPauses     = "/sched/pauses/total/gc:seconds"
 	metricHeap       = "/memory/classes/heap/objects:bytes"
+	metricMapped     = "/memory/classes/total:bytes"
+	metricReleased   = "/memory/classes/heap/released:bytes"
 )
 
 // goRuntime reads Go's own figures. Not safe for concurrent use.
@@ -94,15 +99,17 @@ type goRuntime struct {
 }
 
 func newGoRuntime() *goRuntime {
-	return &goRuntime{samples: []metrics.Sample{{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}}}
+	return &goRuntime{samples: []metrics.Sample{{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}, {Name: metricMapped}, {Name: metricReleased}}}
 }
 
-// read fills in a sample.
+// read fills in a sample whose resident set is known.
 func (g *goRuntime) read(s *Sample) {
 	metrics.Read(g.samples)
 	s.SchedulingP99 = since(g.samples[0].Value.Float64Histogram(), &g.scheduling)
 	s.GCPauseP99 = since(g.samples[1].Value.Float64Histogram(), &g.pauses)
 	s.Heap = services.Bytes(g.samples[2].Value.Uint64())
+	// Go's mapping less what it gave back; some of it was never touched.
+	s.Engine = max(s.Resident-services.Bytes(g.samples[3].Value.Uint64()-g.samples[4].Value.Uint64()), 0)
 	s.Goroutines = runtime.NumGoroutine()
 }
 

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -13,6 +14,7 @@ type Orchestrator struct {
 	registry  *Registry
 	admission Admission
 	observers []Observer
+	tracer    services.Tracer // nil traces nothing
 	log       *slog.Logger
 }
 
@@ -20,6 +22,10 @@ type Orchestrator struct {
 func New(registry *Registry, admission Admission, log *slog.Logger, observers ...Observer) *Orchestrator {
 	return &Orchestrator{registry: registry, admission: admission, observers: observers, log: log}
 }
+
+// Trace records tasks that no trace has come with, as those of jobs. It is called
+// before the first task.
+func (o *Orchestrator) Trace(tracer services.Tracer) { o.tracer = tracer }
 
 // Registry of the services.
 func (o *Orchestrator) Registry() *Registry { return o.registry }
@@ -30,13 +36,16 @@ func (o *Orchestrator) Registry() *Registry { return o.registry }
 // it returns, no work goes on.
 func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	arrived := time.Now()
-	event := services.TaskEvent{TaskID: task.ID, Service: task.Service}
+	ctx, span := o.beginSpan(ctx, task)
+	event := services.TaskEvent{TaskID: task.ID, Service: task.Service, TraceID: span.TraceID()}
 	if !task.Deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, task.Deadline)
 		defer cancel()
 	}
-	result, err := o.road(ctx, task, sink, &event, arrived)
+	var executions services.Executions
+	result, err := o.road(services.WithExecutions(ctx, &executions), task, sink, &event, arrived)
+	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
 	event.Model, event.Stages = result.Model, result.Stages
 	if known, lookupErr := o.registry.Lookup(task.Service); lookupErr != nil {
@@ -46,7 +55,18 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 		event.Model = known.Describe().DefaultModel
 	}
 	o.report(ctx, event)
+	span.Note(slog.String("model", event.Model), slog.String("outcome", string(services.OutcomeOf(err))))
+	span.End(err)
 	return result, err
+}
+
+// beginSpan begins the task's step of a trace.
+func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (context.Context, services.Span) {
+	if o.tracer != nil && !services.IsTraced(ctx) {
+		ctx = services.WithTracer(ctx, o.tracer)
+	}
+	return services.BeginSpan(ctx, "task", slog.String("task", task.ID), slog.String("service", task.Service),
+		slog.String("name", task.Name), slog.String("priority", task.Priority.String()))
 }
 
 // road is what every task goes through. A canary passes where an isolated
@@ -67,11 +87,11 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 			return services.TaskResult{}, err
 		}
 	}
-	var bytes services.Bytes
-	if err := entry.calm(func() (err error) { bytes, err = entry.Service.Estimate(ctx, task); return err }); err != nil {
+	bytes, err := entry.estimate(ctx, task)
+	if err != nil {
 		return services.TaskResult{}, err
 	}
-	lease, err := o.admission.Acquire(ctx, Claim{Service: task.Service, Model: entry.model(task), Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
+	lease, err := o.lease(ctx, Claim{Service: task.Service, Model: entry.model(task), Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
 	if err != nil {
 		return services.TaskResult{}, err
 	}
@@ -80,6 +100,23 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 	started := time.Now()
 	defer func() { event.Ran = time.Since(started) }()
 	return entry.execute(lease.Bind(ctx), task, sink, lease)
+}
+
+// lease waits for memory and a run slot.
+func (o *Orchestrator) lease(ctx context.Context, claim Claim) (Lease, error) {
+	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(claim.Bytes)))
+	lease, err := o.admission.Acquire(ctx, claim)
+	span.End(err)
+	return lease, err
+}
+
+// estimate asks the service what the task needs.
+func (e *Registration) estimate(ctx context.Context, task services.Task) (bytes services.Bytes, err error) {
+	ctx, span := services.BeginSpan(ctx, "estimate")
+	err = e.calm(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
+	span.Note(slog.Int64("bytes", int64(bytes)))
+	span.End(err)
+	return bytes, err
 }
 
 // model is the one that the task runs on, as far as can be told before.
@@ -99,12 +136,27 @@ func (e *Registration) execute(ctx context.Context, task services.Task, sink ser
 	r := e.begin(task, sink, lease, stop)
 	defer e.end(r)
 	var result services.TaskResult
-	err := e.Guard.Do(ctx, func(ctx context.Context) error {
-		r.sign(func(*services.Run) {})
-		var err error
-		result, err = e.Service.ExecuteTask(ctx, task, r)
-		return r.settle(err)
+	attempts := 0
+	err := e.Guard.Do(ctx, func(ctx context.Context) (err error) {
+		attempts++
+		result, err = e.attempt(ctx, task, r, attempts)
+		return err
 	})
+	return result, err
+}
+
+// errPanicked is what a trace tells of an attempt that did not return; the guard
+// tells the rest.
+var errPanicked = errors.New("panicked")
+
+// attempt calls the service once.
+func (e *Registration) attempt(ctx context.Context, task services.Task, r *run, number int) (result services.TaskResult, err error) {
+	ctx, span := services.BeginSpan(ctx, "attempt", slog.Int("number", number))
+	err = errPanicked
+	defer func() { span.End(err) }()
+	r.sign(func(*services.Run) {})
+	result, err = e.Service.ExecuteTask(ctx, task, r)
+	err = r.settle(err)
 	return result, err
 }
 
@@ -144,6 +196,9 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 		slog.String("task", event.TaskID), slog.String("service", event.Service), slog.String("model", event.Model),
 		slog.String("outcome", string(services.OutcomeOf(event.Err))),
 		slog.Duration("queued", event.Queued), slog.Duration("ran", event.Ran),
+	}
+	if event.TraceID != "" {
+		attrs = append(attrs, slog.String("trace", event.TraceID))
 	}
 	if event.Err != nil {
 		attrs = append(attrs, slog.Any("error", event.Err))

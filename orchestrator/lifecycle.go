@@ -54,6 +54,16 @@ func (e *Registration) Restart(ctx context.Context) error {
 	return nil
 }
 
+// Smallest is what the service's smallest task would take now, its model's load
+// included; zero where the service names no such task.
+func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
+	canary, ok := e.Service.(services.Canary)
+	if !ok {
+		return 0, nil
+	}
+	return e.estimate(ctx, canary.CanaryTask())
+}
+
 // Isolate refuses tasks from now on, telling them when to come back; those under
 // way go on.
 func (e *Registration) Isolate(cause string, retryAfter time.Duration) {

@@ -70,5 +70,13 @@ func (a *account) arenasHeld() (sum services.Bytes) {
 	return sum
 }
 
+// leased is what the service's runs under way have.
+func (a *account) leased() (sum services.Bytes) {
+	for _, r := range a.arenas {
+		sum += r.active
+	}
+	return sum
+}
+
 // booked is all that the service takes of the budget.
 func (a *account) booked() services.Bytes { return a.resident + a.arenasHeld() }

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -12,8 +13,36 @@ type Cleanups struct {
 	// Runs of the cleanup, and the models that it unloaded with their bytes.
 	Runs, Models uint64
 	Bytes        services.Bytes
+	// LastHour is what was unloaded in the hour before.
+	LastHour struct {
+		Models uint64
+		Bytes  services.Bytes
+	}
 	// Last is the end of the latest run; zero before the first.
 	Last time.Time
+}
+
+// cleaned is one model that the cleanup unloaded.
+type cleaned struct {
+	at    time.Time
+	bytes services.Bytes
+}
+
+// cleanups of a manager; its mu guards them.
+type cleanups struct {
+	total  Cleanups
+	recent []cleaned // of the last hour, the oldest first
+}
+
+// view gives the counts as they are at a time.
+func (c *cleanups) view(now time.Time) Cleanups {
+	c.recent = slices.DeleteFunc(c.recent, func(one cleaned) bool { return now.Sub(one.at) > time.Hour })
+	v := c.total
+	for _, one := range c.recent {
+		v.LastHour.Models++
+		v.LastHour.Bytes += one.bytes
+	}
+	return v
 }
 
 // KeepTidy unloads models that were idle for longer than their service's
@@ -39,20 +68,27 @@ func (m *Manager) Cleanup() {
 			continue
 		}
 		m.mu.Lock()
-		m.cleaned.Models++
-		m.cleaned.Bytes += freed
+		m.cleaned.total.Models++
+		m.cleaned.total.Bytes += freed
+		m.cleaned.recent = append(m.cleaned.recent, cleaned{time.Now(), freed})
 		m.mu.Unlock()
+		m.metrics.cleaned.Inc()
+		m.metrics.cleanedBytes.Add(float64(freed))
 	}
+	m.metrics.cleanups.Inc()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cleaned.Runs++
-	m.cleaned.Last = time.Now()
+	m.cleaned.total.Runs++
+	m.cleaned.total.Last = time.Now()
 }
 
 // retained is what the model's runs have left behind.
 func (m *Manager) retained(r *resident) services.Bytes {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !r.isModel() {
+		return 0
+	}
 	return r.account.arena(r.name).high
 }
 
@@ -61,7 +97,7 @@ func (m *Manager) overdue() (list []*resident) {
 	defer m.mu.Unlock()
 	for _, r := range m.residents {
 		keep := r.account.limit.KeepAlive
-		if keep > 0 && time.Since(r.lastUsed) > keep && r.account.arena(r.name).active == 0 {
+		if keep > 0 && time.Since(r.lastUsed) > keep && !r.busy() {
 			list = append(list, r)
 		}
 	}

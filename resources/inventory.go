@@ -18,42 +18,66 @@ const (
 	StatusUnavailable Status = "unavailable"
 )
 
-// Resource is one thing that holds memory.
+// Resource is one thing that holds memory or room on the disk.
 type Resource struct {
 	// ID is unique: "wav2vec2/wav2vec2-tiny".
 	ID string
-	// Type is "model".
+	// Type is model, conversation, session or file.
 	Type string
-	// Service and Name of the model.
+	// Service that it belongs to, empty where it belongs to none, and its Name there.
 	Service, Name string
-	// Bytes of the weights; Retained is what the largest run left behind.
+	// Bytes of a model's weights or of a file; Retained is what a model's largest
+	// run left behind. A session's bytes are counted with its model.
 	Bytes, Retained services.Bytes
 	Status          Status
 	// Problem says why it is unavailable.
 	Problem           string
 	Created, LastUsed time.Time
+	// Metadata is what else there is to tell; nil where nothing is.
+	Metadata map[string]any
 }
 
-// Inventory lists what holds memory, ordered by id.
+// Include adds a source of resources to the inventory: what others hold.
+func (m *Manager) Include(source func() []Resource) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources = append(m.sources, source)
+}
+
+// Inventory lists what holds memory or room on the disk, ordered by id.
 func (m *Manager) Inventory() []Resource {
+	list := m.booked()
+	m.mu.Lock()
+	sources := m.sources
+	m.mu.Unlock()
+	for _, source := range sources {
+		list = append(list, source()...)
+	}
+	slices.SortFunc(list, func(a, b Resource) int { return strings.Compare(a.ID, b.ID) })
+	return list
+}
+
+// booked lists what the budget has booked.
+func (m *Manager) booked() []Resource {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := make([]Resource, 0, len(m.residents))
 	for _, r := range m.residents {
-		ar := r.account.arena(r.name)
 		entry := Resource{
-			ID: r.service + "/" + r.name, Type: "model", Service: r.service, Name: r.name,
-			Bytes: r.bytes, Retained: ar.high, Status: StatusReady, Created: r.created, LastUsed: r.lastUsed,
+			ID: r.service + "/" + r.name, Type: r.kind, Service: r.service, Name: strings.TrimPrefix(r.name, r.kind+"/"),
+			Bytes: r.bytes, Status: StatusReady, Created: r.created, LastUsed: r.lastUsed,
+		}
+		if r.isModel() {
+			entry.Retained = r.account.arena(r.name).high
 		}
 		switch {
 		case r.failed != nil:
 			entry.Status, entry.Problem = StatusUnavailable, r.failed.Error()
-		case ar.active > 0:
+		case r.busy():
 			entry.Status = StatusBusy
 		}
 		list = append(list, entry)
 	}
-	slices.SortFunc(list, func(a, b Resource) int { return strings.Compare(a.ID, b.ID) })
 	return list
 }
 
@@ -90,7 +114,7 @@ type ModelUsage struct {
 func (m *Manager) Usage() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue), Cleanups: m.cleaned}
+	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue), Cleanups: m.cleaned.view(time.Now())}
 	for name, a := range m.accounts {
 		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running}
 		for model, ar := range a.arenas {

@@ -24,6 +24,11 @@ type Lease struct {
 	measure      measurement
 	since        time.Time
 	released     bool
+	// began is when the lease was granted, waited how long that took, and reserved
+	// its bytes then.
+	began    time.Time
+	waited   time.Duration
+	reserved services.Bytes
 }
 
 // leaseKey finds the lease in a context.
@@ -52,6 +57,9 @@ func (l *Lease) Release() {
 	}
 	l.released = true
 	l.stopMeasuring()
+	if now := time.Now(); !l.began.IsZero() {
+		l.account.pattern.add(past{at: now, bytes: l.reserved, waited: l.waited, held: now.Sub(l.began)})
+	}
 	l.giveBack()
 	l.dropSlot()
 	m.missed = m.evicting

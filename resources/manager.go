@@ -33,7 +33,9 @@ type Manager struct {
 	closed bool
 	// granted counts leases, so that a run can tell whether it was alone.
 	granted uint64
-	cleaned Cleanups
+	cleaned cleanups
+	// sources list what holds something else than the memory that is booked here.
+	sources []func() []Resource
 	// evictions are waited for by Close.
 	evictions sync.WaitGroup
 }
@@ -48,6 +50,7 @@ type account struct {
 	// holds is a moving average of how long a run holds its slot, and shortest
 	// the least that was seen; zero before the first.
 	holds, shortest time.Duration
+	pattern         pattern
 }
 
 // NewManager makes a manager of the budget. A service gets leases once Limit
@@ -138,12 +141,14 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	// A model that is loaded is not unloaded for its own task.
 	need := bytes + m.weights(account, req.Model)
 	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && need > limit {
+		m.refuse(account, RefusedTooLarge)
 		return nil, services.Faultf(services.KindTooLarge,
 			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, req.Service, int64(limit), limit)
 	}
 	if len(m.queue) >= m.cfg.QueueLimit {
 		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
 		fault.RetryAfter = m.turnIn(account)
+		m.refuse(account, RefusedQueueFull)
 		return nil, fault
 	}
 	now := time.Now()
@@ -164,10 +169,17 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 			m.remove(w)
 			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
 			fault.RetryAfter = m.turnIn(account)
+			m.refuse(account, RefusedDeadline)
 			return nil, fault
 		}
 	}
 	return w, nil
+}
+
+// refuse counts a refusal. The caller holds mu.
+func (m *Manager) refuse(a *account, why Refusal) {
+	a.pattern.refuse(why)
+	m.metrics.refusals.WithLabelValues(a.service, string(why)).Inc()
 }
 
 // turnIn guesses when a newcomer to the service would start. The caller holds mu.
@@ -203,7 +215,7 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 		}
 		return fmt.Errorf("wait for memory and a run slot: %w", ctx.Err())
 	}
-	m.metrics.wait.Observe(time.Since(started).Seconds())
+	m.metrics.waited(time.Since(started), services.SpanOf(ctx).TraceID())
 	if w.refused != nil {
 		return w.refused
 	}

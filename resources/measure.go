@@ -67,5 +67,9 @@ func (l *Lease) stopMeasuring() {
 	// The run also used what its model's earlier runs had left behind.
 	observed := peak - l.measure.start + l.measure.before
 	l.arena.learn(l.predicted, observed)
+	p := &l.account.pattern
+	p.measured++
+	p.reserved += l.reserved
+	p.used += observed
 	m.metrics.measured(l.account.service, l.predicted, observed)
 }

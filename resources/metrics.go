@@ -1,6 +1,8 @@
 package resources
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -12,6 +14,10 @@ type metrics struct {
 	evictions *prometheus.CounterVec
 	predicted *prometheus.GaugeVec
 	used      *prometheus.GaugeVec
+	refusals  *prometheus.CounterVec
+	loads     *prometheus.CounterVec
+	// cleanups are runs of the automatic cleanup, cleaned what it unloaded.
+	cleanups, cleaned, cleanedBytes prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
@@ -35,7 +41,16 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	set.used = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grym_lease_used_bytes", Help: "Memory that the task which was measured last used at its peak.",
 	}, []string{"service"})
-	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used,
+	set.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_lease_refusals_total", Help: "Tasks that were refused memory and a run slot, by reason.",
+	}, []string{"service", "reason"})
+	set.loads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_model_loads_total", Help: "Models loaded.",
+	}, []string{"service"})
+	set.cleanups = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleanups_total", Help: "Runs of the automatic cleanup."})
+	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup."})
+	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup."})
+	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.cleanups, set.cleaned, set.cleanedBytes,
 		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
 		gauge("grym_memory_budget_bytes", "Memory that models and running tasks may use.", func(u Usage) float64 { return float64(u.Budget) }),
 		gauge("grym_lease_reserved_bytes", "Memory leased by running tasks.", func(u Usage) float64 { return float64(u.Leased) }),
@@ -46,11 +61,24 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	return set
 }
 
+// waited takes a wait that is over, with its trace's id as the exemplar.
+func (s *metrics) waited(d time.Duration, trace string) {
+	if with, ok := s.wait.(prometheus.ExemplarObserver); ok && trace != "" {
+		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
+	}
+	s.wait.Observe(d.Seconds())
+}
+
 // watch makes a service's series appear before anything happens to it.
 func (s *metrics) watch(service string) {
 	s.evictions.WithLabelValues(service)
 	s.predicted.WithLabelValues(service)
 	s.used.WithLabelValues(service)
+	s.loads.WithLabelValues(service)
+	for _, why := range refusals {
+		s.refusals.WithLabelValues(service, string(why))
+	}
 }
 
 // measured takes one measurement.

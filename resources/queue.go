@@ -100,7 +100,11 @@ func (m *Manager) give(w *waiter) {
 	l.since = time.Now()
 	m.granted++
 	if !w.yielded {
+		l.began, l.waited, l.reserved = l.since, l.since.Sub(w.since), w.bytes
 		m.startMeasuring(l)
+	}
+	if leased := w.account.leased(); leased > w.account.pattern.peak {
+		w.account.pattern.peak = leased
 	}
 	close(w.granted)
 }

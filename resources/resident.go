@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// resident is memory that a service keeps between tasks: a loaded model.
+// resident is memory that a service keeps between tasks: a loaded model, or what
+// else has the name kind/id.
 type resident struct {
 	manager *Manager
 	account *account
 	service string
 	name    string
+	kind    string
 	bytes   services.Bytes
 	evict   func(context.Context) error
 
@@ -39,10 +42,24 @@ func (m *Manager) Hold(ctx context.Context, service, name string, bytes services
 	}
 	a.resident += bytes
 	now := time.Now()
-	r := &resident{manager: m, account: a, service: service, name: name, bytes: bytes, evict: evict, created: now, lastUsed: now}
+	kind, _, named := strings.Cut(name, "/")
+	if !named {
+		kind = kindModel
+		m.metrics.loads.WithLabelValues(service).Inc()
+	}
+	r := &resident{manager: m, account: a, service: service, name: name, kind: kind, bytes: bytes, evict: evict, created: now, lastUsed: now}
 	m.residents = append(m.residents, r)
 	return r
 }
+
+// kindModel is the kind of a loaded model.
+const kindModel = "model"
+
+// isModel tells whether runs have their arena with it.
+func (r *resident) isModel() bool { return r.kind == kindModel }
+
+// busy tells whether a run is at work in it. The caller holds mu.
+func (r *resident) busy() bool { return r.isModel() && r.account.arena(r.name).active > 0 }
 
 // Touch implements services.Resident.
 func (r *resident) Touch() {
@@ -61,7 +78,9 @@ func (r *resident) Release() {
 	}
 	r.released = true
 	r.account.resident -= r.bytes
-	r.account.arena(r.name).high = 0
+	if r.isModel() {
+		r.account.arena(r.name).high = 0
+	}
 	m.residents = slices.DeleteFunc(m.residents, func(other *resident) bool { return other == r })
 	m.grant()
 }

@@ -113,7 +113,8 @@ type ServiceMetrics struct {
 // Residency is where a service declares memory that outlives a task: the
 // weights of a loaded model. The memory budget implements it.
 type Residency interface {
-	// Hold books the bytes of one thing, as a model, that a service keeps. Where
+	// Hold books the bytes of one thing that a service keeps: a model by its name,
+	// anything else by kind/id, as "conversation/ctx_1". Where
 	// ctx carries the lease of the task that caused the load, the bytes move from
 	// that lease, so that they are not counted twice. evict is called, from another goroutine and with
 	// no lock held, when a task needs the room; it returns ErrInUse when the

@@ -172,4 +172,8 @@ type TaskEvent struct {
 	// Ran is the time from the lease to the end.
 	Ran    time.Duration
 	Stages []StageTime
+	// Executions of the engine for the task, and Inputs that they computed.
+	Executions, Inputs int64
+	// TraceID of the trace that recorded the task, empty where none did.
+	TraceID string
 }

@@ -453,6 +453,30 @@ func (e JobStatus) Valid() bool {
 	}
 }
 
+// Defines values for LogLevelLevel.
+const (
+	LogLevelLevelDebug LogLevelLevel = "debug"
+	LogLevelLevelError LogLevelLevel = "error"
+	LogLevelLevelInfo  LogLevelLevel = "info"
+	LogLevelLevelWarn  LogLevelLevel = "warn"
+)
+
+// Valid indicates whether the value is a known member of the LogLevelLevel enum.
+func (e LogLevelLevel) Valid() bool {
+	switch e {
+	case LogLevelLevelDebug:
+		return true
+	case LogLevelLevelError:
+		return true
+	case LogLevelLevelInfo:
+		return true
+	case LogLevelLevelWarn:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ModelObject.
 const (
 	ModelObjectModel ModelObject = "model"
@@ -498,6 +522,30 @@ func (e ResourceStatus) Valid() bool {
 	case ResourceStatusReady:
 		return true
 	case ResourceStatusUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResourceType.
+const (
+	ResourceTypeConversation ResourceType = "conversation"
+	ResourceTypeFile         ResourceType = "file"
+	ResourceTypeModel        ResourceType = "model"
+	ResourceTypeSession      ResourceType = "session"
+)
+
+// Valid indicates whether the value is a known member of the ResourceType enum.
+func (e ResourceType) Valid() bool {
+	switch e {
+	case ResourceTypeConversation:
+		return true
+	case ResourceTypeFile:
+		return true
+	case ResourceTypeModel:
+		return true
+	case ResourceTypeSession:
 		return true
 	default:
 		return false
@@ -873,6 +921,33 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	}
 }
 
+// AllocationPattern How a service takes memory, from its latest 256 leases.
+type AllocationPattern struct {
+	BytesMax int64 `json:"bytes_max"`
+	BytesP50 int64 `json:"bytes_p50"`
+	BytesP95 int64 `json:"bytes_p95"`
+
+	// Efficiency The part of what those reserved that was used; left out before the first.
+	Efficiency     *float64 `json:"efficiency,omitempty"`
+	HeldP50Seconds float64  `json:"held_p50_seconds"`
+	HeldP95Seconds float64  `json:"held_p95_seconds"`
+
+	// Leases That ended since the start.
+	Leases int64 `json:"leases"`
+
+	// Measured Leases whose use was measured.
+	Measured int64 `json:"measured"`
+
+	// PeakBytes The most that was leased at once.
+	PeakBytes int64   `json:"peak_bytes"`
+	PerMinute float64 `json:"per_minute"`
+
+	// Refused Since the start, by reason: too_large, queue_full, deadline.
+	Refused        map[string]int64 `json:"refused"`
+	WaitP50Seconds float64          `json:"wait_p50_seconds"`
+	WaitP95Seconds float64          `json:"wait_p95_seconds"`
+}
+
 // Audio defines model for Audio.
 type Audio struct {
 	Bytes       int64     `json:"bytes"`
@@ -895,6 +970,17 @@ type AudioObject string
 type AudioForm struct {
 	// File The recording.
 	File openapi_types.File `json:"file"`
+}
+
+// Capability defines model for Capability.
+type Capability struct {
+	// Models The models that can be named; empty where there is nothing to choose.
+	Models []string `json:"models"`
+
+	// Ready Whether the service takes tasks; one that has not started does.
+	Ready   bool   `json:"ready"`
+	Service string `json:"service"`
+	Task    string `json:"task"`
 }
 
 // Caption defines model for Caption.
@@ -1094,10 +1180,14 @@ type ChatUsage struct {
 
 // Cleanups What the unloading of idle models has done.
 type Cleanups struct {
-	Bytes  int64      `json:"bytes"`
-	Last   *time.Time `json:"last,omitempty"`
-	Models int64      `json:"models"`
-	Runs   int64      `json:"runs"`
+	Bytes        int64      `json:"bytes"`
+	BytesPerHour int64      `json:"bytes_per_hour"`
+	Last         *time.Time `json:"last,omitempty"`
+	Models       int64      `json:"models"`
+
+	// ModelsPerHour In the hour before.
+	ModelsPerHour int64 `json:"models_per_hour"`
+	Runs          int64 `json:"runs"`
 }
 
 // Context defines model for Context.
@@ -1450,6 +1540,14 @@ type JobRequestPriority string
 // JobStatus The last three are the end.
 type JobStatus string
 
+// LogLevel defines model for LogLevel.
+type LogLevel struct {
+	Level LogLevelLevel `json:"level"`
+}
+
+// LogLevelLevel defines model for LogLevel.Level.
+type LogLevelLevel string
+
 // MemoryForecast Where the resident set goes, by the line of least squares through the last five minutes.
 type MemoryForecast struct {
 	BytesInAMinute *float64 `json:"bytes_in_a_minute,omitempty"`
@@ -1549,12 +1647,15 @@ type PerformanceSample struct {
 	At time.Time `json:"at"`
 
 	// CpuCores Cores that were busy since the sample before.
-	CpuCores          float64 `json:"cpu_cores"`
+	CpuCores float64 `json:"cpu_cores"`
+
+	// EngineBytes What is not Go's: ONNX Runtime with its models, and what runs work in.
+	EngineBytes       int64   `json:"engine_bytes"`
 	FileDescriptors   int     `json:"file_descriptors"`
 	GcPauseP99Seconds float64 `json:"gc_pause_p99_seconds"`
 	Goroutines        int     `json:"goroutines"`
 
-	// HeapBytes Go's part of it.
+	// HeapBytes What Go's objects take of it.
 	HeapBytes            int64   `json:"heap_bytes"`
 	ResidentBytes        int64   `json:"resident_bytes"`
 	SchedulingP99Seconds float64 `json:"scheduling_p99_seconds"`
@@ -1597,20 +1698,27 @@ type Readiness struct {
 
 // Resource defines model for Resource.
 type Resource struct {
-	Bytes         int64          `json:"bytes"`
-	Created       time.Time      `json:"created"`
-	Id            string         `json:"id"`
-	LastUsed      time.Time      `json:"last_used"`
-	Name          string         `json:"name"`
-	Problem       *string        `json:"problem,omitempty"`
-	RetainedBytes int64          `json:"retained_bytes"`
-	Service       string         `json:"service"`
-	Status        ResourceStatus `json:"status"`
-	Type          string         `json:"type"`
+	// Bytes Of a session 0: it is counted with its model.
+	Bytes         int64                  `json:"bytes"`
+	Created       time.Time              `json:"created"`
+	Id            string                 `json:"id"`
+	LastUsed      time.Time              `json:"last_used"`
+	Metadata      map[string]interface{} `json:"metadata"`
+	Name          string                 `json:"name"`
+	Problem       *string                `json:"problem,omitempty"`
+	RetainedBytes int64                  `json:"retained_bytes"`
+
+	// Service Empty for a file that belongs to none.
+	Service string         `json:"service"`
+	Status  ResourceStatus `json:"status"`
+	Type    ResourceType   `json:"type"`
 }
 
 // ResourceStatus defines model for Resource.Status.
 type ResourceStatus string
+
+// ResourceType defines model for Resource.Type.
+type ResourceType string
 
 // Resources defines model for Resources.
 type Resources struct {
@@ -1692,32 +1800,60 @@ type ServiceList struct {
 	Data []Service `json:"data"`
 }
 
+// ServiceNeeds What a service needs and has.
+type ServiceNeeds struct {
+	// HasBytes What its models, its tasks and the engine behind them take.
+	HasBytes int64 `json:"has_bytes"`
+
+	// MaxBytes The most that its models and tasks may take together.
+	MaxBytes int64 `json:"max_bytes"`
+
+	// MaxRuns Tasks that may run at once.
+	MaxRuns int `json:"max_runs"`
+	Running int `json:"running"`
+
+	// SmallestTaskBytes What its smallest task would take now, the load of its model included; left out where it is not known.
+	SmallestTaskBytes *int64 `json:"smallest_task_bytes,omitempty"`
+	Waiting           int    `json:"waiting"`
+}
+
 // ServicePerformance defines model for ServicePerformance.
 type ServicePerformance struct {
-	Failed            int      `json:"failed"`
-	LatencyP50Seconds *float64 `json:"latency_p50_seconds,omitempty"`
-	LatencyP95Seconds *float64 `json:"latency_p95_seconds,omitempty"`
-	LatencyP99Seconds *float64 `json:"latency_p99_seconds,omitempty"`
-	Name              string   `json:"name"`
-	PerSecond         float64  `json:"per_second"`
-	Tasks             int      `json:"tasks"`
+	// Custom The service's own figures, by name.
+	Custom            *map[string]float64 `json:"custom,omitempty"`
+	Failed            int                 `json:"failed"`
+	LatencyP50Seconds *float64            `json:"latency_p50_seconds,omitempty"`
+	LatencyP95Seconds *float64            `json:"latency_p95_seconds,omitempty"`
+	LatencyP99Seconds *float64            `json:"latency_p99_seconds,omitempty"`
+	Name              string              `json:"name"`
+	PerSecond         float64             `json:"per_second"`
+	Tasks             int                 `json:"tasks"`
 }
 
 // ServiceUse defines model for ServiceUse.
 type ServiceUse struct {
 	LeasedBytes int64 `json:"leased_bytes"`
 	MaxBytes    int64 `json:"max_bytes"`
-	ModelBytes  int64 `json:"model_bytes"`
+
+	// MaxRuns Tasks that may run at once.
+	MaxRuns    int   `json:"max_runs"`
+	ModelBytes int64 `json:"model_bytes"`
 
 	// Models How well the runs of each model are predicted.
-	Models  []ModelPrediction `json:"models"`
-	Name    string            `json:"name"`
+	Models []ModelPrediction `json:"models"`
+	Name   string            `json:"name"`
+
+	// Pattern How a service takes memory, from its latest 256 leases.
+	Pattern AllocationPattern `json:"pattern"`
 	Running int               `json:"running"`
 	Waiting int               `json:"waiting"`
 }
 
 // System defines model for System.
 type System struct {
+	// Capabilities What can be asked of the server.
+	Capabilities []Capability `json:"capabilities"`
+
 	// Keys Whether API keys are asked for.
 	Keys          bool         `json:"keys"`
 	Parts         []SystemPart `json:"parts"`
@@ -1740,6 +1876,9 @@ type SystemPart struct {
 	Enabled bool           `json:"enabled"`
 	Kind    SystemPartKind `json:"kind"`
 	Name    string         `json:"name"`
+
+	// Needs What a service needs and has.
+	Needs *ServiceNeeds `json:"needs,omitempty"`
 
 	// State Of a service as in its description; of other parts ready, failing or off.
 	State string `json:"state"`
@@ -2055,6 +2194,9 @@ type ChangeConfigJSONRequestBody ChangeConfigJSONBody
 // ChangeConfigApplicationMergePatchPlusJSONRequestBody defines body for ChangeConfig for application/merge-patch+json ContentType.
 type ChangeConfigApplicationMergePatchPlusJSONRequestBody ChangeConfigApplicationMergePatchPlusJSONBody
 
+// SetLogLevelJSONRequestBody defines body for SetLogLevel for application/json ContentType.
+type SetLogLevelJSONRequestBody = LogLevel
+
 // JobFinishedJSONRequestBody defines body for JobFinished for application/json ContentType.
 type JobFinishedJSONRequestBody = Job
 
@@ -2354,6 +2496,12 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// GetLogLevel Which lines are logged
+	// (GET /v1/system/log-level)
+	GetLogLevel(w http.ResponseWriter, r *http.Request)
+	// SetLogLevel Change which lines are logged
+	// (PUT /v1/system/log-level)
+	SetLogLevel(w http.ResponseWriter, r *http.Request)
 	// GetPerformance What the performance monitor has seen
 	// (GET /v1/system/performance)
 	GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams)
@@ -2579,6 +2727,18 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetLogLevel Which lines are logged
+// (GET /v1/system/log-level)
+func (_ Unimplemented) GetLogLevel(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetLogLevel Change which lines are logged
+// (PUT /v1/system/log-level)
+func (_ Unimplemented) SetLogLevel(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3639,6 +3799,34 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetLogLevel operation middleware
+func (siw *ServerInterfaceWrapper) GetLogLevel(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetLogLevel(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetLogLevel operation middleware
+func (siw *ServerInterfaceWrapper) SetLogLevel(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetLogLevel(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetPerformance operation middleware
 func (siw *ServerInterfaceWrapper) GetPerformance(w http.ResponseWriter, r *http.Request) {
 
@@ -3891,6 +4079,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Patch(options.BaseURL+"/v1/system/config", wrapper.ChangeConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/log-level", wrapper.GetLogLevel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/v1/system/log-level", wrapper.SetLogLevel)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/livez", wrapper.GetLiveness)
@@ -11194,6 +11388,299 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type GetLogLevelRequestObject struct {
+}
+
+type GetLogLevelResponseObject interface {
+	VisitGetLogLevelResponse(w http.ResponseWriter) error
+}
+
+type GetLogLevel200JSONResponse LogLevel
+
+func (response GetLogLevel200JSONResponse) VisitGetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogLevel401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogLevel401ApplicationProblemPlusJSONResponse) VisitGetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogLevel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetLogLevel403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetLogLevel403ResponseHeaders
+}
+
+func (response GetLogLevel403ApplicationProblemPlusJSONResponse) VisitGetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogLevel429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogLevel429ApplicationProblemPlusJSONResponse) VisitGetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogLevel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetLogLevel500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetLogLevel500ResponseHeaders
+}
+
+func (response GetLogLevel500ApplicationProblemPlusJSONResponse) VisitGetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevelRequestObject struct {
+	Body *SetLogLevelJSONRequestBody
+}
+
+type SetLogLevelResponseObject interface {
+	VisitSetLogLevelResponse(w http.ResponseWriter) error
+}
+
+type SetLogLevel200JSONResponse LogLevel
+
+func (response SetLogLevel200JSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response SetLogLevel400ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type SetLogLevel401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers SetLogLevel401ResponseHeaders
+}
+
+func (response SetLogLevel401ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type SetLogLevel403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers SetLogLevel403ResponseHeaders
+}
+
+func (response SetLogLevel403ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type SetLogLevel413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers SetLogLevel413ResponseHeaders
+}
+
+func (response SetLogLevel413ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type SetLogLevel415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers SetLogLevel415ResponseHeaders
+}
+
+func (response SetLogLevel415ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response SetLogLevel429ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetLogLevel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type SetLogLevel500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers SetLogLevel500ResponseHeaders
+}
+
+func (response SetLogLevel500ApplicationProblemPlusJSONResponse) VisitSetLogLevelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPerformanceRequestObject struct {
 	Params GetPerformanceParams
 }
@@ -11549,6 +12036,12 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// GetLogLevel Which lines are logged
+	// (GET /v1/system/log-level)
+	GetLogLevel(ctx context.Context, request GetLogLevelRequestObject) (GetLogLevelResponseObject, error)
+	// SetLogLevel Change which lines are logged
+	// (PUT /v1/system/log-level)
+	SetLogLevel(ctx context.Context, request SetLogLevelRequestObject) (SetLogLevelResponseObject, error)
 	// GetPerformance What the performance monitor has seen
 	// (GET /v1/system/performance)
 	GetPerformance(ctx context.Context, request GetPerformanceRequestObject) (GetPerformanceResponseObject, error)
@@ -12596,6 +13089,61 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetLogLevel operation middleware
+func (sh *strictHandler) GetLogLevel(w http.ResponseWriter, r *http.Request) {
+	var request GetLogLevelRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLogLevel(ctx, request.(GetLogLevelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLogLevel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetLogLevelResponseObject); ok {
+		if err := validResponse.VisitGetLogLevelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetLogLevel operation middleware
+func (sh *strictHandler) SetLogLevel(w http.ResponseWriter, r *http.Request) {
+	var request SetLogLevelRequestObject
+
+	var body SetLogLevelJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetLogLevel(ctx, request.(SetLogLevelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetLogLevel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetLogLevelResponseObject); ok {
+		if err := validResponse.VisitSetLogLevelResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
@@ -44,6 +45,7 @@ type Config struct {
 	ONNX            onnx.Config      `koanf:"onnx"`
 	Readiness       Readiness        `koanf:"readiness"`
 	Hardening       hardening.Config `koanf:"hardening"`
+	Tracing         tracing.Config   `koanf:"tracing"`
 	SystemHardening SystemHardening  `koanf:"systemHardening"`
 	Services        Services         `koanf:"services"`
 	Jobs            Jobs             `koanf:"jobs"`
@@ -161,6 +163,7 @@ func Default() Config {
 		Audio:     audiofile.DefaultConfig(),
 		Readiness: Readiness{Required: []string{wav2vec2.Name}},
 		Hardening: hardening.DefaultConfig(),
+		Tracing:   tracing.DefaultConfig(),
 		SystemHardening: SystemHardening{
 			HealthMonitoring:      Monitoring{Enabled: true, CheckInterval: 30 * time.Second},
 			PerformanceMonitoring: hardening.DefaultPerformanceConfig(),
@@ -221,6 +224,7 @@ func (c Config) validate() []error {
 	section("api", c.API.Validate())
 	section("auth", c.Auth.Validate())
 	section("hardening", c.Hardening.Validate())
+	section("tracing", c.Tracing.Validate())
 	h := c.SystemHardening
 	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())
 	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())

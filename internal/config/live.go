@@ -35,6 +35,7 @@ var fixed = []struct{ prefix, reason string }{
 	{"auth.", "who may come in is decided when the server starts"},
 	{"log.format", "the log is opened when the server starts"},
 	{"onnx.", "the library is loaded when the server starts"},
+	{"tracing.", "the tracer is made when the server starts"},
 	{"hardening.", "the guards are made when the server starts"},
 	{"", "it is read when the server starts"},
 }

@@ -93,7 +93,7 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 const masked = "********"
 
 // secretKey tells a setting that is a secret by its last name.
-var secretKey = regexp.MustCompile(`(?i)(password|passphrase|secret|token|credentials?|apiKey|privateKey)$`)
+var secretKey = regexp.MustCompile(`(?i)(password|passphrase|secret|token|credentials?|apiKey|privateKey|headers)$`)
 
 // mask hides secrets: the values of settings that are named as such, and the user
 // and password in an address.

@@ -53,9 +53,10 @@ type generation struct {
 
 // run goes from words to samples.
 func (g *generation) run(ctx context.Context) ([]float32, error) {
-	mark := time.Now()
+	mark, record := time.Now(), services.StageRecorder(ctx)
 	stage := func(stage services.Stage) {
 		now := time.Now()
+		record(stage, mark, now)
 		g.stages = append(g.stages, services.StageTime{Stage: stage, Duration: now.Sub(mark)})
 		mark = now
 	}

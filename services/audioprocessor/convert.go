@@ -153,6 +153,8 @@ func (s *Service) convert(ctx context.Context, task services.Task, sink services
 	if err != nil {
 		return services.TaskResult{}, errors.Join(err, artifact.Remove())
 	}
+	ended := time.Now()
+	services.StageRecorder(ctx)(services.StageOutput, started, ended)
 	sink.Progress(1, "done")
 	source := j.reader.Format()
 	return services.TaskResult{
@@ -167,7 +169,7 @@ func (s *Service) convert(ctx context.Context, task services.Task, sink services
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
-		Stages: []services.StageTime{{Stage: services.StageOutput, Duration: time.Since(started)}},
+		Stages: []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
 	}, nil
 }
 

@@ -23,6 +23,7 @@ type asking struct {
 	from, span float64
 	spent      map[services.Stage]time.Duration
 	mark       time.Time
+	record     func(stage services.Stage, began, ended time.Time)
 }
 
 // ask is TaskAsk and TaskCaption.
@@ -47,7 +48,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	defer done()
 	a := &asking{
 		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
-		spent: make(map[services.Stage]time.Duration), mark: time.Now(),
+		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
 	}
 	a.answer.Seed = a.sampling.seed
 	if conversation != nil {
@@ -71,6 +72,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 func (a *asking) book(stage services.Stage) {
 	now := time.Now()
 	a.spent[stage] += now.Sub(a.mark)
+	a.record(stage, a.mark, now)
 	a.mark = now
 }
 

@@ -101,7 +101,7 @@ func (c *contexts) store(ctx context.Context, one *conversation, sound *heard, r
 	if !there {
 		return c.remove(one) // deleted while it was written
 	}
-	resident := c.residency.Hold(ctx, Name, "conversation", size, func(context.Context) error {
+	resident := c.residency.Hold(ctx, Name, "conversation/"+one.ID, size, func(context.Context) error {
 		if !one.busy.TryLock() {
 			return services.ErrInUse
 		}

@@ -41,7 +41,7 @@ type Config struct {
 type Runtime struct {
 	version  string
 	origin   string
-	sessions atomic.Int64
+	sessions sessions
 	// interceptor is nil but under fault injection.
 	interceptor atomic.Pointer[Interceptor]
 	release     func() error
@@ -128,7 +128,7 @@ func (r *Runtime) Origin() string { return r.origin }
 // Close unloads the library. It fails with ErrSessionsOpen while sessions are
 // open; calling it twice gives the first answer again.
 func (r *Runtime) Close(context.Context) error {
-	if n := r.sessions.Load(); n > 0 {
+	if n := len(r.Sessions()); n > 0 {
 		return fmt.Errorf("close ONNX Runtime: %d %w", n, ErrSessionsOpen)
 	}
 	r.once.Do(func() {

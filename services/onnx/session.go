@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -47,6 +49,11 @@ type Session struct {
 	outputs   []string
 	runtime   *Runtime
 
+	created time.Time
+	// used is when the latest run began or ended, in nanoseconds since 1970; runs are
+	// those at work, and done those that ended.
+	used, runs, done atomic.Int64
+
 	// mu is held for reading by runs and for writing by Close.
 	mu      sync.RWMutex
 	session *ort.DynamicAdvancedSession
@@ -82,11 +89,13 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 		TrimMemory()
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
-	r.sessions.Add(1)
-	return &Session{
+	s := &Session{
 		name: graph.Name, signature: signature, inputs: inputs, outputs: outputs,
-		runtime: r, session: session,
-	}, nil
+		runtime: r, session: session, created: time.Now(),
+	}
+	s.used.Store(s.created.UnixNano())
+	r.enter(s)
+	return s, nil
 }
 
 func (g Graph) signature() (Signature, error) {
@@ -231,6 +240,7 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 	if err != nil {
 		return services.Internal(err, "the inference engine failed")
 	}
+	defer s.counted(ctx, in)()
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(terminated)
@@ -291,7 +301,7 @@ func (s *Session) Close() error {
 	}
 	err := s.session.Destroy()
 	s.session = nil
-	s.runtime.sessions.Add(-1)
+	s.runtime.leave(s)
 	TrimMemory()
 	if err != nil {
 		return fmt.Errorf("close %s: %w", s.name, err)

@@ -77,7 +77,8 @@ func classOf(r rune) class {
 	}
 }
 
-// isSpace is \s of the pattern: Unicode's White_Space.
+// isSpace is \s of the pattern: Unicode's White_Space, as in the tokenizers that
+// checkpoints are trained with. JavaScript's differs in U+0085 and U+FEFF.
 func isSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
 
 // run gives the length in bytes of the characters of one class that text begins with.

@@ -1,8 +1,6 @@
 package tokenizer
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,11 +23,6 @@ func readText(t testing.TB, parts ...string) Text {
 // each kind; models/parity/tokenizer.mjs writes it.
 func TestTenThousandStrings(t *testing.T) {
 	t.Parallel()
-	file, err := os.Open(filepath.Join("testdata", "golden.json.gz"))
-	require.NoError(t, err)
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	require.NoError(t, err)
 	var golden struct {
 		Strings []struct {
 			Text            string
@@ -37,7 +30,7 @@ func TestTenThousandStrings(t *testing.T) {
 		}
 		Decoded []string
 	}
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&golden))
+	readGolden(t, "golden.json.gz", &golden)
 	fallback := readText(t, "testdata", "fallback.json")
 	bytes := readText(t, "..", "..", "models", "gama-tiny", "tokenizer.json")
 	require.Len(t, golden.Strings, 10000)

@@ -31,7 +31,7 @@ func (s *Service) transcribe(ctx context.Context, task services.Task, sink servi
 	if err != nil {
 		return services.TaskResult{Model: m.name}, err
 	}
-	t := transcription{model: m, cut: cut, sink: sink, params: params, format: reader.Format()}
+	t := transcription{model: m, cut: cut, sink: sink, params: params, format: reader.Format(), record: services.StageRecorder(ctx)}
 	err = t.run(ctx)
 	result := services.TaskResult{Model: m.name, Stages: t.stages()}
 	if err != nil {
@@ -49,6 +49,7 @@ type transcription struct {
 	sink   services.Sink
 	params services.TranscribeParams
 	format audiofile.Format
+	record func(stage services.Stage, began, ended time.Time)
 
 	ids   []int
 	tail  wordTail
@@ -95,6 +96,7 @@ func (t *transcription) run(ctx context.Context) error {
 func (t *transcription) book(stage services.Stage, mark *time.Time) {
 	now := time.Now()
 	t.spent[stage] += now.Sub(*mark)
+	t.record(stage, *mark, now)
 	*mark = now
 }
 

@@ -1,0 +1,125 @@
+package resources
+
+import (
+	"slices"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// patternWindow is how many of a service's latest leases its pattern is taken from.
+const patternWindow = 256
+
+// Pattern is how a service takes memory, from its latest leases.
+type Pattern struct {
+	// Leases that ended since the start; PerMinute is the rate of the latest ones.
+	Leases    uint64
+	PerMinute float64
+	// Refused leases since the start, by reason.
+	Refused map[Refusal]uint64
+	// Bytes leased, time waited and time held: quantiles of the latest leases.
+	BytesP50, BytesP95, BytesMax services.Bytes
+	WaitP50, WaitP95             time.Duration
+	HeldP50, HeldP95             time.Duration
+	// Peak is the most that was leased at once.
+	Peak services.Bytes
+	// Measured leases, what they reserved and what they used.
+	Measured       uint64
+	Reserved, Used services.Bytes
+}
+
+// Efficiency is the part of the reserved memory that was used, of the leases
+// that were measured; zero before the first. Above one, predictions are too low.
+func (p Pattern) Efficiency() float64 {
+	if p.Reserved == 0 {
+		return 0
+	}
+	return float64(p.Used) / float64(p.Reserved)
+}
+
+// Refusal is why a lease was refused.
+type Refusal string
+
+// The reasons of a refusal.
+const (
+	RefusedTooLarge  Refusal = "too_large"
+	RefusedQueueFull Refusal = "queue_full"
+	RefusedDeadline  Refusal = "deadline"
+)
+
+// refusals lists every Refusal.
+var refusals = []Refusal{RefusedTooLarge, RefusedQueueFull, RefusedDeadline}
+
+// pattern collects a service's leases. The manager's mu guards it.
+type pattern struct {
+	leases         uint64
+	latest         []past // a ring once it is full; next is the oldest
+	next           int
+	refused        [3]uint64 // as in refusals
+	peak           services.Bytes
+	measured       uint64
+	reserved, used services.Bytes
+}
+
+// past is a lease that has ended.
+type past struct {
+	at           time.Time
+	bytes        services.Bytes
+	waited, held time.Duration
+}
+
+// add takes a lease that has ended.
+func (p *pattern) add(l past) {
+	p.leases++
+	if len(p.latest) < patternWindow {
+		p.latest = append(p.latest, l)
+		return
+	}
+	p.latest[p.next] = l
+	p.next = (p.next + 1) % patternWindow
+}
+
+// refuse counts a refusal.
+func (p *pattern) refuse(why Refusal) { p.refused[slices.Index(refusals, why)]++ }
+
+// view gives the pattern as it is at a time.
+func (p *pattern) view(now time.Time) Pattern {
+	v := Pattern{Leases: p.leases, Refused: make(map[Refusal]uint64), Peak: p.peak, Measured: p.measured, Reserved: p.reserved, Used: p.used}
+	for i, why := range refusals {
+		v.Refused[why] = p.refused[i]
+	}
+	if len(p.latest) == 0 {
+		return v
+	}
+	oldest := p.latest[0].at
+	if len(p.latest) == patternWindow {
+		oldest = p.latest[p.next].at
+	}
+	v.PerMinute = float64(len(p.latest)) / max(now.Sub(oldest).Minutes(), 1)
+	v.BytesP50, v.BytesP95, v.BytesMax = quantiles(p.latest, func(l past) services.Bytes { return l.bytes })
+	v.WaitP50, v.WaitP95, _ = quantiles(p.latest, func(l past) time.Duration { return l.waited })
+	v.HeldP50, v.HeldP95, _ = quantiles(p.latest, func(l past) time.Duration { return l.held })
+	return v
+}
+
+// Patterns tells how each service takes memory, by its name.
+func (m *Manager) Patterns() map[string]Pattern {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	patterns := make(map[string]Pattern, len(m.accounts))
+	for name, a := range m.accounts {
+		patterns[name] = a.pattern.view(time.Now())
+	}
+	return patterns
+}
+
+// quantiles gives the median, the 95th percentile and the largest, by nearest rank.
+func quantiles[T services.Bytes | time.Duration](list []past, of func(past) T) (p50, p95, largest T) {
+	sorted := make([]T, 0, len(list))
+	for _, l := range list {
+		sorted = append(sorted, of(l))
+	}
+	slices.Sort(sorted)
+	at := func(percent int) T { return sorted[(len(sorted)*percent+99)/100-1] }
+	return at(50), at(95), at(100)
+}
