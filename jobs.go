@@ -22,6 +22,8 @@ import (
 type asynchronous struct {
 	store   *natsstore.Store
 	manager *jobs.Manager
+	// until is when jobs still at work are interrupted; drain sets it.
+	until time.Time
 }
 
 // openJobs opens the job store and makes the manager over it; nothing is worked
@@ -52,7 +54,7 @@ func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) 
 		SpoolDir: spool, Log: s.log,
 	})
 	watchJobs(s.metrics, manager)
-	return &asynchronous{store, manager}, nil
+	return &asynchronous{store: store, manager: manager}, nil
 }
 
 // inform adds what the probes tell of the jobs.
@@ -67,10 +69,16 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	return view
 }
 
-// stop lets jobs at work end within the time, sends the others back to the
-// queue, and closes the store.
-func (a *asynchronous) stop(timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+// drain starts no further job. Those at work may go on for the time given.
+func (a *asynchronous) drain(timeout time.Duration) {
+	a.until = time.Now().Add(timeout)
+	a.manager.StopIntake()
+}
+
+// stop waits for what drain left, sends jobs still at work back to the queue,
+// and closes the store.
+func (a *asynchronous) stop() {
+	ctx, cancel := context.WithDeadline(context.Background(), a.until)
 	defer cancel()
 	a.manager.Stop(ctx)
 	a.store.Close()

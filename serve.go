@@ -52,7 +52,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 		return err
 	}
 	// Before the services end, which its jobs run on.
-	defer func() { async.stop(s.cfg.API.DrainTimeout) }()
+	defer async.stop()
 	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
 		level.Set(changed.Log.Level)
 		s.apply(changed)
@@ -65,14 +65,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
-	handler, err := api.NewHandler(cfg.API, api.Dependencies{
-		Tracer: s.requestTracer(),
-		Keys:   keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
-		Executor: s.orchestrator, Services: s.registry, Health: func() api.HealthView { return async.inform(s.healthView()) }, Resources: s.resourcesView, Contexts: s.contexts, System: s.systemView, Performance: s.performanceView, Settings: settings,
-		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
-		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
-		Contract: contract, SpoolDir: spool, Log: log, Jobs: async.manager, StoredAudio: async.manager,
-	})
+	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, spool, async, keys, settings))
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
@@ -91,8 +84,21 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	case err = <-failed:
 	}
 	forget()
-	async.manager.StopIntake()
+	async.drain(cfg.API.DrainTimeout)
 	return errors.Join(err, s.drain(server, cfg.API.DrainTimeout))
+}
+
+// dependencies gives the handler what it asks of the rest.
+func (s *system) dependencies(cfg config.Config, spool string, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
+	return api.Dependencies{
+		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.manager, StoredAudio: async.manager,
+		Health:    func() api.HealthView { return async.inform(s.healthView()) },
+		Resources: s.resourcesView, System: s.systemView, Performance: s.performanceView, Settings: settings,
+		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
+		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
+		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
+	}
 }
 
 // drain turns the probes unready and lets requests under way end.

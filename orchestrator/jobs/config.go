@@ -60,7 +60,7 @@ type AudioConfig struct {
 // DefaultConfig gives the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Spare: 4, MaxQueued: 10_000, MaxRedeliveries: 20, ClaimTimeout: 20 * time.Second,
+		Services: []string{}, Spare: 4, MaxQueued: 10_000, MaxRedeliveries: 20, ClaimTimeout: 20 * time.Second,
 		Retry:     RetryConfig{Delay: time.Second, MaxDelay: time.Minute},
 		Retention: RetentionConfig{MaxAge: 7 * 24 * time.Hour, MaxBytes: 1_000_000_000},
 		Audio:     AudioConfig{TTL: 24 * time.Hour, Quota: 5_000_000_000},

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
@@ -50,17 +49,6 @@ type Store struct {
 	closed  bool
 }
 
-// link is a connection with what hangs on it.
-type link struct {
-	embedded *embedded // nil for an external cluster
-	conn     *nats.Conn
-	js       jetstream.JetStream
-	records  jetstream.KeyValue
-	objects  jetstream.ObjectStore
-	// sifted tells that leftovers of an earlier process are gone.
-	sifted bool
-}
-
 // Open starts the store, or connects to it. Where that fails, it goes on trying
 // in the background, and calls meanwhile get a fault: the rest of the server
 // does not need the store.
@@ -69,101 +57,6 @@ func Open(ctx context.Context, cfg Config, free func(dir string) (services.Bytes
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.reopen(nil)
 	return s
-}
-
-// connect opens a link and makes the buckets where they are missing.
-func (s *Store) connect(ctx context.Context) (*link, error) {
-	l := &link{}
-	var err error
-	if s.cfg.URL == "" {
-		l.embedded, err = startEmbedded(s.cfg, s.log)
-		if err != nil {
-			return nil, err
-		}
-		l.conn, err = nats.Connect("", nats.InProcessServer(l.embedded.server), nats.Name("grym-synth"))
-	} else {
-		l.conn, err = s.dial()
-	}
-	if err != nil {
-		l.close()
-		return nil, fmt.Errorf("jobs: connect to NATS: %w", err)
-	}
-	if err = l.open(ctx, s.cfg); err != nil {
-		l.close()
-		return nil, fmt.Errorf("jobs: open the store: %w", err)
-	}
-	return l, nil
-}
-
-// dial connects to the external cluster. Lost connections come back by
-// themselves.
-func (s *Store) dial() (*nats.Conn, error) {
-	options := []nats.Option{
-		nats.Name("grym-synth"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.log.Warn("connection to NATS lost", "error", err) }),
-		nats.ReconnectHandler(func(c *nats.Conn) { s.log.Info("connected to NATS again", "server", c.ConnectedServerName()) }),
-	}
-	if s.cfg.Credentials != "" {
-		options = append(options, nats.UserCredentials(s.cfg.Credentials))
-	}
-	if s.cfg.TLS.CA != "" {
-		options = append(options, nats.RootCAs(s.cfg.TLS.CA))
-	}
-	if s.cfg.TLS.Certificate != "" {
-		options = append(options, nats.ClientCert(s.cfg.TLS.Certificate, s.cfg.TLS.Key))
-	}
-	return nats.Connect(s.cfg.URL, options...)
-}
-
-// open makes or finds the two buckets. They are made as streams, because the
-// bucket calls allow reads from replicas, which may be behind: a job that was
-// just accepted would be unknown.
-func (l *link) open(ctx context.Context, cfg Config) (err error) {
-	if l.js, err = jetstream.New(l.conn, jetstream.WithDefaultTimeout(tryTimeout)); err != nil {
-		return err
-	}
-	records, objects := cfg.Bucket+"-jobs", cfg.Bucket+"-audio"
-	if err := l.ensure(ctx, jetstream.StreamConfig{
-		Name: "KV_" + records, Subjects: []string{"$KV." + records + ".>"}, Description: "grym-synth: records of jobs and recordings",
-		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
-	}); err != nil {
-		return err
-	}
-	if err := l.ensure(ctx, jetstream.StreamConfig{
-		Name: "OBJ_" + objects, Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"}, Description: "grym-synth: recordings and results",
-		AllowRollup: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
-	}); err != nil {
-		return err
-	}
-	if l.records, err = l.js.KeyValue(ctx, records); err != nil {
-		return err
-	}
-	l.objects, err = l.js.ObjectStore(ctx, objects)
-	return err
-}
-
-// ensure makes a stream unless it is there. One that is there stays as its
-// operator set it.
-func (l *link) ensure(ctx context.Context, cfg jetstream.StreamConfig) error {
-	return l.patiently(ctx, func(ctx context.Context) error {
-		_, err := l.js.Stream(ctx, cfg.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			_, err = l.js.CreateStream(ctx, cfg)
-			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-				err = nil // another process was first
-			}
-		}
-		return err
-	})
-}
-
-func (l *link) close() {
-	if l.conn != nil {
-		l.conn.Close()
-	}
-	if l.embedded != nil {
-		l.embedded.stop()
-	}
 }
 
 // Close ends the store. What was written stays.
@@ -178,64 +71,6 @@ func (s *Store) Close() {
 	if last != nil {
 		last.close()
 	}
-}
-
-// reopen brings the store back after a failure of the link given, nil at the
-// start. Its first try is made before it returns, where nobody is before it.
-func (s *Store) reopen(failed *link) {
-	s.mu.Lock()
-	if s.closed || s.link != failed || failed == nil && s.problem != "" {
-		s.mu.Unlock()
-		return
-	}
-	s.link, s.problem = nil, "the store is being opened"
-	s.reopening.Add(1)
-	s.mu.Unlock()
-	if failed != nil {
-		failed.close()
-	}
-	if s.bring() {
-		s.reopening.Done()
-		return
-	}
-	go func() {
-		defer s.reopening.Done()
-		for wait := time.Second; ; wait = min(2*wait, 15*time.Second) {
-			select {
-			case <-time.After(wait):
-			case <-s.ctx.Done():
-				return
-			}
-			if s.bring() {
-				return
-			}
-		}
-	}()
-}
-
-// bring makes a link, and tells whether there is nothing left to do.
-func (s *Store) bring() bool {
-	l, err := s.connect(s.ctx)
-	if err == nil {
-		if lost := l.embedded.lost(); lost > 0 {
-			s.log.Error("the job store was damaged: records are lost", "records", lost, "dir", s.cfg.Dir)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case err == nil && s.closed:
-		l.close()
-		return true
-	case err == nil:
-		s.link, s.problem = l, ""
-		return true
-	}
-	if s.ctx.Err() == nil {
-		s.problem = err.Error()
-		s.log.Error("the job store is not available", "error", err)
-	}
-	return s.closed
 }
 
 // Problem tells why the store is not available; empty when it is.
