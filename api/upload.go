@@ -95,6 +95,8 @@ func (h *handlers) receivePart(u *upload, part *multipart.Part, known []string, 
 		complain("came twice; one recording a request")
 	case name == "file":
 		return h.spool(u, part)
+	case refusedFields[name] != "":
+		complain("%s", refusedFields[name])
 	case !slices.Contains(known, name):
 		complain("is not known; the fields are file, %s", strings.Join(known, ", "))
 	default:

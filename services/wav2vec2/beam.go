@@ -318,8 +318,8 @@ func (s *beamSearch) words(last, after *word) []services.Word {
 	for w := last; w != nil && w != after; w = w.before {
 		list = append(list, services.Word{
 			Text:  s.decoder.letters(w.text),
-			Start: float64(w.span[0]) * s.decoder.secondsPerFrame,
-			End:   float64(w.span[1]) * s.decoder.secondsPerFrame,
+			Start: s.decoder.seconds(w.span[0]),
+			End:   s.decoder.seconds(w.span[1]),
 		})
 	}
 	slices.Reverse(list)

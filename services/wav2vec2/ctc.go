@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"math"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -125,17 +126,23 @@ func (d *ctcDecoder) words(spans []span) []services.Word {
 			continue
 		}
 		if !open {
-			words = append(words, services.Word{Start: float64(s.start) * d.secondsPerFrame})
+			words = append(words, services.Word{Start: d.seconds(s.start)})
 			open = true
 		}
 		word := &words[len(words)-1]
 		word.Text += s.text
-		word.End = float64(s.end) * d.secondsPerFrame
+		word.End = d.seconds(s.end)
 	}
 	for i := range words {
 		words[i].Text = d.letters(words[i].Text)
 	}
 	return words
+}
+
+// seconds gives the time of a frame without the noise of a product in binary: 11.7
+// and not 11.700000000000001.
+func (d *ctcDecoder) seconds(frame int) float64 {
+	return math.Round(float64(frame)*d.secondsPerFrame*1e6) / 1e6
 }
 
 // letters gives a word in the case that the folder asks for.
