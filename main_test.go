@@ -46,13 +46,13 @@ func TestTranscriptionOfHeldOutVoices(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &golden))
 	require.GreaterOrEqual(t, len(golden), 20)
 	for _, g := range golden {
-		status, body := s.transcribe(t, clip(t, g.File), "model", "wav2vec2-tiny", "response_format", "text")
+		status, body := s.transcribe(t, clip(t, g.File), "model", "wav2vec2-tiny", "response_format", "text", "decoding", "greedy")
 		require.Equal(t, http.StatusOK, status, body)
 		require.Equal(t, g.Text+"\n", body, g.File)
 	}
 	status, body := s.transcribe(t, clip(t, "clip09.wav"))
 	require.Equal(t, http.StatusOK, status)
-	require.JSONEq(t, `{"text":"MUTE TRACK ONE"}`, body)
+	require.Contains(t, body, `{"text":"MUTE TRACK ONE","usage":{"type":"duration","seconds":`)
 
 	status, body = s.transcribe(t, clip(t, "clip09.wav"), "response_format", "verbose_json", "language", "en")
 	require.Equal(t, http.StatusOK, status)

@@ -142,12 +142,14 @@ func TestTranscriptionFormats(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("HELLO"))
 	_, body := b.upload(t, "file", "x")
-	require.JSONEq(t, `{"text":"HELLO"}`, body)
+	require.JSONEq(t, `{"text":"HELLO","usage":{"type":"duration","seconds":1}}`, body)
 	response, body := b.upload(t, "response_format", "text", "file", "x")
 	require.Equal(t, "HELLO\n", body)
 	require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json", "timestamp_granularities[]", "word")
-	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}]}`, body)
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"usage":{"type":"duration","seconds":1}}`, body)
+	_, body = b.upload(t, "file", "x", "response_format", "verbose_json")
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}],"usage":{"type":"duration","seconds":1}}`, body)
 }
 
 func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
@@ -170,7 +172,11 @@ func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = io.WriteString(part, "sound")
 	require.NoError(t, w.WriteField("model", "m"))
-	require.NoError(t, w.WriteField("language", "en"))
+	for field, value := range map[string]string{
+		"language": "en", "prompt": "Brion", "decoding": "beam", "beam_width": "7", "temperature": "0.5", "window_seconds": "0", "chunking_strategy": "auto",
+	} {
+		require.NoError(t, w.WriteField(field, value))
+	}
 	require.NoError(t, w.Close())
 	request := b.request(t, http.MethodPost, "/v1/audio/transcriptions", &form)
 	request.Header.Set("Content-Type", w.FormDataContentType())
@@ -182,7 +188,7 @@ func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
 	require.Equal(t, "mine-1", got.ID)
 	require.Equal(t, "m", got.Model)
 	require.Equal(t, services.PriorityHigh, got.Priority)
-	require.JSONEq(t, `{"language":"en"}`, string(got.Params))
+	require.JSONEq(t, `{"language":"en","prompt":"Brion","decoding":"beam","beam_width":7,"temperature":0.5,"window_seconds":0}`, string(got.Params))
 	require.Equal(t, "sound", string(content))
 	require.Equal(t, int64(5), got.Audio.Size())
 	left, err := os.ReadDir(b.spool)
@@ -197,13 +203,16 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		fields []string
 		says   []string
 	}{
-		"no file, bad format":  {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, srt, vtt, verbose_json"}},
-		"two files":            {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
-		"unknown field":        {[]string{"file", "a", "promt", "b"}, []string{"promt is not known", "language"}},
-		"temperature NaN":      {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
-		"twice the model":      {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
-		"segment granularity":  {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
-		"a field far too long": {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
+		"no file, bad format":   {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, srt, vtt, verbose_json"}},
+		"what no model can do":  {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"}, []string{"include[] is not supported: there are no log probabilities", "chunking_strategy must be auto", "known_speaker_names[] is not supported"}},
+		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"}, []string{"timestamp_granularities[] goes with response_format verbose_json, not json"}},
+		"odd beams":             {[]string{"file", "a", "beam_width", "many"}, []string{"beam_width must be a whole number from 1 to 1000"}},
+		"two files":             {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
+		"unknown field":         {[]string{"file", "a", "promt", "b"}, []string{"promt is not known", "language"}},
+		"temperature NaN":       {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
+		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
+		"segment granularity":   {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
+		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
 	} {
 		response, body := b.upload(t, c.fields...)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, name)

@@ -34,9 +34,9 @@ func resultForms(job jobs.Job) []resultForm {
 	switch job.Task {
 	case services.TaskTranscribe:
 		forms = append(forms,
-			resultForm{"text", "text/plain; charset=utf-8", transcript(func(t *services.Transcription) string { return t.Text + "\n" })},
-			resultForm{"srt", "application/x-subrip; charset=utf-8", transcript(func(t *services.Transcription) string { return srt(t.Segments()) })},
-			resultForm{"vtt", "text/vtt; charset=utf-8", transcript(func(t *services.Transcription) string { return vtt(t.Segments()) })})
+			resultForm{"text", "text/plain; charset=utf-8", transcript(services.FormatText)},
+			resultForm{"srt", "application/x-subrip; charset=utf-8", transcript(services.FormatSRT)},
+			resultForm{"vtt", "text/vtt; charset=utf-8", transcript(services.FormatVTT)})
 	case services.TaskAsk, services.TaskCaption:
 		forms = append(forms, resultForm{"text", "text/plain; charset=utf-8", func(value json.RawMessage) (string, error) {
 			var answer services.Answer
@@ -47,13 +47,15 @@ func resultForms(job jobs.Job) []resultForm {
 	return forms
 }
 
-func transcript(write func(*services.Transcription) string) func(json.RawMessage) (string, error) {
+// transcript writes a stored transcription in a format.
+func transcript(format string) func(json.RawMessage) (string, error) {
 	return func(value json.RawMessage) (string, error) {
 		var t services.Transcription
 		if err := json.Unmarshal(value, &t); err != nil {
 			return "", err
 		}
-		return write(&t), nil
+		text, err := t.Encode(format)
+		return string(text), err
 	}
 }
 

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,28 +17,24 @@ import (
 // transcriptionService does the work of the route.
 const transcriptionService = "wav2vec2"
 
-// Values of response_format.
-const (
-	formatJSON    = "json"
-	formatText    = "text"
-	formatSRT     = "srt"
-	formatVTT     = "vtt"
-	formatVerbose = "verbose_json"
-)
-
-// maxPrompt is the most bytes of a prompt.
-const maxPrompt = 4096
-
 // transcriptionFields are the form fields beside the file.
 var transcriptionFields = []string{
-	"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream", "window_seconds",
+	"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
+	"decoding", "beam_width", "window_seconds", "chunking_strategy",
+}
+
+// refusedFields are OpenAI's fields for what no CTC model can do, with why.
+var refusedFields = map[string]string{
+	"include[]":                  "is not supported: there are no log probabilities of tokens to include",
+	"known_speaker_names[]":      "is not supported: the words are not told apart by speaker",
+	"known_speaker_references[]": "is not supported: the words are not told apart by speaker",
 }
 
 // transcriptionForm is what the fields said.
 type transcriptionForm struct {
-	model, format, language string
-	stream                  bool
-	window                  *float64
+	model, format string
+	granularities []string
+	params        services.TranscribeParams
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
@@ -57,7 +55,7 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 	if err != nil {
 		return nil, err
 	}
-	if form.stream {
+	if form.params.Stream {
 		stream := transcriptStream{handlers: h, ctx: ctx, task: task, done: remove}
 		remove = func() {}
 		return stream, nil
@@ -104,25 +102,24 @@ func parseTranscriptionForm(fields map[string][]string) (transcriptionForm, *ser
 		}
 		return strings.TrimSpace(values[0])
 	}
-	form := transcriptionForm{model: one("model"), format: one("response_format"), language: one("language")}
-	if form.format == "" {
-		form.format = formatJSON
+	form := transcriptionForm{model: one("model"), format: cmp.Or(one("response_format"), services.FormatJSON), granularities: fields["timestamp_granularities[]"]}
+	form.params = services.TranscribeParams{Language: one("language"), Prompt: one("prompt"), Decoding: one("decoding")}
+	if formats := services.TranscriptFormats(); !slices.Contains(formats, form.format) {
+		complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}
-	if formats := []string{formatJSON, formatText, formatSRT, formatVTT, formatVerbose}; !slices.Contains(formats, form.format) {
-		complain("response_format", "must be one of %s, got %q", strings.Join(formats, ", "), form.format)
+	if len(form.params.Language) > 32 {
+		complain("language", "must be a language code such as en, got %d bytes", len(form.params.Language))
 	}
-	if len(form.language) > 32 {
-		complain("language", "must be a language code such as en, got %d bytes", len(form.language))
-	}
-	if text := one("temperature"); text != "" {
-		if t, err := strconv.ParseFloat(text, 64); err != nil || !(t >= 0 && t <= 1) {
-			complain("temperature", "must be a number from 0 to 1, got %q", text)
+	for _, granularity := range form.granularities {
+		if granularity != services.GranularityWord && granularity != services.GranularitySegment {
+			complain("timestamp_granularities[]", "must be word or segment, got %.40q", granularity)
 		}
 	}
-	for _, granularity := range fields["timestamp_granularities[]"] {
-		if granularity != "word" && granularity != "segment" {
-			complain("timestamp_granularities[]", "must be word or segment, got %q", granularity)
-		}
+	if len(form.granularities) > 0 && form.format != services.FormatVerbose {
+		complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
+	}
+	if strategy := one("chunking_strategy"); strategy != "" && strategy != "auto" {
+		complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
 	form.parseNumbers(one, complain)
 	if len(bad) > 0 {
@@ -131,32 +128,38 @@ func parseTranscriptionForm(fields map[string][]string) (transcriptionForm, *ser
 	return form, nil
 }
 
-// parseNumbers reads the fields that are not text.
+// parseNumbers reads the fields that are not text. The service knows their limits.
 func (f *transcriptionForm) parseNumbers(one func(string) string, complain func(field, format string, args ...any)) {
+	var err error
 	if text := one("stream"); text != "" {
-		stream, err := strconv.ParseBool(text)
-		if err != nil {
-			complain("stream", "must be true or false, got %q", text)
+		if f.params.Stream, err = strconv.ParseBool(text); err != nil {
+			complain("stream", "must be true or false, got %.40q", text)
 		}
-		f.stream = stream
-		if stream && f.format != formatJSON && f.format != formatText {
-			complain("stream", "goes with response_format json or text, not %s", f.format)
+		if f.params.Stream && f.format != services.FormatJSON && f.format != services.FormatText {
+			complain("stream", "goes with response_format json or text, not %.40s", f.format)
 		}
 	}
 	if text := one("window_seconds"); text != "" {
 		window, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			complain("window_seconds", "must be a number of seconds, got %q", text)
+			complain("window_seconds", "must be a number of seconds, got %.40q", text)
 		}
-		f.window = &window
+		f.params.WindowSeconds = &window
 	}
-	if text := one("prompt"); len(text) > maxPrompt {
-		complain("prompt", "must be at most %d bytes, got %d", maxPrompt, len(text))
+	if text := one("temperature"); text != "" {
+		if f.params.Temperature, err = strconv.ParseFloat(text, 64); err != nil || !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
+			complain("temperature", "must be a number from 0 to 1, got %.40q", text)
+		}
+	}
+	if text := one("beam_width"); text != "" {
+		if f.params.BeamWidth, err = strconv.Atoi(text); err != nil || f.params.BeamWidth < 1 {
+			complain("beam_width", "must be a whole number from 1 to %d, got %.40q", services.MaxBeamWidth, text)
+		}
 	}
 }
 
 func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscriptionParamsGrymPriority, audio services.AudioSource) (services.Task, error) {
-	params, err := json.Marshal(services.TranscribeParams{Language: f.language, Stream: f.stream, WindowSeconds: f.window})
+	params, err := json.Marshal(f.params)
 	if err != nil {
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
@@ -171,32 +174,18 @@ func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscr
 }
 
 func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {
+	encoded, err := t.Encode(f.format, f.granularities...)
+	if err != nil {
+		return nil, services.Internal(err, "the answer could not be encoded")
+	}
 	switch f.format {
-	case formatText:
-		return gen.CreateTranscription200TextResponse{Body: t.Text + "\n"}, nil
-	case formatSRT:
-		return gen.CreateTranscription200TextResponse{Body: srt(t.Segments())}, nil
-	case formatVTT:
-		return gen.CreateTranscription200TextvttResponse{Body: strings.NewReader(vtt(t.Segments()))}, nil
+	case services.FormatText, services.FormatSRT:
+		return gen.CreateTranscription200TextResponse{Body: string(encoded)}, nil
+	case services.FormatVTT:
+		return gen.CreateTranscription200TextvttResponse{Body: bytes.NewReader(encoded)}, nil
 	}
 	var body gen.CreateTranscription200JSONResponseBody
-	var err error
-	if f.format == formatJSON {
-		err = body.FromTranscription(gen.Transcription{Text: t.Text})
-	} else {
-		verbose := gen.VerboseTranscription{
-			Task: gen.VerboseTranscriptionTaskTranscribe, Language: t.Language,
-			Duration: t.DurationSeconds, Text: t.Text, Words: make([]gen.Word, len(t.Words)), Segments: []gen.Segment{},
-		}
-		for i, segment := range t.Segments() {
-			verbose.Segments = append(verbose.Segments, gen.Segment{Id: i, Start: segment.Start, End: segment.End, Text: segment.Text})
-		}
-		for i, w := range t.Words {
-			verbose.Words[i] = gen.Word{Word: w.Text, Start: w.Start, End: w.End}
-		}
-		err = body.FromVerboseTranscription(verbose)
-	}
-	if err != nil {
+	if err := body.UnmarshalJSON(encoded); err != nil {
 		return nil, services.Internal(err, "the answer could not be encoded")
 	}
 	return gen.CreateTranscription200JSONResponse{Body: body}, nil

@@ -114,6 +114,8 @@ func (h *handlers) receivePart(u *upload, part *multipart.Part, shape formShape,
 	case name == shape.file:
 		u.sent = part.Header.Get("Content-Type")
 		return h.spool(u, part)
+	case refusedFields[name] != "":
+		complain("%s", refusedFields[name])
 	case !slices.Contains(shape.known, name):
 		complain("is not known; the fields are %s", strings.Join(append([]string{shape.file}, shape.known...), ", "))
 	default:

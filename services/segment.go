@@ -4,8 +4,12 @@ import "strings"
 
 // Segment is a run of words that belong together.
 type Segment struct {
-	Start, End float64
-	Text       string
+	// ID counts from 0.
+	ID int `json:"id"`
+	// Start and End in seconds from the beginning of the recording.
+	Start float64 `json:"start"`
+	End   float64 `json:"end"`
+	Text  string  `json:"text"`
 }
 
 const (
@@ -22,7 +26,7 @@ func (t *Transcription) Segments() []Segment {
 	var words []string
 	for i, word := range t.Words {
 		if i == 0 || word.Start-t.Words[i-1].End > segmentPause || word.End-list[len(list)-1].Start > segmentLength {
-			list = append(list, Segment{Start: word.Start})
+			list = append(list, Segment{ID: len(list), Start: word.Start})
 			words = words[:0]
 		}
 		words = append(words, word.Text)

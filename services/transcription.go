@@ -12,9 +12,31 @@ type TranscribeParams struct {
 	// WindowSeconds into which longer audio is cut, from 1 to 30; 0 takes the whole
 	// in one run, of at most 30 s. Nil is DefaultWindowSeconds.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Decoding is DecodingGreedy or DecodingBeam; empty for the beam search where a
+	// word list stands beside the model or a prompt is given, else greedy.
+	Decoding string `json:"decoding,omitempty"`
+	// BeamWidth is how many texts the beam search keeps, from 1 to MaxBeamWidth; 0
+	// for 100.
+	BeamWidth int `json:"beam_width,omitempty"`
+	// Prompt names words that the beam search prefers. At most MaxPromptBytes.
+	Prompt string `json:"prompt,omitempty"`
+	// Temperature has no effect, since nothing is drawn by chance; from 0 to 1.
+	Temperature float64 `json:"temperature,omitempty"`
 	// Stream hands every word over as a TranscriptDelta once it is complete.
 	Stream bool `json:"stream,omitempty"`
 }
+
+// Values of TranscribeParams.Decoding.
+const (
+	DecodingGreedy = "greedy"
+	DecodingBeam   = "beam"
+)
+
+// Limits of TranscribeParams.
+const (
+	MaxBeamWidth   = 1000
+	MaxPromptBytes = 4096
+)
 
 // DefaultWindowSeconds is the window for long audio where none is asked for.
 const DefaultWindowSeconds = 10

@@ -669,6 +669,39 @@ func (e TranscriptEventType) Valid() bool {
 	}
 }
 
+// Defines values for TranscriptionRequestChunkingStrategy.
+const (
+	TranscriptionRequestChunkingStrategyAuto TranscriptionRequestChunkingStrategy = "auto"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptionRequestChunkingStrategy enum.
+func (e TranscriptionRequestChunkingStrategy) Valid() bool {
+	switch e {
+	case TranscriptionRequestChunkingStrategyAuto:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscriptionRequestDecoding.
+const (
+	TranscriptionRequestDecodingBeam   TranscriptionRequestDecoding = "beam"
+	TranscriptionRequestDecodingGreedy TranscriptionRequestDecoding = "greedy"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptionRequestDecoding enum.
+func (e TranscriptionRequestDecoding) Valid() bool {
+	switch e {
+	case TranscriptionRequestDecodingBeam:
+		return true
+	case TranscriptionRequestDecodingGreedy:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TranscriptionRequestResponseFormat.
 const (
 	TranscriptionRequestResponseFormatJson        TranscriptionRequestResponseFormat = "json"
@@ -708,6 +741,21 @@ func (e TranscriptionRequestTimestampGranularities) Valid() bool {
 	case TranscriptionRequestTimestampGranularitiesSegment:
 		return true
 	case TranscriptionRequestTimestampGranularitiesWord:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscriptionUsageType.
+const (
+	TranscriptionUsageTypeDuration TranscriptionUsageType = "duration"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptionUsageType enum.
+func (e TranscriptionUsageType) Valid() bool {
+	switch e {
+	case TranscriptionUsageTypeDuration:
 		return true
 	default:
 		return false
@@ -1914,11 +1962,23 @@ type TranscriptEventType string
 
 // Transcription defines model for Transcription.
 type Transcription struct {
-	Text string `json:"text"`
+	Text  string             `json:"text"`
+	Usage TranscriptionUsage `json:"usage"`
 }
 
 // TranscriptionRequest defines model for TranscriptionRequest.
 type TranscriptionRequest struct {
+	// BeamWidth How many texts the beam search keeps.
+	BeamWidth *int `json:"beam_width,omitempty"`
+
+	// ChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
+	ChunkingStrategy *TranscriptionRequestChunkingStrategy `json:"chunking_strategy,omitempty"`
+
+	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of
+	// pyctcdecode; words outside `words.txt` are fined where that list stands beside the model. The default is beam
+	// where there is such a list or a prompt, else greedy.
+	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
+
 	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what ffmpeg decodes where the server
 	// has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
@@ -1929,7 +1989,8 @@ type TranscriptionRequest struct {
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
 
-	// Prompt Accepted for the sake of clients that send it. The greedy decode has no use for it.
+	// Prompt Words that are likely to be said, in any order and case. They are hot words of the beam search, which a prompt
+	// brings about; they have no effect on `decoding` greedy.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
 
@@ -1937,9 +1998,9 @@ type TranscriptionRequest struct {
 	Stream *bool `json:"stream,omitempty"`
 
 	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
-	Temperature *float32 `json:"temperature,omitempty"`
+	Temperature *float64 `json:"temperature,omitempty"`
 
-	// TimestampGranularities verbose_json has the times of words and of segments in any case.
+	// TimestampGranularities What verbose_json tells the times of; both where it is left out. For no other `response_format`.
 	TimestampGranularities *[]TranscriptionRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
 
 	// WindowSeconds Longer audio is cut into overlapping windows of so many seconds, from 1 to 30, and joined; 0 takes the whole in
@@ -1947,11 +2008,29 @@ type TranscriptionRequest struct {
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
+// TranscriptionRequestChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
+type TranscriptionRequestChunkingStrategy string
+
+// TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of
+// pyctcdecode; words outside `words.txt` are fined where that list stands beside the model. The default is beam
+// where there is such a list or a prompt, else greedy.
+type TranscriptionRequestDecoding string
+
 // TranscriptionRequestResponseFormat defines model for TranscriptionRequest.ResponseFormat.
 type TranscriptionRequestResponseFormat string
 
 // TranscriptionRequestTimestampGranularities defines model for TranscriptionRequest.TimestampGranularities.
 type TranscriptionRequestTimestampGranularities string
+
+// TranscriptionUsage defines model for TranscriptionUsage.
+type TranscriptionUsage struct {
+	// Seconds Seconds of audio.
+	Seconds float64                `json:"seconds"`
+	Type    TranscriptionUsageType `json:"type"`
+}
+
+// TranscriptionUsageType defines model for TranscriptionUsage.Type.
+type TranscriptionUsageType string
 
 // Transition defines model for Transition.
 type Transition struct {
@@ -1970,10 +2049,11 @@ type VerboseTranscription struct {
 	Language string `json:"language"`
 
 	// Segments Words that belong together, cut at pauses.
-	Segments []Segment                `json:"segments"`
+	Segments *[]Segment               `json:"segments,omitempty"`
 	Task     VerboseTranscriptionTask `json:"task"`
 	Text     string                   `json:"text"`
-	Words    []Word                   `json:"words"`
+	Usage    TranscriptionUsage       `json:"usage"`
+	Words    *[]Word                  `json:"words,omitempty"`
 }
 
 // VerboseTranscriptionTask defines model for VerboseTranscription.Task.

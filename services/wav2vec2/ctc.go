@@ -1,13 +1,14 @@
 package wav2vec2
 
 import (
+	"math"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ctcDecoder turns frames of logits into text, greedily: the best token of
-// each frame, repeats merged, blanks dropped. The rules are those of the
+// ctcDecoder knows a model's tokens, and turns frames of logits into text greedily:
+// the best token of each frame, repeats merged, blanks dropped. The rules are those of the
 // Wav2Vec2CTCTokenizer; see Graves et al., "Connectionist Temporal
 // Classification" (2006), for the method.
 type ctcDecoder struct {
@@ -17,8 +18,31 @@ type ctcDecoder struct {
 	delimiter string
 	lower     bool
 	cleanUp   bool
+	// same has for each id the first id with its token; blankID and delimiterID are
+	// such ids, the latter -1 where the vocabulary has none.
+	same                 []int
+	blankID, delimiterID int
 	// secondsPerFrame is the hop length over the sample rate.
 	secondsPerFrame float64
+}
+
+// index fills in what the beam search compares tokens by.
+func (d *ctcDecoder) index() {
+	first := make(map[string]int)
+	d.same = make([]int, len(d.tokens))
+	for id, token := range d.tokens {
+		if _, ok := first[token]; !ok {
+			first[token] = id
+		}
+		d.same[id] = first[token]
+	}
+	d.blankID, d.delimiterID = -1, -1
+	if id, ok := first[d.blank]; ok {
+		d.blankID = id
+	}
+	if id, ok := first[d.delimiter]; ok {
+		d.delimiterID = id
+	}
 }
 
 // span is one token with the frames it covers, the end exclusive.
@@ -102,19 +126,31 @@ func (d *ctcDecoder) words(spans []span) []services.Word {
 			continue
 		}
 		if !open {
-			words = append(words, services.Word{Start: float64(s.start) * d.secondsPerFrame})
+			words = append(words, services.Word{Start: d.seconds(s.start)})
 			open = true
 		}
 		word := &words[len(words)-1]
 		word.Text += s.text
-		word.End = float64(s.end) * d.secondsPerFrame
+		word.End = d.seconds(s.end)
 	}
-	if d.lower {
-		for i := range words {
-			words[i].Text = strings.ToLower(words[i].Text)
-		}
+	for i := range words {
+		words[i].Text = d.letters(words[i].Text)
 	}
 	return words
+}
+
+// seconds gives the time of a frame without the noise of a product in binary: 11.7
+// and not 11.700000000000001.
+func (d *ctcDecoder) seconds(frame int) float64 {
+	return math.Round(float64(frame)*d.secondsPerFrame*1e6) / 1e6
+}
+
+// letters gives a word in the case that the folder asks for.
+func (d *ctcDecoder) letters(word string) string {
+	if d.lower {
+		return strings.ToLower(word)
+	}
+	return word
 }
 
 // punctuation is what clean_up_tokenization_spaces glues to the word before.
@@ -128,8 +164,5 @@ func (d *ctcDecoder) finish(text string) string {
 	if d.cleanUp {
 		text = punctuation.Replace(text)
 	}
-	if d.lower {
-		text = strings.ToLower(text)
-	}
-	return text
+	return d.letters(text)
 }

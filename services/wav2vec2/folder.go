@@ -24,6 +24,8 @@ type folder struct {
 	Tokenizer    tokenizerConfig
 	// Tokens by id; an id without a token is the unknown token.
 	Tokens []string
+	// Words that the beam search keeps to; nil where no words.txt stands beside.
+	Words *lexicon
 }
 
 // networkConfig is config.json.
@@ -106,7 +108,25 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if err := f.check(files.Name); err != nil {
 		return nil, err
 	}
-	return f, f.readVocabulary(files)
+	if err := f.readVocabulary(files); err != nil {
+		return nil, err
+	}
+	return f, f.readWords(files)
+}
+
+// readWords reads the word list, where there is one.
+func (f *folder) readWords(files modelstore.Folder) error {
+	text, err := files.ReadFile(wordsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if f.Words = newLexicon(readWords(text, f.Tokens)); len(f.Words.words) == 0 {
+		return fmt.Errorf("%s/%s: it holds no word that the model can spell", files.Name, wordsFile)
+	}
+	return nil
 }
 
 func (f *folder) check(name string) error {

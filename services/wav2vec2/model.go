@@ -27,6 +27,8 @@ type model struct {
 	folder  *folder
 	session *onnx.Session
 	decoder ctcDecoder
+	// words is the list beside the model, nil where there is none.
+	words *lexicon
 }
 
 // loadModel opens the folder's graph and checks it against its configuration.
@@ -43,7 +45,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
-	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder()}, bytes, nil
+	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: f.Words}, bytes, nil
 }
 
 // contract is what a CTC graph must take and give.
@@ -60,7 +62,7 @@ func (f *folder) contract() onnx.Contract {
 }
 
 func (f *folder) decoder() ctcDecoder {
-	return ctcDecoder{
+	decoder := ctcDecoder{
 		tokens:          f.Tokens,
 		unknown:         string(f.Tokenizer.UnkToken),
 		blank:           string(f.Tokenizer.PadToken),
@@ -69,6 +71,8 @@ func (f *folder) decoder() ctcDecoder {
 		cleanUp:         f.Tokenizer.CleanUpSpaces,
 		secondsPerFrame: float64(f.Network.hop()) / float64(f.Preprocessor.SamplingRate),
 	}
+	decoder.index()
+	return decoder
 }
 
 // logits runs the network over one window of mono samples at the model's rate,

@@ -119,3 +119,18 @@ func readGolden(t *testing.T) []golden {
 	}
 	return file.Clips
 }
+
+// clip is a committed recording with the words that were spoken.
+type clip struct {
+	File   string `json:"file"`
+	Spoken string `json:"text"`
+}
+
+func readClips(t *testing.T) []clip {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(clipsDir, "clips.json"))
+	require.NoError(t, err)
+	var clips []clip
+	require.NoError(t, json.Unmarshal(data, &clips))
+	return clips
+}

@@ -3,6 +3,7 @@ package wav2vec2
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,10 @@ const paramsSchema = `{
   "additionalProperties": false,
   "properties": {
     "language": {"type": "string", "description": "ISO 639-1 code of the speech, told back in the answer"},
+    "prompt": {"type": "string", "maxLength": 4096, "description": "Words that the beam search prefers"},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "description": "Has no effect: nothing is drawn by chance"},
+    "decoding": {"type": "string", "enum": ["greedy", "beam"], "description": "The best letter of every frame, or a search for the most likely words; beam where a word list stands beside the model or a prompt is given, else greedy"},
+    "beam_width": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100, "description": "How many texts the beam search keeps"},
     "window_seconds": {"type": "number", "default": 10, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"},
     "stream": {"type": "boolean", "description": "hand the words over as they come"}
   }
@@ -187,8 +192,27 @@ func parseParams(raw json.RawMessage) (services.TranscribeParams, error) {
 	if err := services.DecodeParams(raw, &params); err != nil {
 		return params, err
 	}
+	var bad []services.FieldError
+	complain := func(field, format string, args ...any) {
+		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
 	if w := params.Window(); w != 0 && !(w >= 1 && w <= longestRun) {
-		return params, services.Invalidf("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, w)
+		complain("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, w)
+	}
+	if d := params.Decoding; d != "" && d != services.DecodingGreedy && d != services.DecodingBeam {
+		complain("decoding", "must be greedy or beam, got %.40q", d)
+	}
+	if params.BeamWidth < 0 || params.BeamWidth > services.MaxBeamWidth {
+		complain("beam_width", "must be from 1 to %d, got %d", services.MaxBeamWidth, params.BeamWidth)
+	}
+	if len(params.Prompt) > services.MaxPromptBytes {
+		complain("prompt", "must be at most %d bytes, got %d", services.MaxPromptBytes, len(params.Prompt))
+	}
+	if t := params.Temperature; !(t >= 0 && t <= 1) {
+		complain("temperature", "must be from 0 to 1, got %v", t)
+	}
+	if len(bad) > 0 {
+		return params, &services.Fault{Kind: services.KindInvalid, Fields: bad}
 	}
 	return params, nil
 }

@@ -51,17 +51,15 @@ type transcription struct {
 	format audiofile.Format
 	record func(stage services.Stage, began, ended time.Time)
 
-	ids   []int
-	tail  wordTail
-	heard int // samples that are transcribed
-	spent map[services.Stage]time.Duration
+	decoding decoding
+	heard    int // samples that are transcribed
+	spent    map[services.Stage]time.Duration
 }
 
-// run goes through the windows. The token ids of all of them are collapsed
-// together, so that a letter on a seam is neither lost nor doubled.
+// run goes through the windows.
 func (t *transcription) run(ctx context.Context) error {
 	t.spent = make(map[services.Stage]time.Duration)
-	t.tail = wordTail{decoder: &t.model.decoder}
+	t.decoding = t.model.decoding(t.params)
 	t.sink.Progress(0, "decoding")
 	for {
 		mark := time.Now()
@@ -109,11 +107,11 @@ func (t *transcription) stages() (list []services.StageTime) {
 	return list
 }
 
-// take adds a window's own frames to the token ids.
+// take hands a window's own frames to the decoding.
 func (t *transcription) take(w window, logits []float32) {
-	ids := t.model.decoder.best(logits)
-	from, to := w.kept(len(ids), int(t.model.folder.Network.hop()))
-	t.ids = append(t.ids, ids[from:max(from, to)]...)
+	vocabulary := len(t.model.decoder.tokens)
+	from, to := w.kept(len(logits)/vocabulary, int(t.model.folder.Network.hop()))
+	t.decoding.add(logits[from*vocabulary : max(from, to)*vocabulary])
 }
 
 // fraction of the recording that is transcribed, below one while it goes on.
@@ -130,13 +128,13 @@ func (t *transcription) partial(end bool) {
 	if !t.params.Stream {
 		return
 	}
-	if words := t.tail.complete(t.ids, end); len(words) > 0 {
+	if words := t.decoding.complete(end); len(words) > 0 {
 		t.sink.Partial(services.TranscriptDelta{Words: words})
 	}
 }
 
 func (t *transcription) answer(length time.Duration) *services.Transcription {
-	text, words := t.model.decoder.decodeIDs(t.ids)
+	text, words := t.decoding.answer()
 	return &services.Transcription{
 		Text: text, Language: t.params.Language, Words: words, DurationSeconds: length.Seconds(),
 	}

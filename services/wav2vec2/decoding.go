@@ -1,0 +1,93 @@
+package wav2vec2
+
+import (
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// decoding turns the frames of a recording into words, window by window.
+type decoding interface {
+	// add takes the logits of further frames, of shape [frames, vocabulary].
+	add(logits []float32)
+	// complete gives the words that nothing can change any more and that were not
+	// given before; at the end, all that are left.
+	complete(end bool) []services.Word
+	// answer gives everything, once all frames are in.
+	answer() (string, []services.Word)
+}
+
+// greedyDecoding takes the best token of each frame. The tokens of all windows are
+// collapsed together, so that a letter on a seam is neither lost nor doubled.
+type greedyDecoding struct {
+	ids  []int
+	tail wordTail
+}
+
+func (g *greedyDecoding) add(logits []float32) {
+	g.ids = append(g.ids, g.tail.decoder.best(logits)...)
+}
+
+func (g *greedyDecoding) complete(end bool) []services.Word { return g.tail.complete(g.ids, end) }
+
+func (g *greedyDecoding) answer() (string, []services.Word) { return g.tail.decoder.decodeIDs(g.ids) }
+
+// beamDecoding searches for the most likely words.
+type beamDecoding struct {
+	search *beamSearch
+	ended  bool
+	best   *word
+}
+
+func (b *beamDecoding) add(logits []float32) { b.search.add(logits) }
+
+// end settles which words were said.
+func (b *beamDecoding) end() {
+	if !b.ended {
+		b.ended = true
+		b.best = b.search.finish()[0].said
+	}
+}
+
+func (b *beamDecoding) complete(end bool) []services.Word {
+	last := b.best
+	if end {
+		b.end()
+		last = b.best
+	} else {
+		last = b.search.agreed()
+	}
+	words := b.search.words(last, b.search.told)
+	if len(words) > 0 {
+		b.search.told = last
+	}
+	return words
+}
+
+func (b *beamDecoding) answer() (string, []services.Word) {
+	b.end()
+	words := b.search.words(b.best, nil)
+	var text strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			text.WriteByte(' ')
+		}
+		text.WriteString(w.Text)
+	}
+	return b.search.decoder.finish(text.String()), words
+}
+
+var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
+
+// decoding makes what the parameters ask for: a beam search where a word list
+// stands beside the model or a prompt names words, unless the caller chose.
+func (m *model) decoding(params services.TranscribeParams) decoding {
+	how := params.Decoding
+	if how == "" && (m.words != nil || len(params.Prompt) > 0) {
+		how = services.DecodingBeam
+	}
+	if how == services.DecodingBeam {
+		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(params.Prompt))}
+	}
+	return &greedyDecoding{tail: wordTail{decoder: &m.decoder}}
+}

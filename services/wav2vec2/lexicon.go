@@ -1,0 +1,116 @@
+package wav2vec2
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// lexicon is a set of words as a prefix tree. The tree lies in a sorted list: a
+// node is the range of the words that begin alike, and a child is a narrower range,
+// found by binary search. A list of a million words takes no more than the words.
+type lexicon struct {
+	words []string
+}
+
+// node of a lexicon: the words from low to high begin with the same depth bytes.
+// The zero value of a search is lexicon.root.
+type node struct {
+	low, high, depth int
+}
+
+// newLexicon folds words, so that a list in lower case serves a model that spells
+// in capitals.
+func newLexicon(words []string) *lexicon {
+	l := &lexicon{words: make([]string, 0, len(words))}
+	for _, word := range words {
+		if word = fold(word); word != "" {
+			l.words = append(l.words, word)
+		}
+	}
+	slices.Sort(l.words)
+	l.words = slices.Compact(l.words)
+	return l
+}
+
+// fold makes words comparable whatever their case is.
+func fold(text string) string { return strings.ToUpper(text) }
+
+func (l *lexicon) root() node { return node{0, len(l.words), 0} }
+
+// alive tells whether any word begins with what led to the node.
+func (n node) alive() bool { return n.low < n.high }
+
+// walk goes on from a node by some letters, folded.
+func (l *lexicon) walk(n node, letters string) node {
+	for i := 0; i < len(letters) && n.alive(); i++ {
+		words, at, letter := l.words[n.low:n.high], n.depth, letters[i]
+		first, _ := slices.BinarySearchFunc(words, letter, func(word string, letter byte) int { return compareAt(word, at, letter) })
+		after, _ := slices.BinarySearchFunc(words, letter, func(word string, letter byte) int {
+			if compareAt(word, at, letter) <= 0 {
+				return -1
+			}
+			return 1
+		})
+		n = node{n.low + first, n.low + after, at + 1}
+	}
+	return n
+}
+
+// compareAt orders a word by its byte at a place; a word that ends before comes first.
+func compareAt(word string, at int, letter byte) int {
+	if len(word) <= at {
+		return -1
+	}
+	return int(word[at]) - int(letter)
+}
+
+// ends tells whether what led to the node is a word itself.
+func (l *lexicon) ends(n node) bool { return n.alive() && len(l.words[n.low]) == n.depth }
+
+// shortest gives the letters of the shortest word below the node.
+func (l *lexicon) shortest(n node) int {
+	least := 0
+	for _, word := range l.words[n.low:n.high] {
+		if length := utf8.RuneCountInString(word); least == 0 || length < least {
+			least = length
+		}
+	}
+	return least
+}
+
+// hotWords are the words of a prompt, without the marks around them.
+func hotWords(prompt string) []string {
+	words := strings.Fields(prompt)
+	for i, word := range words {
+		words[i] = strings.Trim(word, ".,;:!?\"()[]{}«»„“”‘…")
+	}
+	return words
+}
+
+// readWords reads a word list: one word a line, the rest of a line left out. Words
+// with letters that the model does not spell are left out too: no search could
+// find them.
+func readWords(text []byte, tokens []string) []string {
+	letters := make(map[rune]bool)
+	for _, token := range tokens {
+		for _, letter := range fold(token) {
+			letters[letter] = true
+		}
+	}
+	var words []string
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		unspelled := func(letter rune) bool { return !letters[letter] }
+		if word := fold(fields[0]); strings.IndexFunc(word, unspelled) < 0 {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// wordsFile may stand beside a model.
+const wordsFile = "words.txt"
