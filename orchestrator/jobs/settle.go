@@ -61,10 +61,11 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 	if err == nil {
 		var keepErr error
 		kept, keepErr = m.keep(ctx, a, result)
-		if services.KindOf(keepErr) == services.KindFull {
-			err = keepErr // there may be room at the next attempt
-		} else if keepErr != nil {
-			return keepErr
+		switch services.KindOf(keepErr) {
+		case services.KindUnavailable, services.KindCancelled, services.KindTimeout:
+			return keepErr // the store may be back soon
+		default:
+			err = keepErr // nil, or what another attempt may mend, as a lack of room
 		}
 	}
 	cause := context.Cause(a.ctx)

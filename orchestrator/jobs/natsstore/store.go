@@ -252,9 +252,14 @@ func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) 
 		return nil, err
 	}
 	var object jetstream.ObjectResult
-	// The reading may take long, so it has the caller's context, not a try's.
-	err = l.patiently(ctx, func(context.Context) (err error) {
-		bounded, cancel := context.WithTimeout(ctx, objectTimeout)
+	err = l.patiently(ctx, func(try context.Context) error {
+		info, err := l.objects.GetInfo(try, name)
+		if err != nil {
+			return err
+		}
+		// The reading may take longer than a try, by its size. It needs a bound, for
+		// pieces that are lost are waited for.
+		bounded, cancel := context.WithTimeout(ctx, objectPatience+time.Duration(info.Size/objectRate)*time.Second)
 		if object, err = l.objects.Get(bounded, name); err != nil {
 			cancel()
 			return err
@@ -271,8 +276,11 @@ func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) 
 	return object, nil
 }
 
-// objectTimeout bounds the reading of an object.
-const objectTimeout = 10 * time.Minute
+// Objects are read into files at once, so they come at the speed of disks.
+const (
+	objectPatience = 20 * time.Second
+	objectRate     = 4 << 20 // bytes a second, at the least
+)
 
 // boundedObject ends its context when it is closed.
 type boundedObject struct {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,4 +177,31 @@ func TestAStoreThatCannotOpenSaysSo(t *testing.T) {
 	require.Contains(t, s.Problem(), "jobs.dir")
 	_, err := s.Create(t.Context(), "job.a", nil)
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+}
+
+func TestTidyingLeavesWhatIsBeingWritten(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	content := make([]byte, 300<<10)
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			if err := s.PutObject(t.Context(), fmt.Sprintf("audio-%d", i), bytes.NewReader(content)); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := s.Tidy(t.Context()); err != nil {
+			t.Error(err)
+		}
+		s.link.sifted = false
+	}
+	writers.Wait()
+	for i := range 20 {
+		object, err := s.Object(t.Context(), fmt.Sprintf("audio-%d", i))
+		require.NoError(t, err)
+		got, err := io.ReadAll(object)
+		require.NoError(t, err)
+		require.Len(t, got, len(content))
+		require.NoError(t, object.Close())
+	}
 }

@@ -24,21 +24,18 @@ func (s *Store) Tidy(ctx context.Context) error {
 	if err := l.records.PurgeDeletes(ctx, jetstream.DeleteMarkersOlderThan(keptMarkers)); err != nil {
 		return s.fault(l, err)
 	}
+	// Nobody may write an object between the look at what objects name and the
+	// removal of the rest: its pieces would be taken for leftovers.
+	sift := s.Exclusive() && !l.sifted && s.uploads.TryLock()
+	if sift {
+		defer s.uploads.Unlock()
+	}
 	known, err := l.purgeObjectMarks(ctx)
-	if err != nil {
-		return s.fault(l, err)
+	if err == nil && sift {
+		err = l.purgePieces(ctx, known)
+		l.sifted = err == nil
 	}
-	if !s.Exclusive() || l.sifted || !s.uploads.TryLock() {
-		return nil
-	}
-	// Nobody writes an object now, so pieces that no object names are leftovers
-	// of an earlier process.
-	defer s.uploads.Unlock()
-	if err := l.purgePieces(ctx, known); err != nil {
-		return s.fault(l, err)
-	}
-	l.sifted = true
-	return nil
+	return s.fault(l, err)
 }
 
 func (l *link) objectStream(ctx context.Context) (stream jetstream.Stream, subjects string, err error) {

@@ -1,0 +1,367 @@
+package jobs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// left writes the record of a job that another worker has claimed and left.
+func left(t *testing.T, store jobs.Store, id string, change func(*jobs.Job)) {
+	t.Helper()
+	now := time.Now().UTC()
+	job := jobs.Job{
+		ID: id, Service: "echo", Task: "say", Status: jobs.StatusRunning, Created: now, Started: now,
+		Claim:    &jobs.Claim{Worker: "gone", Token: "token", Since: now},
+		Attempts: []jobs.Attempt{{Started: now, Worker: "gone"}},
+	}
+	change(&job)
+	raw, err := json.Marshal(job)
+	require.NoError(t, err)
+	_, err = store.Create(t.Context(), "job."+id, raw)
+	require.NoError(t, err)
+}
+
+func TestJobsOfAProcessThatEndedAreDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, &worker{run: says("done")}, t.TempDir(), func(c *jobs.Config, _ *jobs.Dependencies) { c.MaxRedeliveries = 4 })
+	left(t, b.store, "job-first", func(*jobs.Job) {})
+	left(t, b.store, "job-often", func(job *jobs.Job) { job.Redeliveries, job.Tries = 3, 2 })
+	left(t, b.store, "job-poison", func(job *jobs.Job) { job.Redeliveries = 4 })
+	left(t, b.store, "job-cancelled", func(job *jobs.Job) { job.CancelRequested = true })
+	b.Start()
+	for id, want := range map[string]struct {
+		status       jobs.Status
+		redeliveries int
+	}{
+		"job-first": {jobs.StatusSucceeded, 1}, "job-often": {jobs.StatusSucceeded, 4},
+		"job-poison": {jobs.StatusFailed, 5}, "job-cancelled": {jobs.StatusCancelled, 0},
+	} {
+		job := b.end(t, id)
+		require.Equal(t, want.status, job.Status, id)
+		require.Equal(t, want.redeliveries, job.Redeliveries, id)
+		require.Equal(t, jobs.OutcomeLost, job.Attempts[0].Outcome, id)
+	}
+	require.Equal(t, 2, b.worker.runs())
+	poison, err := b.Get(t.Context(), "", "job-poison")
+	require.NoError(t, err)
+	require.Contains(t, poison.Failure.Message, "maxRedeliveries")
+}
+
+// shared makes a store look as if other processes used it too.
+type shared struct{ jobs.Store }
+
+func (shared) Exclusive() bool { return false }
+
+func TestASharedStoresClaimHoldsWhileItsWorkerLives(t *testing.T) {
+	t.Parallel()
+	began := make(chan string, 2)
+	first := setup(t, &worker{run: hangs(began)}, func(c *jobs.Config, d *jobs.Dependencies) {
+		d.Store, c.ClaimTimeout = shared{d.Store}, 3*time.Second
+	})
+	second := &worker{run: says("stolen")}
+	deps := first.deps
+	deps.Executor = second
+	thief := jobs.NewManager(first.cfg, deps)
+	stop := sync.OnceFunc(func() { thief.Stop(t.Context()) })
+	defer stop()
+
+	job := first.submit(t, jobs.Submission{})
+	<-began
+	thief.Start()
+	// Signs of life are counted, not time: the claim outlives its timeout by them.
+	revisions := 0
+	enough := errors.New("enough")
+	err := first.Follow(t.Context(), "", job.ID, 0, func(job jobs.Job) error {
+		require.Equal(t, jobs.StatusRunning, job.Status)
+		if revisions++; time.Since(job.Claim.Since) > 5*time.Second {
+			return enough
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, enough)
+	require.Greater(t, revisions, 5)
+	require.Zero(t, second.runs())
+	// The other process cancels it.
+	cancelled, err := thief.Cancel(t.Context(), "", job.ID)
+	require.NoError(t, err)
+	require.Equal(t, jobs.StatusCancelled, cancelled.Status)
+}
+
+func TestAWorkerThatLostItsClaimCannotWriteTheEnd(t *testing.T) {
+	t.Parallel()
+	began, finish := make(chan string), make(chan struct{})
+	b := setup(t, &worker{run: func(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
+		began <- task.ID
+		<-finish
+		return services.TaskResult{Value: strings.Repeat("late", 20<<10)}, nil // large enough for an object
+	}}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = shared{d.Store} })
+	job := b.submit(t, jobs.Submission{})
+	<-began
+	raw, at, err := b.store.Read(t.Context(), "job."+job.ID)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &job))
+	job.Status, job.Claim, job.Result = jobs.StatusSucceeded, nil, &jobs.Result{Value: json.RawMessage(`"first"`)}
+	raw, err = json.Marshal(job)
+	require.NoError(t, err)
+	_, err = b.store.Replace(t.Context(), "job."+job.ID, raw, at)
+	require.NoError(t, err)
+	close(finish)
+	b.halt(t)
+	kept, _, err := b.store.Read(t.Context(), "job."+job.ID)
+	require.NoError(t, err)
+	require.Equal(t, string(raw), string(kept))
+	names, err := b.store.Objects(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, names, "the result that lost is not left behind")
+}
+
+// halt ends the manager and leaves its store open.
+func (b *bundle) halt(t *testing.T) {
+	t.Helper()
+	b.Stop(t.Context())
+}
+
+func TestAStopSendsJobsBackUncounted(t *testing.T) {
+	t.Parallel()
+	began := make(chan string)
+	dir := t.TempDir()
+	first := prepare(t, &worker{run: hangs(began)}, dir)
+	first.Start()
+	job := first.submit(t, jobs.Submission{})
+	<-began
+	first.stop()
+	second := prepare(t, &worker{run: says("done")}, dir)
+	job, err := second.Get(t.Context(), "", job.ID)
+	require.NoError(t, err)
+	require.Equal(t, jobs.StatusQueued, job.Status)
+	require.Equal(t, jobs.OutcomeInterrupted, job.Attempts[0].Outcome)
+	second.Start()
+	job = second.end(t, job.ID)
+	require.Equal(t, jobs.StatusSucceeded, job.Status)
+	require.Zero(t, job.Tries)
+	require.Zero(t, job.Redeliveries)
+}
+
+var errCrash = errors.New("crash")
+
+// mortal ends after so many writes, before or after the last of them takes
+// effect, as a process would.
+type mortal struct {
+	jobs.Store
+	writes atomic.Int64
+	limit  int64
+	after  bool
+}
+
+func (m *mortal) write(do func() error) error {
+	n := m.writes.Add(1)
+	if n > m.limit || n == m.limit && !m.after {
+		return errCrash
+	}
+	err := do()
+	if n == m.limit {
+		return errCrash
+	}
+	return err
+}
+
+func (m *mortal) Create(ctx context.Context, key string, value []byte) (at jobs.Revision, err error) {
+	err = m.write(func() (err error) { at, err = m.Store.Create(ctx, key, value); return err })
+	return at, err
+}
+
+func (m *mortal) PutObject(ctx context.Context, name string, r io.Reader) error {
+	return m.write(func() error { return m.Store.PutObject(ctx, name, r) })
+}
+
+func TestACrashBetweenAnyTwoWritesOfASubmission(t *testing.T) {
+	t.Parallel()
+	for limit := int64(1); limit <= 3; limit++ {
+		for _, after := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d, %v", limit, after), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				submission := jobs.Submission{Service: "echo", IdempotencyKey: "k", Upload: &jobs.Upload{Audio: sound("hello")}}
+				dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *jobs.Dependencies) {
+					d.Store = &mortal{Store: d.Store, limit: limit, after: after}
+				})
+				_, _, err := dying.Submit(t.Context(), submission)
+				require.ErrorIs(t, err, errCrash)
+				dying.stop()
+
+				w := &worker{run: says("done")}
+				b := prepare(t, w, dir)
+				b.Start()
+				require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+				job, existed, err := b.Submit(t.Context(), submission)
+				require.NoError(t, err, "the client that got no answer asks again")
+				require.Equal(t, limit == 3 && after, existed)
+				require.Equal(t, jobs.StatusSucceeded, b.end(t, job.ID).Status)
+				page, err := b.List(t.Context(), jobs.Filter{Limit: 10})
+				require.NoError(t, err)
+				require.Len(t, page.Jobs, 1)
+				require.Equal(t, 1, w.runs())
+			})
+		}
+	}
+}
+
+func TestWhatACrashLeavesBehindGoesAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *jobs.Dependencies) {
+		d.Store = &mortal{Store: d.Store, limit: 2}
+	})
+	_, _, err := dying.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &jobs.Upload{Audio: sound("orphan")}})
+	require.ErrorIs(t, err, errCrash)
+	require.NoError(t, dying.store.PutObject(t.Context(), "value-job-never-token", strings.NewReader("lost")))
+	dying.stop()
+	b := prepare(t, &worker{run: says(strings.Repeat("x", 100<<10))}, dir)
+	b.Start()
+	kept := b.end(t, b.submit(t, jobs.Submission{Upload: &jobs.Upload{Audio: sound("kept")}}).ID)
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		names, err := b.store.Objects(t.Context())
+		require.NoError(c, err)
+		require.ElementsMatch(c, []string{"audio-" + kept.AudioID, kept.Result.ValueID}, names)
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestWebhooksAreDeliveredUntilTheyAreTaken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fail, deliveries int
+		state            jobs.CallbackState
+	}{
+		"at once":  {0, 1, jobs.CallbackDelivered},
+		"given up": {1, 1, jobs.CallbackGivenUp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 1 })
+			b.receiver.fail = c.fail
+			job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
+			require.Equal(t, jobs.CallbackWaiting, job.Callback.State)
+			require.Eventually(t, func() bool {
+				var err error
+				job, err = b.Get(t.Context(), "", job.ID)
+				return err == nil && job.Callback.State == c.state
+			}, 10*time.Second, 5*time.Millisecond)
+			require.Len(t, job.Callback.Deliveries, c.deliveries)
+			require.Equal(t, `"succeeded"`, string(b.receiver.bodies[0]))
+		})
+	}
+}
+
+func TestAWebhookThatIsOwedSurvives(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, &worker{run: says("x")}, t.TempDir())
+	left(t, b.store, "job-owes", func(job *jobs.Job) {
+		job.Status, job.Claim, job.Finished = jobs.StatusSucceeded, nil, time.Now()
+		job.Callback = &jobs.Callback{URL: "http://receiver", State: jobs.CallbackPending, Deliveries: []jobs.Delivery{{At: time.Now(), Error: "no answer"}}}
+	})
+	b.Start()
+	require.Eventually(t, func() bool {
+		job, err := b.Get(t.Context(), "", "job-owes")
+		return err == nil && job.Callback.State == jobs.CallbackDelivered && len(job.Callback.Deliveries) == 2
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	b := prepare(t, &worker{run: says("x")}, t.TempDir())
+	long := time.Now().Add(-8 * 24 * time.Hour).UTC()
+	old := func(job *jobs.Job) {
+		job.Status, job.Claim, job.Created, job.Finished = jobs.StatusSucceeded, nil, long, long
+	}
+	left(t, b.store, "job-old", func(job *jobs.Job) {
+		old(job)
+		job.Result = &jobs.Result{ValueID: "value-job-old-token", ValueBytes: 4}
+	})
+	require.NoError(t, b.store.PutObject(t.Context(), "value-job-old-token", strings.NewReader("long")))
+	left(t, b.store, "job-owes", func(job *jobs.Job) {
+		old(job)
+		job.Callback = &jobs.Callback{URL: "http://x", State: jobs.CallbackPending, Next: time.Now().Add(time.Hour)}
+	})
+	left(t, b.store, "job-waits", func(job *jobs.Job) {
+		old(job)
+		job.Status, job.NotBefore = jobs.StatusQueued, time.Now().Add(time.Hour)
+	})
+	b.Start()
+	require.Eventually(t, func() bool {
+		_, err := b.Get(t.Context(), "", "job-old")
+		return services.KindOf(err) == services.KindNotFound
+	}, 10*time.Second, 5*time.Millisecond)
+	for _, id := range []string{"job-owes", "job-waits"} {
+		_, err := b.Get(t.Context(), "", id)
+		require.NoError(t, err, id)
+	}
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		names, err := b.store.Objects(t.Context())
+		require.NoError(c, err)
+		require.Empty(c, names)
+	}, 10*time.Second, 5*time.Millisecond)
+}
+
+func TestStoredAudio(t *testing.T) {
+	t.Parallel()
+	began := make(chan string)
+	b := setup(t, &worker{run: hangs(began)}, func(c *jobs.Config, _ *jobs.Dependencies) { c.Audio.Quota = 100 })
+	audio, created, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("a", 60)), ContentType: "audio/wav"})
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Len(t, audio.ID, 64)
+	require.False(t, audio.Expires.IsZero())
+	_, created, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("a", 60))})
+	require.NoError(t, err)
+	require.False(t, created, "the same bytes are stored once")
+	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("b", 60))})
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	require.ErrorContains(t, err, "60 of the 100")
+
+	job := b.submit(t, jobs.Submission{AudioID: audio.ID})
+	<-began
+	require.ErrorIs(t, b.DeleteAudio(t.Context(), audio.ID), jobs.ErrAudioInUse)
+	_, err = b.Cancel(t.Context(), "", job.ID)
+	require.NoError(t, err)
+	require.NoError(t, b.DeleteAudio(t.Context(), audio.ID))
+	_, err = b.Audio(t.Context(), audio.ID)
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("b", 60))})
+	require.NoError(t, err, "there is room again")
+}
+
+func TestProgressIsTrue(t *testing.T) {
+	t.Parallel()
+	step := make(chan float64)
+	b := setup(t, &worker{run: func(_ context.Context, _ services.Task, sink services.Sink) (services.TaskResult, error) {
+		for fraction := range step {
+			sink.Progress(fraction, "windows")
+		}
+		return services.TaskResult{Value: "x"}, nil
+	}})
+	job := b.submit(t, jobs.Submission{})
+	step <- 0.25
+	seen := b.await(t, job.ID, func(job jobs.Job) bool { return job.Progress == 0.25 })
+	require.Equal(t, "windows", seen.Stage)
+	step <- 0.75
+	step <- 0.5 // does not go back
+	seen = b.await(t, job.ID, func(job jobs.Job) bool { return job.Progress > 0.25 })
+	require.InDelta(t, 0.75, seen.Progress, 0)
+	require.Positive(t, seen.SecondsLeft)
+	close(step)
+	require.InDelta(t, 1, b.end(t, job.ID).Progress, 0)
+}
