@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,7 +19,7 @@ type link struct {
 	records  jetstream.KeyValue
 	objects  jetstream.ObjectStore
 	// sifted tells that leftovers of an earlier process are gone.
-	sifted bool
+	sifted atomic.Bool
 }
 
 // connect opens a link and makes the buckets where they are missing.

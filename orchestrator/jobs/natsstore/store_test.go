@@ -193,7 +193,7 @@ func TestTidyingLeavesWhatIsBeingWritten(t *testing.T) {
 		if err := s.Tidy(t.Context()); err != nil {
 			t.Error(err)
 		}
-		s.link.sifted = false
+		s.link.sifted.Store(false)
 	}
 	writers.Wait()
 	for i := range 20 {

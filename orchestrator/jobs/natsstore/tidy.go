@@ -26,14 +26,14 @@ func (s *Store) Tidy(ctx context.Context) error {
 	}
 	// Nobody may write an object between the look at what objects name and the
 	// removal of the rest: its pieces would be taken for leftovers.
-	sift := s.Exclusive() && !l.sifted && s.uploads.TryLock()
+	sift := s.Exclusive() && !l.sifted.Load() && s.uploads.TryLock()
 	if sift {
 		defer s.uploads.Unlock()
 	}
 	known, err := l.purgeObjectMarks(ctx)
 	if err == nil && sift {
 		err = l.purgePieces(ctx, known)
-		l.sifted = err == nil
+		l.sifted.Store(err == nil)
 	}
 	return s.fault(l, err)
 }
