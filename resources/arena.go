@@ -14,6 +14,8 @@ type arena struct {
 	correction float64
 	// predicted and observed are those of the run that was measured last.
 	predicted, observed services.Bytes
+	// uses is how often the model is asked for.
+	uses rate
 }
 
 // Bounds of a correction: a measurement is disturbed by whatever else the

@@ -29,6 +29,8 @@ type Lease struct {
 	began    time.Time
 	waited   time.Duration
 	reserved services.Bytes
+	// worked is how long it held a run slot.
+	worked time.Duration
 }
 
 // leaseKey finds the lease in a context.
@@ -57,11 +59,12 @@ func (l *Lease) Release() {
 	}
 	l.released = true
 	l.stopMeasuring()
+	l.dropSlot()
 	if now := time.Now(); !l.began.IsZero() {
+		l.account.demand.worked(l.worked)
 		l.account.pattern.add(past{at: now, bytes: l.reserved, waited: l.waited, held: now.Sub(l.began)})
 	}
 	l.giveBack()
-	l.dropSlot()
 	m.missed = m.evicting
 	m.grant()
 }
@@ -87,6 +90,7 @@ func (l *Lease) dropSlot() {
 	a := l.account
 	a.running--
 	held := max(time.Since(l.since), time.Microsecond)
+	l.worked += held
 	if a.holds == 0 {
 		a.holds, a.shortest = held, held
 		return

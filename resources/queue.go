@@ -70,7 +70,7 @@ func (m *Manager) grant() {
 			// Ended by another goroutine while it waited for its slot.
 			close(w.granted)
 			continue
-		case a.running >= a.limit.Runs:
+		case a.running >= a.runs():
 		case more == 0:
 			m.give(w)
 			continue
@@ -100,6 +100,7 @@ func (m *Manager) give(w *waiter) {
 	l.since = time.Now()
 	m.granted++
 	if !w.yielded {
+		w.arena.uses.tick(l.since)
 		l.began, l.waited, l.reserved = l.since, l.since.Sub(w.since), w.bytes
 		m.startMeasuring(l)
 	}

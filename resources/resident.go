@@ -96,7 +96,7 @@ func (m *Manager) weights(a *account, model string) (sum services.Bytes) {
 	return sum
 }
 
-// evictFor unloads the model that was used the longest ago, of one service or
+// evictFor unloads the model that is wanted the least, of one service or
 // of all where a is nil, but not the one that w wants, and shares out again. One
 // eviction runs at a time; a model in use is passed over. The caller holds mu.
 func (m *Manager) evictFor(a *account, w *waiter) {
@@ -113,7 +113,7 @@ func (m *Manager) evictFor(a *account, w *waiter) {
 	if len(candidates) == 0 {
 		return
 	}
-	slices.SortFunc(candidates, func(a, b *resident) int { return a.lastUsed.Compare(b.lastUsed) })
+	m.byWorth(candidates)
 	m.evicting = true
 	m.evictions.Go(func() { m.evictOne(candidates) })
 }

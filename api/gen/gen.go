@@ -231,6 +231,24 @@ func (e ConversionRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for ForecastDynamic.
+const (
+	ForecastDynamicOff ForecastDynamic = "off"
+	ForecastDynamicOn  ForecastDynamic = "on"
+)
+
+// Valid indicates whether the value is a known member of the ForecastDynamic enum.
+func (e ForecastDynamic) Valid() bool {
+	switch e {
+	case ForecastDynamicOff:
+		return true
+	case ForecastDynamicOn:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GenerationRequestBitDepth.
 const (
 	GenerationRequestBitDepthFloat GenerationRequestBitDepth = "float"
@@ -492,6 +510,24 @@ func (e ModelObject) Valid() bool {
 	}
 }
 
+// Defines values for ModelAdviceAction.
+const (
+	ModelAdviceActionKeep   ModelAdviceAction = "keep"
+	ModelAdviceActionUnload ModelAdviceAction = "unload"
+)
+
+// Valid indicates whether the value is a known member of the ModelAdviceAction enum.
+func (e ModelAdviceAction) Valid() bool {
+	switch e {
+	case ModelAdviceActionKeep:
+		return true
+	case ModelAdviceActionUnload:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ModelListObject.
 const (
 	ModelListObjectList ModelListObject = "list"
@@ -546,6 +582,48 @@ func (e ResourceType) Valid() bool {
 	case ResourceTypeModel:
 		return true
 	case ResourceTypeSession:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunAdviceAction.
+const (
+	RunAdviceActionNarrow RunAdviceAction = "narrow"
+	RunAdviceActionStay   RunAdviceAction = "stay"
+	RunAdviceActionWiden  RunAdviceAction = "widen"
+)
+
+// Valid indicates whether the value is a known member of the RunAdviceAction enum.
+func (e RunAdviceAction) Valid() bool {
+	switch e {
+	case RunAdviceActionNarrow:
+		return true
+	case RunAdviceActionStay:
+		return true
+	case RunAdviceActionWiden:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SeriesForecastSeries.
+const (
+	SeriesForecastSeriesArrivalsPerSecond SeriesForecastSeries = "arrivals_per_second"
+	SeriesForecastSeriesMemoryBytes       SeriesForecastSeries = "memory_bytes"
+	SeriesForecastSeriesQueueTasks        SeriesForecastSeries = "queue_tasks"
+)
+
+// Valid indicates whether the value is a known member of the SeriesForecastSeries enum.
+func (e SeriesForecastSeries) Valid() bool {
+	switch e {
+	case SeriesForecastSeriesArrivalsPerSecond:
+		return true
+	case SeriesForecastSeriesMemoryBytes:
+		return true
+	case SeriesForecastSeriesQueueTasks:
 		return true
 	default:
 		return false
@@ -1306,6 +1384,42 @@ type FieldProblem struct {
 	Problem string `json:"problem"`
 }
 
+// Forecast defines model for Forecast.
+type Forecast struct {
+	// At When the advice was given; left out before the first.
+	At *time.Time `json:"at,omitempty"`
+
+	// Dynamic Whether the server acts on the advice.
+	Dynamic ForecastDynamic `json:"dynamic"`
+
+	// Estimator How the series are forecast: exponential smoothing with a damped trend, fitted to the latest 240 samples.
+	Estimator string `json:"estimator"`
+
+	// Models What is kept in memory, the most wanted first.
+	Models []ModelAdvice    `json:"models"`
+	Runs   []RunAdvice      `json:"runs"`
+	Series []SeriesForecast `json:"series"`
+}
+
+// ForecastDynamic Whether the server acts on the advice.
+type ForecastDynamic string
+
+// ForecastAhead defines model for ForecastAhead.
+type ForecastAhead struct {
+	// Compared Earlier forecasts for as far ahead whose time has come.
+	Compared int `json:"compared"`
+
+	// MeanError How far they were from what came.
+	MeanError *float64 `json:"mean_error,omitempty"`
+	Minutes   int      `json:"minutes"`
+
+	// NaiveError How far the forecast that nothing changes would have been.
+	NaiveError *float64 `json:"naive_error,omitempty"`
+
+	// Value Left out where it is not known.
+	Value *float64 `json:"value,omitempty"`
+}
+
 // Generation defines model for Generation.
 type Generation struct {
 	// Audio The file as base64.
@@ -1648,6 +1762,19 @@ type Model struct {
 // ModelObject defines model for Model.Object.
 type ModelObject string
 
+// ModelAdvice defines model for ModelAdvice.
+type ModelAdvice struct {
+	Action        ModelAdviceAction `json:"action"`
+	Bytes         int64             `json:"bytes"`
+	Model         string            `json:"model"`
+	Reason        string            `json:"reason"`
+	Service       string            `json:"service"`
+	UsesPerMinute float64           `json:"uses_per_minute"`
+}
+
+// ModelAdviceAction defines model for ModelAdvice.Action.
+type ModelAdviceAction string
+
 // ModelList defines model for ModelList.
 type ModelList struct {
 	Data   []Model         `json:"data"`
@@ -1798,6 +1925,27 @@ type Run struct {
 	Task       string    `json:"task"`
 }
 
+// RunAdvice defines model for RunAdvice.
+type RunAdvice struct {
+	Action     RunAdviceAction `json:"action"`
+	Configured int             `json:"configured"`
+
+	// Demand Slots that would be busy if there were no limit.
+	Demand float64 `json:"demand"`
+
+	// Max What demand may widen them to.
+	Max    int    `json:"max"`
+	Reason string `json:"reason"`
+
+	// Runs Tasks that may run at once now.
+	Runs    int    `json:"runs"`
+	Service string `json:"service"`
+	Wanted  int    `json:"wanted"`
+}
+
+// RunAdviceAction defines model for RunAdvice.Action.
+type RunAdviceAction string
+
 // Segment defines model for Segment.
 type Segment struct {
 	End   float64 `json:"end"`
@@ -1805,6 +1953,25 @@ type Segment struct {
 	Start float64 `json:"start"`
 	Text  string  `json:"text"`
 }
+
+// SeriesForecast defines model for SeriesForecast.
+type SeriesForecast struct {
+	Ahead []ForecastAhead `json:"ahead"`
+	Alpha *float64        `json:"alpha,omitempty"`
+	Beta  *float64        `json:"beta,omitempty"`
+
+	// Known Whether there are samples enough.
+	Known  bool                 `json:"known"`
+	Now    float64              `json:"now"`
+	Phi    *float64             `json:"phi,omitempty"`
+	Series SeriesForecastSeries `json:"series"`
+
+	// Service Left out where the series is the process's.
+	Service *string `json:"service,omitempty"`
+}
+
+// SeriesForecastSeries defines model for SeriesForecast.Series.
+type SeriesForecastSeries string
 
 // Service defines model for Service.
 type Service struct {
@@ -1875,7 +2042,11 @@ type ServicePerformance struct {
 	LatencyP99Seconds *float64            `json:"latency_p99_seconds,omitempty"`
 	Name              string              `json:"name"`
 	PerSecond         float64             `json:"per_second"`
+	Running           int                 `json:"running"`
 	Tasks             int                 `json:"tasks"`
+
+	// Waiting Tasks that wait now.
+	Waiting int `json:"waiting"`
 }
 
 // ServiceUse defines model for ServiceUse.
@@ -2576,6 +2747,9 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// GetForecast What is expected, and what to do about it
+	// (GET /v1/system/forecast)
+	GetForecast(w http.ResponseWriter, r *http.Request)
 	// GetLogLevel Which lines are logged
 	// (GET /v1/system/log-level)
 	GetLogLevel(w http.ResponseWriter, r *http.Request)
@@ -2807,6 +2981,12 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetForecast What is expected, and what to do about it
+// (GET /v1/system/forecast)
+func (_ Unimplemented) GetForecast(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3879,6 +4059,20 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetForecast operation middleware
+func (siw *ServerInterfaceWrapper) GetForecast(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetForecast(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetLogLevel operation middleware
 func (siw *ServerInterfaceWrapper) GetLogLevel(w http.ResponseWriter, r *http.Request) {
 
@@ -4153,6 +4347,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/performance", wrapper.GetPerformance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/forecast", wrapper.GetForecast)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/config", wrapper.GetConfig)
@@ -11468,6 +11665,116 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type GetForecastRequestObject struct {
+}
+
+type GetForecastResponseObject interface {
+	VisitGetForecastResponse(w http.ResponseWriter) error
+}
+
+type GetForecast200JSONResponse Forecast
+
+func (response GetForecast200JSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetForecast401ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetForecast403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetForecast403ResponseHeaders
+}
+
+func (response GetForecast403ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetForecast429ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetForecast500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetForecast500ResponseHeaders
+}
+
+func (response GetForecast500ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLogLevelRequestObject struct {
 }
 
@@ -12116,6 +12423,9 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// GetForecast What is expected, and what to do about it
+	// (GET /v1/system/forecast)
+	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
 	// GetLogLevel Which lines are logged
 	// (GET /v1/system/log-level)
 	GetLogLevel(ctx context.Context, request GetLogLevelRequestObject) (GetLogLevelResponseObject, error)
@@ -13169,6 +13479,30 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetForecast operation middleware
+func (sh *strictHandler) GetForecast(w http.ResponseWriter, r *http.Request) {
+	var request GetForecastRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetForecast(ctx, request.(GetForecastRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetForecast")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetForecastResponseObject); ok {
+		if err := validResponse.VisitGetForecastResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
