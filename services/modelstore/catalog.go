@@ -189,6 +189,23 @@ func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err 
 	return onnx.Graph{}, 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
 }
 
+// precisions are the endings of a graph's name, in the order of choice: float32 as
+// it was exported, then what is nearest to it. Optimum and transformers.js write them.
+var precisions = []string{"", "_fp16", "_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4"}
+
+// AnyGraph is Graph for a folder that may have the graph in another precision only:
+// of model.onnx, model_fp16.onnx, model_quantized.onnx and so on, the first there is.
+func (f Folder) AnyGraph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
+	stem := strings.TrimSuffix(name, ".onnx")
+	for _, precision := range precisions {
+		graph, bytes, err = f.Graph(stem + precision + ".onnx")
+		if !errors.Is(err, fs.ErrNotExist) {
+			return graph, bytes, err
+		}
+	}
+	return f.Graph(name)
+}
+
 // Modified is when the folder's config.json or model_index.json was last changed;
 // zero for an embedded folder.
 func (f Folder) Modified() time.Time {

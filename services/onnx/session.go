@@ -38,6 +38,9 @@ type SessionConfig struct {
 	// Concurrent tells that other runs share the cores, so that idle threads
 	// must sleep rather than spin.
 	Concurrent bool
+
+	// withoutFusion names an optimiser to leave out.
+	withoutFusion string
 }
 
 // Session is one loaded graph. Safe for concurrent use: runs go on side by
@@ -71,18 +74,10 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
-	options, err := cfg.options()
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
-	}
-	// ONNX Runtime copies the options into the session.
-	defer func() { _ = options.Destroy() }()
-
-	var session *ort.DynamicAdvancedSession
-	if graph.Path != "" {
-		session, err = ort.NewDynamicAdvancedSession(graph.Path, inputs, outputs, options)
-	} else {
-		session, err = ort.NewDynamicAdvancedSessionWithONNXData(graph.Data, inputs, outputs, options)
+	session, err := graph.load(inputs, outputs, cfg)
+	if err != nil && strings.Contains(err.Error(), brokenFusion) {
+		cfg.withoutFusion = brokenFusion
+		session, err = graph.load(inputs, outputs, cfg)
 	}
 	if err != nil {
 		// A failed load has allocated and freed much of the model.
@@ -96,6 +91,24 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	s.used.Store(s.created.UnixNano())
 	r.enter(s)
 	return s, nil
+}
+
+// brokenFusion is an optimiser of ONNX Runtime 1.24 that fails on the layer norms
+// of some half precision graphs, whose constants another one has renamed.
+const brokenFusion = "SimplifiedLayerNormFusion"
+
+// load hands the graph to ONNX Runtime.
+func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAdvancedSession, error) {
+	options, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	// ONNX Runtime copies the options into the session.
+	defer func() { _ = options.Destroy() }()
+	if g.Path != "" {
+		return ort.NewDynamicAdvancedSession(g.Path, inputs, outputs, options)
+	}
+	return ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
 }
 
 func (g Graph) signature() (Signature, error) {
@@ -130,6 +143,9 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 	)
+	if c.withoutFusion != "" {
+		err = errors.Join(err, options.AddSessionConfigEntry("optimization.disable_specified_optimizers", c.withoutFusion))
+	}
 	if err != nil {
 		return nil, errors.Join(err, options.Destroy())
 	}
