@@ -173,6 +173,15 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, *folder, error
 	}}}
 }
 
+// ModelFor implements services.ModelChooser.
+func (s *Service) ModelFor(task services.Task) string {
+	files, _, err := s.resolve(task)
+	if err != nil {
+		return s.cfg.DefaultModel
+	}
+	return files.Name
+}
+
 // find reads the folder of that name.
 func (s *Service) find(name string) (modelstore.Folder, *folder, error) {
 	files, err := s.catalog.Find(name, modelType)
@@ -225,4 +234,7 @@ func (s *Service) execute(ctx context.Context, task services.Task, sink services
 	}
 }
 
-var _ services.ModelService = (*Service)(nil)
+var (
+	_ services.ModelService = (*Service)(nil)
+	_ services.ModelChooser = (*Service)(nil)
+)
