@@ -130,14 +130,30 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := files.ReadFile("tokenizer.json")
-	if err != nil {
-		return nil, err
-	}
-	if f.Text, err = tokenizer.FromJSON(data); err != nil {
+	if f.Text, err = readTokenizer(files); err != nil {
 		return nil, fmt.Errorf("%s: %w", files.Name, err)
 	}
 	return f, nil
+}
+
+// readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model where
+// there is none.
+func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
+	data, err := files.ReadFile("tokenizer.json")
+	if err == nil {
+		return tokenizer.FromJSON(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	data, other := files.ReadFile("tokenizer.model")
+	if errors.Is(other, fs.ErrNotExist) {
+		return nil, err
+	}
+	if other != nil {
+		return nil, other
+	}
+	return tokenizer.FromSentencePiece(data)
 }
 
 // readConfigs reads all but the tokenizer.
