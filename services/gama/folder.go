@@ -48,10 +48,13 @@ type networkConfig struct {
 	PromptTemplate string `json:"prompt_template"`
 	// History is turns or none. Models that were never trained on several turns do
 	// better with none.
-	History   string `json:"conversation_history"`
-	NumAudio  int64  `json:"num_audio_tokens"` // 0 where it depends on the audio
-	BOS       *int   `json:"bos_token_id"`
-	EOS       idList `json:"eos_token_id"`
+	History  string `json:"conversation_history"`
+	NumAudio int64  `json:"num_audio_tokens"` // 0 where it depends on the audio
+	BOS      *int   `json:"bos_token_id"`
+	EOS      idList `json:"eos_token_id"`
+	JS       struct {
+		DType dtypes `json:"dtype"`
+	} `json:"transformers.js_config"`
 	AudioPart struct {
 		MaxFrames int `json:"max_frames"`
 	} `json:"audio_config"`
@@ -184,6 +187,9 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 	}
 	if f.Generation.BOS != nil {
 		n.BOS = f.Generation.BOS
+	}
+	if err := n.JS.DType.check(); err != nil {
+		return nil, fmt.Errorf("%s/config.json: %w", files.Name, err)
 	}
 	return f, f.check(files.Name)
 }
