@@ -52,10 +52,11 @@ lint: ## golangci-lint, at the pinned version
 generate: ## regenerate what is generated from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: ## compare logits, text and tokens with transformers.js (needs npm)
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check
+parity: build ## compare logits, text and tokens with transformers.js, and ask with OpenAI's client (needs npm)
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
-	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder; \
+	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
+	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 

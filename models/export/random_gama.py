@@ -61,6 +61,8 @@ def audio_encoder(m, s):
             m.linear(block + "mlp.fc2", w, s["hidden"])
     for norm in ("norm_a", "norm_j", "norm_k"):
         m.norm(at + norm, w)
+    # What comes out is divided by 50; a random network would make the same of every sound.
+    m.tensors[at + "norm_a.weight"] *= 50
 
 
 def attention(m, at, w):
@@ -78,7 +80,6 @@ def feed_forward(m, at, w, hidden, suffix):
 
 def bridges(m, s):
     w, d = s["width"], s["decoder"]
-    # A random network makes much the same of every sound; scaled up, sounds differ in their rows.
     m.norm("model.qformer_proj_norm", w)
     m.normal("model.query_tokens", 1, s["queries"], w)
     m.norm("model.Qformer.bert.embeddings.LayerNorm", w)

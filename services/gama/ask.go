@@ -232,7 +232,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 
 // generate is the loop over tokens.
 func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, logits []float32, most int) (response, error) {
-	out := &output{text: a.model.folder.Text, stop: a.params.Stop}
+	out := &output{text: a.model.folder.Text, stop: slices.Concat(a.params.Stop, a.model.folder.Generation.StopStrings)}
 	r := response{finish: services.FinishLength}
 	for {
 		id := choose.choose(logits)

@@ -1,7 +1,6 @@
 package gama
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,45 +87,6 @@ type preprocessorConfig struct {
 	Dither           float64 `json:"dither"`
 }
 
-// generationConfig is generation_config.json. What it leaves out has the format's
-// defaults: top_k is 50.
-type generationConfig struct {
-	DoSample          bool     `json:"do_sample"`
-	Temperature       float64  `json:"temperature"`
-	TopK              int      `json:"top_k"`
-	TopP              float64  `json:"top_p"`
-	RepetitionPenalty float64  `json:"repetition_penalty"`
-	MaxNewTokens      *int     `json:"max_new_tokens"`
-	MaxLength         *int     `json:"max_length"`
-	MinNewTokens      int      `json:"min_new_tokens"`
-	NoRepeatNgram     int      `json:"no_repeat_ngram_size"`
-	SuppressTokens    []int    `json:"suppress_tokens"`
-	NumBeams          int      `json:"num_beams"`
-	BOS               *int     `json:"bos_token_id"`
-	EOS               idList   `json:"eos_token_id"`
-	_                 struct{} // keyed literals only
-}
-
-// idList is one id or a list of them.
-type idList []int
-
-// UnmarshalJSON reads both forms.
-func (l *idList) UnmarshalJSON(data []byte) error {
-	var one *int
-	if err := json.Unmarshal(data, &one); err == nil {
-		if one != nil {
-			*l = idList{*one}
-		}
-		return nil
-	}
-	var several []int
-	if err := json.Unmarshal(data, &several); err != nil {
-		return errors.New("a token id must be a number or a list of numbers")
-	}
-	*l = several
-	return nil
-}
-
 // readFolder reads and checks the JSON files. The error names the file and the value.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f, err := readConfigs(files)
@@ -163,7 +123,7 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 func readConfigs(files modelstore.Folder) (*folder, error) {
 	f := &folder{
 		Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, WindowType: "hanning", Std: 1, MaxLength: 1024},
-		Generation:   generationConfig{Temperature: 1, TopK: 50, TopP: 1, RepetitionPenalty: 1, NumBeams: 1},
+		Generation:   defaultGeneration(),
 	}
 	f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History = insertPrefix, placeQuestion, historyTurns
 	if err := files.ReadJSON("config.json", &f.Network); err != nil {
@@ -195,7 +155,7 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 }
 
 func (f *folder) check(name string) error {
-	n, p, g := f.Network, f.Preprocessor, f.Generation
+	n, p := f.Network, f.Preprocessor
 	t := n.TextPart
 	template := n.PromptTemplate
 	switch {
@@ -221,10 +181,9 @@ func (f *folder) check(name string) error {
 		return fmt.Errorf("%s/preprocessor_config.json: std and max_length must be above zero, got %v and %d", name, p.Std, p.MaxLength)
 	case p.UseEnergy || p.Dither != 0:
 		return fmt.Errorf("%s/preprocessor_config.json: use_energy and dither are not supported", name)
-	case g.NumBeams != 1:
-		return fmt.Errorf("%s/generation_config.json: num_beams must be 1, got %d", name, g.NumBeams)
-	case g.Temperature <= 0 && g.DoSample, g.TopK < 0, !(g.TopP > 0 && g.TopP <= 1), g.RepetitionPenalty <= 0:
-		return fmt.Errorf("%s/generation_config.json: temperature and repetition_penalty must be above 0, top_k not negative, top_p above 0 and at most 1", name)
+	}
+	if err := f.Generation.check(); err != nil {
+		return fmt.Errorf("%s/generation_config.json: %w", name, err)
 	}
 	return nil
 }
