@@ -20,14 +20,11 @@ import pathlib
 import shutil
 import warnings
 
-import numpy as np
 import onnx
 import torch
 
-import check
-import checkpoint as checkpoints
-import decoder
-import modules
+from gama_parts import check, decoder, modules
+from gama_parts import checkpoint as checkpoints
 
 FRAMES_A_PATCH = modules.PATCH
 

@@ -46,11 +46,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 		return services.TaskResult{}, err
 	}
 	defer done()
-	a := &asking{
-		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
-		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
-	}
-	a.answer.Seed = a.sampling.seed
+	a := s.newAsking(ctx, m, params, sink)
 	if conversation != nil {
 		err = a.converse(ctx, conversation)
 	} else {
@@ -66,6 +62,15 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	sink.Progress(1, "done")
 	result.Value = &a.answer
 	return result, nil
+}
+
+func (s *Service) newAsking(ctx context.Context, m *model, params services.AskParams, sink services.Sink) *asking {
+	a := &asking{
+		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
+		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
+	}
+	a.answer.Seed = a.sampling.seed
+	return a
 }
 
 // book adds the time since the last call to a stage.

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +38,7 @@ func writeWAV(t testing.TB, samples []int16) services.AudioSource {
 	return audioFile(path)
 }
 
-// exported serves the folder that models/export/golden.py made of a random model in
+// exported serves the folder that models/export/gama_golden.py made of a random model in
 // the structure of GAMA's public checkpoint, once for each dtype.
 func exported(t *testing.T) *Service {
 	t.Helper()
@@ -83,8 +82,9 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 	for dtype, tolerance := range map[string]float64{"fp32": 1e-4, "fp16": 1e-2, "q8": 1e-1} {
 		m, done, err := s.pool.Acquire(t.Context(), dtype)
 		require.NoError(t, err)
+		t.Cleanup(done) // before the service is shut down, which waits
 		for _, want := range golden.Answers {
-			a := &asking{service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: services.DiscardSink{}, spent: make(map[services.Stage]time.Duration)}
+			a := s.newAsking(t.Context(), m, params, services.DiscardSink{})
 			sound, err := a.hear(t.Context(), writeWAV(t, wholeSound(want.Sound)))
 			require.NoError(t, err)
 			require.EqualValues(t, 96, sound.n, "32 of the Q-Former and 64 of the aggregator")
@@ -117,6 +117,5 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 				require.Equal(t, tokens[:2], r.tokens[:2], "%s, sound %d", dtype, want.Sound)
 			}
 		}
-		done()
 	}
 }

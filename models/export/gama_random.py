@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a checkpoint of random weights in the layout of GAMA's public one.
 
-    python3 random_gama.py OUT [--tokenizer FILE] [--sizes small|layer]
+    python3 gama_random.py OUT [--tokenizer FILE] [--sizes small|layer]
 
 OUT/base is like Llama-2-7b-chat-hf-qformer, OUT/trained.bin like what training
 saves. small is small throughout; layer has the sizes of the 7B configuration with

@@ -2,7 +2,7 @@
 """Exports a small random model in each dtype for the server's tests, and keeps the
 answers that PyTorch, torchaudio and sentencepiece give with its weights.
 
-    python3 golden.py    writes services/gama/testdata/exported
+    python3 gama_golden.py    writes services/gama/testdata/exported
 
 Needs torch, torchaudio, onnx and sentencepiece.
 """
@@ -16,9 +16,9 @@ import tempfile
 import sentencepiece
 import torch
 
-import checkpoint as checkpoints
 import gama
-import modules
+from gama_parts import checkpoint as checkpoints
+from gama_parts import modules
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "parity"))
@@ -48,7 +48,7 @@ def answer(net, c, s, ids, sound):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        subprocess.run([sys.executable, str(HERE / "random_gama.py"), str(folder)], check=True)
+        subprocess.run([sys.executable, str(HERE / "gama_random.py"), str(folder)], check=True)
         base, trained = folder / "base", folder / "trained.bin"
         for dtype in ("fp16", "q8", "fp32"):
             subprocess.run([sys.executable, str(HERE / "gama.py"), str(base), str(trained), str(OUT), "--dtype", dtype, "--encoder-heads", "4"], check=True)

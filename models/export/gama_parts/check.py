@@ -8,8 +8,7 @@ import tempfile
 import numpy as np
 import torch
 
-import decoder
-import modules
+from . import decoder, modules
 
 HERE = pathlib.Path(__file__).resolve().parent
 # The largest difference, as a part of the largest value. Eight bits and half precision

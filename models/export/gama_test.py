@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the exporter's parts against PyTorch's own: its layers, its reader of files.
 
-    python3 test_export.py
+    python3 gama_test.py
 """
 
 import collections
@@ -16,9 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-import checkpoint
-import decoder
-import modules
+from gama_parts import checkpoint, decoder, modules
 
 
 class Layers(unittest.TestCase):
