@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 
-const parity = path.join(import.meta.dirname, '..', 'parity', 'package.json');
+const parity = path.join(import.meta.dirname, '..', '..', 'parity', 'package.json');
 const ort = createRequire(createRequire(parity).resolve('@huggingface/transformers'))('onnxruntime-node');
 const folder = process.argv[2];
 const ARRAYS = { float32: Float32Array, int64: BigInt64Array, float16: Uint16Array };
