@@ -12,10 +12,10 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test fuzz bench lint generate parity soak clean
+.PHONY: help run build lib test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
 	bin/grym-synth $(ARGS)
@@ -63,6 +63,16 @@ parity: build ## compare logits, text and tokens with transformers.js, and ask w
 soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
+
+# Nobody needs to train: the weights are committed. START=FOLDER goes on from a model folder.
+train-wav2vec2: ## train wav2vec2-tiny from nothing into DIR (models/train/wav2vec2/README.md)
+	models/train/wav2vec2/run.sh all $(or $(DIR),/tmp/train-wav2vec2)
+
+train-audioldm: ## train audioldm-tiny from nothing into DIR (models/train/audioldm/README.md)
+	models/train/audioldm/run.sh all $(or $(DIR),/tmp/train-audioldm)
+
+train-gama: ## train gama-tiny from nothing into DIR (models/train/gama/README.md)
+	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
 
 clean: ## remove what was built and fetched
 	rm -rf bin services/onnx/lib/*/*.zst
