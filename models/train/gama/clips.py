@@ -145,7 +145,7 @@ def write_wav(path, x):
         f.setnchannels(1)
         f.setsampwidth(2)
         f.setframerate(RATE)
-        f.writeframes((x * 32767).astype("<i2").tobytes())
+        f.writeframes(np.round(x * 32767).astype("<i2").tobytes())
 
 
 def main():
