@@ -105,7 +105,7 @@ func (s *system) registerServices(spool string) error {
 
 	sound := s.cfg.Services.AudioLDM
 	runs, threads = config.Parallel(sound.Runs)
-	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
+	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, func() services.Bytes { return s.memory.Room(audioldm.Name) }, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
 
 	questions := s.cfg.Services.GAMA
 	questions.Audio = audio

@@ -91,6 +91,17 @@ func (m *Manager) Budget() Budget {
 	return m.budget
 }
 
+// Room is the most memory that one task of the service may use, whatever else
+// runs.
+func (m *Manager) Room(service string) services.Bytes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.cfg.Enabled {
+		return math.MaxInt64
+	}
+	return min(m.budget.Bytes, m.account(service).limit.MaxMemory)
+}
+
 // Tune puts another budget, queue limit, ageing and dynamic switch in force, also while tasks
 // run and wait. A smaller budget takes nothing from running tasks.
 func (m *Manager) Tune(cfg Config, budget Budget) {

@@ -1549,24 +1549,39 @@ type ForecastAhead struct {
 	Value *float64 `json:"value,omitempty"`
 }
 
+// GeneratedSound defines model for GeneratedSound.
+type GeneratedSound struct {
+	// Audio The file as base64.
+	Audio []byte `json:"audio"`
+
+	// Bytes Of the file.
+	Bytes       int64  `json:"bytes"`
+	ContentType string `json:"content_type"`
+}
+
 // Generation defines model for Generation.
 type Generation struct {
-	// Audio The file as base64.
-	Audio             []byte  `json:"audio"`
-	AudioLengthInS    float64 `json:"audio_length_in_s"`
-	ContentType       string  `json:"content_type"`
-	Model             string  `json:"model"`
-	NumInferenceSteps int     `json:"num_inference_steps"`
-	SampleRate        int     `json:"sample_rate"`
-	Scheduler         string  `json:"scheduler"`
-	Seed              int64   `json:"seed"`
+	AudioLengthInS        float64 `json:"audio_length_in_s"`
+	Model                 string  `json:"model"`
+	NumInferenceSteps     int     `json:"num_inference_steps"`
+	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
+
+	// SampleRate Of the files.
+	SampleRate int    `json:"sample_rate"`
+	Scheduler  string `json:"scheduler"`
+	Seed       int64  `json:"seed"`
+
+	// Sounds One for each waveform.
+	Sounds []GeneratedSound `json:"sounds"`
 }
 
 // GenerationRequest defines model for GenerationRequest.
 type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
-	AudioLengthInS *float64                   `json:"audio_length_in_s,omitempty"`
-	BitDepth       *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
+	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
+
+	// BitDepth Bits of a sample. FLAC has 16 and 24.
+	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise that DDIM adds in each step.
 	Eta *float64 `json:"eta,omitempty"`
@@ -1580,17 +1595,23 @@ type GenerationRequest struct {
 	// NegativePrompt What should not be heard.
 	NegativePrompt    *string `json:"negative_prompt,omitempty"`
 	NumInferenceSteps *int    `json:"num_inference_steps,omitempty"`
-	Prompt            string  `json:"prompt"`
+
+	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as diffusers makes them; more than one come as JSON only.
+	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
+	Prompt                string `json:"prompt"`
 
 	// ResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
-	Scheduler      *GenerationRequestScheduler      `json:"scheduler,omitempty"`
+
+	// SampleRate Of the file; the model's where it is left out.
+	SampleRate *int                        `json:"sample_rate,omitempty"`
+	Scheduler  *GenerationRequestScheduler `json:"scheduler,omitempty"`
 
 	// Seed Of the starting noise. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth defines model for GenerationRequest.BitDepth.
+// GenerationRequestBitDepth Bits of a sample. FLAC has 16 and 24.
 type GenerationRequestBitDepth string
 
 // GenerationRequestResponseFormat The container; where it is left out the Accept header decides, and else it is wav.

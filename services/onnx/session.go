@@ -35,6 +35,10 @@ type Graph struct {
 type SessionConfig struct {
 	// Threads that work on one operator, at least 1.
 	Threads int
+	// NoPlan keeps the engine from planning its memory by shape. With a plan, the
+	// second run of a shape takes one block for all it needs, beside what the first
+	// one used and keeps: twice as much in all.
+	NoPlan bool
 	// Concurrent tells that other runs share the cores, so that idle threads
 	// must sleep rather than spin.
 	Concurrent bool
@@ -66,7 +70,7 @@ type Session struct {
 // contract, and only then loads the weights. A graph that does not fit fails
 // with ErrContract.
 func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig) (*Session, error) {
-	signature, err := graph.signature()
+	signature, err := graph.Signature()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
@@ -111,7 +115,8 @@ func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAd
 	return ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
 }
 
-func (g Graph) signature() (Signature, error) {
+// Signature reads what the graph takes and gives, without its weights.
+func (g Graph) Signature() (Signature, error) {
 	if g.Path == "" {
 		return ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
 	}
@@ -141,6 +146,7 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetInterOpNumThreads(1),
 		options.SetExecutionMode(ort.ExecutionModeSequential),
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 	)
 	if c.withoutFusion != "" {
