@@ -60,7 +60,9 @@ parity: build ## compare logits, text and tokens with transformers.js, and ask w
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 
-soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
+soak: $(LIBRARY) ## the long tests: faults and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over
+	$(GO) test . -run UnderLoad -faults 60s -v -timeout 30m
+	$(GO) test . -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 

@@ -135,7 +135,7 @@ func (m *Manager) Dynamic() Switch {
 func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
 	waiting := 0
 	for _, w := range m.queue {
-		if w.account == a && w.arena.more(w.bytes) <= m.free() {
+		if w.account == a && w.arena.more(w.needs()) <= m.free() {
 			waiting++
 		}
 	}
@@ -183,7 +183,7 @@ func (m *Manager) idle(a *account) (sum services.Bytes) {
 // othersLackBytes tells whether a task of another service waits for memory. The
 // caller holds mu.
 func (m *Manager) othersLackBytes(a *account) bool {
-	return slices.ContainsFunc(m.queue, func(w *waiter) bool { return w.account != a && w.arena.more(w.bytes) > m.free() })
+	return slices.ContainsFunc(m.queue, func(w *waiter) bool { return w.account != a && w.arena.more(w.needs()) > m.free() })
 }
 
 // shortOfMemory tells whether the budget is about to be full. The caller holds mu.

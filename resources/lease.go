@@ -20,10 +20,12 @@ type Lease struct {
 	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved of
 	// them went to a model that the task loaded.
 	bytes, moved services.Bytes
-	slot         bool
-	measure      measurement
-	since        time.Time
-	released     bool
+	// stranger tells that it was granted while the model was not loaded, by others.
+	stranger bool
+	slot     bool
+	measure  measurement
+	since    time.Time
+	released bool
 	// began is when the lease was granted, waited how long that took, and reserved
 	// its bytes then.
 	began    time.Time
@@ -73,11 +75,29 @@ func (l *Lease) Release() {
 // model, if there is one; the half of the weights that a load needs on top does
 // not. The caller holds mu.
 func (l *Lease) giveBack() {
-	if m := l.manager; m.weights(l.account, l.arena.model) > 0 {
-		l.arena.high = max(l.arena.high, l.arena.active-l.moved/2)
+	if l.arena.weights > 0 {
+		l.arena.high = max(l.arena.high, l.arena.used())
 	}
 	l.arena.active -= l.bytes
+	l.arena.loading -= l.moved / 2
+	if l.stranger {
+		l.arena.strangers--
+		l.stranger = false
+	}
 	l.bytes = 0
+}
+
+// move gives bytes of the lease to a model that its task has loaded. The caller
+// holds mu.
+func (l *Lease) move(bytes services.Bytes) {
+	l.bytes -= bytes
+	l.arena.active -= bytes
+	l.arena.loading += (l.moved+bytes)/2 - l.moved/2
+	l.moved += bytes
+	if l.stranger {
+		l.arena.strangers--
+		l.stranger = false
+	}
 }
 
 // dropSlot gives the run slot back and learns how long it was held. The caller
@@ -126,7 +146,7 @@ func (l *Lease) Yield(ctx context.Context) error {
 func (m *Manager) goesFirst(a *account, turn time.Time) bool {
 	for _, w := range m.queue {
 		if w.account == a && w.turn.Before(turn) {
-			more := w.arena.more(w.bytes)
+			more := w.arena.more(w.needs())
 			return more <= m.free() && (!m.cfg.Enabled || a.booked()+more <= a.limit.MaxMemory)
 		}
 	}

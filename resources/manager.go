@@ -159,11 +159,10 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	ar := account.arena(req.Model)
 	bytes := ar.corrected(req.Bytes)
 	// A model that is loaded is not unloaded for its own task.
-	need := bytes + m.weights(account, req.Model)
-	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && need > limit {
+	need := bytes + ar.weights
+	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
 		m.refuse(account, RefusedTooLarge)
-		return nil, services.Faultf(services.KindTooLarge,
-			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, req.Service, int64(limit), limit)
+		return nil, m.tooLarge(account, need)
 	}
 	if len(m.queue) >= m.cfg.QueueLimit {
 		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
@@ -176,6 +175,8 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
 		since:   now,
 		bytes:   bytes,
+		weights: ar.weights,
+		factor:  ar.factor(),
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
@@ -194,6 +195,12 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		}
 	}
 	return w, nil
+}
+
+// tooLarge is the fault for a task that can never run. The caller holds mu.
+func (m *Manager) tooLarge(a *account, need services.Bytes) error {
+	limit := min(m.budget.Bytes, a.limit.MaxMemory)
+	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, a.service, int64(limit), limit)
 }
 
 // refuse counts a refusal. The caller holds mu.

@@ -269,6 +269,10 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 		_ = options.Terminate()
 	})
 	err = s.runtime.intercepted(ctx, s.name, func() error { return s.session.RunWithOptions(in, out, options) })
+	if errors.Is(err, ErrPoisoned) {
+		poison(out)
+		err = nil
+	}
 	if !stop() {
 		// Terminate may be writing to the options that are about to go.
 		<-terminated
