@@ -12,10 +12,10 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test fuzz bench lint generate parity soak clean
+.PHONY: help run build lib test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
 	bin/grym-synth $(ARGS)
@@ -34,7 +34,7 @@ test: $(LIBRARY) ## every test, under the race detector
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) test -race -shuffle=on -timeout 9m ./...
 	@# Resident memory means nothing under the race detector.
-	$(GO) test -run Memory ./services/onnx
+	$(GO) test -run Memory ./services/onnx ./services/audioldm
 
 fuzz: $(LIBRARY) ## every fuzz target for FUZZTIME each
 	@for package in $$($(GO) list ./...); do \
@@ -52,16 +52,29 @@ lint: ## golangci-lint, at the pinned version
 generate: ## regenerate what is generated from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: ## compare logits, text and tokens with transformers.js (needs npm)
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check
+parity: build ## compare logits, text and tokens with transformers.js, and ask with OpenAI's client (needs npm)
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
-	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder; \
+	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
+	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 
-soak: $(LIBRARY) ## the long tests: every fuzz target for ten minutes, the tests twenty times over
+soak: $(LIBRARY) ## the long tests: faults and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over
+	$(GO) test . -run UnderLoad -faults 60s -v -timeout 30m
+	$(GO) test . -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
+
+# Nobody needs to train: the weights are committed. START=FOLDER goes on from a model folder.
+train-wav2vec2: ## train wav2vec2-tiny from nothing into DIR (models/train/wav2vec2/README.md)
+	models/train/wav2vec2/run.sh all $(or $(DIR),/tmp/train-wav2vec2)
+
+train-audioldm: ## train audioldm-tiny from nothing into DIR (models/train/audioldm/README.md)
+	models/train/audioldm/run.sh all $(or $(DIR),/tmp/train-audioldm)
+
+train-gama: ## train gama-tiny from nothing into DIR (models/train/gama/README.md)
+	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
 
 clean: ## remove what was built and fetched
 	rm -rf bin services/onnx/lib/*/*.zst

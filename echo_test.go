@@ -78,7 +78,7 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	}
 	s, err := build(cfg, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
-	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2)
+	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2, 0)
 	s.start(t.Context(), cfg.Readiness.Required, s.log)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
@@ -123,6 +124,20 @@ func TestAShortAllocationIsTriedAgain(t *testing.T) {
 		}
 		return run()
 	})
+	require.NoError(t, speak(t, s))
+}
+
+func TestAnAnswerThatHoldsNaNIsAFault(t *testing.T) {
+	s := inProcess(t, quick)
+	s.runtime.Intercept(func(_ context.Context, _ string, run func() error) error { return errors.Join(run(), onnx.ErrPoisoned) })
+	for range 3 {
+		err := speak(t, s)
+		require.Equal(t, services.KindInternal, services.KindOf(err))
+		require.ErrorContains(t, err, "unusable answer")
+	}
+	becomes(t, s, services.StateUnavailable)
+	s.runtime.Intercept(nil)
+	becomes(t, s, services.StateReady)
 	require.NoError(t, speak(t, s))
 }
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,8 +45,9 @@ func TestSoundFromWords(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode, string(siren))
 	require.Equal(t, "audio/wav", response.Header.Get("Content-Type"))
 	require.Equal(t, "7", response.Header.Get("Grym-Seed"))
-	require.Len(t, siren, 44+2*40960, "2.56 s at 16 kHz, to the sample")
-	require.Greater(t, loudness(siren[44:]), 0.01, "it is no silence")
+	require.EqualValues(t, 2*40960, binary.LittleEndian.Uint32(siren[40:44]), "2.56 s at 16 kHz, to the sample")
+	require.Greater(t, loudness(siren[44:44+2*40960]), 0.01, "it is no silence")
+	require.Contains(t, string(siren[44+2*40960:]), `"prompt":"a rising siren","seed":7`, "it tells how it was made")
 
 	_, again := s.generate(t, `{"prompt":"a rising siren","seed":7}`)
 	require.Equal(t, siren, again, "a seed means the same samples")
@@ -55,19 +58,73 @@ func TestSoundFromWords(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode, string(flac))
 	require.Equal(t, "fLaC", string(flac[:4]))
 	require.NotEmpty(t, response.Header.Get("Grym-Seed"), "a drawn seed is told")
+	require.Contains(t, string(flac), "PROMPT=rain")
+	require.Contains(t, string(flac), "SEED="+response.Header.Get("Grym-Seed"))
+}
 
-	_, body := s.generate(t, `{"prompt":"a bell","seed":1,"audio_length_in_s":0.29,"response_format":"pcm"}`, "Accept", "application/json")
-	var answer struct {
-		Model, Scheduler, Audio string
-		Length                  float64 `json:"audio_length_in_s"`
-		Seed                    int
+// generations is the answer in JSON.
+type generations struct {
+	Model, Scheduler string
+	Length           float64 `json:"audio_length_in_s"`
+	Rate             int     `json:"sample_rate"`
+	Waveforms        int     `json:"num_waveforms_per_prompt"`
+	Sounds           []struct {
+		ContentType string `json:"content_type"`
+		Bytes       int
+		Audio       []byte
 	}
-	require.NoError(t, json.Unmarshal(body, &answer), string(body))
-	samples, err := base64.StdEncoding.DecodeString(answer.Audio)
-	require.NoError(t, err)
-	require.Len(t, samples, 2*4640)
-	require.InDelta(t, 0.29, answer.Length, 1e-9)
-	require.Equal(t, "audioldm-tiny dpmsolver++", answer.Model+" "+answer.Scheduler)
+}
+
+func (s *server) generations(t *testing.T, body string) (answer generations) {
+	t.Helper()
+	response, data := s.generate(t, body, "Accept", "application/json")
+	require.Equal(t, http.StatusOK, response.StatusCode, string(data))
+	require.NoError(t, json.Unmarshal(data, &answer), string(data))
+	return answer
+}
+
+func TestSeveralSoundsOfOnePrompt(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const body = `{"prompt":"a bell","seed":1,"num_inference_steps":4,"scheduler":"ddim","audio_length_in_s":0.29,"response_format":"pcm"`
+	one := s.generations(t, body+`}`)
+	require.Equal(t, "audioldm-tiny ddim", one.Model+" "+one.Scheduler)
+	require.InDelta(t, 0.29, one.Length, 1e-9)
+	require.Len(t, one.Sounds, 1)
+	require.Len(t, one.Sounds[0].Audio, 2*4640)
+	require.Equal(t, "audio/pcm;rate=16000;channels=1;encoding=pcm_s16le", one.Sounds[0].ContentType)
+
+	three := s.generations(t, body+`,"num_waveforms_per_prompt":3,"sample_rate":48000,"bit_depth":"float"}`)
+	require.Equal(t, 3, three.Waveforms)
+	require.Equal(t, 48000, three.Rate)
+	require.Len(t, three.Sounds, 3)
+	seen := make(map[string]bool)
+	for _, sound := range three.Sounds {
+		require.Equal(t, "audio/pcm;rate=48000;channels=1;encoding=pcm_f32le", sound.ContentType)
+		require.Len(t, sound.Audio, 3*4*4640)
+		require.Equal(t, len(sound.Audio), sound.Bytes)
+		seen[string(sound.Audio)] = true
+	}
+	require.Len(t, seen, 3, "they differ")
+	// The noise of a batch begins with that of one.
+	again := s.generations(t, body+`,"num_waveforms_per_prompt":2}`)
+	require.Equal(t, one.Sounds[0].Audio, again.Sounds[0].Audio)
+
+	response, answer := s.generate(t, body+`,"num_waveforms_per_prompt":3}`)
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	require.Contains(t, string(answer), "Accept: application/json")
+}
+
+func TestASoundThatDoesNotFitIsRefusedWithItsBytes(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("services: {audioldm: {maxMemory: 60MiB}}\nreadiness: {required: []}\n"), 0o600))
+	s := start(t, "--config", file)
+	response, answer := s.generate(t, `{"prompt":"rain","audio_length_in_s":60}`)
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, string(answer))
+	require.Regexp(t, `needs \d{8,} bytes of memory .*audioldm may use 62914560`, string(answer))
+	response, answer = s.generate(t, `{"prompt":"rain","audio_length_in_s":2.5,"num_inference_steps":2}`)
+	require.Equal(t, http.StatusOK, response.StatusCode, "the model does not fit whole, and its parts do: %s", answer)
 }
 
 // loudness is the root mean square of 16-bit samples.
@@ -93,6 +150,8 @@ func TestWrongGenerationsAreExplained(t *testing.T) {
 		`{"prompt":"x","audio_length_in_s":100}`:                      {400, []string{"audio_length_in_s must be from 0.1 to 60, got 100"}},
 		`{"prompt":"x","eta":0.5}`:                                    {400, []string{"eta goes with scheduler ddim only"}},
 		`{"prompt":"x","response_format":"flac","bit_depth":"float"}`: {400, []string{"bit_depth"}},
+		`{"prompt":"x","sample_rate":4000}`:                           {400, []string{"sample_rate", "8000"}},
+		`{"prompt":"x","num_waveforms_per_prompt":11}`:                {400, []string{"num_waveforms_per_prompt", "10"}},
 		`{"prompt":"x","model":"wav2vec2-tiny"}`:                      {400, []string{"is of type", "wav2vec2"}},
 		`{"prompt":"x","model":"other"}`:                              {404, []string{"does not exist; there is audioldm-tiny"}},
 		`{"prompt":"` + strings.Repeat("x", 1<<20) + `"}`:             {413, []string{"1048576 bytes"}},

@@ -23,7 +23,7 @@ func (s *system) apply(changed *config.Loaded) {
 			s.log.Error("a service's limits cannot be read", "service", name, "error", err)
 			continue
 		}
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
+		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name], KeepAlive: limits.KeepAlive})
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)

@@ -28,13 +28,22 @@ const usage = `grym-synth serves audio jobs over HTTP, in one process.
 
 Usage:
   grym-synth [serve]              serve until SIGTERM or SIGINT
-  grym-synth transcribe FILE...   print the words in files (--model NAME)
+  grym-synth transcribe FILE...   print the words in files
   grym-synth config               print every setting in force (--origins: and where it is from)
   grym-synth keys create          make an API key and print it (--scopes use,read,admin --expires 720h)
   grym-synth keys list            show what keys there are
   grym-synth keys revoke ID       end a key; a running server needs no restart
   grym-synth healthcheck          exit 0 if the server at api.listen is ready
   grym-synth version              print the version
+
+Flags of transcribe:
+  --model NAME     a folder under models (default services.wav2vec2.defaultModel)
+  --format FORMAT  text, json, srt, vtt or verbose_json (default text)
+  --output DIR     write a file for each recording instead of printing
+  --decoding HOW   greedy or beam (default beam with a word list or a prompt)
+  --prompt WORDS   words that are likely to be said
+  --language CODE  told back in verbose_json
+  --window SECONDS of long audio at a time, 1 to 30; 0 takes up to 30 s in one run (default 10)
 
 Flags of every command:
   --config FILE    a YAML file with settings; config.yaml in the sources has them all
@@ -73,8 +82,8 @@ func (e *usageError) Error() string { return e.message }
 type options struct {
 	command string
 	files   []string
-	model   string
 	origins bool
+	speech  command.Transcription
 	// scopes and expires are of a new key.
 	scopes  string
 	expires time.Duration
@@ -96,7 +105,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.source.File, "config", "", "")
 	flags.Func("listen", "", func(v string) error { o.source.Flags["api.listen"] = v; return nil })
 	flags.Func("data-dir", "", func(v string) error { o.source.Flags["dataDir"] = v; return nil })
-	flags.StringVar(&o.model, "model", "", "")
+	o.speech.Bind(flags)
 	flags.StringVar(&o.scopes, "scopes", "use", "")
 	flags.DurationVar(&o.expires, "expires", 0, "")
 	flags.BoolVar(&o.origins, "origins", false, "")
@@ -157,7 +166,11 @@ func run(ctx context.Context, stop func(), args []string, stdout, stderr *os.Fil
 		if err != nil {
 			return err
 		}
-		err = command.Transcribe(ctx, s.orchestrator, wav2vec2.Name, o.model, o.files, stdout)
+		o.speech.Files, o.speech.Out = o.files, stdout
+		if term.IsTerminal(int(stderr.Fd())) {
+			o.speech.Progress = stderr
+		}
+		err = o.speech.Transcribe(ctx, s.orchestrator, wav2vec2.Name)
 		return errors.Join(err, s.close(context.Background()))
 	default:
 		level := new(slog.LevelVar)

@@ -12,7 +12,11 @@ import (
 // the system does not tell.
 func (s *system) processUsage() hardening.ProcessUsage {
 	var probe memprobe.Probe
-	usage := hardening.ProcessUsage{Budget: s.memory.Budget().Bytes, Waiting: s.memory.Usage().Waiting}
+	books := s.memory.Usage()
+	usage := hardening.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
+	for _, u := range books.Services {
+		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
+	}
 	usage.CPU, _ = probe.CPU()
 	usage.Resident, _ = probe.Resident()
 	usage.FileDescriptors, _ = probe.FileDescriptors()
@@ -44,8 +48,9 @@ func (s *system) performanceView(samples int) gen.Performance {
 		}
 		for _, service := range sample.Services {
 			shown.Services = append(shown.Services, gen.ServicePerformance{
-				Custom: customValues(service.Custom),
-				Name:   service.Name, Tasks: service.Tasks, Failed: service.Failed, PerSecond: service.PerSecond,
+				Custom: customValues(service.Custom), Waiting: service.Waiting, Running: service.Running,
+
+				Name: service.Name, Tasks: service.Tasks, Failed: service.Failed, PerSecond: service.PerSecond,
 				LatencyP50Seconds: seconds(service.P50), LatencyP95Seconds: seconds(service.P95), LatencyP99Seconds: seconds(service.P99),
 			})
 		}

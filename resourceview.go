@@ -38,7 +38,7 @@ func (s *system) resourcesView() gen.Resources {
 	}
 	for _, u := range usage.Services {
 		use := gen.ServiceUse{
-			Name: u.Name, MaxBytes: int64(u.Limit.MaxMemory), MaxRuns: u.Limit.Runs, LeasedBytes: int64(u.Leased), ModelBytes: int64(u.Resident),
+			Name: u.Name, MaxBytes: int64(u.Limit.MaxMemory), MaxRuns: u.Runs, LeasedBytes: int64(u.Leased), ModelBytes: int64(u.Resident),
 			Running: u.Running, Waiting: u.Waiting, Models: []gen.ModelPrediction{}, Pattern: patternView(patterns[u.Name]),
 		}
 		for _, m := range u.Models {

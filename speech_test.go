@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -105,4 +106,37 @@ func TestShortClipsGoBetweenTheWindowsOfLongOnes(t *testing.T) {
 	}
 	require.Len(t, order, 15)
 	require.Equal(t, "long", order[len(order)-1], "the short ones overtake: %v", order)
+}
+
+// TestTranscribeCommandWritesEveryFormat compares what the command writes with what
+// the server answers.
+func TestTranscribeCommandWritesEveryFormat(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	dir := t.TempDir()
+	run := func(args ...string) (string, error) {
+		command := exec.CommandContext(t.Context(), program, append([]string{"transcribe", "--data-dir", dir}, args...)...)
+		out, err := command.Output()
+		return string(out), err
+	}
+	for format, ending := range map[string]string{"json": ".json", "text": ".txt", "srt": ".srt", "vtt": ".vtt", "verbose_json": ".json"} {
+		folder := filepath.Join(dir, format)
+		out, err := run("--format", format, "--output", folder, clips+"clip09.wav", clips+"clip01.wav", "services/audiofile/testdata/speech.mp3")
+		require.NoError(t, err)
+		require.Empty(t, out)
+		written, err := os.ReadFile(filepath.Join(folder, "clip09"+ending))
+		require.NoError(t, err)
+		status, body := s.transcribe(t, clip(t, "clip09.wav"), "response_format", format)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, strings.TrimSpace(body), strings.TrimSpace(string(written)), format)
+		_, err = os.Stat(filepath.Join(folder, "speech"+ending))
+		require.NoError(t, err)
+	}
+	out, err := run("--decoding", "greedy", clips+"clip09.wav", clips+"clip01.wav")
+	require.NoError(t, err)
+	require.Equal(t, clips+"clip09.wav: MUTE TRACK ONE\n"+clips+"clip01.wav: ONE FIVE NINE TWO\n", out)
+	_, err = run("--format", "srt", clips+"clip09.wav", clips+"clip01.wav")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Contains(t, string(exit.Stderr), "several files as srt need a folder")
 }

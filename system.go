@@ -47,11 +47,11 @@ type system struct {
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
-	// runs of each service at once; started is when the process was built.
-	runs     map[string]int
-	started  time.Time
-	contexts services.Contexts
-	spool    string // where tasks put files
+	// runs of each service at once, widths the most where they follow demand; started is when the process was built.
+	runs, widths map[string]int
+	started      time.Time
+	contexts     services.Contexts
+	spool        string // where tasks put files
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -64,7 +64,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, spool: spool, log: log, runs: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
@@ -82,6 +82,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 		}
 		s.orchestrator.Trace(s.tracer)
 	}
+	s.performance.OnSample(s.adapt)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	if err := s.registerServices(spool); err != nil {
@@ -94,17 +95,17 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 func (s *system) registerServices(spool string) error {
 	audio := s.cfg.Audio.Limits()
 	processor := s.cfg.Services.AudioProcessor
-	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)))
+	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)), 0)
 
 	catalog := modelstore.NewCatalog(models.FS, s.cfg.ModelsDir())
 	speech := s.cfg.Services.Wav2Vec2
 	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
-	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs)
+	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs, s.widest(speech.Runs))
 
 	sound := s.cfg.Services.AudioLDM
 	runs, threads = config.Parallel(sound.Runs)
-	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, spool), sound.ServiceLimits, runs)
+	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, func() services.Bytes { return s.memory.Room(audioldm.Name) }, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
 
 	questions := s.cfg.Services.GAMA
 	questions.Audio = audio
@@ -114,19 +115,28 @@ func (s *system) registerServices(spool string) error {
 		return err
 	}
 	s.contexts = asked
-	s.register(asked, questions.ServiceLimits, runs)
+	s.register(asked, questions.ServiceLimits, runs, s.widest(questions.Runs))
 	return nil
+}
+
+// widest is how many tasks of a service may run at once where demand asks for it;
+// zero where the settings say how many.
+func (s *system) widest(set int) int {
+	if set > 0 {
+		return 0
+	}
+	return runtime.GOMAXPROCS(0)
 }
 
 // register gives a service all that a service has: a share of the budget, a
 // guard, a place in the registry, recovery, health checks and metrics.
-func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs int) {
+func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs, widest int) {
 	name := service.Describe().Name
-	s.runs[name] = runs
-	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, KeepAlive: limits.KeepAlive})
+	s.runs[name], s.widths[name] = runs, widest
+	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: widest, KeepAlive: limits.KeepAlive})
 	// A task that has given its run slot away for a while is still inside the
 	// guard, and as many may be as can wait.
-	inside := runs + s.cfg.SystemHardening.ResourceManagement.QueueLimit
+	inside := max(runs, widest) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
 	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
 	patient := subject{s.registry.Register(service, guard), s}
 	s.recovery.Watch(patient, guard, limits.Recoverable)

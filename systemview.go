@@ -67,7 +67,7 @@ func (s *system) needs(ctx context.Context, entry *orchestrator.Registration) ge
 	for _, use := range s.memory.Usage().Services {
 		if use.Name == entry.Name() {
 			needs = gen.ServiceNeeds{
-				MaxBytes: int64(use.Limit.MaxMemory), MaxRuns: use.Limit.Runs, Running: use.Running, Waiting: use.Waiting,
+				MaxBytes: int64(use.Limit.MaxMemory), MaxRuns: use.Runs, Running: use.Running, Waiting: use.Waiting,
 				HasBytes: int64(use.Leased + use.Resident + use.Retained),
 			}
 		}

@@ -76,7 +76,7 @@ func parseCaptionForm(fields map[string][]string) (model string, p services.AskP
 	}
 	float := func(into **float64) func(string) error {
 		return func(text string) error {
-			v, err := strconv.ParseFloat(text, 64)
+			v, err := parseNumber(text)
 			*into = &v
 			return err
 		}

@@ -47,14 +47,18 @@ func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGener
 	if !wantsJSON(accept) {
 		return generatedSound{soundResponse{artifact: result.Audio, name: "generated"}, made.Seed}, nil
 	}
-	sound, err := takeArtifact(result.Audio)
+	sounds, err := takeSounds(result.Audio)
 	if err != nil {
 		return nil, err
 	}
-	return gen.CreateGeneration200JSONResponse{Body: gen.Generation{
-		Model: result.Model, Seed: int64(made.Seed), NumInferenceSteps: made.Steps, Scheduler: made.Scheduler,
-		AudioLengthInS: made.Seconds, SampleRate: made.SampleRateHz, ContentType: result.Audio.ContentType, Audio: sound,
-	}}, nil
+	seed := int64(made.Seed)
+	return gen.CreateGeneration200JSONResponse{
+		Headers: gen.CreateGeneration200ResponseHeaders{GrymSeed: &seed},
+		Body: gen.Generation{
+			Model: result.Model, Seed: seed, NumInferenceSteps: made.Steps, Scheduler: made.Scheduler,
+			AudioLengthInS: made.Seconds, SampleRate: made.SampleRateHz, NumWaveformsPerPrompt: made.Waveforms, Sounds: sounds,
+		},
+	}, nil
 }
 
 // generationTask makes the task of a request; the service checks the values.
@@ -64,6 +68,10 @@ func generationTask(ctx context.Context, request gen.CreateGenerationRequestObje
 		Prompt: body.Prompt, Seconds: body.AudioLengthInS, Steps: body.NumInferenceSteps, GuidanceScale: body.GuidanceScale,
 		NegativePrompt: value(body.NegativePrompt), Eta: value(body.Eta), Scheduler: string(value(body.Scheduler)),
 		Container: string(value(body.ResponseFormat)), BitDepth: string(value(body.BitDepth)),
+		Waveforms: body.NumWaveformsPerPrompt, SampleRateHz: value(body.SampleRate),
+	}
+	if n := value(body.NumWaveformsPerPrompt); n > 1 && !wantsJSON(accept) {
+		return services.Task{}, services.Invalidf("num_waveforms_per_prompt", "must be 1 where the answer is a file, got %d; several sounds come with Accept: application/json", n)
 	}
 	if body.Seed != nil {
 		seed := uint64(*body.Seed)
@@ -92,18 +100,26 @@ func wantsJSON(accept string) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "audio/")
 }
 
-// takeArtifact reads a sound whole and removes its file.
-func takeArtifact(artifact *services.Artifact) (data []byte, err error) {
+// takeSounds reads the sounds of a task whole and removes their files.
+func takeSounds(artifact *services.Artifact) (sounds []gen.GeneratedSound, err error) {
 	defer func() { err = errors.Join(err, artifact.Remove()) }()
+	for _, one := range artifact.All() {
+		data, err := readArtifact(one)
+		if err != nil {
+			return nil, services.Internal(err, "the result could not be read")
+		}
+		sounds = append(sounds, gen.GeneratedSound{ContentType: one.ContentType, Bytes: one.Bytes, Audio: data})
+	}
+	return sounds, nil
+}
+
+func readArtifact(artifact *services.Artifact) ([]byte, error) {
 	file, err := artifact.Open()
 	if err != nil {
-		return nil, services.Internal(err, "the result could not be read")
+		return nil, err
 	}
 	defer file.Close()
-	if data, err = io.ReadAll(file); err != nil {
-		return nil, services.Internal(err, "the result could not be read")
-	}
-	return data, nil
+	return io.ReadAll(file)
 }
 
 // value of a field that may be left out.

@@ -75,6 +75,8 @@ type Dependencies struct {
 	// Performance tells what the performance monitor has seen, with at most so
 	// many samples.
 	Performance func(samples int) gen.Performance
+	// Forecast tells what is expected, and what to do about it.
+	Forecast func() gen.Forecast
 	// Settings are the configuration in force.
 	Settings Settings
 	// Keys are asked for by every route but the probes; nil asks for none.

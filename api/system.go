@@ -40,6 +40,11 @@ func (h *handlers) GetPerformance(_ context.Context, request gen.GetPerformanceR
 	return gen.GetPerformance200JSONResponse(h.Performance(samples)), nil
 }
 
+// GetForecast implements gen.StrictServerInterface.
+func (h *handlers) GetForecast(context.Context, gen.GetForecastRequestObject) (gen.GetForecastResponseObject, error) {
+	return gen.GetForecast200JSONResponse(h.Forecast()), nil
+}
+
 // GetConfig implements gen.StrictServerInterface.
 func (h *handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
 	settings, _, err := h.Settings.View()

@@ -140,14 +140,14 @@ func (f *transcriptionForm) parseNumbers(one func(string) string, complain func(
 		}
 	}
 	if text := one("window_seconds"); text != "" {
-		window, err := strconv.ParseFloat(text, 64)
+		window, err := parseNumber(text)
 		if err != nil {
 			complain("window_seconds", "must be a number of seconds, got %.40q", text)
 		}
 		f.params.WindowSeconds = &window
 	}
 	if text := one("temperature"); text != "" {
-		if f.params.Temperature, err = strconv.ParseFloat(text, 64); err != nil || !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
+		if f.params.Temperature, err = parseNumber(text); err != nil || !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
 			complain("temperature", "must be a number from 0 to 1, got %.40q", text)
 		}
 	}

@@ -39,6 +39,8 @@ type Performance struct {
 	active  *prometheus.GaugeVec
 	total   *prometheus.CounterVec
 	custom  *customMetrics
+	// sampled is called after each sample; see OnSample.
+	sampled func()
 
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
@@ -49,6 +51,8 @@ type Performance struct {
 	windows  map[string][]ended
 	samples  []Sample
 	lastCPU  time.Duration
+	arrived  map[string]uint64
+	outlooks *outlooks
 	budget   services.Bytes
 	runtime  *goRuntime
 	forecast Forecast
@@ -63,7 +67,7 @@ type Performance struct {
 func NewPerformance(cfg PerformanceConfig, process func() ProcessUsage, reg prometheus.Registerer, log *slog.Logger) *Performance {
 	p := &Performance{
 		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), runtime: newGoRuntime(),
-		windows: make(map[string][]ended), beyond: make(map[string]int), warnings: make(map[string]Warning),
+		windows: make(map[string][]ended), arrived: make(map[string]uint64), outlooks: newOutlooks(reg), sampled: func() {}, beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
 	p.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed."}, []string{"warning"})
 	p.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began."}, []string{"warning"})
@@ -154,6 +158,7 @@ func (p *Performance) Configure(cfg PerformanceConfig) {
 	p.cfg = cfg
 	if !cfg.Enabled {
 		p.samples, p.forecast, p.trend = nil, Forecast{}, forecaster{}
+		p.outlooks.forget()
 		for name := range p.windows {
 			p.windows[name] = nil
 		}
@@ -180,6 +185,7 @@ func (p *Performance) run(ctx context.Context) {
 		select {
 		case <-tick:
 			p.sample()
+			p.sampled()
 		case <-p.changed:
 		case <-ctx.Done():
 		}
@@ -208,7 +214,8 @@ func (p *Performance) sample() {
 		}
 	}
 	p.lastCPU, p.budget = usage.CPU, usage.Budget
-	s.Services = p.sampleServices(now)
+	s.Services = p.sampleServices(now, usage.Services)
+	p.lookAhead(s, usage.Services)
 	p.samples = append(p.samples, s)
 	p.samples = slices.Clone(p.samples[max(len(p.samples)-p.cfg.History, 0):])
 	p.forecast = p.trend.add(p.samples, float64(usage.Budget))
@@ -216,7 +223,7 @@ func (p *Performance) sample() {
 }
 
 // sampleServices looks at each service's last minute. The caller holds mu.
-func (p *Performance) sampleServices(now time.Time) []ServiceSample {
+func (p *Performance) sampleServices(now time.Time, use []ServiceUse) []ServiceSample {
 	list := make([]ServiceSample, 0, len(p.windows))
 	for name, window := range p.windows {
 		first := slices.IndexFunc(window, func(e ended) bool { return now.Sub(e.at) <= serviceWindow })
@@ -226,11 +233,44 @@ func (p *Performance) sampleServices(now time.Time) []ServiceSample {
 		p.windows[name] = slices.Clone(window[first:])
 		service := sampleService(name, p.windows[name])
 		service.Custom = p.custom.values(name)
+		for _, u := range use {
+			if u.Name == name {
+				service.Waiting, service.Running = u.Waiting, u.Running
+			}
+		}
 		list = append(list, service)
 	}
 	slices.SortFunc(list, func(a, b ServiceSample) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
+
+// lookAhead takes a sample that is not yet among the others into the forecasts.
+// The caller holds mu.
+func (p *Performance) lookAhead(s Sample, use []ServiceUse) {
+	interval := p.cfg.CheckInterval
+	p.outlooks.add(SeriesMemory, "", float64(s.Resident), s.At, interval)
+	for _, u := range use {
+		before, seen := p.arrived[u.Name]
+		p.arrived[u.Name] = u.Arrived
+		p.outlooks.add(SeriesQueue, u.Name, float64(u.Waiting), s.At, interval)
+		if n := len(p.samples); seen && n > 0 {
+			if elapsed := s.At.Sub(p.samples[n-1].At).Seconds(); elapsed > 0 {
+				p.outlooks.add(SeriesArrivals, u.Name, float64(u.Arrived-before)/elapsed, s.At, interval)
+			}
+		}
+	}
+}
+
+// Outlooks forecasts memory, queues and arrivals from the samples that were kept.
+func (p *Performance) Outlooks() []Outlook {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.outlooks.list()
+}
+
+// OnSample sets what is called after each sample, with no lock held. It is set
+// before Start.
+func (p *Performance) OnSample(sampled func()) { p.sampled = sampled }
 
 // beyondThresholds gives what is wrong with a sample, by the warning's name. The
 // caller holds mu.
@@ -315,4 +355,14 @@ func (p *Performance) Report() PerformanceReport {
 	}
 	slices.SortFunc(r.Warnings, func(a, b Warning) int { return strings.Compare(a.Name, b.Name) })
 	return r
+}
+
+// Latest gives the newest sample; false before the first.
+func (p *Performance) Latest() (Sample, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.samples) == 0 {
+		return Sample{}, false
+	}
+	return p.samples[len(p.samples)-1], true
 }

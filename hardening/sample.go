@@ -18,6 +18,15 @@ type ProcessUsage struct {
 	Resident, Budget services.Bytes
 	// FileDescriptors that are open, and tasks that wait.
 	FileDescriptors, Waiting int
+	Services                 []ServiceUse
+}
+
+// ServiceUse is what a service is asked for.
+type ServiceUse struct {
+	Name string
+	// Waiting and Running tasks, and those that ever Arrived.
+	Waiting, Running int
+	Arrived          uint64
 }
 
 // Sample is one look of the performance monitor.
@@ -45,6 +54,8 @@ type ServiceSample struct {
 	PerSecond     float64
 	// Latency quantiles of successful tasks from arrival to end; zero without any.
 	P50, P95, P99 time.Duration
+	// Waiting and Running tasks now.
+	Waiting, Running int
 	// Custom are the figures that the service itself registered.
 	Custom []CustomValue
 }

@@ -124,6 +124,9 @@ func (e *Registration) model(task services.Task) string {
 	if task.Model != "" {
 		return task.Model
 	}
+	if chooser, ok := e.Service.(services.ModelChooser); ok {
+		return chooser.ModelFor(task)
+	}
 	return e.description.DefaultModel
 }
 

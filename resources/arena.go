@@ -8,12 +8,21 @@ import "github.com/grym-synth/grym-synth/services"
 // ran at the most, and not their sum.
 type arena struct {
 	model string
+	// weights of the model, zero where it is not loaded.
+	weights services.Bytes
 	// active is leased by runs under way, high the most that stays behind them.
 	active, high services.Bytes
+	// strangers are leases that were granted while the model was not loaded, and did
+	// not load it: each has the bytes of a load that it does not need once somebody
+	// else has done it. loading is what active loads have beyond the weights.
+	strangers int
+	loading   services.Bytes
 	// correction multiplies predictions; zero before the first measurement.
 	correction float64
 	// predicted and observed are those of the run that was measured last.
 	predicted, observed services.Bytes
+	// uses is how often the model is asked for.
+	uses rate
 }
 
 // Bounds of a correction: a measurement is disturbed by whatever else the
@@ -44,12 +53,26 @@ func (r *arena) more(bytes services.Bytes) services.Bytes {
 	return max(r.active+bytes, r.high) - r.held()
 }
 
+// loadBytes is what a task needs to load a model of so many bytes: the weights, and a
+// copy of half of them while it lasts. Services estimate by the same rule.
+func loadBytes(weights services.Bytes) services.Bytes { return weights + weights/2 }
+
+// used is what runs take of what is leased, loads left out.
+func (r *arena) used() services.Bytes {
+	return max(r.active-r.loading-services.Bytes(r.strangers)*loadBytes(r.weights), 0)
+}
+
 // corrected is a prediction in the light of the measurements.
 func (r *arena) corrected(predicted services.Bytes) services.Bytes {
+	return services.Bytes(float64(predicted) * r.factor())
+}
+
+// factor is the correction, one before the first measurement.
+func (r *arena) factor() float64 {
 	if r.correction == 0 {
-		return predicted
+		return 1
 	}
-	return services.Bytes(float64(predicted) * r.correction)
+	return r.correction
 }
 
 // learn takes the measured peak of a run into the correction.

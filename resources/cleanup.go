@@ -97,7 +97,7 @@ func (m *Manager) overdue() (list []*resident) {
 	defer m.mu.Unlock()
 	for _, r := range m.residents {
 		keep := r.account.limit.KeepAlive
-		if keep > 0 && time.Since(r.lastUsed) > keep && !r.busy() {
+		if keep > 0 && time.Since(r.lastUsed) > keep && !r.busy() && !m.wanted(r, keep) {
 			list = append(list, r)
 		}
 	}

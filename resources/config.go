@@ -30,11 +30,24 @@ type Config struct {
 	// CleanupInterval between two looks for models that were idle for longer than
 	// their service's keep-alive time. Defaults to 1m.
 	CleanupInterval time.Duration `koanf:"cleanupInterval"`
+	// Dynamic lets the runs of each service whose number is not set follow the demand
+	// for it, within the budget, and keeps and evicts models by the demand for them.
+	// It needs the performance monitor. Defaults to on.
+	Dynamic Switch `koanf:"dynamic"`
 }
+
+// Switch is on or off.
+type Switch string
+
+// The positions of a switch.
+const (
+	On  Switch = "on"
+	Off Switch = "off"
+)
 
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
-	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second, CleanupInterval: time.Minute}
+	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On}
 }
 
 // Validate gives every bad value, its key relative to this section.
@@ -55,6 +68,9 @@ func (c Config) Validate() []error {
 	if c.CleanupInterval < time.Second {
 		errs = append(errs, fmt.Errorf("cleanupInterval: must be at least 1s, got %s", c.CleanupInterval))
 	}
+	if c.Dynamic != On && c.Dynamic != Off {
+		errs = append(errs, fmt.Errorf("dynamic: must be on or off, got %q", c.Dynamic))
+	}
 	return errs
 }
 
@@ -62,8 +78,9 @@ func (c Config) Validate() []error {
 type ServiceLimit struct {
 	// MaxMemory of the service's models and running tasks together.
 	MaxMemory services.Bytes
-	// Runs that may go on at once, at least 1.
-	Runs int
+	// Runs that may go on at once, at least 1; MaxRuns that demand may widen them to.
+	// No more than Runs means that they stay as they are.
+	Runs, MaxRuns int
 	// KeepAlive is how long an idle model stays loaded; zero is until somebody
 	// needs the room.
 	KeepAlive time.Duration

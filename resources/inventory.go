@@ -98,7 +98,10 @@ type ServiceUsage struct {
 	Limit                      ServiceLimit
 	Leased, Resident, Retained services.Bytes
 	Running, Waiting           int
-	Models                     []ModelUsage
+	// Runs that may go on at once now, and tasks that Arrived since the start.
+	Runs    int
+	Arrived uint64
+	Models  []ModelUsage
 }
 
 // ModelUsage tells how well a model's runs are predicted.
@@ -116,7 +119,7 @@ func (m *Manager) Usage() Usage {
 	defer m.mu.Unlock()
 	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue), Cleanups: m.cleaned.view(time.Now())}
 	for name, a := range m.accounts {
-		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running}
+		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running, Runs: a.runs(), Arrived: a.demand.arrived}
 		for model, ar := range a.arenas {
 			s.Leased += ar.active
 			s.Retained += ar.held() - ar.active

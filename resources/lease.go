@@ -20,15 +20,19 @@ type Lease struct {
 	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved of
 	// them went to a model that the task loaded.
 	bytes, moved services.Bytes
-	slot         bool
-	measure      measurement
-	since        time.Time
-	released     bool
+	// stranger tells that it was granted while the model was not loaded, by others.
+	stranger bool
+	slot     bool
+	measure  measurement
+	since    time.Time
+	released bool
 	// began is when the lease was granted, waited how long that took, and reserved
 	// its bytes then.
 	began    time.Time
 	waited   time.Duration
 	reserved services.Bytes
+	// worked is how long it held a run slot.
+	worked time.Duration
 }
 
 // leaseKey finds the lease in a context.
@@ -57,11 +61,12 @@ func (l *Lease) Release() {
 	}
 	l.released = true
 	l.stopMeasuring()
+	l.dropSlot()
 	if now := time.Now(); !l.began.IsZero() {
+		l.account.demand.worked(l.worked)
 		l.account.pattern.add(past{at: now, bytes: l.reserved, waited: l.waited, held: now.Sub(l.began)})
 	}
 	l.giveBack()
-	l.dropSlot()
 	m.missed = m.evicting
 	m.grant()
 }
@@ -70,11 +75,29 @@ func (l *Lease) Release() {
 // model, if there is one; the half of the weights that a load needs on top does
 // not. The caller holds mu.
 func (l *Lease) giveBack() {
-	if m := l.manager; m.weights(l.account, l.arena.model) > 0 {
-		l.arena.high = max(l.arena.high, l.arena.active-l.moved/2)
+	if l.arena.weights > 0 {
+		l.arena.high = max(l.arena.high, l.arena.used())
 	}
 	l.arena.active -= l.bytes
+	l.arena.loading -= l.moved / 2
+	if l.stranger {
+		l.arena.strangers--
+		l.stranger = false
+	}
 	l.bytes = 0
+}
+
+// move gives bytes of the lease to a model that its task has loaded. The caller
+// holds mu.
+func (l *Lease) move(bytes services.Bytes) {
+	l.bytes -= bytes
+	l.arena.active -= bytes
+	l.arena.loading += (l.moved+bytes)/2 - l.moved/2
+	l.moved += bytes
+	if l.stranger {
+		l.arena.strangers--
+		l.stranger = false
+	}
 }
 
 // dropSlot gives the run slot back and learns how long it was held. The caller
@@ -87,6 +110,7 @@ func (l *Lease) dropSlot() {
 	a := l.account
 	a.running--
 	held := max(time.Since(l.since), time.Microsecond)
+	l.worked += held
 	if a.holds == 0 {
 		a.holds, a.shortest = held, held
 		return
@@ -122,7 +146,7 @@ func (l *Lease) Yield(ctx context.Context) error {
 func (m *Manager) goesFirst(a *account, turn time.Time) bool {
 	for _, w := range m.queue {
 		if w.account == a && w.turn.Before(turn) {
-			more := w.arena.more(w.bytes)
+			more := w.arena.more(w.needs())
 			return more <= m.free() && (!m.cfg.Enabled || a.booked()+more <= a.limit.MaxMemory)
 		}
 	}

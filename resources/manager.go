@@ -36,6 +36,7 @@ type Manager struct {
 	cleaned cleanups
 	// sources list what holds something else than the memory that is booked here.
 	sources []func() []Resource
+	advice  Advice
 	// evictions are waited for by Close.
 	evictions sync.WaitGroup
 }
@@ -51,6 +52,7 @@ type account struct {
 	// the least that was seen; zero before the first.
 	holds, shortest time.Duration
 	pattern         pattern
+	demand          demand
 }
 
 // NewManager makes a manager of the budget. A service gets leases once Limit
@@ -67,6 +69,7 @@ func (m *Manager) Limit(service string, limit ServiceLimit) {
 	defer m.mu.Unlock()
 	a := m.account(service)
 	a.limit = limit
+	m.metrics.runs.WithLabelValues(service).Set(float64(a.runs()))
 	m.grant()
 }
 
@@ -88,12 +91,28 @@ func (m *Manager) Budget() Budget {
 	return m.budget
 }
 
-// Tune puts another budget, queue limit and ageing in force, also while tasks
+// Room is the most memory that one task of the service may use, whatever else
+// runs.
+func (m *Manager) Room(service string) services.Bytes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.cfg.Enabled {
+		return math.MaxInt64
+	}
+	return min(m.budget.Bytes, m.account(service).limit.MaxMemory)
+}
+
+// Tune puts another budget, queue limit, ageing and dynamic switch in force, also while tasks
 // run and wait. A smaller budget takes nothing from running tasks.
 func (m *Manager) Tune(cfg Config, budget Budget) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.budget, m.cfg.QueueLimit, m.cfg.Ageing = budget, cfg.QueueLimit, cfg.Ageing
+	m.budget, m.cfg.QueueLimit, m.cfg.Ageing, m.cfg.Dynamic = budget, cfg.QueueLimit, cfg.Ageing, cfg.Dynamic
+	if cfg.Dynamic != On {
+		for _, a := range m.accounts {
+			a.demand.width = 0
+		}
+	}
 	m.grant()
 }
 
@@ -130,20 +149,20 @@ func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 // enqueue checks a request and lines it up. The caller holds mu.
 func (m *Manager) enqueue(req Request) (*waiter, error) {
 	account := m.accounts[req.Service]
-	if account == nil || account.limit.Runs < 1 {
+	if account == nil || account.runs() < 1 {
 		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
 	}
 	if m.closed {
 		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
 	}
+	account.demand.arrived++
 	ar := account.arena(req.Model)
 	bytes := ar.corrected(req.Bytes)
 	// A model that is loaded is not unloaded for its own task.
-	need := bytes + m.weights(account, req.Model)
-	if limit := min(m.budget.Bytes, account.limit.MaxMemory); m.cfg.Enabled && need > limit {
+	need := bytes + ar.weights
+	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
 		m.refuse(account, RefusedTooLarge)
-		return nil, services.Faultf(services.KindTooLarge,
-			"the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, req.Service, int64(limit), limit)
+		return nil, m.tooLarge(account, need)
 	}
 	if len(m.queue) >= m.cfg.QueueLimit {
 		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
@@ -156,6 +175,8 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
 		since:   now,
 		bytes:   bytes,
+		weights: ar.weights,
+		factor:  ar.factor(),
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
@@ -164,8 +185,8 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	ahead := m.insert(w)
 	if !req.Deadline.IsZero() {
 		// Nothing ran faster than the shortest run, so this start is the soonest.
-		soonest := now.Add(time.Duration(ahead/account.limit.Runs) * account.shortest)
-		if account.running >= account.limit.Runs && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
+		soonest := now.Add(time.Duration(ahead/account.runs()) * account.shortest)
+		if account.running >= account.runs() && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
 			m.remove(w)
 			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
 			fault.RetryAfter = m.turnIn(account)
@@ -174,6 +195,12 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		}
 	}
 	return w, nil
+}
+
+// tooLarge is the fault for a task that can never run. The caller holds mu.
+func (m *Manager) tooLarge(a *account, need services.Bytes) error {
+	limit := min(m.budget.Bytes, a.limit.MaxMemory)
+	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, a.service, int64(limit), limit)
 }
 
 // refuse counts a refusal. The caller holds mu.
@@ -191,7 +218,7 @@ func (m *Manager) turnIn(a *account) time.Duration {
 		}
 	}
 	hold := max(a.holds, 100*time.Millisecond)
-	rounds := math.Ceil(float64(waiting+1) / float64(a.limit.Runs))
+	rounds := math.Ceil(float64(waiting+1) / float64(a.runs()))
 	return time.Duration(rounds) * hold
 }
 

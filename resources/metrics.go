@@ -15,6 +15,8 @@ type metrics struct {
 	predicted *prometheus.GaugeVec
 	used      *prometheus.GaugeVec
 	refusals  *prometheus.CounterVec
+	runs      *prometheus.GaugeVec
+	adapted   *prometheus.CounterVec
 	loads     *prometheus.CounterVec
 	// cleanups are runs of the automatic cleanup, cleaned what it unloaded.
 	cleanups, cleaned, cleanedBytes prometheus.Counter
@@ -47,10 +49,16 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	set.loads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_model_loads_total", Help: "Models loaded.",
 	}, []string{"service"})
+	set.runs = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_service_runs", Help: "Tasks of a service that may run at once.",
+	}, []string{"service"})
+	set.adapted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_service_runs_adapted_total", Help: "Changes of how many tasks of a service may run at once, made to follow demand.",
+	}, []string{"service", "action"})
 	set.cleanups = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleanups_total", Help: "Runs of the automatic cleanup."})
 	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup."})
 	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup."})
-	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.cleanups, set.cleaned, set.cleanedBytes,
+	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted, set.cleanups, set.cleaned, set.cleanedBytes,
 		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
 		gauge("grym_memory_budget_bytes", "Memory that models and running tasks may use.", func(u Usage) float64 { return float64(u.Budget) }),
 		gauge("grym_lease_reserved_bytes", "Memory leased by running tasks.", func(u Usage) float64 { return float64(u.Leased) }),
@@ -76,6 +84,10 @@ func (s *metrics) watch(service string) {
 	s.predicted.WithLabelValues(service)
 	s.used.WithLabelValues(service)
 	s.loads.WithLabelValues(service)
+	s.runs.WithLabelValues(service)
+	for _, action := range []Action{Widen, Narrow} {
+		s.adapted.WithLabelValues(service, string(action))
+	}
 	for _, why := range refusals {
 		s.refusals.WithLabelValues(service, string(why))
 	}

@@ -13,17 +13,35 @@ type waiter struct {
 	// turn orders the queue, the earliest first: the time of arrival, moved by
 	// one ageing step for each step of priority. So a task overtakes less urgent
 	// ones, but none that has waited long enough.
-	turn    time.Time
-	since   time.Time
-	bytes   services.Bytes
-	account *account
-	arena   *arena
-	lease   *Lease
+	turn  time.Time
+	since time.Time
+	// bytes were asked for when the model held so many weights, none where it was
+	// not loaded; factor is the correction that they include.
+	bytes, weights services.Bytes
+	factor         float64
+	account        *account
+	arena          *arena
+	lease          *Lease
 	// yielded tells that the lease has its bytes and lacks only a slot.
 	yielded bool
 	// granted is closed once the lease is the waiter's, or refused is set.
 	granted chan struct{}
 	refused error
+}
+
+// needs is what the task needs as things are now. Meanwhile its model may have been
+// loaded by another task, or unloaded to make room.
+func (w *waiter) needs() services.Bytes {
+	var change services.Bytes
+	switch {
+	case w.yielded:
+		return 0
+	case w.weights == 0 && w.arena.weights > 0:
+		change = -loadBytes(w.arena.weights)
+	case w.weights > 0 && w.arena.weights == 0:
+		change = loadBytes(w.weights)
+	}
+	return max(w.bytes+services.Bytes(w.factor*float64(change)), 0)
 }
 
 // insert lines w up and tells how many of its service are ahead. The caller holds mu.
@@ -64,13 +82,20 @@ func (m *Manager) grant() {
 	left := m.queue[:0:0]
 	for _, w := range m.queue {
 		a := w.account
-		more := w.arena.more(w.bytes)
+		need := w.needs()
+		more := w.arena.more(need)
 		switch {
 		case w.lease.released:
 			// Ended by another goroutine while it waited for its slot.
 			close(w.granted)
 			continue
-		case a.running >= a.limit.Runs:
+		case !w.yielded && m.cfg.Enabled && need+w.arena.weights > min(m.budget.Bytes, a.limit.MaxMemory):
+			// It would wait for ever: the budget shrank, or its model has to be loaded anew.
+			m.refuse(a, RefusedTooLarge)
+			w.refused = m.tooLarge(a, need+w.arena.weights)
+			close(w.granted)
+			continue
+		case a.running >= a.runs():
 		case more == 0:
 			m.give(w)
 			continue
@@ -94,13 +119,21 @@ func (m *Manager) grant() {
 func (m *Manager) give(w *waiter) {
 	l := w.lease
 	w.account.running++
-	w.arena.active += w.bytes
-	l.bytes += w.bytes
+	need := w.needs()
+	w.arena.active += need
+	l.bytes += need
 	l.slot = true
 	l.since = time.Now()
 	m.granted++
 	if !w.yielded {
-		l.began, l.waited, l.reserved = l.since, l.since.Sub(w.since), w.bytes
+		w.arena.uses.tick(l.since)
+		l.began, l.waited, l.reserved = l.since, l.since.Sub(w.since), need
+		if need != w.bytes {
+			l.predicted = services.Bytes(float64(need) / w.factor)
+		}
+		if l.stranger = w.arena.weights == 0; l.stranger {
+			w.arena.strangers++
+		}
 		m.startMeasuring(l)
 	}
 	if leased := w.account.leased(); leased > w.account.pattern.peak {

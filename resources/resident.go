@@ -35,16 +35,14 @@ func (m *Manager) Hold(ctx context.Context, service, name string, bytes services
 	defer m.mu.Unlock()
 	a := m.account(service)
 	if lease, ok := ctx.Value(leaseKey{}).(*Lease); ok && lease.account == a {
-		moved := min(bytes, lease.bytes)
-		lease.bytes -= moved
-		lease.moved += moved
-		lease.arena.active -= moved
+		lease.move(min(bytes, lease.bytes))
 	}
 	a.resident += bytes
 	now := time.Now()
 	kind, _, named := strings.Cut(name, "/")
 	if !named {
 		kind = kindModel
+		a.arena(name).weights += bytes
 		m.metrics.loads.WithLabelValues(service).Inc()
 	}
 	r := &resident{manager: m, account: a, service: service, name: name, kind: kind, bytes: bytes, evict: evict, created: now, lastUsed: now}
@@ -79,43 +77,52 @@ func (r *resident) Release() {
 	r.released = true
 	r.account.resident -= r.bytes
 	if r.isModel() {
-		r.account.arena(r.name).high = 0
+		ar := r.account.arena(r.name)
+		ar.weights -= r.bytes
+		ar.high = 0
 	}
 	m.residents = slices.DeleteFunc(m.residents, func(other *resident) bool { return other == r })
 	m.grant()
 }
 
-// weights is what a loaded model holds, zero where it is not loaded. The caller
-// holds mu.
-func (m *Manager) weights(a *account, model string) (sum services.Bytes) {
-	for _, r := range m.residents {
-		if r.account == a && r.name == model {
-			sum += r.bytes
-		}
-	}
-	return sum
-}
-
-// evictFor unloads the model that was used the longest ago, of one service or
-// of all where a is nil, but not the one that w wants, and shares out again. One
+// evictFor unloads the model that is wanted the least, of one service or
+// of all where a is nil, and the one that w wants only where nothing else is left,
+// and shares out again. One
 // eviction runs at a time; a model in use is passed over. The caller holds mu.
 func (m *Manager) evictFor(a *account, w *waiter) {
 	if m.evicting || m.closed {
 		return
 	}
-	var candidates []*resident
+	var candidates, own []*resident
 	for _, r := range m.residents {
-		wanted := r.account == w.account && r.name == w.arena.model
-		if (a == nil || r.account == a) && !wanted {
+		switch {
+		case r.account == w.account && r.name == w.arena.model:
+			own = append(own, r)
+		case a == nil || r.account == a:
 			candidates = append(candidates, r)
 		}
+	}
+	m.byWorth(candidates)
+	if !m.working() {
+		// No lease will end and make room, so what its model's earlier runs left behind
+		// may be what is in the way.
+		candidates = append(candidates, own...)
 	}
 	if len(candidates) == 0 {
 		return
 	}
-	slices.SortFunc(candidates, func(a, b *resident) int { return a.lastUsed.Compare(b.lastUsed) })
 	m.evicting = true
 	m.evictions.Go(func() { m.evictOne(candidates) })
+}
+
+// working tells whether a lease is held. The caller holds mu.
+func (m *Manager) working() bool {
+	for _, a := range m.accounts {
+		if a.leased() > 0 || a.running > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // evictOne evicts the first candidate that lets itself be. Its Release shares

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"errors"
 	"io"
 	"os"
 )
@@ -14,7 +15,12 @@ type Artifact struct {
 	ContentType string
 	// Bytes in the file.
 	Bytes int64
+	// More are further sounds of the same task, in order.
+	More []*Artifact
 }
+
+// All gives every sound of the task, this one first.
+func (a *Artifact) All() []*Artifact { return append([]*Artifact{a}, a.More...) }
 
 // Open implements AudioSource.
 func (a *Artifact) Open() (io.ReadSeekCloser, error) { return os.Open(a.Path) }
@@ -22,13 +28,17 @@ func (a *Artifact) Open() (io.ReadSeekCloser, error) { return os.Open(a.Path) }
 // Size implements AudioSource.
 func (a *Artifact) Size() int64 { return a.Bytes }
 
-// Remove deletes the file. It does nothing on nil, so that it can be deferred
-// for any result.
+// Remove deletes the file and those of More. It does nothing on nil, so that it
+// can be deferred for any result.
 func (a *Artifact) Remove() error {
 	if a == nil {
 		return nil
 	}
-	return os.Remove(a.Path)
+	err := os.Remove(a.Path)
+	for _, more := range a.More {
+		err = errors.Join(err, more.Remove())
+	}
+	return err
 }
 
 var _ AudioSource = (*Artifact)(nil)

@@ -62,3 +62,9 @@ func IsCanary(ctx context.Context) bool {
 	marked, _ := ctx.Value(canaryKey{}).(bool)
 	return marked
 }
+
+// ModelChooser is implemented by services whose default model depends on the task.
+type ModelChooser interface {
+	// ModelFor names the model for a task that names none.
+	ModelFor(task Task) string
+}

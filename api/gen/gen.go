@@ -231,6 +231,42 @@ func (e ConversionRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for EmbeddingRequestPooling.
+const (
+	EmbeddingRequestPoolingMean EmbeddingRequestPooling = "mean"
+	EmbeddingRequestPoolingNone EmbeddingRequestPooling = "none"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingRequestPooling enum.
+func (e EmbeddingRequestPooling) Valid() bool {
+	switch e {
+	case EmbeddingRequestPoolingMean:
+		return true
+	case EmbeddingRequestPoolingNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ForecastDynamic.
+const (
+	ForecastDynamicOff ForecastDynamic = "off"
+	ForecastDynamicOn  ForecastDynamic = "on"
+)
+
+// Valid indicates whether the value is a known member of the ForecastDynamic enum.
+func (e ForecastDynamic) Valid() bool {
+	switch e {
+	case ForecastDynamicOff:
+		return true
+	case ForecastDynamicOn:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GenerationRequestBitDepth.
 const (
 	GenerationRequestBitDepthFloat GenerationRequestBitDepth = "float"
@@ -492,6 +528,24 @@ func (e ModelObject) Valid() bool {
 	}
 }
 
+// Defines values for ModelAdviceAction.
+const (
+	ModelAdviceActionKeep   ModelAdviceAction = "keep"
+	ModelAdviceActionUnload ModelAdviceAction = "unload"
+)
+
+// Valid indicates whether the value is a known member of the ModelAdviceAction enum.
+func (e ModelAdviceAction) Valid() bool {
+	switch e {
+	case ModelAdviceActionKeep:
+		return true
+	case ModelAdviceActionUnload:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ModelListObject.
 const (
 	ModelListObjectList ModelListObject = "list"
@@ -546,6 +600,48 @@ func (e ResourceType) Valid() bool {
 	case ResourceTypeModel:
 		return true
 	case ResourceTypeSession:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunAdviceAction.
+const (
+	RunAdviceActionNarrow RunAdviceAction = "narrow"
+	RunAdviceActionStay   RunAdviceAction = "stay"
+	RunAdviceActionWiden  RunAdviceAction = "widen"
+)
+
+// Valid indicates whether the value is a known member of the RunAdviceAction enum.
+func (e RunAdviceAction) Valid() bool {
+	switch e {
+	case RunAdviceActionNarrow:
+		return true
+	case RunAdviceActionStay:
+		return true
+	case RunAdviceActionWiden:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SeriesForecastSeries.
+const (
+	SeriesForecastSeriesArrivalsPerSecond SeriesForecastSeries = "arrivals_per_second"
+	SeriesForecastSeriesMemoryBytes       SeriesForecastSeries = "memory_bytes"
+	SeriesForecastSeriesQueueTasks        SeriesForecastSeries = "queue_tasks"
+)
+
+// Valid indicates whether the value is a known member of the SeriesForecastSeries enum.
+func (e SeriesForecastSeries) Valid() bool {
+	switch e {
+	case SeriesForecastSeriesArrivalsPerSecond:
+		return true
+	case SeriesForecastSeriesMemoryBytes:
+		return true
+	case SeriesForecastSeriesQueueTasks:
 		return true
 	default:
 		return false
@@ -819,6 +915,27 @@ func (e CreateCaptionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for CreateClassificationParamsGrymPriority.
+const (
+	CreateClassificationParamsGrymPriorityHigh   CreateClassificationParamsGrymPriority = "high"
+	CreateClassificationParamsGrymPriorityLow    CreateClassificationParamsGrymPriority = "low"
+	CreateClassificationParamsGrymPriorityNormal CreateClassificationParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateClassificationParamsGrymPriority enum.
+func (e CreateClassificationParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateClassificationParamsGrymPriorityHigh:
+		return true
+	case CreateClassificationParamsGrymPriorityLow:
+		return true
+	case CreateClassificationParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateConversionParamsGrymPriority.
 const (
 	CreateConversionParamsGrymPriorityHigh   CreateConversionParamsGrymPriority = "high"
@@ -834,6 +951,27 @@ func (e CreateConversionParamsGrymPriority) Valid() bool {
 	case CreateConversionParamsGrymPriorityLow:
 		return true
 	case CreateConversionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateEmbeddingParamsGrymPriority.
+const (
+	CreateEmbeddingParamsGrymPriorityHigh   CreateEmbeddingParamsGrymPriority = "high"
+	CreateEmbeddingParamsGrymPriorityLow    CreateEmbeddingParamsGrymPriority = "low"
+	CreateEmbeddingParamsGrymPriorityNormal CreateEmbeddingParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateEmbeddingParamsGrymPriority enum.
+func (e CreateEmbeddingParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateEmbeddingParamsGrymPriorityHigh:
+		return true
+	case CreateEmbeddingParamsGrymPriorityLow:
+		return true
+	case CreateEmbeddingParamsGrymPriorityNormal:
 		return true
 	default:
 		return false
@@ -1226,6 +1364,38 @@ type ChatUsage struct {
 	TotalTokens int `json:"total_tokens"`
 }
 
+// Classification defines model for Classification.
+type Classification struct {
+	// Duration Seconds of audio.
+	Duration float64 `json:"duration"`
+
+	// Labels The likeliest first. For a model that classifies frames, the mean over all of them.
+	Labels []LabelScore `json:"labels"`
+	Model  string       `json:"model"`
+
+	// Segments When each label is present, by start; of models that classify frames only.
+	Segments *[]LabelSegment `json:"segments,omitempty"`
+}
+
+// ClassificationRequest defines model for ClassificationRequest.
+type ClassificationRequest struct {
+	// File The recording in any format that the server reads.
+	File openapi_types.File `json:"file"`
+
+	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
+	Model *string `json:"model,omitempty"`
+
+	// Threshold Probability above which a label is present in a frame, for models that classify frames.
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// TopK How many labels are told, the likeliest first; 0 for all.
+	TopK *int `json:"top_k,omitempty"`
+
+	// WindowSeconds Longer audio is cut into windows of so many seconds, from 1 to 30, whose answers are averaged; 0 takes the whole
+	// in one run, of at most 30 s.
+	WindowSeconds *float32 `json:"window_seconds,omitempty"`
+}
+
 // Cleanups What the unloading of idle models has done.
 type Cleanups struct {
 	Bytes        int64      `json:"bytes"`
@@ -1300,30 +1470,118 @@ type ConversionRequestBitDepth string
 // ConversionRequestContainer defines model for ConversionRequest.Container.
 type ConversionRequestContainer string
 
+// Embedding defines model for Embedding.
+type Embedding struct {
+	Dimensions int `json:"dimensions"`
+
+	// Duration Seconds of audio.
+	Duration float64 `json:"duration"`
+
+	// Embedding The mean, with pooling mean.
+	Embedding *[]float32 `json:"embedding,omitempty"`
+
+	// FrameSeconds Seconds from one frame to the next.
+	FrameSeconds float64 `json:"frame_seconds"`
+
+	// Frames The vectors of the frames, with pooling none.
+	Frames *[][]float32 `json:"frames,omitempty"`
+	Model  string       `json:"model"`
+}
+
+// EmbeddingRequest defines model for EmbeddingRequest.
+type EmbeddingRequest struct {
+	// File The recording in any format that the server reads.
+	File openapi_types.File `json:"file"`
+
+	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
+	Model *string `json:"model,omitempty"`
+
+	// Pooling One vector, the mean over all frames, or the vector of every frame.
+	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// WindowSeconds Longer audio is cut into overlapping windows of so many seconds, from 1 to 30, and joined; 0 takes the whole in
+	// one run, of at most 30 s.
+	WindowSeconds *float32 `json:"window_seconds,omitempty"`
+}
+
+// EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
+type EmbeddingRequestPooling string
+
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
 	Field   string `json:"field"`
 	Problem string `json:"problem"`
 }
 
+// Forecast defines model for Forecast.
+type Forecast struct {
+	// At When the advice was given; left out before the first.
+	At *time.Time `json:"at,omitempty"`
+
+	// Dynamic Whether the server acts on the advice.
+	Dynamic ForecastDynamic `json:"dynamic"`
+
+	// Estimator How the series are forecast: exponential smoothing with a damped trend, fitted to the latest 240 samples.
+	Estimator string `json:"estimator"`
+
+	// Models What is kept in memory, the most wanted first.
+	Models []ModelAdvice    `json:"models"`
+	Runs   []RunAdvice      `json:"runs"`
+	Series []SeriesForecast `json:"series"`
+}
+
+// ForecastDynamic Whether the server acts on the advice.
+type ForecastDynamic string
+
+// ForecastAhead defines model for ForecastAhead.
+type ForecastAhead struct {
+	// Compared Earlier forecasts for as far ahead whose time has come.
+	Compared int `json:"compared"`
+
+	// MeanError How far they were from what came.
+	MeanError *float64 `json:"mean_error,omitempty"`
+	Minutes   int      `json:"minutes"`
+
+	// NaiveError How far the forecast that nothing changes would have been.
+	NaiveError *float64 `json:"naive_error,omitempty"`
+
+	// Value Left out where it is not known.
+	Value *float64 `json:"value,omitempty"`
+}
+
+// GeneratedSound defines model for GeneratedSound.
+type GeneratedSound struct {
+	// Audio The file as base64.
+	Audio []byte `json:"audio"`
+
+	// Bytes Of the file.
+	Bytes       int64  `json:"bytes"`
+	ContentType string `json:"content_type"`
+}
+
 // Generation defines model for Generation.
 type Generation struct {
-	// Audio The file as base64.
-	Audio             []byte  `json:"audio"`
-	AudioLengthInS    float64 `json:"audio_length_in_s"`
-	ContentType       string  `json:"content_type"`
-	Model             string  `json:"model"`
-	NumInferenceSteps int     `json:"num_inference_steps"`
-	SampleRate        int     `json:"sample_rate"`
-	Scheduler         string  `json:"scheduler"`
-	Seed              int64   `json:"seed"`
+	AudioLengthInS        float64 `json:"audio_length_in_s"`
+	Model                 string  `json:"model"`
+	NumInferenceSteps     int     `json:"num_inference_steps"`
+	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
+
+	// SampleRate Of the files.
+	SampleRate int    `json:"sample_rate"`
+	Scheduler  string `json:"scheduler"`
+	Seed       int64  `json:"seed"`
+
+	// Sounds One for each waveform.
+	Sounds []GeneratedSound `json:"sounds"`
 }
 
 // GenerationRequest defines model for GenerationRequest.
 type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
-	AudioLengthInS *float64                   `json:"audio_length_in_s,omitempty"`
-	BitDepth       *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
+	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
+
+	// BitDepth Bits of a sample. FLAC has 16 and 24.
+	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise that DDIM adds in each step.
 	Eta *float64 `json:"eta,omitempty"`
@@ -1337,17 +1595,23 @@ type GenerationRequest struct {
 	// NegativePrompt What should not be heard.
 	NegativePrompt    *string `json:"negative_prompt,omitempty"`
 	NumInferenceSteps *int    `json:"num_inference_steps,omitempty"`
-	Prompt            string  `json:"prompt"`
+
+	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as diffusers makes them; more than one come as JSON only.
+	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
+	Prompt                string `json:"prompt"`
 
 	// ResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
-	Scheduler      *GenerationRequestScheduler      `json:"scheduler,omitempty"`
+
+	// SampleRate Of the file; the model's where it is left out.
+	SampleRate *int                        `json:"sample_rate,omitempty"`
+	Scheduler  *GenerationRequestScheduler `json:"scheduler,omitempty"`
 
 	// Seed Of the starting noise. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth defines model for GenerationRequest.BitDepth.
+// GenerationRequestBitDepth Bits of a sample. FLAC has 16 and 24.
 type GenerationRequestBitDepth string
 
 // GenerationRequestResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
@@ -1588,6 +1852,27 @@ type JobRequestPriority string
 // JobStatus The last three are the end.
 type JobStatus string
 
+// LabelScore defines model for LabelScore.
+type LabelScore struct {
+	Label string `json:"label"`
+
+	// Score Probability.
+	Score float64 `json:"score"`
+}
+
+// LabelSegment defines model for LabelSegment.
+type LabelSegment struct {
+	// End Seconds from the beginning.
+	End   float64 `json:"end"`
+	Label string  `json:"label"`
+
+	// Score Mean probability over the frames.
+	Score float64 `json:"score"`
+
+	// Start Seconds from the beginning.
+	Start float64 `json:"start"`
+}
+
 // LogLevel defines model for LogLevel.
 type LogLevel struct {
 	Level LogLevelLevel `json:"level"`
@@ -1647,6 +1932,19 @@ type Model struct {
 
 // ModelObject defines model for Model.Object.
 type ModelObject string
+
+// ModelAdvice defines model for ModelAdvice.
+type ModelAdvice struct {
+	Action        ModelAdviceAction `json:"action"`
+	Bytes         int64             `json:"bytes"`
+	Model         string            `json:"model"`
+	Reason        string            `json:"reason"`
+	Service       string            `json:"service"`
+	UsesPerMinute float64           `json:"uses_per_minute"`
+}
+
+// ModelAdviceAction defines model for ModelAdvice.Action.
+type ModelAdviceAction string
 
 // ModelList defines model for ModelList.
 type ModelList struct {
@@ -1798,6 +2096,27 @@ type Run struct {
 	Task       string    `json:"task"`
 }
 
+// RunAdvice defines model for RunAdvice.
+type RunAdvice struct {
+	Action     RunAdviceAction `json:"action"`
+	Configured int             `json:"configured"`
+
+	// Demand Slots that would be busy if there were no limit.
+	Demand float64 `json:"demand"`
+
+	// Max What demand may widen them to.
+	Max    int    `json:"max"`
+	Reason string `json:"reason"`
+
+	// Runs Tasks that may run at once now.
+	Runs    int    `json:"runs"`
+	Service string `json:"service"`
+	Wanted  int    `json:"wanted"`
+}
+
+// RunAdviceAction defines model for RunAdvice.Action.
+type RunAdviceAction string
+
 // Segment defines model for Segment.
 type Segment struct {
 	End   float64 `json:"end"`
@@ -1805,6 +2124,25 @@ type Segment struct {
 	Start float64 `json:"start"`
 	Text  string  `json:"text"`
 }
+
+// SeriesForecast defines model for SeriesForecast.
+type SeriesForecast struct {
+	Ahead []ForecastAhead `json:"ahead"`
+	Alpha *float64        `json:"alpha,omitempty"`
+	Beta  *float64        `json:"beta,omitempty"`
+
+	// Known Whether there are samples enough.
+	Known  bool                 `json:"known"`
+	Now    float64              `json:"now"`
+	Phi    *float64             `json:"phi,omitempty"`
+	Series SeriesForecastSeries `json:"series"`
+
+	// Service Left out where the series is the process's.
+	Service *string `json:"service,omitempty"`
+}
+
+// SeriesForecastSeries defines model for SeriesForecast.Series.
+type SeriesForecastSeries string
 
 // Service defines model for Service.
 type Service struct {
@@ -1875,7 +2213,11 @@ type ServicePerformance struct {
 	LatencyP99Seconds *float64            `json:"latency_p99_seconds,omitempty"`
 	Name              string              `json:"name"`
 	PerSecond         float64             `json:"per_second"`
+	Running           int                 `json:"running"`
 	Tasks             int                 `json:"tasks"`
+
+	// Waiting Tasks that wait now.
+	Waiting int `json:"waiting"`
 }
 
 // ServiceUse defines model for ServiceUse.
@@ -2120,6 +2462,15 @@ type CreateCaptionParams struct {
 // CreateCaptionParamsGrymPriority defines parameters for CreateCaption.
 type CreateCaptionParamsGrymPriority string
 
+// CreateClassificationParams defines parameters for CreateClassification.
+type CreateClassificationParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateClassificationParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateClassificationParamsGrymPriority defines parameters for CreateClassification.
+type CreateClassificationParamsGrymPriority string
+
 // CreateConversionParams defines parameters for CreateConversion.
 type CreateConversionParams struct {
 	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
@@ -2128,6 +2479,15 @@ type CreateConversionParams struct {
 
 // CreateConversionParamsGrymPriority defines parameters for CreateConversion.
 type CreateConversionParamsGrymPriority string
+
+// CreateEmbeddingParams defines parameters for CreateEmbedding.
+type CreateEmbeddingParams struct {
+	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	GrymPriority *CreateEmbeddingParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateEmbeddingParamsGrymPriority defines parameters for CreateEmbedding.
+type CreateEmbeddingParamsGrymPriority string
 
 // CreateGenerationParams defines parameters for CreateGeneration.
 type CreateGenerationParams struct {
@@ -2247,8 +2607,14 @@ type CreateAudioMultipartRequestBody = AudioForm
 // CreateCaptionMultipartRequestBody defines body for CreateCaption for multipart/form-data ContentType.
 type CreateCaptionMultipartRequestBody = CaptionRequest
 
+// CreateClassificationMultipartRequestBody defines body for CreateClassification for multipart/form-data ContentType.
+type CreateClassificationMultipartRequestBody = ClassificationRequest
+
 // CreateConversionMultipartRequestBody defines body for CreateConversion for multipart/form-data ContentType.
 type CreateConversionMultipartRequestBody = ConversionRequest
+
+// CreateEmbeddingMultipartRequestBody defines body for CreateEmbedding for multipart/form-data ContentType.
+type CreateEmbeddingMultipartRequestBody = EmbeddingRequest
 
 // CreateGenerationJSONRequestBody defines body for CreateGeneration for application/json ContentType.
 type CreateGenerationJSONRequestBody = GenerationRequest
@@ -2492,9 +2858,15 @@ type ServerInterface interface {
 	// CreateCaption Describe a sound
 	// (POST /v1/audio/captions)
 	CreateCaption(w http.ResponseWriter, r *http.Request, params CreateCaptionParams)
+	// CreateClassification Name what a recording is
+	// (POST /v1/audio/classifications)
+	CreateClassification(w http.ResponseWriter, r *http.Request, params CreateClassificationParams)
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams)
+	// CreateEmbedding Turn a recording into vectors
+	// (POST /v1/audio/embeddings)
+	CreateEmbedding(w http.ResponseWriter, r *http.Request, params CreateEmbeddingParams)
 	// CreateGeneration Make sound from words
 	// (POST /v1/audio/generations)
 	CreateGeneration(w http.ResponseWriter, r *http.Request, params CreateGenerationParams)
@@ -2576,6 +2948,9 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// GetForecast What is expected, and what to do about it
+	// (GET /v1/system/forecast)
+	GetForecast(w http.ResponseWriter, r *http.Request)
 	// GetLogLevel Which lines are logged
 	// (GET /v1/system/log-level)
 	GetLogLevel(w http.ResponseWriter, r *http.Request)
@@ -2642,9 +3017,21 @@ func (_ Unimplemented) CreateCaption(w http.ResponseWriter, r *http.Request, par
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateClassification Name what a recording is
+// (POST /v1/audio/classifications)
+func (_ Unimplemented) CreateClassification(w http.ResponseWriter, r *http.Request, params CreateClassificationParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateConversion Write a recording anew
 // (POST /v1/audio/conversions)
 func (_ Unimplemented) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateEmbedding Turn a recording into vectors
+// (POST /v1/audio/embeddings)
+func (_ Unimplemented) CreateEmbedding(w http.ResponseWriter, r *http.Request, params CreateEmbeddingParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2807,6 +3194,12 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetForecast What is expected, and what to do about it
+// (GET /v1/system/forecast)
+func (_ Unimplemented) GetForecast(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2994,6 +3387,47 @@ func (siw *ServerInterfaceWrapper) CreateCaption(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// CreateClassification operation middleware
+func (siw *ServerInterfaceWrapper) CreateClassification(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateClassificationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateClassificationParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateClassification(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateConversion operation middleware
 func (siw *ServerInterfaceWrapper) CreateConversion(w http.ResponseWriter, r *http.Request) {
 
@@ -3026,6 +3460,47 @@ func (siw *ServerInterfaceWrapper) CreateConversion(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateConversion(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateEmbedding operation middleware
+func (siw *ServerInterfaceWrapper) CreateEmbedding(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEmbeddingParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateEmbeddingParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateEmbedding(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -3879,6 +4354,20 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetForecast operation middleware
+func (siw *ServerInterfaceWrapper) GetForecast(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetForecast(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetLogLevel operation middleware
 func (siw *ServerInterfaceWrapper) GetLogLevel(w http.ResponseWriter, r *http.Request) {
 
@@ -4071,6 +4560,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/audio/transcriptions", wrapper.CreateTranscription)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/embeddings", wrapper.CreateEmbedding)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/classifications", wrapper.CreateClassification)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/audio/conversions", wrapper.CreateConversion)
 	})
 	r.Group(func(r chi.Router) {
@@ -4153,6 +4648,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/performance", wrapper.GetPerformance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/forecast", wrapper.GetForecast)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/config", wrapper.GetConfig)
@@ -5466,6 +5964,276 @@ func (response CreateCaption504ApplicationProblemPlusJSONResponse) VisitCreateCa
 	return err
 }
 
+type CreateClassificationRequestObject struct {
+	Params CreateClassificationParams
+	Body   *multipart.Reader
+}
+
+type CreateClassificationResponseObject interface {
+	VisitCreateClassificationResponse(w http.ResponseWriter) error
+}
+
+type CreateClassification200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification200JSONResponse struct {
+	Body    Classification
+	Headers CreateClassification200ResponseHeaders
+}
+
+func (response CreateClassification200JSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateClassification400ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification401ResponseHeaders
+}
+
+func (response CreateClassification401ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification403ResponseHeaders
+}
+
+func (response CreateClassification403ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification404ResponseHeaders
+}
+
+func (response CreateClassification404ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification413ResponseHeaders
+}
+
+func (response CreateClassification413ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification415ResponseHeaders
+}
+
+func (response CreateClassification415ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateClassification429ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification500ResponseHeaders
+}
+
+func (response CreateClassification500ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateClassification503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification503ResponseHeaders
+}
+
+func (response CreateClassification503ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateClassification504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateClassification504ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateClassification504ResponseHeaders
+}
+
+func (response CreateClassification504ApplicationProblemPlusJSONResponse) VisitCreateClassificationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateConversionRequestObject struct {
 	Params CreateConversionParams
 	Body   *multipart.Reader
@@ -5750,6 +6518,276 @@ type CreateConversion504ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateConversion504ApplicationProblemPlusJSONResponse) VisitCreateConversionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbeddingRequestObject struct {
+	Params CreateEmbeddingParams
+	Body   *multipart.Reader
+}
+
+type CreateEmbeddingResponseObject interface {
+	VisitCreateEmbeddingResponse(w http.ResponseWriter) error
+}
+
+type CreateEmbedding200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding200JSONResponse struct {
+	Body    Embedding
+	Headers CreateEmbedding200ResponseHeaders
+}
+
+func (response CreateEmbedding200JSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateEmbedding400ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding401ResponseHeaders
+}
+
+func (response CreateEmbedding401ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding403ResponseHeaders
+}
+
+func (response CreateEmbedding403ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding404ResponseHeaders
+}
+
+func (response CreateEmbedding404ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding413ResponseHeaders
+}
+
+func (response CreateEmbedding413ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding415ResponseHeaders
+}
+
+func (response CreateEmbedding415ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateEmbedding429ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding500ResponseHeaders
+}
+
+func (response CreateEmbedding500ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateEmbedding503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding503ResponseHeaders
+}
+
+func (response CreateEmbedding503ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateEmbedding504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateEmbedding504ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateEmbedding504ResponseHeaders
+}
+
+func (response CreateEmbedding504ApplicationProblemPlusJSONResponse) VisitCreateEmbeddingResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11468,6 +12506,116 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type GetForecastRequestObject struct {
+}
+
+type GetForecastResponseObject interface {
+	VisitGetForecastResponse(w http.ResponseWriter) error
+}
+
+type GetForecast200JSONResponse Forecast
+
+func (response GetForecast200JSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetForecast401ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetForecast403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetForecast403ResponseHeaders
+}
+
+func (response GetForecast403ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetForecast429ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetForecast500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetForecast500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetForecast500ResponseHeaders
+}
+
+func (response GetForecast500ApplicationProblemPlusJSONResponse) VisitGetForecastResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLogLevelRequestObject struct {
 }
 
@@ -12032,9 +13180,15 @@ type StrictServerInterface interface {
 	// CreateCaption Describe a sound
 	// (POST /v1/audio/captions)
 	CreateCaption(ctx context.Context, request CreateCaptionRequestObject) (CreateCaptionResponseObject, error)
+	// CreateClassification Name what a recording is
+	// (POST /v1/audio/classifications)
+	CreateClassification(ctx context.Context, request CreateClassificationRequestObject) (CreateClassificationResponseObject, error)
 	// CreateConversion Write a recording anew
 	// (POST /v1/audio/conversions)
 	CreateConversion(ctx context.Context, request CreateConversionRequestObject) (CreateConversionResponseObject, error)
+	// CreateEmbedding Turn a recording into vectors
+	// (POST /v1/audio/embeddings)
+	CreateEmbedding(ctx context.Context, request CreateEmbeddingRequestObject) (CreateEmbeddingResponseObject, error)
 	// CreateGeneration Make sound from words
 	// (POST /v1/audio/generations)
 	CreateGeneration(ctx context.Context, request CreateGenerationRequestObject) (CreateGenerationResponseObject, error)
@@ -12116,6 +13270,9 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// GetForecast What is expected, and what to do about it
+	// (GET /v1/system/forecast)
+	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
 	// GetLogLevel Which lines are logged
 	// (GET /v1/system/log-level)
 	GetLogLevel(ctx context.Context, request GetLogLevelRequestObject) (GetLogLevelResponseObject, error)
@@ -12385,6 +13542,39 @@ func (sh *strictHandler) CreateCaption(w http.ResponseWriter, r *http.Request, p
 	}
 }
 
+// CreateClassification operation middleware
+func (sh *strictHandler) CreateClassification(w http.ResponseWriter, r *http.Request, params CreateClassificationParams) {
+	var request CreateClassificationRequestObject
+
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateClassification(ctx, request.(CreateClassificationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateClassification")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateClassificationResponseObject); ok {
+		if err := validResponse.VisitCreateClassificationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateConversion operation middleware
 func (sh *strictHandler) CreateConversion(w http.ResponseWriter, r *http.Request, params CreateConversionParams) {
 	var request CreateConversionRequestObject
@@ -12411,6 +13601,39 @@ func (sh *strictHandler) CreateConversion(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateConversionResponseObject); ok {
 		if err := validResponse.VisitCreateConversionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateEmbedding operation middleware
+func (sh *strictHandler) CreateEmbedding(w http.ResponseWriter, r *http.Request, params CreateEmbeddingParams) {
+	var request CreateEmbeddingRequestObject
+
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateEmbedding(ctx, request.(CreateEmbeddingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateEmbedding")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateEmbeddingResponseObject); ok {
+		if err := validResponse.VisitCreateEmbeddingResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -13169,6 +14392,30 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetForecast operation middleware
+func (sh *strictHandler) GetForecast(w http.ResponseWriter, r *http.Request) {
+	var request GetForecastRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetForecast(ctx, request.(GetForecastRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetForecast")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetForecastResponseObject); ok {
+		if err := validResponse.VisitGetForecastResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -48,7 +48,7 @@ var arrows = map[string][]string{
 	"services":                    {},
 	"services/audiofile":          {"services"},
 	"services/audioprocessor":     {"services", "services/audiofile", "services/dsp"},
-	"services/audioldm":           {"services", "services/audiofile", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/audioldm":           {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/gama":               {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/tokenizer":          {},
 	"services/dsp":                {},

@@ -8,8 +8,8 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// aliases are the names of the reference architecture's SystemHardeningConfig
-// for settings that have another key here.
+// aliases are other names of settings: those of the reference architecture's
+// SystemHardeningConfig, and a short one.
 var aliases = map[string]string{
 	"systemHardening.enableHealthMonitoring":      "systemHardening.healthMonitoring.enabled",
 	"systemHardening.enablePerformanceMonitoring": "systemHardening.performanceMonitoring.enabled",
@@ -17,6 +17,7 @@ var aliases = map[string]string{
 	"systemHardening.enableResourceManagement":    "systemHardening.resourceManagement.enabled",
 	"systemHardening.healthCheckIntervalMs":       "systemHardening.healthMonitoring.checkInterval",
 	"systemHardening.performanceCheckIntervalMs":  "systemHardening.performanceMonitoring.checkInterval",
+	"resources.dynamic":                           "systemHardening.resourceManagement.dynamic",
 	"systemHardening.maxResourceMemory":           "systemHardening.resourceManagement.maxMemory",
 }
 

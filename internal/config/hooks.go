@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -52,6 +53,20 @@ func bytesHook(from, to reflect.Type, value any) (any, error) {
 		return services.Bytes(v), nil
 	}
 	return nil, fmt.Errorf("must be an amount of memory such as 4GB or 512MiB, got %v", value)
+}
+
+// switchHook reads on or off; true and false mean the same.
+func switchHook(from, to reflect.Type, value any) (any, error) {
+	if to != reflect.TypeFor[resources.Switch]() || from == to {
+		return value, nil
+	}
+	switch value {
+	case true, "true":
+		return resources.On, nil
+	case false, "false":
+		return resources.Off, nil
+	}
+	return value, nil
 }
 
 // listHook reads a list from a variable, where it is separated by commas.

@@ -25,6 +25,7 @@ var liveKeys = []string{
 	"systemHardening.resourceManagement.reserve",
 	"systemHardening.resourceManagement.queueLimit",
 	"systemHardening.resourceManagement.ageing",
+	"systemHardening.resourceManagement.dynamic",
 	"systemHardening.performanceMonitoring.*",
 }
 

@@ -261,7 +261,7 @@ func keysOf(m map[string]string) []string {
 func (l *Loaded) decode() error {
 	err := l.values.UnmarshalWithConf("", &l.Config, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		TagName: "koanf", Result: &l.Config, WeaklyTypedInput: true, ErrorUnused: true,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), listHook),
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), switchHook, listHook),
 	}})
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 
+	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -77,6 +78,8 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 			shown = formatBytes(v)
 		case time.Duration:
 			shown = formatDuration(v)
+		case resources.Switch:
+			shown = string(v)
 		case slog.Level:
 			shown = formatLevel(v)
 		default:

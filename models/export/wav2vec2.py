@@ -241,7 +241,7 @@ def export(model, path, mask):
                       dynamic_axes={**dynamic, output: axes}, opset_version=14, do_constant_folding=True)
 
 
-def write_json(path, value):
+def write_json(path, value, indent=1):
     with open(path, "w") as f:
-        json.dump(value, f, indent=1)
+        json.dump(value, f, indent=indent)
         f.write("\n")

@@ -11,7 +11,9 @@ same weights. The heads are centred on what the network says about noise, so tha
 """
 import argparse
 import os
+import wave
 
+import numpy as np
 import onnx
 import torch
 
@@ -27,7 +29,7 @@ def arguments():
     p.add_argument("--head", choices=sorted(wav2vec2.HEADS), default="ctc")
     p.add_argument("--norm", choices=["group", "layer"], default="group")
     p.add_argument("--mask", action="store_true", help="give the graph an input attention_mask")
-    p.add_argument("--dtype", default="fp32", help="comma-separated: fp32, fp16, fp16io (inputs and outputs too), int8")
+    p.add_argument("--dtype", default="fp32", help="comma-separated: fp32, fp16 or fp16io (inputs and outputs too), int8")
     p.add_argument("--layout", choices=["flat", "js"], default="flat")
     p.add_argument("--hidden", type=int, default=768)
     p.add_argument("--layers", type=int, default=12)
@@ -37,6 +39,8 @@ def arguments():
     p.add_argument("--pos-kernel", type=int, default=128)
     p.add_argument("--pos-groups", type=int, default=16)
     p.add_argument("--labels", type=int, default=4, help="of the classification heads")
+    p.add_argument("--proj", type=int, default=256, help="width before the classifier of whole clips")
+    p.add_argument("--golden", metavar="WAV", help="also write golden.json: what torch makes of a 16 kHz mono clip")
     p.add_argument("--multi-label", action="store_true", help="problem_type multi_label_classification")
     p.add_argument("--seed", type=int, default=1)
     return p.parse_args()
@@ -45,7 +49,8 @@ def arguments():
 def configuration(a):
     c = dict(wav2vec2.BASE, architectures=[wav2vec2.HEADS[a.head]], hidden_size=a.hidden, num_hidden_layers=a.layers,
              num_attention_heads=a.heads, intermediate_size=a.ffn, conv_dim=[a.conv] * 7,
-             num_conv_pos_embeddings=a.pos_kernel, num_conv_pos_embedding_groups=a.pos_groups)
+             num_conv_pos_embeddings=a.pos_kernel, num_conv_pos_embedding_groups=a.pos_groups,
+             classifier_proj_size=a.proj)
     if a.norm == "layer":
         c.update(wav2vec2.LAYER_NORM)
     if a.head in ("sequence", "frames"):
@@ -117,6 +122,22 @@ def write_tables(a, c):
         "model": {"vocab": ids}})
 
 
+def write_golden(a, model):
+    """The output of torch itself for one clip, normalised as Wav2Vec2FeatureExtractor does."""
+    with wave.open(a.golden) as w:
+        assert (w.getframerate(), w.getnchannels(), w.getsampwidth()) == (16000, 1, 2), a.golden
+        x = np.frombuffer(w.readframes(w.getnframes()), "<i2").astype(np.float32) / 32768
+    x = (x - x.mean()) / np.sqrt(x.var() + 1e-7)
+    inputs = [torch.from_numpy(x)[None]]
+    if a.mask:
+        inputs.append(torch.ones(1, len(x), dtype=torch.int64))
+    with torch.no_grad():
+        y = model(*inputs)
+    wav2vec2.write_json(os.path.join(a.folder, "golden.json"), {
+        "clip": os.path.basename(a.golden), "torch": torch.__version__, "shape": list(y.shape),
+        "values": [float("%.6g" % v) for v in y.reshape(-1)]}, indent=None)
+
+
 def write_graphs(a, model):
     folder = os.path.join(a.folder, "onnx") if a.layout == "js" else a.folder
     os.makedirs(folder, exist_ok=True)
@@ -133,11 +154,9 @@ def write_graphs(a, model):
             precision.to_float16(graph, keep_edges=kind == "fp16")
         else:
             raise SystemExit("--dtype: %r is none of fp32, fp16, fp16io, int8" % kind)
-        onnx.save(graph, os.path.join(folder, "model_%s.onnx" % kind))
+        onnx.save(graph, os.path.join(folder, "model_%s.onnx" % kind.replace("io", "")))
     if "fp32" not in wanted:
         os.remove(whole)
-        if len(wanted) == 1:
-            os.rename(os.path.join(folder, "model_%s.onnx" % wanted[0]), whole)
     for name in sorted(os.listdir(folder)):
         if name.endswith(".onnx"):
             onnx.checker.check_model(os.path.join(folder, name))
@@ -156,6 +175,8 @@ def main():
     centre(model)
     write_tables(a, c)
     write_graphs(a, model)
+    if a.golden:
+        write_golden(a, model)
     print(sum(p.numel() for p in model.parameters()), "parameters")
 
 

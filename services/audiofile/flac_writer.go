@@ -40,14 +40,14 @@ func (b *seekBuffer) Seek(offset int64, whence int) (int64, error) {
 	return b.under.Seek(offset, whence)
 }
 
-func newFLACEncoder(w io.WriteSeeker, out Output) (*flacEncoder, error) {
+func newFLACEncoder(w io.WriteSeeker, out Output, tags []Tag) (*flacEncoder, error) {
 	e := &flacEncoder{w: &seekBuffer{bufio.NewWriterSize(w, bufferBytes), w}, out: out, bits: out.sampleBytes() * 8}
 	info := &meta.StreamInfo{
 		BlockSizeMin: flacBlock, BlockSizeMax: flacBlock,
 		SampleRate: uint32(out.SampleRateHz), NChannels: uint8(out.Channels), BitsPerSample: uint8(e.bits),
 	}
 	var err error
-	if e.encoder, err = flac.NewEncoder(e.w, info); err != nil {
+	if e.encoder, err = flac.NewEncoder(e.w, info, commentBlocks(tags)...); err != nil {
 		return nil, err
 	}
 	for range out.Channels {

@@ -89,13 +89,13 @@ func (o Output) sampleBytes() int {
 	}
 }
 
-// Bytes of a file of so many frames: exact for WAV and raw samples, a little
-// above the most for FLAC.
+// Bytes of a file of so many frames without tags: exact for WAV and raw samples,
+// a little above the most for FLAC.
 func (o Output) Bytes(frames int64) int64 {
 	size := frames * int64(o.sampleBytes()*o.Channels)
 	switch o.Container {
 	case WAV:
-		return size + size%2 + int64(len(o.wavHeader(0)))
+		return size + size%2 + int64(len(o.wavHeader(0, 0)))
 	case FLAC:
 		// Incompressible blocks are stored as they are, behind a small header.
 		return size + size/64 + (frames/flacBlock+2)*64

@@ -6,10 +6,10 @@ import "encoding/binary"
 // belong to, by their number; the order is that of FLAC.
 var channelMasks = [...]uint32{0, 0x4, 0x3, 0x7, 0x33, 0x37, 0x3f, 0x70f, 0x63f}
 
-// wavHeader is everything before the samples. The plain layout is kept where
+// wavHeader is everything before the samples; behind bytes follow them. The plain layout is kept where
 // it is allowed, because everything reads it; more than two channels or more
 // than 16 bits need the extensible one, and what is not PCM a fact chunk.
-func (o Output) wavHeader(dataBytes int64) []byte {
+func (o Output) wavHeader(dataBytes, behind int64) []byte {
 	tag := uint16(tagPCM)
 	if o.Depth == DepthFloat {
 		tag = tagFloat
@@ -53,7 +53,7 @@ func (o Output) wavHeader(dataBytes int64) []byte {
 
 	padding := dataBytes % 2
 	header := append([]byte("RIFF"), 0, 0, 0, 0)
-	le.PutUint32(header[4:], uint32(int64(len("WAVE")+len(chunks))+dataBytes+padding))
+	le.PutUint32(header[4:], uint32(int64(len("WAVE")+len(chunks))+dataBytes+padding+behind))
 	header = append(header, "WAVE"...)
 	return append(header, chunks...)
 }

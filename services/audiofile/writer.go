@@ -29,17 +29,18 @@ type encoder interface {
 }
 
 // NewWriter begins a file. w must stand at its first byte and is not closed by
-// the Writer. The error is a fault where out is what is wrong.
-func NewWriter(w io.WriteSeeker, out Output) (*Writer, error) {
+// the Writer. Tags go into the file where its container has a place for them. The
+// error is a fault where out is what is wrong.
+func NewWriter(w io.WriteSeeker, out Output, tags ...Tag) (*Writer, error) {
 	if err := out.Validate(); err != nil {
 		return nil, err
 	}
 	var e encoder
 	var err error
 	if out.Container == FLAC {
-		e, err = newFLACEncoder(w, out)
+		e, err = newFLACEncoder(w, out, tags)
 	} else {
-		e, err = newPCMEncoder(w, out)
+		e, err = newPCMEncoder(w, out, tags)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", out.Container, err)
@@ -102,10 +103,12 @@ type pcmEncoder struct {
 	out       Output
 	dataBytes int64
 	buf       []byte
+	// info is the chunk behind the samples, so that the header keeps its length.
+	info []byte
 }
 
-func newPCMEncoder(w io.WriteSeeker, out Output) (*pcmEncoder, error) {
-	e := &pcmEncoder{w: w, out: out}
+func newPCMEncoder(w io.WriteSeeker, out Output, tags []Tag) (*pcmEncoder, error) {
+	e := &pcmEncoder{w: w, out: out, info: infoChunk(tags)}
 	return e, e.header()
 }
 
@@ -114,7 +117,7 @@ func (e *pcmEncoder) header() error {
 	if e.out.Container != WAV {
 		return nil
 	}
-	_, err := e.w.Write(e.out.wavHeader(e.dataBytes))
+	_, err := e.w.Write(e.out.wavHeader(e.dataBytes, int64(len(e.info))))
 	return err
 }
 
@@ -133,6 +136,9 @@ func (e *pcmEncoder) close() error {
 		if _, err := e.w.Write([]byte{0}); err != nil {
 			return err
 		}
+	}
+	if _, err := e.w.Write(e.info); err != nil {
+		return err
 	}
 	if _, err := e.w.Seek(0, io.SeekStart); err != nil {
 		return err

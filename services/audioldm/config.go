@@ -14,6 +14,7 @@ const (
 	maxGuidance    = 50
 	maxPromptBytes = 4096
 	leastSeconds   = 0.1
+	maxWaveforms   = 10
 )
 
 // Config of the service.

@@ -2,92 +2,130 @@ package audioldm
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
-	"github.com/grym-synth/grym-synth/services/audiofile"
 )
 
 // generate is TaskGenerate.
-func (s *Service) generate(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	p, err := s.parse(task.Params)
+func (s *Service) generate(ctx context.Context, task services.Task, sink services.Sink) (result services.TaskResult, err error) {
+	r, err := s.prepare(task)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	sink.Progress(0, "loading")
-	m, done, err := s.pool.Acquire(ctx, s.modelName(task))
+	m, done, err := s.model(ctx, r)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	defer done()
-	g := generation{model: m, plan: p, sink: sink}
-	result := services.TaskResult{Model: m.name}
-	samples, err := g.run(ctx)
+	defer func() { err = errors.Join(err, done()) }()
+	g := generation{model: m, plan: r.plan, sink: sink, mark: time.Now()}
+	result = services.TaskResult{Model: m.name}
+	sounds, err := g.run(ctx)
+	if err == nil {
+		result.Audio, err = s.writeAll(sounds, m, r.plan)
+		g.stage(services.StageOutput)
+	}
 	result.Stages = g.stages
 	if err != nil {
 		return result, err
 	}
-	result.Audio, err = s.write(samples, p.output(m.folder.vocoder.SampleRateHz))
-	if err != nil {
-		return result, err
-	}
+	rate := m.folder.vocoder.SampleRateHz
 	result.Value = &services.Generation{
-		Seed: p.seed, Steps: p.steps, Scheduler: p.scheduler, Seconds: float64(len(samples)) / float64(m.folder.vocoder.SampleRateHz),
-		SampleRateHz: m.folder.vocoder.SampleRateHz,
+		Seed: r.plan.seed, Waveforms: r.plan.count, Steps: r.plan.steps, Scheduler: r.plan.scheduler,
+		Seconds: float64(len(sounds[0])) / float64(rate), SampleRateHz: r.plan.output(rate).SampleRateHz,
 	}
 	sink.Progress(1, "done")
 	return result, nil
 }
 
-// generation is one sound in the making.
+// generation is the sounds of one prompt in the making.
 type generation struct {
 	model  *model
 	plan   plan
 	sink   services.Sink
+	mark   time.Time
 	stages []services.StageTime
 }
 
-// run goes from words to samples.
-func (g *generation) run(ctx context.Context) ([]float32, error) {
-	mark, record := time.Now(), services.StageRecorder(ctx)
-	stage := func(stage services.Stage) {
-		now := time.Now()
-		record(stage, mark, now)
-		g.stages = append(g.stages, services.StageTime{Stage: stage, Duration: now.Sub(mark)})
-		mark = now
-	}
+// stage ends the stage that began with the one before.
+func (g *generation) stage(stage services.Stage) {
+	now := time.Now()
+	g.stages = append(g.stages, services.StageTime{Stage: stage, Duration: now.Sub(g.mark)})
+	g.mark = now
+}
+
+// Fractions of the work that are done when a stage begins.
+const (
+	toRead    = 0.01
+	toDenoise = 0.02
+	toDecode  = 0.94
+	toSound   = 0.96
+)
+
+// run goes from words to samples, one slice for each waveform.
+func (g *generation) run(ctx context.Context) ([][]float32, error) {
 	labels, err := g.labels(ctx)
-	stage(services.StageInput)
+	g.stage(services.StageInput)
 	if err != nil {
 		return nil, err
 	}
 	rows := int64(g.model.folder.frames(g.plan.seconds) / g.model.folder.factor())
-	latent, err := g.denoise(ctx, labels, rows)
+	latents, err := g.denoise(ctx, labels, rows)
+	if err == nil {
+		latents, err = g.each(ctx, partVAE, toDecode, latents, func(latent []float32) ([]float32, error) {
+			return g.model.spectrogram(ctx, latent, rows)
+		})
+	}
+	if err == nil {
+		latents, err = g.each(ctx, partVocoder, toSound, latents, func(mel []float32) ([]float32, error) {
+			return g.model.waveform(ctx, mel)
+		})
+	}
+	g.stage(services.StageInfer)
 	if err != nil {
-		stage(services.StageInfer)
 		return nil, err
 	}
-	g.sink.Progress(0.95, "decoding")
-	samples, err := g.model.sound(ctx, latent, rows)
-	stage(services.StageInfer)
+	for i, samples := range latents {
+		latents[i] = samples[:min(len(samples), g.model.folder.samples(g.plan.seconds))]
+		level(latents[i])
+	}
+	return latents, nil
+}
+
+// each puts every waveform through a part, in its place.
+func (g *generation) each(ctx context.Context, part string, begin float64, list [][]float32, run func([]float32) ([]float32, error)) (_ [][]float32, err error) {
+	g.sink.Progress(begin, "decoding")
+	done, err := g.model.stage(ctx, part)
 	if err != nil {
 		return nil, err
 	}
-	// The vocoder gives whole frames and a little more.
-	samples = samples[:min(len(samples), g.model.folder.samples(g.plan.seconds))]
-	level(samples)
-	stage(services.StageOutput)
-	return samples, nil
+	defer func() { err = errors.Join(err, done()) }()
+	for i := range list {
+		if i > 0 {
+			if err := g.sink.Yield(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if list[i], err = run(list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // labels embeds the words: for guidance the negative prompt first, then the
 // prompt, as the pipeline of diffusers orders its batch.
-func (g *generation) labels(ctx context.Context) ([]float32, error) {
-	g.sink.Progress(0.01, "reading the prompt")
+func (g *generation) labels(ctx context.Context) (_ []float32, err error) {
+	g.sink.Progress(toRead, "reading the prompt")
+	done, err := g.model.stage(ctx, partText)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	prompt, err := g.model.embed(ctx, g.plan.prompt)
 	if err != nil || !g.guided() {
 		return prompt, err
@@ -98,107 +136,59 @@ func (g *generation) labels(ctx context.Context) ([]float32, error) {
 
 func (g *generation) guided() bool { return g.plan.guidance > 1 }
 
-// denoise takes noise to a latent in the plan's number of steps.
-func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) ([]float32, error) {
+// denoise takes noise to a latent for each waveform in the plan's number of
+// steps. All go forward together, so that the noise is drawn in the order in which
+// diffusers draws it for a batch; the UNet sees one at a time, twice where it is
+// guided, so that memory does not grow with their number.
+func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) (latents [][]float32, err error) {
+	done, err := g.model.stage(ctx, partUNet)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	shape := g.model.latentShape(1, rows)
 	size := int(shape[1] * shape[2] * shape[3])
 	rng := newGenerator(g.plan.seed)
-	sample := make([]float32, size)
+	sample, output := make([]float32, g.plan.count*size), make([]float32, g.plan.count*size)
 	rng.normal(sample)
 	var s scheduler = newDPMSolver(g.model.folder.scheduler, g.plan.steps)
 	if g.plan.scheduler == schedulerDDIM {
 		s = newDDIM(g.model.folder.scheduler, g.plan.steps, g.plan.eta, rng)
 	}
-	batch := 1
-	if g.guided() {
-		batch = 2
+	times := s.timesteps()
+	for i, t := range times {
+		for n := range g.plan.count {
+			at := n * size
+			if err := g.predict(ctx, rows, sample[at:at+size], output[at:at+size], t, labels); err != nil {
+				return nil, fmt.Errorf("step %d of %d: %w", i+1, len(times), err)
+			}
+			made := float64(i*g.plan.count+n+1) / float64(len(times)*g.plan.count)
+			g.sink.Progress(min(toDecode, toDenoise+(toDecode-toDenoise)*made), fmt.Sprintf("denoising, step %d of %d", i+1, len(times)))
+			if err := g.sink.Yield(ctx); err != nil {
+				return nil, err
+			}
+		}
+		s.step(i, sample, output)
 	}
-	input := make([]float32, batch*size)
-	for i, t := range s.timesteps() {
-		for b := range batch {
-			copy(input[b*size:], sample)
-		}
-		output, err := g.model.predict(ctx, batch, rows, input, t, labels)
-		if err != nil {
-			return nil, fmt.Errorf("step %d of %d: %w", i+1, g.plan.steps, err)
-		}
-		s.step(i, sample, g.guide(output, size))
-		g.sink.Progress(0.02+0.92*float64(i+1)/float64(len(s.timesteps())), "denoising")
-		if err := g.sink.Yield(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return sample, nil
+	return slices.Collect(slices.Chunk(sample, size)), nil
 }
 
-// guide moves the output away from what the negative prompt gives, see Ho and
-// Salimans, "Classifier-Free Diffusion Guidance" (2022).
-func (g *generation) guide(output []float32, size int) []float32 {
+// predict asks the UNet about one sample. With guidance the answer is moved away
+// from what the negative prompt gives, see Ho and Salimans, "Classifier-Free
+// Diffusion Guidance" (2022).
+func (g *generation) predict(ctx context.Context, rows int64, sample, output []float32, t int, labels []float32) error {
 	if !g.guided() {
-		return output
+		given, err := g.model.predict(ctx, 1, rows, sample, t, labels)
+		copy(output, given)
+		return err
 	}
-	without, with := output[:size], output[size:]
-	for i := range without {
-		without[i] += float32(g.plan.guidance) * (with[i] - without[i])
-	}
-	return without
-}
-
-// highest is the peak that a sound may have, a little below full scale.
-const highest = 0.99
-
-// level takes the constant part out and turns a sound down that would clip. A
-// quiet sound stays quiet.
-func level(samples []float32) {
-	if len(samples) == 0 {
-		return
-	}
-	sum := 0.0
-	for _, v := range samples {
-		sum += float64(v)
-	}
-	mean, peak := float32(sum/float64(len(samples))), float32(0)
-	for i := range samples {
-		samples[i] -= mean
-		peak = max(peak, float32(math.Abs(float64(samples[i]))))
-	}
-	if peak <= highest {
-		return
-	}
-	for i := range samples {
-		samples[i] *= highest / peak
-	}
-}
-
-// write puts the sound into a file of the spool folder.
-func (s *Service) write(samples []float32, out audiofile.Output) (artifact *services.Artifact, err error) {
-	file, err := os.CreateTemp(s.dir, "generation-*")
+	given, err := g.model.predict(ctx, 2, rows, slices.Concat(sample, sample), t, labels)
 	if err != nil {
-		return nil, storeFault(err)
+		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	defer file.Close()
-	writer, err := audiofile.NewWriter(file, out)
-	if err != nil {
-		return nil, err
+	without, with := given[:len(sample)], given[len(sample):]
+	for i := range output {
+		output[i] = without[i] + float32(g.plan.guidance)*(with[i]-without[i])
 	}
-	if err := writer.WriteFrames(samples); err != nil {
-		return nil, storeFault(err)
-	}
-	if err := writer.Close(); err != nil {
-		return nil, storeFault(err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return nil, storeFault(err)
-	}
-	return &services.Artifact{Path: filepath.Clean(file.Name()), ContentType: out.ContentType(), Bytes: info.Size()}, nil
-}
-
-func storeFault(err error) error {
-	return &services.Fault{Kind: services.KindUnavailable, Message: "the sound could not be stored", RetryAfter: 10 * time.Second, Err: err}
+	return nil
 }

@@ -5,53 +5,83 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// model is a loaded folder. Safe for concurrent use.
+// model is a folder at work. One from the pool has all its parts loaded, and is
+// safe for concurrent use; a staged one belongs to a task, which loads each part
+// for its stage.
 type model struct {
-	name     string
-	folder   *folder
+	name   string
+	folder *folder
+	tokens tokenizer.Text
+	open   func(part string) (*onnx.Session, error)
+	staged bool
+	// sessions of the loaded parts.
 	sessions map[string]*onnx.Session
-	// timestepRank of the UNet's input.
-	timestepRank int
 }
 
-// loadModel opens the four graphs and checks them against the configuration.
-func loadModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (_ *model, sum services.Bytes, err error) {
+// newModel reads the small files and loads no part.
+func newModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (*model, error) {
 	f, err := readFolder(files)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	m := &model{name: files.Name, folder: f, sessions: make(map[string]*onnx.Session), timestepRank: 1}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, m.Close())
-		}
-	}()
+	tokens, err := readTokenizer(files)
+	if err != nil {
+		return nil, err
+	}
+	open := func(part string) (*onnx.Session, error) { return f.open(rt, files, part, cfg) }
+	return &model{name: files.Name, folder: f, tokens: tokens, open: open, sessions: make(map[string]*onnx.Session)}, nil
+}
+
+// loadModel loads all parts, checked against the configuration.
+func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (*model, error) {
+	m, err := newModel(rt, files, cfg)
+	if err != nil {
+		return nil, err
+	}
 	for _, part := range parts {
-		graph, bytes, err := files.Graph(part + "/model.onnx")
-		if err != nil {
-			return nil, 0, err
+		if err := m.load(ctx, part); err != nil {
+			return nil, errors.Join(err, m.Close())
 		}
-		session, err := rt.OpenSession(graph, f.contract(part, 1), cfg)
-		if part == partUNet && errors.Is(err, onnx.ErrContract) {
-			var second error
-			if session, second = rt.OpenSession(graph, f.contract(part, 0), cfg); second == nil {
-				m.timestepRank, err = 0, nil
-			}
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		m.sessions[part] = session
-		sum += bytes
 	}
-	return m, sum, nil
+	return m, nil
+}
+
+// load makes a part ready, unless it is.
+func (m *model) load(ctx context.Context, part string) error {
+	if m.sessions[part] != nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("load %s/%s: %w", m.name, part, err)
+	}
+	session, err := m.open(part)
+	if err != nil {
+		return err
+	}
+	m.sessions[part] = session
+	return nil
+}
+
+// stage gives a part for a while: done unloads it where the model is staged.
+func (m *model) stage(ctx context.Context, part string) (done func() error, err error) {
+	if !m.staged {
+		return func() error { return nil }, nil
+	}
+	if err := m.load(ctx, part); err != nil {
+		return nil, services.Internal(err, "model %s cannot be loaded", m.name)
+	}
+	return func() error {
+		session := m.sessions[part]
+		delete(m.sessions, part)
+		return session.Close()
+	}, nil
 }
 
 // Close unloads the model.
@@ -110,7 +140,7 @@ func put[T onnx.Element](t *tensors, name string, values []T, shape ...int64) {
 // embed gives the text's place in CLAP's space, of length one. Text beyond the
 // model's limit is cut off.
 func (m *model) embed(ctx context.Context, text string) ([]float32, error) {
-	ids := m.folder.tokens.Encode(text)
+	ids := m.tokens.Encode(text)
 	ids = ids[:min(len(ids), m.folder.maxTokens-2)]
 	input := make([]int64, 0, len(ids)+2)
 	input = append(input, int64(m.folder.text.BOS))
@@ -152,13 +182,12 @@ func (m *model) predict(ctx context.Context, batch int, rows int64, sample []flo
 	shape := m.latentShape(int64(batch), rows)
 	var in tensors
 	put(&in, "sample", sample, shape...)
-	times := slices.Repeat([]int64{int64(timestep)}, m.timesteps(batch))
-	if m.timestepRank == 0 {
-		put(&in, "timestep", times)
-	} else {
-		put(&in, "timestep", times, int64(len(times)))
-	}
 	put(&in, "class_labels", labels, int64(batch), int64(m.folder.text.Projection))
+	if in.err == nil {
+		if in.list["timestep"], in.err = timestepTensor(m.sessions[partUNet], int64(batch), timestep); in.err != nil {
+			in.err = services.Internal(in.err, "the input could not be handed to the model")
+		}
+	}
 	if in.err != nil {
 		closeAll(in.list)
 		return nil, in.err
@@ -166,23 +195,12 @@ func (m *model) predict(ctx context.Context, batch int, rows int64, sample []flo
 	return m.call(ctx, partUNet, "out_sample", shape, in.list)
 }
 
-// timesteps that the UNet takes for a batch: exporters write a scalar, one for
-// all, or one for each.
-func (m *model) timesteps(batch int) int {
-	for _, input := range m.sessions[partUNet].Signature().Inputs {
-		if input.Name == "timestep" && (len(input.Dims) == 0 || input.Dims[0] == 1) {
-			return 1
-		}
-	}
-	return batch
-}
-
 func (m *model) latentShape(batch, rows int64) []int64 {
 	return []int64{batch, int64(m.folder.unet.Channels), rows, int64(m.folder.vocoder.Bands / m.folder.factor())}
 }
 
-// sound decodes a latent to a waveform.
-func (m *model) sound(ctx context.Context, latent []float32, rows int64) ([]float32, error) {
+// spectrogram decodes a latent to [frames, bands] of natural logarithms.
+func (m *model) spectrogram(ctx context.Context, latent []float32, rows int64) ([]float32, error) {
 	scaled := make([]float32, len(latent))
 	for i, v := range latent {
 		scaled[i] = v / float32(m.folder.vae.Scaling)
@@ -193,12 +211,14 @@ func (m *model) sound(ctx context.Context, latent []float32, rows int64) ([]floa
 	if in.err != nil {
 		return nil, in.err
 	}
-	mel, err := m.call(ctx, partVAE, "sample", []int64{1, 1, frames, bands}, in.list)
-	if err != nil {
-		return nil, err
-	}
-	in = tensors{}
-	put(&in, "spectrogram", mel, 1, frames, bands)
+	return m.call(ctx, partVAE, "sample", []int64{1, 1, frames, bands}, in.list)
+}
+
+// waveform makes samples of a spectrogram: whole frames and a little more.
+func (m *model) waveform(ctx context.Context, mel []float32) ([]float32, error) {
+	bands := int64(m.folder.vocoder.Bands)
+	var in tensors
+	put(&in, "spectrogram", mel, 1, int64(len(mel))/bands, bands)
 	if in.err != nil {
 		return nil, in.err
 	}

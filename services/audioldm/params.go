@@ -8,6 +8,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
 // Names of the schedulers.
@@ -28,10 +29,12 @@ const paramsSchema = `{
     "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 500},
     "guidance_scale": {"type": "number", "minimum": 0, "maximum": 50, "default": 2.5},
     "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295},
+    "num_waveforms_per_prompt": {"type": "integer", "minimum": 1, "maximum": 10, "default": 1},
     "scheduler": {"enum": ["dpmsolver++", "ddim"], "default": "dpmsolver++"},
     "eta": {"type": "number", "minimum": 0, "maximum": 1, "description": "of DDIM"},
     "response_format": {"enum": ["wav", "flac", "pcm"], "default": "wav"},
-    "bit_depth": {"enum": ["16", "24", "float"], "default": "16"}
+    "bit_depth": {"enum": ["16", "24", "float"], "default": "16"},
+    "sample_rate": {"type": "integer", "minimum": 8000, "maximum": 192000, "description": "the model's where it is left out"}
   }
 }`
 
@@ -50,8 +53,11 @@ type plan struct {
 	steps            int
 	guidance, eta    float64
 	seed             uint64
+	count            int
 	scheduler        string
 	container, depth string
+	// sampleRateHz of the file; 0 for the model's.
+	sampleRateHz int
 }
 
 // parse reads the parameters strictly and names every one that is wrong.
@@ -64,6 +70,7 @@ func (s *Service) parse(raw json.RawMessage) (plan, error) {
 		prompt: params.Prompt, negative: params.NegativePrompt, eta: params.Eta,
 		seconds: *cmp.Or(params.Seconds, ptr(defaultSeconds)), steps: *cmp.Or(params.Steps, ptr(defaultSteps)),
 		guidance: *cmp.Or(params.GuidanceScale, ptr(defaultGuidance)), scheduler: cmp.Or(params.Scheduler, schedulerDPM),
+		count: *cmp.Or(params.Waveforms, ptr(1)), sampleRateHz: params.SampleRateHz,
 		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: cmp.Or(params.BitDepth, string(audiofile.Depth16)),
 	}
 	if params.Seed != nil {
@@ -91,6 +98,9 @@ func (p plan) check(maxSeconds float64) error {
 	check(p.guidance >= 0 && p.guidance <= maxGuidance, "guidance_scale", "must be 0 to %d, got %v", maxGuidance, p.guidance)
 	check(p.eta >= 0 && p.eta <= 1, "eta", "must be 0 to 1, got %v", p.eta)
 	check(p.seed <= 1<<32-1, "seed", "must be at most %d, got %d", uint64(1<<32-1), p.seed)
+	check(p.count >= 1 && p.count <= maxWaveforms, "num_waveforms_per_prompt", "must be 1 to %d, got %d", maxWaveforms, p.count)
+	hz := p.sampleRateHz
+	check(hz == 0 || hz >= dsp.MinSampleRateHz && hz <= dsp.MaxSampleRateHz, "sample_rate", "must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
 	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM, p.scheduler)
 	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
 	if len(bad) > 0 {
@@ -100,6 +110,7 @@ func (p plan) check(maxSeconds float64) error {
 	return p.output(16000).Validate()
 }
 
-func (p plan) output(rateHz int) audiofile.Output {
-	return audiofile.Output{Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth), SampleRateHz: rateHz, Channels: 1}
+// output is the file for samples of the model's rate.
+func (p plan) output(modelHz int) audiofile.Output {
+	return audiofile.Output{Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth), SampleRateHz: cmp.Or(p.sampleRateHz, modelHz), Channels: 1}
 }

@@ -3,6 +3,7 @@ package audioldm
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,29 +14,42 @@ import (
 
 // Service makes sound from words. Safe for concurrent use.
 type Service struct {
-	cfg         Config
-	dir         string
-	catalog     *modelstore.Catalog
-	pool        *modelstore.Pool[*model]
+	cfg     Config
+	dir     string
+	catalog *modelstore.Catalog
+	pool    *modelstore.Pool[*model]
+	// room is the most memory that a task may use; open makes a model of a folder
+	// with no part loaded.
+	room func() services.Bytes
+	open func(files modelstore.Folder) (*model, error)
+	// prints has the footprints of folders that were seen, by footprintKey.
+	prints      sync.Map
 	recorder    services.Recorder
 	initialized atomic.Bool
 }
 
 // New makes the service over the folders of a catalog; what it makes goes to
 // files in dir. The session configuration is that of every graph it loads: its
-// threads are part of what a seed means, since sums in another order differ.
-func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, dir string) *Service {
-	s := &Service{cfg: cfg, catalog: catalog, dir: dir}
-	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
+// threads are part of what a seed means, since sums in another order differ. room
+// is the most memory that a task of the service may use, now; nil for no limit.
+func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, room func() services.Bytes, dir string) *Service {
+	if room == nil {
+		room = func() services.Bytes { return unlimited }
+	}
+	session.NoPlan = true
+	s := &Service{cfg: cfg, catalog: catalog, dir: dir, room: room}
+	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
+	s.pool = modelstore.NewPool(Name, residency, func(ctx context.Context, name string) (*model, services.Bytes, error) {
 		files, err := catalog.Find(name, pipelineClass)
 		if err != nil {
 			return nil, 0, err
 		}
-		loaded, size, err := loadModel(rt, files, session)
+		m, err := loadModel(ctx, rt, files, session)
 		if err != nil {
 			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
 		}
-		return loaded, size, nil
+		bytes, err := s.weights(files)
+		return m, bytes, err
 	})
 	return s
 }
@@ -95,7 +109,7 @@ func (s *Service) Status() services.ServiceStatus {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
 		if size, loaded := s.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
-		} else if _, err := readFolder(files); err != nil {
+		} else if err := s.inspect(files); err != nil {
 			m.State, m.Problem = services.StateUnavailable, err.Error()
 		}
 		status.Models = append(status.Models, m)
@@ -111,38 +125,24 @@ func (s *Service) Metrics() services.ServiceMetrics {
 }
 
 // Estimate implements services.ModelService.
-func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
+func (s *Service) Estimate(ctx context.Context, task services.Task) (services.Bytes, error) {
 	if task.Name != services.TaskGenerate {
 		return 0, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskGenerate)
 	}
 	if task.Audio != nil {
 		return 0, services.Invalidf("audio", "must be left out: %s takes words only", services.TaskGenerate)
 	}
-	p, err := s.parse(task.Params)
+	r, err := s.prepare(task)
 	if err != nil {
 		return 0, err
 	}
-	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
-	if err != nil {
-		return 0, err
-	}
-	if found := files.ModelType(); found != pipelineClass {
-		return 0, services.Invalidf("model", "%q is of type %q; generation needs %s", files.Name, found, pipelineClass)
-	}
-	f, err := readFolder(files)
-	if err != nil {
-		return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
-	}
-	need := f.runBytes(p.seconds, p.guidance > 1)
-	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		sum, err := weights(files)
-		if err != nil {
-			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+	if r.staged {
+		// The loaded model would stand in the way of its own parts.
+		if err := s.pool.Unload(withoutWait(ctx), r.files.Name); err != nil {
+			return 0, err
 		}
-		// A load peaks at the weights and a copy of part of them.
-		need += sum + sum/2
 	}
-	return need, nil
+	return r.bytes, nil
 }
 
 func (s *Service) modelName(task services.Task) string {

@@ -39,7 +39,7 @@ func (noBudget) Release() {}
 func newService(t *testing.T) (s *Service, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, t.TempDir())
+	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, nil, t.TempDir())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s, dir
 }

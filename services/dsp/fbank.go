@@ -108,23 +108,30 @@ func mel(hz float64) float64 { return 1127 * math.Log(1+hz/700) }
 // makeBands lays triangles over the FFT bins, linear in mel. The bin at the
 // Nyquist frequency has no weight. A narrow triangle may hold no bin at all; its
 // energy is always the least.
+//
+// The weights are computed in single precision, step for step as torchaudio does:
+// networks were trained on those, and where a strong harmonic lies at the foot of a
+// triangle the rounding shows in the logarithm.
 func (b *FilterBank) makeBands(rate float64) {
 	low := mel(lowHz)
-	step := (mel(rate/2) - low) / float64(b.bins+1)
+	lowest, step := float32(low), float32((mel(rate/2)-low)/float64(b.bins+1))
+	edge := func(i int) float32 { return lowest + float32(float32(i)*step) }
+	width := float32(rate / float64(b.padded))
 	b.bands = make([]band, b.bins)
 	for m := range b.bands {
-		left, centre, right := low+float64(m)*step, low+float64(m+1)*step, low+float64(m+2)*step
+		left, centre, right := edge(m), edge(m+1), edge(m+2)
 		one := band{first: -1}
 		for k := range b.padded / 2 {
-			at := mel(rate * float64(k) / float64(b.padded))
-			weight := min((at-left)/(centre-left), (right-at)/(right-centre))
+			hz := float32(width * float32(k))
+			at := 1127 * float32(math.Log(float64(1+float32(hz/700))))
+			weight := min(float32(at-left)/float32(centre-left), float32(right-at)/float32(right-centre))
 			if weight <= 0 {
 				continue
 			}
 			if one.first < 0 {
 				one.first = k
 			}
-			one.weights = append(one.weights, weight)
+			one.weights = append(one.weights, float64(weight))
 		}
 		b.bands[m] = one
 	}

@@ -46,11 +46,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 		return services.TaskResult{}, err
 	}
 	defer done()
-	a := &asking{
-		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
-		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
-	}
-	a.answer.Seed = a.sampling.seed
+	a := s.newAsking(ctx, m, params, sink)
 	if conversation != nil {
 		err = a.converse(ctx, conversation)
 	} else {
@@ -66,6 +62,15 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	sink.Progress(1, "done")
 	result.Value = &a.answer
 	return result, nil
+}
+
+func (s *Service) newAsking(ctx context.Context, m *model, params services.AskParams, sink services.Sink) *asking {
+	a := &asking{
+		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
+		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
+	}
+	a.answer.Seed = a.sampling.seed
+	return a
 }
 
 // book adds the time since the last call to a stage.
@@ -232,7 +237,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 
 // generate is the loop over tokens.
 func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, logits []float32, most int) (response, error) {
-	out := &output{text: a.model.folder.Text, stop: a.params.Stop}
+	out := &output{text: a.model.folder.Text, stop: slices.Concat(a.params.Stop, a.model.folder.Generation.StopStrings)}
 	r := response{finish: services.FinishLength}
 	for {
 		id := choose.choose(logits)

@@ -1,7 +1,6 @@
 package gama
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,10 +47,13 @@ type networkConfig struct {
 	PromptTemplate string `json:"prompt_template"`
 	// History is turns or none. Models that were never trained on several turns do
 	// better with none.
-	History   string `json:"conversation_history"`
-	NumAudio  int64  `json:"num_audio_tokens"` // 0 where it depends on the audio
-	BOS       *int   `json:"bos_token_id"`
-	EOS       idList `json:"eos_token_id"`
+	History  string `json:"conversation_history"`
+	NumAudio int64  `json:"num_audio_tokens"` // 0 where it depends on the audio
+	BOS      *int   `json:"bos_token_id"`
+	EOS      idList `json:"eos_token_id"`
+	JS       struct {
+		DType dtypes `json:"dtype"`
+	} `json:"transformers.js_config"`
 	AudioPart struct {
 		MaxFrames int `json:"max_frames"`
 	} `json:"audio_config"`
@@ -85,66 +87,43 @@ type preprocessorConfig struct {
 	Dither           float64 `json:"dither"`
 }
 
-// generationConfig is generation_config.json. What it leaves out has the format's
-// defaults: top_k is 50.
-type generationConfig struct {
-	DoSample          bool     `json:"do_sample"`
-	Temperature       float64  `json:"temperature"`
-	TopK              int      `json:"top_k"`
-	TopP              float64  `json:"top_p"`
-	RepetitionPenalty float64  `json:"repetition_penalty"`
-	MaxNewTokens      *int     `json:"max_new_tokens"`
-	MaxLength         *int     `json:"max_length"`
-	MinNewTokens      int      `json:"min_new_tokens"`
-	NoRepeatNgram     int      `json:"no_repeat_ngram_size"`
-	SuppressTokens    []int    `json:"suppress_tokens"`
-	NumBeams          int      `json:"num_beams"`
-	BOS               *int     `json:"bos_token_id"`
-	EOS               idList   `json:"eos_token_id"`
-	_                 struct{} // keyed literals only
-}
-
-// idList is one id or a list of them.
-type idList []int
-
-// UnmarshalJSON reads both forms.
-func (l *idList) UnmarshalJSON(data []byte) error {
-	var one *int
-	if err := json.Unmarshal(data, &one); err == nil {
-		if one != nil {
-			*l = idList{*one}
-		}
-		return nil
-	}
-	var several []int
-	if err := json.Unmarshal(data, &several); err != nil {
-		return errors.New("a token id must be a number or a list of numbers")
-	}
-	*l = several
-	return nil
-}
-
 // readFolder reads and checks the JSON files. The error names the file and the value.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f, err := readConfigs(files)
 	if err != nil {
 		return nil, err
 	}
-	data, err := files.ReadFile("tokenizer.json")
-	if err != nil {
-		return nil, err
-	}
-	if f.Text, err = tokenizer.FromJSON(data); err != nil {
+	if f.Text, err = readTokenizer(files); err != nil {
 		return nil, fmt.Errorf("%s: %w", files.Name, err)
 	}
 	return f, nil
+}
+
+// readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model where
+// there is none.
+func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
+	data, err := files.ReadFile("tokenizer.json")
+	if err == nil {
+		return tokenizer.FromJSON(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	data, other := files.ReadFile("tokenizer.model")
+	if errors.Is(other, fs.ErrNotExist) {
+		return nil, err
+	}
+	if other != nil {
+		return nil, other
+	}
+	return tokenizer.FromSentencePiece(data)
 }
 
 // readConfigs reads all but the tokenizer.
 func readConfigs(files modelstore.Folder) (*folder, error) {
 	f := &folder{
 		Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, WindowType: "hanning", Std: 1, MaxLength: 1024},
-		Generation:   generationConfig{Temperature: 1, TopK: 50, TopP: 1, RepetitionPenalty: 1, NumBeams: 1},
+		Generation:   defaultGeneration(),
 	}
 	f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History = insertPrefix, placeQuestion, historyTurns
 	if err := files.ReadJSON("config.json", &f.Network); err != nil {
@@ -169,11 +148,14 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 	if f.Generation.BOS != nil {
 		n.BOS = f.Generation.BOS
 	}
+	if err := n.JS.DType.check(); err != nil {
+		return nil, fmt.Errorf("%s/config.json: %w", files.Name, err)
+	}
 	return f, f.check(files.Name)
 }
 
 func (f *folder) check(name string) error {
-	n, p, g := f.Network, f.Preprocessor, f.Generation
+	n, p := f.Network, f.Preprocessor
 	t := n.TextPart
 	template := n.PromptTemplate
 	switch {
@@ -199,10 +181,9 @@ func (f *folder) check(name string) error {
 		return fmt.Errorf("%s/preprocessor_config.json: std and max_length must be above zero, got %v and %d", name, p.Std, p.MaxLength)
 	case p.UseEnergy || p.Dither != 0:
 		return fmt.Errorf("%s/preprocessor_config.json: use_energy and dither are not supported", name)
-	case g.NumBeams != 1:
-		return fmt.Errorf("%s/generation_config.json: num_beams must be 1, got %d", name, g.NumBeams)
-	case g.Temperature <= 0 && g.DoSample, g.TopK < 0, !(g.TopP > 0 && g.TopP <= 1), g.RepetitionPenalty <= 0:
-		return fmt.Errorf("%s/generation_config.json: temperature and repetition_penalty must be above 0, top_k not negative, top_p above 0 and at most 1", name)
+	}
+	if err := f.Generation.check(); err != nil {
+		return fmt.Errorf("%s/generation_config.json: %w", name, err)
 	}
 	return nil
 }

@@ -24,9 +24,6 @@ const (
 	logitsOutput  = "logits"
 )
 
-// graphFiles of a folder.
-var graphFiles = []string{"audio_encoder.onnx", "embed_tokens.onnx", "decoder_model_merged.onnx"}
-
 // model is a loaded folder. Safe for concurrent use.
 type model struct {
 	name      string
@@ -37,18 +34,6 @@ type model struct {
 	decoder   *onnx.Session
 	// kvType of the cache's elements.
 	kvType onnx.ElementType
-}
-
-// weights sums the sizes of the graphs.
-func weights(files modelstore.Folder) (sum services.Bytes, err error) {
-	for _, name := range graphFiles {
-		_, size, err := files.Graph(name)
-		if err != nil {
-			return 0, err
-		}
-		sum += size
-	}
-	return sum, nil
 }
 
 // loadModel opens the folder's graphs and checks them against its configuration.
@@ -68,8 +53,8 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	}
 	targets := []**onnx.Session{&m.encoder, &m.embedder, &m.decoder}
 	contracts := []onnx.Contract{f.encoderContract(), f.embedderContract(), f.decoderContract()}
-	for i, name := range graphFiles {
-		graph, size, err := files.Graph(name)
+	for i, name := range graphNames {
+		graph, size, err := f.graph(files, name)
 		if err != nil {
 			return nil, 0, errors.Join(err, m.Close())
 		}
@@ -79,7 +64,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 		bytes += size
 	}
 	if !m.encoder.HasInput(inputFeatures) && !m.encoder.HasInput(audioValues) {
-		return nil, 0, fmt.Errorf("%s: %w: it takes neither %s nor %s", graphFiles[0], onnx.ErrContract, inputFeatures, audioValues)
+		return nil, 0, fmt.Errorf("%s: %w: it takes neither %s nor %s", encoderGraph, onnx.ErrContract, inputFeatures, audioValues)
 	}
 	info, _ := onnx.Find(m.decoder.Signature().Inputs, pastName(0, keyTensor))
 	m.kvType = info.Type

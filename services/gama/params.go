@@ -131,7 +131,8 @@ func (f *folder) sampling(p services.AskParams) sampling {
 	g := f.Generation
 	s := sampling{
 		topK: g.TopK, topP: g.TopP, repetitionPenalty: g.RepetitionPenalty, noRepeatNgram: g.NoRepeatNgram,
-		minNewTokens: g.MinNewTokens, suppress: g.SuppressTokens, eos: f.Network.EOS,
+		minNewTokens: g.MinNewTokens, minLength: g.MinLength, minP: g.MinP, suppress: g.SuppressTokens, beginSuppress: g.BeginSuppress, eos: f.Network.EOS,
+		countSound: f.Network.AudioInsert == insertToken,
 	}
 	if g.DoSample {
 		s.temperature = g.Temperature
@@ -165,6 +166,9 @@ func (f *folder) newTokens(p services.AskParams, prompt int) int {
 		n = *g.MaxNewTokens
 	case g.MaxLength != nil:
 		n = *g.MaxLength - prompt
+		if f.Network.AudioInsert == insertPrefix {
+			n += int(f.Network.NumAudio) // which has no tokens in GAMA's count
+		}
 	}
 	return max(1, min(n, int(f.Network.TextPart.MaxPositions)-prompt))
 }

@@ -275,7 +275,7 @@ func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
 func TestBadFoldersAreExplained(t *testing.T) {
 	t.Parallel()
 	good := func() *folder {
-		f := &folder{Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, Std: 1, MaxLength: 10}, Generation: generationConfig{Temperature: 1, TopP: 1, RepetitionPenalty: 1, NumBeams: 1}}
+		f := &folder{Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, Std: 1, MaxLength: 10}, Generation: defaultGeneration()}
 		f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History, f.Network.EOS = insertPrefix, "{question}", historyTurns, idList{2}
 		x := &f.Network.TextPart
 		x.VocabSize, x.HiddenSize, x.Layers, x.KVHeads, x.HeadDim, x.MaxPositions = 1, 1, 1, 1, 1, 100
@@ -289,7 +289,7 @@ func TestBadFoldersAreExplained(t *testing.T) {
 		"{audio} once":            func(f *folder) { f.Network.AudioInsert = insertToken },
 		"{question} once":         func(f *folder) { f.Network.PromptTemplate = "" },
 		"eos_token_id is missing": func(f *folder) { f.Network.EOS = nil },
-		"num_beams must be 1":     func(f *folder) { f.Generation.NumBeams = 4 },
+		"num_beams is 4":          func(f *folder) { four := 4.0; f.Generation.NumBeams = &four },
 		"std and max_length":      func(f *folder) { f.Preprocessor.Std = 0 },
 		"use_energy":              func(f *folder) { f.Preprocessor.UseEnergy = true },
 	} {

@@ -15,9 +15,14 @@ type sampling struct {
 	repetitionPenalty float64
 	noRepeatNgram     int
 	minNewTokens      int
+	minLength         int // of prompt and answer
+	minP              float64
+	beginSuppress     []int // not allowed as the first token
 	suppress          []int
-	eos               []int
-	seed              uint64
+	// countSound tells that the sound has a part in minLength.
+	countSound bool
+	eos        []int
+	seed       uint64
 }
 
 // sampler chooses tokens of one answer. Not safe for concurrent use.
@@ -27,7 +32,9 @@ type sampler struct {
 	// seen are the text ids so far, of prompt and answer; audio has none.
 	seen []int
 	made int
-	work []scored
+	// prompt is how many tokens came before the answer.
+	prompt int
+	work   []scored
 }
 
 type scored struct {
@@ -41,6 +48,10 @@ func newSampler(s sampling, prompt []int64) *sampler {
 		if key >= 0 {
 			out.seen = append(out.seen, int(key))
 		}
+	}
+	out.prompt = len(out.seen)
+	if s.countSound {
+		out.prompt = len(prompt)
 	}
 	return out
 }
@@ -96,7 +107,12 @@ func (s *sampler) forbid(logits []float32) {
 	for _, id := range s.suppress {
 		rule(id)
 	}
-	if s.made < s.minNewTokens {
+	if s.made == 0 {
+		for _, id := range s.beginSuppress {
+			rule(id)
+		}
+	}
+	if s.made < s.minNewTokens || s.prompt+s.made < s.minLength {
 		for _, id := range s.eos {
 			rule(id)
 		}
@@ -112,16 +128,28 @@ func (s *sampler) forbid(logits []float32) {
 	}
 }
 
-// draw samples from what top-k and top-p leave.
+// draw samples from what top-k, top-p and min-p leave.
 func (s *sampler) draw(logits []float32) int {
+	s.rank(logits)
+	if len(s.work) == 0 {
+		return s.eos[0]
+	}
+	at := s.random.Float64() * s.cut()
+	for _, one := range s.work {
+		if at -= one.logit; at < 0 {
+			return one.id
+		}
+	}
+	return s.work[len(s.work)-1].id
+}
+
+// rank fills work with what is allowed, the likeliest first.
+func (s *sampler) rank(logits []float32) {
 	s.work = s.work[:0]
 	for id, v := range logits {
 		if !math.IsInf(float64(v), -1) {
 			s.work = append(s.work, scored{id, float64(v) / s.temperature})
 		}
-	}
-	if len(s.work) == 0 {
-		return s.eos[0]
 	}
 	slices.SortFunc(s.work, func(a, b scored) int {
 		switch {
@@ -132,6 +160,11 @@ func (s *sampler) draw(logits []float32) int {
 		}
 		return a.id - b.id
 	})
+}
+
+// cut shortens work, turns its logits into weights of which the likeliest is 1, and
+// gives their sum.
+func (s *sampler) cut() float64 {
 	if s.topK > 0 && s.topK < len(s.work) {
 		s.work = s.work[:s.topK]
 	}
@@ -149,11 +182,9 @@ func (s *sampler) draw(logits []float32) int {
 		}
 		s.work, total = s.work[:keep], sum
 	}
-	at := s.random.Float64() * total
-	for _, one := range s.work {
-		if at -= one.logit; at < 0 {
-			return one.id
-		}
+	for last := len(s.work) - 1; last > 0 && s.work[last].logit < s.minP; last-- {
+		total -= s.work[last].logit
+		s.work = s.work[:last]
 	}
-	return s.work[len(s.work)-1].id
+	return total
 }

@@ -175,7 +175,7 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
 	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*sound.reader.Format().Channels)
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		sum, err := weights(files)
+		sum, err := f.weights(files)
 		if err != nil {
 			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
 		}

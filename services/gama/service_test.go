@@ -129,7 +129,7 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 			require.Equal(t, services.FinishStop, got.FinishReason)
 
 			// The ids themselves, from the loop below the service.
-			a := &asking{service: s, model: m, params: services.AskParams{Question: want.Question}, sampling: m.folder.sampling(services.AskParams{}), sink: services.DiscardSink{}, spent: make(map[services.Stage]time.Duration)}
+			a := s.newAsking(t.Context(), m, services.AskParams{Question: want.Question}, services.DiscardSink{})
 			sound, err := a.hear(t.Context(), clipFile(clip.File))
 			require.NoError(t, err)
 			r, err := a.respond(t.Context(), sound, nil, nil, false)

@@ -55,7 +55,8 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 	for name := range shapes {
 		m, done, err := s.pool.Acquire(t.Context(), name)
 		require.NoError(t, err)
-		a := &asking{service: s, model: m, params: services.AskParams{Question: "What?"}, sampling: m.folder.sampling(services.AskParams{}), sink: services.DiscardSink{}, spent: make(map[services.Stage]time.Duration)}
+		t.Cleanup(done)
+		a := s.newAsking(t.Context(), m, services.AskParams{Question: "What?"}, services.DiscardSink{})
 		sound, err := a.hear(t.Context(), tone)
 		require.NoError(t, err)
 		r, err := a.respond(t.Context(), sound, nil, nil, true)
@@ -68,7 +69,6 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.tokens, again.tokens, name)
 		require.Positive(t, a.answer.Usage.CachedTokens, name)
-		done()
 	}
 	for name, tokens := range answers {
 		if name == "half" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -169,24 +170,73 @@ func cause(err error) error {
 // onnx/ as transformers.js lays folders out. bytes is the size of the graph
 // with its external weights.
 func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
+	found, bytes, err := f.locate(name)
+	if err != nil {
+		return onnx.Graph{}, 0, err
+	}
+	graph = onnx.Graph{Name: f.Name + "/" + found}
+	if f.dir != "" {
+		graph.Path = filepath.Join(f.dir, filepath.FromSlash(found))
+	} else if graph.Data, err = fs.ReadFile(f.files, found); err != nil {
+		return onnx.Graph{}, 0, fmt.Errorf("%s/%s: %w", f.Name, found, cause(err))
+	}
+	return graph, bytes, nil
+}
+
+// Signature reads what a graph takes and gives, and its size as Graph tells it,
+// without reading the weights.
+func (f Folder) Signature(name string) (signature onnx.Signature, bytes services.Bytes, err error) {
+	found, bytes, err := f.locate(name)
+	if err != nil {
+		return onnx.Signature{}, 0, err
+	}
+	file, err := f.files.Open(found)
+	if err != nil {
+		return onnx.Signature{}, 0, fmt.Errorf("%s/%s: %w", f.Name, found, cause(err))
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	// Both the files of a disk and embedded ones can be read at any place.
+	if reader, ok := file.(io.ReaderAt); ok && err == nil {
+		signature, err = onnx.ReadSignature(reader, info.Size())
+	}
+	if err != nil {
+		return onnx.Signature{}, 0, fmt.Errorf("%s/%s: %w", f.Name, found, cause(err))
+	}
+	return signature, bytes, nil
+}
+
+// locate finds a graph and its size.
+func (f Folder) locate(name string) (found string, bytes services.Bytes, err error) {
 	for _, candidate := range []string{name, path.Join(path.Dir(name), "onnx", path.Base(name))} {
 		info, err := fs.Stat(f.files, candidate)
 		if err != nil {
 			continue
 		}
-		graph := onnx.Graph{Name: f.Name + "/" + candidate}
 		size := info.Size()
 		if external, err := fs.Stat(f.files, candidate+"_data"); err == nil {
 			size += external.Size()
 		}
-		if f.dir != "" {
-			graph.Path = filepath.Join(f.dir, filepath.FromSlash(candidate))
-		} else if graph.Data, err = fs.ReadFile(f.files, candidate); err != nil {
-			return onnx.Graph{}, 0, fmt.Errorf("%s/%s: %w", f.Name, candidate, cause(err))
-		}
-		return graph, services.Bytes(size), nil
+		return candidate, services.Bytes(size), nil
 	}
-	return onnx.Graph{}, 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
+	return "", 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
+}
+
+// precisions are the endings of a graph's name, in the order of choice: float32 as
+// it was exported, then what is nearest to it. Optimum and transformers.js write them.
+var precisions = []string{"", "_fp16", "_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4"}
+
+// AnyGraph is Graph for a folder that may have the graph in another precision only:
+// of model.onnx, model_fp16.onnx, model_quantized.onnx and so on, the first there is.
+func (f Folder) AnyGraph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
+	stem := strings.TrimSuffix(name, ".onnx")
+	for _, precision := range precisions {
+		graph, bytes, err = f.Graph(stem + precision + ".onnx")
+		if !errors.Is(err, fs.ErrNotExist) {
+			return graph, bytes, err
+		}
+	}
+	return f.Graph(name)
 }
 
 // Modified is when the folder's config.json or model_index.json was last changed;

@@ -1,6 +1,16 @@
 package onnx
 
-import "context"
+import (
+	"context"
+	"errors"
+	"math"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// ErrPoisoned is what an Interceptor returns after a run to put NaN into its
+// outputs.
+var ErrPoisoned = errors.New("poisoned")
 
 // Interceptor stands in front of the engine: it is called in place of every run
 // of every session, and calls run itself, or fails, waits or panics instead.
@@ -22,4 +32,13 @@ func (r *Runtime) intercepted(ctx context.Context, graph string, run func() erro
 		return (*i)(ctx, graph, run)
 	}
 	return run()
+}
+
+// poison puts a NaN into every float output.
+func poison(out []ort.Value) {
+	for _, value := range out {
+		if tensor, ok := value.(*ort.Tensor[float32]); ok && len(tensor.GetData()) > 0 {
+			tensor.GetData()[0] = float32(math.NaN())
+		}
+	}
 }

@@ -93,7 +93,7 @@ func TestSignatureEqualsTheEngines(t *testing.T) {
 	t.Parallel()
 	inputs, outputs, err := ort.GetInputOutputInfo(modelPath)
 	require.NoError(t, err)
-	got, err := Graph{Path: modelPath}.signature()
+	got, err := Graph{Path: modelPath}.Signature()
 	require.NoError(t, err)
 	compare := func(want []ort.InputOutputInfo, got []TensorInfo) {
 		require.Len(t, got, len(want))

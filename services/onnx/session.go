@@ -35,9 +35,16 @@ type Graph struct {
 type SessionConfig struct {
 	// Threads that work on one operator, at least 1.
 	Threads int
+	// NoPlan keeps the engine from planning its memory by shape. With a plan, the
+	// second run of a shape takes one block for all it needs, beside what the first
+	// one used and keeps: twice as much in all.
+	NoPlan bool
 	// Concurrent tells that other runs share the cores, so that idle threads
 	// must sleep rather than spin.
 	Concurrent bool
+
+	// withoutFusion names an optimiser to leave out.
+	withoutFusion string
 }
 
 // Session is one loaded graph. Safe for concurrent use: runs go on side by
@@ -63,7 +70,7 @@ type Session struct {
 // contract, and only then loads the weights. A graph that does not fit fails
 // with ErrContract.
 func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig) (*Session, error) {
-	signature, err := graph.signature()
+	signature, err := graph.Signature()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
@@ -71,18 +78,10 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
-	options, err := cfg.options()
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
-	}
-	// ONNX Runtime copies the options into the session.
-	defer func() { _ = options.Destroy() }()
-
-	var session *ort.DynamicAdvancedSession
-	if graph.Path != "" {
-		session, err = ort.NewDynamicAdvancedSession(graph.Path, inputs, outputs, options)
-	} else {
-		session, err = ort.NewDynamicAdvancedSessionWithONNXData(graph.Data, inputs, outputs, options)
+	session, err := graph.load(inputs, outputs, cfg)
+	if err != nil && strings.Contains(err.Error(), brokenFusion) {
+		cfg.withoutFusion = brokenFusion
+		session, err = graph.load(inputs, outputs, cfg)
 	}
 	if err != nil {
 		// A failed load has allocated and freed much of the model.
@@ -98,7 +97,26 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	return s, nil
 }
 
-func (g Graph) signature() (Signature, error) {
+// brokenFusion is an optimiser of ONNX Runtime 1.24 that fails on the layer norms
+// of some half precision graphs, whose constants another one has renamed.
+const brokenFusion = "SimplifiedLayerNormFusion"
+
+// load hands the graph to ONNX Runtime.
+func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAdvancedSession, error) {
+	options, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	// ONNX Runtime copies the options into the session.
+	defer func() { _ = options.Destroy() }()
+	if g.Path != "" {
+		return ort.NewDynamicAdvancedSession(g.Path, inputs, outputs, options)
+	}
+	return ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
+}
+
+// Signature reads what the graph takes and gives, without its weights.
+func (g Graph) Signature() (Signature, error) {
 	if g.Path == "" {
 		return ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
 	}
@@ -128,8 +146,12 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetInterOpNumThreads(1),
 		options.SetExecutionMode(ort.ExecutionModeSequential),
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
+		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 	)
+	if c.withoutFusion != "" {
+		err = errors.Join(err, options.AddSessionConfigEntry("optimization.disable_specified_optimizers", c.withoutFusion))
+	}
 	if err != nil {
 		return nil, errors.Join(err, options.Destroy())
 	}
@@ -247,6 +269,10 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 		_ = options.Terminate()
 	})
 	err = s.runtime.intercepted(ctx, s.name, func() error { return s.session.RunWithOptions(in, out, options) })
+	if errors.Is(err, ErrPoisoned) {
+		poison(out)
+		err = nil
+	}
 	if !stop() {
 		// Terminate may be writing to the options that are about to go.
 		<-terminated

@@ -15,11 +15,21 @@ const (
 	maxTensors    = 4096
 	maxNameBytes  = 4096
 	maxDimensions = 64
+	maxOps        = 1024
 )
 
 // Signature is what a graph takes and gives.
 type Signature struct {
 	Inputs, Outputs []TensorInfo
+	// Ops tells how often each operator stands in the graph, as "Conv"; what
+	// stands in the branches of an If or the body of a Loop is left out.
+	Ops map[string]int
+}
+
+// Attends tells whether the graph computes attention, whose memory grows with
+// the square of the length.
+func (s Signature) Attends() bool {
+	return s.Ops["Softmax"]+s.Ops["Attention"]+s.Ops["MultiHeadAttention"] > 0
 }
 
 // TensorInfo describes one input or output of a graph.
@@ -69,6 +79,8 @@ func (e ElementType) String() string {
 // Field numbers of onnx.proto that lead to the graph's inputs and outputs.
 const (
 	modelGraph       = 7
+	graphNode        = 1
+	nodeOp           = 4
 	graphInitializer = 5
 	graphInput       = 11
 	graphOutput      = 12
@@ -122,6 +134,8 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 		found = true
 		return m.each(func(field int, m *message) error {
 			switch field {
+			case graphNode:
+				return m.readNode(&sig)
 			case graphInitializer:
 				return m.readInitializer(initializers)
 			case graphInput:
@@ -146,6 +160,22 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 	}
 	sig.Inputs = inputs
 	return sig, nil
+}
+
+func (m *message) readNode(sig *Signature) error {
+	return m.each(func(field int, m *message) error {
+		if field != nodeOp {
+			return nil
+		}
+		op, err := m.text()
+		if sig.Ops == nil {
+			sig.Ops = make(map[string]int)
+		}
+		if err == nil && len(sig.Ops) < maxOps {
+			sig.Ops[op]++
+		}
+		return err
+	})
 }
 
 func (m *message) readInitializer(names map[string]bool) error {

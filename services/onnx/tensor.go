@@ -23,6 +23,8 @@ type Tensor struct {
 	value  ort.Value
 	shape  []int64
 	values any
+	// kind of a tensor whose values are bytes.
+	kind ElementType
 }
 
 // NewTensor wraps values, in row-major order, without copying them.
@@ -43,7 +45,7 @@ func NewRawTensor(kind ElementType, data []byte, shape ...int64) (*Tensor, error
 	if err != nil {
 		return nil, fmt.Errorf("tensor of shape %v over %d bytes: %w", shape, len(data), err)
 	}
-	return &Tensor{value: value, shape: shape, values: data}, nil
+	return &Tensor{value: value, shape: shape, values: data, kind: kind}, nil
 }
 
 // NewScalar makes a tensor without dimensions.
@@ -99,9 +101,9 @@ func fromValue(value ort.Value) (*Tensor, error) {
 
 // checkFinite finds the first NaN or infinity of a float tensor.
 func (t *Tensor) checkFinite(name string) error {
-	values, ok := t.values.([]float32)
-	if !ok {
-		return nil
+	values, err := Floats(t)
+	if err != nil { // of another type, which is always finite
+		return nil //nolint:nilerr // as said
 	}
 	for i, v := range values {
 		// A difference with itself is zero for finite values alone.

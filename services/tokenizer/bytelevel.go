@@ -15,7 +15,7 @@ import (
 type ByteLevel struct {
 	ids    map[string]int
 	tokens map[int]string
-	ranks  map[pair]int
+	ranks  pairRanks
 	// unknown is the id of what the vocabulary lacks; below zero where there is none.
 	unknown int
 }
@@ -47,7 +47,7 @@ var ErrFiles = errors.New("tokenizer files do not fit")
 // and of merges.txt, one pair a line in order of rank. unknown is the token for
 // what the vocabulary lacks, empty for none.
 func NewByteLevel(vocab, merges []byte, unknown string) (*ByteLevel, error) {
-	t := &ByteLevel{ids: make(map[string]int), tokens: make(map[int]string), ranks: make(map[pair]int), unknown: -1}
+	t := &ByteLevel{ids: make(map[string]int), tokens: make(map[int]string), ranks: make(pairRanks), unknown: -1}
 	if err := json.Unmarshal(vocab, &t.ids); err != nil {
 		return nil, fmt.Errorf("vocab.json: %w: %w", ErrFiles, err)
 	}

@@ -5,14 +5,36 @@ import (
 	"unicode/utf8"
 )
 
+// ranker tells the rank of two neighbours, and whether they can be merged at all.
+// joined is what they become.
+type ranker interface {
+	rank(left, right, joined string) (int, bool)
+}
+
+// pairRanks has the rank of each pair that was learnt.
+type pairRanks map[pair]int
+
+func (r pairRanks) rank(left, right, _ string) (int, bool) {
+	rank, ok := r[pair{left, right}]
+	return rank, ok
+}
+
+// joinedRanks has the rank of each token that can come of a merge, whatever its halves.
+type joinedRanks map[string]int
+
+func (r joinedRanks) rank(_, _, joined string) (int, bool) {
+	rank, ok := r[joined]
+	return rank, ok
+}
+
 // merge joins the characters of a word, always the neighbours of the lowest
 // rank and among equals the leftmost, until no pair has a rank. The method is
 // that of Sennrich et al., "Neural Machine Translation of Rare Words with Subword
 // Units" (2016); the heap makes a word of n characters cost n log n.
-func merge(word string, ranks map[pair]int) []string {
-	m := merger{ranks: ranks}
+func merge(word string, ranks ranker) []string {
+	m := merger{word: word, ranks: ranks}
 	for i, r := range word {
-		m.symbols = append(m.symbols, symbol{text: word[i : i+utf8.RuneLen(r)], before: len(m.symbols) - 1, after: len(m.symbols) + 1})
+		m.symbols = append(m.symbols, symbol{text: word[i : i+utf8.RuneLen(r)], start: i, before: len(m.symbols) - 1, after: len(m.symbols) + 1})
 	}
 	for i := range m.symbols {
 		m.offer(i)
@@ -31,7 +53,8 @@ func merge(word string, ranks map[pair]int) []string {
 // merger is one word at work: a linked list of symbols and the pairs that could
 // be joined.
 type merger struct {
-	ranks      map[pair]int
+	word       string
+	ranks      ranker
 	symbols    []symbol
 	candidates candidates
 }
@@ -39,7 +62,9 @@ type merger struct {
 // symbol is a run of characters; the list ends at -1 and at its length. A symbol
 // that was joined to the one before has no text.
 type symbol struct {
-	text          string
+	text string
+	// start is its place in the word.
+	start         int
 	before, after int
 }
 
@@ -55,7 +80,8 @@ func (m *merger) offer(at int) {
 		return
 	}
 	left, right := m.symbols[at].text, m.symbols[m.symbols[at].after].text
-	if rank, ok := m.ranks[pair{left, right}]; ok {
+	start := m.symbols[at].start
+	if rank, ok := m.ranks.rank(left, right, m.word[start:start+len(left)+len(right)]); ok {
 		heap.Push(&m.candidates, candidate{rank, at, left, right})
 	}
 }

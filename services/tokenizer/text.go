@@ -98,7 +98,8 @@ func FromJSON(data []byte) (Text, error) {
 	case m.IgnoreMerges, m.Prefix != nil && *m.Prefix != "", m.Suffix != nil && *m.Suffix != "":
 		return nil, fmt.Errorf("tokenizer.json: %w: ignore_merges, continuing_subword_prefix and end_of_word_suffix are not supported", ErrFiles)
 	}
-	v := vocabulary{ids: m.Vocab, tokens: make(map[int]string, len(m.Vocab)), ranks: make(map[pair]int, len(m.Merges)), unknown: -1}
+	v := vocabulary{ids: m.Vocab, tokens: make(map[int]string, len(m.Vocab)), unknown: -1}
+	ranks := make(pairRanks, len(m.Merges))
 	for token, id := range m.Vocab {
 		v.tokens[id] = token
 	}
@@ -106,8 +107,8 @@ func FromJSON(data []byte) (Text, error) {
 		v.ids[added.Content], v.tokens[added.ID] = added.ID, added.Content
 	}
 	for _, merge := range m.Merges {
-		if _, ok := v.ranks[pair(merge)]; !ok {
-			v.ranks[pair(merge)] = len(v.ranks)
+		if _, ok := ranks[pair(merge)]; !ok {
+			ranks[pair(merge)] = len(ranks)
 		}
 	}
 	if m.UnkToken != nil {
@@ -116,25 +117,24 @@ func FromJSON(data []byte) (Text, error) {
 		}
 	}
 	if m.ByteFallback {
-		return newFallback(v, file)
+		return newFallback(v, ranks, file)
 	}
-	return newByteLevel(v, file)
+	return newByteLevel(v, ranks, file)
 }
 
 // vocabulary is what both kinds have.
 type vocabulary struct {
 	ids     map[string]int
 	tokens  map[int]string
-	ranks   map[pair]int
 	unknown int
 }
 
-func newByteLevel(v vocabulary, file tokenizerFile) (Text, error) {
+func newByteLevel(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error) {
 	p := file.PreTokenizer
 	if file.Normalizer != nil || p == nil || p.Type != "ByteLevel" || p.AddPrefixSpace || p.UseRegex != nil && !*p.UseRegex {
 		return nil, fmt.Errorf("tokenizer.json: %w: without byte_fallback, the pre-tokenizer must be ByteLevel with its pattern and no prefix space, and no normalizer", ErrFiles)
 	}
-	return &ByteLevel{ids: v.ids, tokens: v.tokens, ranks: v.ranks, unknown: v.unknown}, nil
+	return &ByteLevel{ids: v.ids, tokens: v.tokens, ranks: ranks, unknown: v.unknown}, nil
 }
 
 // wordMark stands for a space in SentencePiece's vocabularies.
@@ -145,6 +145,7 @@ const wordMark = "\u2581"
 // tokens of its bytes. Safe for concurrent use.
 type Fallback struct {
 	vocabulary
+	ranks  ranker
 	prefix string
 	// bytes has the id of each <0xNN>; special has the ids that are no text.
 	bytes   [256]int
@@ -152,14 +153,10 @@ type Fallback struct {
 	special map[int]bool
 }
 
-func newFallback(v vocabulary, file tokenizerFile) (Text, error) {
-	t := &Fallback{vocabulary: v, byID: make(map[int]byte, 256), special: make(map[int]bool)}
-	for b := range t.bytes {
-		id, ok := v.ids[fmt.Sprintf("<0x%02X>", b)]
-		if !ok {
-			return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback is set and <0x%02X> is missing", ErrFiles, b)
-		}
-		t.bytes[b], t.byID[id] = id, byte(b)
+func newFallback(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error) {
+	t := &Fallback{vocabulary: v, ranks: ranks, byID: make(map[int]byte, 256), special: make(map[int]bool)}
+	if err := t.findBytes(); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	for _, added := range file.AddedTokens {
 		t.special[added.ID] = true
@@ -184,6 +181,18 @@ func newFallback(v vocabulary, file tokenizerFile) (Text, error) {
 		return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback goes without a pre-tokenizer, found %s", ErrFiles, file.PreTokenizer.Type)
 	}
 	return t, nil
+}
+
+// findBytes looks the ids of the 256 bytes up.
+func (t *Fallback) findBytes() error {
+	for b := range t.bytes {
+		id, ok := t.ids[fmt.Sprintf("<0x%02X>", b)]
+		if !ok {
+			return fmt.Errorf("%w: byte_fallback is set and <0x%02X> is missing", ErrFiles, b)
+		}
+		t.bytes[b], t.byID[id] = id, byte(b)
+	}
+	return nil
 }
 
 // ID implements Text.

@@ -273,7 +273,7 @@ func TestBadDecodingParameters(t *testing.T) {
 		`{"temperature": 2, "beam_width": -1}`:            "beam_width must be from 1 to 1000, got -1; temperature must be from 0 to 1, got 2",
 		`{"prompt": "` + strings.Repeat("x", 5000) + `"}`: "prompt must be at most 4096 bytes, got 5000",
 	} {
-		_, err := parseParams([]byte(params))
+		_, err := parseRequest(services.Task{Name: services.TaskTranscribe, Params: []byte(params)})
 		require.ErrorContains(t, err, says)
 	}
 }

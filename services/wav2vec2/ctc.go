@@ -142,8 +142,10 @@ func (d *ctcDecoder) words(spans []span) []services.Word {
 // seconds gives the time of a frame without the noise of a product in binary: 11.7
 // and not 11.700000000000001.
 func (d *ctcDecoder) seconds(frame int) float64 {
-	return math.Round(float64(frame)*d.secondsPerFrame*1e6) / 1e6
+	return roundMicro(float64(frame) * d.secondsPerFrame)
 }
+
+func roundMicro(seconds float64) float64 { return math.Round(seconds*1e6) / 1e6 }
 
 // letters gives a word in the case that the folder asks for.
 func (d *ctcDecoder) letters(word string) string {

@@ -13,16 +13,17 @@ import (
 // modelType is config.json's model_type of the folders this service reads.
 const modelType = "wav2vec2"
 
-// ctcArchitecture is the head that transcription needs.
-const ctcArchitecture = "Wav2Vec2ForCTC"
-
 // folder is what a model folder's JSON files say. Values come from the files;
 // where a file leaves one out, from the defaults of the format.
 type folder struct {
 	Network      networkConfig
 	Preprocessor preprocessorConfig
 	Tokenizer    tokenizerConfig
-	// Tokens by id; an id without a token is the unknown token.
+	// Head is one of heads.
+	Head string
+	// Labels of a classification head, by id.
+	Labels []string
+	// Tokens of a CTC head by id; an id without a token is the unknown token.
 	Tokens []string
 	// Words that the beam search keeps to; nil where no words.txt stands beside.
 	Words *lexicon
@@ -40,6 +41,9 @@ type networkConfig struct {
 	ConvStride       []int64  `json:"conv_stride"`
 	PadTokenID       int      `json:"pad_token_id"`
 	AddAdapter       bool     `json:"add_adapter"`
+
+	ID2Label    map[string]string `json:"id2label"`
+	ProblemType string            `json:"problem_type"`
 }
 
 // preprocessorConfig is preprocessor_config.json.
@@ -108,6 +112,9 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if err := f.check(files.Name); err != nil {
 		return nil, err
 	}
+	if err := f.readHead(files.Name); err != nil || f.Head != headCTC {
+		return f, err
+	}
 	if err := f.readVocabulary(files); err != nil {
 		return nil, err
 	}
@@ -132,8 +139,6 @@ func (f *folder) readWords(files modelstore.Folder) error {
 func (f *folder) check(name string) error {
 	n, p := f.Network, f.Preprocessor
 	switch {
-	case len(n.Architectures) > 0 && !slices.Contains(n.Architectures, ctcArchitecture):
-		return fmt.Errorf("%s/config.json: architectures is %v; transcription needs %s", name, n.Architectures, ctcArchitecture)
 	case len(n.ConvDim) == 0 || len(n.ConvDim) != len(n.ConvKernel) || len(n.ConvDim) != len(n.ConvStride):
 		return fmt.Errorf("%s/config.json: conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", name, len(n.ConvDim), len(n.ConvKernel), len(n.ConvStride))
 	case slices.Min(n.ConvDim) < 1 || slices.Min(n.ConvKernel) < 1 || slices.Min(n.ConvStride) < 1:

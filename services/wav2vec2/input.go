@@ -30,7 +30,7 @@ func (s *Service) openAudio(source services.AudioSource, window float64) (*audio
 	limits.MaxDuration = time.Duration(seconds * float64(time.Second))
 	reader, err := audiofile.Open(file, source.Size(), limits)
 	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+		return nil, nil, joinClose(err, file)
 	}
 	return reader, audioCloser{reader, file}, nil
 }
@@ -43,3 +43,6 @@ type audioCloser struct {
 
 // Close implements io.Closer.
 func (c audioCloser) Close() error { return errors.Join(c.reader.Close(), c.file.Close()) }
+
+// joinClose closes what an error leaves of no use.
+func joinClose(err error, closer io.Closer) error { return errors.Join(err, closer.Close()) }

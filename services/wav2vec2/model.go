@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/dsp"
@@ -17,6 +18,9 @@ const (
 	attentionMask = "attention_mask"
 	logitsOutput  = "logits"
 )
+
+// graphFile is the graph's name where it has the precision of the export.
+const graphFile = "model.onnx"
 
 // normalizeEpsilon is added to the variance, as the Wav2Vec2FeatureExtractor does.
 const normalizeEpsilon = 1e-7
@@ -37,7 +41,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
-	graph, bytes, err := files.Graph("model.onnx")
+	graph, bytes, err := files.AnyGraph(graphFile)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -46,19 +50,6 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 		return nil, 0, err
 	}
 	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: f.Words}, bytes, nil
-}
-
-// contract is what a CTC graph must take and give.
-func (f *folder) contract() onnx.Contract {
-	return onnx.Contract{
-		Inputs: []onnx.TensorSpec{
-			{Name: inputValues, Type: onnx.Float32, Rank: 2},
-			{Name: attentionMask, Type: onnx.Int64, Rank: 2, Optional: true},
-		},
-		Outputs: []onnx.TensorSpec{
-			{Name: logitsOutput, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, int64(f.Network.VocabSize)}},
-		},
-	}
 }
 
 func (f *folder) decoder() ctcDecoder {
@@ -75,9 +66,9 @@ func (f *folder) decoder() ctcDecoder {
 	return decoder
 }
 
-// logits runs the network over one window of mono samples at the model's rate,
-// which are normalised in place. The result has shape [frames, vocabulary].
-func (m *model) logits(ctx context.Context, samples []float32) ([]float32, error) {
+// infer runs the network over one window of mono samples at the model's rate,
+// which are normalised in place. The result has the folder's shape for it.
+func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error) {
 	audible := len(samples)
 	if m.folder.Preprocessor.DoNormalize {
 		dsp.Normalize(samples, normalizeEpsilon)
@@ -91,18 +82,39 @@ func (m *model) logits(ctx context.Context, samples []float32) ([]float32, error
 	if err != nil {
 		return nil, services.Internal(err, "the input could not be handed to the model")
 	}
-	outputs, err := m.session.Run(ctx, inputs)
-	defer closeAll(outputs)
+	name, _ := m.folder.output()
+	output, err := m.run(ctx, inputs, name, int64(len(samples)))
+	defer output.Close()
 	if err != nil {
 		return nil, err
 	}
-	return m.checkLogits(outputs[logitsOutput], int64(len(samples)))
+	return m.checkOutput(name, output, int64(len(samples)))
+}
+
+// run gives the output of that name. One of halves is made beforehand, because the
+// binding sizes those that the engine makes wrongly.
+func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name string, samples int64) (*onnx.Tensor, error) {
+	if info, _ := onnx.Find(m.session.Signature().Outputs, name); info.Type != onnx.Float16 {
+		outputs, err := m.session.Run(ctx, inputs)
+		return outputs[name], err
+	}
+	shape := m.folder.shape(samples)
+	size := onnx.Float16.Size()
+	for _, dim := range shape {
+		size *= dim
+	}
+	output, err := onnx.NewRawTensor(onnx.Float16, make([]byte, size), shape...)
+	if err != nil {
+		return nil, services.Internal(err, "the output could not be made")
+	}
+	return output, m.session.RunInto(ctx, inputs, map[string]*onnx.Tensor{name: output}, name)
 }
 
 // inputs makes the tensors for a batch of one. A mask covers the audible part.
 func (m *model) inputs(samples []float32, audible int) (map[string]*onnx.Tensor, error) {
 	inputs := make(map[string]*onnx.Tensor, 2)
-	values, err := onnx.NewTensor(samples, 1, int64(len(samples)))
+	info, _ := onnx.Find(m.session.Signature().Inputs, inputValues)
+	values, err := onnx.NewFloatTensor(info.Type, samples, 1, int64(len(samples)))
 	if err != nil {
 		return inputs, err
 	}
@@ -110,6 +122,8 @@ func (m *model) inputs(samples []float32, audible int) (map[string]*onnx.Tensor,
 	if !m.session.HasInput(attentionMask) {
 		return inputs, nil
 	}
+	// A mask that leaves no frame at all would divide by nothing.
+	audible = max(audible, int(min(m.folder.Network.receptiveField(), int64(len(samples)))))
 	mask := make([]int64, len(samples))
 	for i := range audible {
 		mask[i] = 1
@@ -124,16 +138,15 @@ func closeAll(tensors map[string]*onnx.Tensor) {
 	}
 }
 
-// checkLogits refuses an answer whose shape is not what the configuration
+// checkOutput refuses an answer whose shape is not what the configuration
 // promises: times would be wrong.
-func (m *model) checkLogits(tensor *onnx.Tensor, samples int64) ([]float32, error) {
-	want := []int64{1, m.folder.Network.frames(samples), int64(m.folder.Network.VocabSize)}
-	got := tensor.Shape()
-	if len(got) != 3 || got[0] != want[0] || got[1] != want[1] || got[2] != want[2] {
-		err := fmt.Errorf("%s: logits have shape %v, config.json makes it %v", m.name, got, want)
+func (m *model) checkOutput(name string, tensor *onnx.Tensor, samples int64) ([]float32, error) {
+	want, got := m.folder.shape(samples), tensor.Shape()
+	if !slices.Equal(got, want) {
+		err := fmt.Errorf("%s: %s has shape %v, config.json makes it %v", m.name, name, got, want)
 		return nil, services.Internal(err, "the model gave an unusable answer")
 	}
-	values, err := onnx.Values[float32](tensor)
+	values, err := onnx.Floats(tensor)
 	if err != nil {
 		return nil, services.Internal(err, "the model gave an unusable answer")
 	}
@@ -147,7 +160,7 @@ func (m *model) canary(ctx context.Context) error {
 	for i := range tone {
 		tone[i] = 0.1 * float32(math.Sin(2*math.Pi*220*float64(i)/float64(rate)))
 	}
-	if _, err := m.logits(ctx, tone); err != nil {
+	if _, err := m.infer(ctx, tone); err != nil {
 		return fmt.Errorf("canary inference on %s: %w", m.name, err)
 	}
 	return nil
@@ -171,7 +184,8 @@ func (f *folder) runBytes(samples int64) services.Bytes {
 	}
 	convolutions := 3 * widest * float
 	attention := (2*n.AttentionHeads*length*length + length*(8*n.HiddenSize+2*n.IntermediateSize)) * float
-	edges := (2*samples + 2*length*int64(n.VocabSize)) * float
+	_, width := f.output()
+	edges := (2*samples + 2*length*width) * float
 	return services.Bytes(max(convolutions, attention) + edges)
 }
 

@@ -1,9 +1,11 @@
 package wav2vec2
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,22 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// paramsSchema is the JSON Schema of services.TranscribeParams.
-const paramsSchema = `{
-  "type": "object",
-  "additionalProperties": false,
-  "properties": {
-    "language": {"type": "string", "description": "ISO 639-1 code of the speech, told back in the answer"},
-    "prompt": {"type": "string", "maxLength": 4096, "description": "Words that the beam search prefers"},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 1, "description": "Has no effect: nothing is drawn by chance"},
-    "decoding": {"type": "string", "enum": ["greedy", "beam"], "description": "The best letter of every frame, or a search for the most likely words; beam where a word list stands beside the model or a prompt is given, else greedy"},
-    "beam_width": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100, "description": "How many texts the beam search keeps"},
-    "window_seconds": {"type": "number", "default": 10, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"},
-    "stream": {"type": "boolean", "description": "hand the words over as they come"}
-  }
-}`
-
-// Service transcribes speech. Safe for concurrent use.
+// Service does everything that a Wav2Vec2 model can do. Safe for concurrent use.
 type Service struct {
 	cfg         Config
 	catalog     *modelstore.Catalog
@@ -58,9 +45,9 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Speech to text with word times, by Wav2Vec2 models with a CTC head.",
+		Summary:      "Speech to text with word times, vectors and labels for recordings, by Wav2Vec2 models.",
 		DefaultModel: s.cfg.DefaultModel,
-		Tasks:        []services.TaskKind{{Name: services.TaskTranscribe, ParamsSchema: json.RawMessage(paramsSchema)}},
+		Tasks:        taskKinds(),
 	}
 }
 
@@ -120,15 +107,15 @@ func (s *Service) Metrics() services.ServiceMetrics {
 
 // Estimate implements services.ModelService.
 func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
-	files, f, err := s.check(task)
+	r, err := parseRequest(task)
 	if err != nil {
 		return 0, err
 	}
-	params, err := parseParams(task.Params)
+	files, f, err := s.resolve(task)
 	if err != nil {
 		return 0, err
 	}
-	reader, closer, err := s.openAudio(task.Audio, params.Window())
+	reader, closer, err := s.openAudio(task.Audio, r.window)
 	if err != nil {
 		return 0, err
 	}
@@ -137,17 +124,25 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	rate := int64(f.Preprocessor.SamplingRate)
 	// One run holds one window, however long the recording is. A length that a
 	// format only guesses may be short of the truth.
-	window := params.Window()
+	window := r.window
 	if window == 0 {
 		window = longestRun
 	}
-	samples := int64(window * float64(rate))
-	if whole := format.Frames * rate / int64(format.SampleRateHz); !format.Guessed {
+	samples, kept := int64(window*float64(rate)), int64(0)
+	whole := format.Frames * rate / int64(format.SampleRateHz)
+	if !format.Guessed {
 		samples = min(samples, whole)
 	}
-	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)))
+	if r.embed.Pooling == services.PoolingNone && task.Name == services.TaskEmbed {
+		kept = min(f.Network.frames(whole)*f.Network.HiddenSize, maxFrameValues)
+		if !format.Guessed && f.Network.frames(whole)*f.Network.HiddenSize > maxFrameValues {
+			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
+		}
+	}
+	// What is kept is written as JSON too.
+	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*kept))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		_, weights, err := files.Graph("model.onnx")
+		_, weights, err := files.AnyGraph(graphFile)
 		if err != nil {
 			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
 		}
@@ -157,72 +152,89 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	return need, nil
 }
 
-// check refuses what cannot work whatever the audio is.
-func (s *Service) check(task services.Task) (modelstore.Folder, *folder, error) {
-	if task.Name != services.TaskTranscribe {
-		return modelstore.Folder{}, nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskTranscribe)
+// resolve finds the task's model: the one that it names, else the default model
+// where that has a head for the task, else the first by name that has.
+func (s *Service) resolve(task services.Task) (modelstore.Folder, *folder, error) {
+	wanted := taskHeads[task.Name]
+	files, f, err := s.find(cmp.Or(task.Model, s.cfg.DefaultModel))
+	if err != nil || slices.Contains(wanted, f.Head) {
+		return files, f, err
 	}
-	if _, err := parseParams(task.Params); err != nil {
-		return modelstore.Folder{}, nil, err
+	if task.Model != "" {
+		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name, strings.Join(wanted, " or "))
 	}
-	files, err := s.catalog.Find(s.modelName(task), modelType)
+	for _, other := range s.catalog.List(modelType) {
+		if f, err := readFolder(other); err == nil && slices.Contains(wanted, f.Head) {
+			return other, f, nil
+		}
+	}
+	return files, f, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{
+		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models", task.Name, strings.Join(wanted, " or ")),
+	}}}
+}
+
+// ModelFor implements services.ModelChooser.
+func (s *Service) ModelFor(task services.Task) string {
+	files, _, err := s.resolve(task)
 	if err != nil {
-		return modelstore.Folder{}, nil, err
+		return s.cfg.DefaultModel
+	}
+	return files.Name
+}
+
+// find reads the folder of that name.
+func (s *Service) find(name string) (modelstore.Folder, *folder, error) {
+	files, err := s.catalog.Find(name, modelType)
+	if err != nil {
+		return files, nil, err
 	}
 	if found := files.ModelType(); found != modelType {
-		return modelstore.Folder{}, nil, services.Invalidf("model", "%q is of type %q; transcription needs %s", files.Name, found, modelType)
+		return files, nil, services.Invalidf("model", "%q is of type %q; this needs %s", files.Name, found, modelType)
 	}
 	f, err := readFolder(files)
 	if err != nil {
-		return modelstore.Folder{}, nil, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return files, nil, services.Internal(err, "model %s cannot be loaded", files.Name)
 	}
 	return files, f, nil
-}
-
-func (s *Service) modelName(task services.Task) string {
-	if task.Model != "" {
-		return task.Model
-	}
-	return s.cfg.DefaultModel
-}
-
-// parseParams reads the parameters strictly.
-func parseParams(raw json.RawMessage) (services.TranscribeParams, error) {
-	var params services.TranscribeParams
-	if err := services.DecodeParams(raw, &params); err != nil {
-		return params, err
-	}
-	var bad []services.FieldError
-	complain := func(field, format string, args ...any) {
-		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-	}
-	if w := params.Window(); w != 0 && !(w >= 1 && w <= longestRun) {
-		complain("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, w)
-	}
-	if d := params.Decoding; d != "" && d != services.DecodingGreedy && d != services.DecodingBeam {
-		complain("decoding", "must be greedy or beam, got %.40q", d)
-	}
-	if params.BeamWidth < 0 || params.BeamWidth > services.MaxBeamWidth {
-		complain("beam_width", "must be from 1 to %d, got %d", services.MaxBeamWidth, params.BeamWidth)
-	}
-	if len(params.Prompt) > services.MaxPromptBytes {
-		complain("prompt", "must be at most %d bytes, got %d", services.MaxPromptBytes, len(params.Prompt))
-	}
-	if t := params.Temperature; !(t >= 0 && t <= 1) {
-		complain("temperature", "must be from 0 to 1, got %v", t)
-	}
-	if len(bad) > 0 {
-		return params, &services.Fault{Kind: services.KindInvalid, Fields: bad}
-	}
-	return params, nil
 }
 
 // ExecuteTask implements services.ModelService.
 func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	started := time.Now()
-	result, err := s.transcribe(ctx, task, sink)
+	result, err := s.execute(ctx, task, sink)
 	s.recorder.Record(err, time.Since(started))
 	return result, err
 }
 
-var _ services.ModelService = (*Service)(nil)
+func (s *Service) execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+	r, err := parseRequest(task)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	files, _, err := s.resolve(task)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	m, done, err := s.pool.Acquire(ctx, files.Name)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer done()
+	// The folder may have changed since the model was loaded.
+	if !slices.Contains(taskHeads[task.Name], m.folder.Head) {
+		return services.TaskResult{Model: m.name}, services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
+	}
+	switch task.Name {
+	case services.TaskEmbed:
+		return s.embed(ctx, m, task, r, sink)
+	case services.TaskClassify:
+		return s.classify(ctx, m, task, r, sink)
+	default:
+		return s.transcribe(ctx, m, task, r, sink)
+	}
+}
+
+var (
+	_ services.ModelService = (*Service)(nil)
+	_ services.ModelChooser = (*Service)(nil)
+)

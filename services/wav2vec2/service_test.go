@@ -30,7 +30,7 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 		samples, err := readMono(t, reader, 16000)
 		require.NoError(t, closer.Close())
 		require.NoError(t, err)
-		got, err := m.logits(t.Context(), samples)
+		got, err := m.infer(t.Context(), samples)
 		require.NoError(t, err)
 		require.Len(t, got, len(want.logits), want.File)
 		for i := range got {
@@ -78,7 +78,7 @@ func TestHangUpEndsTheTaskAndLeavesTheModelUsable(t *testing.T) {
 	require.NoError(t, audiofile.WriteWAV16(file, make([]float32, 29*16000), 16000, 1))
 	require.NoError(t, file.Close())
 	ctx, hangUp := context.WithCancel(t.Context())
-	_, err = s.ExecuteTask(ctx, transcribeTask(diskAudio(name)), &cancelAt{stage: "transcribing", cancel: hangUp})
+	_, err = s.ExecuteTask(ctx, transcribeTask(diskAudio(name)), &cancelAt{stage: "listening", cancel: hangUp})
 	require.Equal(t, services.KindCancelled, services.KindOf(err), "%v", err)
 	_, err = s.ExecuteTask(t.Context(), transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav"))), services.DiscardSink{})
 	require.NoError(t, err)

@@ -32,6 +32,8 @@ type windows struct {
 
 	block, mono, buffer []float32
 	ended, begun        bool
+	// least and most of all samples that were read, once any were.
+	least, most float32
 }
 
 // newWindows starts cutting. rateHz is the model's rate.
@@ -44,6 +46,7 @@ func newWindows(reader *audiofile.Reader, rateHz, length, stride int) (*windows,
 	return &windows{
 		reader: reader, resampler: resampler, length: length, stride: stride,
 		block: make([]float32, blockFrames*format.Channels), mono: make([]float32, 0, blockFrames),
+		least: math.MaxFloat32, most: -math.MaxFloat32,
 	}, nil
 }
 
@@ -84,6 +87,9 @@ func (w *windows) read(ctx context.Context) error {
 	channels := w.reader.Format().Channels
 	frames, err := w.reader.ReadFrames(w.block)
 	w.mono = dsp.Downmix(w.mono[:0], w.block[:frames*channels], channels)
+	for _, v := range w.mono {
+		w.least, w.most = min(w.least, v), max(w.most, v)
+	}
 	w.buffer = w.resampler.Process(w.buffer, w.mono)
 	if errors.Is(err, io.EOF) {
 		w.buffer = w.resampler.Flush(w.buffer)
@@ -92,6 +98,10 @@ func (w *windows) read(ctx context.Context) error {
 	}
 	return err
 }
+
+// silent tells whether everything that was read has one value: nothing was
+// recorded, since even a quiet room makes noise.
+func (w *windows) silent() bool { return w.least >= w.most }
 
 // windowSamples rounds a window and its stride to whole frames of the model,
 // half to even as Python does. The stride is a sixth of the window.

@@ -1,0 +1,67 @@
+// What the official OpenAI client makes of a running server's transcriptions.
+//
+//   node transcriptions.mjs URL SPEECH.wav "THE WORDS IN IT" LIMIT
+//
+// LIMIT is the server's api.maxUpload in bytes. Ends with an error at the first thing that is not as OpenAI documents it.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import OpenAI, { toFile } from 'openai';
+
+const [url, speech, words, limit] = process.argv.slice(2);
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'unused', maxRetries: 0 });
+const file = () => fs.createReadStream(speech);
+const ask = (options) => client.audio.transcriptions.create({ file: file(), model: 'wav2vec2-tiny', ...options });
+
+// Five formats.
+const json = await ask({});
+assert.equal(json.text, words);
+assert.equal(json.usage.type, 'duration');
+assert.equal(await ask({ response_format: 'text' }), `${words}\n`);
+assert.match(await ask({ response_format: 'srt' }), /^1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\n/);
+assert.match(await ask({ response_format: 'vtt' }), /^WEBVTT\n\n00:00:00\.\d{3} --> /);
+const verbose = await ask({
+  response_format: 'verbose_json', timestamp_granularities: ['word', 'segment'], language: 'en', temperature: 0.2,
+  prompt: words.toLowerCase(),
+});
+assert.equal(verbose.text, words);
+assert.equal(verbose.language, 'en');
+assert.ok(verbose.duration > 1);
+assert.deepEqual(verbose.words.map((w) => w.word), words.split(' '));
+assert.ok(verbose.words.every((w, i) => w.end > w.start && (i === 0 || w.start >= verbose.words[i - 1].end)));
+assert.equal(verbose.segments[0].id, 0);
+const segments = await ask({ response_format: 'verbose_json', timestamp_granularities: ['segment'] });
+assert.equal(segments.words, undefined);
+
+// Streaming.
+const events = [];
+for await (const event of await ask({ stream: true, chunking_strategy: 'auto' })) events.push(event);
+assert.deepEqual([...new Set(events.map((e) => e.type))], ['transcript.text.delta', 'transcript.text.done']);
+assert.equal(events.at(-1).type, 'transcript.text.done');
+assert.equal(events.at(-1).text, words);
+assert.equal(events.slice(0, -1).map((e) => e.delta).join(''), words);
+
+// The models.
+const models = [];
+for await (const model of client.models.list()) models.push(model.id);
+assert.ok(models.includes('wav2vec2-tiny'));
+assert.equal((await client.models.retrieve('wav2vec2-tiny')).object, 'model');
+
+// Errors, by class.
+async function fails(promise, kind, status, code, text) {
+  const error = await promise.then(() => assert.fail(`no ${kind.name}`), (e) => e);
+  assert.ok(error instanceof kind, `${error.constructor.name} is no ${kind.name}: ${error}`);
+  assert.equal(error.status, status);
+  assert.equal(error.code, code);
+  assert.match(error.message, text);
+  assert.ok(error.requestID, 'an id to ask about');
+}
+await fails(ask({ model: 'whisper-1' }), OpenAI.NotFoundError, 404, 'model_not_found', /"whisper-1" does not exist/);
+await fails(ask({ file: await toFile(Buffer.from('not a recording\n'), 'x.mp3') }), OpenAI.APIError, 415, 'unsupported_format', /file is text/);
+await fails(ask({ file: await toFile(fs.readFileSync(speech).subarray(0, 5000), 'x.wav') }), OpenAI.BadRequestError, 400, 'invalid_value', /cut short/);
+await fails(ask({ include: ['logprobs'] }), OpenAI.BadRequestError, 400, 'invalid_value', /include\[\] is not supported/);
+await fails(ask({ response_format: 'yaml' }), OpenAI.BadRequestError, 400, 'invalid_value', /response_format must be one of/);
+const large = Buffer.concat([fs.readFileSync(speech), Buffer.alloc(Number(limit))]);
+await fails(ask({ file: await toFile(large, 'x.wav') }), OpenAI.APIError, 413, 'too_large', new RegExp(`more than ${limit} bytes`));
+
+console.log('as documented');

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Synthesise, train, export and measure: run.sh STEP DIR
+#   STEP  data | train | export | measure | all
+#   DIR   a scratch folder: about 3 GB of features, checkpoints, logs
+# START=FOLDER trains on from an exported model folder (empty: from nothing);
+# MINUTES sets the processor time, SHARDS how many times 3000 clips. An interrupted
+# run goes on when called again. SERVER=bin/grym-synth measures over HTTP.
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+step=$1
+dir=$2
+[ -n "$dir" ] || { sed -n 2,8p "$0"; exit 2; }
+mkdir -p "$dir"
+. "$here/../environment.sh"
+
+shard() { # NAME COUNT SEED MODE
+  [ -e "$dir/$1.json" ] || run "$here/clips.py" "$dir/$1" "$2" "$3" "$4"
+}
+data() {
+  shard test 600 77 test
+  shard strangers 200 78 strangers
+  for i in $(seq "${SHARDS:-8}"); do shard "train-$i" 3000 $((100 + i)) train; done
+}
+train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-90}" ${START:+--start "$START"}; }
+export_() { run "$here/export.py" "$dir/run.pt" "$dir/gama-tiny"; }
+measure() {
+  run "$here/evaluate.py" --data "$dir" ${SERVER:+--server "$SERVER"} --json "$dir/figures.json" "$here/../../gama-tiny" "$dir/gama-tiny"
+}
+
+case $step in
+  data) data ;;
+  train) train ;;
+  export) export_ ;;
+  measure) measure ;;
+  all) data; train; export_; measure ;;
+  *) sed -n 2,8p "$0"; exit 2 ;;
+esac

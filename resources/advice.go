@@ -1,0 +1,232 @@
+package resources
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Outlook is what is expected of the next minute.
+type Outlook struct {
+	// IdleCores of the machine now, of Cores.
+	IdleCores float64
+	Cores     int
+	// Resident set in some minutes; zero where it is not known.
+	Resident services.Bytes
+	// Services by name; one that is missing is expected to go on as it does.
+	Services map[string]ServiceOutlook
+}
+
+// ServiceOutlook is what is expected of a service.
+type ServiceOutlook struct {
+	// PerSecond tasks will arrive, and so many will be Waiting.
+	PerSecond, Waiting float64
+}
+
+// Action that an advice names.
+type Action string
+
+// The actions: Widen, Narrow and Stay of runs, Keep and Unload of models.
+const (
+	Widen  Action = "widen"
+	Narrow Action = "narrow"
+	Stay   Action = "stay"
+	Keep   Action = "keep"
+	Unload Action = "unload"
+)
+
+// Advice is what to do about the outlook.
+type Advice struct {
+	// At is when it was given; zero before the first.
+	At       time.Time
+	Services []RunAdvice
+	Models   []ModelAdvice
+}
+
+// RunAdvice is how many tasks of a service should run at once.
+type RunAdvice struct {
+	Service string
+	// Runs at once now, as many as the settings say, and at the most.
+	Runs, Configured, Max int
+	// Demand is how many slots would be busy if there were no limit: arrivals by
+	// the time that a task holds a slot (Little's law).
+	Demand float64
+	// Wanted runs at once for that demand, and why they are, or are not, given.
+	Wanted int
+	Action Action
+	Reason string
+}
+
+// ModelAdvice is whether a loaded model should stay.
+type ModelAdvice struct {
+	Service, Model string
+	Bytes          services.Bytes
+	UsesPerMinute  float64
+	Action         Action
+	Reason         string
+}
+
+const (
+	// slotUse is how busy slots are meant to be: more, and tasks wait though they
+	// would fit on average.
+	slotUse = 0.8
+	// leastIdle is the part of the cores that must be idle for another run to be
+	// worth its memory; a busy machine would only do both more slowly.
+	leastIdle = 0.1
+	// insist is how many samples in a row must ask for the same before it is done.
+	insist = 3
+	// fullAt is the part of the budget at which memory counts as short.
+	fullAt = 0.9
+	// keepFor is how far ahead a use must be expected for a model to be kept.
+	keepFor = 10 * time.Minute
+)
+
+// Adapt advises on the outlook and, where the dynamic switch is on, acts: a
+// service is widened or narrowed by one run at a time, and where memory is about to
+// be short the models that nobody is expected to ask for are unloaded.
+func (m *Manager) Adapt(outlook Outlook) Advice {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	advice := Advice{At: now}
+	for _, a := range m.accounts {
+		advice.Services = append(advice.Services, m.adviseRuns(a, outlook))
+	}
+	slices.SortFunc(advice.Services, func(a, b RunAdvice) int { return strings.Compare(a.Service, b.Service) })
+	short := m.shortOfMemory(outlook)
+	var unload []*resident
+	for _, r := range m.residents {
+		one := m.adviseModel(r, now, short)
+		advice.Models = append(advice.Models, one)
+		if one.Action == Unload && short && !r.busy() {
+			unload = append(unload, r)
+		}
+	}
+	slices.SortFunc(advice.Models, func(a, b ModelAdvice) int {
+		return cmp.Or(cmp.Compare(b.UsesPerMinute, a.UsesPerMinute), strings.Compare(a.Service+a.Model, b.Service+b.Model))
+	})
+	m.advice = advice
+	if m.cfg.Dynamic == On {
+		m.act(advice.Services, unload)
+	}
+	return advice
+}
+
+// Advice is the latest.
+func (m *Manager) Advice() Advice {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.advice
+}
+
+// Dynamic tells whether advice is acted on.
+func (m *Manager) Dynamic() Switch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cfg.Dynamic
+}
+
+// adviseRuns says how wide a service should be. The caller holds mu.
+func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
+	waiting := 0
+	for _, w := range m.queue {
+		if w.account == a && w.arena.more(w.needs()) <= m.free() {
+			waiting++
+		}
+	}
+	expected := outlook.Services[a.service]
+	advice := RunAdvice{
+		Service: a.service, Runs: a.runs(), Configured: a.limit.Runs, Max: a.maxRuns(), Action: Stay,
+		Demand: expected.PerSecond * a.demand.work.Seconds(), Reason: "it is as wide as the demand for it",
+	}
+	advice.Wanted = int(math.Ceil(advice.Demand / slotUse))
+	if waiting > 0 && expected.Waiting > 0 {
+		// A backlog that would last is worked off by one more.
+		advice.Wanted = max(advice.Wanted, advice.Runs+1)
+	}
+	advice.Wanted = min(max(advice.Wanted, 1), advice.Max)
+	room := m.free() + m.idle(a)
+	next := a.pattern.view(time.Now()).BytesP95
+	switch {
+	case !a.adaptable():
+		advice.Reason = "its runs are set"
+	case advice.Wanted > advice.Runs && m.cfg.Enabled && room < next:
+		advice.Reason = fmt.Sprintf("another run takes %s, and %s could be had", next, room)
+	case advice.Wanted > advice.Runs && outlook.IdleCores < leastIdle*float64(outlook.Cores):
+		advice.Reason = fmt.Sprintf("another run would find no idle core: %.1f of %d are", outlook.IdleCores, outlook.Cores)
+	case advice.Wanted > advice.Runs:
+		advice.Action, advice.Reason = Widen, fmt.Sprintf("%d tasks wait, and %.2f slots are asked for", waiting, advice.Demand)
+	case advice.Wanted < advice.Runs && advice.Runs > advice.Configured:
+		advice.Action, advice.Reason = Narrow, fmt.Sprintf("only %.2f slots are asked for", advice.Demand)
+	case advice.Wanted < advice.Runs && m.othersLackBytes(a):
+		advice.Action, advice.Reason = Narrow, fmt.Sprintf("only %.2f slots are asked for, and others wait for memory", advice.Demand)
+	}
+	return advice
+}
+
+// idle is what unloading the models of other services that nothing runs on would
+// free. The caller holds mu.
+func (m *Manager) idle(a *account) (sum services.Bytes) {
+	for _, r := range m.residents {
+		if r.account != a && !r.busy() {
+			sum += r.bytes
+		}
+	}
+	return sum
+}
+
+// othersLackBytes tells whether a task of another service waits for memory. The
+// caller holds mu.
+func (m *Manager) othersLackBytes(a *account) bool {
+	return slices.ContainsFunc(m.queue, func(w *waiter) bool { return w.account != a && w.arena.more(w.needs()) > m.free() })
+}
+
+// shortOfMemory tells whether the budget is about to be full. The caller holds mu.
+func (m *Manager) shortOfMemory(outlook Outlook) bool {
+	full := services.Bytes(fullAt * float64(m.budget.Bytes))
+	return m.cfg.Enabled && (outlook.Resident > full || m.budget.Bytes-m.free() > full)
+}
+
+// adviseModel says whether something that is kept should stay. The caller holds mu.
+func (m *Manager) adviseModel(r *resident, now time.Time, short bool) ModelAdvice {
+	advice := ModelAdvice{Service: r.service, Model: r.name, Bytes: r.bytes, UsesPerMinute: r.uses(now), Action: Keep}
+	switch expected := advice.UsesPerMinute * keepFor.Minutes(); {
+	case expected >= 1:
+		advice.Reason = fmt.Sprintf("about %.0f uses are expected in the next ten minutes", expected)
+	case short:
+		advice.Action, advice.Reason = Unload, "no use is expected in the next ten minutes, and memory is short"
+	default:
+		advice.Reason = "no use is expected in the next ten minutes, and there is room"
+	}
+	return advice
+}
+
+// act does what was advised often enough in a row. The caller holds mu.
+func (m *Manager) act(list []RunAdvice, unload []*resident) {
+	for _, one := range list {
+		a := m.accounts[one.Service]
+		step := map[Action]int{Widen: 1, Narrow: -1}[one.Action]
+		if step == 0 || step*a.demand.pressure < 0 {
+			a.demand.pressure = 0
+		}
+		if a.demand.pressure += step; step*a.demand.pressure < insist {
+			continue
+		}
+		a.demand.pressure = 0
+		a.demand.width = one.Runs + step
+		m.metrics.runs.WithLabelValues(one.Service).Set(float64(a.runs()))
+		m.metrics.adapted.WithLabelValues(one.Service, string(one.Action)).Inc()
+		m.log.Info("runs of a service adapted", "service", one.Service, "runs", a.runs(), "before", one.Runs, "reason", one.Reason)
+	}
+	if len(unload) > 0 && !m.evicting && !m.closed {
+		m.byWorth(unload)
+		m.evicting = true
+		m.evictions.Go(func() { m.evictOne(unload) })
+	}
+	m.grant()
+}

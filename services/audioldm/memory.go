@@ -1,0 +1,139 @@
+package audioldm
+
+import (
+	"math"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Bytes of a number, and what a session takes beside weights and runs.
+const (
+	float        = 4
+	sessionBytes = 6 * services.MiB
+	// besideBytes is for what the Go side holds beside the sounds: the bytes of an
+	// embedded graph while it is loaded, and garbage.
+	besideBytes = 24 * services.MiB
+)
+
+// demand is the memory that a request takes at its peak.
+type demand struct {
+	// runs is what the parts' runs take together: each loaded part keeps what its
+	// largest run needed.
+	runs services.Bytes
+	// load comes on top where the model has to be loaded: the weights, and a copy
+	// of part of them for a while.
+	load services.Bytes
+	// staged is the whole of a task that loads each part for its stage only.
+	staged services.Bytes
+}
+
+// demand predicts a request's memory. The factors were measured on the shape of
+// audioldm-s and on the embedded model; docs/benchmarks.md has the figures.
+func (f *folder) demand(prints map[string]footprint, p plan) demand {
+	var d demand
+	sounds := f.soundBytes(p)
+	for _, part := range parts {
+		print := prints[part]
+		run := f.runBytes(part, print.attends, p)
+		d.runs += run
+		d.load += print.weights + print.weights/2
+		// Loading takes up to a second copy of the weights, and ends before the run.
+		d.staged = max(d.staged, print.weights+max(print.weights, run)+sounds)
+	}
+	d.runs += sounds
+	return d
+}
+
+// runBytes predicts what one part's largest run takes.
+func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
+	frames := int64(f.frames(p.seconds))
+	rows, width := frames/int64(f.factor()), int64(f.vocoder.Bands/f.factor())
+	var floats int64
+	switch part {
+	case partText:
+		floats = f.textFloats(p)
+	case partUNet:
+		batch := int64(1)
+		if p.guidance > 1 {
+			batch = 2
+		}
+		floats = batch * rows * width * f.baseChannels() * 18
+		if attends {
+			floats += batch * 2 * f.attentionFloats(rows, width)
+		}
+	case partVAE:
+		widest, deepest := max(int64(f.vae.Blocks[0]), 8), int64(f.vae.Blocks[len(f.vae.Blocks)-1])
+		floats = frames * int64(f.vocoder.Bands) * widest * 9
+		if attends {
+			// One head over all cells of the latent: scores, and their softmax.
+			cells := rows * width
+			floats = max(floats, 2*cells*cells+14*cells*deepest)
+		}
+	default:
+		floats = frames * f.vocoderFloats()
+	}
+	return services.Bytes(floats*float) + sessionBytes
+}
+
+// textFloats bounds the tokens by the bytes of the longer prompt.
+func (f *folder) textFloats(p plan) int64 {
+	tokens := int64(min(f.maxTokens, max(len(p.prompt), len(p.negative))+2))
+	hidden, heads := max(f.text.Hidden, f.text.Projection), max(f.text.Heads, 1)
+	return tokens * (2*tokens*int64(heads) + 8*int64(hidden) + 3*int64(f.text.Inner))
+}
+
+func (f *folder) baseChannels() int64 {
+	if len(f.unet.Blocks) > 0 {
+		return int64(f.unet.Blocks[0])
+	}
+	return 128 // of the smallest public checkpoint
+}
+
+// attentionFloats are the scores of one sample at the largest map that attends.
+func (f *folder) attentionFloats(rows, width int64) int64 {
+	level := 1 // of every public checkpoint
+	for i, kind := range f.unet.Kinds {
+		if kind != "DownBlock2D" {
+			level = i
+			break
+		}
+	}
+	heads := 8 // likewise
+	for _, list := range []perLevel{f.unet.HeadDim, f.unet.Heads} {
+		for _, n := range list {
+			heads = max(heads, n)
+		}
+	}
+	halvings := int64(1) << level
+	cells := ((rows + halvings - 1) / halvings) * ((width + halvings - 1) / halvings)
+	return int64(heads) * cells * cells
+}
+
+// vocoderFloats of one frame. HiFi-GAN's upsampling convolutions spread every
+// input over their kernel before they add up; about five maps of their result are
+// alive at once.
+func (f *folder) vocoderFloats() int64 {
+	v := f.vocoder
+	if v.Channels == 0 || len(v.Kernels) != len(v.Upsample) {
+		return int64(v.Hop) * 40
+	}
+	most, length, channels := int64(0), int64(1), int64(v.Channels)
+	for i, rate := range v.Upsample {
+		channels /= 2
+		spread := int64(v.Kernels[i]) * channels * length
+		length *= int64(rate)
+		most = max(most, spread+5*channels*length)
+	}
+	return most
+}
+
+// soundBytes is what the Go side holds: latents and spectrograms of all sounds,
+// their samples, and a copy of a tensor on its way.
+func (f *folder) soundBytes(p plan) services.Bytes {
+	frames := int64(f.frames(p.seconds))
+	each := frames*int64(f.vocoder.Bands) + 2*frames*int64(f.vocoder.Hop)
+	return services.Bytes(int64(p.count+1)*each*float) + besideBytes
+}
+
+// unlimited is the room where nobody says what there is.
+const unlimited = services.Bytes(math.MaxInt64)

@@ -1,0 +1,111 @@
+package audioldm
+
+import (
+	"context"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+)
+
+// request is a task with its model, and the memory that it will need.
+type request struct {
+	plan  plan
+	files modelstore.Folder
+	// staged tells that the model does not fit whole, so that each part is loaded
+	// for its stage only.
+	staged bool
+	bytes  services.Bytes
+}
+
+// prepare checks a task, and decides whether its model is loaded whole.
+func (s *Service) prepare(task services.Task) (request, error) {
+	p, err := s.parse(task.Params)
+	if err != nil {
+		return request{}, err
+	}
+	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
+	if err != nil {
+		return request{}, err
+	}
+	if found := files.ModelType(); found != pipelineClass {
+		return request{}, services.Invalidf("model", "%q is of type %q; generation needs %s", files.Name, found, pipelineClass)
+	}
+	r := request{plan: p, files: files}
+	f, err := readFolder(files)
+	if err != nil {
+		return r, services.Internal(err, "model %s cannot be loaded", files.Name)
+	}
+	prints, err := s.footprints(files)
+	if err != nil {
+		return r, services.Internal(err, "model %s cannot be loaded", files.Name)
+	}
+	d := f.demand(prints, p)
+	held, loaded := s.pool.Loaded(files.Name)
+	r.bytes = d.runs
+	if !loaded {
+		r.bytes += d.load
+	}
+	if r.bytes+held > s.room() && d.staged < r.bytes+held {
+		r.staged, r.bytes = true, d.staged
+	}
+	return r, nil
+}
+
+// model gives the task's model: a shared one from the pool, or one of its own.
+func (s *Service) model(ctx context.Context, r request) (*model, func() error, error) {
+	if !r.staged {
+		m, done, err := s.pool.Acquire(ctx, r.files.Name)
+		return m, func() error { done(); return nil }, err
+	}
+	m, err := s.open(r.files)
+	if err != nil {
+		return nil, nil, services.Internal(err, "model %s cannot be loaded", r.files.Name)
+	}
+	m.staged = true
+	return m, m.Close, nil
+}
+
+// withoutWait is a context that has ended, for what must happen now or not.
+func withoutWait(ctx context.Context) context.Context {
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	return ended
+}
+
+// footprintKey tells one version of a folder from another.
+type footprintKey struct {
+	name, origin string
+	modified     time.Time
+}
+
+// footprints of a folder, read once for each version of it.
+func (s *Service) footprints(files modelstore.Folder) (map[string]footprint, error) {
+	key := footprintKey{files.Name, files.Origin, files.Modified()}
+	if known, ok := s.prints.Load(key); ok {
+		return known.(map[string]footprint), nil //nolint:forcetypeassert // only this function stores
+	}
+	prints, err := footprints(files)
+	if err == nil {
+		s.prints.Store(key, prints)
+	}
+	return prints, err
+}
+
+// inspect tells what is wrong with a folder, as far as that shows without loading.
+func (s *Service) inspect(files modelstore.Folder) error {
+	_, err := readFolder(files)
+	if err == nil {
+		_, err = s.footprints(files)
+	}
+	return err
+}
+
+// weights of a folder's four graphs, as the pool books them.
+func (s *Service) weights(files modelstore.Folder) (sum services.Bytes, err error) {
+	prints, err := s.footprints(files)
+	for _, print := range prints {
+		sum += print.weights
+	}
+	return sum, err
+}

@@ -1,0 +1,159 @@
+package gama
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// generationConfig is generation_config.json. What it leaves out has the format's
+// defaults: top_k is 50.
+type generationConfig struct {
+	DoSample          bool    `json:"do_sample"`
+	Temperature       float64 `json:"temperature"`
+	TopK              int     `json:"top_k"`
+	TopP              float64 `json:"top_p"`
+	RepetitionPenalty float64 `json:"repetition_penalty"`
+	MaxNewTokens      *int    `json:"max_new_tokens"`
+	MaxLength         *int    `json:"max_length"`
+	MinNewTokens      int     `json:"min_new_tokens"`
+	NoRepeatNgram     int     `json:"no_repeat_ngram_size"`
+	SuppressTokens    []int   `json:"suppress_tokens"`
+	// BeginSuppress are not allowed as the first token.
+	BeginSuppress []int `json:"begin_suppress_tokens"`
+	// MinLength counts the prompt too, as MaxLength does.
+	MinLength int `json:"min_length"`
+	// MinP leaves tokens out that are less likely than this part of the likeliest.
+	MinP        float64  `json:"min_p"`
+	StopStrings textList `json:"stop_strings"`
+	unsupported
+	BOS *int   `json:"bos_token_id"`
+	EOS idList `json:"eos_token_id"`
+}
+
+// unsupported are the fields that would change an answer in ways that are not
+// built. Nil and their neutral values are let through. What concerns beams alone,
+// and how transformers runs, is not looked at.
+type unsupported struct {
+	NumBeams           *float64        `json:"num_beams"`
+	NumBeamGroups      *float64        `json:"num_beam_groups"`
+	NumReturnSequences *float64        `json:"num_return_sequences"`
+	TypicalP           *float64        `json:"typical_p"`
+	EncoderPenalty     *float64        `json:"encoder_repetition_penalty"`
+	GuidanceScale      *float64        `json:"guidance_scale"`
+	PenaltyAlpha       *float64        `json:"penalty_alpha"`
+	EpsilonCutoff      *float64        `json:"epsilon_cutoff"`
+	EtaCutoff          *float64        `json:"eta_cutoff"`
+	DiversityPenalty   *float64        `json:"diversity_penalty"`
+	EncoderNgram       *float64        `json:"encoder_no_repeat_ngram_size"`
+	MaxTime            *float64        `json:"max_time"`
+	BadWords           json.RawMessage `json:"bad_words_ids"`
+	ForceWords         json.RawMessage `json:"force_words_ids"`
+	Constraints        json.RawMessage `json:"constraints"`
+	SequenceBias       json.RawMessage `json:"sequence_bias"`
+	ForcedBOS          json.RawMessage `json:"forced_bos_token_id"`
+	ForcedEOS          json.RawMessage `json:"forced_eos_token_id"`
+	DecayPenalty       json.RawMessage `json:"exponential_decay_length_penalty"`
+	DoLaLayers         json.RawMessage `json:"dola_layers"`
+}
+
+// check names the first field that has no neutral value.
+func (u unsupported) check() error {
+	for _, field := range []struct {
+		name    string
+		value   *float64
+		neutral float64
+	}{
+		{"num_beams", u.NumBeams, 1}, {"num_beam_groups", u.NumBeamGroups, 1}, {"num_return_sequences", u.NumReturnSequences, 1},
+		{"typical_p", u.TypicalP, 1}, {"encoder_repetition_penalty", u.EncoderPenalty, 1}, {"guidance_scale", u.GuidanceScale, 1},
+		{"penalty_alpha", u.PenaltyAlpha, 0}, {"epsilon_cutoff", u.EpsilonCutoff, 0}, {"eta_cutoff", u.EtaCutoff, 0},
+		{"diversity_penalty", u.DiversityPenalty, 0}, {"encoder_no_repeat_ngram_size", u.EncoderNgram, 0}, {"max_time", u.MaxTime, 0},
+	} {
+		if field.value != nil && *field.value != field.neutral {
+			return fmt.Errorf("%s is %v; it is not supported, and must be %v or left out", field.name, *field.value, field.neutral)
+		}
+	}
+	for _, field := range []struct {
+		name  string
+		value json.RawMessage
+	}{
+		{"bad_words_ids", u.BadWords}, {"force_words_ids", u.ForceWords}, {"constraints", u.Constraints}, {"sequence_bias", u.SequenceBias},
+		{"forced_bos_token_id", u.ForcedBOS}, {"forced_eos_token_id", u.ForcedEOS}, {"exponential_decay_length_penalty", u.DecayPenalty}, {"dola_layers", u.DoLaLayers},
+	} {
+		if len(field.value) > 0 && !slices.Contains([]string{"null", "[]", "{}"}, string(field.value)) {
+			return fmt.Errorf("%s is set; it is not supported, and must be null or left out", field.name)
+		}
+	}
+	return nil
+}
+
+// defaultGeneration has what stands for fields that are left out.
+func defaultGeneration() generationConfig {
+	return generationConfig{Temperature: 1, TopK: 50, TopP: 1, RepetitionPenalty: 1}
+}
+
+// check names what cannot be followed.
+func (g generationConfig) check() error {
+	switch {
+	case g.Temperature <= 0 && g.DoSample:
+		return fmt.Errorf("temperature must be above 0 with do_sample, got %v", g.Temperature)
+	case g.TopK < 0:
+		return fmt.Errorf("top_k must not be negative, got %d", g.TopK)
+	case !(g.TopP > 0 && g.TopP <= 1):
+		return fmt.Errorf("top_p must be above 0 and at most 1, got %v", g.TopP)
+	case !(g.MinP >= 0 && g.MinP <= 1):
+		return fmt.Errorf("min_p must be 0 to 1, got %v", g.MinP)
+	case !(g.RepetitionPenalty > 0):
+		return fmt.Errorf("repetition_penalty must be above 0, got %v", g.RepetitionPenalty)
+	case g.MaxNewTokens != nil && *g.MaxNewTokens < 1:
+		return fmt.Errorf("max_new_tokens must be at least 1, got %d", *g.MaxNewTokens)
+	case g.MaxLength != nil && *g.MaxLength < 1:
+		return fmt.Errorf("max_length must be at least 1, got %d", *g.MaxLength)
+	case g.MinNewTokens < 0 || g.MinLength < 0 || g.NoRepeatNgram < 0:
+		return errors.New("min_new_tokens, min_length and no_repeat_ngram_size must not be negative")
+	case slices.Contains(g.StopStrings, ""):
+		return errors.New("stop_strings must hold no empty text")
+	}
+	return g.unsupported.check()
+}
+
+// idList is one id or a list of them.
+type idList []int
+
+// UnmarshalJSON reads both forms.
+func (l *idList) UnmarshalJSON(data []byte) error {
+	var one *int
+	if err := json.Unmarshal(data, &one); err == nil {
+		if one != nil {
+			*l = idList{*one}
+		}
+		return nil
+	}
+	var several []int
+	if err := json.Unmarshal(data, &several); err != nil {
+		return errors.New("a token id must be a number or a list of numbers")
+	}
+	*l = several
+	return nil
+}
+
+// textList is one text or a list of them.
+type textList []string
+
+// UnmarshalJSON reads both forms.
+func (l *textList) UnmarshalJSON(data []byte) error {
+	var one *string
+	if err := json.Unmarshal(data, &one); err == nil {
+		if one != nil {
+			*l = textList{*one}
+		}
+		return nil
+	}
+	var several []string
+	if err := json.Unmarshal(data, &several); err != nil {
+		return errors.New("stop_strings must be a text or a list of texts")
+	}
+	*l = several
+	return nil
+}

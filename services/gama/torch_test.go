@@ -1,0 +1,101 @@
+package gama
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// wholeSound is sound k of models/parity/whole_sounds.py: whole numbers alone, so
+// that both sides have the same samples of 16 bits.
+func wholeSound(k int) []int16 {
+	scaled := func(value, by, of int) int { return value * by / of }
+	state, saw, square := uint32(12345+7919*k), 0, 0 //nolint:gosec // small
+	samples := make([]int16, 8000+1600*k)
+	for i := range samples {
+		state = state*1664525 + 1013904223
+		noise := int(state>>16) - 32768
+		saw = (saw + 200 + 137*k) % 65536
+		square = (square + 900 + 611*k) % 65536
+		value := 0
+		switch k % 4 {
+		case 0:
+			value = saw - 32768
+		case 1:
+			value = noise
+		case 2:
+			value = 16000
+			if square >= 32768 {
+				value = -16000
+			}
+			value += scaled(noise, 1, 8)
+		case 3:
+			value = scaled(saw-32768, 4000-i%4000, 4000)
+		}
+		if k != 19 {
+			samples[i] = int16(scaled(value, 32767>>(k%5), 32768)) //nolint:gosec // in range
+		}
+	}
+	return samples
+}
+
+func floats(samples []int16) []float32 {
+	out := make([]float32, len(samples))
+	for i, v := range samples {
+		out[i] = float32(v) / 32768
+	}
+	return out
+}
+
+// gamaPreprocessor is what the exporter writes for GAMA.
+var gamaPreprocessor = preprocessorConfig{
+	SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024, PadToMaxLength: true,
+}
+
+// TestFeaturesAreTorchaudios has what torchaudio makes of twenty sounds;
+// models/parity/torchaudio_golden.py writes it.
+func TestFeaturesAreTorchaudios(t *testing.T) {
+	t.Parallel()
+	file, err := os.Open(filepath.Join("testdata", "torchaudio.json.gz"))
+	require.NoError(t, err)
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	var golden []struct {
+		Samples, Sum int
+		Frames       []int
+		Values       [][]float64
+		Padding      float64
+	}
+	require.NoError(t, json.NewDecoder(unzipped).Decode(&golden))
+	require.Len(t, golden, 20)
+	e, err := newExtractor(gamaPreprocessor, 0)
+	require.NoError(t, err)
+	worst := 0.0
+	for k, g := range golden {
+		samples := wholeSound(k)
+		sum := 0
+		for _, v := range samples {
+			sum += int(v)
+		}
+		require.Equal(t, []int{g.Samples, g.Sum}, []int{len(samples), sum}, "sound %d is another", k)
+		got := e.features(floats(samples))
+		for i, frame := range g.Frames {
+			for bin, want := range g.Values[i] {
+				// In log-mel, before the normalisation.
+				difference := math.Abs(float64(got[frame*128+bin])-want) * e.cfg.Std
+				worst = max(worst, difference)
+				if difference > 1e-4 {
+					t.Errorf("sound %d, frame %d, bin %d: %v, want %v", k, frame, bin, got[frame*128+bin], want)
+				}
+			}
+		}
+		require.InDelta(t, g.Padding, got[1023*128], 1e-6)
+	}
+	t.Logf("largest difference %.1e", worst)
+}

@@ -1,0 +1,217 @@
+package tokenizer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The fields of sentencepiece_model.proto that are read.
+const (
+	modelPieces     protowire.Number = 1
+	modelTrainer    protowire.Number = 2
+	modelNormalizer protowire.Number = 3
+
+	pieceText  protowire.Number = 1
+	pieceScore protowire.Number = 2
+	pieceKind  protowire.Number = 3
+
+	trainerModelType        protowire.Number = 3
+	trainerSpaceAsSuffix    protowire.Number = 24
+	trainerByteFallback     protowire.Number = 35
+	normalizerCharsMap      protowire.Number = 2
+	normalizerDummyPrefix   protowire.Number = 3
+	normalizerRemoveSpaces  protowire.Number = 4
+	normalizerEscapesSpaces protowire.Number = 5
+)
+
+// Kinds of a piece.
+const (
+	kindNormal  = 1
+	kindUnknown = 2
+	kindControl = 3
+	kindByte    = 6
+)
+
+// modelBPE is the trainer's model_type of byte pair encoding.
+const modelBPE = 2
+
+// sentencePiece is what is read of a tokenizer.model, with the format's defaults.
+type sentencePiece struct {
+	pieces []scored
+	// modelType is UNIGRAM (1) where the file does not say.
+	modelType                               uint64
+	byteFallback, spaceAsSuffix             bool
+	charsMap                                bool
+	dummyPrefix, removeSpaces, escapeSpaces bool
+}
+
+type scored struct {
+	text  string
+	score float32
+	kind  uint64
+}
+
+// FromSentencePiece builds the tokenizer of a SentencePiece model file: BPE with
+// byte fallback, as Llama 2's tokenizer.model. Neighbours are merged by the score
+// of what they become. What it does not know is an error, since ids would be
+// silently wrong.
+func FromSentencePiece(data []byte) (Text, error) {
+	m := sentencePiece{modelType: 1, dummyPrefix: true, removeSpaces: true, escapeSpaces: true}
+	if err := m.read(data); err != nil {
+		return nil, fmt.Errorf("tokenizer.model: %w: %w", ErrFiles, err)
+	}
+	switch {
+	case len(m.pieces) == 0:
+		return nil, fmt.Errorf("tokenizer.model: %w: it has no pieces", ErrFiles)
+	case m.modelType != modelBPE:
+		return nil, fmt.Errorf("tokenizer.model: %w: model_type is %d; BPE, 2, is what can be read", ErrFiles, m.modelType)
+	case !m.byteFallback, m.spaceAsSuffix:
+		return nil, fmt.Errorf("tokenizer.model: %w: byte_fallback must be set and treat_whitespace_as_suffix not", ErrFiles)
+	case m.charsMap, m.removeSpaces, !m.escapeSpaces:
+		return nil, fmt.Errorf("tokenizer.model: %w: the normalizer must be identity, keep extra spaces and escape them", ErrFiles)
+	}
+	return m.fallback()
+}
+
+// fallback makes the tokenizer.
+func (m *sentencePiece) fallback() (Text, error) {
+	t := &Fallback{
+		vocabulary: vocabulary{ids: make(map[string]int, len(m.pieces)), tokens: make(map[int]string, len(m.pieces)), unknown: -1},
+		byID:       make(map[int]byte, 256), special: make(map[int]bool),
+	}
+	if m.dummyPrefix {
+		t.prefix = wordMark
+	}
+	scores := make([]float32, 0, len(m.pieces))
+	for id, p := range m.pieces {
+		if _, ok := t.ids[p.text]; ok {
+			return nil, fmt.Errorf("tokenizer.model: %w: piece %q is there twice", ErrFiles, p.text)
+		}
+		t.ids[p.text], t.tokens[id] = id, p.text
+		switch p.kind {
+		case kindNormal:
+			scores = append(scores, p.score)
+		case kindUnknown:
+			t.unknown, t.special[id] = id, true
+		case kindControl:
+			t.special[id] = true
+		case kindByte:
+		default:
+			return nil, fmt.Errorf("tokenizer.model: %w: piece %q is of kind %d, which is not supported", ErrFiles, p.text, p.kind)
+		}
+	}
+	if err := t.findBytes(); err != nil {
+		return nil, fmt.Errorf("tokenizer.model: %w", err)
+	}
+	slices.SortFunc(scores, func(a, b float32) int { return cmp.Compare(b, a) })
+	scores = slices.Compact(scores)
+	ranks := make(map[float32]int, len(scores))
+	for rank, score := range scores {
+		ranks[score] = rank
+	}
+	joined := make(joinedRanks, len(m.pieces))
+	for _, p := range m.pieces {
+		if p.kind == kindNormal {
+			joined[p.text] = ranks[p.score]
+		}
+	}
+	t.ranks = joined
+	return t, nil
+}
+
+// read takes the model message apart.
+func (m *sentencePiece) read(data []byte) error {
+	return fields(data, func(number protowire.Number, _ uint64, inner []byte) error {
+		switch number {
+		case modelPieces:
+			p := scored{kind: kindNormal}
+			err := fields(inner, p.field)
+			m.pieces = append(m.pieces, p)
+			return err
+		case modelTrainer:
+			return fields(inner, m.trainerField)
+		case modelNormalizer:
+			return fields(inner, m.normalizerField)
+		}
+		return nil
+	})
+}
+
+func (p *scored) field(number protowire.Number, value uint64, inner []byte) error {
+	switch number {
+	case pieceText:
+		p.text = string(inner)
+	case pieceScore:
+		p.score = math.Float32frombits(uint32(value)) //nolint:gosec // a fixed32
+		if p.score != p.score {
+			return fmt.Errorf("the score of %q is no number", p.text)
+		}
+	case pieceKind:
+		p.kind = value
+	}
+	return nil
+}
+
+func (m *sentencePiece) trainerField(number protowire.Number, value uint64, _ []byte) error {
+	switch number {
+	case trainerModelType:
+		m.modelType = value
+	case trainerByteFallback:
+		m.byteFallback = value != 0
+	case trainerSpaceAsSuffix:
+		m.spaceAsSuffix = value != 0
+	}
+	return nil
+}
+
+func (m *sentencePiece) normalizerField(number protowire.Number, value uint64, inner []byte) error {
+	switch number {
+	case normalizerCharsMap:
+		m.charsMap = len(inner) > 0
+	case normalizerDummyPrefix:
+		m.dummyPrefix = value != 0
+	case normalizerRemoveSpaces:
+		m.removeSpaces = value != 0
+	case normalizerEscapesSpaces:
+		m.escapeSpaces = value != 0
+	}
+	return nil
+}
+
+// fields calls visit for every field of a protobuf message, with the number of a
+// scalar or the bytes of anything else.
+func fields(message []byte, visit func(number protowire.Number, value uint64, inner []byte) error) error {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
+		var value uint64
+		var inner []byte
+		switch kind {
+		case protowire.VarintType:
+			value, n = protowire.ConsumeVarint(message)
+		case protowire.Fixed32Type:
+			var v uint32
+			v, n = protowire.ConsumeFixed32(message)
+			value = uint64(v)
+		case protowire.BytesType:
+			inner, n = protowire.ConsumeBytes(message)
+		default:
+			n = protowire.ConsumeFieldValue(number, kind, message)
+		}
+		if n < 0 {
+			return protowire.ParseError(n)
+		}
+		message = message[n:]
+		if err := visit(number, value, inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}

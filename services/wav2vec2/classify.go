@@ -1,0 +1,152 @@
+package wav2vec2
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// classify is TaskClassify.
+func (s *Service) classify(ctx context.Context, m *model, task services.Task, r request, sink services.Sink) (services.TaskResult, error) {
+	result := services.TaskResult{Model: m.name}
+	whole := m.folder.Head == headSequence
+	l, closeAudio, err := s.listen(m, task, r.window, !whole, sink)
+	if err != nil {
+		return result, err
+	}
+	defer closeAudio() //nolint:errcheck // only read
+	labels := m.folder.Labels
+	sums := make([]float64, len(labels))
+	total := 0.0
+	tracks := &labelTracks{labels: labels, threshold: 0.5, frameSeconds: m.decoder.secondsPerFrame, open: make([]run, len(labels))}
+	if r.classify.Threshold != nil {
+		tracks.threshold = *r.classify.Threshold
+	}
+	l.take = func(w window, values []float32) error {
+		if whole { // each window counts by its length
+			weight := float64(len(w.samples))
+			for i, p := range m.folder.probabilities(values) {
+				sums[i] += weight * p
+			}
+			total += weight
+			return nil
+		}
+		for own := l.own(w, values, len(labels)); len(own) > 0; own = own[len(labels):] {
+			scores := sigmoids(own[:len(labels)])
+			for i, p := range scores {
+				sums[i] += p
+			}
+			total++
+			tracks.add(scores)
+		}
+		return nil
+	}
+	err = l.run(ctx)
+	result.Stages = l.stages()
+	if err != nil {
+		return result, err
+	}
+	answer := &services.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, r.classify.TopK)}
+	if !whole {
+		answer.Segments = tracks.end()
+	}
+	result.Value = answer
+	return result, nil
+}
+
+// probabilities of the labels: of one of them, or of each by itself where they do
+// not exclude each other.
+func (f *folder) probabilities(logits []float32) []float64 {
+	if f.Network.ProblemType == problemMultiLabel {
+		return sigmoids(logits)
+	}
+	p := make([]float64, len(logits))
+	most, sum := float64(slices.Max(logits)), 0.0
+	for i, v := range logits {
+		p[i] = math.Exp(float64(v) - most)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p
+}
+
+func sigmoids(logits []float32) []float64 {
+	p := make([]float64, len(logits))
+	for i, v := range logits {
+		p[i] = 1 / (1 + math.Exp(-float64(v)))
+	}
+	return p
+}
+
+// rank gives the labels with their mean scores, the likeliest first.
+func rank(labels []string, sums []float64, total float64, topK int) []services.LabelScore {
+	list := make([]services.LabelScore, len(labels))
+	for i, label := range labels {
+		list[i] = services.LabelScore{Label: label, Score: sums[i] / max(total, 1)}
+	}
+	slices.SortStableFunc(list, func(a, b services.LabelScore) int { return cmp.Compare(b.Score, a.Score) })
+	if topK > 0 && topK < len(list) {
+		list = list[:topK]
+	}
+	return list
+}
+
+// labelTracks joins frames in which a label is present to segments.
+type labelTracks struct {
+	labels       []string
+	threshold    float64
+	frameSeconds float64
+	frame        int
+	open         []run
+	done         []services.LabelSegment
+}
+
+// run is a segment that may go on: frames zero where there is none.
+type run struct {
+	start, frames int
+	sum           float64
+}
+
+func (t *labelTracks) add(scores []float64) {
+	for i, p := range scores {
+		r := &t.open[i]
+		if p <= t.threshold {
+			t.close(i)
+			continue
+		}
+		if r.frames == 0 {
+			r.start = t.frame
+		}
+		r.frames++
+		r.sum += p
+	}
+	t.frame++
+}
+
+// close ends a label's segment, where there is one.
+func (t *labelTracks) close(i int) {
+	r := &t.open[i]
+	if r.frames > 0 {
+		at := func(frame int) float64 { return roundMicro(float64(frame) * t.frameSeconds) }
+		t.done = append(t.done, services.LabelSegment{
+			Label: t.labels[i], Start: at(r.start), End: at(r.start + r.frames), Score: r.sum / float64(r.frames),
+		})
+	}
+	*r = run{}
+}
+
+// end gives all segments, by their start and the order of the labels.
+func (t *labelTracks) end() []services.LabelSegment {
+	for i := range t.open {
+		t.close(i)
+	}
+	slices.SortFunc(t.done, func(a, b services.LabelSegment) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(slices.Index(t.labels, a.Label), slices.Index(t.labels, b.Label)))
+	})
+	return append([]services.LabelSegment{}, t.done...)
+}

@@ -1,0 +1,82 @@
+package wav2vec2
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// maxFrameValues bounds the answer of PoolingNone: some 50 MB of JSON.
+const maxFrameValues = 1 << 22
+
+// tooManyFrames refuses an answer that is too large.
+func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
+	seconds := float64(maxFrameValues/dimensions*network.hop()) / float64(rate)
+	return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
+		Field: "file", Problem: fmt.Sprintf("is too long for the vectors of all frames: with pooling none this model takes %.0f s at most; pooling mean has no such limit", seconds),
+	}}}
+}
+
+// embed is TaskEmbed.
+func (s *Service) embed(ctx context.Context, m *model, task services.Task, r request, sink services.Sink) (services.TaskResult, error) {
+	result := services.TaskResult{Model: m.name}
+	l, closeAudio, err := s.listen(m, task, r.window, true, sink)
+	if err != nil {
+		return result, err
+	}
+	defer closeAudio() //nolint:errcheck // only read
+	network := m.folder.Network
+	width := int(network.HiddenSize)
+	pool := meanPool{sums: make([]float64, width)}
+	answer := &services.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	l.take = func(w window, values []float32) error {
+		own := l.own(w, values, width)
+		if r.embed.Pooling != services.PoolingNone {
+			pool.add(own)
+			return nil
+		}
+		if (len(answer.Frames)*width + len(own)) > maxFrameValues {
+			return tooManyFrames(network.HiddenSize, network, m.folder.Preprocessor.SamplingRate)
+		}
+		for ; len(own) > 0; own = own[width:] {
+			answer.Frames = append(answer.Frames, own[:width:width])
+		}
+		return nil
+	}
+	err = l.run(ctx)
+	result.Stages = l.stages()
+	if err != nil {
+		return result, err
+	}
+	if r.embed.Pooling != services.PoolingNone {
+		answer.Vector = pool.mean()
+	}
+	answer.DurationSeconds = l.seconds()
+	result.Value = answer
+	return result, nil
+}
+
+// meanPool averages frames.
+type meanPool struct {
+	sums   []float64
+	frames int
+}
+
+func (p *meanPool) add(values []float32) {
+	width := len(p.sums)
+	for ; len(values) >= width; values = values[width:] {
+		for i, v := range values[:width] {
+			p.sums[i] += float64(v)
+		}
+		p.frames++
+	}
+}
+
+func (p *meanPool) mean() []float32 {
+	mean := make([]float32, len(p.sums))
+	for i, sum := range p.sums {
+		mean[i] = float32(sum / float64(max(1, p.frames)))
+	}
+	return mean
+}

@@ -1,0 +1,253 @@
+package wav2vec2
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+)
+
+// headsDir has folders with random weights for every head, norm and precision,
+// with what PyTorch makes of one clip; models/export/wav2vec2_testdata.sh.
+const headsDir = "testdata/heads"
+
+// torchGolden is the output of PyTorch for a clip, in row-major order.
+type torchGolden struct {
+	Clip   string    `json:"clip"`
+	Shape  []int     `json:"shape"`
+	Values []float64 `json:"values"`
+}
+
+func readTorch(t *testing.T, name string) torchGolden {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(headsDir, name, "golden.json"))
+	require.NoError(t, err)
+	var golden torchGolden
+	require.NoError(t, json.Unmarshal(data, &golden))
+	return golden
+}
+
+// headsService serves the folders of headsDir, read-only as they are.
+func headsService(t *testing.T) *Service {
+	t.Helper()
+	dir, err := filepath.Abs(headsDir)
+	require.NoError(t, err)
+	return newService(t, dir)
+}
+
+// TestEveryHeadEqualsPyTorch runs each folder over the clip and compares every value.
+func TestEveryHeadEqualsPyTorch(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	folders, err := os.ReadDir(headsDir)
+	require.NoError(t, err)
+	require.Len(t, folders, 11)
+	for _, entry := range folders {
+		name := entry.Name()
+		golden := readTorch(t, name)
+		tolerance := 2e-4
+		switch {
+		case strings.HasSuffix(name, "fp16"), strings.HasSuffix(name, "halves"):
+			tolerance = 0.03
+		case strings.HasSuffix(name, "int8"):
+			tolerance = 0.5
+		}
+		m, done, err := s.pool.Acquire(t.Context(), name)
+		require.NoError(t, err, name)
+		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, golden.Clip)), 0)
+		require.NoError(t, err)
+		samples, err := readMono(t, reader, 16000)
+		require.NoError(t, err)
+		require.NoError(t, closer.Close())
+		got, err := m.infer(t.Context(), samples)
+		done()
+		require.NoError(t, err, name)
+		require.Len(t, got, len(golden.Values), name)
+		worst := 0.0
+		for i := range got {
+			worst = max(worst, math.Abs(float64(got[i])-golden.Values[i]))
+		}
+		t.Logf("%s: %v, largest difference %.2g", name, golden.Shape, worst)
+		require.Less(t, worst, tolerance, name)
+	}
+}
+
+func headTask(task, model, params string, clip string) services.Task {
+	return services.Task{ID: "t", Service: Name, Name: task, Model: model, Params: []byte(params), Audio: diskAudio(filepath.Join(clipsDir, clip))}
+}
+
+func TestEmbeddings(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	golden := readTorch(t, "features-group")
+	frames, width := golden.Shape[1], golden.Shape[2]
+	// No model named: the default one has another head, so one that fits is found.
+	result, err := s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "", "", golden.Clip), services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, "features-group", result.Model)
+	require.NotEmpty(t, result.Stages)
+	mean := result.Value.(*services.Embedding)
+	require.Equal(t, width, mean.Dimensions)
+	require.Len(t, mean.Vector, width)
+	require.Nil(t, mean.Frames)
+	require.InDelta(t, 0.02, mean.FrameSeconds, 1e-9)
+	require.InDelta(t, 1.12, mean.DurationSeconds, 0.01)
+	for i, v := range mean.Vector {
+		sum := 0.0
+		for f := range frames {
+			sum += golden.Values[f*width+i]
+		}
+		require.InDelta(t, sum/float64(frames), float64(v), 2e-4)
+	}
+	result, err = s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
+	require.NoError(t, err)
+	every := result.Value.(*services.Embedding)
+	require.Nil(t, every.Vector)
+	require.Len(t, every.Frames, frames)
+	for f, vector := range every.Frames {
+		require.Len(t, vector, width)
+		require.InDelta(t, golden.Values[f*width], float64(vector[0]), 2e-4)
+	}
+	// Windows give as many frames as one run.
+	result, err = s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
+	require.NoError(t, err)
+	require.Len(t, result.Value.(*services.Embedding).Frames, frames)
+}
+
+func TestClassifications(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	classify := func(model, params string) *services.Classification {
+		result, err := s.ExecuteTask(t.Context(), headTask(services.TaskClassify, model, params, "clip09.wav"), services.DiscardSink{})
+		require.NoError(t, err)
+		require.Equal(t, model, result.Model)
+		return result.Value.(*services.Classification)
+	}
+	logits := readTorch(t, "sequence-group").Values
+	sum := 0.0
+	for _, v := range logits {
+		sum += math.Exp(v)
+	}
+	found := classify("sequence-group", "")
+	require.Nil(t, found.Segments)
+	require.Len(t, found.Labels, len(logits))
+	total := 0.0
+	for i, one := range found.Labels {
+		id := int(one.Label[len("label_")] - '0')
+		require.InDelta(t, math.Exp(logits[id])/sum, one.Score, 1e-4, one.Label)
+		require.True(t, i == 0 || one.Score <= found.Labels[i-1].Score)
+		total += one.Score
+	}
+	require.InDelta(t, 1, total, 1e-6)
+	require.Len(t, classify("sequence-group", `{"top_k": 2}`).Labels, 2)
+
+	logits = readTorch(t, "sequence-multi").Values
+	for _, one := range classify("sequence-multi", "").Labels {
+		require.InDelta(t, 1/(1+math.Exp(-logits[one.Label[len("label_")]-'0'])), one.Score, 1e-4, "labels do not exclude each other")
+	}
+
+	// Frames: the segments are the runs of frames in which a logit is above zero.
+	golden := readTorch(t, "frames-layer")
+	frames, width := golden.Shape[1], golden.Shape[2]
+	found = classify("frames-layer", "")
+	var want []services.LabelSegment
+	for start := range frames {
+		for label := range width {
+			at := func(f int) bool { return f >= 0 && f < frames && golden.Values[f*width+label] > 0 }
+			if !at(start) || at(start-1) {
+				continue
+			}
+			end := start
+			for at(end) {
+				end++
+			}
+			want = append(want, services.LabelSegment{Label: "label_" + string(rune('0'+label)), Start: roundMicro(float64(start) * 0.02), End: roundMicro(float64(end) * 0.02)})
+		}
+	}
+	require.NotEmpty(t, want)
+	for i := range found.Segments {
+		require.Greater(t, found.Segments[i].Score, 0.5)
+		found.Segments[i].Score = 0
+	}
+	require.Equal(t, want, found.Segments)
+	require.Less(t, len(classify("frames-layer", `{"threshold": 0.99}`).Segments), len(want))
+}
+
+func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	for name, c := range map[string]struct {
+		task services.Task
+		kind services.Kind
+		says string
+	}{
+		"words from labels": {headTask(services.TaskTranscribe, "sequence-group", "", "clip09.wav"), services.KindInvalid, `model "sequence-group" has the head Wav2Vec2ForSequenceClassification; transcribe needs Wav2Vec2ForCTC`},
+		"labels from words": {headTask(services.TaskClassify, "wav2vec2-tiny", "", "clip09.wav"), services.KindInvalid, "classify needs Wav2Vec2ForSequenceClassification or Wav2Vec2ForAudioFrameClassification"},
+		"pooling":           {headTask(services.TaskEmbed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid, `pooling must be mean or none, got "max"`},
+		"several":           {headTask(services.TaskClassify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"), services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60"},
+	} {
+		_, err := s.Estimate(t.Context(), c.task)
+		require.ErrorContains(t, err, c.says, name)
+		require.Equal(t, c.kind, services.KindOf(err), name)
+		_, err = s.ExecuteTask(t.Context(), c.task, services.DiscardSink{})
+		require.ErrorContains(t, err, c.says, name)
+	}
+	bare := newService(t, t.TempDir())
+	_, err := bare.Estimate(t.Context(), headTask(services.TaskEmbed, "", "", "clip09.wav"))
+	require.ErrorContains(t, err, "there is none for embed: put a folder with the head Wav2Vec2Model under models")
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	for _, kind := range s.Describe().Tasks {
+		require.True(t, json.Valid(kind.ParamsSchema), kind.Name)
+	}
+}
+
+// TestFramesHaveALimit asks for the vectors of a recording that is too long for
+// them: told before anything runs.
+func TestFramesHaveALimit(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	long := make([]float32, 16000*6000)
+	name := filepath.Join(t.TempDir(), "long.wav")
+	file, err := os.Create(name)
+	require.NoError(t, err)
+	require.NoError(t, audiofile.WriteWAV16(file, long, 16000, 1))
+	require.NoError(t, file.Close())
+	task := services.Task{Name: services.TaskEmbed, Model: "features-group", Params: []byte(`{"pooling":"none"}`), Audio: diskAudio(name)}
+	_, err = s.Estimate(t.Context(), task)
+	require.Equal(t, services.KindTooLarge, services.KindOf(err))
+	require.ErrorContains(t, err, "takes 5243 s at most")
+	task.Params = nil
+	_, err = s.Estimate(t.Context(), task)
+	require.NoError(t, err)
+}
+
+func TestSilenceIsRefused(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	for _, level := range []float32{0, 0.25} {
+		samples := make([]float32, 16000*25)
+		for i := range samples {
+			samples[i] = level
+		}
+		audio := written(t, samples)
+		for _, task := range []services.Task{
+			{Name: services.TaskTranscribe, Model: "wav2vec2-tiny", Audio: audio},
+			{Name: services.TaskEmbed, Audio: audio},
+			{Name: services.TaskClassify, Model: "sequence-group", Audio: audio},
+		} {
+			_, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+			require.Equal(t, services.KindInvalid, services.KindOf(err), task.Name)
+			require.ErrorContains(t, err, "file is silent", task.Name)
+		}
+		samples[7] += 1.0 / 32768
+		_, err := s.ExecuteTask(t.Context(), transcribeTask(written(t, samples)), services.DiscardSink{})
+		require.NoError(t, err, "one bit of noise is a recording")
+	}
+}
