@@ -160,8 +160,9 @@ func detail(err error) string {
 		return "cancelled"
 	case services.KindTimeout:
 		return "took longer than allowed"
+	default:
+		return "failed unexpectedly"
 	}
-	return "failed unexpectedly"
 }
 
 func failureOf(err error) *Failure {

@@ -35,8 +35,9 @@ func open(t *testing.T, dir string) *Store {
 	return s
 }
 
-// conform is what every store must do, wherever it keeps things.
-func conform(t *testing.T, s *Store) {
+// conform is what every store must do, wherever it keeps things. Its parts build
+// on each other.
+func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
 	ctx := t.Context()
 	t.Run("a record is created once", func(t *testing.T) {
 		at, err := s.Create(ctx, "job.a", []byte("1"))
@@ -139,7 +140,7 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, errBroken }
 
-func TestTheStoreInTheProcess(t *testing.T) {
+func TestTheStoreInTheProcess(t *testing.T) { //nolint:tparallel // its parts build on each other
 	t.Parallel()
 	conform(t, open(t, t.TempDir()))
 }

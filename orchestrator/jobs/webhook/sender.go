@@ -76,7 +76,7 @@ func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (sta
 	if err != nil {
 		return 0, s.explain(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing in it counts
+	defer response.Body.Close()
 	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
 	switch {
 	case response.StatusCode >= 200 && response.StatusCode < 300:
