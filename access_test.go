@@ -95,6 +95,10 @@ func TestConversationsBelongToAKey(t *testing.T) {
 		require.Equal(t, found, status, "%s: %s", c.name, body)
 		status, body = call(c.key, "POST", "/v1/chat/completions", next)
 		require.Equal(t, found, status, "%s: %s", c.name, body)
+		if c.key != admin {
+			status, body = call(c.key, "POST", "/v1/jobs", `{"service":"gama","task":"ask","params":{"question":"And then?","context_id":"`+id+`"}}`)
+			require.Equal(t, c.sees, status == http.StatusAccepted, "a job of %s: %s", c.name, body)
+		}
 	}
 	status, _ = call(other, "DELETE", "/v1/contexts/"+id, "")
 	require.Equal(t, http.StatusNotFound, status)

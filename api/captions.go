@@ -16,7 +16,7 @@ var captionFields = []string{"model", "question", "window_seconds", "max_tokens"
 
 // CreateCaption implements gen.StrictServerInterface.
 func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionRequestObject) (gen.CreateCaptionResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, captionFields)
+	upload, err := h.receiveOrFind(ctx, request.Body, captionFields)
 	defer func() {
 		if err := upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)

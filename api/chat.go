@@ -27,19 +27,12 @@ type chat struct {
 	params services.AskParams
 	usage  bool
 	upload *upload
-	// stored is sound that the server keeps, nil where the sound came with the
-	// request; release ends its use.
-	stored  services.AudioSource
-	release func()
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
 func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
 	remove := func() {
-		if c.release != nil {
-			c.release()
-		}
 		if err := c.upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)
 		}
@@ -213,7 +206,7 @@ func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 		case part.Type == gen.ChatPartTypeText && part.Text != nil && part.InputAudio == nil:
 			texts = append(texts, *part.Text)
 		case part.Type == gen.ChatPartTypeInputAudio && part.InputAudio != nil && part.Text == nil:
-			if c.audio() != nil {
+			if c.upload.audio() != nil {
 				complain(at, "is a second recording; one a conversation")
 				continue
 			}
@@ -227,23 +220,13 @@ func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 	return strings.Join(texts, "\n"), nil
 }
 
-// StoredAudio finds sound that the server keeps.
-type StoredAudio interface {
-	// StoredAudio gives a recording, until it is released; the fault is not found,
-	// with the field audio_id. ctx bounds the use.
-	StoredAudio(ctx context.Context, id string) (source services.AudioSource, release func(), err error)
-}
-
 // readSound takes a recording from the request, or from what the server keeps.
-func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) (err error) {
+func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) error {
 	switch {
 	case (data == nil) == (id == nil):
 		complain(field, "must have either data or audio_id")
-	case id != nil && h.StoredAudio == nil:
-		complain(field+".audio_id", "cannot be used: this server keeps no audio; send the file as data")
 	case id != nil:
-		c.stored, c.release, err = h.StoredAudio.StoredAudio(ctx, *id)
-		return renameFields(err, map[string]string{"audio_id": field + ".audio_id"})
+		return renameFields(h.find(ctx, c.upload, *id), map[string]string{storedField: field + "." + storedField})
 	default:
 		err := h.spoolBase64(c.upload, *data)
 		var corrupt base64.CorruptInputError
@@ -254,14 +237,6 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 		}
 	}
 	return nil
-}
-
-// audio is the sound of the request, nil where there is none.
-func (c *chat) audio() services.AudioSource {
-	if c.stored != nil {
-		return c.stored
-	}
-	return c.upload.audio()
 }
 
 // spoolBase64 writes a recording to disk. A data URL's head is passed over.
@@ -278,7 +253,7 @@ func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateCh
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.audio(), Caller: h.caller(ctx),
+		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.upload.audio(), Caller: h.caller(ctx),
 	}
 	if priority != nil {
 		task.Priority, err = services.ParsePriority(string(*priority))

@@ -18,7 +18,7 @@ func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 
 // CreateContext implements gen.StrictServerInterface.
 func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, []string{"model"})
+	upload, err := h.receiveOrFind(ctx, request.Body, []string{"model"})
 	defer func() {
 		if err := upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)

@@ -19,12 +19,15 @@ import (
 const maxFieldBytes = 64 << 10
 
 // upload is a form that has been received: its fields in memory, its file on
-// disk. Close removes the file.
+// disk, or sound that the server keeps in its place. Close removes the file.
 type upload struct {
 	fields map[string][]string
 	file   *spooledFile
 	// sent is the content type that came with the file.
 	sent string
+	// stored is sound that the server keeps, until release is called; else nil.
+	stored  services.AudioSource
+	release func()
 }
 
 // spooledFile is an upload on disk; it can be opened as often as needed.
@@ -41,14 +44,20 @@ func (f *spooledFile) Size() int64 { return f.size }
 
 // Close removes the file.
 func (u *upload) Close() error {
+	if u.release != nil {
+		u.release()
+	}
 	if u.file == nil {
 		return nil
 	}
 	return os.Remove(u.file.path)
 }
 
-// audio is the uploaded file, nil where none came.
+// audio is the sound of the request, nil where there is none.
 func (u *upload) audio() services.AudioSource {
+	if u.stored != nil {
+		return u.stored
+	}
 	if u.file == nil {
 		return nil
 	}

@@ -1199,12 +1199,15 @@ type CaptionPiece struct {
 	Text  string  `json:"text"`
 }
 
-// CaptionRequest defines model for CaptionRequest.
+// CaptionRequest Either file, or audio_id.
 type CaptionRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
 	// File The recording in any format that the server reads.
-	File      openapi_types.File `json:"file"`
-	MaxTokens *int               `json:"max_tokens,omitempty"`
-	Model     *string            `json:"model,omitempty"`
+	File      *openapi_types.File `json:"file,omitempty"`
+	MaxTokens *int                `json:"max_tokens,omitempty"`
+	Model     *string             `json:"model,omitempty"`
 
 	// Question What to ask instead of what can be heard.
 	Question    *string  `json:"question,omitempty"`
@@ -1434,11 +1437,14 @@ type ContextList struct {
 	Data []Context `json:"data"`
 }
 
-// ContextRequest defines model for ContextRequest.
+// ContextRequest Either file, or audio_id.
 type ContextRequest struct {
+	// AudioId A recording that the server keeps. The conversation has a copy of it.
+	AudioId *string `json:"audio_id,omitempty"`
+
 	// File The recording, no longer than the model's window.
-	File  openapi_types.File `json:"file"`
-	Model *string            `json:"model,omitempty"`
+	File  *openapi_types.File `json:"file,omitempty"`
+	Model *string             `json:"model,omitempty"`
 }
 
 // ContextTurn defines model for ContextTurn.
