@@ -32,7 +32,21 @@ type server struct {
 // start runs the program and waits until it listens and has started.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, args...)...)
+	s, listening := launch(t, append([]string{"--data-dir", t.TempDir()}, args...)...)
+	select {
+	case addr := <-listening:
+		s.url = "http://" + addr
+	case err := <-s.done:
+		s.done <- err
+		t.Fatalf("the server ended: %v\n%s", err, s.log)
+	}
+	return s
+}
+
+// launch runs the program and tells when it listens.
+func launch(t *testing.T, args ...string) (*server, <-chan string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	s := &server{cmd: cmd, done: make(chan error, 1), log: &lockedBuffer{}}
@@ -49,17 +63,14 @@ func start(t *testing.T, args ...string) *server {
 		}
 		s.done <- cmd.Wait()
 	}()
-	select {
-	case addr := <-listening:
-		s.url = "http://" + addr
-	case err := <-s.done:
-		t.Fatalf("the server ended: %v\n%s", err, s.log)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		s.done <- <-s.done
-	})
-	return s
+	t.Cleanup(s.kill)
+	return s, listening
+}
+
+// kill ends the process at once, as a loss of power would, and waits for it.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	s.done <- <-s.done
 }
 
 // stop sends SIGTERM and gives the process's end.
