@@ -64,6 +64,7 @@ soak: $(LIBRARY) ## the long tests: faults and a small control group (root) unde
 	$(GO) test . -run UnderLoad -faults 60s -v -timeout 30m
 	$(GO) test . -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(MAKE) fuzz FUZZTIME=10m
+	$(GO) test . -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 
 # Nobody needs to train: the weights are committed. START=FOLDER goes on from a model folder.

@@ -92,9 +92,9 @@ func (t *tally) reach(ctx context.Context, n int) error {
 	return nil
 }
 
-// submitAll has many clients hand in jobs of the mixture, each waiting for the
-// end of one before the next, and checks what they get.
-func submitAll(ctx context.Context, t *testing.T, app *application, mixture []work, jobs, clients int, seen *tally) *sync.WaitGroup {
+// submitAll has many clients hand in jobs of the mixture under keys with the
+// prefix, each waiting for the end of one before the next, and checks what they get.
+func submitAll(ctx context.Context, t *testing.T, app *application, mixture []work, prefix string, jobs, clients int, seen *tally) *sync.WaitGroup {
 	t.Helper()
 	var work sync.WaitGroup
 	var next atomic.Int64
@@ -105,7 +105,7 @@ func submitAll(ctx context.Context, t *testing.T, app *application, mixture []wo
 				if i >= jobs || ctx.Err() != nil {
 					return
 				}
-				j, err := submitOne(ctx, app, mixture[i%len(mixture)], fmt.Sprintf("key-%d", i), i%4 == 0)
+				j, err := submitOne(ctx, app, mixture[i%len(mixture)], fmt.Sprintf("%s-%d", prefix, i), i%4 == 0)
 				if err != nil {
 					seen.stop(fmt.Errorf("job %d: %w", i, err))
 					return
@@ -153,7 +153,7 @@ func TestJobsSurviveKills(t *testing.T) {
 	app := p.app(t)
 	ctx, seen := watched(t, time.Duration(*jobsToKill+60*(*kills))*time.Second)
 	began := time.Now()
-	clients := submitAll(ctx, t, app, mixture, *jobsToKill, 24, seen)
+	clients := submitAll(ctx, t, app, mixture, "key", *jobsToKill, 24, seen)
 	random := rand.New(rand.NewPCG(*killSeed, 0))
 	starting := 0
 	for killed := 0; killed < *kills; killed++ {

@@ -62,6 +62,11 @@ func (a *attempt) execute() (services.TaskResult, error) {
 		}
 		spooled := &stored{manager: m, ctx: a.ctx, audio: record}
 		defer spooled.remove()
+		// Fetched before it is asked for, so that a fault of the store is none of the
+		// service.
+		if err := spooled.fetch(); err != nil {
+			return services.TaskResult{}, err
+		}
 		audio = spooled
 	}
 	return m.Executor.Execute(a.ctx, job.taskFor(audio), a)

@@ -226,6 +226,9 @@ func (m *Manager) StoredAudio(ctx context.Context, id string) (source services.A
 	}
 	m.touch(ctx, id)
 	file := &stored{manager: m, ctx: ctx, audio: audio}
+	if err := file.fetch(); err != nil {
+		return nil, nil, err
+	}
 	return file, file.remove, nil
 }
 
@@ -250,7 +253,10 @@ func (m *Manager) spool(ctx context.Context, audio Audio) (file *os.File, err er
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		return nil, errors.Join(services.Internal(err, "recording %s cannot be read", audio.ID), file.Close(), os.Remove(file.Name()))
+		if services.KindOf(err) != services.KindUnavailable { // which passes
+			err = services.Internal(err, "recording %s cannot be read", audio.ID)
+		}
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
 	return file, nil
 }
@@ -315,6 +321,15 @@ func (s *stored) Open() (io.ReadSeekCloser, error) {
 	}
 	s.path = file.Name()
 	return file, nil
+}
+
+// fetch copies the recording out of the store, for Open to find.
+func (s *stored) fetch() error {
+	file, err := s.Open()
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // Size implements services.AudioSource.

@@ -55,27 +55,44 @@ func (m *Manager) tend() {
 func (m *Manager) freeLost() {
 	var lost []Job
 	m.index.each(func(job Job, seen time.Time) bool {
-		if job.Status == StatusRunning && job.Claim != nil && job.Claim.Worker != m.worker && (m.Store.Exclusive() || time.Since(seen) > m.cfg.ClaimTimeout) {
+		if job.Status == StatusRunning && job.Claim != nil && m.abandoned(*job.Claim, job.ID, seen) {
 			lost = append(lost, job)
 		}
 		return true
 	})
 	for _, known := range lost {
+		freed := false
 		ctx, cancel := context.WithTimeout(m.intake, storeTimeout)
 		job, err := m.edit(ctx, known.ID, func(job *Job) (bool, error) {
-			if job.Revision != known.Revision || job.Claim == nil {
-				return false, nil // it moved after all
+			// It may have moved, and the news be on their way here.
+			freed = job.Revision == known.Revision && job.Claim != nil
+			if freed {
+				m.lose(job)
 			}
-			m.lose(job)
-			return true, nil
+			return freed, nil
 		})
 		cancel()
-		if err != nil && m.intake.Err() == nil {
+		switch {
+		case err != nil && m.intake.Err() == nil:
 			m.Log.Error("a job whose worker is gone could not be freed", "job", known.ID, "error", err)
-			continue
+		case err == nil && freed:
+			m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker, "redeliveries", job.Redeliveries, "status", string(job.Status))
 		}
-		m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker, "redeliveries", job.Redeliveries, "status", string(job.Status))
 	}
+}
+
+// abandoned tells whether nobody works under a claim of which the last sign of
+// life was seen then.
+func (m *Manager) abandoned(claim Claim, id string, seen time.Time) bool {
+	silent := time.Since(seen) > m.cfg.ClaimTimeout
+	if claim.Worker != m.worker {
+		return silent || m.Store.Exclusive()
+	}
+	// A claim of ours that came into the store although its writing failed here.
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.running[id]
+	return silent && (a == nil || a.token != claim.Token)
 }
 
 // lose ends an attempt whose process is gone.

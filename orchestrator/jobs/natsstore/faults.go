@@ -13,14 +13,24 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// patiently tries until the store answers: leaders are elected, connections come
-// back. What it answers, refusals included, is the caller's.
+// patiently tries a write until the store answers: leaders are elected,
+// connections come back. What it answers, refusals included, is the caller's.
 func (l *link) patiently(ctx context.Context, try func(context.Context) error) error {
+	return l.insist(ctx, tryTimeout, try)
+}
+
+// reading is patiently for a read, which gets no answer at all while a stream has
+// no leader, and which costs nothing to ask again.
+func (l *link) reading(ctx context.Context, try func(context.Context) error) error {
+	return l.insist(ctx, readTimeout, try)
+}
+
+func (l *link) insist(ctx context.Context, each time.Duration, try func(context.Context) error) error {
 	ctx, release := l.bind(ctx)
 	defer release()
 	until := time.Now().Add(patience)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		bounded, cancel := context.WithTimeout(ctx, tryTimeout)
+		bounded, cancel := context.WithTimeout(ctx, each)
 		err := try(bounded)
 		cancel()
 		if !passing(err) || ctx.Err() != nil || time.Now().Add(wait).After(until) {

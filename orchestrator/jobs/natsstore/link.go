@@ -18,6 +18,9 @@ type link struct {
 	js       jetstream.JetStream
 	records  jetstream.KeyValue
 	objects  jetstream.ObjectStore
+	// bucket names the objects, pieces is the stream that holds them.
+	bucket string
+	pieces jetstream.Stream
 	// sifted tells that leftovers of an earlier process are gone.
 	sifted atomic.Bool
 }
@@ -89,7 +92,11 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	if l.records, err = l.js.KeyValue(ctx, records); err != nil {
 		return err
 	}
-	l.objects, err = l.js.ObjectStore(ctx, objects)
+	if l.objects, err = l.js.ObjectStore(ctx, objects); err != nil {
+		return err
+	}
+	l.bucket = objects
+	l.pieces, err = l.js.Stream(ctx, "OBJ_"+objects)
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"regexp"
 	"sync"
@@ -23,10 +22,11 @@ import (
 var validBucket = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 const (
-	// tryTimeout bounds one request to the store, patience all tries of it: a
-	// cluster that elects a leader answers again within seconds.
-	tryTimeout = 4 * time.Second
-	patience   = 12 * time.Second
+	// tryTimeout bounds one write to the store, readTimeout one read, patience all
+	// tries of it: a cluster that elects a leader answers again within seconds.
+	tryTimeout  = 4 * time.Second
+	readTimeout = 1500 * time.Millisecond
+	patience    = 12 * time.Second
 )
 
 // Store implements jobs.Store. Safe for concurrent use.
@@ -167,7 +167,7 @@ func (s *Store) Read(ctx context.Context, key string) ([]byte, jobs.Revision, er
 		return nil, 0, err
 	}
 	var entry jetstream.KeyValueEntry
-	err = l.patiently(ctx, func(ctx context.Context) (err error) {
+	err = l.reading(ctx, func(ctx context.Context) (err error) {
 		entry, err = l.records.Get(ctx, key)
 		return err
 	})
@@ -225,73 +225,6 @@ func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
 			told(change)
 		}
 	}
-}
-
-// PutObject implements jobs.Store.
-func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
-	l, err := s.current()
-	if err != nil {
-		return err
-	}
-	s.uploads.RLock()
-	defer s.uploads.RUnlock()
-	ctx, release := l.bind(ctx)
-	defer release()
-	// A reader cannot be read twice, so a try is all there is; whoever calls has
-	// the source and may call again.
-	if _, err := l.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, r); err != nil {
-		return s.fault(l, err)
-	}
-	return nil
-}
-
-// Object implements jobs.Store.
-func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) {
-	l, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	var object jetstream.ObjectResult
-	err = l.patiently(ctx, func(try context.Context) error {
-		info, err := l.objects.GetInfo(try, name)
-		if err != nil {
-			return err
-		}
-		// The reading may take longer than a try, by its size. It needs a bound, for
-		// pieces that are lost are waited for.
-		bounded, cancel := context.WithTimeout(ctx, objectPatience+time.Duration(info.Size/objectRate)*time.Second)
-		if object, err = l.objects.Get(bounded, name); err != nil {
-			cancel()
-			return err
-		}
-		object = &boundedObject{object, cancel}
-		return nil
-	})
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
-	}
-	if err != nil {
-		return nil, s.fault(l, err)
-	}
-	return object, nil
-}
-
-// Objects are read into files at once, so they come at the speed of disks.
-const (
-	objectPatience = 20 * time.Second
-	objectRate     = 4 << 20 // bytes a second, at the least
-)
-
-// boundedObject ends its context when it is closed.
-type boundedObject struct {
-	jetstream.ObjectResult
-	cancel context.CancelFunc
-}
-
-// Close ends the reading.
-func (o *boundedObject) Close() error {
-	defer o.cancel()
-	return o.ObjectResult.Close()
 }
 
 // DeleteObject implements jobs.Store.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -119,6 +120,37 @@ func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
 		require.ErrorIs(t, err, jobs.ErrMissing)
 		_, err = s.Object(ctx, "audio-never")
 		require.ErrorIs(t, err, jobs.ErrMissing)
+	})
+	t.Run("an object is replaced, and nothing of it stays", func(t *testing.T) {
+		require.NoError(t, s.PutObject(ctx, "audio-twice", bytes.NewReader(make([]byte, 600<<10))))
+		require.NoError(t, s.PutObject(ctx, "audio-twice", bytes.NewReader([]byte("new"))))
+		object, err := s.Object(ctx, "audio-twice")
+		require.NoError(t, err)
+		got, err := io.ReadAll(object)
+		require.NoError(t, err)
+		require.NoError(t, object.Close())
+		require.Equal(t, "new", string(got))
+		info, err := s.link.pieces.Info(ctx, jetstream.WithSubjectFilter(s.link.pieceSubject(&jetstream.ObjectInfo{NUID: ">"})))
+		require.NoError(t, err)
+		pieces := uint64(0)
+		for _, n := range info.State.Subjects {
+			pieces += n
+		}
+		require.EqualValues(t, 2, pieces, "of audio-small and audio-twice")
+		require.NoError(t, s.DeleteObject(ctx, "audio-twice"))
+	})
+	t.Run("an object that lost a piece is damaged", func(t *testing.T) {
+		require.NoError(t, s.PutObject(ctx, "audio-damaged", bytes.NewReader(make([]byte, 600<<10))))
+		info, err := s.link.describe(ctx, "audio-damaged")
+		require.NoError(t, err)
+		first, err := s.link.pieces.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(s.link.pieceSubject(info)))
+		require.NoError(t, err)
+		require.NoError(t, s.link.pieces.DeleteMsg(ctx, first.Sequence))
+		object, err := s.Object(ctx, "audio-damaged")
+		require.NoError(t, err)
+		_, err = io.ReadAll(object)
+		require.ErrorIs(t, err, errDamaged)
+		require.NoError(t, s.DeleteObject(ctx, "audio-damaged"))
 	})
 	t.Run("an object whose source breaks off does not exist", func(t *testing.T) {
 		broken := io.MultiReader(bytes.NewReader(make([]byte, 300<<10)), failingReader{})

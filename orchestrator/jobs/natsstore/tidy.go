@@ -38,15 +38,6 @@ func (s *Store) Tidy(ctx context.Context) error {
 	return s.fault(l, err)
 }
 
-func (l *link) objectStream(ctx context.Context) (stream jetstream.Stream, subjects string, err error) {
-	status, err := l.objects.Status(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	stream, err = l.js.Stream(ctx, "OBJ_"+status.Bucket())
-	return stream, "$O." + status.Bucket(), err
-}
-
 // purgeObjectMarks removes old marks of deleted objects, and gives the ids of
 // the pieces that objects name.
 func (l *link) purgeObjectMarks(ctx context.Context) (known map[string]bool, err error) {
@@ -58,14 +49,10 @@ func (l *link) purgeObjectMarks(ctx context.Context) (known map[string]bool, err
 	if err != nil {
 		return nil, err
 	}
-	stream, subjects, err := l.objectStream(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for _, info := range list {
 		known[info.NUID] = known[info.NUID] || !info.Deleted
 		if info.Deleted && time.Since(info.ModTime) > keptMarkers {
-			if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subjects+".M."+base64.URLEncoding.EncodeToString([]byte(info.Name)))); err != nil {
+			if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject("$O."+l.bucket+".M."+base64.URLEncoding.EncodeToString([]byte(info.Name)))); err != nil {
 				return nil, err
 			}
 		}
@@ -75,11 +62,8 @@ func (l *link) purgeObjectMarks(ctx context.Context) (known map[string]bool, err
 
 // purgePieces removes the pieces that no object names.
 func (l *link) purgePieces(ctx context.Context, known map[string]bool) error {
-	stream, subjects, err := l.objectStream(ctx)
-	if err != nil {
-		return err
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subjects+".C.>"))
+	subjects := "$O." + l.bucket
+	info, err := l.pieces.Info(ctx, jetstream.WithSubjectFilter(subjects+".C.>"))
 	if err != nil {
 		return err
 	}
@@ -87,7 +71,7 @@ func (l *link) purgePieces(ctx context.Context, known map[string]bool) error {
 		if known[strings.TrimPrefix(subject, subjects+".C.")] {
 			continue
 		}
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,217 @@
+package natsstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// pieceBytes is how much of an object one message holds. A server takes 1 MiB at
+// the most unless it is told otherwise.
+const pieceBytes = 256 << 10
+
+// PutObject implements jobs.Store. The layout is that of NATS's object store,
+// whose own client is not used for the bytes: it has all of an object under way
+// at once, in memory and against one deadline, and gives up with the leader of a
+// cluster. Here each piece is written before the next is read, and tried again.
+func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	s.uploads.RLock()
+	defer s.uploads.RUnlock()
+	ctx, release := l.bind(ctx)
+	defer release()
+	before, err := l.describe(ctx, name)
+	if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+		return s.fault(l, err)
+	}
+	info := &jetstream.ObjectInfo{Bucket: l.bucket, NUID: rand.Text(), ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: pieceBytes}}}
+	read, err := l.putPieces(ctx, info, r)
+	if read == nil && err == nil {
+		err = l.putMeta(ctx, info)
+	}
+	if read != nil || err != nil {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
+		defer cancel()
+		purgeErr := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(info)))
+		if read != nil {
+			return errors.Join(read, purgeErr)
+		}
+		return errors.Join(s.fault(l, err), purgeErr)
+	}
+	if before != nil {
+		// What was there is named by nothing now; where this fails, Tidy removes it.
+		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before))); err != nil {
+			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
+		}
+	}
+	return nil
+}
+
+// describe finds an object's description.
+func (l *link) describe(ctx context.Context, name string) (info *jetstream.ObjectInfo, err error) {
+	err = l.reading(ctx, func(ctx context.Context) (err error) {
+		info, err = l.objects.GetInfo(ctx, name)
+		return err
+	})
+	return info, err
+}
+
+func (l *link) pieceSubject(info *jetstream.ObjectInfo) string {
+	return "$O." + l.bucket + ".C." + info.NUID
+}
+
+// putPieces writes the bytes and enters their number and digest; read is the
+// error of their reader.
+func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) (read, err error) {
+	digest, piece := sha256.New(), make([]byte, pieceBytes)
+	for {
+		n, err := io.ReadFull(r, piece)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("read what is to be stored: %w", err), nil
+		}
+		digest.Write(piece[:n])
+		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info), Data: piece[:n]}, info.NUID+strconv.Itoa(int(info.Chunks))); err != nil {
+			return nil, err
+		}
+		info.Size += uint64(n)
+		info.Chunks++
+	}
+	info.Digest = jetstream.GetObjectDigestValue(digest)
+	return nil, nil
+}
+
+// putMeta writes the description that makes the pieces an object.
+func (l *link) putMeta(ctx context.Context, info *jetstream.ObjectInfo) error {
+	raw, err := json.Marshal(info)
+	if err != nil {
+		return fmt.Errorf("encode the description of an object: %w", err)
+	}
+	return l.publish(ctx, &nats.Msg{
+		Subject: "$O." + l.bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)), Data: raw,
+		Header: nats.Header{jetstream.MsgRollup: []string{jetstream.MsgRollupSubject}},
+	}, info.NUID+"meta")
+}
+
+// publish writes one message. Its id makes a try whose answer was lost count once.
+func (l *link) publish(ctx context.Context, message *nats.Msg, id string) error {
+	return l.patiently(ctx, func(ctx context.Context) error {
+		_, err := l.js.PublishMsg(ctx, message, jetstream.WithMsgID(id))
+		return err
+	})
+}
+
+// Object implements jobs.Store.
+func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	info, err := l.describe(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+	}
+	if err != nil {
+		return nil, s.fault(l, err)
+	}
+	return &object{ctx: ctx, store: s, link: l, info: info, left: info.Size, next: 1, digest: sha256.New()}, nil
+}
+
+// object reads an object piece by piece, each by a request of its own: a consumer
+// would be lost with the node that it lives on. Not safe for concurrent use.
+type object struct {
+	ctx   context.Context //nolint:containedctx // of the reading, which io.Reader has no way to be given
+	store *Store
+	link  *link
+	info  *jetstream.ObjectInfo
+	// piece is what was fetched and not yet read, left what was not yet fetched,
+	// which lies at next or behind it in the stream.
+	piece  []byte
+	left   uint64
+	next   uint64
+	digest hash.Hash
+}
+
+// Read implements io.Reader. Its last error is io.EOF only where the bytes are
+// those that were stored.
+func (o *object) Read(p []byte) (int, error) {
+	for len(o.piece) == 0 {
+		if o.left == 0 {
+			if jetstream.GetObjectDigestValue(o.digest) != o.info.Digest {
+				return 0, services.Internal(errDamaged, "object %s is damaged", o.info.Name)
+			}
+			return 0, io.EOF
+		}
+		if err := o.fetch(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, o.piece)
+	o.piece = o.piece[n:]
+	return n, nil
+}
+
+var errDamaged = errors.New("its bytes are not those that were stored")
+
+// fetch reads the next piece.
+func (o *object) fetch() error {
+	var message *jetstream.RawStreamMsg
+	err := o.link.reading(o.ctx, func(ctx context.Context) (err error) {
+		message, err = o.link.pieces.GetMsg(ctx, o.next, jetstream.WithGetMsgSubject(o.link.pieceSubject(o.info)))
+		return err
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && uint64(len(message.Data)) > o.left {
+		return services.Internal(errors.Join(errDamaged, err), "object %s is damaged", o.info.Name)
+	}
+	if err != nil {
+		return o.store.fault(o.link, err)
+	}
+	o.piece, o.next = message.Data, message.Sequence+1
+	o.left -= uint64(len(message.Data))
+	o.digest.Write(message.Data)
+	return nil
+}
+
+// WriteTo implements io.WriterTo, which spares a copy of every piece.
+func (o *object) WriteTo(w io.Writer) (written int64, err error) {
+	for {
+		if _, err := o.Read(nil); errors.Is(err, io.EOF) {
+			return written, nil
+		} else if err != nil {
+			return written, err
+		}
+		n, err := io.Copy(w, bytes.NewReader(o.piece))
+		written += n
+		if err != nil {
+			return written, err
+		}
+		o.piece = nil
+	}
+}
+
+// Close implements io.Closer.
+func (o *object) Close() error { return nil }
+
+var (
+	_ io.ReadCloser = (*object)(nil)
+	_ io.WriterTo   = (*object)(nil)
+)
