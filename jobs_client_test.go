@@ -74,8 +74,8 @@ func (w work) body() (body []byte, contentType string, err error) {
 	return form.Bytes(), parts.FormDataContentType(), err
 }
 
-// answered is an answer of the server, whole.
-type answered struct {
+// reply is an answer of the server, whole.
+type reply struct {
 	status int
 	header http.Header
 	body   string
@@ -100,7 +100,7 @@ func newApplication(t *testing.T, at func(try int) string) *application {
 
 // persist sends a request until it is answered, or ctx ends. It takes 429 and 503
 // for "come again".
-func (a *application) persist(ctx context.Context, method, path string, body []byte, headers ...string) (answered, error) {
+func (a *application) persist(ctx context.Context, method, path string, body []byte, headers ...string) (reply, error) {
 	for try := 0; ; try++ {
 		got, err := a.send(ctx, method, a.at(try)+path, body, headers...)
 		if err == nil && got.status != http.StatusTooManyRequests && got.status != http.StatusServiceUnavailable {
@@ -116,21 +116,21 @@ func (a *application) persist(ctx context.Context, method, path string, body []b
 }
 
 // send sends a request once.
-func (a *application) send(ctx context.Context, method, url string, body []byte, headers ...string) (answered, error) {
+func (a *application) send(ctx context.Context, method, url string, body []byte, headers ...string) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return answered{}, err
+		return reply{}, err
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return answered{}, err
+		return reply{}, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	return answered{response.StatusCode, response.Header, string(text)}, err
+	return reply{response.StatusCode, response.Header, string(text)}, err
 }
 
 // submit hands work in until it is accepted.
