@@ -2,7 +2,7 @@
 """Turn an AudioLDM checkpoint in the layout of diffusers into a model folder of this server.
 
   audioldm.py CHECKPOINT FOLDER            export, then compare every part with PyTorch
-  audioldm.py --random SHAPE CHECKPOINT    write a checkpoint of random weights; SHAPE is s or mini
+  audioldm.py --random SHAPE CHECKPOINT    write a checkpoint of random weights; SHAPE is s, mini or nano
 
 CHECKPOINT holds model_index.json and the folders scheduler, tokenizer, text_encoder, unet, vae and vocoder, as
 cvssp/audioldm-s-full-v2 does. Runs on PyTorch 1.13 or newer, with onnx; the comparison runs the exported graphs in
@@ -107,10 +107,17 @@ def copy_small(checkpoint, folder):
         shutil.copy(os.path.join(checkpoint, "tokenizer", name), os.path.join(folder, "tokenizer"))
 
 
+def export(checkpoint, folder, inline=INLINE_BYTES):
+    """Writes the folder, and gives each part with its module and configuration as it is done."""
+    copy_small(checkpoint, folder)
+    for part in PARTS:
+        yield (part, *part.export(checkpoint, folder, inline))
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("paths", nargs="+", metavar="PATH")
-    args.add_argument("--random", metavar="SHAPE", choices=("s", "mini"))
+    args.add_argument("--random", metavar="SHAPE", choices=("s", "mini", "nano"))
     args.add_argument("--seed", type=int, default=1, help="of the random weights")
     args.add_argument("--tokenizer", metavar="DIR", help="tokenizer files for a random checkpoint")
     args.add_argument("--no-compare", action="store_true", help="export only")
@@ -122,10 +129,8 @@ def main():
     if len(args.paths) != 2:
         raise SystemExit("CHECKPOINT and FOLDER are needed")
     checkpoint, folder = args.paths
-    copy_small(checkpoint, folder)
     worst = 0
-    for part in PARTS:
-        module, cfg = part.export(checkpoint, folder, args.inline_bytes)
+    for part, module, cfg in export(checkpoint, folder, args.inline_bytes):
         count = sum(p.numel() for p in module.parameters())
         print("%-13s %6.1f million parameters" % (part.target, count / 1e6), flush=True)
         if not args.no_compare:

@@ -7,10 +7,11 @@ import torch
 
 from audioldm_parts import clap, hifigan, unet, vae, weights
 
-# The shape of cvssp/audioldm-s-full-v2, and a small one with the same parts.
+# The shape of cvssp/audioldm-s-full-v2, and smaller ones with the same parts: mini for tries, nano for tests.
 SHAPES = {
-    "s": {"unet": [128, 256, 384, 640], "vae": [128, 256, 512], "text": (768, 12, 12, 3072, 50265), "vocoder": 1024, "groups": 32},
-    "mini": {"unet": [32, 48, 64, 96], "vae": [16, 32, 48], "text": (64, 2, 4, 128, 300), "vocoder": 64, "groups": 16},
+    "s": {"unet": [128, 256, 384, 640], "vae": [128, 256, 512], "text": (768, 12, 12, 3072, 50265), "vocoder": 1024, "groups": 32, "out": 512},
+    "mini": {"unet": [32, 48, 64, 96], "vae": [16, 32, 48], "text": (64, 2, 4, 128, 300), "vocoder": 64, "groups": 16, "out": 512},
+    "nano": {"unet": [8, 8, 16, 16], "vae": [4, 4, 8], "text": (16, 1, 2, 32, 264), "vocoder": 32, "groups": 4, "out": 32},
 }
 
 
@@ -23,13 +24,13 @@ def configs(shape):
             "model_type": "clap_text_model", "vocab_size": vocab, "hidden_size": hidden, "num_hidden_layers": layers,
             "num_attention_heads": heads, "intermediate_size": inner, "hidden_act": "gelu", "max_position_embeddings": 514,
             "type_vocab_size": 1, "layer_norm_eps": 1e-12, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
-            "projection_dim": 512, "projection_hidden_act": "relu"},
+            "projection_dim": s["out"], "projection_hidden_act": "relu"},
         "unet": {
             "_class_name": "UNet2DConditionModel", "in_channels": 8, "out_channels": 8, "sample_size": 128,
             "block_out_channels": s["unet"], "layers_per_block": 2, "cross_attention_dim": s["unet"], "attention_head_dim": 8,
             "down_block_types": ["DownBlock2D"] + ["CrossAttnDownBlock2D"] * (n - 1),
             "up_block_types": ["CrossAttnUpBlock2D"] * (n - 1) + ["UpBlock2D"], "class_embed_type": "simple_projection",
-            "projection_class_embeddings_input_dim": 512, "class_embeddings_concat": True, "norm_num_groups": s["groups"],
+            "projection_class_embeddings_input_dim": s["out"], "class_embeddings_concat": True, "norm_num_groups": s["groups"],
             "norm_eps": 1e-5, "flip_sin_to_cos": True, "freq_shift": 0, "act_fn": "silu", "use_linear_projection": False},
         "vae": {
             "_class_name": "AutoencoderKL", "in_channels": 1, "out_channels": 1, "latent_channels": 8,

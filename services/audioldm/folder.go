@@ -34,6 +34,9 @@ type folder struct {
 		// RowMultiple is ours: the graph takes latents whose rows are a multiple of
 		// it. Zero for a graph that halves the rows at every level.
 		RowMultiple int `json:"row_multiple"`
+		// AttentionAlong is ours too: "time" where each column of the map attends
+		// along its rows only; every cell to every cell where it is left out.
+		AttentionAlong string `json:"attention_along"`
 	}
 	vae struct {
 		Scaling float64 `json:"scaling_factor"`

@@ -2,6 +2,7 @@ package audioldm
 
 import (
 	"math"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -98,15 +99,19 @@ func (f *folder) attentionFloats(rows, width int64) int64 {
 			break
 		}
 	}
-	heads := 8 // likewise
-	for _, list := range []perLevel{f.unet.HeadDim, f.unet.Heads} {
-		for _, n := range list {
-			heads = max(heads, n)
-		}
+	heads := 0
+	for _, n := range append(slices.Clone(f.unet.HeadDim), f.unet.Heads...) {
+		heads = max(heads, n)
+	}
+	if heads == 0 {
+		heads = 8 // likewise
 	}
 	halvings := int64(1) << level
-	cells := ((rows + halvings - 1) / halvings) * ((width + halvings - 1) / halvings)
-	return int64(heads) * cells * cells
+	rows, width = (rows+halvings-1)/halvings, (width+halvings-1)/halvings
+	if f.unet.AttentionAlong == "time" {
+		return int64(heads) * width * rows * rows
+	}
+	return int64(heads) * rows * width * rows * width
 }
 
 // vocoderFloats of one frame. HiFi-GAN's upsampling convolutions spread every

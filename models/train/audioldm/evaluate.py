@@ -60,7 +60,7 @@ class HTTP:
         out = []
         for i, p in enumerate(prompts):
             answer = json.loads(self.server.post("/v1/audio/generations", dict(prompt=p, seed=seed * 10000 + i, response_format="pcm")))
-            x = np.frombuffer(base64.b64decode(answer["audio"]), "<i2").astype(np.float32) / 32767
+            x = np.frombuffer(base64.b64decode(answer["sounds"][0]["audio"]), "<i2").astype(np.float32) / 32767
             assert len(x) == SAMPLES, len(x)
             out.append(torch.from_numpy(x))
         return torch.stack(out)

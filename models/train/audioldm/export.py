@@ -30,7 +30,9 @@ CONFIGS = {
                                         "pad_token": "<pad>", "model_max_length": 64, "add_prefix_space": False},
     "text_encoder/config.json": {"model_type": "clap_text_model", "projection_dim": TEXT, "vocab_size": 0, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
     "unet/config.json": {"_class_name": "UNet2DConditionModel", "in_channels": LATENT, "out_channels": LATENT, "sample_size": 64,
-                         "projection_class_embeddings_input_dim": TEXT, "class_embed_type": "simple_projection", "cross_attention_dim": None},
+                         "projection_class_embeddings_input_dim": TEXT, "class_embed_type": "simple_projection", "cross_attention_dim": None,
+                         # what the server's estimate of memory and of lengths goes by
+                         "block_out_channels": [32, 96, 128], "row_multiple": 4, "attention_head_dim": 4, "attention_along": "time"},
     "vae_decoder/config.json": {"_class_name": "AutoencoderKL", "latent_channels": LATENT, "scaling_factor": 0., "block_out_channels": [1, 1, 1]},
     "vocoder/config.json": {"model_type": "grym_vocoder", "model_in_dim": 64, "sampling_rate": 16000, "hop_length": 160}}
 
