@@ -34,7 +34,7 @@ test: $(LIBRARY) ## every test, under the race detector
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) test -race -shuffle=on -timeout 9m ./...
 	@# Resident memory means nothing under the race detector.
-	$(GO) test -run Memory ./services/onnx ./services/audioldm
+	$(GO) test -run Memory ./services/onnx ./services/audioldm ./services/gama
 
 fuzz: $(LIBRARY) ## every fuzz target for FUZZTIME each
 	@for package in $$($(GO) list ./...); do \

@@ -80,7 +80,7 @@ const embedder = await ort.InferenceSession.create(graph('embed_tokens'), option
 const decoder = await ort.InferenceSession.create(graph('decoder_model_merged'), options);
 const longs = (values, shape) => new ort.Tensor('int64', BigInt64Array.from(values, BigInt), shape);
 const half = decoder.inputMetadata.find((i) => i.name.endsWith('.key')).type === 'float16';
-const empty = () => new ort.Tensor(half ? 'float16' : 'float32', half ? new Uint16Array(0) : new Float32Array(0), [1, t.num_key_value_heads, 0, t.head_dim]);
+const empty = () => new ort.Tensor(half ? 'float16' : 'float32', half ? new Uint16Array(0) : new Float32Array(0), [1, t.num_key_value_heads ?? t.num_attention_heads, 0, t.head_dim ?? t.hidden_size / t.num_attention_heads]);
 const takes = (name) => decoder.inputNames.includes(name);
 
 // loop gives the milliseconds of each token after the first, behind a prompt of so

@@ -1,0 +1,64 @@
+package gama
+
+import (
+	"encoding/json"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/resources/memprobe"
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// TestMemoryOfAnAnswerIsLeased measures what an answer that fills the model's whole
+// context takes beside the loaded model, and holds the estimate to it: at least as
+// much, and not more than so many times. Most of it is the cache.
+func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector has memory of its own")
+	}
+	probe := memprobe.Probe{}
+	if probe.ResetPeak() != nil {
+		t.Skip("the peak of the resident set is not known on this system")
+	}
+	s := serveShapes(t, map[string]shape{"plain": {layers: 8, hidden: 512, heads: 8, ffn: 1024, vocab: 560, context: 1024, sound: 96}}, 1)
+	tone := audiofile.Tone(16000, 10*time.Second)
+	one, all, id := 1, 2000, newContext
+	s.answerTo(t, tone, services.AskParams{Question: "What?", MaxTokens: &one}) // loads the model
+	for _, question := range []string{strings.Repeat("what ", 600), strings.Repeat("what ", 850)} {
+		params := services.AskParams{Question: question, ContextID: id, MaxTokens: &all}
+		raw, err := json.Marshal(params)
+		require.NoError(t, err)
+		task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Caller: everybody}
+		if id == newContext {
+			task.Audio = tone
+		}
+		leased, err := s.Estimate(t.Context(), task)
+		require.NoError(t, err)
+		debug.FreeOSMemory()
+		before, err := probe.Resident()
+		require.NoError(t, err)
+		require.NoError(t, probe.ResetPeak())
+		answer := s.answerTo(t, task.Audio, params)
+		peak, err := probe.Peak()
+		require.NoError(t, err)
+		id = answer.ContextID
+		require.Equal(t, 1024, answer.Usage.PromptTokens+answer.Usage.CompletionTokens, "the context is full")
+
+		info, err := s.Context(everybody, id)
+		require.NoError(t, err)
+		cache := kvShape{layers: 8, heads: 8, dim: 64, kind: onnx.Float32}.bytes(1024)
+		t.Logf("%d tokens of prompt: leased %s, took %s; one cache of full length is %s, kept are %s", answer.Usage.PromptTokens, leased, peak-before, cache, info.CachedBytes)
+		require.GreaterOrEqual(t, leased, 3*cache, "two sets at work and one kept")
+		require.GreaterOrEqual(t, leased, peak-before)
+		require.LessOrEqual(t, leased, 3*(peak-before))
+		require.LessOrEqual(t, info.CachedBytes, cache+services.MiB)
+		require.NoError(t, s.DeleteContext(everybody, id))
+		id = newContext
+	}
+}
