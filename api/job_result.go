@@ -33,10 +33,7 @@ func resultForms(job jobs.Job) []resultForm {
 	}
 	switch job.Task {
 	case services.TaskTranscribe:
-		forms = append(forms,
-			resultForm{"text", "text/plain; charset=utf-8", transcript(services.FormatText)},
-			resultForm{"srt", "application/x-subrip; charset=utf-8", transcript(services.FormatSRT)},
-			resultForm{"vtt", "text/vtt; charset=utf-8", transcript(services.FormatVTT)})
+		forms = transcriptForms(forms, job.Params)
 	case services.TaskAsk, services.TaskCaption:
 		forms = append(forms, resultForm{"text", "text/plain; charset=utf-8", func(value json.RawMessage) (string, error) {
 			var answer services.Answer
@@ -47,14 +44,34 @@ func resultForms(job jobs.Job) []resultForm {
 	return forms
 }
 
+// transcriptForms adds the forms of a transcription. The one that the job's own
+// parameters name comes first.
+func transcriptForms(forms []resultForm, raw json.RawMessage) []resultForm {
+	var params services.TranscribeParams
+	// What was accepted can be read; otherwise nothing is named.
+	_ = json.Unmarshal(raw, &params)
+	if params.ResponseFormat == services.FormatVerbose {
+		forms[0].write = transcript(services.FormatVerbose, params.TimestampGranularities...)
+	}
+	forms = append(forms,
+		resultForm{services.FormatText, "text/plain; charset=utf-8", transcript(services.FormatText)},
+		resultForm{services.FormatSRT, "application/x-subrip; charset=utf-8", transcript(services.FormatSRT)},
+		resultForm{services.FormatVTT, "text/vtt; charset=utf-8", transcript(services.FormatVTT)})
+	if at := slices.IndexFunc(forms, func(f resultForm) bool { return f.name == params.ResponseFormat }); at > 0 {
+		named := forms[at]
+		forms = slices.Insert(slices.Delete(forms, at, at+1), 0, named)
+	}
+	return forms
+}
+
 // transcript writes a stored transcription in a format.
-func transcript(format string) func(json.RawMessage) (string, error) {
+func transcript(format string, granularities ...string) func(json.RawMessage) (string, error) {
 	return func(value json.RawMessage) (string, error) {
 		var t services.Transcription
 		if err := json.Unmarshal(value, &t); err != nil {
 			return "", err
 		}
-		text, err := t.Encode(format)
+		text, err := t.Encode(format, granularities...)
 		return string(text), err
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
+	"strings"
 )
 
 // DecodeParams reads a task's parameters strictly: unknown fields and text behind
@@ -22,8 +25,32 @@ func DecodeParams(raw json.RawMessage, into any) error {
 			err = errors.New("text follows the JSON value")
 		}
 	}
-	if err != nil {
-		return Invalidf("params", "cannot be read: %v", err)
+	var kind *json.UnmarshalTypeError
+	switch unknown, found := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); {
+	case err == nil:
+		return nil
+	case found:
+		return Invalidf(strings.Trim(unknown, `"`), "is not a parameter of this task")
+	case errors.As(err, &kind) && kind.Field != "":
+		return Invalidf(kind.Field, "must be %s, got a %s", article(kind.Type.Kind()), kind.Value)
 	}
-	return nil
+	return Invalidf("params", "cannot be read: %v", err)
+}
+
+// article names a kind of Go as JSON calls it.
+func article(kind reflect.Kind) string {
+	switch kind {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
 }

@@ -22,6 +22,11 @@ type TranscribeParams struct {
 	Prompt string `json:"prompt,omitempty"`
 	// Temperature has no effect, since nothing is drawn by chance; from 0 to 1.
 	Temperature float64 `json:"temperature,omitempty"`
+	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities what
+	// FormatVerbose tells the times of. They shape the answer, not the work: the
+	// result of a job comes so where its reader names no other form.
+	ResponseFormat         string   `json:"response_format,omitempty"`
+	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
 	// Stream hands every word over as a TranscriptDelta once it is complete.
 	Stream bool `json:"stream,omitempty"`
 }

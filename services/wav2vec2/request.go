@@ -3,6 +3,7 @@ package wav2vec2
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -21,6 +22,8 @@ const (
     "temperature": {"type": "number", "minimum": 0, "maximum": 1, "description": "Has no effect: nothing is drawn by chance"},
     "decoding": {"type": "string", "enum": ["greedy", "beam"], "description": "The best letter of every frame, or a search for the most likely words; beam where a word list stands beside the model or a prompt is given, else greedy"},
     "beam_width": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100, "description": "How many texts the beam search keeps"},
+    "response_format": {"type": "string", "enum": ["json", "text", "srt", "vtt", "verbose_json"], "description": "How a job's result comes where its reader names no other form"},
+    "timestamp_granularities": {"type": "array", "items": {"type": "string", "enum": ["word", "segment"]}, "description": "With verbose_json"},
     ` + windowSchema + `,
     "stream": {"type": "boolean", "description": "hand the words over as they come"}
   }
@@ -126,6 +129,14 @@ func (c *complaints) transcribe(params services.TranscribeParams) {
 	}
 	if len(params.Prompt) > services.MaxPromptBytes {
 		c.add("prompt", "must be at most %d bytes, got %d", services.MaxPromptBytes, len(params.Prompt))
+	}
+	if f := params.ResponseFormat; f != "" && !slices.Contains(services.TranscriptFormats(), f) {
+		c.add("response_format", "must be one of %s, got %.40q", strings.Join(services.TranscriptFormats(), ", "), f)
+	}
+	for _, g := range params.TimestampGranularities {
+		if g != services.GranularityWord && g != services.GranularitySegment {
+			c.add("timestamp_granularities", "must be word or segment, got %.40q", g)
+		}
 	}
 	if t := params.Temperature; !(t >= 0 && t <= 1) {
 		c.add("temperature", "must be from 0 to 1, got %v", t)

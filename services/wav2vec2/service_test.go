@@ -109,7 +109,9 @@ func TestEstimateRefusesWhatCannotWork(t *testing.T) {
 	}{
 		"task":   {func(task *services.Task) { task.Name = "sing" }, services.KindNotFound, `no task "sing"`},
 		"model":  {func(task *services.Task) { task.Model = "nope" }, services.KindNotFound, "wav2vec2-tiny"},
-		"params": {func(task *services.Task) { task.Params = json.RawMessage(`{"x":1}`) }, services.KindInvalid, `"x"`},
+		"params": {func(task *services.Task) { task.Params = json.RawMessage(`{"x":1}`) }, services.KindInvalid, "x is not a parameter"},
+		"format": {func(task *services.Task) { task.Params = json.RawMessage(`{"response_format":"doc"}`) }, services.KindInvalid, "response_format must be one of json, text"},
+		"kind":   {func(task *services.Task) { task.Params = json.RawMessage(`{"beam_width":"many"}`) }, services.KindInvalid, "beam_width must be a whole number, got a string"},
 		"tail":   {func(task *services.Task) { task.Params = json.RawMessage(`{} {}`) }, services.KindInvalid, "params"},
 		"audio":  {func(task *services.Task) { task.Audio = nil }, services.KindInvalid, "file is missing"},
 		"text":   {func(task *services.Task) { task.Audio = diskAudio("service.go") }, services.KindUnsupported, "WAV"},
