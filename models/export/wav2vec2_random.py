@@ -107,7 +107,8 @@ def write_tables(a, c):
     wav2vec2.write_json(path("vocab.json"), ids)
     wav2vec2.write_json(path("tokenizer_config.json"), {
         "tokenizer_class": "Wav2Vec2CTCTokenizer", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-        "unk_token": "<unk>", "word_delimiter_token": "|", "do_lower_case": False})
+        "unk_token": "<unk>", "word_delimiter_token": "|", "do_lower_case": False,
+        "clean_up_tokenization_spaces": False})
     wav2vec2.write_json(path("special_tokens_map.json"), {
         "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"})
     # What transformers.js reads; transformers makes it of vocab.json.

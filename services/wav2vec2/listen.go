@@ -35,7 +35,7 @@ func (s *Service) listen(m *model, task services.Task, seconds float64, overlap 
 	if !overlap {
 		stride = 0
 	}
-	cut, err := newWindows(reader, rate, length, stride)
+	cut, err := newWindows(reader, rate, length, stride, stride)
 	if err != nil {
 		return nil, nil, joinClose(err, closer)
 	}

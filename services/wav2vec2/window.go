@@ -22,13 +22,13 @@ type window struct {
 }
 
 // windows cuts a recording as the chunked pipeline of transformers does: of
-// length samples, each overlapping the next by a stride on either side. It reads
+// length samples, each overlapping the next by the strides on its sides. It reads
 // no further ahead than it must, so memory does not grow with the recording.
 type windows struct {
 	reader    *audiofile.Reader
 	resampler *dsp.Resampler
-	// length and stride in samples; a length of zero takes all in one.
-	length, stride int
+	// length and the strides on its sides in samples; a length of zero takes all in one.
+	length, left, right int
 
 	block, mono, buffer []float32
 	ended, begun        bool
@@ -37,14 +37,14 @@ type windows struct {
 }
 
 // newWindows starts cutting. rateHz is the model's rate.
-func newWindows(reader *audiofile.Reader, rateHz, length, stride int) (*windows, error) {
+func newWindows(reader *audiofile.Reader, rateHz, length, left, right int) (*windows, error) {
 	format := reader.Format()
 	resampler, err := dsp.NewResampler(format.SampleRateHz, rateHz)
 	if err != nil {
 		return nil, services.Invalidf("file", "cannot be resampled from %d Hz: %v", format.SampleRateHz, err)
 	}
 	return &windows{
-		reader: reader, resampler: resampler, length: length, stride: stride,
+		reader: reader, resampler: resampler, length: length, left: left, right: right,
 		block: make([]float32, blockFrames*format.Channels), mono: make([]float32, 0, blockFrames),
 		least: math.MaxFloat32, most: -math.MaxFloat32,
 	}, nil
@@ -54,7 +54,7 @@ func newWindows(reader *audiofile.Reader, rateHz, length, stride int) (*windows,
 func (w *windows) next(ctx context.Context) (window, error) {
 	if w.begun {
 		// What the window before kept of its right side is this one's left.
-		step := w.length - 2*w.stride
+		step := w.length - w.left - w.right
 		w.buffer = w.buffer[:copy(w.buffer, w.buffer[step:])]
 	}
 	// One sample more than a window tells whether this is the last one.
@@ -63,7 +63,7 @@ func (w *windows) next(ctx context.Context) (window, error) {
 			return window{}, err
 		}
 	}
-	next := window{left: w.stride, right: w.stride}
+	next := window{left: w.left, right: w.right}
 	if !w.begun {
 		next.left = 0
 	}

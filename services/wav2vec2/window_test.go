@@ -15,7 +15,7 @@ import (
 // readMono takes a recording in one window.
 func readMono(t testing.TB, reader *audiofile.Reader, rateHz int) ([]float32, error) {
 	t.Helper()
-	cut, err := newWindows(reader, rateHz, 0, 0)
+	cut, err := newWindows(reader, rateHz, 0, 0, 0)
 	require.NoError(t, err)
 	w, err := cut.next(t.Context())
 	require.True(t, err != nil || w.last)
@@ -33,23 +33,29 @@ func written(t *testing.T, samples []float32) diskAudio {
 	return diskAudio(name)
 }
 
-// TestWindowsAreThoseOfTransformers has the symmetric cases of chunk_iter in the
-// tests of transformers: a hundred samples, cut with a stride on both sides.
+// TestWindowsAreThoseOfTransformers has the cases of chunk_iter in the tests of
+// transformers: a hundred samples, cut with strides on the sides. Where the first
+// window reaches the end it is the last one, as in later versions of transformers; in 4.28
+// one of 100 with a right stride still had a second one behind it.
 func TestWindowsAreThoseOfTransformers(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
 	source := written(t, make([]float32, 100))
 	for _, c := range []struct {
-		length, stride int
-		want           [][3]int
+		length, left, right int
+		want                [][3]int
 	}{
-		{100, 0, [][3]int{{100, 0, 0}}},
-		{36, 6, [][3]int{{36, 0, 6}, {36, 6, 6}, {36, 6, 6}, {28, 6, 0}}},
-		{30, 5, [][3]int{{30, 0, 5}, {30, 5, 5}, {30, 5, 5}, {30, 5, 5}, {20, 5, 0}}},
+		{100, 0, 0, [][3]int{{100, 0, 0}}},
+		{100, 20, 10, [][3]int{{100, 0, 0}}},
+		{80, 20, 10, [][3]int{{80, 0, 10}, {50, 20, 0}}},
+		{90, 20, 0, [][3]int{{90, 0, 0}, {30, 20, 0}}},
+		{36, 6, 6, [][3]int{{36, 0, 6}, {36, 6, 6}, {36, 6, 6}, {28, 6, 0}}},
+		{30, 5, 5, [][3]int{{30, 0, 5}, {30, 5, 5}, {30, 5, 5}, {30, 5, 5}, {20, 5, 0}}},
+		{105, 5, 5, [][3]int{{100, 0, 0}}},
 	} {
 		reader, closer, err := s.openAudio(source, 10)
 		require.NoError(t, err)
-		cut, err := newWindows(reader, 16000, c.length, c.stride)
+		cut, err := newWindows(reader, 16000, c.length, c.left, c.right)
 		require.NoError(t, err)
 		var got [][3]int
 		for last := false; !last; {
@@ -58,7 +64,7 @@ func TestWindowsAreThoseOfTransformers(t *testing.T) {
 			got = append(got, [3]int{len(w.samples), w.left, w.right})
 			last = w.last
 		}
-		require.Equal(t, c.want, got, "%d and %d", c.length, c.stride)
+		require.Equal(t, c.want, got, "%d, %d and %d", c.length, c.left, c.right)
 		require.NoError(t, closer.Close())
 	}
 }
