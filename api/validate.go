@@ -20,6 +20,11 @@ import (
 // maxJSON bounds a body that is JSON: it is read into memory.
 const maxJSON = 1 << 20
 
+// curlType is what curl -d says of any body. No route takes it for what it is, so
+// that the body can only be meant as JSON. Web pages may send it without asking
+// first; checkOrigin keeps theirs out.
+const curlType = "application/x-www-form-urlencoded"
+
 // validator checks requests against the contract. The bodies of forms are left
 // out: the validator would read an upload into memory, and the upload's fields
 // are checked while they stream by.
@@ -43,7 +48,11 @@ func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) func(ht
 	return func(next http.Handler) http.Handler {
 		json, form := whole(next), head(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" || r.ContentLength == 0 || r.URL.Path == audioPath {
+			kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+			if kind == curlType {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			if kind == "multipart/form-data" || r.ContentLength == 0 || r.URL.Path == audioPath {
 				form.ServeHTTP(w, r)
 				return
 			}
