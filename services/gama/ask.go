@@ -230,7 +230,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	}
 	a.book(services.StageInfer)
 	if err == nil && keep {
-		r.kept = d.cache.snapshot()
+		r.kept, _ = d.cache.snapshot() // where there is no memory for it, the follow-up computes it again
 	}
 	return r, err
 }

@@ -2,6 +2,7 @@ package gama
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -51,7 +52,7 @@ func (m *model) kvShape() kvShape {
 type cache struct {
 	kvShape
 	capacity int64
-	sets     [2][][]byte
+	sets     [2][]block
 	current  int
 	// n positions are in the current set; keys tell of what.
 	n    int64
@@ -61,12 +62,17 @@ type cache struct {
 	pasts, presents []string
 }
 
-// newCache makes room for so many positions, none of them filled.
+// newCache makes room for so many positions, none of them filled. Close it.
 func newCache(shape kvShape, capacity int64) (*cache, error) {
 	c := &cache{kvShape: shape, capacity: capacity, keys: make([]int64, 0, capacity)}
 	for set := range c.sets {
 		for range shape.tensors() {
-			c.sets[set] = append(c.sets[set], make([]byte, max(1, shape.tensorBytes(capacity))))
+			memory, err := allocate(shape.tensorBytes(capacity))
+			if err != nil {
+				c.Close()
+				return nil, err
+			}
+			c.sets[set] = append(c.sets[set], memory)
 		}
 	}
 	for layer := range shape.layers {
@@ -75,15 +81,18 @@ func newCache(shape kvShape, capacity int64) (*cache, error) {
 		}
 	}
 	var err error
-	c.past, err = c.views(0, 0)
-	return c, err
+	if c.past, err = c.views(0, 0); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // views gives tensors of so many positions over one set.
 func (c *cache) views(set int, positions int64) ([]*onnx.Tensor, error) {
 	views := make([]*onnx.Tensor, 0, c.tensors())
 	for _, memory := range c.sets[set] {
-		view, err := onnx.NewRawTensor(c.kind, memory[:max(1, c.tensorBytes(positions))], 1, c.heads, positions, c.dim)
+		view, err := onnx.NewRawTensor(c.kind, memory.bytes[:max(1, c.tensorBytes(positions))], 1, c.heads, positions, c.dim)
 		if err != nil {
 			closeList(views)
 			return nil, services.Internal(err, "the input could not be handed to the model")
@@ -109,8 +118,12 @@ func (c *cache) take(written []*onnx.Tensor, keys []int64) {
 	c.keys = append(c.keys, keys...)
 }
 
-// Close releases the native side.
-func (c *cache) Close() { closeList(c.past) }
+// Close releases the native side and the memory.
+func (c *cache) Close() {
+	closeList(c.past)
+	freeAll(c.sets[0])
+	freeAll(c.sets[1])
+}
 
 func closeList(tensors []*onnx.Tensor) {
 	for _, t := range tensors {
@@ -118,11 +131,30 @@ func closeList(tensors []*onnx.Tensor) {
 	}
 }
 
-// snapshot is a cache at rest. It is never changed.
+// snapshot is a cache at rest. It is never changed. Its memory goes when all who
+// have it have released it.
 type snapshot struct {
 	kvShape
 	keys   []int64
-	memory [][]byte
+	memory []block
+	// more is how many have it beside the first.
+	more atomic.Int32
+}
+
+// retain is called by one more who has it, while another still does.
+func (s *snapshot) retain() *snapshot {
+	if s != nil {
+		s.more.Add(1)
+	}
+	return s
+}
+
+// release is called once by each who had it. It does nothing on nil.
+func (s *snapshot) release() {
+	if s != nil && s.more.Add(-1) < 0 {
+		freeAll(s.memory)
+		s.memory = nil
+	}
 }
 
 // size in bytes.
@@ -134,12 +166,18 @@ func (s *snapshot) size() services.Bytes {
 }
 
 // snapshot copies what is there, without the spare room.
-func (c *cache) snapshot() *snapshot {
+func (c *cache) snapshot() (*snapshot, error) {
 	s := &snapshot{kvShape: c.kvShape, keys: append([]int64(nil), c.keys...)}
 	for _, memory := range c.sets[c.current] {
-		s.memory = append(s.memory, append([]byte(nil), memory[:c.tensorBytes(c.n)]...))
+		kept, err := allocate(c.tensorBytes(c.n))
+		if err != nil {
+			s.release()
+			return nil, err
+		}
+		copy(kept.bytes, memory.bytes[:c.tensorBytes(c.n)])
+		s.memory = append(s.memory, kept)
 	}
-	return s
+	return s, nil
 }
 
 // restore fills an empty cache with the positions that a snapshot has in common
@@ -155,7 +193,7 @@ func (c *cache) restore(s *snapshot, keys []int64) error {
 	row := c.rowBytes()
 	for i, memory := range c.sets[c.current] {
 		for head := range c.heads {
-			copy(memory[head*n*row:(head+1)*n*row], s.memory[i][head*have*row:])
+			copy(memory.bytes[head*n*row:(head+1)*n*row], s.memory[i].bytes[head*have*row:])
 		}
 	}
 	past, err := c.views(c.current, n)

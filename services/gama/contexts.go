@@ -310,6 +310,7 @@ func (c *contexts) remove(one *conversation) error {
 
 // drop takes what a conversation has in memory. The caller holds mu.
 func (c *contexts) drop(one *conversation) {
+	one.kept.release()
 	one.sound, one.kept = nil, nil
 	if one.resident != nil {
 		one.resident.Release()

@@ -36,8 +36,9 @@ func (c *contexts) enter(_ context.Context, task services.Task, p services.AskPa
 func (a *asking) converse(ctx context.Context, one *conversation) error {
 	c := a.service.contexts
 	c.mu.Lock()
-	sound, kept, turns := one.sound, one.kept, append([]turn(nil), one.Turns...)
+	sound, kept, turns := one.sound, one.kept.retain(), append([]turn(nil), one.Turns...)
 	c.mu.Unlock()
+	defer kept.release()
 	if sound == nil {
 		var err error
 		if sound, err = a.hear(ctx, one.audio()); err != nil {
@@ -85,7 +86,10 @@ func (c *contexts) store(ctx context.Context, one *conversation, sound *heard, r
 		one.resident = nil
 	}
 	if there {
+		one.kept.release()
 		one.sound, one.kept = sound, r.kept
+	} else {
+		r.kept.release()
 	}
 	size := one.size()
 	c.mu.Unlock()

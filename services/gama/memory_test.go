@@ -2,6 +2,7 @@ package gama
 
 import (
 	"encoding/json"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -61,4 +62,52 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		require.NoError(t, s.DeleteContext(everybody, id))
 		id = newContext
 	}
+}
+
+// TestCachesLieOutsideTheGoHeap is not parallel: what others allocate counts too.
+func TestCachesLieOutsideTheGoHeap(t *testing.T) {
+	shape := kvShape{layers: 2, heads: 8, dim: 64, kind: onnx.Float32}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, err := newCache(shape, 8192)
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	require.Equal(t, 64*services.MiB, shape.bytes(8192))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), "two sets have 128 MiB")
+
+	c.n, c.keys = 4, []int64{1, 2, 3, 4}
+	c.sets[0][0].bytes[0] = 7
+	kept, err := c.snapshot()
+	require.NoError(t, err)
+	c.Close()
+	kept.retain().release()
+	require.EqualValues(t, 7, kept.memory[0].bytes[0], "another had it")
+	kept.release()
+	require.Empty(t, kept.memory)
+	var none *snapshot
+	none.retain().release()
+}
+
+// deletes ends the conversation while it is being answered.
+type deletes struct {
+	services.DiscardSink
+	remove func()
+}
+
+func (d *deletes) Progress(float64, string) {
+	if d.remove != nil {
+		d.remove()
+		d.remove = nil
+	}
+}
+
+func TestAConversationDeletedMeanwhileIsAnswered(t *testing.T) {
+	t.Parallel()
+	s := newService(t, t.TempDir())
+	first := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
+	sink := &deletes{remove: func() { require.NoError(t, s.DeleteContext(everybody, first.ContextID)) }}
+	answer, err := s.run(t, nil, services.AskParams{Question: all, ContextID: first.ContextID}, sink)
+	require.NoError(t, err)
+	require.Equal(t, "I hear a bell, then a siren.", answer.Text)
+	require.Empty(t, s.ListContexts(everybody))
 }

@@ -253,12 +253,12 @@ func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
 		for i := range memory {
 			memory[i] = byte(i / 4) // elements 0 to 5: heads of 3
 		}
-		kept.memory = append(kept.memory, memory)
+		kept.memory = append(kept.memory, block{bytes: memory})
 	}
 	require.NoError(t, c.restore(kept, []int64{-1, 1, 6, 7}))
 	require.EqualValues(t, 2, c.n)
 	elements := func() (list []byte) {
-		memory := c.sets[c.current][0][:c.tensorBytes(c.n)]
+		memory := c.sets[c.current][0].bytes[:c.tensorBytes(c.n)]
 		for i := 0; i < len(memory); i += 4 {
 			list = append(list, memory[i])
 		}

@@ -69,6 +69,7 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.tokens, again.tokens, name)
 		require.Positive(t, a.answer.Usage.CachedTokens, name)
+		r.kept.release()
 	}
 	for name, tokens := range answers {
 		if name == "half" {
