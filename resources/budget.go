@@ -18,6 +18,9 @@ type Budget struct {
 	Bytes services.Bytes
 	// Bound is "maxMemory", "cgroup" or "machine".
 	Bound string
+	// Limit is the smaller of the control group's limit and the machine's memory;
+	// zero where neither is known.
+	Limit services.Bytes
 }
 
 // FindBudget gives the smallest of the configured maximum, the control group's
@@ -28,9 +31,12 @@ func FindBudget(cfg Config, probe MemoryProbe) Budget {
 		if err != nil {
 			return
 		}
+		if budget.Limit == 0 || limit < budget.Limit {
+			budget.Limit = limit
+		}
 		limit -= min(cfg.Reserve, limit/4)
 		if limit < budget.Bytes {
-			budget = Budget{Bytes: limit, Bound: bound}
+			budget.Bytes, budget.Bound = limit, bound
 		}
 	}
 	limit, err := probe.CgroupLimit()

@@ -60,6 +60,9 @@ func (l *Lease) Release() {
 		return
 	}
 	l.released = true
+	if l.reserved >= unbookedRuns {
+		m.lookAround(false) // the run has reached its peak, and is still booked
+	}
 	l.stopMeasuring()
 	l.dropSlot()
 	if now := time.Now(); !l.began.IsZero() {

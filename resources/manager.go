@@ -37,6 +37,8 @@ type Manager struct {
 	// sources list what holds something else than the memory that is booked here.
 	sources []func() []Resource
 	advice  Advice
+	// unbooked is what the process was seen to hold beyond the books.
+	unbooked unbooked
 	// evictions are waited for by Close.
 	evictions sync.WaitGroup
 }
@@ -255,7 +257,7 @@ func (m *Manager) free() services.Bytes {
 	if !m.cfg.Enabled {
 		return math.MaxInt64
 	}
-	free := m.budget.Bytes
+	free := m.budget.Bytes - m.overdrawn()
 	for _, a := range m.accounts {
 		free -= a.booked()
 	}

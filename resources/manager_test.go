@@ -280,9 +280,9 @@ func TestTheBudgetIsTheSmallest(t *testing.T) {
 		probe fixedProbe
 		want  Budget
 	}{
-		{fixedProbe{machine: 64 * services.GiB}, Budget{4_000_000_000, "maxMemory"}},
-		{fixedProbe{machine: 2 * services.GiB}, Budget{2*services.GiB - 512*mb, "machine"}},
-		{fixedProbe{machine: 64 * services.GiB, cgroup: 700 * mb}, Budget{525 * mb, "cgroup"}},
+		{fixedProbe{machine: 64 * services.GiB}, Budget{4_000_000_000, "maxMemory", 64 * services.GiB}},
+		{fixedProbe{machine: 2 * services.GiB}, Budget{2*services.GiB - 512*mb, "machine", 2 * services.GiB}},
+		{fixedProbe{machine: 64 * services.GiB, cgroup: 700 * mb}, Budget{525 * mb, "cgroup", 700 * mb}},
 	} {
 		require.Equal(t, c.want, FindBudget(cfg, c.probe))
 	}

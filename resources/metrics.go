@@ -60,6 +60,11 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup."})
 	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted, set.cleanups, set.cleaned, set.cleanedBytes,
 		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "grym_memory_unbooked_bytes", Help: "Memory that the process was seen to hold beyond what is booked."}, func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return float64(m.unbooked.bytes)
+		}),
 		gauge("grym_memory_budget_bytes", "Memory that models and running tasks may use.", func(u Usage) float64 { return float64(u.Budget) }),
 		gauge("grym_lease_reserved_bytes", "Memory leased by running tasks.", func(u Usage) float64 { return float64(u.Leased) }),
 		gauge("grym_model_resident_bytes", "Memory held by loaded models.", func(u Usage) float64 { return float64(u.Resident) }),

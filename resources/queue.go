@@ -77,6 +77,9 @@ func (m *Manager) remove(w *waiter) bool {
 // tasks would starve it for ever; meanwhile idle models are evicted for it.
 // The caller holds mu.
 func (m *Manager) grant() {
+	if len(m.queue) > 0 {
+		m.lookAround(false)
+	}
 	short := make(map[*account]bool)
 	shortOfAll := false
 	left := m.queue[:0:0]
@@ -105,7 +108,12 @@ func (m *Manager) grant() {
 			m.evictFor(a, w)
 		case more > m.free():
 			shortOfAll = true
-			m.evictFor(nil, w)
+			if !m.evictFor(nil, w) && !m.working() {
+				// Nothing will make room but what is not booked, and when is not known.
+				w.refused = &services.Fault{Kind: services.KindBusy, Message: "memory is short for the moment", RetryAfter: unbookedMemory}
+				close(w.granted)
+				continue
+			}
 		default:
 			m.give(w)
 			continue

@@ -82,16 +82,18 @@ func (r *resident) Release() {
 		ar.high = 0
 	}
 	m.residents = slices.DeleteFunc(m.residents, func(other *resident) bool { return other == r })
+	m.lookAround(true)
 	m.grant()
 }
 
 // evictFor unloads the model that is wanted the least, of one service or
 // of all where a is nil, and the one that w wants only where nothing else is left,
 // and shares out again. One
-// eviction runs at a time; a model in use is passed over. The caller holds mu.
-func (m *Manager) evictFor(a *account, w *waiter) {
+// eviction runs at a time; a model in use is passed over. False means that there is
+// nothing to unload. The caller holds mu.
+func (m *Manager) evictFor(a *account, w *waiter) bool {
 	if m.evicting || m.closed {
-		return
+		return true
 	}
 	var candidates, own []*resident
 	for _, r := range m.residents {
@@ -109,10 +111,11 @@ func (m *Manager) evictFor(a *account, w *waiter) {
 		candidates = append(candidates, own...)
 	}
 	if len(candidates) == 0 {
-		return
+		return false
 	}
 	m.evicting = true
 	m.evictions.Go(func() { m.evictOne(candidates) })
+	return true
 }
 
 // working tells whether a lease is held. The caller holds mu.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // tick is the unit of processor times in /proc: the kernel tells user space 100 a
@@ -35,6 +37,32 @@ func (p Probe) CPU() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * tick, nil
+}
+
+// Held is what the process holds that the system cannot take back without
+// swapping: its anonymous memory and what it has mapped of shared memory.
+func (p Probe) Held() (held services.Bytes, err error) {
+	text, err := p.read("proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	found := false
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "RssAnon" && name != "RssShmem" {
+			continue
+		}
+		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("proc/self/status: %w", err)
+		}
+		held += services.Bytes(kib) * services.KiB
+		found = true
+	}
+	if !found {
+		return 0, ErrUnknown
+	}
+	return held, nil
 }
 
 // FileDescriptors that this process has open.
