@@ -53,9 +53,10 @@ generate: ## regenerate what is generated from openapi.yaml
 	$(GO) generate ./api/gen
 
 parity: build ## compare logits, text and tokens with transformers.js, and ask with OpenAI's client (needs npm)
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
+	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \
 	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi

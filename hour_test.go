@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -14,11 +15,13 @@ import (
 
 // BenchmarkHour has the transcribe command hear ten minutes and then an hour, and
 // tells how many times longer and how much larger the second run was. The model is
-// wav2vec2-tiny, or the folder that GRYM_SPEECH_DIR names. Run it with -benchtime 1x.
+// wav2vec2-tiny, or the folder that SPEECH_MODEL names; SPEECH_MINUTES is another
+// length of the first, of which the second has six times as much. Run it with
+// -benchtime 1x.
 func BenchmarkHour(b *testing.B) {
 	data := b.TempDir()
 	args := []string{"transcribe", "--data-dir", data, "--decoding", "greedy", "--output", b.TempDir()}
-	if folder := os.Getenv("GRYM_SPEECH_DIR"); folder != "" {
+	if folder := os.Getenv("SPEECH_MODEL"); folder != "" {
 		require.NoError(b, os.MkdirAll(filepath.Join(data, "models"), 0o750))
 		require.NoError(b, os.Symlink(folder, filepath.Join(data, "models", "timed")))
 		args = append(args, "--model", "timed")
@@ -35,10 +38,16 @@ func BenchmarkHour(b *testing.B) {
 		require.True(b, ok)
 		return float64(usage.Maxrss) * 1024 / 1e6, time.Since(began).Seconds(), (command.ProcessState.UserTime() + command.ProcessState.SystemTime()).Seconds()
 	}
+	minutes := 10
+	if text := os.Getenv("SPEECH_MINUTES"); text != "" {
+		var err error
+		minutes, err = strconv.Atoi(text)
+		require.NoError(b, err)
+	}
 	for b.Loop() {
-		shortPeak, shortClock, shortCPU := hear(10)
-		longPeak, longClock, longCPU := hear(60)
-		b.Logf("10 min: %.0f MB, %.1f s, %.1f s of CPU; 60 min: %.0f MB, %.1f s, %.1f s of CPU", shortPeak, shortClock, shortCPU, longPeak, longClock, longCPU)
+		shortPeak, shortClock, shortCPU := hear(minutes)
+		longPeak, longClock, longCPU := hear(6 * minutes)
+		b.Logf("%d min: %.0f MB, %.1f s, %.1f s of CPU; six times as much: %.0f MB, %.1f s, %.1f s of CPU", minutes, shortPeak, shortClock, shortCPU, longPeak, longClock, longCPU)
 		b.ReportMetric(longPeak-shortPeak, "MB-more")
 		b.ReportMetric(longClock/shortClock, "times-clock")
 		b.ReportMetric(longCPU/shortCPU, "times-cpu")

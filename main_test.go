@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -79,6 +82,10 @@ func TestWrongInputIsExplained(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	speech := clip(t, "clip09.wav")
+	notANumber := wav(16000, 1, 16000)
+	for i := 44; i < len(notANumber); i += 4 {
+		binary.LittleEndian.PutUint32(notANumber[i:], math.Float32bits(float32(math.NaN())))
+	}
 	for name, c := range map[string]struct {
 		audio  []byte
 		fields []string
@@ -88,6 +95,10 @@ func TestWrongInputIsExplained(t *testing.T) {
 		"text file":       {[]byte("hello, this is not audio\n"), nil, 415, []string{"WAV", "text"}},
 		"empty file":      {[]byte{}, nil, 400, []string{"empty"}},
 		"truncated WAV":   {speech[:len(speech)/2], nil, 400, []string{"cut short"}},
+		"no numbers":      {notANumber, nil, 400, []string{"not a usable number (NaN"}},
+		"silence":         {append(bytes.Clone(speech[:44]), make([]byte, len(speech)-44)...), nil, 400, []string{"file is silent"}},
+		"an archive":      {append([]byte("PK\x03\x04"), make([]byte, 4000)...), nil, 415, []string{"file is", "accepted: WAV"}},
+		"a huge claim":    {append([]byte("RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x10"), 1, 2, 3, 4), nil, 400, []string{"cut short"}},
 		"missing file":    {nil, nil, 400, []string{"file is missing"}},
 		"unknown model":   {speech, []string{"model", "whisper-1"}, 404, []string{"whisper-1", "wav2vec2-tiny", "model_not_found"}},
 		"model with path": {speech, []string{"model", "../secret"}, 404, []string{"does not exist"}},

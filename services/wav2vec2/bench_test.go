@@ -1,0 +1,57 @@
+package wav2vec2
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// BenchmarkHangUp hangs up in the middle of a window of ten seconds, at twelve
+// different times, and tells how long the work went on. The model is wav2vec2-tiny,
+// or the folder that SPEECH_MODEL names.
+func BenchmarkHangUp(b *testing.B) {
+	dir, model := b.TempDir(), "wav2vec2-tiny"
+	if folder := os.Getenv("SPEECH_MODEL"); folder != "" {
+		model = "timed"
+		require.NoError(b, os.Symlink(folder, filepath.Join(dir, model)))
+	}
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, freeMemory{})
+	defer func() { _ = s.Shutdown(context.Background()) }()
+	task := services.Task{Name: services.TaskTranscribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
+	began := time.Now()
+	_, err := s.ExecuteTask(b.Context(), task, services.DiscardSink{})
+	require.NoError(b, err)
+	began = time.Now() // the first run loaded the model
+	_, err = s.ExecuteTask(b.Context(), task, services.DiscardSink{})
+	require.NoError(b, err)
+	whole := time.Since(began)
+	var took []time.Duration
+	for b.Loop() {
+		for i := range 12 {
+			ctx, hangUp := context.WithCancel(b.Context())
+			var left time.Time
+			timer := time.AfterFunc(whole*time.Duration(i+1)/14, func() { left = time.Now(); hangUp() })
+			_, err := s.ExecuteTask(ctx, task, services.DiscardSink{})
+			if !timer.Stop() && err != nil {
+				took = append(took, time.Since(left))
+			}
+			hangUp()
+		}
+	}
+	slices.SortFunc(took, cmp.Compare[time.Duration])
+	require.NotEmpty(b, took)
+	b.ReportMetric(float64(whole.Milliseconds()), "ms-whole")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
+	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "ms-most")
+}
