@@ -7,7 +7,9 @@ FOLDER has the generator of the sounds that the model was trained on, gen.py and
 text.py. The clips come from its bank of events that training never saw, the
 questions from the wordings that it never saw. Prints the share of right answers
 by kind of question, and again with each question asked of another clip's sound:
-what a model answers from the question alone. Needs numpy and torch.
+what a model answers from the question alone. Needs numpy and torch. It is for
+models whose generator is at hand in that form, as the first gama-tiny's was;
+models/train/gama/evaluate.py measures those that were trained there.
 """
 
 import argparse

@@ -120,6 +120,7 @@ try {
     follows.push((await ask(first.id, 1)).ms);
     const timed = async () => {
       const short = await ask(first.id, 1), long = await ask(first.id, tokens + 1);
+      if (long.usage.completion_tokens !== tokens + 1) throw new Error(`the answer has ${long.usage.completion_tokens} tokens`);
       mine.push((long.ms - short.ms) / tokens);
     };
     const other = async () => theirs.push(await loop(first.usage.prompt_tokens, tokens));

@@ -11,21 +11,21 @@ import (
 
 // The fields of sentencepiece_model.proto that are read.
 const (
-	modelPieces     protowire.Number = 1
-	modelTrainer    protowire.Number = 2
-	modelNormalizer protowire.Number = 3
+	modelPieces     = 1
+	modelTrainer    = 2
+	modelNormalizer = 3
 
-	pieceText  protowire.Number = 1
-	pieceScore protowire.Number = 2
-	pieceKind  protowire.Number = 3
+	pieceText  = 1
+	pieceScore = 2
+	pieceKind  = 3
 
-	trainerModelType        protowire.Number = 3
-	trainerSpaceAsSuffix    protowire.Number = 24
-	trainerByteFallback     protowire.Number = 35
-	normalizerCharsMap      protowire.Number = 2
-	normalizerDummyPrefix   protowire.Number = 3
-	normalizerRemoveSpaces  protowire.Number = 4
-	normalizerEscapesSpaces protowire.Number = 5
+	trainerModelType        = 3
+	trainerSpaceAsSuffix    = 24
+	trainerByteFallback     = 35
+	normalizerCharsMap      = 2
+	normalizerDummyPrefix   = 3
+	normalizerRemoveSpaces  = 4
+	normalizerEscapesSpaces = 5
 )
 
 // Kinds of a piece.
@@ -125,7 +125,7 @@ func (m *sentencePiece) fallback() (Text, error) {
 
 // read takes the model message apart.
 func (m *sentencePiece) read(data []byte) error {
-	return fields(data, func(number protowire.Number, _ uint64, inner []byte) error {
+	return fields(data, func(number int, _ uint64, inner []byte) error {
 		switch number {
 		case modelPieces:
 			p := scored{kind: kindNormal}
@@ -141,7 +141,7 @@ func (m *sentencePiece) read(data []byte) error {
 	})
 }
 
-func (p *scored) field(number protowire.Number, value uint64, inner []byte) error {
+func (p *scored) field(number int, value uint64, inner []byte) error {
 	switch number {
 	case pieceText:
 		p.text = string(inner)
@@ -156,7 +156,7 @@ func (p *scored) field(number protowire.Number, value uint64, inner []byte) erro
 	return nil
 }
 
-func (m *sentencePiece) trainerField(number protowire.Number, value uint64, _ []byte) error {
+func (m *sentencePiece) trainerField(number int, value uint64, _ []byte) error {
 	switch number {
 	case trainerModelType:
 		m.modelType = value
@@ -168,7 +168,7 @@ func (m *sentencePiece) trainerField(number protowire.Number, value uint64, _ []
 	return nil
 }
 
-func (m *sentencePiece) normalizerField(number protowire.Number, value uint64, inner []byte) error {
+func (m *sentencePiece) normalizerField(number int, value uint64, inner []byte) error {
 	switch number {
 	case normalizerCharsMap:
 		m.charsMap = len(inner) > 0
@@ -184,7 +184,7 @@ func (m *sentencePiece) normalizerField(number protowire.Number, value uint64, i
 
 // fields calls visit for every field of a protobuf message, with the number of a
 // scalar or the bytes of anything else.
-func fields(message []byte, visit func(number protowire.Number, value uint64, inner []byte) error) error {
+func fields(message []byte, visit func(number int, value uint64, inner []byte) error) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)
 		if n < 0 {
@@ -209,7 +209,7 @@ func fields(message []byte, visit func(number protowire.Number, value uint64, in
 			return protowire.ParseError(n)
 		}
 		message = message[n:]
-		if err := visit(number, value, inner); err != nil {
+		if err := visit(int(number), value, inner); err != nil {
 			return err
 		}
 	}

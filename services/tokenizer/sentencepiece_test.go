@@ -59,7 +59,8 @@ func TestTenThousandStringsOfSentencePiece(t *testing.T) {
 }
 
 // field is one of a protobuf message: a number, a float or bytes.
-func field(number protowire.Number, value any) []byte {
+func field(field int, value any) []byte {
+	number := protowire.Number(field) //nolint:gosec // small
 	switch v := value.(type) {
 	case int:
 		return protowire.AppendVarint(protowire.AppendTag(nil, number, protowire.VarintType), uint64(v)) //nolint:gosec // small
