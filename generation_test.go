@@ -165,3 +165,41 @@ func TestWrongGenerationsAreExplained(t *testing.T) {
 	response, answer := s.generate(t, `{}`, "Content-Type", "text/plain")
 	require.Equal(t, http.StatusUnsupportedMediaType, response.StatusCode, string(answer))
 }
+
+// TestAJobOfSeveralSoundsKeepsThemAll submits a job, waits for it by Prefer, and
+// fetches what it stored: the sounds that the route gives for the same request.
+func TestAJobOfSeveralSoundsKeepsThemAll(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	const params = `{"prompt":"a bell","seed":1,"num_inference_steps":3,"audio_length_in_s":0.3,"num_waveforms_per_prompt":2}`
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":`+params+`}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Prefer", "wait=60")
+	code, body := do(t, request)
+	require.Equal(t, http.StatusOK, code, body)
+	type stored struct {
+		ID    string `json:"audio_id"`
+		Bytes int
+	}
+	var job struct {
+		Status string
+		Sound  stored
+		More   []stored `json:"more_sounds"`
+		Result struct {
+			Seed      int
+			Waveforms int `json:"num_waveforms_per_prompt"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &job), body)
+	require.Equal(t, "succeeded", job.Status, body)
+	require.Equal(t, 2, job.Result.Waveforms)
+	direct := s.generations(t, params)
+	require.Len(t, job.More, 1, body)
+	for i, sound := range append([]stored{job.Sound}, job.More...) {
+		code, file := s.get(t, "/v1/audio/"+sound.ID)
+		require.Equal(t, http.StatusOK, code)
+		require.Len(t, file, sound.Bytes)
+		require.Equal(t, string(direct.Sounds[i].Audio), file)
+	}
+}

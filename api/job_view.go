@@ -47,12 +47,11 @@ func jobView(job jobs.Job) gen.Job {
 			view.Model = &result.Model
 		}
 		if result.AudioID != "" {
-			view.Sound = &struct {
-				AudioId     string `json:"audio_id"`
-				Bytes       int64  `json:"bytes"`
-				ContentType string `json:"content_type"`
-			}{result.AudioID, result.AudioBytes, result.ContentType}
+			view.Sound = &gen.StoredSound{AudioId: result.AudioID, Bytes: result.AudioBytes, ContentType: result.ContentType}
 			view.Links.Audio = new(audioPath + "/" + result.AudioID)
+		}
+		for _, more := range result.More {
+			view.MoreSounds = append(view.MoreSounds, gen.StoredSound{AudioId: more.AudioID, ContentType: more.ContentType, Bytes: more.AudioBytes})
 		}
 	}
 	view.Error, view.Callback = jobError(job), callbackView(job.Callback)

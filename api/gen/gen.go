@@ -1681,6 +1681,9 @@ type Job struct {
 	// Model The model that does it, once it is known.
 	Model *string `json:"model,omitempty"`
 
+	// MoreSounds Further sounds, where the job was asked for several.
+	MoreSounds []StoredSound `json:"more_sounds,omitempty"`
+
 	// NotBefore When a queued job is tried again after a failed attempt.
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Object    JobObject  `json:"object"`
@@ -1702,12 +1705,8 @@ type Job struct {
 	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 	Service     string   `json:"service"`
 
-	// Sound The sound that the job made.
-	Sound *struct {
-		AudioId     string `json:"audio_id"`
-		Bytes       int64  `json:"bytes"`
-		ContentType string `json:"content_type"`
-	} `json:"sound,omitempty"`
+	// Sound A sound that the job made, at `/v1/audio`.
+	Sound *StoredSound `json:"sound,omitempty"`
 
 	// Stage What is being done.
 	Stage   *string    `json:"stage,omitempty"`
@@ -2243,6 +2242,13 @@ type ServiceUse struct {
 	Pattern AllocationPattern `json:"pattern"`
 	Running int               `json:"running"`
 	Waiting int               `json:"waiting"`
+}
+
+// StoredSound A sound that the job made, at `/v1/audio`.
+type StoredSound struct {
+	AudioId     string `json:"audio_id"`
+	Bytes       int64  `json:"bytes"`
+	ContentType string `json:"content_type"`
 }
 
 // System defines model for System.

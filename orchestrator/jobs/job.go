@@ -140,6 +140,15 @@ type Result struct {
 	AudioID     string `json:"audio_id,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	AudioBytes  int64  `json:"audio_bytes,omitempty"`
+	// More are further sounds of the same task, in order.
+	More []Sound `json:"more,omitempty"`
+}
+
+// Sound names a stored sound that a task made.
+type Sound struct {
+	AudioID     string `json:"audio_id"`
+	ContentType string `json:"content_type"`
+	AudioBytes  int64  `json:"audio_bytes"`
 }
 
 // CallbackState of a webhook.

@@ -192,12 +192,19 @@ func (m *Manager) keep(ctx context.Context, a *attempt, result services.TaskResu
 			return nil, err
 		}
 	}
-	if result.Audio != nil {
-		audio, _, err := m.StoreAudio(ctx, Upload{Audio: result.Audio, ContentType: result.Audio.ContentType})
+	if result.Audio == nil {
+		return kept, nil
+	}
+	for i, sound := range result.Audio.All() {
+		audio, _, err := m.StoreAudio(ctx, Upload{Audio: sound, ContentType: sound.ContentType})
 		if err != nil {
 			return nil, err
 		}
-		kept.AudioID, kept.ContentType, kept.AudioBytes = audio.ID, result.Audio.ContentType, audio.Bytes
+		if i == 0 {
+			kept.AudioID, kept.ContentType, kept.AudioBytes = audio.ID, sound.ContentType, audio.Bytes
+		} else {
+			kept.More = append(kept.More, Sound{audio.ID, sound.ContentType, audio.Bytes})
+		}
 	}
 	return kept, nil
 }

@@ -203,6 +203,9 @@ func (m *Manager) expireAudio(ctx context.Context) {
 		}
 		if job.Result != nil {
 			needed[job.Result.AudioID] = true
+			for _, sound := range job.Result.More {
+				needed[sound.AudioID] = true
+			}
 		}
 		return true
 	})
