@@ -108,6 +108,16 @@ func Internal(err error, format string, args ...any) *Fault {
 	return &Fault{Kind: KindInternal, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
+// Unreadable is the fault for a recording that cannot be opened: what its source
+// says of it, or ours where that is no fault.
+func Unreadable(err error) error {
+	var fault *Fault
+	if errors.As(err, &fault) || KindOf(err) != KindInternal {
+		return err
+	}
+	return Internal(err, "the upload could not be read")
+}
+
 // KindOf tells the kind of any error. A context's end is cancelled or timeout;
 // an error that nobody classified is internal; nil has no kind.
 func KindOf(err error) Kind {

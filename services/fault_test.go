@@ -31,6 +31,9 @@ func TestKindsOfErrors(t *testing.T) {
 	require.Equal(t, OutcomeSuccess, OutcomeOf(nil))
 	require.Equal(t, Outcome("busy"), OutcomeOf(Faultf(KindBusy, "full")))
 	require.Len(t, Outcomes(), len(Kinds())+1)
+	require.Equal(t, KindCancelled, KindOf(Unreadable(fmt.Errorf("open: %w", context.Canceled))), "a copy that was cut off")
+	require.Equal(t, KindUnavailable, KindOf(Unreadable(Faultf(KindUnavailable, "the store is down"))))
+	require.Equal(t, "the upload could not be read: no such file", Unreadable(errors.New("no such file")).Error())
 	require.True(t, IsTransient(fmt.Errorf("x: %w", &Fault{Transient: true})))
 	require.False(t, IsTransient(errors.New("x")))
 }

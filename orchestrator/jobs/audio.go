@@ -235,10 +235,12 @@ func (m *Manager) StoredAudio(ctx context.Context, id string) (source services.A
 // spool copies a stored recording to a file of its own, read from the start.
 func (m *Manager) spool(ctx context.Context, audio Audio) (file *os.File, err error) {
 	object, err := m.Store.Object(ctx, audioObject(audio.ID))
-	if errors.Is(err, ErrMissing) {
+	switch {
+	case errors.Is(err, ErrMissing):
 		return nil, services.Internal(err, "the bytes of recording %s are lost", audio.ID)
-	}
-	if err != nil {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, err
 	}
 	defer object.Close()
@@ -253,7 +255,9 @@ func (m *Manager) spool(ctx context.Context, audio Audio) (file *os.File, err er
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
-		if services.KindOf(err) != services.KindUnavailable { // which passes
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		} else if services.KindOf(err) != services.KindUnavailable { // which passes
 			err = services.Internal(err, "recording %s cannot be read", audio.ID)
 		}
 		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))

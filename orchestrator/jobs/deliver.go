@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -100,7 +101,7 @@ func (m *Manager) deliverOne(id string) {
 		m.Log.Error("a webhook could not be encoded", "job", id, "error", err)
 		return
 	}
-	status, sendErr := m.Sender.Send(m.intake, job.Callback.URL, id, body)
+	status, sendErr := m.Sender.Send(m.intake, job.Callback.URL, job.endID(), body)
 	if m.intake.Err() != nil && sendErr != nil {
 		return // it is sent again after the restart
 	}
@@ -110,7 +111,7 @@ func (m *Manager) deliverOne(id string) {
 		if !job.owesCallback() {
 			return false, nil
 		}
-		m.note(job.Callback, status, sendErr)
+		m.note(job, status, sendErr)
 		return true, nil
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -118,11 +119,22 @@ func (m *Manager) deliverOne(id string) {
 	}
 }
 
-// note enters a delivery into the webhook's log and decides what follows.
-func (m *Manager) note(callback *Callback, status int, err error) {
-	delivery := Delivery{At: time.Now().UTC(), Status: status}
+// endID names this end of the job: a retried job has a further one, which a
+// receiver must not take for a repetition.
+func (j Job) endID() string { return fmt.Sprintf("%s-%d", j.ID, j.Finished.UnixMilli()) }
+
+// note enters a delivery into the webhook's log and decides what follows. The
+// tries of an earlier end, before a retry, do not count.
+func (m *Manager) note(job *Job, status int, err error) {
+	callback, delivery := job.Callback, Delivery{At: time.Now().UTC(), Status: status}
 	callback.Next = time.Time{}
-	switch n := len(callback.Deliveries) + 1; {
+	n := 1
+	for _, before := range callback.Deliveries {
+		if !before.At.Before(job.Finished) {
+			n++
+		}
+	}
+	switch {
 	case err == nil:
 		callback.State = CallbackDelivered
 	case n >= m.MaxDeliveries || services.KindOf(err) == services.KindInvalid:

@@ -266,6 +266,32 @@ func TestWebhooksAreDeliveredUntilTheyAreTaken(t *testing.T) {
 	}
 }
 
+func TestARetriedJobIsToldAnew(t *testing.T) {
+	t.Parallel()
+	w := &worker{}
+	w.run = func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+		return services.TaskResult{}, services.Invalidf("audio", "it broke")
+	}
+	b := setup(t, w, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 2 })
+	job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
+	told := func(state jobs.CallbackState, deliveries int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			var err error
+			job, err = b.Get(t.Context(), "", job.ID)
+			return err == nil && job.Callback.State == state && len(job.Callback.Deliveries) == deliveries
+		}, 20*time.Second, 5*time.Millisecond)
+	}
+	told(jobs.CallbackDelivered, 1)
+	b.receiver.mu.Lock()
+	b.receiver.fail = 2
+	b.receiver.mu.Unlock()
+	_, err := b.Retry(t.Context(), "", job.ID)
+	require.NoError(t, err)
+	told(jobs.CallbackPending, 2) // the try for the first end is not counted against the second
+	require.NotEqual(t, b.receiver.ids[0], b.receiver.ids[1], "another end is another message")
+}
+
 func TestAWebhookThatIsOwedSurvives(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())

@@ -16,14 +16,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Causes of the end of an attempt's context.
+// Causes of the end of an attempt's context. None of them speaks against the
+// service that was at work, which the guard tells by their kind.
 var (
 	// ErrStopping: the server stops; the job goes back to the queue.
-	ErrStopping = errors.New("the server is stopping")
+	ErrStopping error = services.Faultf(services.KindCancelled, "the server is stopping")
 	// ErrCancelled: somebody cancelled the job.
-	ErrCancelled = errors.New("the job was cancelled")
+	ErrCancelled error = services.Faultf(services.KindCancelled, "the job was cancelled")
 	// errClaimLost: another worker has the job.
-	errClaimLost = errors.New("another worker has the job")
+	errClaimLost error = services.Faultf(services.KindCancelled, "another worker has the job")
 )
 
 // Executor runs tasks on the one road, and checks them before they wait.

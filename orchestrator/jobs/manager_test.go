@@ -75,6 +75,7 @@ func hangs(began chan<- string) func(context.Context, services.Task, services.Si
 type receiver struct {
 	mu     sync.Mutex
 	bodies [][]byte
+	ids    []string
 	fail   int // so many tries first
 }
 
@@ -85,10 +86,10 @@ func (r *receiver) CheckURL(url string) error {
 	return nil
 }
 
-func (r *receiver) Send(_ context.Context, _, _ string, body []byte) (int, error) {
+func (r *receiver) Send(_ context.Context, _, id string, body []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.bodies = append(r.bodies, body)
+	r.bodies, r.ids = append(r.bodies, body), append(r.ids, id)
 	if len(r.bodies) <= r.fail {
 		return 500, errors.New("the receiver answered 500")
 	}
@@ -331,6 +332,31 @@ func TestAnIdempotencyKeyGivesOneJob(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, existed, "keys of two owners are apart")
 	require.Equal(t, 2, b.Count(jobs.StatusSucceeded)+b.Count(jobs.StatusQueued)+b.Count(jobs.StatusRunning))
+}
+
+func TestARepetitionFindsItsJobThoughItCouldNotBeAcceptedNow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &worker{run: says("x")})
+	audio, _, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound("hello")})
+	require.NoError(t, err)
+	one := jobs.Submission{Service: "echo", IdempotencyKey: "k", AudioID: audio.ID, Deadline: time.Now().Add(2 * time.Second)}
+	first, _, err := b.Submit(t.Context(), one)
+	require.NoError(t, err)
+	require.Equal(t, jobs.StatusSucceeded, b.end(t, first.ID).Status)
+	require.NoError(t, b.DeleteAudio(t.Context(), audio.ID))
+	again := func() {
+		t.Helper()
+		job, existed, err := b.Submit(t.Context(), one)
+		require.NoError(t, err)
+		require.True(t, existed)
+		require.Equal(t, first.ID, job.ID)
+	}
+	again()
+	require.Eventually(t, func() bool { return time.Now().After(one.Deadline) }, 10*time.Second, 10*time.Millisecond)
+	again()
+	one.IdempotencyKey = "other"
+	_, _, err = b.Submit(t.Context(), one)
+	require.ErrorContains(t, err, "audio_id names no stored recording")
 }
 
 func TestFailuresAreTriedAgainOrNot(t *testing.T) {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -29,12 +30,12 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 	if err != nil {
 		return Job{}, false, err
 	}
-	input, err := m.input(ctx, s)
-	if err != nil {
-		return Job{}, false, err
+	input, gone := m.input(ctx, s)
+	if gone != nil && (s.AudioID == "" || services.KindOf(gone) != services.KindInvalid) {
+		return Job{}, false, gone
 	}
 	defer input.close()
-	job.AudioID, job.AudioBytes = input.id, input.bytes
+	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
 	job.Fingerprint = fingerprint(job)
 	if s.IdempotencyKey != "" {
 		job.ID = keyedID(s.Owner, s.IdempotencyKey)
@@ -43,6 +44,13 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 		} else if services.KindOf(err) != services.KindNotFound {
 			return Job{}, false, err
 		}
+	}
+	// A repetition may come after the deadline, and after the recording has expired.
+	if gone != nil {
+		return Job{}, false, gone
+	}
+	if !job.Deadline.IsZero() && !job.Deadline.After(job.Created) {
+		return Job{}, false, services.Invalidf("deadline", "must lie in the future, got %s", job.Deadline.Format(time.RFC3339))
 	}
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
@@ -89,9 +97,6 @@ func (m *Manager) draft(s Submission) (Job, error) {
 		return Job{}, err
 	}
 	now := time.Now().UTC()
-	if !s.Deadline.IsZero() && !s.Deadline.After(now) {
-		return Job{}, services.Invalidf("deadline", "must lie in the future, got %s", s.Deadline.Format(time.RFC3339))
-	}
 	job := Job{
 		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, Service: s.Service, Task: s.Task, Model: model, Params: params,
 		Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,

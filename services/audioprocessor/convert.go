@@ -51,7 +51,7 @@ func (s *Service) open(task services.Task) (*job, error) {
 	}
 	file, err := task.Audio.Open()
 	if err != nil {
-		return nil, services.Internal(err, "the upload could not be read")
+		return nil, services.Unreadable(err)
 	}
 	reader, err := audiofile.Open(file, task.Audio.Size(), s.limits)
 	if err != nil {

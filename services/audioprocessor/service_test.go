@@ -168,7 +168,7 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		{"task", small, services.Task{Name: "measure"}, services.KindNotFound, `has no task "measure"`},
 		{"model", small, services.Task{Name: services.TaskConvert, Model: "x"}, services.KindInvalid, "model must be left out"},
 		{"file", small, services.Task{Name: services.TaskConvert}, services.KindInvalid, "file is missing"},
-		{"params", small, services.Task{Name: services.TaskConvert, Params: []byte(`{"rate":1}`)}, services.KindInvalid, "params cannot be read"},
+		{"params", small, services.Task{Name: services.TaskConvert, Params: []byte(`{"rate":1}`)}, services.KindInvalid, "rate is not a parameter of this task"},
 		{"values", small, task(t, recording("speech.flac"), services.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
 			`container must be one of wav, flac, pcm, got "ogg"; bit_depth must be one of 16, 24, 32, float, got "12"; sample_rate must be 8000 to 192000 Hz, got 1; channels must be 1, 2 or the 1 of the recording, got 5`},
 		{"size", small, task(t, recording("speech.flac"), services.ConvertParams{SampleRateHz: 192000, Channels: 2, BitDepth: "32"}), services.KindTooLarge, "the limit is 1.0 MiB"},

@@ -84,7 +84,7 @@ type recording struct {
 func (s *Service) openAudio(source services.AudioSource, rateHz int) (*recording, error) {
 	file, err := source.Open()
 	if err != nil {
-		return nil, services.Internal(err, "the upload could not be read")
+		return nil, services.Unreadable(err)
 	}
 	limits := s.cfg.Audio
 	limits.MaxDuration = min(limits.MaxDuration, seconds(s.cfg.MaxSeconds))

@@ -20,7 +20,7 @@ func (s *Service) openAudio(source services.AudioSource, window float64) (*audio
 	}
 	file, err := source.Open()
 	if err != nil {
-		return nil, nil, services.Internal(err, "the upload could not be read")
+		return nil, nil, services.Unreadable(err)
 	}
 	limits := s.cfg.Audio
 	seconds := s.cfg.MaxSeconds
