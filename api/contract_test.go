@@ -1,11 +1,18 @@
 package api
 
 import (
+	"log/slog"
 	"maps"
+	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/api/problem"
 )
 
 func TestTheContractSaysWhichRoutesAskForAKey(t *testing.T) {
@@ -25,4 +32,31 @@ func TestTheContractSaysWhichRoutesAskForAKey(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEveryRouteOfTheContractIsServed also finds a path that another one hides.
+func TestEveryRouteOfTheContractIsServed(t *testing.T) {
+	t.Parallel()
+	checked, err := contract()
+	require.NoError(t, err)
+	h := &handlers{Dependencies: Dependencies{Log: slog.New(slog.DiscardHandler)}}
+	router, ok := h.routes(checked.spec, &problem.Writer{}).(*chi.Mux)
+	require.True(t, ok)
+	served := make(map[string]bool)
+	require.NoError(t, chi.Walk(router, func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		served[method+" "+strings.Replace(path, "{audio_id:[0-9a-f]{64}}", "{audio_id}", 1)] = true
+		return nil
+	}))
+	for path, item := range checked.spec.Paths.Map() {
+		for method, operation := range item.Operations() {
+			require.True(t, served[method+" "+path], "%s %s is in the contract and not served", method, path)
+			delete(served, method+" "+path)
+			require.NotEmpty(t, operation.OperationID)
+			pattern := regexp.MustCompile(`\{[a-z_]+\}`)
+			example := pattern.ReplaceAllString(strings.Replace(path, "{audio_id}", hash, 1), "x")
+			found := router.Find(chi.NewRouteContext(), method, example)
+			require.Equal(t, path, strings.Replace(found, "{audio_id:[0-9a-f]{64}}", "{audio_id}", 1), "%s %s", method, example)
+		}
+	}
+	require.Empty(t, served, "served and not in the contract")
 }

@@ -10,17 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
 )
-
-func init() {
-	for _, kind := range []string{"audio/wav", "audio/flac", "audio/pcm"} {
-		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
-	}
-}
 
 // conversion sends a form with a file.
 func conversion(t *testing.T, b *bundle, fields ...string) (*answer, string) {

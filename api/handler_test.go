@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +27,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The contract says nothing of what is inside these.
+	for _, kind := range []string{"text/event-stream", "text/vtt", "application/x-subrip", "audio/wav", "audio/flac", "audio/pcm"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // executorFunc is a scripted executor.
 type executorFunc func(ctx context.Context, task services.Task) (services.TaskResult, error)
@@ -53,18 +60,36 @@ type bundle struct {
 	route routers.Router
 }
 
+// contract is openapi.yaml, read and checked once for all tests.
+var contract = sync.OnceValues(func() (c struct {
+	text  []byte
+	spec  *openapi3.T
+	route routers.Router
+}, err error) {
+	if c.text, err = os.ReadFile("../openapi.yaml"); err != nil {
+		return c, err
+	}
+	if c.spec, err = openapi3.NewLoader().LoadFromData(c.text); err != nil {
+		return c, err
+	}
+	if err = c.spec.Validate(context.Background()); err != nil {
+		return c, err
+	}
+	// The test server has a port of its own, so the contract's server is left out.
+	c.spec.Servers = nil
+	c.route, err = gorillamux.NewRouter(c.spec)
+	return c, err
+})
+
 func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencies)) *bundle {
 	t.Helper()
-	contract, err := os.ReadFile("../openapi.yaml")
+	checked, err := contract()
 	require.NoError(t, err)
-	b := &bundle{spool: t.TempDir()}
-	b.spec, err = openapi3.NewLoader().LoadFromData(contract)
-	require.NoError(t, err)
-	require.NoError(t, b.spec.Validate(t.Context()))
+	b := &bundle{spool: t.TempDir(), spec: checked.spec, route: checked.route}
 	log := slog.New(slog.DiscardHandler)
 	cfg := DefaultConfig()
 	deps := Dependencies{
-		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: b.spool, Contract: contract, Log: log,
+		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: b.spool, Contract: checked.text, Log: log,
 		Health: func() HealthView {
 			return HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
 		},
@@ -78,10 +103,6 @@ func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencie
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	b.url = server.URL
-	// The test server has a port of its own, so the contract's server is left out.
-	b.spec.Servers = nil
-	b.route, err = gorillamux.NewRouter(b.spec)
-	require.NoError(t, err)
 	return b
 }
 

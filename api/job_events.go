@@ -80,7 +80,7 @@ func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
 	defer heart.Wait()
 	defer cancel()
 	err := s.Jobs.Follow(ctx, s.viewer, s.id, s.seen, s.tell)
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, jobs.ErrStopping) {
 		s.Log.Warn("a job could not be followed", "job", s.id, "error", err)
 	}
 	return nil
@@ -112,6 +112,7 @@ func (s *jobStream) write(text string) {
 
 // tell sends what has changed.
 func (s *jobStream) tell(job jobs.Job) error {
+	job.Params = nil // the client has them, or asks for the job
 	name, data := eventOf(s.told, job)
 	s.told = &job
 	if name == "" {

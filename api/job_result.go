@@ -120,12 +120,7 @@ func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		return nil, err
 	}
 	if form.write == nil {
-		content, audio, err := h.Jobs.OpenAudio(ctx, job.Result.AudioID)
-		if err != nil {
-			return nil, jobFault(err)
-		}
-		audio.ContentType = form.contentType
-		return storedSound{request: e.r, content: content, audio: audio, name: job.ID}, nil
+		return h.openSound(ctx, job.Result.AudioID, form.contentType, job.ID)
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)
 	if err != nil {

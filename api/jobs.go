@@ -120,8 +120,11 @@ func jobFault(err error) error {
 		}
 		answer := row.answer
 		var fault *services.Fault
-		if errors.As(err, &fault) {
+		switch {
+		case errors.As(err, &fault):
 			answer.Message, answer.Fields, answer.RetryAfter = fault.Detail(), fault.Fields, fault.RetryAfter
+		case row.err == jobs.ErrNotRetriable: //nolint:errorlint // which row it is
+			answer.Message = err.Error()
 		}
 		return &answer
 	}

@@ -157,6 +157,10 @@ type exchange struct {
 // withRequest puts the exchange into the context.
 func withRequest(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// RFC 7240 takes several lines for one list; the generated code wants one.
+		if values := r.Header.Values("Prefer"); len(values) > 1 {
+			r.Header.Set("Prefer", strings.Join(values, ", "))
+		}
 		e := &exchange{w: w}
 		e.r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, e))
 		next.ServeHTTP(w, e.r)

@@ -34,28 +34,10 @@ var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
 // CreateJob implements gen.StrictServerInterface.
 func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
-	wait, waitErr := preferredWait(exchangeOf(ctx).r.Header.Values("Prefer"))
-	body, upload, err := h.readJob(ctx, request)
-	defer func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}()
-	if err := joinFields(err, waitErr); err != nil {
-		return nil, err
-	}
-	submission, err := submissionOf(body, upload)
+	wait, fault := preferredWait(value(request.Params.Prefer))
+	job, existed, err := h.accept(ctx, request, fault)
 	if err != nil {
 		return nil, err
-	}
-	submission.Owner, submission.IdempotencyKey = h.caller(ctx).Key, value(request.Params.IdempotencyKey)
-	recording := "audio"
-	if submission.AudioID != "" {
-		recording = "audio_id"
-	}
-	job, existed, err := h.Jobs.Submit(ctx, submission)
-	if err != nil {
-		return nil, submitFault(err, recording)
 	}
 	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
 	if answer.job.Status == jobs.StatusSucceeded {
@@ -65,6 +47,30 @@ func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 		}
 	}
 	return answer, nil
+}
+
+// accept reads a request and submits it. wrong is what is wrong beside its body.
+func (h *handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
+	body, upload, err := h.readJob(ctx, request)
+	defer func() {
+		if err := upload.Close(); err != nil {
+			h.Log.Error("upload could not be removed", "error", err)
+		}
+	}()
+	if err := joinFields(err, wrong); err != nil {
+		return jobs.Job{}, false, err
+	}
+	submission, err := submissionOf(body, upload)
+	if err != nil {
+		return jobs.Job{}, false, err
+	}
+	submission.Owner, submission.IdempotencyKey = h.caller(ctx).Key, value(request.Params.IdempotencyKey)
+	recording := "audio"
+	if submission.AudioID != "" {
+		recording = "audio_id"
+	}
+	job, existed, err := h.Jobs.Submit(ctx, submission)
+	return job, existed, submitFault(err, recording)
 }
 
 // submitted is the answer to a submission.

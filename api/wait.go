@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ const maxWait = 300 * time.Second
 
 // preferredWait reads the preference wait of RFC 7240, the first where there are
 // several; 0 where there is none. Other preferences are not ours.
-func preferredWait(headers []string) (time.Duration, *services.Fault) {
-	for _, preference := range strings.Split(strings.Join(headers, ","), ",") {
+func preferredWait(header string) (time.Duration, *services.Fault) {
+	for _, preference := range strings.Split(header, ",") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, text, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
@@ -43,10 +44,11 @@ func (h *handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) 
 	bounded, stop := context.WithTimeout(ctx, wait)
 	defer stop()
 	err := h.Jobs.Follow(bounded, h.viewer(ctx), job.ID, job.Revision, func(changed jobs.Job) error {
+		changed.Params = job.Params // which are not told again
 		job = changed
 		return nil
 	})
-	if err != nil && bounded.Err() == nil {
+	if err != nil && bounded.Err() == nil && !errors.Is(err, jobs.ErrStopping) {
 		h.Log.Warn("a job could not be waited for", "job", job.ID, "error", err)
 	}
 	return job

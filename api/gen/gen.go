@@ -1688,7 +1688,7 @@ type Job struct {
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Object    JobObject  `json:"object"`
 
-	// Params As submitted; not in lists.
+	// Params As submitted, without the model; only where one job is submitted, fetched or retried.
 	Params   *json.RawMessage `json:"params,omitempty"`
 	Priority JobPriority      `json:"priority"`
 
@@ -1825,7 +1825,7 @@ type JobRequest struct {
 	AudioId *string `json:"audio_id,omitempty"`
 
 	// CallbackUrl Where the job's end is told: http or https, without user and password. Loopback, link-local and private addresses are refused unless
-	// `jobs.webhook.allowPrivate` is set.
+	// `jobs.webhooks.allowPrivate` is set.
 	CallbackUrl *string `json:"callback_url,omitempty"`
 
 	// Deadline By when the result is of use. A job that is not done by then fails.
@@ -1846,7 +1846,7 @@ type JobRequest struct {
 	// Example: wav2vec2
 	Service string `json:"service"`
 
-	// Task What is done: transcribe, generate, ask, caption, convert, as `/v1/services/{service}` lists it. The service's first task where it is
+	// Task What is done: transcribe, embed, classify, generate, ask, caption, convert, as `/v1/services/{service}` lists it. The service's first task where it is
 	// left out.
 	Task *string `json:"task,omitempty"`
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -130,3 +131,27 @@ func TestURLsThatAreRefusedAtOnce(t *testing.T) {
 }
 
 func longPath(n int) string { return strings.Repeat("a", n) }
+
+// FuzzURL holds that a URL which is let through names no host that its own
+// address gives away, as net/http will read it.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{"https://app.example/", "http://[::ffff:127.0.0.1]:80/", "http://127.0.0.1.", "http://a@b/", "http://%31%32%37.0.0.1/", "http://LOCALHOST/", "http://１２７.0.0.1/"} {
+		f.Add(seed)
+	}
+	s := New(DefaultConfig())
+	f.Fuzz(func(t *testing.T, text string) {
+		if s.CheckURL(text) != nil {
+			return
+		}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, text, nil)
+		require.NoError(t, err)
+		require.Contains(t, []string{"http", "https"}, request.URL.Scheme)
+		require.Nil(t, request.URL.User)
+		host := request.URL.Hostname()
+		require.NotEmpty(t, host)
+		require.False(t, strings.EqualFold(host, "localhost"))
+		if addr, err := netip.ParseAddr(host); err == nil {
+			require.True(t, public(addr), host)
+		}
+	})
+}

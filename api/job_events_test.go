@@ -1,0 +1,237 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+)
+
+// life is a job's states, with what a stream of its events says of them.
+func life() (states []jobs.Job) {
+	at := func(revision jobs.Revision, status jobs.Status, change func(*jobs.Job)) {
+		job := in(queued("job_1"), status)
+		job.Revision = revision
+		change(&job)
+		states = append(states, job)
+	}
+	attempt := []jobs.Attempt{{Started: queued("").Created, Worker: "w"}}
+	at(3, jobs.StatusQueued, func(*jobs.Job) {})
+	at(4, jobs.StatusRunning, func(j *jobs.Job) { j.Attempts = attempt })
+	at(6, jobs.StatusRunning, func(j *jobs.Job) {
+		j.Attempts, j.Progress, j.Stage, j.SecondsLeft = attempt, 0.5, "transcribe", 4.5
+	})
+	at(7, jobs.StatusRunning, func(j *jobs.Job) {
+		j.Attempts, j.Progress, j.Stage, j.SecondsLeft, j.Claim = attempt, 0.5, "transcribe", 4.5, &jobs.Claim{}
+	})
+	at(8, jobs.StatusRunning, func(j *jobs.Job) {
+		j.Attempts, j.Progress, j.Stage, j.CancelRequested = attempt, 0.75, "transcribe", true
+	})
+	at(9, jobs.StatusCancelled, func(j *jobs.Job) { j.Attempts, j.Progress = attempt, 0.75 })
+	return states
+}
+
+// lives follows a job whose states are all there already.
+func lives(states []jobs.Job) *scriptedJobs {
+	return &scriptedJobs{
+		get: func(_, _ string) (jobs.Job, error) { return states[len(states)-1], nil },
+		follow: func(_ context.Context, after jobs.Revision, told func(jobs.Job) error) error {
+			for _, job := range states {
+				if job.Revision > after {
+					if err := told(job); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// lines gives a stream's lines but those of the data.
+func lines(stream string) []string {
+	var list []string
+	for _, line := range strings.Split(stream, "\n") {
+		if line != "" && !strings.HasPrefix(line, "data: ") {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+func TestAJobIsFollowedToItsEnd(t *testing.T) {
+	t.Parallel()
+	b := setupJobs(t, lives(life()))
+	response, body := b.call(t, "GET", "/v1/jobs/job_1/events", "")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	require.Equal(t, []string{
+		"retry: 2000", "id: 3", "event: state", "id: 4", "event: state", "id: 6", "event: progress", "id: 8", "event: state", "id: 9", "event: end",
+	}, lines(body), "the seventh revision shows nothing new")
+	require.Contains(t, body, `event: progress
+data: {"attempts":1,"id":"job_1","progress":0.5,"seconds_left":4.5,"stage":"transcribe","status":"running"}
+`)
+	require.Contains(t, body, `"cancel_requested":true`)
+}
+
+func TestAStreamGoesOnWhereItBroke(t *testing.T) {
+	t.Parallel()
+	b := setupJobs(t, lives(life()))
+	_, body := b.call(t, "GET", "/v1/jobs/job_1/events", "", "Last-Event-ID", "6")
+	require.Equal(t, []string{"retry: 2000", "id: 7", "event: state", "id: 8", "event: state", "id: 9", "event: end"}, lines(body))
+	response, body := b.call(t, "GET", "/v1/jobs/job_1/events", "", "Last-Event-ID", "9")
+	require.Equal(t, http.StatusNoContent, response.StatusCode, "an EventSource stops at 204")
+	require.Empty(t, body)
+	_, body = b.call(t, "GET", "/v1/jobs/job_1/events", "", "Last-Event-ID", "1000")
+	require.Contains(t, body, "id: 3\n", "an id that this store never gave")
+	for _, id := range []string{"x", "-1", "99999999999999999999"} {
+		response, body = b.call(t, "GET", "/v1/jobs/job_1/events", "", "Last-Event-ID", id)
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+		require.Contains(t, body, "Last-Event-ID")
+	}
+}
+
+// open starts a stream, to be read as it comes.
+func open(ctx context.Context, t *testing.T, url string) *bufio.Reader {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/jobs/job_1/events", nil)
+	require.NoError(t, err)
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return bufio.NewReader(response.Body)
+}
+
+// until reads lines up to one.
+func until(t *testing.T, lines *bufio.Reader, want string) {
+	t.Helper()
+	for {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		if strings.TrimSpace(line) == want {
+			return
+		}
+	}
+}
+
+// TestEventsComeWhenTheyHappen holds each state back until the one before was
+// read, for longer than one write may take.
+func TestEventsComeWhenTheyHappen(t *testing.T) {
+	t.Parallel()
+	states := life()
+	next := make(chan jobs.Job)
+	b := setupJobs(t, &scriptedJobs{
+		get: func(_, _ string) (jobs.Job, error) { return states[0], nil },
+		follow: func(_ context.Context, _ jobs.Revision, told func(jobs.Job) error) error {
+			for job := range next {
+				if err := told(job); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, func(c *Config, _ *Dependencies) { c.WriteTimeout = 20 * time.Millisecond })
+	stream := open(t.Context(), t, b.url)
+	until(t, stream, "retry: 2000")
+	for i, id := range []string{"id: 3", "id: 4", "id: 6"} {
+		<-time.After(30 * time.Millisecond) // the time itself is what is tested
+		next <- states[i]
+		until(t, stream, id)
+	}
+	close(next)
+	_, err := io.ReadAll(stream)
+	require.NoError(t, err)
+}
+
+// blocked is a job to which nothing happens; ended gets the end of each follower.
+func blocked() (script *scriptedJobs, ended chan error) {
+	ended = make(chan error, 1)
+	return &scriptedJobs{
+		get: func(_, _ string) (jobs.Job, error) { return queued("job_1"), nil },
+		follow: func(ctx context.Context, _ jobs.Revision, told func(jobs.Job) error) error {
+			err := told(queued("job_1"))
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return err
+		},
+	}, ended
+}
+
+func TestAHangUpEndsTheFollowing(t *testing.T) {
+	t.Parallel()
+	script, ended := blocked()
+	b := setupJobs(t, script)
+	ctx, hangUp := context.WithCancel(t.Context())
+	stream := open(ctx, t, b.url)
+	until(t, stream, "event: state")
+	hangUp()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+// TestAStoppingServerEndsStreams would hang for the time to drain if it did not.
+func TestAStoppingServerEndsStreams(t *testing.T) {
+	t.Parallel()
+	script, ended := blocked()
+	checked, err := contract()
+	require.NoError(t, err)
+	cfg := DefaultConfig()
+	cfg.Listen, cfg.DrainTimeout = "127.0.0.1:0", time.Hour
+	log := slog.New(slog.DiscardHandler)
+	handler, err := NewHandler(cfg, Dependencies{Jobs: script, Services: orchestrator.NewRegistry(log), Contract: checked.text, Log: log})
+	require.NoError(t, err)
+	server, err := Listen(t.Context(), cfg)
+	require.NoError(t, err)
+	server.Start(handler, log)
+	stream := open(t.Context(), t, "http://"+server.Addr())
+	until(t, stream, "event: state")
+	require.NoError(t, server.Stop())
+	require.ErrorIs(t, <-ended, context.Canceled)
+	_, err = io.ReadAll(stream)
+	require.NoError(t, err, "the stream ends in good order, and the client comes back")
+}
+
+// beats is a writer that tells of heartbeats.
+type beats struct {
+	http.ResponseWriter
+	beat chan struct{}
+}
+
+func (b *beats) Header() http.Header { return http.Header{} }
+func (b *beats) WriteHeader(int)     {}
+func (b *beats) Flush()              {}
+
+func (b *beats) Write(p []byte) (int, error) {
+	if string(p) == ":\n\n" {
+		b.beat <- struct{}{}
+	}
+	return len(p), nil
+}
+
+func TestASilentStreamHasHeartbeats(t *testing.T) {
+	t.Parallel()
+	script, ended := blocked()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := &handlers{Dependencies: Dependencies{Jobs: script, Log: slog.New(slog.DiscardHandler)}, heartbeat: time.Millisecond}
+	w := &beats{beat: make(chan struct{})}
+	done := make(chan error)
+	go func() { done <- (&jobStream{handlers: h, ctx: ctx, id: "job_1"}).VisitFollowJobResponse(w) }()
+	<-w.beat
+	<-w.beat
+	cancel()
+	go func() {
+		for range w.beat { // one may be under way
+		}
+	}()
+	require.NoError(t, <-done)
+	close(w.beat)
+	<-ended
+}
