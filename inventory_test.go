@@ -60,6 +60,10 @@ func TestAFreshServerHasTheKnownMetrics(t *testing.T) {
 		`grym_model_loads_total{service="wav2vec2"} 1`,
 		`grym_model_resident_bytes `,
 		`grym_cleanups_total 0`,
+		`grym_jobs{status="queued"} 0`,
+		`grym_job_queue_oldest_seconds 0`,
+		`grym_custom_conversations{service="gama"} 0`,
+		`grym_service_last_success_timestamp_seconds{service="wav2vec2"} `,
 		"go_goroutines ", "process_resident_memory_bytes ",
 	} {
 		require.True(t, strings.Contains(body, "\n"+series), series)

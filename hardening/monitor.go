@@ -49,6 +49,7 @@ type Monitor struct {
 	log      *slog.Logger
 	checks   *prometheus.CounterVec
 	stalls   *prometheus.CounterVec
+	success  *prometheus.GaugeVec
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -70,7 +71,10 @@ func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, r
 	m.stalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_stalled_runs_total", Help: "Runs stopped because they showed no sign of life.",
 	}, []string{"service"})
-	reg.MustRegister(m.checks, m.stalls)
+	m.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_service_last_success_timestamp_seconds", Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; 0 before the first.",
+	}, []string{"service"})
+	reg.MustRegister(m.checks, m.stalls, m.success)
 	return m
 }
 
@@ -80,6 +84,7 @@ func (m *Monitor) Watch(subject Subject) {
 	defer m.mu.Unlock()
 	m.subjects = append(m.subjects, subject)
 	m.stalls.WithLabelValues(subject.Name())
+	m.success.WithLabelValues(subject.Name())
 }
 
 // Start runs the watchdog and, where enabled, the health checks, until Close.
@@ -239,7 +244,7 @@ func (m *Monitor) examine(ctx context.Context, subject Subject) {
 	if idle(subject, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
 		answers = append(answers, m.canary(ctx, subject))
 	}
-	m.answer(subject.Name(), answers)
+	m.answer(subject.Name(), append(answers, m.lastSuccess(subject)))
 	if ctx.Err() != nil {
 		return
 	}
@@ -276,6 +281,17 @@ func (m *Monitor) progress(subject Subject) Check {
 		}
 	}
 	check.OK = longest < m.patience()
+	return check
+}
+
+// lastSuccess tells how long ago the service did something well. It says nothing of
+// its health: nobody may have asked, and where somebody did the breaker knows.
+func (m *Monitor) lastSuccess(subject Subject) Check {
+	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
+	if at := subject.Status().LastSuccess; !at.IsZero() {
+		m.success.WithLabelValues(subject.Name()).Set(float64(at.UnixMilli()) / 1000)
+		check.Detail = check.At.Sub(at).Round(time.Second).String() + " ago"
+	}
 	return check
 }
 

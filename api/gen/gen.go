@@ -1653,7 +1653,7 @@ type HealthCheck struct {
 	At     time.Time `json:"at"`
 	Detail *string   `json:"detail,omitempty"`
 
-	// Name Of the process: memory, disk, queue. Of a service: progress, canary.
+	// Name Of the process: memory, disk, queue. Of a service: progress, canary, lastSuccess.
 	Name string `json:"name"`
 	Ok   bool   `json:"ok"`
 }
