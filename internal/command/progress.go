@@ -45,6 +45,6 @@ func (b *progressBar) Progress(fraction float64, _ string) {
 // clear takes the line away.
 func (b *progressBar) clear() {
 	if b.drawn >= 0 {
-		fmt.Fprint(b.out, "\r\x1b[K")
+		fmt.Fprintf(b.out, "\r\x1b[K")
 	}
 }

@@ -161,13 +161,13 @@ func (s *beamSearch) extend(from *prefix, token int, p float64) prefix {
 	next := *from
 	next.logit += p
 	next.last = token
-	switch {
-	case token == s.decoder.blankID:
-	case token == from.last:
+	switch token {
+	case s.decoder.blankID:
+	case from.last:
 		if next.part.text != "" {
 			next.part.span[1] = s.frame + 1
 		}
-	case token == s.decoder.delimiterID:
+	case s.decoder.delimiterID:
 		s.finishWord(&next)
 	default:
 		s.spell(&next.part, s.decoder.tokens[token])

@@ -50,7 +50,7 @@ func (b *beamDecoding) end() {
 }
 
 func (b *beamDecoding) complete(end bool) []services.Word {
-	last := b.best
+	var last *word
 	if end {
 		b.end()
 		last = b.best

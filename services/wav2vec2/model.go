@@ -84,10 +84,10 @@ func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error)
 	}
 	name, _ := m.folder.output()
 	output, err := m.run(ctx, inputs, name, int64(len(samples)))
-	defer output.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer output.Close()
 	return m.checkOutput(name, output, int64(len(samples)))
 }
 
@@ -96,7 +96,10 @@ func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error)
 func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name string, samples int64) (*onnx.Tensor, error) {
 	if info, _ := onnx.Find(m.session.Signature().Outputs, name); info.Type != onnx.Float16 {
 		outputs, err := m.session.Run(ctx, inputs)
-		return outputs[name], err
+		if err != nil {
+			return nil, err
+		}
+		return outputs[name], nil
 	}
 	shape := m.folder.shape(samples)
 	size := onnx.Float16.Size()
@@ -107,7 +110,11 @@ func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name st
 	if err != nil {
 		return nil, services.Internal(err, "the output could not be made")
 	}
-	return output, m.session.RunInto(ctx, inputs, map[string]*onnx.Tensor{name: output}, name)
+	if err := m.session.RunInto(ctx, inputs, map[string]*onnx.Tensor{name: output}, name); err != nil {
+		output.Close()
+		return nil, err
+	}
+	return output, nil
 }
 
 // inputs makes the tensors for a batch of one. A mask covers the audible part.
