@@ -119,3 +119,35 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 		}
 	}
 }
+
+// TestGraphsAreFoundByTheirDtype has what config.json names, and what there is where
+// it names nothing. Half precision counts twice: it is widened in memory.
+func TestGraphsAreFoundByTheirDtype(t *testing.T) {
+	t.Parallel()
+	s := exported(t)
+	files, err := s.catalog.Find("fp32", modelType)
+	require.NoError(t, err)
+	f, err := readConfigs(files)
+	require.NoError(t, err)
+	of := func(dtype string) (string, services.Bytes) {
+		require.NoError(t, json.Unmarshal([]byte(`"`+dtype+`"`), &f.Network.JS.DType))
+		require.NoError(t, f.Network.JS.DType.check())
+		graph, size, err := f.graph(files, decoderGraph)
+		require.NoError(t, err)
+		return graph.Name, size
+	}
+	name, whole := of("fp32")
+	require.Equal(t, "fp32/onnx/decoder_model_merged.onnx", name)
+	name, half := of("fp16")
+	require.Equal(t, "fp32/onnx/decoder_model_merged_fp16.onnx", name)
+	require.InEpsilon(t, float64(whole), float64(half), 0.05)
+	name, bytes := of("q8")
+	require.Equal(t, "fp32/onnx/decoder_model_merged_quantized.onnx", name)
+	require.Less(t, bytes, whole/3)
+	name, _ = of("auto")
+	require.Equal(t, "fp32/onnx/decoder_model_merged.onnx", name)
+	f.Network.JS.DType = dtypes{decoderGraph: "q4"}
+	_, _, err = f.graph(files, decoderGraph)
+	require.ErrorContains(t, err, "decoder_model_merged_q4.onnx")
+	require.ErrorContains(t, dtypes{decoderGraph: "fp8"}.check(), `got "fp8"`)
+}

@@ -20,10 +20,13 @@ const (
 
 var graphNames = []string{encoderGraph, embedderGraph, decoderGraph}
 
+// halfSuffix ends the names of graphs in half precision.
+const halfSuffix = "_fp16"
+
 // variants are the ways in which transformers.js keeps weights, with the ending of
 // the file's name. What stands first is taken first where config.json does not say.
 var variants = []struct{ dtype, suffix string }{
-	{"fp32", ""}, {"fp16", "_fp16"}, {"q8", "_quantized"}, {"int8", "_int8"}, {"uint8", "_uint8"}, {"q4", "_q4"}, {"q4f16", "_q4f16"}, {"bnb4", "_bnb4"},
+	{"fp32", ""}, {"fp16", halfSuffix}, {"q8", "_quantized"}, {"int8", "_int8"}, {"uint8", "_uint8"}, {"q4", "_q4"}, {"q4f16", "_q4f16"}, {"bnb4", "_bnb4"},
 }
 
 // dtypes is dtype of transformers.js_config: one for all graphs, or one for each.
@@ -71,18 +74,23 @@ func suffixOf(dtype string) (string, bool) {
 }
 
 // graph locates a graph of the folder: the variant that config.json names, or the
-// first that there is.
+// first that there is. The bytes are what its weights take in memory.
 func (f *folder) graph(files modelstore.Folder, name string) (onnx.Graph, services.Bytes, error) {
-	if suffix, ok := suffixOf(f.Network.JS.DType[name]); ok {
-		return files.Graph(name + suffix + ".onnx")
-	}
-	for _, v := range variants {
-		graph, size, err := files.Graph(name + v.suffix + ".onnx")
-		if !errors.Is(err, fs.ErrNotExist) {
-			return graph, size, err
+	suffix, ok := suffixOf(f.Network.JS.DType[name])
+	if !ok {
+		for _, v := range variants {
+			if _, _, err := files.Graph(name + v.suffix + ".onnx"); !errors.Is(err, fs.ErrNotExist) {
+				suffix = v.suffix
+				break
+			}
 		}
 	}
-	return files.Graph(name + ".onnx") // whose error names the plain file
+	graph, size, err := files.Graph(name + suffix + ".onnx")
+	if suffix == halfSuffix && name != embedderGraph {
+		// On a CPU, ONNX Runtime widens the matrices of products when it loads them.
+		size *= 2
+	}
+	return graph, size, err
 }
 
 // weights sums the sizes of the graphs.

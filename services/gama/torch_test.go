@@ -99,3 +99,42 @@ func TestFeaturesAreTorchaudios(t *testing.T) {
 	}
 	t.Logf("largest difference %.1e", worst)
 }
+
+// TestTheClipsMeanGoes is GAMA's first step. A frame loses its own mean too, so the
+// clip's shows in the samples alone.
+func TestTheClipsMeanGoes(t *testing.T) {
+	t.Parallel()
+	mean := func(subtract bool) float64 {
+		cfg := gamaPreprocessor
+		cfg.SubtractClipMean = subtract
+		e, err := newExtractor(cfg, 0)
+		require.NoError(t, err)
+		samples := floats(wholeSound(3))
+		for i := range samples {
+			samples[i] += 0.05
+		}
+		e.features(samples)
+		sum := 0.0
+		for _, v := range samples {
+			sum += float64(v)
+		}
+		return sum / float64(len(samples))
+	}
+	require.InDelta(t, 0, mean(true), 1e-6)
+	require.InDelta(t, 0.05, mean(false), 0.01, "ASTs keep it")
+}
+
+// TestTheDivisorIsTheDeviation tells GAMA's normalisation from that of AST, which
+// divides by twice the deviation.
+func TestTheDivisorIsTheDeviation(t *testing.T) {
+	t.Parallel()
+	padding := func(cfg preprocessorConfig) float32 {
+		e, err := newExtractor(cfg, 0)
+		require.NoError(t, err)
+		return e.features(floats(wholeSound(0)))[1023*128]
+	}
+	require.InDelta(t, 1.13291266, padding(gamaPreprocessor), 1e-6)
+	ast := gamaPreprocessor
+	ast.ExtractorType, ast.Mean, ast.Std = astExtractor, -4.2677393, 4.5689974
+	require.InDelta(t, 0.46703236, padding(ast), 1e-6)
+}
