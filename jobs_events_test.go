@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// event is one of a job's.
+type event struct {
+	id   uint64
+	name string
+	data job
+}
+
+// follow reads the events of a job until the stream ends, from behind the last id
+// given, empty for all.
+func (s *server) follow(t *testing.T, id, last string) (status int, events []event) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/v1/jobs/"+id+"/events", http.NoBody)
+	require.NoError(t, err)
+	if last != "" {
+		request.Header.Set("Last-Event-ID", last)
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	var now event
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		switch {
+		case lines.Text() == "" && now.name != "":
+			events = append(events, now)
+			now = event{}
+		case field == "id":
+			now.id, err = strconv.ParseUint(value, 10, 64)
+			require.NoError(t, err)
+		case field == "event":
+			now.name = value
+		case field == "data":
+			require.NoError(t, json.Unmarshal([]byte(value), &now.data), value)
+		}
+	}
+	require.NoError(t, lines.Err())
+	return response.StatusCode, events
+}
+
+// TestEventsOfTenMinutesOfSpeech follows a job to its end.
+func TestEventsOfTenMinutesOfSpeech(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	app := s.app(t)
+	j := s.accepted(t, app, transcription(longSpeech(t, 600), ""))
+	status, events := s.follow(t, j.ID, "")
+	require.Equal(t, http.StatusOK, status)
+	steps, moved := []string{}, 0
+	for i, e := range events {
+		if i > 0 {
+			require.Greater(t, e.id, events[i-1].id)
+			require.GreaterOrEqual(t, e.data.Progress, events[i-1].data.Progress)
+		}
+		if e.name == "progress" && e.data.Progress > 0 && e.data.Progress < 1 {
+			require.Equal(t, "running", e.data.Status)
+			require.Positive(t, e.data.SecondsLeft)
+			steps = append(steps, strconv.Itoa(int(100*e.data.Progress))+"%")
+			moved++
+		}
+	}
+	t.Logf("%d events: %s", len(events), strings.Join(steps, " "))
+	require.GreaterOrEqual(t, moved, 2, "progress moves")
+	end := events[len(events)-1]
+	require.Equal(t, "end succeeded", end.name+" "+end.data.Status)
+	require.InDelta(t, 1, end.data.Progress, 0)
+
+	// Who lost the connection is told what is new.
+	_, rest := s.follow(t, j.ID, strconv.FormatUint(events[1].id, 10))
+	require.Len(t, rest, 1)
+	require.Equal(t, end.id, rest[0].id)
+	status, none := s.follow(t, j.ID, strconv.FormatUint(end.id, 10))
+	require.Equal(t, http.StatusNoContent, status)
+	require.Empty(t, none)
+}
+
+// TestAShortJobOvertakesALongOne submits three seconds of speech behind an hour
+// of it.
+func TestAShortJobOvertakesALongOne(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	app := s.app(t)
+	long := s.accepted(t, app, transcription(pcm(8000, make([]byte, 2*8000*3600)), ""))
+	becomesJob(t, app, long.ID, func(j job) bool { return j.Status == "running" && j.Progress > 0 })
+	began := time.Now()
+	short := s.accepted(t, app, transcription(longSpeech(t, 3), ""))
+	short, err := app.wait(t.Context(), short.ID)
+	require.NoError(t, err)
+	took := time.Since(began)
+	require.Equal(t, "succeeded", short.Status)
+	long, err = app.get(t.Context(), long.ID)
+	require.NoError(t, err)
+	require.Equal(t, "running", long.Status)
+	t.Logf("3 s of speech behind an hour of it: %s, the hour is at %.0f %%", took.Round(time.Millisecond), 100*long.Progress)
+	answers(t, app, http.MethodDelete, "/v1/jobs/"+long.ID, http.StatusOK)
+}
