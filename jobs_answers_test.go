@@ -53,12 +53,19 @@ func becomesJob(t *testing.T, app *application, id string, wanted func(job) bool
 // answers gets a path once and expects a status and texts in the body.
 func answers(t *testing.T, app *application, method, path string, status int, says ...string) reply {
 	t.Helper()
-	got, err := app.send(t.Context(), method, app.at(0)+path, nil)
-	require.NoError(t, err)
+	got := answer(t, app, method, path)
 	require.Equal(t, status, got.status, "%s %s: %s", method, path, got.body)
 	for _, text := range says {
 		require.Contains(t, got.body, text)
 	}
+	return got
+}
+
+// answer gets a path once.
+func answer(t *testing.T, app *application, method, path string) reply {
+	t.Helper()
+	got, err := app.send(t.Context(), method, app.at(0)+path, nil)
+	require.NoError(t, err)
 	return got
 }
 

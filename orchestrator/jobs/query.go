@@ -40,9 +40,12 @@ func (x *index) queued() (n int) {
 	return n
 }
 
-// List gives a page of jobs, the newest first.
+// List gives a page of jobs, the newest first, once the stored ones are known.
 func (m *Manager) List(_ context.Context, f Filter) (Page, error) {
 	var page Page
+	if !m.Ready() {
+		return page, &services.Fault{Kind: services.KindUnavailable, Message: "the stored jobs are still to be read", RetryAfter: 2 * time.Second}
+	}
 	before, err := parseCursor(f.Cursor)
 	if err != nil {
 		return page, err

@@ -85,6 +85,9 @@ func (s *Store) Room(need services.Bytes) error {
 	if s.cfg.URL != "" {
 		return nil // the cluster says so when it is asked
 	}
+	if _, err := s.current(); err != nil {
+		return err
+	}
 	free, err := s.free(s.cfg.Dir)
 	if err != nil {
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the disk of the job store cannot be read", Err: err}
