@@ -65,6 +65,9 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	} else if !a.manager.Ready() {
 		ok, detail = false, "the stored jobs are still being read"
 	}
+	if damage := a.store.Damage(); damage != "" {
+		detail += "; " + damage
+	}
 	view.Checks = append(view.Checks, gen.HealthCheck{Name: "jobs", At: time.Now(), Ok: ok, Detail: &detail})
 	return view
 }

@@ -46,13 +46,19 @@ func freePorts(t *testing.T, n int) (ports []int) {
 	return ports
 }
 
-// natsCluster builds nats-server from the module that the binary embeds, and
-// starts three of it.
-func natsCluster(t *testing.T) []*natsNode {
+// natsServer builds nats-server from the module that the binary embeds.
+func natsServer(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "nats-server")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
 	require.NoError(t, err, string(out))
+	return binary
+}
+
+// natsCluster starts three servers that know of each other.
+func natsCluster(t *testing.T) []*natsNode {
+	t.Helper()
+	binary := natsServer(t)
 	ports := freePorts(t, 6)
 	route := func(i int) string { return fmt.Sprintf("nats://127.0.0.1:%d", ports[3+i]) }
 	var nodes []*natsNode

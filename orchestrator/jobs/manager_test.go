@@ -128,6 +128,7 @@ func setup(t *testing.T, w *worker, change ...func(*jobs.Config, *jobs.Dependenc
 	t.Helper()
 	b := prepare(t, w, t.TempDir(), change...)
 	b.Start()
+	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
 	return b
 }
 
@@ -525,7 +526,9 @@ func TestAnIntactOrderOfTurns(t *testing.T) {
 
 func TestPagesOfAList(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, &worker{run: says("x")}, t.TempDir()) // not started: nothing runs
+	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(cfg *jobs.Config, _ *jobs.Dependencies) { cfg.Services = []string{"none"} })
+	b.Start()
+	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
 	var made []string
 	for i := range 7 {
 		made = append(made, b.submit(t, jobs.Submission{Labels: map[string]string{"odd": fmt.Sprint(i % 2)}}).ID)

@@ -162,7 +162,7 @@ func (s *Store) bring() bool {
 	l, err := s.connect(s.ctx)
 	if err == nil {
 		if lost := l.embedded.lost(); lost > 0 {
-			s.log.Error("the job store was damaged: records are lost", "records", lost, "dir", s.cfg.Dir)
+			s.damaged(uint64(lost))
 		}
 	}
 	s.mu.Lock()

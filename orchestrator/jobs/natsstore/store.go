@@ -46,6 +46,8 @@ type Store struct {
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
 	problem string
+	// damage tells of records that were lost; empty for none.
+	damage string
 	closed  bool
 }
 
@@ -78,6 +80,13 @@ func (s *Store) Problem() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.problem
+}
+
+// Damage tells what a damaged file cost, as far as it was found; empty for nothing.
+func (s *Store) Damage() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.damage
 }
 
 // Room implements jobs.Store.
@@ -196,38 +205,6 @@ func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error 
 		return fmt.Errorf("record %s %w", key, jobs.ErrConflict)
 	}
 	return s.fault(l, err)
-}
-
-// Watch implements jobs.Store.
-func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
-	l, err := s.current()
-	if err != nil {
-		return err
-	}
-	watcher, err := l.records.WatchAll(ctx)
-	if err != nil {
-		return s.fault(l, err)
-	}
-	defer func() { _ = watcher.Stop() }() // the subscription may have ended with its connection
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case entry, open := <-watcher.Updates():
-			if !open {
-				return errors.New("the watch ended")
-			}
-			if entry == nil {
-				told(jobs.Change{CaughtUp: true})
-				continue
-			}
-			change := jobs.Change{Key: entry.Key(), Revision: jobs.Revision(entry.Revision())}
-			if entry.Operation() == jetstream.KeyValuePut {
-				change.Value = entry.Value()
-			}
-			told(change)
-		}
-	}
 }
 
 // DeleteObject implements jobs.Store.

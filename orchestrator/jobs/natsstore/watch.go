@@ -1,0 +1,110 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+)
+
+// silence is how long a watch that has not told everything must be still for the
+// rest to count as lost: the server skips records that it cannot read without a
+// word, and its own mark of the end may be missing then.
+const silence = 3 * time.Second
+
+// Watch implements jobs.Store.
+func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	var state jetstream.StreamState
+	if err := l.reading(ctx, func(ctx context.Context) error {
+		stream, err := l.js.Stream(ctx, "KV_"+l.records.Bucket())
+		if err == nil {
+			state = stream.CachedInfo().State
+		}
+		return err
+	}); err != nil {
+		return s.fault(l, err)
+	}
+	watcher, err := l.records.WatchAll(ctx)
+	if err != nil {
+		return s.fault(l, err)
+	}
+	defer func() { _ = watcher.Stop() }() // the subscription may have ended with its connection
+	reading := &census{store: s, told: told, expected: state.Msgs, last: state.LastSeq}
+	still := time.NewTimer(silence)
+	defer still.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-still.C:
+			reading.count()
+		case entry, open := <-watcher.Updates():
+			if !open {
+				return errors.New("the watch ended")
+			}
+			reading.take(entry)
+			if !reading.counted {
+				still.Reset(silence)
+			}
+		}
+	}
+}
+
+// census is a watch that knows how many records there are to tell at first.
+type census struct {
+	store *Store
+	told  func(jobs.Change)
+	// expected records up to the revision last, and how many were told.
+	expected, seen, last uint64
+	caughtUp, counted    bool
+}
+
+// take tells a record, or, for nil, the server's mark that all have been told.
+func (c *census) take(entry jetstream.KeyValueEntry) {
+	if entry == nil {
+		c.count()
+		return
+	}
+	change := jobs.Change{Key: entry.Key(), Revision: jobs.Revision(entry.Revision())}
+	if entry.Operation() == jetstream.KeyValuePut {
+		change.Value = entry.Value()
+	}
+	c.told(change)
+	c.seen++ // also one that was replaced meanwhile, which comes later
+	if entry.Revision() >= c.last {
+		c.end()
+	}
+}
+
+// end tells that all records have been told, once.
+func (c *census) end() {
+	if !c.caughtUp {
+		c.caughtUp = true
+		c.told(jobs.Change{CaughtUp: true})
+	}
+}
+
+// count looks whether any were missing, once nothing more can come for them.
+func (c *census) count() {
+	c.end()
+	if !c.counted && c.seen < c.expected {
+		c.store.damaged(c.expected - c.seen)
+	}
+	c.counted = true
+}
+
+// damaged notes that records cannot be read any more.
+func (s *Store) damaged(records uint64) {
+	s.mu.Lock()
+	s.damage = fmt.Sprintf("the job store was damaged: records that are lost: %d", records)
+	s.mu.Unlock()
+	s.log.Error("the job store was damaged: records are lost", "records", records, "dir", s.cfg.Dir, "url", s.cfg.URL)
+}
