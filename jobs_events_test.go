@@ -19,9 +19,9 @@ type event struct {
 	data job
 }
 
-// follow reads the events of a job until the stream ends, from behind the last id
+// events reads the events of a job until the stream ends, from behind the last id
 // given, empty for all.
-func (s *server) follow(t *testing.T, id, last string) (status int, events []event) {
+func (s *server) events(t *testing.T, id, last string) (status int, events []event) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/v1/jobs/"+id+"/events", http.NoBody)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestEventsOfTenMinutesOfSpeech(t *testing.T) {
 	s := start(t)
 	app := s.app(t)
 	j := s.accepted(t, app, transcription(longSpeech(t, 600), ""))
-	status, events := s.follow(t, j.ID, "")
+	status, events := s.events(t, j.ID, "")
 	require.Equal(t, http.StatusOK, status)
 	steps, moved := []string{}, 0
 	for i, e := range events {
@@ -81,10 +81,10 @@ func TestEventsOfTenMinutesOfSpeech(t *testing.T) {
 	require.InDelta(t, 1, end.data.Progress, 0)
 
 	// Who lost the connection is told what is new.
-	_, rest := s.follow(t, j.ID, strconv.FormatUint(events[1].id, 10))
+	_, rest := s.events(t, j.ID, strconv.FormatUint(events[1].id, 10))
 	require.Len(t, rest, 1)
 	require.Equal(t, end.id, rest[0].id)
-	status, none := s.follow(t, j.ID, strconv.FormatUint(end.id, 10))
+	status, none := s.events(t, j.ID, strconv.FormatUint(end.id, 10))
 	require.Equal(t, http.StatusNoContent, status)
 	require.Empty(t, none)
 }
