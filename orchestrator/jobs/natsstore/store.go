@@ -48,7 +48,7 @@ type Store struct {
 	problem string
 	// damage tells of records that were lost; empty for none.
 	damage string
-	closed  bool
+	closed bool
 }
 
 // Open starts the store, or connects to it. Where that fails, it goes on trying
