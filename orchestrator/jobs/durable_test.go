@@ -391,3 +391,57 @@ func TestProgressIsTrue(t *testing.T) {
 	close(step)
 	require.InDelta(t, 1, b.end(t, job.ID).Progress, 0)
 }
+
+// deaf is a store whose first watch breaks off, and which is then changed before
+// the next one.
+type deaf struct {
+	jobs.Store
+	broken    atomic.Bool
+	meanwhile func()
+}
+
+func (d *deaf) Watch(ctx context.Context, told func(jobs.Change)) error {
+	if d.broken.Swap(true) {
+		return d.Store.Watch(ctx, func(change jobs.Change) {
+			// The marks of deletions go in time.
+			if change.Value != nil || change.CaughtUp {
+				told(change)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := d.Store.Watch(ctx, func(change jobs.Change) {
+		told(change)
+		if change.CaughtUp {
+			cancel()
+		}
+	})
+	d.meanwhile()
+	return err
+}
+
+func TestWhatWasDeletedUnwatchedIsForgotten(t *testing.T) {
+	t.Parallel()
+	store := &deaf{}
+	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(c *jobs.Config, d *jobs.Dependencies) {
+		store.Store, d.Store = d.Store, store
+		c.Services = []string{"none"}
+	})
+	left(t, b.store, "job-gone", func(job *jobs.Job) { job.Status, job.Claim = jobs.StatusQueued, nil })
+	left(t, b.store, "job-stays", func(job *jobs.Job) { job.Status, job.Claim = jobs.StatusQueued, nil })
+	store.meanwhile = func() {
+		_, at, err := b.store.Read(context.Background(), "job.job-gone")
+		if err == nil {
+			err = b.store.Delete(context.Background(), "job.job-gone", at)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	b.Start()
+	require.Eventually(t, func() bool {
+		page, err := b.List(t.Context(), jobs.Filter{Limit: 10})
+		return err == nil && len(page.Jobs) == 1 && page.Jobs[0].ID == "job-stays"
+	}, 20*time.Second, 5*time.Millisecond)
+}

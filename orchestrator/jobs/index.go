@@ -121,6 +121,31 @@ func (x *index) drop(id string, at Revision) {
 	x.tell(id)
 }
 
+// keep forgets all but the records of these keys that are not newer than a
+// revision.
+func (x *index) keep(keys map[string]bool, until Revision) {
+	x.mu.Lock()
+	var gone []Job
+	for id, e := range x.jobs {
+		if !keys[jobKind+"."+id] && e.job.Revision <= until {
+			gone = append(gone, e.job)
+		}
+	}
+	var silent []Audio
+	for id, audio := range x.audio {
+		if !keys[audioKind+"."+id] && audio.Revision <= until {
+			silent = append(silent, audio)
+		}
+	}
+	x.mu.Unlock()
+	for _, job := range gone {
+		x.drop(job.ID, job.Revision)
+	}
+	for _, audio := range silent {
+		x.dropAudio(audio.ID, audio.Revision)
+	}
+}
+
 // tell wakes those who follow a job. The caller holds mu.
 func (x *index) tell(id string) {
 	for ch := range x.follows[id] {

@@ -153,13 +153,33 @@ func (m *Manager) Stop(ctx context.Context) {
 // watch keeps the index up to date, and begins anew when the store is lost.
 func (m *Manager) watch() {
 	for m.intake.Err() == nil {
-		err := m.Store.Watch(m.intake, m.told)
+		err := m.Store.Watch(m.intake, (&reading{manager: m, keys: make(map[string]bool)}).told)
 		if m.intake.Err() != nil {
 			return
 		}
 		m.Log.Error("the job store is not followed", "error", err)
 		pause(m.intake, time.Second)
 	}
+}
+
+// reading is one watch of the store. It remembers what there is until everything
+// has been told: what was deleted while nobody watched is not told at all.
+type reading struct {
+	manager *Manager
+	keys    map[string]bool // nil once everything has been told
+	last    Revision
+}
+
+// told takes one change of the store.
+func (r *reading) told(change Change) {
+	switch {
+	case change.CaughtUp && r.keys != nil:
+		r.manager.index.keep(r.keys, r.last)
+		r.keys = nil
+	case r.keys != nil:
+		r.keys[change.Key], r.last = true, max(r.last, change.Revision)
+	}
+	r.manager.told(change)
 }
 
 // told takes one change of the store.
