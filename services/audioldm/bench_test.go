@@ -100,6 +100,7 @@ func BenchmarkCancel(b *testing.B) {
 // hangUp ends the context so long after a part's run has begun, and gives the time
 // from there to the task's end; nothing where the task ended before.
 func hangUp(b *testing.B, s *Service, request services.Task, part string, after time.Duration) time.Duration {
+	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())
 	defer stop()
 	var ended atomic.Int64

@@ -194,7 +194,7 @@ func (f Folder) Signature(name string) (signature onnx.Signature, bytes services
 	if err != nil {
 		return onnx.Signature{}, 0, fmt.Errorf("%s/%s: %w", f.Name, found, cause(err))
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	// Both the files of a disk and embedded ones can be read at any place.
 	if reader, ok := file.(io.ReaderAt); ok && err == nil {
