@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/tokenizer"
@@ -131,6 +132,12 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	return tokens, nil
 }
 
+// Bounds of a configuration's lists.
+const (
+	maxWidth  = 1 << 16
+	maxLevels = 16
+)
+
 // check refuses values that make no pipeline.
 func (f *folder) check(name string) error {
 	if err := f.scheduler.check(); err != nil {
@@ -153,6 +160,24 @@ func (f *folder) check(name string) error {
 	} {
 		if c.value < 1 || c.value > c.most {
 			return fmt.Errorf("%s/%s/config.json: %s is %d, want 1 to %d", name, c.file, c.field, c.value, c.most)
+		}
+	}
+	for _, c := range []struct {
+		file, field string
+		values      []int
+	}{
+		{partText, "hidden_size, intermediate_size and num_attention_heads", []int{f.text.Hidden + 1, f.text.Inner + 1, f.text.Heads + 1}},
+		{partUNet, "block_out_channels", f.unet.Blocks},
+		{partUNet, "attention_head_dim", f.unet.HeadDim},
+		{partUNet, "num_attention_heads", f.unet.Heads},
+		{partVAE, "block_out_channels", f.vae.Blocks},
+		{partVocoder, "upsample_rates", f.vocoder.Upsample},
+		{partVocoder, "upsample_kernel_sizes", f.vocoder.Kernels},
+		{partVocoder, "upsample_initial_channel", []int{f.vocoder.Channels + 1}},
+	} {
+		// The estimate of memory multiplies them.
+		if len(c.values) > 0 && (slices.Min(c.values) < 1 || slices.Max(c.values) > maxWidth || len(c.values) > maxLevels) {
+			return fmt.Errorf("%s/%s/config.json: %s must be at most %d numbers from 1 to %d, got %v", name, c.file, c.field, maxLevels, maxWidth, c.values)
 		}
 	}
 	if !(f.vae.Scaling > 0) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -147,4 +148,60 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 	_, err = s.Estimate(t.Context(), task(`{"prompt":"","guidance_scale":-1}`))
 	require.ErrorContains(t, err, "prompt is missing")
 	require.ErrorContains(t, err, "guidance_scale must be 0 to 50")
+}
+
+// TestALoadedModelMakesRoomForItsOwnParts has a request that fits in stages only
+// while the model is loaded whole: an idle model goes, one in use is waited for.
+func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
+	t.Parallel()
+	room := unlimited
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, func() services.Bytes { return room }, t.TempDir())
+	request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
+	request.Model = "nano"
+	whole, err := s.Estimate(t.Context(), request)
+	require.NoError(t, err)
+	_, done, err := s.pool.Acquire(t.Context(), "nano")
+	require.NoError(t, err)
+	room = 1
+	_, err = s.Estimate(t.Context(), request)
+	require.Equal(t, services.KindBusy, services.KindOf(err))
+	done()
+	staged, err := s.Estimate(t.Context(), request)
+	require.NoError(t, err)
+	require.Less(t, staged, whole)
+	_, loaded := s.pool.Loaded("nano")
+	require.False(t, loaded)
+	require.NoError(t, s.Shutdown(t.Context()))
+}
+
+// FuzzFolder reads configurations of a model; the estimate must be a size.
+func FuzzFolder(f *testing.F) {
+	unet, err := os.ReadFile(filepath.Join("testdata", "nano", "unet", "config.json"))
+	require.NoError(f, err)
+	vocoder, err := os.ReadFile(filepath.Join("testdata", "nano", "vocoder", "config.json"))
+	require.NoError(f, err)
+	vae, err := os.ReadFile(filepath.Join("testdata", "nano", "vae_decoder", "config.json"))
+	require.NoError(f, err)
+	f.Add(unet, vae, vocoder, []byte(`{"projection_dim":32}`), []byte(`{"beta_schedule":"scaled_linear"}`))
+	f.Add([]byte(`{"attention_head_dim":[1,"x"]}`), []byte(`{}`), []byte(`{"upsample_rates":[0]}`), []byte(`null`), []byte(`[]`))
+	f.Fuzz(func(t *testing.T, unet, vae, vocoder, text, scheduler []byte) {
+		files := fstest.MapFS{}
+		for name, data := range map[string][]byte{
+			"scheduler/scheduler_config.json": scheduler, "text_encoder/config.json": text, "unet/config.json": unet, "vae_decoder/config.json": vae,
+			"vocoder/config.json": vocoder, "tokenizer/tokenizer_config.json": []byte(`{}`), "model_index.json": []byte(`{"_class_name":"AudioLDMPipeline"}`),
+		} {
+			files["m/"+name] = &fstest.MapFile{Data: data}
+		}
+		folder, err := modelstore.NewCatalog(files, "").Find("m", pipelineClass)
+		require.NoError(t, err)
+		read, err := readFolder(folder)
+		if err != nil {
+			return
+		}
+		p := plan{prompt: "x", seconds: 60, guidance: 2.5, count: 10}
+		d := read.demand(map[string]footprint{partUNet: {1, true}, partVAE: {1, true}}, p)
+		if d.runs <= 0 || d.staged <= 0 || read.frames(0.1) < 1 {
+			t.Errorf("%+v", d)
+		}
+	})
 }
