@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -99,98 +98,6 @@ func TestCancelledAndOverdueInTheQueue(t *testing.T) {
 	require.Contains(t, j.Error.Message, "passed before the job was done")
 	require.Zero(t, j.Attempts)
 	answers(t, app, http.MethodGet, "/v1/jobs/"+j.ID+"/result", http.StatusConflict, "job_has_no_result", "deadline")
-}
-
-func TestCancelledAndOverdueAtWork(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	app := s.app(t)
-	long := transcription(longSpeech(t, 1200), "")
-	j := s.accepted(t, app, long)
-	becomesJob(t, app, j.ID, func(j job) bool { return j.Status == "running" && j.Progress > 0 })
-	began := time.Now()
-	answers(t, app, http.MethodDelete, "/v1/jobs/"+j.ID, http.StatusOK)
-	j = becomesJob(t, app, j.ID, job.ended)
-	t.Logf("cancelled at %.0f %% within %s", 100*j.Progress, time.Since(began).Round(time.Millisecond))
-	require.Equal(t, "cancelled cancelled", j.Status+" "+j.AttemptLog[0].Outcome)
-	require.Equal(t, "cancelled while it ran", j.Error.Message)
-	require.Less(t, j.Progress, 1.0)
-	require.Eventually(t, func() bool {
-		_, metrics := s.get(t, "/metrics")
-		return strings.Contains(metrics, "grym_inference_running 0")
-	}, 20*time.Second, 10*time.Millisecond, "the work itself stops")
-
-	for range 6 {
-		j = s.accepted(t, app, long)
-		becomesJob(t, app, j.ID, func(j job) bool { return j.Status == "running" && j.Stage != "waiting" })
-		answers(t, app, http.MethodDelete, "/v1/jobs/"+j.ID, http.StatusOK)
-		becomesJob(t, app, j.ID, job.ended)
-	}
-	status, text := s.transcribe(t, clip(t, "clip09.wav"))
-	require.Equal(t, http.StatusOK, status, "cancelling speaks against no service: %s", text)
-
-	soon := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339Nano)
-	j = s.accepted(t, app, transcription(long.audio, `,"deadline":"`+soon+`"`))
-	j = becomesJob(t, app, j.ID, job.ended)
-	require.Equal(t, "failed timeout", j.Status+" "+j.Error.Kind)
-	require.Contains(t, j.Error.Message, "deadline")
-}
-
-// TestAJobOutlivesItsClient hangs up on a client that waits for its job.
-func TestAJobOutlivesItsClient(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	app := s.app(t)
-	ctx, hangUp := context.WithCancel(t.Context())
-	body, contentType, err := transcription(longSpeech(t, 120), `,"labels":{"who":"impatient"}`).body()
-	require.NoError(t, err)
-	gone := make(chan error, 1)
-	go func() {
-		_, err := app.send(ctx, http.MethodPost, s.url+"/v1/jobs", body, "Content-Type", contentType, "Prefer", "wait=60")
-		gone <- err
-	}()
-	var all []job
-	require.Eventually(t, func() bool {
-		var err error
-		all, err = app.list(t.Context(), "label=who:impatient")
-		require.NoError(t, err)
-		return len(all) == 1 && all[0].Status == "running"
-	}, 20*time.Second, 5*time.Millisecond)
-	hangUp()
-	require.ErrorIs(t, <-gone, context.Canceled)
-	j, err := app.wait(t.Context(), all[0].ID)
-	require.NoError(t, err)
-	require.Equal(t, "succeeded", j.Status)
-	require.Equal(t, 1, j.Attempts)
-}
-
-func TestTheSameKeyIsTheSameJob(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	app := s.app(t)
-	w := transcription(clip(t, "clip09.wav"), "")
-	first := s.accepted(t, app, w, "Idempotency-Key", "one")
-	again := s.hand(t, app, w, "Idempotency-Key", "one", "Prefer", "wait=30")
-	require.Equal(t, http.StatusOK, again.status, again.body)
-	require.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
-	j, err := readJob(again.body)
-	require.NoError(t, err)
-	require.Equal(t, first.ID, j.ID)
-	require.Contains(t, string(j.Result), `"text":"MUTE TRACK ONE"`)
-	for name, other := range map[string]work{
-		"another recording": transcription(clip(t, "clip01.wav"), ""),
-		"another parameter": transcription(w.audio, `,"params":{"decoding":"greedy"}`),
-		"another label":     transcription(w.audio, `,"labels":{"a":"b"}`),
-		"another service":   {request: `{"service":"audioProcessor"}`, audio: w.audio},
-	} {
-		got := s.hand(t, app, other, "Idempotency-Key", "one")
-		require.Equal(t, http.StatusUnprocessableEntity, got.status, name)
-		require.Contains(t, got.body, "idempotency_key_reused", name)
-	}
-	require.NotEqual(t, first.ID, s.accepted(t, app, w, "Idempotency-Key", "two").ID)
-	all, err := app.list(t.Context(), "")
-	require.NoError(t, err)
-	require.Len(t, all, 2)
 }
 
 // TestAStopInGoodOrderCostsAJobNothing stops the server while jobs run, and starts

@@ -91,7 +91,7 @@ type application struct {
 	again atomic.Int64
 }
 
-func newApplication(t *testing.T, at func(try int) string) *application {
+func newApplication(t testing.TB, at func(try int) string) *application {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -216,7 +216,7 @@ func (a *application) list(ctx context.Context, query string) (all []job, err er
 }
 
 // app gives a client of this server alone.
-func (s *server) app(t *testing.T) *application {
+func (s *server) app(t testing.TB) *application {
 	t.Helper()
 	return newApplication(t, func(int) string { return s.url })
 }
@@ -257,7 +257,7 @@ func mixedWork(t *testing.T, s *server) (all []work) {
 }
 
 // configured writes a configuration file and gives the flags that name it.
-func configured(t *testing.T, text string) []string {
+func configured(t testing.TB, text string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(strings.TrimSpace(text)+"\n"), 0o600))

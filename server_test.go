@@ -30,7 +30,7 @@ type server struct {
 }
 
 // start runs the program and waits until it listens and has started.
-func start(t *testing.T, args ...string) *server {
+func start(t testing.TB, args ...string) *server {
 	t.Helper()
 	s, listening := launch(t, append([]string{"--data-dir", t.TempDir()}, args...)...)
 	select {
@@ -44,7 +44,7 @@ func start(t *testing.T, args ...string) *server {
 }
 
 // launch runs the program and tells when it listens.
-func launch(t *testing.T, args ...string) (*server, <-chan string) {
+func launch(t testing.TB, args ...string) (*server, <-chan string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
 	stderr, err := cmd.StderrPipe()
@@ -89,7 +89,7 @@ func (s *server) get(t *testing.T, path string) (int, string) {
 	return do(t, request)
 }
 
-func do(t *testing.T, request *http.Request) (int, string) {
+func do(t testing.TB, request *http.Request) (int, string) {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
@@ -100,7 +100,7 @@ func do(t *testing.T, request *http.Request) (int, string) {
 }
 
 // form builds an upload; audio nil leaves the file out.
-func form(t *testing.T, audio []byte, fields ...string) (io.Reader, string) {
+func form(t testing.TB, audio []byte, fields ...string) (io.Reader, string) {
 	t.Helper()
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -117,7 +117,7 @@ func form(t *testing.T, audio []byte, fields ...string) (io.Reader, string) {
 	return &body, w.FormDataContentType()
 }
 
-func (s *server) transcribe(t *testing.T, audio []byte, fields ...string) (int, string) {
+func (s *server) transcribe(t testing.TB, audio []byte, fields ...string) (int, string) {
 	t.Helper()
 	body, contentType := form(t, audio, fields...)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/transcriptions", body)
@@ -126,7 +126,7 @@ func (s *server) transcribe(t *testing.T, audio []byte, fields ...string) (int, 
 	return do(t, request)
 }
 
-func clip(t *testing.T, name string) []byte {
+func clip(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(clips + name)
 	require.NoError(t, err)
