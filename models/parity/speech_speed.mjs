@@ -3,8 +3,9 @@
 //
 //   node speech_speed.mjs BINARY FOLDER [rounds [threads]]
 //
-// FOLDER is a wav2vec2 CTC model folder, the server's default in this run. All have so many threads; prints the medians and
-// the medians of the ratios within a round.
+// FOLDER is a wav2vec2 CTC model folder. All have so many threads; prints the medians and the medians of the ratios within a
+// round, on the clock and, on Linux, of CPU time, the client's part of a request included. CPU time at one thread is what
+// compares on a machine that is busy otherwise: with more, idle threads spin.
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -71,6 +72,13 @@ function stage() {
   env.useFSCache = false;
 }
 
+// Milliseconds of CPU that this process and the server have used; the kernel counts the latter in hundredths of a second.
+function cpu(pid) {
+  const { user, system } = process.cpuUsage();
+  const stat = fs.existsSync(`/proc/${pid}/stat`) ? fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ') : [];
+  return (user + system) / 1000 + 10 * (Number(stat[11] ?? 0) + Number(stat[12] ?? 0));
+}
+
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
 const { child, url } = await serve();
@@ -88,20 +96,24 @@ try {
     onnxruntime: () => session.run({ input_values: input }),
   };
   const times = Object.fromEntries(Object.keys(ways).map((k) => [k, []]));
+  const spent = structuredClone(times);
   for (let round = -1; round < rounds; round++) { // the first warms up
     const order = Object.keys(ways);
     for (let i = 0; i < order.length; i++) { // each goes first in turn
       const way = order[(i + round + order.length) % order.length];
       // The pools of the others spin for a moment after their work.
       await new Promise((resolve) => setTimeout(resolve, 100));
-      const began = performance.now();
+      const [began, before] = [performance.now(), cpu(child.pid)];
       await ways[way]();
-      if (round >= 0) times[way].push(performance.now() - began);
+      if (round < 0) continue;
+      times[way].push(performance.now() - began);
+      spent[way].push(cpu(child.pid) - before);
     }
   }
   for (const way of Object.keys(ways)) {
-    const ratios = times.server.map((t, i) => t / times[way][i]);
-    console.log(`${way}: median ${median(times[way]).toFixed(0)} ms, least ${Math.min(...times[way]).toFixed(0)}; server to it, median of ${rounds} rounds: ${median(ratios).toFixed(3)}, of the least times: ${(Math.min(...times.server) / Math.min(...times[way])).toFixed(3)}`);
+    const ratio = (list) => median(list.server.map((t, i) => t / list[way][i])).toFixed(3);
+    console.log(`${way}: median ${median(times[way]).toFixed(0)} ms, ${median(spent[way]).toFixed(0)} ms of CPU; `
+      + `server to it, medians of ${rounds} rounds: ${ratio(times)}, of CPU ${ratio(spent)}`);
   }
 } finally {
   child.kill();

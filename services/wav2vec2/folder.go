@@ -25,8 +25,6 @@ type folder struct {
 	Labels []string
 	// Tokens of a CTC head by id; an id without a token is the unknown token.
 	Tokens []string
-	// Words that the beam search keeps to; nil where no words.txt stands beside.
-	Words *lexicon
 }
 
 // networkConfig is config.json.
@@ -115,25 +113,24 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if err := f.readHead(files.Name); err != nil || f.Head != headCTC {
 		return f, err
 	}
-	if err := f.readVocabulary(files); err != nil {
-		return nil, err
-	}
-	return f, f.readWords(files)
+	return f, f.readVocabulary(files)
 }
 
-// readWords reads the word list, where there is one.
-func (f *folder) readWords(files modelstore.Folder) error {
+// readWords reads the word list, where there is one. It may be long, so this is left
+// to the load of the model.
+func (f *folder) readWords(files modelstore.Folder) (*lexicon, error) {
 	text, err := files.ReadFile(wordsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) || f.Head != headCTC {
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if f.Words = newLexicon(readWords(text, f.Tokens)); len(f.Words.words) == 0 {
-		return fmt.Errorf("%s/%s: it holds no word that the model can spell", files.Name, wordsFile)
+	words := newLexicon(readWords(text, f.Tokens))
+	if len(words.words) == 0 {
+		return nil, fmt.Errorf("%s/%s: it holds no word that the model can spell", files.Name, wordsFile)
 	}
-	return nil
+	return words, nil
 }
 
 func (f *folder) check(name string) error {

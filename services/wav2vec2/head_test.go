@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
@@ -213,11 +214,17 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 func TestFramesHaveALimit(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
-	long := make([]float32, 16000*6000)
 	name := filepath.Join(t.TempDir(), "long.wav")
 	file, err := os.Create(name)
 	require.NoError(t, err)
-	require.NoError(t, audiofile.WriteWAV16(file, long, 16000, 1))
+	// A header that tells of more samples than follow, and a hole for them.
+	require.NoError(t, audiofile.WriteWAV16(file, make([]float32, 8), 16000, 1))
+	size := uint32(6000 * 16000 * 2)
+	_, err = file.WriteAt(binary.LittleEndian.AppendUint32(nil, size+36), 4)
+	require.NoError(t, err)
+	_, err = file.WriteAt(binary.LittleEndian.AppendUint32(nil, size), 40)
+	require.NoError(t, err)
+	require.NoError(t, file.Truncate(44+int64(size)))
 	require.NoError(t, file.Close())
 	task := services.Task{Name: services.TaskEmbed, Model: "features-group", Params: []byte(`{"pooling":"none"}`), Audio: diskAudio(name)}
 	_, err = s.Estimate(t.Context(), task)

@@ -45,11 +45,15 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
+	words, err := f.readWords(files)
+	if err != nil {
+		return nil, 0, err
+	}
 	opened, err := rt.OpenSession(graph, f.contract(), session)
 	if err != nil {
 		return nil, 0, err
 	}
-	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: f.Words}, bytes, nil
+	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: words}, bytes, nil
 }
 
 func (f *folder) decoder() ctcDecoder {
