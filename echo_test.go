@@ -72,7 +72,8 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
-	cfg.Services.Wav2Vec2.ServiceLimits = cfg.Services.ModelService
+	limits := cfg.Services.ModelService
+	cfg.Services.Wav2Vec2.ServiceLimits, cfg.Services.AudioLDM.ServiceLimits, cfg.Services.GAMA.ServiceLimits = limits, limits, limits
 	if change != nil {
 		change(&cfg)
 	}

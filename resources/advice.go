@@ -13,7 +13,7 @@ import (
 
 // Outlook is what is expected of the next minute.
 type Outlook struct {
-	// IdleCores of the machine now, of Cores.
+	// IdleCores are those that the process leaves idle now, of Cores.
 	IdleCores float64
 	Cores     int
 	// Resident set in some minutes; zero where it is not known.
