@@ -1,6 +1,8 @@
 package audioldm
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -59,17 +61,31 @@ func (f *folder) open(rt *onnx.Runtime, files modelstore.Folder, part string, cf
 	if err != nil {
 		return nil, err
 	}
-	rank := 1
-	if part == partUNet {
-		if input, ok := onnx.Find(signature.Inputs, "timestep"); ok && len(input.Dims) == 0 {
-			rank = 0
-		}
-	}
 	graph, _, err := files.Graph(part + "/model.onnx")
 	if err != nil {
 		return nil, err
 	}
-	return rt.OpenSession(graph, f.contract(part, rank), cfg)
+	return rt.OpenSession(graph, f.contractFor(part, signature), cfg)
+}
+
+// contractFor is the contract in the form that fits a graph's timestep.
+func (f *folder) contractFor(part string, signature onnx.Signature) onnx.Contract {
+	if input, ok := onnx.Find(signature.Inputs, "timestep"); ok && input.Dims != nil && len(input.Dims) == 0 {
+		return f.contract(part, 0)
+	}
+	return f.contract(part, 1)
+}
+
+// fits tells whether the graphs are those that the configuration describes.
+func (f *folder) fits(name string, prints map[string]footprint) error {
+	var errs []error
+	for _, part := range parts {
+		signature := prints[part].signature
+		if err := f.contractFor(part, signature).Fits(signature); err != nil {
+			errs = append(errs, fmt.Errorf("%s/%s/model.onnx: %w", name, part, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // timestepTensor is the UNet's timestep in the form that the graph takes.
@@ -95,7 +111,8 @@ func timesteps[T onnx.Element](rank int, batch int64, timestep T) (*onnx.Tensor,
 type footprint struct {
 	weights services.Bytes
 	// attends tells of attention, which takes the square of the length.
-	attends bool
+	attends   bool
+	signature onnx.Signature
 }
 
 // footprints of the four graphs.
@@ -106,7 +123,7 @@ func footprints(files modelstore.Folder) (map[string]footprint, error) {
 		if err != nil {
 			return nil, err
 		}
-		list[part] = footprint{weights: bytes, attends: signature.Attends()}
+		list[part] = footprint{weights: bytes, attends: signature.Attends(), signature: signature}
 	}
 	return list, nil
 }

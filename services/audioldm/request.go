@@ -2,7 +2,6 @@ package audioldm
 
 import (
 	"context"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
@@ -32,11 +31,7 @@ func (s *Service) prepare(task services.Task) (request, error) {
 		return request{}, services.Invalidf("model", "%q is of type %q; generation needs %s", files.Name, found, pipelineClass)
 	}
 	r := request{plan: p, files: files}
-	f, err := readFolder(files)
-	if err != nil {
-		return r, services.Internal(err, "model %s cannot be loaded", files.Name)
-	}
-	prints, err := s.footprints(files)
+	f, prints, err := s.inspect(files)
 	if err != nil {
 		return r, services.Internal(err, "model %s cannot be loaded", files.Name)
 	}
@@ -73,15 +68,18 @@ func withoutWait(ctx context.Context) context.Context {
 	return ended
 }
 
-// footprintKey tells one version of a folder from another.
+// footprintKey tells one state of a folder's graphs from another.
 type footprintKey struct {
 	name, origin string
-	modified     time.Time
+	graphs       [4]string
 }
 
-// footprints of a folder, read once for each version of it.
+// footprints of a folder, read once for each state of it.
 func (s *Service) footprints(files modelstore.Folder) (map[string]footprint, error) {
-	key := footprintKey{files.Name, files.Origin, files.Modified()}
+	key := footprintKey{name: files.Name, origin: files.Origin}
+	for i, part := range parts {
+		key.graphs[i] = files.Version(part + "/model.onnx")
+	}
 	if known, ok := s.prints.Load(key); ok {
 		return known.(map[string]footprint), nil //nolint:forcetypeassert // only this function stores
 	}
@@ -92,13 +90,18 @@ func (s *Service) footprints(files modelstore.Folder) (map[string]footprint, err
 	return prints, err
 }
 
-// inspect tells what is wrong with a folder, as far as that shows without loading.
-func (s *Service) inspect(files modelstore.Folder) error {
-	_, err := readFolder(files)
-	if err == nil {
-		_, err = s.footprints(files)
+// inspect reads a folder without loading it, and tells what is wrong with it: the
+// file, and the tensor where a graph does not fit.
+func (s *Service) inspect(files modelstore.Folder) (*folder, map[string]footprint, error) {
+	f, err := readFolder(files)
+	if err != nil {
+		return nil, nil, err
 	}
-	return err
+	prints, err := s.footprints(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, prints, f.fits(files.Name, prints)
 }
 
 // weights of a folder's four graphs, as the pool books them.

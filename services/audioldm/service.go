@@ -109,7 +109,7 @@ func (s *Service) Status() services.ServiceStatus {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
 		if size, loaded := s.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
-		} else if err := s.inspect(files); err != nil {
+		} else if _, _, err := s.inspect(files); err != nil {
 			m.State, m.Problem = services.StateUnavailable, err.Error()
 		}
 		status.Models = append(status.Models, m)

@@ -118,19 +118,32 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 	})
 	for name, says := range map[string]string{
 		"no-vocoder":       "no-vocoder/vocoder/model.onnx",
-		"swapped":          "open swapped/unet/model.onnx: graph does not fit: input sample",
+		"swapped":          "swapped/unet/model.onnx: graph does not fit: input sample",
 		"unknown-schedule": `scheduler_config.json: beta_schedule "cubic" is not known`,
 		"no-scale":         "vae_decoder/config.json: scaling_factor is 0",
 	} {
 		request := task(`{"prompt":"x"}`)
 		request.Model = name
 		_, err := s.Estimate(t.Context(), request)
-		if err == nil {
-			_, err = s.ExecuteTask(t.Context(), request, services.DiscardSink{})
-		}
 		require.ErrorContains(t, err, says, name)
 		require.Equal(t, services.KindInternal, services.KindOf(err), name)
 	}
+	problems := 0
+	for _, model := range s.Status().Models {
+		if model.Problem != "" {
+			problems++
+		}
+	}
+	require.Equal(t, 4, problems, "a list of the models tells them too")
+	// What is mended works without a restart.
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "mended"), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
+	data, err := os.ReadFile(filepath.Join(dir, "mended", "unet", "model.onnx"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "swapped", "unet", "model.onnx"), data, 0o600))
+	request := task(`{"prompt":"x"}`)
+	request.Model = "swapped"
+	_, err = s.Estimate(t.Context(), request)
+	require.NoError(t, err)
 }
 
 func TestTheEstimateGrowsWithTheSound(t *testing.T) {
@@ -199,7 +212,7 @@ func FuzzFolder(f *testing.F) {
 			return
 		}
 		p := plan{prompt: "x", seconds: 60, guidance: 2.5, count: 10}
-		d := read.demand(map[string]footprint{partUNet: {1, true}, partVAE: {1, true}}, p)
+		d := read.demand(map[string]footprint{partUNet: {weights: 1, attends: true}, partVAE: {weights: 1, attends: true}}, p)
 		if d.runs <= 0 || d.staged <= 0 || read.frames(0.1) < 1 {
 			t.Errorf("%+v", d)
 		}

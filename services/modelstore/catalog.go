@@ -206,6 +206,20 @@ func (f Folder) Signature(name string) (signature onnx.Signature, bytes services
 	return signature, bytes, nil
 }
 
+// Version tells one state of a graph's file from another; it is empty where there
+// is none.
+func (f Folder) Version(name string) string {
+	found, bytes, err := f.locate(name)
+	if err != nil {
+		return ""
+	}
+	info, err := fs.Stat(f.files, found)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d", found, bytes, info.ModTime().UnixNano())
+}
+
 // locate finds a graph and its size.
 func (f Folder) locate(name string) (found string, bytes services.Bytes, err error) {
 	for _, candidate := range []string{name, path.Join(path.Dir(name), "onnx", path.Base(name))} {

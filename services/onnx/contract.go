@@ -32,6 +32,13 @@ type TensorSpec struct {
 	Optional bool
 }
 
+// Fits tells whether a graph has what the contract says; the error wraps
+// ErrContract.
+func (c Contract) Fits(sig Signature) error {
+	_, _, err := c.check(sig)
+	return err
+}
+
 // check gives the names to feed and to read, in the contract's order. Every
 // mismatch is told, with what was expected and what was found. An input that
 // the contract does not know cannot be fed, so it is a mismatch; an unknown
