@@ -1,6 +1,7 @@
 package gama
 
 import (
+	"container/heap"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +35,7 @@ type sampler struct {
 	made int
 	// prompt is how many tokens came before the answer.
 	prompt int
-	work   []scored
+	work   worstFirst
 }
 
 type scored struct {
@@ -143,31 +144,58 @@ func (s *sampler) draw(logits []float32) int {
 	return s.work[len(s.work)-1].id
 }
 
-// rank fills work with what is allowed, the likeliest first.
+// rank fills work with what is allowed, the likeliest first, and no more than
+// top-k of it.
 func (s *sampler) rank(logits []float32) {
+	most := len(logits)
+	if s.topK > 0 {
+		most = min(most, s.topK)
+	}
 	s.work = s.work[:0]
 	for id, v := range logits {
-		if !math.IsInf(float64(v), -1) {
-			s.work = append(s.work, scored{id, float64(v) / s.temperature})
+		one := scored{id, float64(v) / s.temperature}
+		switch {
+		case math.IsInf(float64(v), -1):
+		case len(s.work) < most:
+			if s.work = append(s.work, one); len(s.work) == most {
+				heap.Init(&s.work)
+			}
+		case one.before(s.work[0]):
+			s.work[0] = one
+			heap.Fix(&s.work, 0)
 		}
 	}
 	slices.SortFunc(s.work, func(a, b scored) int {
-		switch {
-		case a.logit > b.logit:
+		if a.before(b) {
 			return -1
-		case a.logit < b.logit:
-			return 1
 		}
-		return a.id - b.id
+		return 1
 	})
+}
+
+// before tells whether a token goes before another: the likelier, of equals the
+// first.
+func (a scored) before(b scored) bool {
+	return a.logit > b.logit || a.logit == b.logit && a.id < b.id
+}
+
+// worstFirst is a heap with the last token on top, so that a vocabulary need not be
+// sorted for its best.
+type worstFirst []scored
+
+func (w worstFirst) Len() int           { return len(w) }
+func (w worstFirst) Less(i, j int) bool { return w[j].before(w[i]) }
+func (w worstFirst) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+func (w *worstFirst) Push(x any)        { *w = append(*w, x.(scored)) } //nolint:forcetypeassert // only scored is pushed
+func (w *worstFirst) Pop() any {
+	last := (*w)[len(*w)-1]
+	*w = (*w)[:len(*w)-1]
+	return last
 }
 
 // cut shortens work, turns its logits into weights of which the likeliest is 1, and
 // gives their sum.
 func (s *sampler) cut() float64 {
-	if s.topK > 0 && s.topK < len(s.work) {
-		s.work = s.work[:s.topK]
-	}
 	best, total := s.work[0].logit, 0.0
 	for i := range s.work {
 		s.work[i].logit = math.Exp(s.work[i].logit - best)

@@ -1,0 +1,57 @@
+package gama
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTheBestOfAVocabularyAreThoseOfASort has equals and tokens that are ruled out.
+func TestTheBestOfAVocabularyAreThoseOfASort(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // no secret depends on it
+	for range 50 {
+		logits := make([]float32, 1+random.IntN(300))
+		want := make([]int, 0, len(logits))
+		for i := range logits {
+			logits[i] = float32(random.IntN(20))
+			if random.IntN(5) == 0 {
+				logits[i] = float32(math.Inf(-1))
+				continue
+			}
+			want = append(want, i)
+		}
+		slices.SortStableFunc(want, func(a, b int) int { return int(logits[b] - logits[a]) })
+		for _, topK := range []int{0, 1, 7, 50, 1000} {
+			s := newSampler(sampling{temperature: 1, topK: topK}, nil)
+			s.rank(logits)
+			got := make([]int, 0, len(s.work))
+			for _, one := range s.work {
+				got = append(got, one.id)
+			}
+			if topK > 0 && topK < len(want) {
+				require.Equal(t, want[:topK], got)
+			} else {
+				require.Equal(t, want, got)
+			}
+		}
+	}
+}
+
+// BenchmarkDraw chooses among Llama 2's 32,000 tokens as GAMA's own settings ask.
+func BenchmarkDraw(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret depends on it
+	logits := make([]float32, 32000)
+	for i := range logits {
+		logits[i] = float32(4 * random.NormFloat64())
+	}
+	s := newSampler(sampling{temperature: 0.1, topK: 500, topP: 0.95, repetitionPenalty: 1.1, eos: []int{2}}, make([]int64, 200))
+	work := make([]float32, len(logits))
+	for b.Loop() {
+		copy(work, logits)
+		s.choose(work)
+	}
+}
