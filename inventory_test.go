@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,7 +65,7 @@ func TestAFreshServerHasTheKnownMetrics(t *testing.T) {
 		`grym_service_last_success_timestamp_seconds{service="wav2vec2"} `,
 		"go_goroutines ", "process_resident_memory_bytes ",
 	} {
-		require.True(t, strings.Contains(body, "\n"+series), series)
+		require.Contains(t, "\n"+body, "\n"+series)
 	}
 	status, answer := s.transcribe(t, clip(t, "clip09.wav"))
 	require.Equal(t, http.StatusOK, status, answer)

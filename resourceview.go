@@ -99,11 +99,11 @@ func (s *system) files() (list []resources.Resource) {
 		// A folder that is not there has nothing in it; a file may go while we look.
 		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
-				return nil
+				return nil //nolint:nilerr // what cannot be read is not listed
 			}
 			info, err := entry.Info()
 			if err != nil {
-				return nil
+				return nil //nolint:nilerr // it has gone meanwhile
 			}
 			if n++; n > maxFiles {
 				return fs.SkipAll

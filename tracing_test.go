@@ -113,6 +113,29 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 		require.Regexp(t, histogram+`\{.*# \{trace_id="`+id+`"\}`, metrics)
 	}
 
+	generated := strings.Repeat("3", 32)
+	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations", strings.NewReader(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Traceparent", "00-"+generated+"-"+caller+"-01")
+	status, body = do(t, request)
+	require.Equal(t, http.StatusOK, status, body)
+	asking := strings.Repeat("4", 32)
+	question, contentType := form(t, clip(t, "clip09.wav"), "question", "What is it?", "max_tokens", "4")
+	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/captions", question)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Traceparent", "00-"+asking+"-"+caller+"-01")
+	status, body = do(t, request)
+	require.Equal(t, http.StatusOK, status, body)
+	for id, route := range map[string]string{generated: "POST /v1/audio/generations", asking: "POST /v1/audio/captions"} {
+		steps = received.trace(t, id, route)
+		for _, stage := range []string{"input", "infer"} {
+			require.NotEmpty(t, steps[stage], "%s of %s", stage, route)
+			require.Equal(t, steps["attempt"][0].GetSpanId(), steps[stage][0].GetParentSpanId())
+		}
+	}
+
 	failed := strings.Repeat("1", 32)
 	status, body = s.traced(t, []byte("hello, this is not audio\n"), "00-"+failed+"-"+caller+"-01")
 	require.Equal(t, http.StatusUnsupportedMediaType, status, body)
@@ -127,7 +150,7 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	received.mu.Lock()
 	defer received.mu.Unlock()
 	require.NotContains(t, received.spans, unsampled, "the caller did not want it recorded")
-	require.Len(t, received.spans, 3, "and the settings, which were asked for without a trace")
+	require.Len(t, received.spans, 5, "and the settings, which were asked for without a trace")
 }
 
 func TestAReceiverOfTracesThatIsNotThereHurtsNobody(t *testing.T) {

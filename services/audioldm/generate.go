@@ -22,7 +22,7 @@ func (s *Service) generate(ctx context.Context, task services.Task, sink service
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	g := generation{model: m, plan: r.plan, sink: sink, mark: time.Now()}
+	g := generation{model: m, plan: r.plan, sink: sink, mark: time.Now(), record: services.StageRecorder(ctx)}
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)
 	if err == nil {
@@ -49,12 +49,14 @@ type generation struct {
 	sink   services.Sink
 	mark   time.Time
 	stages []services.StageTime
+	record func(stage services.Stage, began, ended time.Time)
 }
 
 // stage ends the stage that began with the one before.
 func (g *generation) stage(stage services.Stage) {
 	now := time.Now()
 	g.stages = append(g.stages, services.StageTime{Stage: stage, Duration: now.Sub(g.mark)})
+	g.record(stage, g.mark, now)
 	g.mark = now
 }
 

@@ -19,8 +19,9 @@ type listening struct {
 	// the last.
 	take func(w window, values []float32) error
 
-	heard int // samples that are done
-	spent map[services.Stage]time.Duration
+	heard  int // samples that are done
+	spent  map[services.Stage]time.Duration
+	record func(stage services.Stage, began, ended time.Time)
 }
 
 // listen opens the task's recording for a model. The caller closes the closer and
@@ -44,6 +45,7 @@ func (s *Service) listen(m *model, task services.Task, seconds float64, overlap 
 
 // run goes through the windows.
 func (l *listening) run(ctx context.Context) error {
+	l.record = services.StageRecorder(ctx)
 	l.sink.Progress(0, "decoding")
 	for {
 		mark := time.Now()
@@ -81,6 +83,7 @@ func (l *listening) run(ctx context.Context) error {
 func (l *listening) book(stage services.Stage, mark *time.Time) {
 	now := time.Now()
 	l.spent[stage] += now.Sub(*mark)
+	l.record(stage, *mark, now)
 	*mark = now
 }
 
