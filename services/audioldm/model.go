@@ -75,13 +75,22 @@ func (m *model) stage(ctx context.Context, part string) (done func() error, err 
 		return func() error { return nil }, nil
 	}
 	if err := m.load(ctx, part); err != nil {
-		return nil, services.Internal(err, "model %s cannot be loaded", m.name)
+		return nil, loadFault(m.name, err)
 	}
 	return func() error {
 		session := m.sessions[part]
 		delete(m.sessions, part)
 		return session.Close()
 	}, nil
+}
+
+// loadFault is the fault for a model that cannot be loaded, unless it was the
+// client who left meanwhile.
+func loadFault(name string, err error) error {
+	if services.KindOf(err) != services.KindInternal {
+		return err
+	}
+	return services.Internal(err, "model %s cannot be loaded", name)
 }
 
 // Close unloads the model.

@@ -33,7 +33,7 @@ func (s *Service) prepare(task services.Task) (request, error) {
 	r := request{plan: p, files: files}
 	f, prints, err := s.inspect(files)
 	if err != nil {
-		return r, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return r, loadFault(files.Name, err)
 	}
 	d := f.demand(prints, p)
 	held, loaded := s.pool.Loaded(files.Name)
@@ -55,7 +55,7 @@ func (s *Service) model(ctx context.Context, r request) (*model, func() error, e
 	}
 	m, err := s.open(r.files)
 	if err != nil {
-		return nil, nil, services.Internal(err, "model %s cannot be loaded", r.files.Name)
+		return nil, nil, loadFault(r.files.Name, err)
 	}
 	m.staged = true
 	return m, m.Close, nil

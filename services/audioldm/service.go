@@ -36,6 +36,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	if room == nil {
 		room = func() services.Bytes { return unlimited }
 	}
+	// Sounds of one shape are few, and their runs large.
 	session.NoPlan = true
 	s := &Service{cfg: cfg, catalog: catalog, dir: dir, room: room}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
@@ -44,12 +45,15 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		if err != nil {
 			return nil, 0, err
 		}
+		bytes, err := s.weights(files)
+		if err != nil {
+			return nil, 0, loadFault(name, err)
+		}
 		m, err := loadModel(ctx, rt, files, session)
 		if err != nil {
-			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+			return nil, 0, loadFault(name, err)
 		}
-		bytes, err := s.weights(files)
-		return m, bytes, err
+		return m, bytes, nil
 	})
 	return s
 }

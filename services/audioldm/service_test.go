@@ -94,6 +94,36 @@ func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	require.Empty(t, entries)
 }
 
+// quitter hangs up when a stage begins.
+type quitter struct {
+	services.DiscardSink
+	stage  string
+	hangUp func()
+}
+
+func (q quitter) Progress(_ float64, stage string) {
+	if stage == q.stage {
+		q.hangUp()
+	}
+}
+
+// TestAHangUpWhilePartsLoadIsNoFault hangs up before each load of a staged task
+// and before the load of a whole model.
+func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
+	t.Parallel()
+	for _, room := range []services.Bytes{unlimited, 1} {
+		for _, stage := range []string{"loading", "reading the prompt", "decoding"} {
+			s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, func() services.Bytes { return room }, t.TempDir())
+			ctx, hangUp := context.WithCancel(t.Context())
+			request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
+			request.Model = "nano"
+			_, err := s.ExecuteTask(ctx, request, quitter{stage: stage, hangUp: hangUp})
+			require.Equal(t, services.KindCancelled, services.KindOf(err), "%s: %v", stage, err)
+			require.NoError(t, s.Shutdown(t.Context()))
+		}
+	}
+}
+
 // broken copies the embedded model and changes it.
 func broken(t *testing.T, dir, name string, change func(folder string)) {
 	t.Helper()
