@@ -21,6 +21,8 @@ type input struct {
 	bytes  int64
 	source services.AudioSource
 	close  func()
+	// stored is the recording where it is in the store already.
+	stored Audio
 }
 
 // input finds the recording of a submission; nothing is stored yet.
@@ -31,7 +33,7 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 		return none, services.Invalidf("audio_id", "cannot be given beside a recording")
 	case s.Upload != nil:
 		id, err := digest(ctx, s.Upload.Audio)
-		return input{id, s.Upload.Audio.Size(), s.Upload.Audio, none.close}, err
+		return input{id: id, bytes: s.Upload.Audio.Size(), source: s.Upload.Audio, close: none.close}, err
 	case s.AudioID == "":
 		return none, nil
 	}
@@ -43,7 +45,7 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 		return none, err
 	}
 	spooled := &stored{manager: m, ctx: ctx, audio: audio}
-	return input{audio.ID, audio.Bytes, spooled, spooled.remove}, nil
+	return input{audio.ID, audio.Bytes, spooled, spooled.remove, audio}, nil
 }
 
 // digest gives the SHA-256 of a recording, in hex.
@@ -87,7 +89,7 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string) (Audio, b
 	defer lock.Unlock()
 	known, err := m.Audio(ctx, id)
 	if err == nil {
-		m.touch(ctx, id)
+		m.touch(ctx, known)
 		return known, false, nil
 	}
 	if services.KindOf(err) != services.KindNotFound {
@@ -180,9 +182,8 @@ func (m *Manager) dated(audio Audio) Audio {
 
 // touch notes the use of a recording, which puts its end off. It writes only
 // where that makes a difference, and failing is no harm now.
-func (m *Manager) touch(ctx context.Context, id string) {
-	audio, err := m.Audio(ctx, id)
-	if err != nil || time.Since(audio.Used) < m.cfg.Audio.TTL/20 {
+func (m *Manager) touch(ctx context.Context, audio Audio) {
+	if time.Since(audio.Used) < m.cfg.Audio.TTL/20 {
 		return
 	}
 	audio.Used = time.Now().UTC()
@@ -190,10 +191,10 @@ func (m *Manager) touch(ctx context.Context, id string) {
 	if err != nil {
 		return
 	}
-	if audio.Revision, err = m.Store.Replace(ctx, audioKind+"."+id, raw, audio.Revision); err == nil {
+	if audio.Revision, err = m.Store.Replace(ctx, audioKind+"."+audio.ID, raw, audio.Revision); err == nil {
 		m.index.putAudio(audio)
 	} else if !errors.Is(err, ErrConflict) {
-		m.Log.Warn("the use of a recording was not noted", "audio", id, "error", err)
+		m.Log.Warn("the use of a recording was not noted", "audio", audio.ID, "error", err)
 	}
 }
 
@@ -207,7 +208,7 @@ func (m *Manager) OpenAudio(ctx context.Context, id string) (io.ReadSeekCloser, 
 	if err != nil {
 		return nil, Audio{}, err
 	}
-	m.touch(ctx, id)
+	m.touch(ctx, audio)
 	// The file goes with its last reader.
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, Audio{}, errors.Join(services.Internal(err, "the recording cannot be read"), file.Close())
@@ -224,7 +225,7 @@ func (m *Manager) StoredAudio(ctx context.Context, id string) (source services.A
 	if err != nil {
 		return nil, nil, err
 	}
-	m.touch(ctx, id)
+	m.touch(ctx, audio)
 	file := &stored{manager: m, ctx: ctx, audio: audio}
 	if err := file.fetch(); err != nil {
 		return nil, nil, err

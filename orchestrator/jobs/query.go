@@ -115,7 +115,12 @@ func parseCursor(cursor string) (*entry, error) {
 func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision, told func(Job) error) error {
 	woken, stop := m.index.follow(id)
 	defer stop()
-	job, err := m.Get(ctx, viewer, id)
+	// Who knows a state of the job needs no read of one that is known here too.
+	job, known := m.index.get(id)
+	job, err := visible(job, viewer, nil)
+	if !known || after == 0 || job.Revision < after {
+		job, err = m.Get(ctx, viewer, id)
+	}
 	for {
 		if err != nil {
 			return err
@@ -136,7 +141,6 @@ func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision,
 		case <-m.intake.Done():
 			return ErrStopping
 		}
-		known := false
 		if job, known = m.index.get(id); !known {
 			err = services.Faultf(services.KindNotFound, "job %q does not exist", id)
 		}

@@ -60,7 +60,7 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 			return Job{}, false, err
 		}
 	} else if input.id != "" {
-		m.touch(ctx, input.id)
+		m.touch(ctx, input.stored)
 	}
 	created, err := m.create(ctx, job)
 	if errors.Is(err, ErrExists) {
