@@ -1,7 +1,7 @@
 """Training against the clock: progress, resumable state, moving averages of weights.
 
 The clock is the process's own processor time, so that a busy machine trains as far
-as an idle one. All of it assumes one thread.
+as an idle one, or the wall's where training must end by some hour. One thread is assumed.
 """
 import copy
 import math
@@ -12,17 +12,14 @@ import torch
 
 
 class Clock:
-    """Counts the processor seconds trained, those of earlier runs included."""
+    """Counts the seconds trained, those of earlier runs included."""
 
-    def __init__(self, minutes, trained=0.):
-        self.total, self.before, self.begin = minutes * 60, trained, time.process_time()
+    def __init__(self, minutes, trained=0., wall=False):
+        self.now = time.time if wall else time.process_time
+        self.total, self.before, self.begin = minutes * 60, trained, self.now()
 
     def seconds(self):
-        return self.before + time.process_time() - self.begin
-
-    def pause(self, seconds):
-        """Leaves out seconds that were spent on measuring."""
-        self.begin += seconds
+        return self.before + self.now() - self.begin
 
     def progress(self):
         return min(1., self.seconds() / self.total)

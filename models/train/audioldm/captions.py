@@ -55,20 +55,21 @@ TEST_FRAMES = ["please play me some {}", "generate {} for my game", "I want to h
 
 
 def describe(r, sound, names=None, attribute_share=.75):
-    """What the sound is called, with at most one of its attributes."""
+    """What the sound is called, with at most one of its attributes, and which that is: (kind, value) or None."""
     names = names or CALLED[sound["family"]]
     text = names[0] if r.random() < .25 else names[r.integers(len(names))]
-    attributes = list(sound["attributes"].items())
+    attributes, said = list(sound["attributes"].items()), None
     if attributes and r.random() < attribute_share:
-        kind, value = attributes[r.integers(len(attributes))]
-        words = WORDS[kind][value]
+        said = attributes[r.integers(len(attributes))]
+        words = WORDS[said[0]][said[1]]
         text = (words[r.integers(len(words))] + " " + text).strip()
-    return text
+    return text, said
 
 
 def caption(r, sound):
-    """A wording for training. sound: a dict with family, attributes, room and level."""
-    text = FRAMES[r.integers(len(FRAMES))].format(describe(r, sound))
+    """A wording for training, and the attribute it says. sound: a dict with family, attributes, room and level."""
+    name, said = describe(r, sound)
+    text = FRAMES[r.integers(len(FRAMES))].format(name)
     if sound["room"] and r.random() < .6:
         text += " " + SPACE[r.integers(len(SPACE))]
     elif not sound["room"] and r.random() < .04:
@@ -76,13 +77,13 @@ def caption(r, sound):
     if sound["level"] != 1 and r.random() < .3:
         words = LEVEL[sound["level"]]
         text = words[r.integers(len(words))] + " " + text
-    return text
+    return text, said
 
 
 def test_caption(r, sound):
     """A held-out frame around a trained name, or in one case of four around a held-out one."""
     names = [TEST_NAMES[sound["family"]]] if r.random() < .25 else CALLED[sound["family"]]
-    return TEST_FRAMES[r.integers(len(TEST_FRAMES))].format(describe(r, sound, names))
+    return TEST_FRAMES[r.integers(len(TEST_FRAMES))].format(describe(r, sound, names)[0])
 
 
 # Words that mean nothing for the sound, so that text around the name does not matter.

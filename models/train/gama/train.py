@@ -179,6 +179,7 @@ def main():
     ap.add_argument("--out", required=True)
     ap.add_argument("--start", default="")
     ap.add_argument("--minutes", type=float, default=60)
+    ap.add_argument("--wall", action="store_true", help="minutes of the wall's clock")
     ap.add_argument("--lr", type=float, default=1.5e-3)
     ap.add_argument("--flat", type=float, default=.2, help="share of the time at the full rate")
     a = ap.parse_args()
@@ -198,7 +199,7 @@ def main():
         net.load_state_dict(saved["net"])
         average.module.load_state_dict(saved["average"])
         opt.load_state_dict(saved["opt"])
-    clock, log, kept = Clock(a.minutes, saved["seconds"] if saved else 0), [], time.time()
+    clock, log, kept = Clock(a.minutes, saved["seconds"] if saved else 0, a.wall), [], time.time()
 
     def keep():
         save(dict(net=net.state_dict(), average=average.module.state_dict(), opt=opt.state_dict(), merges=tokenizer.merges, step=step,

@@ -23,7 +23,8 @@ Which sounds do you hear?|Tell me about the sound.|Please describe what you hear
 Give a short description of the clip.|Identify the sound.|What am I listening to?|What is that noise?|What is it?|Caption this.
 Name the sounds.|List the sounds in this clip.|What makes this sound?|Summarise the recording.|What is going on?|What sound is that?
 What does it sound like?|Can you describe the sound?|Which sound is it?|What was that?|Classify this sound.|Explain what is heard.
-What is audible here?|Describe everything you hear.|Summarize the audio.|Can you name what you hear?|Give me a caption.""",
+What is audible here?|Describe everything you hear.|Summarize the audio.|Can you name what you hear?|Give me a caption.
+Tell me about this clip.|Tell me about the audio.|Tell me what this is.|Tell me what is in the recording.|Say something about this sound.|Say what is heard.""",
                  """What can be heard in this clip?|Please describe the audio.|What is the sound in this audio?|Tell me about this recording.
 Can you tell me what this sound is?|Which sounds are there?"""),
     "first": ("""What comes first?|Which sound is first?|What do you hear first?|What is the first sound?|Name the first sound.|How does the clip begin?
