@@ -25,6 +25,11 @@ def called(module, example, kinds):
     return order
 
 
+def widened(value):
+    """A tensor; what is stored as float16 as float32."""
+    return torch.tensor(value.astype(np.float32) if value.dtype == np.float16 else np.array(value))
+
+
 def load(module, path, example, prefix="", scales=None):
     """Fill module from the graph at path. Returns the names of parameters that the graph lacks.
 
@@ -32,7 +37,7 @@ def load(module, path, example, prefix="", scales=None):
     the graph. scales: names of modules with a weight and a bias that only multiply
     and add, in order; default: the group norms as called.
     """
-    graph = {i.name: torch.tensor(np.array(numpy_helper.to_array(i))) for i in onnx.load(path).graph.initializer}
+    graph = {i.name: widened(numpy_helper.to_array(i)) for i in onnx.load(path).graph.initializer}
     state = module.state_dict()
     missing = []
     for name in state:

@@ -204,11 +204,12 @@ func TestTheSoundComesBeforeTheFirstToken(t *testing.T) {
 		}
 		return keys
 	}
-	got := m.sequence(sound, []turn{{}}, "hi {audio}").keys
-	require.Equal(t, append([]int64{-1, -2, 1}, ids("hi {audio}\n")...), got, "conversation_history is none")
-
 	f := *m.folder
 	other := &model{folder: &f}
+	f.Network.History = historyNone
+	got := other.sequence(sound, []turn{{}}, "hi {audio}").keys
+	require.Equal(t, append([]int64{-1, -2, 1}, ids("hi {audio}\n")...), got, "conversation_history is none")
+
 	f.Network.History = historyTurns
 	got = other.sequence(sound, []turn{{Exchange: services.Exchange{Question: "a", Answer: "b"}}, {Tokens: []int{7}}}, "c").keys
 	want := append([]int64{-1, -2, 1}, ids("a\n")...)

@@ -10,7 +10,9 @@ import argparse
 import json
 import os
 
+import numpy as np
 import onnx
+import onnx.numpy_helper
 import torch
 
 import folder
@@ -40,7 +42,7 @@ CONFIGS = {
 def write_json(value, path):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf8") as f:
-        json.dump(value, f, indent=1, ensure_ascii=False)
+        json.dump(value, f, indent=1)
 
 
 def write_tokenizer(tokenizer, to):
@@ -50,12 +52,35 @@ def write_tokenizer(tokenizer, to):
         f.write("#version: 0.2\n" + "".join("%s %s\n" % m for m in tokenizer.merges))
 
 
+def halve(path, least=400_000):
+    """Store weights of so many bytes and more as float16, cast back as the session is made: they are read as float32."""
+    m = onnx.load(path)
+    g, casts = m.graph, []
+    for w in g.initializer:
+        if w.data_type != onnx.TensorProto.FLOAT or len(w.raw_data) < least:
+            continue
+        value = onnx.numpy_helper.to_array(w).astype(np.float16)
+        w.CopyFrom(onnx.numpy_helper.from_array(value, w.name))
+        wide = w.name + ".float32"
+        casts.append(onnx.helper.make_node("Cast", [w.name], [wide], to=onnx.TensorProto.FLOAT))
+        for node in g.node:
+            for k, name in enumerate(node.input):
+                if name == w.name:
+                    node.input[k] = wide
+    nodes = casts + list(g.node)
+    del g.node[:]
+    g.node.extend(nodes)
+    onnx.save(m, path)
+
+
 def write_graph(module, example, to, inputs, outputs, axes):
     os.makedirs(os.path.dirname(to), exist_ok=True)
     for p in module.parameters():
         p.requires_grad_(False)
     torch.onnx.export(module.eval().to(memory_format=torch.contiguous_format), example, to, input_names=inputs, output_names=outputs,
                       dynamic_axes=axes, opset_version=14, do_constant_folding=True)
+    if os.path.basename(os.path.dirname(to)) == "unet":
+        halve(to)
     onnx.checker.check_model(onnx.load(to), full_check=True)
     print(to, "%.2f MB" % (os.path.getsize(to) / 1e6))
 

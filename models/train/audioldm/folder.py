@@ -41,7 +41,7 @@ def read_decoder(folder):
     m = Decoder()
     missing = onnxweights.load(m, path(folder, "vae_decoder"), (torch.zeros(1, LATENT, 16, WIDTH),), prefix="g.")
     assert not missing, missing
-    return m.to(memory_format=CL)
+    return m.eval().to(memory_format=CL)
 
 
 def read_unet(folder):
@@ -50,14 +50,14 @@ def read_unet(folder):
     example = (torch.zeros(1, LATENT, 16, WIDTH), torch.zeros(1, dtype=torch.long), torch.zeros(1, TEXT))
     missing = [n for n in onnxweights.load(m, path(folder, "unet"), example) if not n.startswith(("place", "look"))]
     assert not missing, missing
-    return m.to(memory_format=CL)
+    return m.eval().to(memory_format=CL)
 
 
 def read_text(folder, tokenizer):
     m = Text(len(tokenizer.tokens))
     missing = onnxweights.load(m, path(folder, "text_encoder"), batch(tokenizer, ["a bell"]))
     assert missing in ([], ["att.weight"]), missing
-    return m
+    return m.eval()
 
 
 def read_vocoder(folder):
@@ -65,4 +65,4 @@ def read_vocoder(folder):
     scales = ["bl.%d.n" % i for i in range(4)]
     missing = onnxweights.load(m, path(folder, "vocoder"), (torch.zeros(1, 32, 64),), scales=scales)
     assert set(missing) <= {"adv"}, missing
-    return m
+    return m.eval()

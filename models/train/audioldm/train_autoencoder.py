@@ -44,7 +44,7 @@ def main():
     torch.manual_seed(0)
     r = torch.Generator().manual_seed(1)
     mel = torch.load(a.data)["mel"]
-    pair = Pair(folder.read_decoder(a.start) if a.start else Decoder())
+    pair = Pair(folder.read_decoder(a.start) if a.start else Decoder()).train()
     learnt = list((pair.encoder if a.start else pair).parameters())
     opt = torch.optim.AdamW(learnt, 2e-3, betas=(.9, .98), weight_decay=.01)
     average, clock, step, log = Average(pair, .995), Clock(a.minutes), 0, []

@@ -129,7 +129,7 @@ def main():
         tokenizer = new_tokenizer(r, sounds)
         model = Model(UNet(), Text(len(tokenizer.tokens)))
         warm_up(model, tokenizer, r, sounds, 25, 2e-3)
-    model.unet.to(memory_format=CL)
+    model.train().unet.to(memory_format=CL)
     slow = [p for m in (model.text, model.family, model.attribute) for p in m.parameters()]
     opt = torch.optim.AdamW([dict(params=list(model.unet.parameters()), share=1.), dict(params=slow, share=.3)], a.lr, betas=(.9, .98), weight_decay=.01)
     average = Average(model, a.decay)

@@ -73,9 +73,9 @@ def write_graphs(net, to):
                 ["logits"] + present, axes)
 
 
-def write_json(value, path):
+def write_json(value, path, indent=1):
     with open(path, "w", encoding="utf8") as f:
-        json.dump(value, f, indent=1, ensure_ascii=False)
+        json.dump(value, f, indent=indent, ensure_ascii=False)
 
 
 def main():
@@ -95,7 +95,7 @@ def main():
     write_json(FEATURES, os.path.join(to, "preprocessor_config.json"))
     write_json({"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"},
                os.path.join(to, "tokenizer_config.json"))
-    write_json(tokenizer_json(tokenizer), os.path.join(to, "tokenizer.json"))
+    write_json(tokenizer_json(tokenizer), os.path.join(to, "tokenizer.json"), None)
     back = folder.read(to, tokenizer, len(CLASSES)).eval()
     x, past = torch.randn(1, 150, 128) - 9, [torch.zeros(1, 4, 0, 32)] * 6
     e = net.embed(torch.arange(9)[None])
