@@ -37,7 +37,7 @@ func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) 
 			return nil, err
 		}
 	}
-	storage := cfg.Jobs.Config
+	storage := cfg.Jobs.Store
 	storage.Dir = cfg.JobsDir()
 	store := natsstore.Open(ctx, storage, memprobe.DiskFree, s.log)
 	manager := jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{

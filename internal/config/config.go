@@ -53,9 +53,9 @@ type Config struct {
 
 // Jobs has the settings of asynchronous jobs and of what keeps them.
 type Jobs struct {
-	natsstore.Config `koanf:",squash"`
-	Work             jobs.Config    `koanf:",squash"`
-	Webhooks         webhook.Config `koanf:"webhooks"`
+	Store    natsstore.Config `koanf:",squash"`
+	Work     jobs.Config      `koanf:",squash"`
+	Webhooks webhook.Config   `koanf:"webhooks"`
 }
 
 // Log says what is logged.
@@ -180,7 +180,7 @@ func Default() Config {
 			AudioLDM:     AudioLDM{Config: audioldm.DefaultConfig()},
 			GAMA:         GAMA{Config: gama.DefaultConfig()},
 		},
-		Jobs: Jobs{Config: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
+		Jobs: Jobs{Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
 	}
 }
 
@@ -258,7 +258,7 @@ func (c Config) validate() []error {
 
 // validate gives every bad value, its key relative to this section.
 func (j Jobs) validate() []error {
-	errs := append(j.Config.Validate(), j.Work.Validate()...)
+	errs := append(j.Store.Validate(), j.Work.Validate()...)
 	for _, err := range j.Webhooks.Validate() {
 		errs = append(errs, fmt.Errorf("webhooks.%w", err))
 	}
@@ -271,7 +271,7 @@ func (j Jobs) validate() []error {
 }
 
 // JobsDir is where the job store in this process keeps its files.
-func (c Config) JobsDir() string { return cmp.Or(c.Jobs.Dir, filepath.Join(c.DataDir, "jobs")) }
+func (c Config) JobsDir() string { return cmp.Or(c.Jobs.Store.Dir, filepath.Join(c.DataDir, "jobs")) }
 
 // ContextsDir is where conversations are kept.
 func (c Config) ContextsDir() string { return filepath.Join(c.DataDir, "contexts") }
