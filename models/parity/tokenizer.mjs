@@ -1,7 +1,10 @@
 // Trains a small tokenizer in Llama 2's format on this project's own pages, and
 // keeps what transformers.js makes of 10,000 strings with it and with gama-tiny's.
 //
-//   node tokenizer.mjs    writes services/tokenizer/testdata
+//   node tokenizer.mjs            the ids anew, of the strings and the tokenizer that
+//                                 services/tokenizer/testdata has
+//   node tokenizer.mjs --train    those anew too; sentencepiece's and tokenizer.model
+//                                 beside them are then of another tokenizer
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -42,7 +45,7 @@ while (merges.length < MERGES) {
   }
 }
 const special = (id, content) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true });
-const trained = {
+let trained = {
   version: '1.0', truncation: null, padding: null, added_tokens: [special(0, '<unk>'), special(1, '<s>'), special(2, '</s>')],
   normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '\u2581' }, { type: 'Replace', pattern: { String: ' ' }, content: '\u2581' }] },
   pre_tokenizer: null,
@@ -59,7 +62,7 @@ const random = () => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; r
 const pick = (list) => list[Math.floor(random() * list.length)];
 const plain = [...words.keys()].map((w) => w.slice(1));
 const odd = ['é', 'ü', '北', '京', '🎉', '👩‍🚀', 'ß', '\n', '\t', '  ', '   ', '¿', 'Ω', '\u00a0', 'ﬁ', "'s", "'LL", "'ve", '½', '٣', '12', '007', '...', '—', 'Ａ', 'e\u0301', '\u3000', '\u200b', '🇩🇪', 'क्षि'];
-const strings = ['', ' ', '  ', 'How are you doing?'];
+let strings = ['', ' ', '  ', 'How are you doing?'];
 while (strings.length < 10000) {
   let s = '';
   for (let n = 1 + Math.floor(random() * 6); n > 0; n--) {
@@ -68,6 +71,14 @@ while (strings.length < 10000) {
     if (random() < 0.6) s += ' ';
   }
   strings.push(s);
+}
+
+let ids = vocab.map((_, id) => id);
+if (!process.argv.includes('--train')) {
+  trained = JSON.parse(fs.readFileSync(path.join(out, 'fallback.json'), 'utf8'));
+  const kept = JSON.parse(zlib.gunzipSync(fs.readFileSync(path.join(out, 'golden.json.gz'))));
+  strings = kept.strings.map((s) => s.text);
+  ids = kept.decoded.map((_, id) => id);
 }
 
 async function load(folder, files) {
@@ -88,9 +99,9 @@ const encode = (t, s) => Array.from(t.encode(s, { add_special_tokens: false }));
 const golden = {
   strings: strings.map((s) => ({ text: s, fallback: encode(llama, s), bytes: encode(bytes, s) })),
   // Each id alone, behind a letter so that no space is stripped.
-  decoded: vocab.map((_, id) => llama.decode([trained.model.vocab.a, id], { skip_special_tokens: false, clean_up_tokenization_spaces: false })),
+  decoded: ids.map((id) => llama.decode([trained.model.vocab.a, id], { skip_special_tokens: false, clean_up_tokenization_spaces: false })),
 };
 fs.mkdirSync(out, { recursive: true });
 fs.writeFileSync(path.join(out, 'fallback.json'), JSON.stringify(trained));
 fs.writeFileSync(path.join(out, 'golden.json.gz'), zlib.gzipSync(JSON.stringify(golden), { level: 9 }));
-console.log(`${vocab.length} tokens, ${merges.length} merges, ${strings.length} strings`);
+console.log(`${ids.length} tokens, ${trained.model.merges.length} merges, ${strings.length} strings`);
