@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -164,8 +165,14 @@ func TestJobsSurviveTheLossOfANodeAndAProcess(t *testing.T) {
 	second.Wait()
 	require.NoError(t, context.Cause(ctx))
 
-	all, err := apps[1].list(ctx, "")
-	require.NoError(t, err)
+	// The list is what the process has heard from the cluster, whose new leader
+	// takes a while to tell.
+	var all []job
+	require.Eventually(t, func() bool {
+		var err error
+		all, err = apps[1].list(ctx, "")
+		return err == nil && !slices.ContainsFunc(all, func(j job) bool { return j.Status == "queued" || j.Status == "running" })
+	}, time.Minute, 100*time.Millisecond)
 	workers := make(map[string]int)
 	for _, j := range all {
 		workers[j.AttemptLog[len(j.AttemptLog)-1].Worker]++
