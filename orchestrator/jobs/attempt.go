@@ -10,7 +10,7 @@ import (
 )
 
 // progressInterval is between two writes of a job's progress.
-const progressInterval = time.Second
+const progressInterval = 200 * time.Millisecond
 
 // attempt is one run of a job by this process. It is the sink that the service
 // talks to.
