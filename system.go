@@ -101,16 +101,16 @@ func (s *system) registerServices(spool string) error {
 	speech := s.cfg.Services.Wav2Vec2
 	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
-	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory), speech.ServiceLimits, runs, s.widest(speech.Runs))
+	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, s.session(threads, runs), s.memory), speech.ServiceLimits, runs, s.widest(speech.Runs))
 
 	sound := s.cfg.Services.AudioLDM
 	runs, threads = config.Parallel(sound.Runs)
-	s.register(audioldm.New(sound.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, func() services.Bytes { return s.memory.Room(audioldm.Name) }, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
+	s.register(audioldm.New(sound.Config, catalog, s.runtime, s.session(threads, runs), s.memory, func() services.Bytes { return s.memory.Room(audioldm.Name) }, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
 
 	questions := s.cfg.Services.GAMA
 	questions.Audio = audio
 	runs, threads = config.Parallel(questions.Runs)
-	asked, err := gama.New(questions.Config, catalog, s.runtime, onnx.SessionConfig{Threads: threads, Concurrent: runs > 1}, s.memory, s.cfg.ContextsDir())
+	asked, err := gama.New(questions.Config, catalog, s.runtime, s.session(threads, runs), s.memory, s.cfg.ContextsDir())
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,16 @@ func (s *system) widest(set int) int {
 		return 0
 	}
 	return runtime.GOMAXPROCS(0)
+}
+
+// planFrom is the budget from which runs are planned by shape: it makes them a few
+// parts in a hundred faster and lets the second run of a shape take as much memory
+// again, in one step, which a small control group has no room for.
+const planFrom = services.GiB
+
+// session sizes the sessions of a service that runs so many tasks at once.
+func (s *system) session(threads, runs int) onnx.SessionConfig {
+	return onnx.SessionConfig{Threads: threads, Concurrent: runs > 1, NoPlan: s.memory.Budget().Bytes < planFrom}
 }
 
 // register gives a service all that a service has: a share of the budget, a
