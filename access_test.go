@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -98,6 +100,15 @@ func TestConversationsBelongToAKey(t *testing.T) {
 		if c.key != admin {
 			status, body = call(c.key, "POST", "/v1/jobs", `{"service":"gama","task":"ask","params":{"question":"And then?","context_id":"`+id+`"}}`)
 			require.Equal(t, c.sees, status == http.StatusAccepted, "a job of %s: %s", c.name, body)
+			if c.sees {
+				// Another question meanwhile would be told to come back.
+				var job struct{ ID string }
+				require.NoError(t, json.Unmarshal([]byte(body), &job))
+				require.Eventually(t, func() bool {
+					_, body := call(c.key, "GET", "/v1/jobs/"+job.ID, "")
+					return strings.Contains(body, `"succeeded"`)
+				}, 20*time.Second, 10*time.Millisecond)
+			}
 		}
 	}
 	status, _ = call(other, "DELETE", "/v1/contexts/"+id, "")

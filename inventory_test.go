@@ -27,7 +27,7 @@ func TestTheInventoryHasModelsSessionsAndFiles(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Regexp(t, `"id":"wav2vec2/wav2vec2-tiny",.*?"type":"model"`, body)
 	require.Regexp(t, `"id":"session/wav2vec2-tiny/[a-z]+.onnx".*?"metadata":\{"inputs":\["input_values"\],"outputs":\["logits"\],"running":0,"runs":[1-9]`, body)
-	require.Regexp(t, `"id":"file/contexts/ctx_[0-9a-f]+.audio".*?"type":"file"`, body)
+	require.Regexp(t, `"id":"file/jobs/.*?"type":"file"`, body)
 	require.Regexp(t, `"leases":[1-9][0-9]*,"measured"`, body)
 	require.Contains(t, body, `"models_per_hour":0`)
 }

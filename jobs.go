@@ -53,6 +53,7 @@ func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) 
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts,
 		SpoolDir: spool, Log: s.log,
 	})
+	s.contexts.KeepContexts(manager)
 	watchJobs(s.metrics, manager)
 	return &asynchronous{store: store, manager: manager}, nil
 }

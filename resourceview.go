@@ -94,7 +94,7 @@ const maxFiles = 1000
 // files are what is stored on disk as resources: what tasks work on and made,
 // conversations, the jobs' store, and models' folders.
 func (s *system) files() (list []resources.Resource) {
-	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"contexts", s.cfg.ContextsDir()}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
+	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
 		n := 0
 		// A folder that is not there has nothing in it; a file may go while we look.
 		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {

@@ -50,7 +50,7 @@ type system struct {
 	// runs of each service at once, widths the most where they follow demand; started is when the process was built.
 	runs, widths map[string]int
 	started      time.Time
-	contexts     services.Contexts
+	contexts     *gama.Service
 	spool        string // where tasks put files
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
@@ -85,14 +85,12 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	s.performance.OnSample(s.adapt)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
-	if err := s.registerServices(spool); err != nil {
-		return nil, err
-	}
+	s.registerServices(spool)
 	return s, nil
 }
 
 // registerServices makes every service and registers it.
-func (s *system) registerServices(spool string) error {
+func (s *system) registerServices(spool string) {
 	audio := s.cfg.Audio.Limits()
 	processor := s.cfg.Services.AudioProcessor
 	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)), 0)
@@ -110,13 +108,9 @@ func (s *system) registerServices(spool string) error {
 	questions := s.cfg.Services.GAMA
 	questions.Audio = audio
 	runs, threads = config.Parallel(questions.Runs)
-	asked, err := gama.New(questions.Config, catalog, s.runtime, s.session(threads, runs), s.memory, s.cfg.ContextsDir())
-	if err != nil {
-		return err
-	}
+	asked := gama.New(questions.Config, catalog, s.runtime, s.session(threads, runs), s.memory)
 	s.contexts = asked
 	s.register(asked, questions.ServiceLimits, runs, s.widest(questions.Runs))
-	return nil
 }
 
 // widest is how many tasks of a service may run at once where demand asks for it;

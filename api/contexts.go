@@ -10,7 +10,11 @@ import (
 // ListContexts implements gen.StrictServerInterface.
 func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
 	list := gen.ContextList{Data: []gen.Context{}}
-	for _, info := range h.Contexts.ListContexts(h.caller(ctx)) {
+	infos, err := h.Contexts.ListContexts(ctx, h.caller(ctx))
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range infos {
 		list.Data = append(list.Data, contextView(info))
 	}
 	return gen.ListContexts200JSONResponse(list), nil
@@ -40,7 +44,7 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 
 // GetContext implements gen.StrictServerInterface.
 func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
-	info, err := h.Contexts.Context(h.caller(ctx), request.ContextId)
+	info, err := h.Contexts.Context(ctx, h.caller(ctx), request.ContextId)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +53,7 @@ func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequest
 
 // DeleteContext implements gen.StrictServerInterface.
 func (h *handlers) DeleteContext(ctx context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
-	if err := h.Contexts.DeleteContext(h.caller(ctx), request.ContextId); err != nil {
+	if err := h.Contexts.DeleteContext(ctx, h.caller(ctx), request.ContextId); err != nil {
 		return nil, err
 	}
 	return gen.DeleteContext204Response{}, nil
@@ -57,7 +61,7 @@ func (h *handlers) DeleteContext(ctx context.Context, request gen.DeleteContextR
 
 func contextView(info services.ContextInfo) gen.Context {
 	view := gen.Context{
-		Id: info.ID, Object: gen.ContextObjectContext, Model: info.Model, Created: info.Created, LastUsed: info.Used, Expires: info.Expires,
+		Id: info.ID, Object: gen.ContextObjectContext, AudioId: info.AudioID, Model: info.Model, Created: info.Created, LastUsed: info.Used, Expires: info.Expires,
 		Duration: info.DurationSeconds, Turns: []gen.ContextTurn{}, CachedTokens: info.CachedTokens, CachedBytes: int64(info.CachedBytes),
 	}
 	for _, turn := range info.Turns {

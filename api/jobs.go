@@ -108,7 +108,7 @@ var jobProblems = []struct {
 	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
 	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
 	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
-	{jobs.ErrAudioInUse, problem.HTTPError{Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use", Message: "the recording is needed by an unfinished job"}},
+	{jobs.ErrAudioInUse, problem.HTTPError{Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use", Message: "the recording is needed by an unfinished job or a conversation"}},
 }
 
 // jobFault turns the sentinels of jobs into answers. A fault round one tells more

@@ -1413,7 +1413,9 @@ type Cleanups struct {
 
 // Context defines model for Context.
 type Context struct {
-	CachedBytes int64 `json:"cached_bytes"`
+	// AudioId The recording, as `/v1/audio/{audio_id}` names it.
+	AudioId     string `json:"audio_id"`
+	CachedBytes int64  `json:"cached_bytes"`
 
 	// CachedTokens Positions that the next question need not compute again.
 	CachedTokens int       `json:"cached_tokens"`
@@ -1439,7 +1441,7 @@ type ContextList struct {
 
 // ContextRequest Either file, or audio_id.
 type ContextRequest struct {
-	// AudioId A recording that the server keeps. The conversation has a copy of it.
+	// AudioId A recording that the server keeps. It stays as long as the conversation.
 	AudioId *string `json:"audio_id,omitempty"`
 
 	// File The recording, no longer than the model's window.
@@ -8627,6 +8629,34 @@ func (response ListContexts500ApplicationProblemPlusJSONResponse) VisitListConte
 	return err
 }
 
+type ListContexts503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListContexts503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListContexts503ResponseHeaders
+}
+
+func (response ListContexts503ApplicationProblemPlusJSONResponse) VisitListContextsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateContextRequestObject struct {
 	Body *multipart.Reader
 }
@@ -9208,6 +9238,34 @@ func (response GetContext500ApplicationProblemPlusJSONResponse) VisitGetContextR
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContext503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetContext503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetContext503ResponseHeaders
+}
+
+func (response GetContext503ApplicationProblemPlusJSONResponse) VisitGetContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -273,9 +273,6 @@ func (j Jobs) validate() []error {
 // JobsDir is where the job store in this process keeps its files.
 func (c Config) JobsDir() string { return cmp.Or(c.Jobs.Store.Dir, filepath.Join(c.DataDir, "jobs")) }
 
-// ContextsDir is where conversations are kept.
-func (c Config) ContextsDir() string { return filepath.Join(c.DataDir, "contexts") }
-
 func (m Monitoring) validate() []error {
 	if m.CheckInterval < 100*time.Millisecond {
 		return []error{fmt.Errorf("checkInterval: must be at least 100ms, got %s", m.CheckInterval)}

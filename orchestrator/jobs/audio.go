@@ -78,19 +78,18 @@ func (m *Manager) StoreAudio(ctx context.Context, upload Upload) (audio Audio, c
 	if err != nil {
 		return Audio{}, false, err
 	}
-	return m.store(ctx, upload, id)
+	return m.store(ctx, upload, id, false)
 }
 
 // store stores a recording whose digest is known: the object first, then the
-// record that makes it known.
-func (m *Manager) store(ctx context.Context, upload Upload, id string) (Audio, bool, error) {
+// record that makes it known. A conversational one goes with its conversations.
+func (m *Manager) store(ctx context.Context, upload Upload, id string, conversational bool) (Audio, bool, error) {
 	lock := m.storing(id)
 	lock.Lock()
 	defer lock.Unlock()
 	known, err := m.Audio(ctx, id)
 	if err == nil {
-		m.touch(ctx, known)
-		return known, false, nil
+		return known, false, m.adopt(ctx, known, conversational)
 	}
 	if services.KindOf(err) != services.KindNotFound {
 		return Audio{}, false, err
@@ -108,7 +107,7 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string) (Audio, b
 		return Audio{}, false, err
 	}
 	now := time.Now().UTC()
-	audio := Audio{ID: id, Bytes: int64(size), ContentType: upload.ContentType, Created: now, Used: now}
+	audio := Audio{ID: id, Bytes: int64(size), ContentType: upload.ContentType, Conversational: conversational, Created: now, Used: now}
 	raw, err := json.Marshal(audio)
 	if err != nil {
 		return Audio{}, false, services.Internal(err, "the recording's record could not be encoded")
@@ -116,6 +115,9 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string) (Audio, b
 	audio.Revision, err = m.Store.Create(ctx, audioKind+"."+id, raw)
 	if errors.Is(err, ErrExists) {
 		audio, err := m.Audio(ctx, id)
+		if err == nil {
+			err = m.adopt(ctx, audio, conversational)
+		}
 		return audio, false, err
 	}
 	if err != nil {
@@ -123,6 +125,38 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string) (Audio, b
 	}
 	m.index.putAudio(audio)
 	return m.dated(audio), true, nil
+}
+
+// adopt notes that a recording that is stored already was stored again.
+func (m *Manager) adopt(ctx context.Context, audio Audio, conversational bool) error {
+	switch {
+	case conversational && audio.Conversational:
+		// It may be about to go with the last conversation before this one.
+		return m.refresh(ctx, audio)
+	case audio.Conversational:
+		audio.Conversational = false
+		return m.refresh(ctx, audio)
+	}
+	m.touch(ctx, audio)
+	return nil
+}
+
+// refresh writes a recording's record as used now. The fault is busy where it is
+// being deleted.
+func (m *Manager) refresh(ctx context.Context, audio Audio) error {
+	audio.Used = time.Now().UTC()
+	raw, err := json.Marshal(audio)
+	if err != nil {
+		return services.Internal(err, "the recording's record could not be encoded")
+	}
+	audio.Revision, err = m.Store.Replace(ctx, audioKind+"."+audio.ID, raw, audio.Revision)
+	if errors.Is(err, ErrConflict) {
+		return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being used", audio.ID), RetryAfter: time.Second, Err: err}
+	}
+	if err == nil {
+		m.index.putAudio(audio)
+	}
+	return err
 }
 
 func audioObject(id string) string { return audioKind + "-" + id }
@@ -186,14 +220,7 @@ func (m *Manager) touch(ctx context.Context, audio Audio) {
 	if time.Since(audio.Used) < m.cfg.Audio.TTL/20 {
 		return
 	}
-	audio.Used = time.Now().UTC()
-	raw, err := json.Marshal(audio)
-	if err != nil {
-		return
-	}
-	if audio.Revision, err = m.Store.Replace(ctx, audioKind+"."+audio.ID, raw, audio.Revision); err == nil {
-		m.index.putAudio(audio)
-	} else if !errors.Is(err, ErrConflict) {
+	if err := m.refresh(ctx, audio); err != nil && !errors.Is(err, ErrConflict) {
 		m.Log.Warn("the use of a recording was not noted", "audio", audio.ID, "error", err)
 	}
 }
@@ -266,7 +293,8 @@ func (m *Manager) spool(ctx context.Context, audio Audio) (file *os.File, err er
 	return file, nil
 }
 
-// DeleteAudio forgets a recording, unless an unfinished job needs it.
+// DeleteAudio forgets a recording, unless an unfinished job or a conversation
+// needs it.
 func (m *Manager) DeleteAudio(ctx context.Context, id string) error {
 	audio, err := m.Audio(ctx, id)
 	if err != nil {
@@ -281,6 +309,9 @@ func (m *Manager) DeleteAudio(ctx context.Context, id string) error {
 	})
 	if needed != "" {
 		return fmt.Errorf("job %s: %w", needed, ErrAudioInUse)
+	}
+	if m.index.inConversation()[id] {
+		return ErrAudioInUse
 	}
 	return m.removeAudio(ctx, audio)
 }

@@ -5,9 +5,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
-// index is what this process knows of all jobs and recordings, fed by its own
+// index is what this process knows of all jobs, recordings and conversations, fed by its own
 // writes and by the store's watch: lists and the choice of the next job cost no
 // read of the store. Safe for concurrent use.
 type index struct {
@@ -25,6 +27,7 @@ type index struct {
 	// pending are the queued jobs of each service, by turn.
 	pending map[string][]*entry
 	audio   map[string]Audio
+	talks   map[string]services.StoredContext
 	bytes   int64 // of all records and stored values
 	audioed int64 // bytes of all recordings
 	follows map[string]map[chan struct{}]struct{}
@@ -47,7 +50,7 @@ type entry struct {
 func newIndex(ageing time.Duration, expect func(Job) time.Duration, changed func(Job)) *index {
 	return &index{
 		ageing: ageing, expect: expect, changed: changed,
-		jobs: make(map[string]*entry), pending: make(map[string][]*entry), audio: make(map[string]Audio),
+		jobs: make(map[string]*entry), pending: make(map[string][]*entry), audio: make(map[string]Audio), talks: make(map[string]services.StoredContext),
 		follows: make(map[string]map[chan struct{}]struct{}),
 	}
 }
@@ -137,7 +140,16 @@ func (x *index) keep(keys map[string]bool, until Revision) {
 			silent = append(silent, audio)
 		}
 	}
+	var over []services.StoredContext
+	for id, one := range x.talks {
+		if !keys[contextKind+"."+id] && Revision(one.Revision) <= until {
+			over = append(over, one)
+		}
+	}
 	x.mu.Unlock()
+	for _, one := range over {
+		x.dropContext(one.ID, Revision(one.Revision))
+	}
 	for _, job := range gone {
 		x.drop(job.ID, job.Revision)
 	}

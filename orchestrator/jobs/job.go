@@ -186,8 +186,11 @@ type Audio struct {
 	Bytes       int64     `json:"bytes"`
 	ContentType string    `json:"content_type,omitempty"`
 	Created     time.Time `json:"created"`
+	// Conversational tells that nobody stored it for its own sake: it goes soon after
+	// the last conversation about it.
+	Conversational bool `json:"conversational,omitempty"`
 	// Used is when it was last stored, submitted or fetched; it expires a time to
-	// live after that, unless a job needs it.
+	// live after that, unless a job or a conversation needs it.
 	Used    time.Time `json:"used"`
 	Expires time.Time `json:"-"`
 

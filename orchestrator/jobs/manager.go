@@ -210,6 +210,15 @@ func (m *Manager) told(change Change) {
 			return
 		}
 		m.index.putAudio(audio)
+	case kind == contextKind && change.Value == nil:
+		m.index.dropContext(id, change.Revision)
+	case kind == contextKind:
+		one, err := decodeContext(id, change.Value, change.Revision)
+		if err != nil {
+			m.Log.Error("a conversation's record cannot be read", "context", id, "error", err)
+			return
+		}
+		m.index.putContext(one)
 	}
 }
 
@@ -238,8 +247,9 @@ func (m *Manager) nudge() {
 
 // The kinds of records, by the first part of their key.
 const (
-	jobKind   = "job"
-	audioKind = "audio"
+	jobKind     = "job"
+	audioKind   = "audio"
+	contextKind = "context"
 )
 
 func decodeJob(raw []byte, at Revision) (Job, error) {

@@ -19,8 +19,8 @@ var (
 	ErrNoResult = errors.New("the job ended without a result")
 	// ErrNotRetriable: only a failed or cancelled job can be retried.
 	ErrNotRetriable = errors.New("the job cannot be retried")
-	// ErrAudioInUse: an unfinished job needs the recording.
-	ErrAudioInUse = errors.New("the recording is needed by an unfinished job")
+	// ErrAudioInUse: an unfinished job or a conversation needs the recording.
+	ErrAudioInUse = errors.New("the recording is needed by an unfinished job or a conversation")
 )
 
 // Submission is a request for a job.

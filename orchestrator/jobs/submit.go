@@ -56,7 +56,7 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 		return Job{}, false, err
 	}
 	if s.Upload != nil {
-		if _, _, err := m.store(ctx, *s.Upload, input.id); err != nil {
+		if _, _, err := m.store(ctx, *s.Upload, input.id, false); err != nil {
 			return Job{}, false, err
 		}
 	} else if input.id != "" {

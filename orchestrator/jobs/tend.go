@@ -144,6 +144,7 @@ func (m *Manager) sweep(orphans bool) {
 	ctx, cancel := context.WithTimeout(m.intake, sweepInterval)
 	defer cancel()
 	m.expireJobs(ctx)
+	m.expireContexts(ctx)
 	m.expireAudio(ctx)
 	if orphans {
 		if err := m.removeOrphans(ctx); err != nil && ctx.Err() == nil {
@@ -194,9 +195,10 @@ func (m *Manager) removeJob(ctx context.Context, job Job) error {
 	return m.Store.DeleteObject(ctx, job.Result.ValueID)
 }
 
-// expireAudio deletes recordings that no job needs and nobody used for long.
+// expireAudio deletes recordings that neither a job nor a conversation needs and
+// nobody used for long.
 func (m *Manager) expireAudio(ctx context.Context) {
-	needed := make(map[string]bool)
+	needed := m.index.inConversation()
 	m.index.each(func(job Job, _ time.Time) bool {
 		if !job.Status.Terminal() {
 			needed[job.AudioID] = true
@@ -212,7 +214,11 @@ func (m *Manager) expireAudio(ctx context.Context) {
 	m.index.mu.Lock()
 	var expired []Audio
 	for id, audio := range m.index.audio {
-		if !needed[id] && time.Since(audio.Used) > m.cfg.Audio.TTL && len(expired) < sweepBatch {
+		left := m.cfg.Audio.TTL
+		if audio.Conversational {
+			left = min(left, conversationGrace)
+		}
+		if !needed[id] && time.Since(audio.Used) > left && len(expired) < sweepBatch {
 			expired = append(expired, audio)
 		}
 	}

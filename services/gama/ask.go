@@ -39,7 +39,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	defer release()
 	name := s.modelName(task)
 	if conversation != nil {
-		name = conversation.Model
+		name = s.contexts.recordOf(conversation).Model
 	}
 	m, done, err := s.pool.Acquire(ctx, name)
 	if err != nil {
@@ -48,14 +48,15 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 	defer done()
 	a := s.newAsking(ctx, m, params, sink)
 	if conversation != nil {
-		err = a.converse(ctx, conversation)
+		err = a.converse(ctx, conversation, task.Audio)
 	} else {
 		err = a.listen(ctx, task.Audio)
 	}
 	result := services.TaskResult{Model: m.name, Stages: a.stages()}
 	if err != nil {
 		if conversation != nil && params.ContextID == newContext {
-			err = errors.Join(err, s.contexts.remove(conversation)) // nobody knows its id
+			// Nobody knows its id. It goes also where the question was broken off.
+			err = errors.Join(err, s.contexts.remove(context.WithoutCancel(ctx), conversation.id))
 		}
 		return result, err
 	}

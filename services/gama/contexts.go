@@ -5,11 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sync"
@@ -21,12 +17,15 @@ import (
 // newContext as context_id asks for a conversation to be made.
 const newContext = "new"
 
-// validID keeps an id from leaving the folder.
+// maxRecord bounds the stored record of a conversation, which must fit in one
+// message of the store.
+const maxRecord = 512 << 10
+
+// validID keeps what cannot be an id away from the store, whose keys have a syntax.
 var validID = regexp.MustCompile(`^ctx_[0-9a-f]{24}$`)
 
-// record is what a file keeps of a conversation.
+// record is what the store keeps of a conversation.
 type record struct {
-	ID    string `json:"id"`
 	Model string `json:"model"`
 	// Owner is the id of the API key that began it, empty where none was asked for.
 	Owner           string    `json:"owner,omitempty"`
@@ -36,26 +35,20 @@ type record struct {
 	Turns           []turn    `json:"turns"`
 }
 
-// conversation is a record with what is kept in memory beside it: the encoded sound
-// and the decoder's cache. Those can go at any time, and are computed again.
+// conversation is a stored record with what is kept in memory beside it: the encoded
+// sound and the decoder's cache. Those can go at any time, and are computed again.
 type conversation struct {
-	record
-	dir string
+	id string
 	// busy is held by the one question that is being answered.
 	busy sync.Mutex
 
-	// Guarded by contexts.mu, and changed only by who holds busy.
+	// Guarded by contexts.mu. What is in memory is changed only by who holds busy.
+	stored   services.StoredContext
+	record   record
 	sound    *heard
 	kept     *snapshot
 	resident services.Resident
 }
-
-// audio is the recording's file.
-func (c *conversation) audio() services.AudioSource {
-	return audioFile(filepath.Join(c.dir, c.ID+".audio"))
-}
-
-func (c *conversation) recordFile() string { return filepath.Join(c.dir, c.ID+".json") }
 
 // size of what is in memory.
 func (c *conversation) size() services.Bytes {
@@ -66,99 +59,72 @@ func (c *conversation) size() services.Bytes {
 	return size
 }
 
-// audioFile is a recording on disk.
-type audioFile string
-
-// Open implements services.AudioSource.
-func (f audioFile) Open() (io.ReadSeekCloser, error) { return os.Open(string(f)) }
-
-// Size implements services.AudioSource.
-func (f audioFile) Size() int64 {
-	info, err := os.Stat(string(f))
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
-// contexts keeps the conversations. Their text and recordings are files, so that a
-// restart loses none. Safe for concurrent use.
+// contexts keeps the conversations: their text and recordings in a store, so that a
+// restart loses none and another process of the same store can go on with them. Safe
+// for concurrent use.
 type contexts struct {
 	service   *Service
 	cfg       ContextsConfig
-	dir       string
 	residency services.Residency
 	now       func() time.Time
+	// store is nil where conversations cannot be kept.
+	store services.ContextStore
 
-	mu  sync.Mutex
+	mu sync.Mutex
+	// all that are known here, by id.
 	all map[string]*conversation
 }
 
-// openContexts reads the conversations of a folder, which it makes where needed. A
-// file that cannot be read is passed over and left as it is.
-func openContexts(s *Service, dir string, residency services.Residency) (*contexts, error) {
-	c := &contexts{service: s, cfg: s.cfg.Contexts, dir: dir, residency: residency, now: time.Now, all: make(map[string]*conversation)}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fmt.Errorf("contexts: %w", err)
+func newContexts(s *Service, residency services.Residency) *contexts {
+	return &contexts{service: s, cfg: s.cfg.Contexts, residency: residency, now: time.Now, all: make(map[string]*conversation)}
+}
+
+// KeepContexts says where conversations are kept; without it there are none. It must
+// be called before the service is used.
+func (s *Service) KeepContexts(store services.ContextStore) { s.contexts.store = store }
+
+// usable refuses where there is no store.
+func (c *contexts) usable() error {
+	if c.store == nil {
+		return services.Faultf(services.KindUnavailable, "conversations are not kept by this process")
 	}
-	// What a crash left half written.
-	halves, _ := filepath.Glob(filepath.Join(dir, "tmp-*"))
-	for _, name := range halves {
-		_ = os.Remove(name)
-	}
-	names, err := filepath.Glob(filepath.Join(dir, "ctx_*.json"))
-	if err != nil {
-		return nil, fmt.Errorf("contexts: %w", err)
-	}
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		one := &conversation{dir: dir}
-		if err := json.Unmarshal(data, &one.record); err != nil || !validID.MatchString(one.ID) || one.recordFile() != name {
-			continue
-		}
-		c.all[one.ID] = one
-	}
-	return c, nil
+	return nil
 }
 
 // CreateContext implements services.Contexts.
-func (s *Service) CreateContext(_ context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo, error) {
+func (s *Service) CreateContext(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo, error) {
 	if name == "" {
 		name = s.cfg.DefaultModel
 	}
-	one, err := s.contexts.create(caller, name, audio)
+	one, err := s.contexts.create(ctx, caller, name, audio)
 	if err != nil {
 		return services.ContextInfo{}, err
 	}
 	return s.contexts.info(one), nil
 }
 
-// ListContexts implements services.Contexts.
-func (s *Service) ListContexts(caller services.Caller) []services.ContextInfo {
+// ListContexts implements services.Contexts. A record that cannot be read is passed
+// over and left as it is.
+func (s *Service) ListContexts(_ context.Context, caller services.Caller) ([]services.ContextInfo, error) {
 	c := s.contexts
-	c.purge()
-	c.mu.Lock()
-	list := make([]*conversation, 0, len(c.all))
-	for _, one := range c.all {
-		if caller.Sees(one.Owner) {
-			list = append(list, one)
-		}
+	if err := c.usable(); err != nil {
+		return nil, err
 	}
-	c.mu.Unlock()
-	infos := make([]services.ContextInfo, 0, len(list))
-	for _, one := range list {
+	infos := []services.ContextInfo{}
+	for _, stored := range c.store.StoredContexts() {
+		one, err := c.known(stored)
+		if err != nil || !c.lives(one) || !caller.Sees(c.recordOf(one).Owner) {
+			continue
+		}
 		infos = append(infos, c.info(one))
 	}
 	slices.SortFunc(infos, func(a, b services.ContextInfo) int { return b.Used.Compare(a.Used) })
-	return infos
+	return infos, nil
 }
 
 // Context implements services.Contexts.
-func (s *Service) Context(caller services.Caller, id string) (services.ContextInfo, error) {
-	one, err := s.contexts.find(caller, id)
+func (s *Service) Context(ctx context.Context, caller services.Caller, id string) (services.ContextInfo, error) {
+	one, err := s.contexts.find(ctx, caller, id)
 	if err != nil {
 		return services.ContextInfo{}, err
 	}
@@ -167,22 +133,23 @@ func (s *Service) Context(caller services.Caller, id string) (services.ContextIn
 
 // DeleteContext implements services.Contexts. A question that is being answered
 // gets its answer.
-func (s *Service) DeleteContext(caller services.Caller, id string) error {
-	one, err := s.contexts.find(caller, id)
+func (s *Service) DeleteContext(ctx context.Context, caller services.Caller, id string) error {
+	one, err := s.contexts.find(ctx, caller, id)
 	if err != nil {
 		return err
 	}
-	return s.contexts.remove(one)
+	return s.contexts.remove(ctx, one.id)
 }
 
 func (c *contexts) info(one *conversation) services.ContextInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r := one.record
 	info := services.ContextInfo{
-		ID: one.ID, Model: one.Model, Created: one.Created, Used: one.Used, Expires: one.Used.Add(c.cfg.Expiry),
-		DurationSeconds: one.DurationSeconds, Turns: make([]services.Exchange, 0, len(one.Turns)), CachedBytes: one.size(),
+		ID: one.id, AudioID: one.stored.AudioID, Model: r.Model, Created: r.Created, Used: r.Used, Expires: one.stored.Expires,
+		DurationSeconds: r.DurationSeconds, Turns: make([]services.Exchange, 0, len(r.Turns)), CachedBytes: one.size(),
 	}
-	for _, t := range one.Turns {
+	for _, t := range r.Turns {
 		info.Turns = append(info.Turns, t.Exchange)
 	}
 	if one.kept != nil {
@@ -191,32 +158,75 @@ func (c *contexts) info(one *conversation) services.ContextInfo {
 	return info
 }
 
-// find gives a conversation that has not expired and that the caller may know of.
-func (c *contexts) find(caller services.Caller, id string) (*conversation, error) {
-	c.purge()
+// recordOf gives the record as last known; its turns are not to be changed.
+func (c *contexts) recordOf(one *conversation) record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one, ok := c.all[id]
-	if !ok || !caller.Sees(one.Owner) {
-		return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-			{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id, c.cfg.Expiry)},
-		}}
+	return one.record
+}
+
+// lives tells that a conversation has not expired.
+func (c *contexts) lives(one *conversation) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.now().After(one.stored.Expires)
+}
+
+// known gives the conversation of a stored record, which is entered where it is newer
+// than what is known here.
+func (c *contexts) known(stored services.StoredContext) (*conversation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one := c.all[stored.ID]
+	if one != nil && one.stored.Revision >= stored.Revision {
+		return one, nil
+	}
+	var r record
+	if err := json.Unmarshal(stored.Record, &r); err != nil {
+		return nil, services.Internal(err, "the record of conversation %s cannot be read", stored.ID)
+	}
+	if one == nil {
+		one = &conversation{id: stored.ID}
+		c.all[stored.ID] = one
+	}
+	one.stored, one.record = stored, r
+	return one, nil
+}
+
+// find gives a conversation that has not expired and that the caller may know of.
+func (c *contexts) find(ctx context.Context, caller services.Caller, id string) (*conversation, error) {
+	if err := c.usable(); err != nil {
+		return nil, err
+	}
+	missing := &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
+		{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id, c.cfg.Expiry)},
+	}}
+	if !validID.MatchString(id) {
+		return nil, missing
+	}
+	stored, err := c.store.StoredContext(ctx, id)
+	if services.KindOf(err) == services.KindNotFound {
+		c.lose(id)
+		return nil, missing
+	}
+	if err != nil {
+		return nil, err
+	}
+	one, err := c.known(stored)
+	if err != nil {
+		return nil, err
+	}
+	if !c.lives(one) || !caller.Sees(c.recordOf(one).Owner) {
+		return nil, missing
 	}
 	return one, nil
 }
 
-// textBytes sums the texts of the turns, and counts these.
-func (c *contexts) textBytes(one *conversation) (sum, turns int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, t := range one.Turns {
-		sum += len(t.Question) + max(len(t.Answer), len(t.Tokens))
+// create stores the recording, then the record that names it.
+func (c *contexts) create(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (*conversation, error) {
+	if err := c.usable(); err != nil {
+		return nil, err
 	}
-	return sum, len(one.Turns)
-}
-
-// create copies the recording and writes the record.
-func (c *contexts) create(caller services.Caller, name string, audio services.AudioSource) (*conversation, error) {
 	files, err := c.service.find(name)
 	if err != nil {
 		return nil, err
@@ -233,79 +243,55 @@ func (c *contexts) create(caller services.Caller, name string, audio services.Au
 	if err := c.service.oneWindow(f, sound); err != nil {
 		return nil, err
 	}
+	audioID, err := c.store.KeepAudio(ctx, audio)
+	if err != nil {
+		return nil, err
+	}
 	var random [12]byte
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
 	now := c.now().UTC()
-	one := &conversation{dir: c.dir, record: record{
-		ID: "ctx_" + hex.EncodeToString(random[:]), Model: name, Owner: caller.Key, Created: now, Used: now,
+	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID}
+	one, err := c.write(ctx, stored, record{
+		Model: name, Owner: caller.Key, Created: now, Used: now,
 		DurationSeconds: sound.reader.Format().Duration().Seconds(), Turns: []turn{},
-	}}
-	if err := copyAudio(one.audio().(audioFile), audio); err != nil { //nolint:forcetypeassert // made by audio
-		return nil, storeFault(err)
+	})
+	if err != nil {
+		return nil, err
 	}
-	if err := one.save(); err != nil {
-		return nil, errors.Join(storeFault(err), os.Remove(string(one.audio().(audioFile)))) //nolint:forcetypeassert // made by audio
-	}
-	c.mu.Lock()
-	c.all[one.ID] = one
-	c.mu.Unlock()
-	c.purge()
+	c.purge(ctx)
 	return one, nil
 }
 
-func copyAudio(to audioFile, source services.AudioSource) (err error) {
-	in, err := source.Open()
+// write stores a record over the one of stored, used now.
+func (c *contexts) write(ctx context.Context, stored services.StoredContext, r record) (*conversation, error) {
+	raw, err := json.Marshal(r)
 	if err != nil {
-		return err
+		return nil, services.Internal(err, "the record of conversation %s cannot be written", stored.ID)
 	}
-	defer in.Close()
-	out, err := os.OpenFile(string(to), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
+	stored.Record, stored.Expires = raw, r.Used.Add(c.cfg.Expiry)
+	if stored, err = c.store.StoreContext(ctx, stored); err != nil {
+		return nil, err
 	}
-	_, err = io.Copy(out, in)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		err = errors.Join(err, os.Remove(string(to)))
+	return c.known(stored)
+}
+
+// remove forgets a conversation.
+func (c *contexts) remove(ctx context.Context, id string) error {
+	err := c.store.ForgetContext(ctx, id)
+	if err == nil {
+		c.lose(id)
 	}
 	return err
 }
 
-func storeFault(err error) error {
-	return &services.Fault{Kind: services.KindUnavailable, Message: "the conversation could not be stored", RetryAfter: 10 * time.Second, Err: err}
-}
-
-// save writes the record so that a crash leaves the old one or the new one.
-func (c *conversation) save() error {
-	data, err := json.Marshal(c.record)
-	if err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(c.dir, "tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), c.recordFile())
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
-}
-
-// remove forgets a conversation.
-func (c *contexts) remove(one *conversation) error {
+// lose drops what is known here of a conversation.
+func (c *contexts) lose(id string) {
 	c.mu.Lock()
-	delete(c.all, one.ID)
-	c.drop(one)
-	c.mu.Unlock()
-	err := errors.Join(os.Remove(one.recordFile()), os.Remove(string(one.audio().(audioFile)))) //nolint:forcetypeassert // made by audio
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return storeFault(err)
+	defer c.mu.Unlock()
+	if one := c.all[id]; one != nil {
+		delete(c.all, id)
+		c.drop(one)
 	}
-	return nil
 }
 
 // drop takes what a conversation has in memory. The caller holds mu.
@@ -327,32 +313,40 @@ func (c *contexts) forget() {
 	}
 }
 
-// purge removes what has expired, the longest unused beyond the number that is
-// allowed, and what the longest unused have in memory beyond the bytes allowed.
-func (c *contexts) purge() {
-	now := c.now()
+// purge removes the longest unused beyond the number that is allowed, and what the
+// longest unused have in memory beyond the bytes allowed.
+func (c *contexts) purge(ctx context.Context) {
+	stored := c.store.StoredContexts()
+	slices.SortFunc(stored, func(a, b services.StoredContext) int { return b.Expires.Compare(a.Expires) })
+	for _, one := range stored[min(len(stored), c.cfg.MaxCount):] {
+		if err := c.remove(ctx, one.ID); err != nil {
+			break // it is tried again with the next conversation
+		}
+	}
+	there := make(map[string]bool, len(stored))
+	for _, one := range stored {
+		there[one.ID] = true
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	list := make([]*conversation, 0, len(c.all))
 	for _, one := range c.all {
 		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b *conversation) int { return b.Used.Compare(a.Used) })
-	var gone []*conversation
+	slices.SortFunc(list, func(a, b *conversation) int { return b.record.Used.Compare(a.record.Used) })
 	sum := services.Bytes(0)
-	for i, one := range list {
-		if i >= c.cfg.MaxCount || now.Sub(one.Used) > c.cfg.Expiry {
-			gone = append(gone, one)
+	for _, one := range list {
+		sum += one.size()
+		over := sum > c.cfg.MaxMemory && one.size() > 0
+		// The one in use holds what it needs until it is done.
+		if (!over && there[one.id]) || !one.busy.TryLock() {
 			continue
 		}
-		// The one in use holds what it needs until it is done.
-		if sum += one.size(); sum > c.cfg.MaxMemory && one.size() > 0 && one.busy.TryLock() {
-			sum -= one.size()
-			c.drop(one)
-			one.busy.Unlock()
+		sum -= one.size()
+		c.drop(one)
+		if !there[one.id] {
+			delete(c.all, one.id) // it expired, or another process deleted it
 		}
-	}
-	c.mu.Unlock()
-	for _, one := range gone {
-		_ = c.remove(one) // a file that stays is read again at the next start
+		one.busy.Unlock()
 	}
 }

@@ -2,6 +2,7 @@ package gama
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,8 @@ var longTone = audiofile.Tone(16000, 11*time.Second)
 
 func TestAConversationSurvivesARestart(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	s := newService(t, dir)
+	store := newShelf()
+	s := newService(t, store)
 	info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
 	require.NoError(t, err)
 	require.Equal(t, "gama-tiny", info.Model)
@@ -44,28 +45,27 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	cold := ask(s, all)
 	require.Equal(t, again.Text, cold.Text)
 	require.Zero(t, cold.Usage.CachedTokens)
+	require.Equal(t, 2, store.opened, "the recording is read where its sound is not in memory")
 
-	restarted := newService(t, dir)
-	found, err := restarted.Context(everybody, info.ID)
+	restarted := newService(t, store)
+	found, err := restarted.Context(t.Context(), everybody, info.ID)
 	require.NoError(t, err)
 	require.Len(t, found.Turns, 3)
 	require.Equal(t, services.Exchange{Question: first, Answer: "A bell."}, found.Turns[0])
 	require.Zero(t, found.CachedTokens)
 	require.Equal(t, again.Text, ask(restarted, all).Text)
 
-	require.NoError(t, restarted.DeleteContext(everybody, info.ID))
-	_, err = restarted.Context(everybody, info.ID)
+	require.NoError(t, restarted.DeleteContext(t.Context(), everybody, info.ID))
+	_, err = restarted.Context(t.Context(), everybody, info.ID)
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	left, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Empty(t, left)
+	require.Empty(t, store.talks)
 }
 
 // TestAFollowUpSeesTheSameAsAFreshPrompt has a model whose turns stand in the prompt:
 // what comes out of the cache must be what comes without.
 func TestAFollowUpSeesTheSameAsAFreshPrompt(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
 	require.NoError(t, err)
 	defer done()
@@ -84,7 +84,7 @@ func TestAFollowUpSeesTheSameAsAFreshPrompt(t *testing.T) {
 
 func TestConversationsExpireAndTheLongestUnusedGo(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir(), func(c *Config) { c.Contexts.MaxCount = 2 })
+	s := newService(t, newShelf(), func(c *Config) { c.Contexts.MaxCount = 2 })
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s.contexts.now = func() time.Time { return now }
 	create := func() string {
@@ -94,27 +94,27 @@ func TestConversationsExpireAndTheLongestUnusedGo(t *testing.T) {
 		return info.ID
 	}
 	a, b, c := create(), create(), create()
-	_, err := s.Context(everybody, a)
+	_, err := s.Context(t.Context(), everybody, a)
 	require.Equal(t, services.KindNotFound, services.KindOf(err), "two are allowed")
-	list := s.ListContexts(everybody)
+	list := s.conversations(t)
 	require.Len(t, list, 2)
 	require.Equal(t, []string{c, b}, []string{list[0].ID, list[1].ID})
 	now = now.Add(23 * time.Hour)
-	_, err = s.Context(everybody, b)
+	_, err = s.Context(t.Context(), everybody, b)
 	require.ErrorContains(t, err, "expires after 24h")
-	_, err = s.Context(everybody, c)
+	_, err = s.Context(t.Context(), everybody, c)
 	require.NoError(t, err)
 }
 
 func TestMemoryOfTheLongestUnusedGoesFirst(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir(), func(c *Config) { c.Contexts.MaxMemory = 200 * services.KiB })
+	s := newService(t, newShelf(), func(c *Config) { c.Contexts.MaxMemory = 200 * services.KiB })
 	var ids []string
 	for range 3 {
 		ids = append(ids, s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID)
 	}
 	cached := func(id string) int {
-		info, err := s.Context(everybody, id)
+		info, err := s.Context(t.Context(), everybody, id)
 		require.NoError(t, err)
 		return info.CachedTokens
 	}
@@ -151,17 +151,17 @@ func (o *booking) Release() {
 
 func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	b := &books{held: make(map[*booking]bool)}
 	s.contexts.residency = b
 	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
 	s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
 	require.Len(t, b.held, 1, "the older booking is given back")
-	info, err := s.Context(everybody, answer.ContextID)
+	info, err := s.Context(t.Context(), everybody, answer.ContextID)
 	require.NoError(t, err)
 	for one := range b.held {
 		require.Equal(t, info.CachedBytes, one.bytes)
-		kept, err := s.contexts.find(everybody, answer.ContextID)
+		kept, err := s.contexts.find(t.Context(), everybody, answer.ContextID)
 		require.NoError(t, err)
 		kept.busy.Lock()
 		require.ErrorIs(t, one.evict(t.Context()), services.ErrInUse)
@@ -171,7 +171,7 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 		require.NoError(t, one.evict(t.Context()))
 	}
 	require.Empty(t, b.held)
-	info, err = s.Context(everybody, answer.ContextID)
+	info, err = s.Context(t.Context(), everybody, answer.ContextID)
 	require.NoError(t, err)
 	require.Zero(t, info.CachedBytes)
 	require.Len(t, info.Turns, 2)
@@ -179,32 +179,111 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 
 func TestDamagedConversationsArePassedOver(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"ctx_000000000000000000000000.json": `{`,
-		"ctx_111111111111111111111111.json": `{"id":"ctx_222222222222222222222222"}`,
-		"ctx_x.json":                        `{"id":"ctx_x"}`,
-	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
-	}
-	require.Empty(t, newService(t, dir).ListContexts(everybody))
+	store := newShelf()
+	s := newService(t, store)
+	const id = "ctx_000000000000000000000000"
+	store.talks[id] = services.StoredContext{Record: json.RawMessage(`{`), ID: id, Expires: time.Now().Add(time.Hour), Revision: 1}
+	require.Empty(t, s.conversations(t))
+	_, err := s.Context(t.Context(), everybody, id)
+	require.ErrorContains(t, err, "cannot be read")
+	_, err = s.Context(t.Context(), everybody, "ctx_x>")
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+}
+
+// TestConversationsGoOnInAnotherProcess has two services over one store.
+func TestConversationsGoOnInAnotherProcess(t *testing.T) {
+	t.Parallel()
+	store := newShelf()
+	one, other := newService(t, store), newService(t, store)
+	id := one.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
+	require.Equal(t, "I hear a bell, then a siren.", other.answerTo(t, nil, services.AskParams{Question: all, ContextID: id}).Text)
+	one.answerTo(t, nil, services.AskParams{Question: all, ContextID: id})
+	info, err := other.Context(t.Context(), everybody, id)
+	require.NoError(t, err)
+	require.Len(t, info.Turns, 3)
+	require.Len(t, other.conversations(t), 1)
+
+	// A question that was answered while the other process answered one.
+	kept, err := one.contexts.find(t.Context(), everybody, id)
+	require.NoError(t, err)
+	late, record := kept.stored, kept.record
+	other.answerTo(t, nil, services.AskParams{Question: all, ContextID: id})
+	_, err = one.contexts.write(t.Context(), late, record)
+	require.Equal(t, services.KindBusy, services.KindOf(err))
+
+	require.NoError(t, other.DeleteContext(t.Context(), everybody, id))
+	_, err = one.run(t, nil, services.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
+	require.Equal(t, services.KindNotFound, services.KindOf(err))
+	require.Empty(t, one.contexts.all)
+}
+
+// deleter deletes a conversation while its question is answered.
+type deleter struct {
+	services.DiscardSink
+	once func()
+}
+
+func (d deleter) Progress(float64, string) { d.once() }
+
+func TestAQuestionIsAnsweredThoughItsConversationIsDeleted(t *testing.T) {
+	t.Parallel()
+	store := newShelf()
+	s := newService(t, store)
+	id := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
+	once := sync.OnceFunc(func() { require.NoError(t, s.DeleteContext(t.Context(), everybody, id)) })
+	answer, err := s.run(t, nil, services.AskParams{Question: first, ContextID: id}, deleter{once: once})
+	require.NoError(t, err)
+	require.Equal(t, "A bell.", answer.Text)
+	require.Empty(t, store.talks)
+	require.Empty(t, s.contexts.all)
+}
+
+func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
+	t.Parallel()
+	store := newShelf()
+	s := newService(t, store)
+	id := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
+	store.broken = services.Faultf(services.KindFull, "no room")
+	_, err := s.run(t, nil, services.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	store.broken = nil
+	long := store.talks[id]
+	long.Revision, long.Record = store.revision+1, json.RawMessage(strings.Replace(string(long.Record), first, strings.Repeat("?", maxRecord), 1))
+	store.talks[id], store.revision = long, long.Revision
+	_, err = s.run(t, nil, services.AskParams{Question: all, ContextID: id, Truncation: "auto"}, services.DiscardSink{})
+	require.ErrorContains(t, err, "begin a new one")
+
+	nowhere := newService(t, nil)
+	nowhere.KeepContexts(nil)
+	_, err = nowhere.ListContexts(t.Context(), everybody)
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	_, err = nowhere.run(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}, services.DiscardSink{})
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+}
+
+// conversations gives what everybody sees.
+func (s *Service) conversations(t *testing.T) []services.ContextInfo {
+	t.Helper()
+	list, err := s.ListContexts(t.Context(), everybody)
+	require.NoError(t, err)
+	return list
 }
 
 func TestAConversationHoldsOneWindow(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	file := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(file, []byte("no sound"), 0o600))
-	_, err := s.CreateContext(t.Context(), everybody, "", audioFile(file))
+	_, err := s.CreateContext(t.Context(), everybody, "", diskAudio(file))
 	require.Error(t, err)
 	_, err = s.CreateContext(t.Context(), everybody, "nobody", clipFile("clip00.wav"))
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	_, err = s.CreateContext(t.Context(), everybody, "", longTone)
 	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
-	require.Empty(t, s.ListContexts(everybody))
+	require.Empty(t, s.conversations(t))
 
 	// A first question that fails leaves no conversation behind.
 	_, err = s.run(t, clipFile("clip00.wav"), services.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
 	require.ErrorContains(t, err, "takes 512")
-	require.Empty(t, s.ListContexts(everybody))
+	require.Empty(t, s.conversations(t))
 }

@@ -3,6 +3,7 @@ package gama
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -10,14 +11,14 @@ import (
 
 // enter gives the conversation that a task belongs to, nil for none, and keeps other
 // questions out of it until release is called.
-func (c *contexts) enter(_ context.Context, task services.Task, p services.AskParams) (one *conversation, release func(), err error) {
+func (c *contexts) enter(ctx context.Context, task services.Task, p services.AskParams) (one *conversation, release func(), err error) {
 	switch p.ContextID {
 	case "":
 		return nil, func() {}, nil
 	case newContext:
-		one, err = c.create(task.Caller, c.service.modelName(task), task.Audio)
+		one, err = c.create(ctx, task.Caller, c.service.modelName(task), task.Audio)
 	default:
-		one, err = c.find(task.Caller, p.ContextID)
+		one, err = c.find(ctx, task.Caller, p.ContextID)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -25,33 +26,61 @@ func (c *contexts) enter(_ context.Context, task services.Task, p services.AskPa
 	if !one.busy.TryLock() {
 		return nil, nil, &services.Fault{
 			Kind: services.KindBusy, RetryAfter: time.Second,
-			Fields: []services.FieldError{{Field: "context_id", Problem: fmt.Sprintf("%q is answering another question; ask one at a time", one.ID)}},
+			Fields: []services.FieldError{{Field: "context_id", Problem: fmt.Sprintf("%q is answering another question; ask one at a time", one.id)}},
 		}
 	}
 	return one, one.busy.Unlock, nil
 }
 
 // converse answers the next question of a conversation, with what is kept of it, and
-// keeps what the one after it can use.
-func (a *asking) converse(ctx context.Context, one *conversation) error {
+// keeps what the one after it can use. The recording of a new one comes with it.
+func (a *asking) converse(ctx context.Context, one *conversation, recording services.AudioSource) error {
 	c := a.service.contexts
 	c.mu.Lock()
-	sound, kept, turns := one.sound, one.kept.retain(), append([]turn(nil), one.Turns...)
+	sound, kept, record, stored := one.sound, one.kept.retain(), one.record, one.stored
 	c.mu.Unlock()
 	defer kept.release()
+	if len(stored.Record) > maxRecord {
+		return services.Invalidf("context_id", "has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one", len(stored.Record), maxRecord)
+	}
 	if sound == nil {
 		var err error
-		if sound, err = a.hear(ctx, one.audio()); err != nil {
+		if sound, err = a.recall(ctx, stored.AudioID, recording); err != nil {
 			return err
 		}
 	}
 	a.span = 1
-	r, err := a.respond(ctx, sound, kept, turns, true)
+	r, err := a.respond(ctx, sound, kept, record.Turns, true)
 	if err != nil {
 		return err
 	}
-	a.answer.Text, a.answer.FinishReason, a.answer.ContextID, a.answer.DurationSeconds = r.text, r.finish, one.ID, one.DurationSeconds
-	return c.store(ctx, one, sound, r, a.params.Question)
+	a.answer.Text, a.answer.FinishReason, a.answer.ContextID, a.answer.DurationSeconds = r.text, r.finish, one.id, record.DurationSeconds
+	record.Turns = append(slices.Clip(record.Turns), turn{Exchange: services.Exchange{Question: a.params.Question, Answer: r.text}, Tokens: r.tokens})
+	record.Used = c.now().UTC()
+	if _, err := c.write(ctx, stored, record); err != nil {
+		r.kept.release()
+		if services.KindOf(err) == services.KindNotFound {
+			c.lose(one.id)
+			return nil // deleted meanwhile
+		}
+		return err
+	}
+	c.keep(ctx, one, sound, r.kept)
+	return nil
+}
+
+// recall encodes the recording of a conversation, which is in the store where it does
+// not come with the question.
+func (a *asking) recall(ctx context.Context, id string, recording services.AudioSource) (*heard, error) {
+	if recording == nil {
+		stored, release, err := a.service.contexts.store.StoredAudio(ctx, id)
+		if err != nil {
+			return nil, services.Internal(err, "the recording of the conversation cannot be read")
+		}
+		defer release()
+		recording = stored
+	}
+	return a.hear(ctx, recording)
 }
 
 // hear encodes the whole of a recording, which is at most one window.
@@ -74,38 +103,20 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 	return rows, err
 }
 
-// store adds the turn and keeps what is in memory, booked with the budget.
-func (c *contexts) store(ctx context.Context, one *conversation, sound *heard, r response, question string) error {
-	t := turn{Exchange: services.Exchange{Question: question, Answer: r.text}, Tokens: r.tokens}
+// keep puts in memory what the next question can use, booked with the budget. The
+// caller holds busy.
+func (c *contexts) keep(ctx context.Context, one *conversation, sound *heard, kept *snapshot) {
 	c.mu.Lock()
-	one.Turns = append(one.Turns, t)
-	one.Used = c.now().UTC()
-	_, there := c.all[one.ID]
-	if one.resident != nil {
-		one.resident.Release()
-		one.resident = nil
+	c.drop(one)
+	if c.all[one.id] != one {
+		c.mu.Unlock()
+		kept.release() // deleted meanwhile
+		return
 	}
-	if there {
-		one.kept.release()
-		one.sound, one.kept = sound, r.kept
-	} else {
-		r.kept.release()
-	}
+	one.sound, one.kept = sound, kept
 	size := one.size()
 	c.mu.Unlock()
-	if !there {
-		return nil // deleted meanwhile
-	}
-	if err := one.save(); err != nil {
-		return storeFault(err)
-	}
-	c.mu.Lock()
-	_, there = c.all[one.ID]
-	c.mu.Unlock()
-	if !there {
-		return c.remove(one) // deleted while it was written
-	}
-	resident := c.residency.Hold(ctx, Name, "conversation/"+one.ID, size, func(context.Context) error {
+	resident := c.residency.Hold(ctx, Name, "conversation/"+one.id, size, func(context.Context) error {
 		if !one.busy.TryLock() {
 			return services.ErrInUse
 		}
@@ -116,8 +127,12 @@ func (c *contexts) store(ctx context.Context, one *conversation, sound *heard, r
 		return nil
 	})
 	c.mu.Lock()
-	one.resident = resident
+	if c.all[one.id] == one {
+		one.resident, resident = resident, nil
+	}
 	c.mu.Unlock()
-	c.purge()
-	return nil
+	if resident != nil {
+		resident.Release() // deleted while it was booked
+	}
+	c.purge(ctx)
 }

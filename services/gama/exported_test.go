@@ -35,7 +35,7 @@ func writeWAV(t testing.TB, samples []int16) services.AudioSource {
 	_ = binary.Write(&b, binary.LittleEndian, samples)
 	path := filepath.Join(t.TempDir(), "sound.wav")
 	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
-	return audioFile(path)
+	return diskAudio(path)
 }
 
 // exported serves the folder that models/export/gama_golden.py made of a random model in
@@ -54,8 +54,8 @@ func exported(t *testing.T) *Service {
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "fp32"
-	s, err := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, t.TempDir())
-	require.NoError(t, err)
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{})
+	s.KeepContexts(newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }

@@ -51,7 +51,7 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		id = answer.ContextID
 		require.Equal(t, 1024, answer.Usage.PromptTokens+answer.Usage.CompletionTokens, "the context is full")
 
-		info, err := s.Context(everybody, id)
+		info, err := s.Context(t.Context(), everybody, id)
 		require.NoError(t, err)
 		cache := kvShape{layers: 8, heads: 8, dim: 64, kind: onnx.Float32}.bytes(1024)
 		t.Logf("%d tokens of prompt: leased %s, took %s; one cache of full length is %s, kept are %s", answer.Usage.PromptTokens, leased, peak-before, cache, info.CachedBytes)
@@ -59,7 +59,7 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		require.GreaterOrEqual(t, leased, peak-before)
 		require.LessOrEqual(t, leased, 3*(peak-before))
 		require.LessOrEqual(t, info.CachedBytes, cache+services.MiB)
-		require.NoError(t, s.DeleteContext(everybody, id))
+		require.NoError(t, s.DeleteContext(t.Context(), everybody, id))
 		id = newContext
 	}
 }
@@ -103,11 +103,11 @@ func (d *deletes) Progress(float64, string) {
 
 func TestAConversationDeletedMeanwhileIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	first := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
-	sink := &deletes{remove: func() { require.NoError(t, s.DeleteContext(everybody, first.ContextID)) }}
+	sink := &deletes{remove: func() { require.NoError(t, s.DeleteContext(t.Context(), everybody, first.ContextID)) }}
 	answer, err := s.run(t, nil, services.AskParams{Question: all, ContextID: first.ContextID}, sink)
 	require.NoError(t, err)
 	require.Equal(t, "I hear a bell, then a siren.", answer.Text)
-	require.Empty(t, s.ListContexts(everybody))
+	require.Empty(t, s.conversations(t))
 }

@@ -138,7 +138,7 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 		A0   []float64 `json:"ast_frame0"`
 	}
 	require.NoError(t, json.Unmarshal(data, &golden))
-	samples := samplesOf(t, audioFile(filepath.Join(root, "testdata", "audio", "1272-128104-0000.wav")))
+	samples := samplesOf(t, diskAudio(filepath.Join(root, "testdata", "audio", "1272-128104-0000.wav")))
 	gama := preprocessorConfig{SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024, PadToMaxLength: true}
 	e, err := newExtractor(gama, 0)
 	require.NoError(t, err)
@@ -193,7 +193,7 @@ func samplesOf(t *testing.T, source services.AudioSource) []float32 {
 // sound stands where the template says.
 func TestTheSoundComesBeforeTheFirstToken(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
 	require.NoError(t, err)
 	defer done()
@@ -227,7 +227,7 @@ func TestTheSoundComesBeforeTheFirstToken(t *testing.T) {
 
 func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
 	require.NoError(t, err)
 	defer done()

@@ -22,9 +22,9 @@ type Service struct {
 	initialized atomic.Bool
 }
 
-// New makes the service over the folders of a catalog. Conversations are kept in
-// files in dir. The session configuration is that of every graph it loads.
-func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, dir string) (*Service, error) {
+// New makes the service over the folders of a catalog. The session configuration is
+// that of every graph it loads.
+func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
 	s := &Service{cfg: cfg, catalog: catalog}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
 		files, err := s.find(name)
@@ -37,9 +37,8 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		return loaded, size, nil
 	})
-	var err error
-	s.contexts, err = openContexts(s, dir, residency)
-	return s, err
+	s.contexts = newContexts(s, residency)
+	return s
 }
 
 // find gives the folder of a model of the right type.
@@ -129,29 +128,30 @@ func (s *Service) Metrics() services.ServiceMetrics {
 }
 
 // Estimate implements services.ModelService.
-func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
+func (s *Service) Estimate(ctx context.Context, task services.Task) (services.Bytes, error) {
 	params, err := parse(task)
 	if err != nil {
 		return 0, err
 	}
-	name, source := s.modelName(task), task.Audio
-	texts := 0
+	name, texts := s.modelName(task), 0
 	for _, h := range params.History {
 		texts += len(h.Question) + len(h.Answer)
 	}
 	turns := len(params.History)
-	if params.ContextID != "" && params.ContextID != newContext {
-		kept, err := s.contexts.find(task.Caller, params.ContextID)
+	goesOn := params.ContextID != "" && params.ContextID != newContext
+	if goesOn {
+		one, err := s.contexts.find(ctx, task.Caller, params.ContextID)
 		if err != nil {
 			return 0, err
 		}
+		kept := s.contexts.recordOf(one)
 		if task.Model != "" && task.Model != kept.Model {
 			return 0, services.Invalidf("model", "must be %q or left out: the conversation is with that model", kept.Model)
 		}
-		var more int
-		name, source = kept.Model, kept.audio()
-		more, turns = s.contexts.textBytes(kept)
-		texts += more
+		name, turns = kept.Model, len(kept.Turns)
+		for _, t := range kept.Turns {
+			texts += len(t.Question) + max(len(t.Answer), len(t.Tokens))
+		}
 	}
 	files, err := s.find(name)
 	if err != nil {
@@ -161,19 +161,23 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	if err != nil {
 		return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
 	}
-	sound, err := s.openAudio(source, f.Preprocessor.SamplingRate)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = sound.Close() }() // it was only read
-	if params.ContextID != "" {
-		if err := s.oneWindow(f, sound); err != nil {
+	// The recording of a conversation was looked at when that began.
+	channels := s.cfg.Audio.MaxChannels
+	if !goesOn {
+		sound, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate)
+		if err != nil {
 			return 0, err
+		}
+		defer func() { _ = sound.Close() }() // it was only read
+		if channels = sound.reader.Format().Channels; params.ContextID != "" {
+			if err := s.oneWindow(f, sound); err != nil {
+				return 0, err
+			}
 		}
 	}
 	// A token is a byte at the least, beside what begins and ends a turn.
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
-	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*sound.reader.Format().Channels)
+	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*channels)
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		sum, err := f.weights(files)
 		if err != nil {

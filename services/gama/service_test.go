@@ -42,14 +42,14 @@ func (noBudget) Release() {}
 var modelsDir = filepath.Join("..", "..", "models")
 
 // newService serves the embedded model, with conversations in a folder.
-func newService(t testing.TB, dir string, change ...func(*Config)) *Service {
+func newService(t testing.TB, store *shelf, change ...func(*Config)) *Service {
 	t.Helper()
 	cfg := DefaultConfig()
 	for _, c := range change {
 		c(&cfg)
 	}
-	s, err := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, dir)
-	require.NoError(t, err)
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, noBudget{})
+	s.KeepContexts(store)
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }
@@ -95,7 +95,7 @@ func goldens(t testing.TB) (clips []goldenClip) {
 }
 
 func clipFile(name string) services.AudioSource {
-	return audioFile(filepath.Join(modelsDir, "gama-tiny", "clips", name))
+	return diskAudio(filepath.Join(modelsDir, "gama-tiny", "clips", name))
 }
 
 // deltas collects what is streamed, and the progress.
@@ -113,7 +113,7 @@ func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(services.
 // with features and a tokenizer of its own gave.
 func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	require.NoError(t, s.Initialize(t.Context()))
 	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 
 func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	tone := audiofile.Tone(16000, 25*time.Second)
 	sink := &deltas{}
 	answer, err := s.run(t, tone, services.AskParams{Question: "What can be heard in this clip?", Stream: true}, sink)
@@ -163,7 +163,7 @@ func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 
 func TestAnswersEnd(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	ask := func(change func(*services.AskParams)) *services.Answer {
 		params := services.AskParams{Question: "What can be heard in this clip?"}
 		change(&params)
@@ -183,7 +183,7 @@ func TestAnswersEnd(t *testing.T) {
 // TestASeedMeansTheSameAnswer samples hot enough for answers to differ.
 func TestASeedMeansTheSameAnswer(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	hot, all := 2.0, 0
 	texts := make(map[string]bool)
 	for seed := range uint64(8) {
@@ -212,7 +212,7 @@ func (h *hangUp) Yield(ctx context.Context) error {
 
 func TestAHangUpEndsBetweenTokens(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	task := services.Task{Service: Name, Name: services.TaskAsk, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
@@ -222,7 +222,7 @@ func TestAHangUpEndsBetweenTokens(t *testing.T) {
 
 func TestWrongQuestionsAreExplained(t *testing.T) {
 	t.Parallel()
-	s := newService(t, t.TempDir())
+	s := newService(t, newShelf())
 	sound := clipFile("clip00.wav")
 	for params, want := range map[string]string{
 		`{}`:                               "question is missing",

@@ -27,8 +27,8 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "plain"
-	s, err := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, noBudget{}, t.TempDir())
-	require.NoError(t, err)
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, noBudget{})
+	s.KeepContexts(newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }
@@ -116,14 +116,14 @@ func BenchmarkLayer(b *testing.B) {
 		return answer.ContextID, time.Since(began)
 	}
 	id, _ := ask(newContext, &one) // loads the model
-	require.NoError(b, s.DeleteContext(everybody, id))
+	require.NoError(b, s.DeleteContext(b.Context(), everybody, id))
 	var firsts, follows, tokens time.Duration
 	for b.Loop() {
 		id, first := ask(newContext, &one)
 		_, follow := ask(id, &one)
 		_, longer := ask(id, &many)
 		firsts, follows, tokens = firsts+first, follows+follow, tokens+(longer-follow)/time.Duration(many-one)
-		require.NoError(b, s.DeleteContext(everybody, id))
+		require.NoError(b, s.DeleteContext(b.Context(), everybody, id))
 	}
 	n := float64(b.N)
 	b.ReportMetric(firsts.Seconds()/n*1000, "first-ms")
