@@ -4,9 +4,9 @@
 #   docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
 
 FROM golang:1.26-bookworm AS build
-# npm and curl fetch the ONNX Runtime library, which `make build` checks and embeds.
+# npm fetches the ONNX Runtime library, which `make build` checks and embeds.
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates curl nodejs npm \
+ && apt-get install -y --no-install-recommends ca-certificates nodejs npm \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY go.mod go.sum ./

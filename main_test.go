@@ -183,7 +183,7 @@ func TestProbesAndListings(t *testing.T) {
 	s := start(t)
 	for path, want := range map[string]string{
 		"/livez": "ok", "/readyz": `"ready":true`, "/readyz/wav2vec2": `"ready":true`, "/healthz": `"status":"healthy"`,
-		"/version": `"onnxruntime":"1.24.3"`, "/v1/models": `"id":"wav2vec2-tiny"`, "/openapi.json": `"createTranscription"`,
+		"/version": `"onnxruntime":"1.30.0"`, "/v1/models": `"id":"wav2vec2-tiny"`, "/openapi.json": `"createTranscription"`,
 		"/metrics": `grym_inference_requests_total{model="wav2vec2-tiny",outcome="success",service="wav2vec2"} 0`,
 	} {
 		status, body := s.get(t, path)

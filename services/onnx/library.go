@@ -14,7 +14,7 @@ import (
 )
 
 // LibraryVersion is the ONNX Runtime release that the build embeds.
-const LibraryVersion = "1.24.3"
+const LibraryVersion = "1.30.0"
 
 // minimumAPI is the version of the C interface that the binding asks for; the
 // first release that has it is 1.24.
@@ -119,7 +119,7 @@ func explain(origin string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrNoLibrary, origin, err)
 }
 
-// Version of the loaded library, as "1.24.3".
+// Version of the loaded library, as "1.30.0".
 func (r *Runtime) Version() string { return r.version }
 
 // Origin says where the library came from, for a person.
