@@ -240,72 +240,6 @@ func TestWhatACrashLeavesBehindGoesAway(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-func TestWebhooksAreDeliveredUntilTheyAreTaken(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		fail, deliveries int
-		state            jobs.CallbackState
-	}{
-		"at once":  {0, 1, jobs.CallbackDelivered},
-		"given up": {1, 1, jobs.CallbackGivenUp},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 1 })
-			b.receiver.fail = c.fail
-			job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
-			require.Equal(t, jobs.CallbackWaiting, job.Callback.State)
-			require.Eventually(t, func() bool {
-				var err error
-				job, err = b.Get(t.Context(), "", job.ID)
-				return err == nil && job.Callback.State == c.state
-			}, 10*time.Second, 5*time.Millisecond)
-			require.Len(t, job.Callback.Deliveries, c.deliveries)
-			require.Equal(t, `"succeeded"`, string(b.receiver.bodies[0]))
-		})
-	}
-}
-
-func TestARetriedJobIsToldAnew(t *testing.T) {
-	t.Parallel()
-	w := &worker{}
-	w.run = func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
-		return services.TaskResult{}, services.Invalidf("audio", "it broke")
-	}
-	b := setup(t, w, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 2 })
-	job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
-	told := func(state jobs.CallbackState, deliveries int) {
-		t.Helper()
-		require.Eventually(t, func() bool {
-			var err error
-			job, err = b.Get(t.Context(), "", job.ID)
-			return err == nil && job.Callback.State == state && len(job.Callback.Deliveries) == deliveries
-		}, 20*time.Second, 5*time.Millisecond)
-	}
-	told(jobs.CallbackDelivered, 1)
-	b.receiver.mu.Lock()
-	b.receiver.fail = 2
-	b.receiver.mu.Unlock()
-	_, err := b.Retry(t.Context(), "", job.ID)
-	require.NoError(t, err)
-	told(jobs.CallbackPending, 2) // the try for the first end is not counted against the second
-	require.NotEqual(t, b.receiver.ids[0], b.receiver.ids[1], "another end is another message")
-}
-
-func TestAWebhookThatIsOwedSurvives(t *testing.T) {
-	t.Parallel()
-	b := prepare(t, &worker{run: says("x")}, t.TempDir())
-	left(t, b.store, "job-owes", func(job *jobs.Job) {
-		job.Status, job.Claim, job.Finished = jobs.StatusSucceeded, nil, time.Now()
-		job.Callback = &jobs.Callback{URL: "http://receiver", State: jobs.CallbackPending, Deliveries: []jobs.Delivery{{At: time.Now(), Error: "no answer"}}}
-	})
-	b.Start()
-	require.Eventually(t, func() bool {
-		job, err := b.Get(t.Context(), "", "job-owes")
-		return err == nil && job.Callback.State == jobs.CallbackDelivered && len(job.Callback.Deliveries) == 2
-	}, 10*time.Second, 5*time.Millisecond)
-}
-
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
@@ -340,34 +274,6 @@ func TestRetention(t *testing.T) {
 		require.NoError(c, err)
 		require.Empty(c, names)
 	}, 10*time.Second, 5*time.Millisecond)
-}
-
-func TestStoredAudio(t *testing.T) {
-	t.Parallel()
-	began := make(chan string)
-	b := setup(t, &worker{run: hangs(began)}, func(c *jobs.Config, _ *jobs.Dependencies) { c.Audio.Quota = 100 })
-	audio, created, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("a", 60)), ContentType: "audio/wav"})
-	require.NoError(t, err)
-	require.True(t, created)
-	require.Len(t, audio.ID, 64)
-	require.False(t, audio.Expires.IsZero())
-	_, created, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("a", 60))})
-	require.NoError(t, err)
-	require.False(t, created, "the same bytes are stored once")
-	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("b", 60))})
-	require.Equal(t, services.KindFull, services.KindOf(err))
-	require.ErrorContains(t, err, "60 of the 100")
-
-	job := b.submit(t, jobs.Submission{AudioID: audio.ID})
-	<-began
-	require.ErrorIs(t, b.DeleteAudio(t.Context(), audio.ID), jobs.ErrAudioInUse)
-	_, err = b.Cancel(t.Context(), "", job.ID)
-	require.NoError(t, err)
-	require.NoError(t, b.DeleteAudio(t.Context(), audio.ID))
-	_, err = b.Audio(t.Context(), audio.ID)
-	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("b", 60))})
-	require.NoError(t, err, "there is room again")
 }
 
 func TestProgressIsTrue(t *testing.T) {

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+)
+
+// scriptedJobs answers as a test says; what the test does not say panics.
+type scriptedJobs struct {
+	Jobs
+	submit func(s jobs.Submission) (jobs.Job, bool, error)
+	get    func(viewer, id string) (jobs.Job, error)
+	list   func(f jobs.Filter) (jobs.Page, error)
+	cancel func(viewer, id string) (jobs.Job, error)
+	retry  func(viewer, id string) (jobs.Job, error)
+	follow func(ctx context.Context, after jobs.Revision, told func(jobs.Job) error) error
+	result func() (json.RawMessage, error)
+	store  func(u jobs.Upload) (jobs.Audio, bool, error)
+	open   func(id string) (io.ReadSeekCloser, jobs.Audio, error)
+	// describe is asked where a test tells a look from an opening.
+	describe func(id string) (jobs.Audio, error)
+	remove   func(id string) error
+}
+
+func (s *scriptedJobs) Submit(_ context.Context, submission jobs.Submission) (jobs.Job, bool, error) {
+	return s.submit(submission)
+}
+
+func (s *scriptedJobs) Get(_ context.Context, viewer, id string) (jobs.Job, error) {
+	return s.get(viewer, id)
+}
+
+func (s *scriptedJobs) List(_ context.Context, f jobs.Filter) (jobs.Page, error) { return s.list(f) }
+
+func (s *scriptedJobs) Cancel(_ context.Context, viewer, id string) (jobs.Job, error) {
+	return s.cancel(viewer, id)
+}
+
+func (s *scriptedJobs) Retry(_ context.Context, viewer, id string) (jobs.Job, error) {
+	return s.retry(viewer, id)
+}
+
+func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, told func(jobs.Job) error) error {
+	return s.follow(ctx, after, told)
+}
+
+func (s *scriptedJobs) Result(context.Context, string, string) (jobs.Job, json.RawMessage, error) {
+	value, err := s.result()
+	return jobs.Job{}, value, err
+}
+
+func (s *scriptedJobs) StoreAudio(_ context.Context, u jobs.Upload) (jobs.Audio, bool, error) {
+	return s.store(u)
+}
+
+func (s *scriptedJobs) OpenAudio(_ context.Context, id string) (io.ReadSeekCloser, jobs.Audio, error) {
+	return s.open(id)
+}
+
+func (s *scriptedJobs) Audio(_ context.Context, id string) (jobs.Audio, error) {
+	if s.describe == nil {
+		_, audio, err := s.open(id)
+		return audio, err
+	}
+	return s.describe(id)
+}
+
+func (s *scriptedJobs) DeleteAudio(_ context.Context, id string) error { return s.remove(id) }
+
+func setupJobs(t *testing.T, script *scriptedJobs, change ...func(*Config, *Dependencies)) *bundle {
+	t.Helper()
+	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) { d.Jobs = script })...)
+}
+
+// queued is a job just submitted.
+func queued(id string) jobs.Job {
+	return jobs.Job{ID: id, Service: "wav2vec2", Task: "transcribe", Status: jobs.StatusQueued, Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), Revision: 1}
+}
+
+func in(job jobs.Job, status jobs.Status) jobs.Job {
+	job.Status = status
+	return job
+}
+
+// call sends a request with header fields in pairs.
+func (b *bundle) call(t *testing.T, method, path, body string, header ...string) (*answer, string) {
+	t.Helper()
+	request := b.request(t, method, path, strings.NewReader(body))
+	if body == "" {
+		request = b.request(t, method, path, nil)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Add(header[i], header[i+1])
+	}
+	return b.do(t, request)
+}
+
+// form is a body as curl -F sends it, the parts in the order given; a part called
+// audio or file is a file, all others have no content type.
+func form(parts ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(parts); i += 2 {
+		b.WriteString("--b\r\nContent-Disposition: form-data; name=\"" + parts[i] + "\"")
+		if parts[i] == "audio" || parts[i] == "file" {
+			b.WriteString("; filename=\"x.bin\"\r\nContent-Type: application/octet-stream")
+		}
+		b.WriteString("\r\n\r\n" + parts[i+1] + "\r\n")
+	}
+	return b.String() + "--b--\r\n"
+}
+
+const (
+	formType = "multipart/form-data; boundary=b"
+	jsonType = "application/json"
+)
+
+var hash = strings.Repeat("0123456789abcdef", 4)

@@ -1,0 +1,204 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// worker is a scripted executor.
+type worker struct {
+	mu    sync.Mutex
+	order []string
+	check func(services.Task) error
+	run   func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
+}
+
+func (w *worker) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+	w.mu.Lock()
+	w.order = append(w.order, task.ID)
+	w.mu.Unlock()
+	return w.run(ctx, task, sink)
+}
+
+func (w *worker) Check(_ context.Context, task services.Task) error {
+	if w.check == nil {
+		return nil
+	}
+	return w.check(task)
+}
+
+func (w *worker) runs() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.order)
+}
+
+// says is a task that answers at once.
+func says(value any) func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+	return func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+		return services.TaskResult{Model: "echo-tiny", Value: value}, nil
+	}
+}
+
+// hangs runs until it is stopped, and tells that it began.
+func hangs(began chan<- string) func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+	return func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+		sink.Progress(0.25, "hanging")
+		began <- task.ID
+		<-ctx.Done()
+		return services.TaskResult{}, ctx.Err()
+	}
+}
+
+// receiver is a scripted sender of webhooks.
+type receiver struct {
+	mu     sync.Mutex
+	bodies [][]byte
+	ids    []string
+	fail   int // so many tries first
+}
+
+func (r *receiver) CheckURL(url string) error {
+	if url == "http://private" {
+		return services.Invalidf("callback_url", "is private")
+	}
+	return nil
+}
+
+func (r *receiver) Send(_ context.Context, _, id string, body []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bodies, r.ids = append(r.bodies, body), append(r.ids, id)
+	if len(r.bodies) <= r.fail {
+		return 500, errors.New("the receiver answered 500")
+	}
+	return 200, nil
+}
+
+// bundle is a manager over a store in a folder.
+type bundle struct {
+	*jobs.Manager
+	store    jobs.Store
+	cfg      jobs.Config
+	deps     jobs.Dependencies
+	worker   *worker
+	receiver *receiver
+	dir      string
+	stop     func()
+}
+
+func testConfig() jobs.Config {
+	cfg := jobs.DefaultConfig()
+	cfg.Retry.Delay, cfg.Retry.MaxDelay = time.Millisecond, 4*time.Millisecond
+	return cfg
+}
+
+func openStore(t *testing.T, dir string) *natsstore.Store {
+	t.Helper()
+	cfg := natsstore.DefaultConfig()
+	cfg.Dir = dir
+	store := natsstore.Open(t.Context(), cfg, func(string) (services.Bytes, error) { return math.MaxInt64, nil }, slog.New(slog.DiscardHandler))
+	require.Empty(t, store.Problem())
+	return store
+}
+
+// setup starts a manager with a worker; change may alter what it is made of.
+func setup(t *testing.T, w *worker, change ...func(*jobs.Config, *jobs.Dependencies)) *bundle {
+	t.Helper()
+	b := prepare(t, w, t.TempDir(), change...)
+	b.Start()
+	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+	return b
+}
+
+// prepare makes a manager that has not been started.
+func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *jobs.Dependencies)) *bundle {
+	t.Helper()
+	store := openStore(t, dir)
+	b := &bundle{store: store, worker: w, receiver: &receiver{}, dir: dir, cfg: testConfig()}
+	b.deps = jobs.Dependencies{
+		Store: store, Executor: w, Sender: b.receiver,
+		Encode: func(job jobs.Job) ([]byte, error) { return json.Marshal(job.Status) },
+		Describe: func(name string) (services.Description, error) {
+			if name != "echo" {
+				return services.Description{}, services.Faultf(services.KindNotFound, "no service %s", name)
+			}
+			return services.Description{Name: "echo", Tasks: []services.TaskKind{{Name: "say"}, {Name: "sing"}}}, nil
+		},
+		Runs: map[string]int{"echo": 1}, Ageing: 30 * time.Second, MaxAttempts: 3, MaxDeliveries: 3, SpoolDir: t.TempDir(),
+		Log: slog.New(slog.DiscardHandler),
+	}
+	for _, apply := range change {
+		apply(&b.cfg, &b.deps)
+	}
+	b.Manager = jobs.NewManager(b.cfg, b.deps)
+	b.stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // what hangs is interrupted at once
+		b.Stop(ctx)
+		store.Close()
+	})
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bundle) submit(t *testing.T, s jobs.Submission) jobs.Job {
+	t.Helper()
+	s.Service = "echo"
+	job, _, err := b.Submit(t.Context(), s)
+	require.NoError(t, err)
+	return job
+}
+
+// end waits for a job's end.
+func (b *bundle) end(t *testing.T, id string) jobs.Job {
+	t.Helper()
+	require.NoError(t, b.Follow(t.Context(), "", id, 0, func(jobs.Job) error { return nil }))
+	job, err := b.Get(t.Context(), "", id)
+	require.NoError(t, err)
+	return job
+}
+
+// await waits until a job is as wanted.
+func (b *bundle) await(t *testing.T, id string, wanted func(jobs.Job) bool) jobs.Job {
+	t.Helper()
+	found := errors.New("found")
+	var last jobs.Job
+	err := b.Follow(t.Context(), "", id, 0, func(job jobs.Job) error {
+		last = job
+		if wanted(job) {
+			return found
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, found)
+	return last
+}
+
+// sound is a recording in memory.
+type sound []byte
+
+func (s sound) Open() (io.ReadSeekCloser, error) { return nopCloser{bytes.NewReader(s)}, nil }
+
+func (s sound) Size() int64 { return int64(len(s)) }
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }
