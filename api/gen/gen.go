@@ -2905,7 +2905,7 @@ type ServerInterface interface {
 	// CreateContext Begin a conversation about a sound
 	// (POST /v1/contexts)
 	CreateContext(w http.ResponseWriter, r *http.Request)
-	// DeleteContext Forget a conversation with its recording
+	// DeleteContext Forget a conversation
 	// (DELETE /v1/contexts/{context_id})
 	DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
 	// GetContext Describe one conversation
@@ -3097,7 +3097,7 @@ func (_ Unimplemented) CreateContext(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DeleteContext Forget a conversation with its recording
+// DeleteContext Forget a conversation
 // (DELETE /v1/contexts/{context_id})
 func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -13283,7 +13283,7 @@ type StrictServerInterface interface {
 	// CreateContext Begin a conversation about a sound
 	// (POST /v1/contexts)
 	CreateContext(ctx context.Context, request CreateContextRequestObject) (CreateContextResponseObject, error)
-	// DeleteContext Forget a conversation with its recording
+	// DeleteContext Forget a conversation
 	// (DELETE /v1/contexts/{context_id})
 	DeleteContext(ctx context.Context, request DeleteContextRequestObject) (DeleteContextResponseObject, error)
 	// GetContext Describe one conversation
