@@ -81,7 +81,7 @@ def token_weights(tokenizer):
             ids = tokenizer.encode(text)
             if len(ids) == 1:
                 w[ids] = .4
-    w[[tokenizer.id["Yes"], tokenizer.id["No"]]] = 2.5
+    w[tokenizer.encode("Yes") + tokenizer.encode("No")] = 2.5
     w[EOS] = .4
     return w
 
