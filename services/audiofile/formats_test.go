@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -240,13 +241,17 @@ func checkFile(t *testing.T, file []byte) {
 	}
 }
 
+// brokenFormat is what fmt writes for verbs and values that do not fit. A chunk's name
+// in a message may look like the beginning of it.
+var brokenFormat = regexp.MustCompile(`%!(.\((\w+=|MISSING|BADINDEX)|\((EXTRA|NOVERB|BADWIDTH|BADPREC))`)
+
 func requireSendersFault(t *testing.T, err error) {
 	t.Helper()
 	var fault *services.Fault
 	require.ErrorAs(t, err, &fault)
 	require.Contains(t, []services.Kind{services.KindInvalid, services.KindUnsupported, services.KindTooLarge}, fault.Kind)
 	require.NotEmpty(t, fault.Fields)
-	require.NotContains(t, fault.Detail(), "%!")
+	require.NotRegexp(t, brokenFormat, fault.Detail())
 	if fault.Err == nil || !strings.Contains(fault.Err.Error(), "panic:") {
 		return
 	}

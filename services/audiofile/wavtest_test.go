@@ -101,7 +101,7 @@ func requireFault(t *testing.T, err error, kind services.Kind, texts ...string) 
 	require.NotEmpty(t, fault.Fields)
 	for _, f := range fault.Fields {
 		require.Equal(t, "file", f.Field)
-		require.NotContains(t, f.Problem, "%!", "a broken format string")
+		require.NotRegexp(t, brokenFormat, f.Problem)
 	}
 	for _, text := range texts {
 		require.Contains(t, fault.Detail(), text)
