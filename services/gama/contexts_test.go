@@ -217,27 +217,6 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	require.Empty(t, one.contexts.all)
 }
 
-// deleter deletes a conversation while its question is answered.
-type deleter struct {
-	services.DiscardSink
-	once func()
-}
-
-func (d deleter) Progress(float64, string) { d.once() }
-
-func TestAQuestionIsAnsweredThoughItsConversationIsDeleted(t *testing.T) {
-	t.Parallel()
-	store := newShelf()
-	s := newService(t, store)
-	id := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
-	once := sync.OnceFunc(func() { require.NoError(t, s.DeleteContext(t.Context(), everybody, id)) })
-	answer, err := s.run(t, nil, services.AskParams{Question: first, ContextID: id}, deleter{once: once})
-	require.NoError(t, err)
-	require.Equal(t, "A bell.", answer.Text)
-	require.Empty(t, store.talks)
-	require.Empty(t, s.contexts.all)
-}
-
 func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
