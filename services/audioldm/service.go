@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
@@ -14,6 +12,8 @@ import (
 
 // Service makes sound from words. Safe for concurrent use.
 type Service struct {
+	*modelstore.Host[*model]
+
 	cfg     Config
 	dir     string
 	catalog *modelstore.Catalog
@@ -23,9 +23,7 @@ type Service struct {
 	room func() services.Bytes
 	open func(files modelstore.Folder) (*model, error)
 	// prints has the footprints of folders that were seen, by footprintKey.
-	prints      sync.Map
-	recorder    services.Recorder
-	initialized atomic.Bool
+	prints sync.Map
 }
 
 // New makes the service over the folders of a catalog; what it makes goes to
@@ -55,6 +53,10 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		return m, bytes, nil
 	})
+	s.Host = modelstore.NewHost(s.pool, catalog, pipelineClass, func(files modelstore.Folder) error {
+		_, _, err := s.inspect(files)
+		return err
+	})
 	return s
 }
 
@@ -78,54 +80,16 @@ func (s *Service) CanaryTask() services.Task {
 
 // Initialize loads the default model and makes a short sound.
 func (s *Service) Initialize(ctx context.Context) error {
-	if s.initialized.Load() {
-		return nil
-	}
-	s.pool.Reopen()
-	result, err := s.generate(ctx, s.CanaryTask(), services.DiscardSink{})
-	if err != nil {
-		return err
-	}
-	if err := result.Audio.Remove(); err != nil {
-		return storeFault(err)
-	}
-	s.initialized.Store(true)
-	return nil
-}
-
-// Initialized implements services.ModelService.
-func (s *Service) Initialized() bool { return s.initialized.Load() }
-
-// Shutdown implements services.ModelService.
-func (s *Service) Shutdown(ctx context.Context) error {
-	s.initialized.Store(false)
-	return s.pool.Close(ctx)
-}
-
-// Status implements services.ModelService.
-func (s *Service) Status() services.ServiceStatus {
-	status := services.ServiceStatus{State: services.StateRegistered}
-	status.LastError, status.LastSuccess = s.recorder.Last()
-	if s.Initialized() {
-		status.State = services.StateReady
-	}
-	for _, files := range s.catalog.List(pipelineClass) {
-		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
-		if size, loaded := s.pool.Loaded(files.Name); loaded {
-			m.State, m.Bytes = services.StateReady, size
-		} else if _, _, err := s.inspect(files); err != nil {
-			m.State, m.Problem = services.StateUnavailable, err.Error()
+	return s.InitializeBy(ctx, func(ctx context.Context) error {
+		result, err := s.generate(ctx, s.CanaryTask(), services.DiscardSink{})
+		if err != nil {
+			return err
 		}
-		status.Models = append(status.Models, m)
-	}
-	return status
-}
-
-// Metrics implements services.ModelService.
-func (s *Service) Metrics() services.ServiceMetrics {
-	m := s.recorder.Metrics()
-	m.BytesLoaded, m.BytesPeak = s.pool.Bytes()
-	return m
+		if err := result.Audio.Remove(); err != nil {
+			return storeFault(err)
+		}
+		return nil
+	})
 }
 
 // Estimate implements services.ModelService.
@@ -158,25 +122,7 @@ func (s *Service) modelName(task services.Task) string {
 
 // ExecuteTask implements services.ModelService.
 func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	started := time.Now()
-	result, err := s.generate(ctx, task, sink)
-	s.recorder.Record(err, time.Since(started))
-	return result, err
-}
-
-// LoadModel implements services.ModelHost.
-func (s *Service) LoadModel(ctx context.Context, name string) error {
-	_, done, err := s.pool.Acquire(ctx, name)
-	if err != nil {
-		return err
-	}
-	done()
-	return nil
-}
-
-// UnloadModel implements services.ModelHost.
-func (s *Service) UnloadModel(ctx context.Context, name string) error {
-	return s.pool.Unload(ctx, name)
+	return s.Recorded(func() (services.TaskResult, error) { return s.generate(ctx, task, sink) })
 }
 
 var (

@@ -3,7 +3,6 @@ package gama
 import (
 	"context"
 	"encoding/json"
-	"sync/atomic"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -14,12 +13,12 @@ import (
 
 // Service answers questions about sounds. Safe for concurrent use.
 type Service struct {
-	cfg         Config
-	catalog     *modelstore.Catalog
-	pool        *modelstore.Pool[*model]
-	contexts    *contexts
-	recorder    services.Recorder
-	initialized atomic.Bool
+	*modelstore.Host[*model]
+
+	cfg      Config
+	catalog  *modelstore.Catalog
+	pool     *modelstore.Pool[*model]
+	contexts *contexts
 }
 
 // New makes the service over the folders of a catalog. The session configuration is
@@ -36,6 +35,10 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
 		}
 		return loaded, size, nil
+	})
+	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
+		_, err := readConfigs(files)
+		return err
 	})
 	s.contexts = newContexts(s, residency)
 	return s
@@ -79,52 +82,17 @@ func (s *Service) CanaryTask() services.Task {
 
 // Initialize loads the default model and asks it something.
 func (s *Service) Initialize(ctx context.Context) error {
-	if s.initialized.Load() {
-		return nil
-	}
-	s.pool.Reopen()
-	if _, err := s.ask(ctx, s.CanaryTask(), services.DiscardSink{}); err != nil {
+	return s.InitializeBy(ctx, func(ctx context.Context) error {
+		_, err := s.ask(ctx, s.CanaryTask(), services.DiscardSink{})
 		return err
-	}
-	s.initialized.Store(true)
-	return nil
+	})
 }
-
-// Initialized implements services.ModelService.
-func (s *Service) Initialized() bool { return s.initialized.Load() }
 
 // Shutdown implements services.ModelService.
 func (s *Service) Shutdown(ctx context.Context) error {
-	s.initialized.Store(false)
-	err := s.pool.Close(ctx) // which waits for those who answer
+	err := s.Host.Shutdown(ctx) // which waits for those who answer
 	s.contexts.forget()
 	return err
-}
-
-// Status implements services.ModelService.
-func (s *Service) Status() services.ServiceStatus {
-	status := services.ServiceStatus{State: services.StateRegistered}
-	status.LastError, status.LastSuccess = s.recorder.Last()
-	if s.Initialized() {
-		status.State = services.StateReady
-	}
-	for _, files := range s.catalog.List(modelType) {
-		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
-		if size, loaded := s.pool.Loaded(files.Name); loaded {
-			m.State, m.Bytes = services.StateReady, size
-		} else if _, err := readConfigs(files); err != nil {
-			m.State, m.Problem = services.StateUnavailable, err.Error()
-		}
-		status.Models = append(status.Models, m)
-	}
-	return status
-}
-
-// Metrics implements services.ModelService.
-func (s *Service) Metrics() services.ServiceMetrics {
-	m := s.recorder.Metrics()
-	m.BytesLoaded, m.BytesPeak = s.pool.Bytes()
-	return m
 }
 
 // Estimate implements services.ModelService.
@@ -236,25 +204,7 @@ func (s *Service) modelName(task services.Task) string {
 
 // ExecuteTask implements services.ModelService.
 func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	started := time.Now()
-	result, err := s.ask(ctx, task, sink)
-	s.recorder.Record(err, time.Since(started))
-	return result, err
-}
-
-// LoadModel implements services.ModelHost.
-func (s *Service) LoadModel(ctx context.Context, name string) error {
-	_, done, err := s.pool.Acquire(ctx, name)
-	if err != nil {
-		return err
-	}
-	done()
-	return nil
-}
-
-// UnloadModel implements services.ModelHost.
-func (s *Service) UnloadModel(ctx context.Context, name string) error {
-	return s.pool.Unload(ctx, name)
+	return s.Recorded(func() (services.TaskResult, error) { return s.ask(ctx, task, sink) })
 }
 
 var (

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
@@ -16,11 +14,11 @@ import (
 
 // Service does everything that a Wav2Vec2 model can do. Safe for concurrent use.
 type Service struct {
-	cfg         Config
-	catalog     *modelstore.Catalog
-	pool        *modelstore.Pool[*model]
-	recorder    services.Recorder
-	initialized atomic.Bool
+	*modelstore.Host[*model]
+
+	cfg     Config
+	catalog *modelstore.Catalog
+	pool    *modelstore.Pool[*model]
 }
 
 // New makes the service over the folders of a catalog. The session
@@ -38,6 +36,10 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		return loaded, size, nil
 	})
+	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
+		_, err := readFolder(files)
+		return err
+	})
 	return s
 }
 
@@ -53,56 +55,14 @@ func (s *Service) Describe() services.Description {
 
 // Initialize loads the default model and runs it once.
 func (s *Service) Initialize(ctx context.Context) error {
-	if s.initialized.Load() {
-		return nil
-	}
-	s.pool.Reopen()
-	m, done, err := s.pool.Acquire(ctx, s.cfg.DefaultModel)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := m.canary(ctx); err != nil {
-		return err
-	}
-	s.initialized.Store(true)
-	return nil
-}
-
-// Initialized implements services.ModelService.
-func (s *Service) Initialized() bool { return s.initialized.Load() }
-
-// Shutdown implements services.ModelService.
-func (s *Service) Shutdown(ctx context.Context) error {
-	s.initialized.Store(false)
-	return s.pool.Close(ctx)
-}
-
-// Status implements services.ModelService.
-func (s *Service) Status() services.ServiceStatus {
-	var status services.ServiceStatus
-	status.LastError, status.LastSuccess = s.recorder.Last()
-	status.State = services.StateRegistered
-	if s.Initialized() {
-		status.State = services.StateReady
-	}
-	for _, files := range s.catalog.List(modelType) {
-		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
-		if size, loaded := s.pool.Loaded(files.Name); loaded {
-			m.State, m.Bytes = services.StateReady, size
-		} else if _, err := readFolder(files); err != nil {
-			m.State, m.Problem = services.StateUnavailable, err.Error()
+	return s.InitializeBy(ctx, func(ctx context.Context) error {
+		m, done, err := s.pool.Acquire(ctx, s.cfg.DefaultModel)
+		if err != nil {
+			return err
 		}
-		status.Models = append(status.Models, m)
-	}
-	return status
-}
-
-// Metrics implements services.ModelService.
-func (s *Service) Metrics() services.ServiceMetrics {
-	m := s.recorder.Metrics()
-	m.BytesLoaded, m.BytesPeak = s.pool.Bytes()
-	return m
+		defer done()
+		return m.canary(ctx)
+	})
 }
 
 // Estimate implements services.ModelService.
@@ -200,10 +160,7 @@ func (s *Service) find(name string) (modelstore.Folder, *folder, error) {
 
 // ExecuteTask implements services.ModelService.
 func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	started := time.Now()
-	result, err := s.execute(ctx, task, sink)
-	s.recorder.Record(err, time.Since(started))
-	return result, err
+	return s.Recorded(func() (services.TaskResult, error) { return s.execute(ctx, task, sink) })
 }
 
 func (s *Service) execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
