@@ -27,7 +27,7 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 	if probe.ResetPeak() != nil {
 		t.Skip("the peak of the resident set is not known on this system")
 	}
-	s := serveShapes(t, map[string]shape{"plain": {layers: 8, hidden: 512, heads: 8, ffn: 1024, vocab: 560, context: 1024, sound: 96}}, 1)
+	s := serveShapes(t, map[string]shape{"plain": {layers: 8, hidden: 512, heads: 8, ffn: 1024, vocab: 1100, context: 1024, sound: 96}}, 1)
 	tone := audiofile.Tone(16000, 10*time.Second)
 	one, all, id := 1, 2000, newContext
 	s.answerTo(t, tone, services.AskParams{Question: "What?", MaxTokens: &one}) // loads the model

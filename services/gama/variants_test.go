@@ -37,7 +37,7 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 // exporters write the decoder: the answers must not differ.
 func TestDecodersOfEveryExportAgree(t *testing.T) {
 	t.Parallel()
-	plain := shape{layers: 2, hidden: 64, heads: 4, ffn: 96, vocab: 560, context: 256, sound: 6}
+	plain := shape{layers: 2, hidden: 64, heads: 4, ffn: 96, vocab: 1100, context: 256, sound: 6}
 	shapes := map[string]shape{"plain": plain}
 	add := func(name string, change func(*shape)) {
 		s := plain
@@ -83,7 +83,7 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 
 func TestAFolderThatDoesNotFitIsExplained(t *testing.T) {
 	t.Parallel()
-	s := serveShapes(t, map[string]shape{"plain": {layers: 1, hidden: 32, heads: 2, ffn: 32, vocab: 560, context: 64, sound: 4}}, 1)
+	s := serveShapes(t, map[string]shape{"plain": {layers: 1, hidden: 32, heads: 2, ffn: 32, vocab: 1100, context: 64, sound: 4}}, 1)
 	files, err := s.catalog.Find("plain", modelType)
 	require.NoError(t, err)
 	f, err := readFolder(files)

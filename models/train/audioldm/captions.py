@@ -39,6 +39,8 @@ WORDS = {"pitch": [["low", "deep", "low pitched", "low-pitched", "a low note of 
          "speed": [["slow", "slow", "unhurried", "slowly repeating"], ["", "medium"], ["fast", "rapid", "quick", "fast"]],
          "weight": [["light", "light", "gentle", "soft"], ["", "moderate"], ["heavy", "heavy", "strong", "pouring"]],
          "direction": [["rising", "upward", "ascending", "rising", "climbing"], ["falling", "downward", "descending", "falling", "dropping"]]}
+# Families that people call by a word which is not theirs: a siren rises and falls.
+STRAY = {"siren": ["direction"]}
 SPACE = ["in a hall", "with reverb", "in a big room", "echoing", "in a church", "with echo", "in a tunnel"]
 DRY = ["close up", "dry", "without reverb"]
 LEVEL = [["quiet", "faint", "soft sounding"], [""], ["loud", "very loud"]]
@@ -54,12 +56,18 @@ TEST_FRAMES = ["please play me some {}", "generate {} for my game", "I want to h
                "{} playing in the background", "somebody recorded {} outside", "can you create a {} for a video?"]
 
 
-def describe(r, sound, names=None, attribute_share=.75):
+def describe(r, sound, names=None, attribute_share=.75, strays=True):
     """What the sound is called, with at most one of its attributes, and which that is: (kind, value) or None."""
     names = names or CALLED[sound["family"]]
     text = names[0] if r.random() < .25 else names[r.integers(len(names))]
     attributes, said = list(sound["attributes"].items()), None
-    if attributes and r.random() < attribute_share:
+    stray = [kind for kind in STRAY.get(sound["family"], WORDS) if kind not in sound["attributes"]]
+    if strays and stray and r.random() < (.3 if sound["family"] in STRAY else .05):
+        # A word of an attribute that the family has not: "a rising siren" is a siren still.
+        values = WORDS[stray[r.integers(len(stray))]]
+        words = values[r.integers(len(values))]
+        text = (words[r.integers(len(words))] + " " + text).strip()
+    elif attributes and r.random() < attribute_share:
         said = attributes[r.integers(len(attributes))]
         words = WORDS[said[0]][said[1]]
         text = (words[r.integers(len(words))] + " " + text).strip()
@@ -83,7 +91,7 @@ def caption(r, sound):
 def test_caption(r, sound):
     """A held-out frame around a trained name, or in one case of four around a held-out one."""
     names = [TEST_NAMES[sound["family"]]] if r.random() < .25 else CALLED[sound["family"]]
-    return TEST_FRAMES[r.integers(len(TEST_FRAMES))].format(describe(r, sound, names)[0])
+    return TEST_FRAMES[r.integers(len(TEST_FRAMES))].format(describe(r, sound, names, strays=False)[0])
 
 
 # Words that mean nothing for the sound, so that text around the name does not matter.

@@ -25,7 +25,7 @@ from networks import CL, TEXT, Text, UNet
 
 BATCH = 16
 FREE = .12  # share of clips without a caption, for guidance
-OFTEN = {"sine": 2., "chirp": 6.}  # a pitch that stays, and above all one that moves as asked, is learnt last
+OFTEN = {"sine": 2., "chirp": 6., "siren": 3.}  # a pitch that stays, and above all one that moves as asked, is learnt last
 ATTRIBUTES = [(kind, value) for kind, words in captions.WORDS.items() for value in range(len(words))]
 MERGES = 500
 

@@ -24,7 +24,10 @@ Give a short description of the clip.|Identify the sound.|What am I listening to
 Name the sounds.|List the sounds in this clip.|What makes this sound?|Summarise the recording.|What is going on?|What sound is that?
 What does it sound like?|Can you describe the sound?|Which sound is it?|What was that?|Classify this sound.|Explain what is heard.
 What is audible here?|Describe everything you hear.|Summarize the audio.|Can you name what you hear?|Give me a caption.
-Tell me about this clip.|Tell me about the audio.|Tell me what this is.|Tell me what is in the recording.|Say something about this sound.|Say what is heard.""",
+Tell me about this clip.|Tell me about the audio.|Tell me what this is.|Tell me what is in the recording.|Say something about this sound.|Say what is heard.
+What can be heard?|What can be heard here?|What can be heard in the recording?|What is heard in this clip?|What sounds can be heard?
+What can one hear in the clip?|Which sounds can be heard in this?|What is to be heard in this sound?|What is in this clip?|What is this?
+Describe this clip.|Describe what can be heard.|What do we hear in this clip?|What could be heard there?|Please describe this recording.""",
                  """What can be heard in this clip?|Please describe the audio.|What is the sound in this audio?|Tell me about this recording.
 Can you tell me what this sound is?|Which sounds are there?"""),
     "first": ("""What comes first?|Which sound is first?|What do you hear first?|What is the first sound?|Name the first sound.|How does the clip begin?
@@ -56,7 +59,9 @@ Is it quiet?|Is it soft?|Loud or soft?|Is the volume high or low?|What is the lo
     "pitch": ("""Is the pitch rising or falling?|Does the pitch rise or fall?|Does the tone go up or down?|Which way does the pitch go?
 Is the pitch going up or down?|Is it rising or falling?|How does the pitch change?|Does the sound go up or down?|Is the tone rising?
 Tell me if the pitch rises or falls.|Is the sweep rising or falling?|Does it go up or down?|Up or down?|Is it falling?|Does it rise?
-In which direction does the pitch move?""",
+In which direction does the pitch move?|Does the tone rise or fall?|Is the tone going up or down?|Where does the tone go?
+Which way is the sound going?|Which direction does it take?|Which way does the sweep go?|Is the tone getting higher or lower?
+Does the pitch get higher or lower?|Does the sound rise or fall?|Which way does it move?|Is the pitch moving up or down?""",
               "Is the tone rising or falling?|Does the pitch go up or down?|Which way does the tone go?"),
     "seconds": ("""How long is it?|How long is the sound?|How many seconds is it?|What is the duration?|How long does it last?
 How many seconds does the clip last?|What is the length of the recording?|Tell me how long it is.|Give the duration in seconds.
