@@ -6,14 +6,16 @@
 # audioldm-tiny and gama-tiny answer through the server, wav2vec2-tiny in ONNX Runtime. Prints figures and judges nothing: what is
 # expected stands in each model's FIGURES.md. Needs what training needs.
 set -e
-here=$(cd "$(dirname "$0")" && pwd)
+train=$(cd "$(dirname "$0")" && pwd)
 binary=$1
 dir=${2:-$(mktemp -d)}
 seed=${3:-$(date +%Y%m%d)}
 [ -x "$binary" ] || { sed -n 2,7p "$0"; exit 2; }
 binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
-. "$here/environment.sh"
-shipped=$here/..
+here=$train/gama # environment.sh looks for the shared modules beside the folder of a model
+. "$train/environment.sh"
+here=$train
+shipped=$train/..
 mkdir -p "$dir/gama" "$dir/audioldm" "$dir/wav2vec2/data"
 
 echo "== gama-tiny, seed $seed"
