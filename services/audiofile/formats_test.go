@@ -9,9 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -238,33 +236,6 @@ func checkFile(t *testing.T, file []byte) {
 			return
 		}
 		require.Positive(t, n)
-	}
-}
-
-// brokenFormat is what fmt writes for verbs and values that do not fit. A chunk's name
-// in a message may look like the beginning of it.
-var brokenFormat = regexp.MustCompile(`%!(.\((\w+=|MISSING|BADINDEX)|\((EXTRA|NOVERB|BADWIDTH|BADPREC))`)
-
-func requireSendersFault(t *testing.T, err error) {
-	t.Helper()
-	var fault *services.Fault
-	require.ErrorAs(t, err, &fault)
-	require.Contains(t, []services.Kind{services.KindInvalid, services.KindUnsupported, services.KindTooLarge}, fault.Kind)
-	require.NotEmpty(t, fault.Fields)
-	require.NotRegexp(t, brokenFormat, fault.Detail())
-	if fault.Err == nil || !strings.Contains(fault.Err.Error(), "panic:") {
-		return
-	}
-	// The frame that panicked is the first below the runtime's.
-	_, stack, _ := strings.Cut(fault.Err.Error(), "panic(")
-	for _, line := range strings.Split(stack, "\n") {
-		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "runtime.") || !strings.Contains(line, "/") {
-			continue
-		}
-		if strings.Contains(line, "/services/audiofile.") {
-			t.Fatalf("our own panic: %v", fault.Err)
-		}
-		return
 	}
 }
 
