@@ -11,6 +11,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { AutoTokenizer, env } from '@huggingface/transformers';
+import { RATE, wav } from './server.mjs';
 
 // The version that transformers.js itself runs on.
 const require = createRequire(createRequire(import.meta.url).resolve('@huggingface/transformers'));
@@ -23,7 +24,6 @@ const count = mode === '--server' ? Number(args.shift() ?? 100) : 10;
 const here = path.dirname(fileURLToPath(import.meta.url));
 const folder = path.resolve(args[0] ?? path.join(here, '..', 'gama-tiny'));
 const clips = path.join(folder, 'clips');
-const RATE = 16000;
 const QUESTIONS = ['What do you hear first?', 'What can be heard in this clip?', 'How many sounds can be heard?', 'Is the clip loud or quiet?', 'Describe the sound.'];
 
 const json = (name) => JSON.parse(fs.readFileSync(path.join(folder, name), 'utf8'));
@@ -87,15 +87,6 @@ function clip(seed) {
   }
   const level = 10 ** (-(6 + 30 * r()) / 20);
   return { what, samples: Int16Array.from(x, (v) => Math.round(Math.max(-1, Math.min(1, v * level + (r() - 0.5) * 0.0008)) * 32767)) };
-}
-
-function wav(samples) {
-  const b = Buffer.alloc(44 + 2 * samples.length);
-  b.write('RIFF'); b.writeUInt32LE(36 + 2 * samples.length, 4); b.write('WAVEfmt ', 8);
-  b.writeUInt32LE(16, 16); b.writeUInt16LE(1, 20); b.writeUInt16LE(1, 22); b.writeUInt32LE(RATE, 24); b.writeUInt32LE(2 * RATE, 28);
-  b.writeUInt16LE(2, 32); b.writeUInt16LE(16, 34); b.write('data', 36); b.writeUInt32LE(2 * samples.length, 40);
-  samples.forEach((v, i) => b.writeInt16LE(v, 44 + 2 * i));
-  return b;
 }
 
 // ---- features: Kaldi's filter bank from its definition, in double precision

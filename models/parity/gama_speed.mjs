@@ -12,7 +12,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
-import { spawn } from 'node:child_process';
+import { RATE, serve, wav } from './server.mjs';
 
 const require = createRequire(createRequire(import.meta.url).resolve('@huggingface/transformers'));
 const ort = require('onnxruntime-node');
@@ -26,37 +26,18 @@ const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 const data = fs.mkdtempSync(path.join(os.tmpdir(), 'speed-'));
 const model = path.join(data, 'models', 'timed');
 fs.mkdirSync(path.join(model, 'onnx'), { recursive: true });
-for (const name of fs.readdirSync(folder)) if (name !== 'onnx') fs.copyFileSync(path.join(folder, name), path.join(model, name));
+for (const name of fs.readdirSync(folder)) if (name !== 'onnx' && name !== 'clips') fs.copyFileSync(path.join(folder, name), path.join(model, name));
 for (const name of fs.readdirSync(path.join(folder, 'onnx'))) fs.symlinkSync(path.join(folder, 'onnx', name), path.join(model, 'onnx', name));
 fs.writeFileSync(path.join(model, 'config.json'), JSON.stringify({ ...config, conversation_history: 'none' }));
 fs.writeFileSync(path.join(model, 'generation_config.json'), JSON.stringify({ do_sample: false, suppress_tokens: [2], eos_token_id: 2 }));
-const server = spawn(binary, ['--listen', '127.0.0.1:0', '--data-dir', data], {
-  stdio: ['ignore', 'ignore', 'pipe'],
-  // As many runs as cores make one thread for each.
-  env: {
-    ...process.env, GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY: '12GB', GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__DYNAMIC: 'off',
-    GRYM_SERVICES__GAMA__MAXMEMORY: '11GB', GRYM_SERVICES__GAMA__RUNS: String(os.cpus().length),
-  },
-});
-const url = await new Promise((resolve, reject) => {
-  let log = '';
-  server.stderr.on('data', (piece) => {
-    log += piece;
-    const at = log.match(/"msg":"listening","listen":"([^"]+)"/);
-    if (at) resolve(`http://${at[1]}`);
-  });
-  server.on('exit', () => reject(new Error(`the server ended:\n${log}`)));
+// As many runs as cores make one thread for each.
+const { url, stop } = await serve(binary, data, {
+  GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY: '12GB', GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__DYNAMIC: 'off',
+  GRYM_SERVICES__GAMA__MAXMEMORY: '11GB', GRYM_SERVICES__GAMA__RUNS: String(os.cpus().length),
 });
 
-function tone() {
-  const n = 160000, b = Buffer.alloc(44 + 2 * n);
-  b.write('RIFF'); b.writeUInt32LE(36 + 2 * n, 4); b.write('WAVEfmt ', 8);
-  b.writeUInt32LE(16, 16); b.writeUInt16LE(1, 20); b.writeUInt16LE(1, 22); b.writeUInt32LE(16000, 24); b.writeUInt32LE(32000, 28);
-  b.writeUInt16LE(2, 32); b.writeUInt16LE(16, 34); b.write('data', 36); b.writeUInt32LE(2 * n, 40);
-  for (let i = 0; i < n; i++) b.writeInt16LE(Math.round(9000 * Math.sin(i / 20 + (i / 4000) ** 2)), 44 + 2 * i);
-  return b.toString('base64');
-}
-const sound = { type: 'input_audio', input_audio: { data: tone(), format: 'wav' } };
+const tone = Int16Array.from({ length: 10 * RATE }, (_, i) => Math.round(9000 * Math.sin(i / 20 + (i / 4000) ** 2)));
+const sound = { type: 'input_audio', input_audio: { data: wav(tone).toString('base64'), format: 'wav' } };
 
 async function ask(context, max, ...parts) {
   const began = performance.now();
@@ -132,8 +113,6 @@ try {
   console.log(`follow-up, first token: ${median(follows).toFixed(0)} ms (${show(follows)}), ratio ${median(follows.map((v, i) => v / firsts[i])).toFixed(3)}`);
   console.log(`a token: server ${median(mine).toFixed(1)} ms (${show(mine)}), loop ${median(theirs).toFixed(1)} ms (${show(theirs)}); speed against the loop, median of pairs: ${median(mine.map((v, i) => theirs[i] / v)).toFixed(3)}`);
 } finally {
-  server.removeAllListeners('exit');
-  server.kill();
-  await new Promise((done) => server.on('exit', done));
+  await stop();
   fs.rmSync(data, { recursive: true });
 }

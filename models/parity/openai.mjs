@@ -7,36 +7,21 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { spawn } from 'node:child_process';
 import OpenAI from 'openai';
+import { serve } from './server.mjs';
 
 const root = path.resolve(import.meta.dirname, '..', '..');
 const binary = path.resolve(process.argv[2] ?? path.join(root, 'bin', 'grym-synth'));
 const clips = path.join(root, 'models', 'gama-tiny', 'clips');
 const golden = JSON.parse(fs.readFileSync(path.join(clips, 'golden.json'), 'utf8'));
 
-// Starts the server on a free port and gives its address.
-function start(data) {
-  const server = spawn(binary, ['--listen', '127.0.0.1:0', '--data-dir', data], { stdio: ['ignore', 'ignore', 'pipe'] });
-  const url = new Promise((resolve, reject) => {
-    let log = '';
-    server.stderr.on('data', (piece) => {
-      log += piece;
-      const at = log.match(/"msg":"listening","listen":"([^"]+)"/);
-      if (at) resolve(`http://${at[1]}/v1`);
-    });
-    server.on('exit', () => reject(new Error(`the server ended:\n${log}`)));
-  });
-  return { server, url };
-}
-
 const sound = (file) => ({ type: 'input_audio', input_audio: { data: fs.readFileSync(path.join(clips, file)).toString('base64'), format: 'wav' } });
 const ask = (question, ...parts) => [{ role: 'user', content: [{ type: 'text', text: question }, ...parts] }];
 
 const data = fs.mkdtempSync(path.join(os.tmpdir(), 'openai-'));
-const { server, url } = start(data);
+const { url, stop } = await serve(binary, data);
 try {
-  const client = new OpenAI({ apiKey: 'none', baseURL: await url, maxRetries: 0 });
+  const client = new OpenAI({ apiKey: 'none', baseURL: `${url}/v1`, maxRetries: 0 });
   let asked = 0;
   for (const clip of golden) {
     for (const { question, text, ids } of clip.answers) {
@@ -69,8 +54,6 @@ try {
   await assert.rejects(client.chat.completions.create({ model: 'nobody', messages: ask('x', sound(golden[0].file)) }), OpenAI.NotFoundError);
   console.log(`${asked + 2} answers as they should be, 2 refusals`);
 } finally {
-  server.removeAllListeners('exit');
-  server.kill();
-  await new Promise((done) => server.on('exit', done));
+  await stop();
   fs.rmSync(data, { recursive: true });
 }

@@ -7,14 +7,13 @@
 // joined by a fixed random sequence. transformers.js has no windows for wav2vec2; the cutting and joining that its Python
 // original does is written out below, over its processor, model and tokenizer. Ends with 1 when a text differs.
 
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { AutoModelForCTC, AutoProcessor, AutoTokenizer, env } from '@huggingface/transformers';
+import { RATE, serve, wav } from './server.mjs';
 
-const RATE = 16000;
 const binary = path.resolve(process.argv[2] ?? '../../bin/grym-synth');
 const folders = process.argv.length > 3 ? process.argv.slice(3) : [path.join(import.meta.dirname, '../wav2vec2-tiny')];
 const clipsDir = path.join(import.meta.dirname, '../wav2vec2-tiny/clips');
@@ -54,16 +53,6 @@ function recordings() {
   }
   for (const seconds of [31, 43.21, 58, 75.5, 90]) list.push({ name: `long ${seconds} s`, samples: joined(seconds), window: 10 });
   return list;
-}
-
-function wav(samples) {
-  const b = Buffer.alloc(44 + 2 * samples.length);
-  b.write('RIFF', 0); b.writeUInt32LE(36 + 2 * samples.length, 4); b.write('WAVEfmt ', 8);
-  b.writeUInt32LE(16, 16); b.writeUInt16LE(1, 20); b.writeUInt16LE(1, 22); b.writeUInt32LE(RATE, 24);
-  b.writeUInt32LE(2 * RATE, 28); b.writeUInt16LE(2, 32); b.writeUInt16LE(16, 34);
-  b.write('data', 36); b.writeUInt32LE(2 * samples.length, 40);
-  samples.forEach((v, i) => b.writeInt16LE(v, 44 + 2 * i));
-  return b;
 }
 
 // round to the nearest, halves to even, as Python does.
@@ -123,22 +112,12 @@ async function reference(folder) {
   };
 }
 
-// Starts the server over the folders, each a model by its number.
-async function serve() {
-  const models = path.join(scratch, 'data', 'models');
-  fs.mkdirSync(models, { recursive: true });
-  folders.forEach((folder, i) => fs.symlinkSync(path.resolve(folder), path.join(models, `m${i}`)));
-  const child = spawn(binary, ['--listen', '127.0.0.1:0', '--data-dir', path.join(scratch, 'data')], { stdio: ['ignore', 'inherit', 'pipe'] });
-  const url = await new Promise((resolve, reject) => {
-    let log = '';
-    child.stderr.on('data', (data) => {
-      log += data;
-      const found = /"msg":"listening","listen":"([^"]+)"/.exec(log);
-      if (found) resolve(`http://${found[1]}`);
-    });
-    child.on('exit', () => reject(new Error(`the server ended\n${log}`)));
-  });
-  return { child, url };
+// Puts the folders where the server finds them, each a model by its number.
+function models() {
+  const to = path.join(scratch, 'data', 'models');
+  fs.mkdirSync(to, { recursive: true });
+  folders.forEach((folder, i) => fs.symlinkSync(path.resolve(folder), path.join(to, `m${i}`)));
+  return path.dirname(to);
 }
 
 // Not fetch, which gives up after five minutes.
@@ -172,7 +151,7 @@ function difference(want, got) {
 }
 
 let wrong = 0;
-const { child, url } = await serve();
+const { url, stop } = await serve(binary, models());
 try {
   const list = recordings();
   for (const [i, folder] of folders.entries()) {
@@ -188,7 +167,7 @@ try {
     console.log(`${folder}: ${equal} of ${list.length} texts equal, ${letters} letters`);
   }
 } finally {
-  child.kill();
+  await stop();
   fs.rmSync(scratch, { recursive: true, force: true });
 }
 process.exitCode = wrong ? 1 : 0;

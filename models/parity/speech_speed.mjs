@@ -7,53 +7,36 @@
 // round, on the clock and, on Linux, of CPU time, the client's part of a request included. CPU time at one thread is what
 // compares on a machine that is busy otherwise: with more, idle threads spin.
 
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createRequire } from 'node:module';
 import { env, pipeline } from '@huggingface/transformers';
+import { RATE, serve, wav } from './server.mjs';
 
 const ort = createRequire(createRequire(import.meta.url).resolve('@huggingface/transformers'))('onnxruntime-node');
 const [binary, folder] = process.argv.slice(2, 4).map((p) => path.resolve(p));
 const rounds = Number(process.argv[4] ?? 10), threads = Number(process.argv[5] ?? os.availableParallelism());
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'speed-'));
-const rate = 16000, seconds = 10;
+const seconds = 10;
 
 // A chirp in noise: the network's work does not depend on what is said.
-const pcm = Int16Array.from({ length: seconds * rate }, (_, i) => 8000 * Math.sin(i * i * 1e-6) + 2000 * (Math.random() - 0.5));
+const pcm = Int16Array.from({ length: seconds * RATE }, (_, i) => 8000 * Math.sin(i * i * 1e-6) + 2000 * (Math.random() - 0.5));
 const floats = Float32Array.from(pcm, (v) => v / 32768);
-const wav = Buffer.alloc(44 + 2 * pcm.length);
-wav.write('RIFF', 0); wav.writeUInt32LE(36 + 2 * pcm.length, 4); wav.write('WAVEfmt ', 8);
-wav.writeUInt32LE(16, 16); wav.writeUInt16LE(1, 20); wav.writeUInt16LE(1, 22); wav.writeUInt32LE(rate, 24);
-wav.writeUInt32LE(2 * rate, 28); wav.writeUInt16LE(2, 32); wav.writeUInt16LE(16, 34);
-wav.write('data', 36); wav.writeUInt32LE(2 * pcm.length, 40);
-pcm.forEach((v, i) => wav.writeInt16LE(v, 44 + 2 * i));
+const recording = wav(pcm);
 
-async function serve() {
-  const models = path.join(scratch, 'data', 'models');
-  fs.mkdirSync(models, { recursive: true });
-  fs.symlinkSync(folder, path.join(models, 'timed'));
-  const child = spawn(binary, ['--listen', '127.0.0.1:0', '--data-dir', path.join(scratch, 'data')], {
-    stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, GOMAXPROCS: String(threads), GRYM_SERVICES__WAV2VEC2__RUNS: '1' },
-  });
-  const url = await new Promise((resolve, reject) => {
-    let log = '';
-    child.stderr.on('data', (data) => {
-      log += data;
-      const found = /"msg":"listening","listen":"([^"]+)"/.exec(log);
-      if (found) resolve(`http://${found[1]}`);
-    });
-    child.on('exit', () => reject(new Error(`the server ended\n${log}`)));
-  });
-  return { child, url };
+function models() {
+  const to = path.join(scratch, 'data', 'models');
+  fs.mkdirSync(to, { recursive: true });
+  fs.symlinkSync(folder, path.join(to, 'timed'));
+  return path.dirname(to);
 }
 
 async function request(url) {
   const form = new FormData();
   form.append('model', 'timed');
   form.append('decoding', 'greedy');
-  form.append('file', new Blob([wav]), 'x.wav');
+  form.append('file', new Blob([recording]), 'x.wav');
   const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form });
   const body = await response.text();
   if (!response.ok) throw new Error(body);
@@ -81,7 +64,7 @@ function cpu(pid) {
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
-const { child, url } = await serve();
+const { url, pid, stop } = await serve(binary, models(), { GOMAXPROCS: String(threads), GRYM_SERVICES__WAV2VEC2__RUNS: '1' });
 try {
   stage();
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1 };
@@ -103,11 +86,11 @@ try {
       const way = order[(i + round + order.length) % order.length];
       // The pools of the others spin for a moment after their work.
       await new Promise((resolve) => setTimeout(resolve, 100));
-      const [began, before] = [performance.now(), cpu(child.pid)];
+      const [began, before] = [performance.now(), cpu(pid)];
       await ways[way]();
       if (round < 0) continue;
       times[way].push(performance.now() - began);
-      spent[way].push(cpu(child.pid) - before);
+      spent[way].push(cpu(pid) - before);
     }
   }
   for (const way of Object.keys(ways)) {
@@ -116,6 +99,6 @@ try {
       + `server to it, medians of ${rounds} rounds: ${ratio(times)}, of CPU ${ratio(spent)}`);
   }
 } finally {
-  child.kill();
+  await stop();
   fs.rmSync(scratch, { recursive: true, force: true });
 }
