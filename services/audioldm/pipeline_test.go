@@ -12,6 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -32,7 +33,7 @@ func TestSoundsAreThoseOfPyTorch(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &golden))
 	require.NotEmpty(t, golden)
 	for _, room := range []services.Bytes{unlimited, 1} {
-		s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, func() services.Bytes { return room }, t.TempDir())
+		s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 		for _, g := range golden {
 			var params map[string]any
 			require.NoError(t, json.Unmarshal(g.Request, &params))

@@ -9,38 +9,23 @@ import (
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
 // rt is the one runtime of the test process.
 var rt *onnx.Runtime
 
-func TestMain(m *testing.M) {
-	var err error
-	if rt, err = onnx.Open(onnx.Config{}); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// noBudget books nothing.
-type noBudget struct{}
-
-func (noBudget) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {
-	return noBudget{}
-}
-func (noBudget) Touch()   {}
-func (noBudget) Release() {}
+func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 
 // newService serves the embedded model and those in a folder of the test's.
 func newService(t *testing.T) (s *Service, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, nil, t.TempDir())
+	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, nil, t.TempDir())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s, dir
 }
@@ -113,7 +98,7 @@ func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	t.Parallel()
 	for _, room := range []services.Bytes{unlimited, 1} {
 		for _, stage := range []string{"loading", "reading the prompt", "decoding"} {
-			s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, func() services.Bytes { return room }, t.TempDir())
+			s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 			ctx, hangUp := context.WithCancel(t.Context())
 			request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 			request.Model = "nano"
@@ -198,7 +183,7 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	t.Parallel()
 	room := unlimited
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, noBudget{}, func() services.Bytes { return room }, t.TempDir())
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 	request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 	request.Model = "nano"
 	whole, err := s.Estimate(t.Context(), request)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -54,7 +55,7 @@ func exported(t *testing.T) *Service {
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "fp32"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, noBudget{})
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
 	s.KeepContexts(newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s

@@ -10,33 +10,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
 // rt is the one runtime of the test process.
 var rt *onnx.Runtime
 
-func TestMain(m *testing.M) {
-	var err error
-	if rt, err = onnx.Open(onnx.Config{}); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
-
-// noBudget books nothing.
-type noBudget struct{}
-
-func (noBudget) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {
-	return noBudget{}
-}
-func (noBudget) Touch()   {}
-func (noBudget) Release() {}
+func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 
 // modelsDir has the embedded models.
 var modelsDir = filepath.Join("..", "..", "models")
@@ -48,7 +33,7 @@ func newService(t testing.TB, store *shelf, change ...func(*Config)) *Service {
 	for _, c := range change {
 		c(&cfg)
 	}
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, noBudget{})
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
 	s.KeepContexts(store)
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s

@@ -12,6 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -27,7 +28,7 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "plain"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, noBudget{})
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, modeltest.FreeMemory{})
 	s.KeepContexts(newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s

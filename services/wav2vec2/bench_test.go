@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -27,7 +28,7 @@ func BenchmarkHangUp(b *testing.B) {
 		model = "timed"
 		require.NoError(b, os.Symlink(folder, filepath.Join(dir, model)))
 	}
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, freeMemory{})
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()
 	task := services.Task{Name: services.TaskTranscribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
 	_, err := s.ExecuteTask(b.Context(), task, services.DiscardSink{}) // loads the model

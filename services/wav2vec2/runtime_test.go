@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -27,29 +27,7 @@ const (
 // engine is the one runtime of this process.
 var engine *onnx.Runtime
 
-func TestMain(m *testing.M) {
-	var err error
-	if engine, err = onnx.Open(onnx.Config{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	// Fails when a test left a session open.
-	if err := engine.Close(context.Background()); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// freeMemory books nothing.
-type freeMemory struct{}
-
-func (freeMemory) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {
-	return freeMemory{}
-}
-func (freeMemory) Touch()   {}
-func (freeMemory) Release() {}
+func TestMain(m *testing.M) { modeltest.Main(m, &engine) }
 
 var sessionConfig = onnx.SessionConfig{Threads: 1}
 
@@ -61,7 +39,7 @@ func newCatalog(tb testing.TB) *modelstore.Catalog {
 // newService makes a service over the committed models and those under dir.
 func newService(t *testing.T, dir string) *Service {
 	t.Helper()
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, sessionConfig, freeMemory{})
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, sessionConfig, modeltest.FreeMemory{})
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }

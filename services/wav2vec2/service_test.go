@@ -12,6 +12,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
 // TestLogitsEqualAnotherImplementation compares text and logits with those
@@ -188,7 +189,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 
 // BenchmarkTranscribe has the service beside the bare network on one clip.
 func BenchmarkTranscribe(b *testing.B) {
-	s := New(DefaultConfig(), newCatalog(b), engine, sessionConfig, freeMemory{})
+	s := New(DefaultConfig(), newCatalog(b), engine, sessionConfig, modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()
 	audio := diskAudio(filepath.Join(clipsDir, "clip21.wav"))
 	b.Run("service", func(b *testing.B) {
