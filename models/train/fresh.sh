@@ -3,8 +3,8 @@
 #   BINARY  bin/grym-synth
 #   DIR     a scratch folder, about 500 MB
 #   SEED    of the clips; by default the day's date, so that no two days hear the same
-# audioldm-tiny and gama-tiny answer through the server, wav2vec2-tiny in ONNX Runtime. Prints figures and judges nothing: what is
-# expected stands in each model's FIGURES.md. Needs what training needs.
+# All three answer through the server. Prints figures and judges nothing: what is expected stands in each model's
+# FIGURES.md. Needs what training needs.
 set -e
 train=$(cd "$(dirname "$0")" && pwd)
 binary=$1
@@ -32,4 +32,4 @@ run "$here/audioldm/evaluate.py" --data "$dir/audioldm" --server "$binary" "$shi
 echo "== wav2vec2-tiny"
 run "$here/wav2vec2/synth_espeak.py" "$dir/wav2vec2/data/espeak-test" 120 "$seed" test
 run "$here/wav2vec2/synth_flite.py" "$dir/wav2vec2/data/flite-test" 60 "$seed" test
-run "$here/wav2vec2/evaluate.py" --data "$dir/wav2vec2/data" "$shipped/wav2vec2-tiny"
+run "$here/wav2vec2/evaluate.py" --data "$dir/wav2vec2/data" --server "$binary" "$shipped/wav2vec2-tiny"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 
@@ -50,5 +51,8 @@ class Server:
         """The answer's bytes. body: a dict is sent as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": kind, "Accept": accept})
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as e:
+            raise RuntimeError("%s: %s" % (e, e.read().decode(errors="replace"))) from e

@@ -9,28 +9,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from contiguous import contiguous_grad
+
 MEAN, STD = -9., 5.
 ROWS = 16  # of audio before the text
 FAR = -1e9
-
-
-class ContiguousGrad(torch.autograd.Function):
-    """torch 1.13 on CPU computes wrong gradients of GELU and convolutions, without
-    a word, when the incoming gradient is not contiguous: make it so."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g.contiguous()
-
-
-def contiguous_grad(x):
-    if x.requires_grad and torch.is_grad_enabled() and not torch.onnx.is_in_onnx_export():
-        return ContiguousGrad.apply(x)
-    return x
 
 
 def gelu(x):

@@ -90,6 +90,41 @@ Tell me something about Rome.|Give me some advice.|Which team is best?|How do pl
             "What is the capital of Spain?|Tell me a story.|Who is the president?|What is five times six?|Where is Paris?|How old are you?")}
 ASK = {kind: tuple(part.replace("\n", "|").split("|") for part in parts) for kind, parts in _ASK.items()}
 
+# More of what no sound tells, for training: each word goes into three of its row's templates in turn.
+_BEYOND = [
+    ("What is the {}?|Which {} is it?|What {} is it?|Tell me the {}.|Do you know the {}?|Can you tell the {}?|What {} does it have?|Guess the {}.",
+     """colour|brand|make|price|weight|temperature|age|origin|title|composer|author|artist|singer|owner|key|tempo|rhythm|metre|mood|style|genre|purpose
+place|town|street|address|date|year|season|weather|accent|dialect|nationality|frequency|sample rate|bit rate|format|distance|speed|size|material|shape
+breed|species|gender|quality|language|melody|nation|landscape|building|machine type|year of make|manufacturer|music style|tuning|time signature"""),
+    ("Who {}?|Do you know who {}?|Tell me who {}.",
+     "sings|plays|recorded it|wrote this|is talking|is driving|was there|composed this|made it|owns it|is the artist|is at the door|performs this|is calling"),
+    ("Where {}?|Do you know where {}?|Can you tell where {}?",
+     "was it made|does it come from|is the speaker|are we|was the microphone|is this place|was the clip taken|does the bird live|is the machine|does this happen"),
+    ("When {}?|Why {}?|How {}?", "was it made|did it happen|was it built|did they do this|does it work|was the clip taken|did they meet|was it written"),
+    ("Is it {}?|Is this {}?|Do you think it is {}?|Would you call it {}?",
+     """expensive|new|broken|big|small|far away|near|alive|warm|cold|genuine|fake|famous|funny|scary|beautiful|safe|legal|wet|rare|healthy|male|female|outside
+indoors|in English|in French|in Chinese|in a major key|in a minor key|made of metal|made of wood|live|professional|a good recording|in a city|at night|in summer"""),
+    ("Is the {} happy?|Is the {} young?|Is the {} tired?|Is the {} old?|Is the {} a man?|Is the {} British?|Is the {} nervous?|Is the {} alone?|Is the {} sad?",
+     "person|singer|driver|woman|man|child|voice|speaker|musician|listener|player|owner"),
+    ("How old is the {}?|How big is the {}?|How far away is the {}?|How heavy is the {}?|How fast is the {}?|How expensive is the {}?|How warm is the {}?|How good is the {}?",
+     "car|room|person|animal|house|train|guitar|place|machine|building|town|singer|bird|water|instrument|street|engine|clock|church|orchestra"),
+    ("What kind of {} is it?|Which type of {} is this?|What sort of {} do you hear?|Which make of {} is it?|What model is the {}?|Which {} exactly?",
+     "engine|car|bird|drum|guitar|room|microphone|music|animal|machine|dog|plane|clock|piano|phone|bell|boat|instrument|organ|truck"),
+    ("In which {} was it made?|In what {} are we?|In which {} is this?|From which {} does it come?|What {} could it be from?",
+     "city|room|building|year|season|street|part of the world|land|film|game|album|decade|century|forest|month|region"),
+    ("At what {} was it taken?|At which {} did it happen?|What {} is it there?", "hour|time of the year|date|place|time of the week|temperature|height|distance")]
+
+
+def beyond():
+    for templates, fillers in _BEYOND:
+        templates = templates.split("|")
+        for i, filler in enumerate(fillers.replace("\n", "|").split("|")):
+            for k in range(3):
+                yield templates[(3 * i + k) % len(templates)].format(filler)
+
+
+ASK["beyond"][0].extend(q for q in beyond() if q not in ASK["beyond"][1])
+
 # What one may ask next, the earlier turn being of the kind on the left; on the right, what it means.
 FOLLOW = {
     "first": [(["And then?", "What comes next?", "And after that?", "What follows?", "Then what?", "And next?", "What comes after it?", "And the second one?"],

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Measure exported model folders side by side, through onnxruntime.
+"""Measure exported model folders side by side, through onnxruntime or the server.
 
-  evaluate.py --data DIR [--dev] [--json OUT] FOLDER [FOLDER ...]
+  evaluate.py --data DIR [--dev] [--server BINARY] [--json OUT] FOLDER [FOLDER ...]
 
 Uses python's onnxruntime, else node with onnxruntime-node (npm install in this
-folder, or NODE_PATH). The test shards hold voices and, for flite, sentences
+folder, or NODE_PATH); with --server the texts are those that the server of the
+binary answers, its beam search over the word list included. The test shards hold voices and, for flite, sentences
 that no training shard has. --dev measures the development shards instead: use
 that while choosing anything. The recordings of people (Debian's alsa-utils) are
 printed, never trained or tuned on.
 """
 import argparse
 import glob
+import io
 import json
 import os
 import random
@@ -25,6 +27,7 @@ import augment
 import ctc
 import shards
 import text
+from server import Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RATE = 16000
@@ -49,6 +52,42 @@ def run_onnx(folder, clips):
     o.intra_op_num_threads = 1
     s = onnxruntime.InferenceSession(path, o, providers=["CPUExecutionProvider"])
     return [s.run(["logits"], {"input_values": x[None]})[0][0] for x in xs]
+
+
+class Onnx:
+    """Texts by onnxruntime, greedily and with the beam search of ctc.py over the word list."""
+
+    def __init__(self, folder, bonus):
+        self.folder, self.bonus, self.tree = folder, bonus, ctc.prefix_tree(text.WORDS)
+
+    def texts(self, clips):
+        return [(ctc.greedy(y), ctc.beam(y, self.tree, word_bonus=self.bonus)) for y in run_onnx(self.folder, clips)]
+
+
+class HTTP:
+    """Texts that the server answers, greedily and with its beam search over the folder's words.txt."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def ask(self, wav, decoding):
+        parts = [b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % pair for pair in ((b"decoding", decoding), (b"response_format", b"json"))]
+        parts.append(b'Content-Disposition: form-data; name="file"; filename="clip.wav"\r\n\r\n' + wav)
+        body = b"".join(b"--clip-boundary\r\n" + p + b"\r\n" for p in parts) + b"--clip-boundary--\r\n"
+        try:
+            return json.loads(self.server.post("/v1/audio/transcriptions", body, "multipart/form-data; boundary=clip-boundary"))["text"]
+        except RuntimeError as e:
+            if "file is silent" in str(e):  # samples that are all the same get an error, and no text
+                return ""
+            raise
+
+    def texts(self, clips):
+        out = []
+        for x in clips:
+            wav = io.BytesIO()  # the model does not hear the level, the server refuses what exceeds full scale
+            wavfile.write(wav, RATE, np.asarray(x / max(1, np.abs(x).max()), np.float32))
+            out.append((self.ask(wav.getvalue(), b"greedy"), self.ask(wav.getvalue(), b"beam")))
+        return out
 
 
 def pad(x, a=.2, b=.2):
@@ -138,14 +177,13 @@ def sets(data, dev):
     return s, {"espeak": e.voices, "flite": f.voices}
 
 
-def measure(folder, data, dev, bonus):
-    tree = ctc.prefix_tree(text.WORDS)
+def measure(recogniser, data, dev):
     res = {}
     ss, voices = sets(data, dev)
     for name, clips in ss.items():
-        lg = run_onnx(folder, [x for x, _ in clips])
-        g = [(ctc.greedy(y), t) for y, (_, t) in zip(lg, clips)]
-        b = [(ctc.beam(y, tree, word_bonus=bonus), t) for y, (_, t) in zip(lg, clips)]
+        heard = recogniser.texts([x for x, _ in clips])
+        g = [(greedy, t) for (greedy, _), (_, t) in zip(heard, clips)]
+        b = [(listed, t) for (_, listed), (_, t) in zip(heard, clips)]
         res[name] = dict(clips=len(clips), words=sum(len(t.split()) for _, t in clips), greedy=ctc.wer(g), list=ctc.wer(b),
                          exact=sum(h == t for h, t in g) / len(g))
         if name in voices:
@@ -158,21 +196,18 @@ def measure(folder, data, dev, bonus):
         print(f"  {name}: {len(clips)} clips, greedy {100 * res[name]['greedy']:.1f} %, word list {100 * res[name]['list']:.1f} %",
               res[name].get("voices", ""), flush=True)
     ng = negatives(seed=3 if dev else 4)
-    bad = {}
-    lg = run_onnx(folder, [x for x, _ in ng])
-    for y, (_, k) in zip(lg, ng):
-        if ctc.greedy(y):
+    bad, worded = {}, 0
+    for (greedy, listed), (_, k) in zip(recogniser.texts([x for x, _ in ng]), ng):
+        worded += bool(listed)
+        if greedy:
             bad[k] = bad.get(k, 0) + 1
-    worded = sum(bool(ctc.beam(y, tree, word_bonus=bonus)) for y in lg)
     res["not speech"] = dict(clips=len(ng), not_empty=sum(bad.values()), not_empty_with_list=worded, kinds=bad)
     print("  not speech:", len(ng), "clips, not empty", bad or 0, "with the word list", worded, flush=True)
     if not dev:
         ps = people()
-        out = []
-        for y, (_, t) in zip(run_onnx(folder, [x for x, _ in ps]) if ps else [], ps):
-            out.append((t, ctc.greedy(y), ctc.beam(y, tree, word_bonus=bonus)))
-            print("  recording", out[-1], flush=True)
-        res["people"] = out
+        res["people"] = [(t, *heard) for heard, (_, t) in zip(recogniser.texts([x for x, _ in ps]), ps)] if ps else []
+        for row in res["people"]:
+            print("  recording", row, flush=True)
     return res
 
 
@@ -181,13 +216,18 @@ def main():
     ap.add_argument("--data", required=True)
     ap.add_argument("--dev", action="store_true")
     ap.add_argument("--bonus", type=float, default=0, help="added to the score for each word of the list")
+    ap.add_argument("--server", help="bin/grym-synth")
     ap.add_argument("--json")
     ap.add_argument("folders", nargs="+")
     a = ap.parse_args()
     res = {}
     for f in a.folders:
         print(f, flush=True)
-        res[f] = measure(f, a.data, a.dev, a.bonus)
+        if a.server:
+            with Server(a.server, f, "wav2vec2-tiny") as server:
+                res[f] = measure(HTTP(server), a.data, a.dev)
+        else:
+            res[f] = measure(Onnx(f, a.bonus), a.data, a.dev)
     if a.json:
         with open(a.json, "w") as o:
             json.dump(res, o, indent=1)

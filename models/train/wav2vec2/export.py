@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Write model.onnx and config.json of the model folder from a checkpoint.
+"""Write a model folder from a checkpoint.
 
   export.py CHECKPOINT FOLDER
 
 Input `input_values` [batch, samples], output `logits` [batch, frames, 32], both
-float32. The other files of the folder do not depend on the weights.
+float32. The files that do not depend on the weights are those of the shipped folder.
 """
 import json
 import os
+import shutil
 import sys
 
 import onnx
 import torch
 
 import model
+import text
 
 
 def main():
@@ -33,6 +35,8 @@ def main():
     onnx.checker.check_model(g, full_check=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(model.config(m.sizes), f, indent=1)
+    for name in ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "words.txt"):
+        shutil.copy(os.path.join(text.MODEL_DIR, name), folder)
     # the exported graph holds what the checkpoint holds
     back = model.from_onnx(folder).eval()
     x = torch.randn(1, 20000)

@@ -5,28 +5,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from contiguous import contiguous_grad
+
 KERNEL = (10, 3, 3, 3, 3, 2, 2)
 STRIDE = (5, 2, 2, 2, 2, 2, 2)
 SIZES = dict(dims=[32, 64, 64, 128, 96, 128, 128], hidden=144, heads=4, ffn=576, layers=4, pos_kernel=32, pos_groups=8)
-
-
-class ContiguousGrad(torch.autograd.Function):
-    """torch 1.13 on CPU computes a wrong GELU gradient, without a word, when the
-    incoming gradient is not contiguous (as after a transpose): make it so."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g.contiguous()
-
-
-def contiguous_grad(x):
-    if x.requires_grad and torch.is_grad_enabled() and not torch.onnx.is_in_onnx_export():
-        return ContiguousGrad.apply(x)
-    return x
 
 
 class ConvLayer(nn.Module):

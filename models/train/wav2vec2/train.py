@@ -41,10 +41,10 @@ def parse():
     ap.add_argument("--seconds", type=float, default=20, help="audio in one step")
     ap.add_argument("--mel", type=float, default=0)
     ap.add_argument("--phone", type=float, default=.3)
-    ap.add_argument("--weights", default="espeak-train=1,espeak-accent=0.4,flite-train=1.2,foreign-train=1",
+    ap.add_argument("--weights", default="espeak-train=1,espeak-accent=0.4,flite-train=1.5,foreign-train=1",
                     help="how often an utterance of a kind of shard is drawn, against the others")
     ap.add_argument("--eval", type=float, default=6, help="minutes between looks at the development set")
-    ap.add_argument("--ema", type=float, default=.998)
+    ap.add_argument("--ema", type=float, default=.999)
     ap.add_argument("--seed", type=int, default=0)
     return ap.parse_args()
 
@@ -91,8 +91,8 @@ def utterance(R, s, i):
     """One phrase: audio, label per sample position (as a function), text."""
     x, lab = s.get(i)
     f = 1.0
-    if R.rand() < .6:
-        f = R.uniform(.92, 1.08)
+    if R.rand() < .7:
+        f = R.uniform(.86, 1.16)
         x = augment.speed(x, f)
     return x, s.map[lab], f, s.texts[i]
 
