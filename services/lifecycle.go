@@ -25,7 +25,7 @@ type Run struct {
 	// Stage and Fraction are the latest progress report.
 	Stage    string
 	Fraction float64
-	// Waiting tells that the run has given its slot away for now.
+	// Waiting tells that the run has given its slot away until the wait ends.
 	Waiting bool
 	// Stopped tells that it was told to end, and has not yet.
 	Stopped bool

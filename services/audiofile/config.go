@@ -76,7 +76,7 @@ func (c Config) Validate() []error {
 	return errs
 }
 
-// Limits are what Open obeys. ffmpeg is looked for now.
+// Limits are what Open obeys. Each call looks for ffmpeg on the PATH.
 func (c Config) Limits() Limits {
 	limits := Limits{
 		MaxBytes: int64(c.MaxBytes), MaxDuration: c.MaxDuration, MaxChannels: c.MaxChannels,

@@ -233,7 +233,7 @@ func (s *beamSearch) wordScore(p part) float64 {
 	return score
 }
 
-// partScore is what an incomplete word adds for now.
+// partScore is what an incomplete word adds until it ends.
 func (s *beamSearch) partScore(p part) float64 {
 	switch {
 	case p.text == "":
