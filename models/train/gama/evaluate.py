@@ -140,6 +140,13 @@ def outside_questions(r, clips):
     return out
 
 
+def blind_questions(clips):
+    """Questions beyond the lists by somebody who saw neither lists nor code, each about four clips."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "blind.txt"), encoding="utf8") as f:
+        lines = [line.rstrip("\n").split("\t") for line in f]
+    return [("blind, " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
+
+
 def follow_ups(r, clips):
     """(clip, first question, kind, follow-up, truth)"""
     out = []
@@ -162,7 +169,7 @@ def measure(maker, clips, strangers):
     def note(key, ok):
         figures.setdefault(key, []).append(bool(ok))
     r = np.random.default_rng(4)
-    items = single_questions(r, clips) + outside_questions(r, clips)
+    items = single_questions(r, clips) + outside_questions(r, clips) + blind_questions(clips)
     for (key, i, kind, q, truth), a in zip(items, maker.answers(clips, [(i, [], q) for _, i, _, q, _ in items])):
         fact = clips.facts[i]
         ok = questions.right(kind, fact, a, truth)
@@ -174,7 +181,7 @@ def measure(maker, clips, strangers):
         if not ok:
             mistakes.append([key, q, [e[0] for e in fact["events"]], fact["seconds"], a])
     n = len(clips)
-    some = [it for it in items if not it[0].startswith("outside")][::3]
+    some = [it for it in items if not it[0].startswith(("outside", "blind"))][::3]
     for (key, i, kind, _, truth), a in zip(some, maker.answers(clips, [((i + n // 2 + 7) % n, [], q) for _, i, _, q, _ in some])):
         note("swapped: " + key, questions.right(kind, clips.facts[i], a, truth))
     chain = follow_ups(r, clips)

@@ -1,11 +1,13 @@
 """Answers to questions about a clip, whole conversations, and what counts as right."""
 import collections
 
+import things
 import wording
 from bytepairs import Tokenizer, learn, words
 from clips import KNOWN
+from things import TEST_THINGS, THINGS
 from voices import WORDS
-from wording import ALSO, ASK, FOLLOW, NAMED, NUMBERS, TEST_THINGS, THINGS
+from wording import ALSO, ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS
 
 CANNOT_NAME = "I cannot tell what that is."
 CANNOT_KNOW = "I cannot tell that from the sound."
@@ -15,7 +17,7 @@ NO_VOICE = "I do not hear a voice."
 SILENCE = "I hear silence."
 
 # How often each kind is asked in training.
-SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.05, beyond=.08, off=.02)
+SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.09, beyond=.09, off=.03)
 PITCH = {"chirp": None, "sine": "steady", "organ": "steady", "noise": "none", "siren": "both"}
 MERGES = 760
 SPECIALS = ["<pad>", "<s>", "</s>"]
@@ -116,9 +118,16 @@ def word(fact):
     return ("I hear several words.", "several") if len(said) > 1 else (f"The word is {said[0]}.", said[0])
 
 
+def draw(r, kind, test):
+    """A wording; of kinds that have a grammar, two in three come from there."""
+    if kind in GRAMMAR and not test and r.random() < 2 / 3:
+        return pick(r, pick(r, GRAMMAR[kind]))
+    return pick(r, ASK[kind][test])
+
+
 def ask(r, fact, kind, test=False, template=None):
     """(question, answer, truth) of a kind, or None where it does not go with the clip."""
-    q = template or pick(r, ASK["exist" if kind == "thing" else kind][test])
+    q = template or draw(r, "exist" if kind == "thing" else kind, test)
     names = in_order(fact)
     if kind == "describe":
         return q, describe(fact), names
@@ -134,7 +143,7 @@ def ask(r, fact, kind, test=False, template=None):
         pair, answer, truth = either(r, fact, test)
         return q.format(*pair), answer, truth
     if kind == "thing":
-        return q.format(pick(r, TEST_THINGS if test else THINGS)), CANNOT_THING, ""
+        return q.format(pick(r, TEST_THINGS) if test else things.thing(r)), CANNOT_THING, ""
     if kind == "loud":
         return (q, f"It is {fact['loud']}.", fact["loud"]) if fact["loud"] else None
     if kind == "pitch":
@@ -153,6 +162,8 @@ def follow(r, fact, before, test=False):
     if before not in FOLLOW:
         return None
     train, held_out, kind = pick(r, FOLLOW[before])
+    if kind == "exist" and not test and r.random() < .25:
+        kind = "thing"
     asked = ask(r, fact, kind, test, pick(r, held_out if test else train))
     return asked and (kind, *asked)
 
@@ -250,11 +261,15 @@ def new_tokenizer(r, merges=()):
     for text in answers():
         for word in words(text):
             counts[word] += 10000
-    for kind, (train, _) in ASK.items():
+    for train, _ in ASK.values():
         for q in train:
             for name in NAMED:
                 for called in wordings(name):
                     counts.update(words(vary(r, q.format(called, called))))
+    for rows in GRAMMAR.values():
+        for row in rows:
+            for _ in range(400):
+                counts.update(words(vary(r, pick(r, row))))
     for t in THINGS:
         counts.update(words(f"Is there {t}?"))
     for groups in FOLLOW.values():

@@ -204,6 +204,72 @@ def vowel(c):
     return sum(np.sin(k * p) * (resonance(k * f, a, 90) + .6 * resonance(k * f, b, 140)) for k in range(1, 20))
 
 
+def low(c):
+    """A cow: long low calls of a nasal voice that sag at the end."""
+    def one(at):
+        d, base, open_ = c.r.uniform(.8, 1.8), c.between(90, 220), c.between(350, 800)
+        u = np.clip((c.t - at) / d, 0, 1)
+        f = base * (1 + .25 * np.sin(np.pi * u ** .5)) * (1 + .01 * np.sin(c.phase(c.between(4, 8))))
+        p, formant = c.phase(f), 250 + open_ * np.sin(np.pi * u)
+        return sum(np.sin(k * p) * (resonance(k * f, formant, 150) + .15 * resonance(k * f, 2400, 500)) for k in range(1, 26)) * np.sin(np.pi * u) ** .4
+    return at_random(c, one, 2., .3)
+
+
+def bleat(c):
+    """A sheep: a voice that trembles in loudness and pitch."""
+    def one(at):
+        d, rate, f = c.r.uniform(.4, 1.1), c.between(7, 14), c.between(220, 480)
+        inside, shake = (c.t > at) & (c.t < at + d), np.sin(2 * np.pi * rate * c.t)
+        p = c.phase(f * (1 + .05 * shake))
+        voice = sum(np.sin(k * p) * (resonance(k * f, 900, 250) + .5 * resonance(k * f, 2100, 350)) for k in range(1, 18))
+        return inside * (.55 + .45 * shake) * voice
+    return at_random(c, one, c.between(.9, 1.6), .3)
+
+
+def quack(c):
+    """A duck: short hoarse calls, each falling in pitch, in rows."""
+    base, formant = c.between(160, 380), c.between(1000, 1900)
+
+    def one(at):
+        d = c.r.uniform(.09, .22)
+        u = np.clip((c.t - at) / d, 0, 1)
+        f = base * (1.15 - .4 * u)
+        p = c.phase(f)
+        x = sum(np.sin(k * p + .6 * np.sin(p / 2)) * resonance(k * f, formant, 500) for k in range(1, 22))
+        return (x + .3 * band(c.noise(), 800, 2600)) * np.sin(np.pi * u) ** .4
+    return at_random(c, one, c.between(.22, .5), .3)
+
+
+def howl(c):
+    """A wolf, or somebody who calls from far off: a long tone that climbs, stays and sinks, with few partials."""
+    def one(at):
+        d, base, top = c.r.uniform(1.2, 3), c.between(150, 450), c.r.uniform(1.4, 2.4)
+        u = np.clip((c.t - at) / d, 0, 1)
+        f = base * top ** np.minimum(np.minimum(u / .25, 1), (1 - u) / .35 + .2) * np.exp(.02 * c.slow(12))
+        p, tilt = c.phase(f), c.r.uniform(1, 2.2)
+        return sum(np.sin(k * p) / k ** tilt for k in range(1, 7)) * np.sin(np.pi * u) ** .5
+    return at_random(c, one, 2.6, .3)
+
+
+def sobbing(c):
+    """A child that cries: bursts of a strained voice between two breaths."""
+    def one(at):
+        d, base = c.r.uniform(.25, .6), c.between(330, 560)
+        u = np.clip((c.t - at) / d, 0, 1)
+        f = base * (1.1 - .25 * u) * (1 + .02 * np.sin(c.phase(c.between(5, 11))))
+        p, centre = c.phase(f), c.between(1100, 1800)
+        x = sum(np.sin(k * p) * (resonance(k * f, centre, 300) + .6 * resonance(k * f, 3300, 600) + .05) for k in range(1, 15))
+        return x * np.minimum(u * 8, 1) * (1 - u) ** .4 + .25 * band(c.noise(), 1500, 4500) * ((c.t > at + d) & (c.t < at + d + .15))
+    return at_random(c, one, c.between(.5, .9), .25)
+
+
+def theremin(c):
+    """One voice of an early electronic instrument that slides between its notes with deep vibrato."""
+    f = melody(c, c.r.uniform(.3, .9), 180, 1400, .25) * (1 + .02 * np.sin(2 * np.pi * c.between(4.5, 7.5) * c.t))
+    p, centre = c.phase(f), c.between(600, 2000)
+    return sum(np.sin(k * p) / k * (.3 + resonance(k * f, centre, 500)) for k in range(1, 10)) * (.5 + .5 * np.maximum(c.slow(5), 0))
+
+
 def patch(c):
     """Anything: a random source, filter and shape of loudness."""
     f = melody(c, c.between(.04, .6), 60, 2500, c.r.choice([0, .02, .1])) * np.exp(c.r.uniform(0, .3) * c.slow(c.r.integers(4, 40)))
@@ -219,7 +285,7 @@ def patch(c):
 
 TRAINING = {f.__name__: f for f in (
     modulated, bursts, drifting_partials, arpeggio, squelch, scrape, croak, modem, dialling, trill, bouncing, ratchet, glitter, reed, whistle, growl,
-    zipper, clock_chatter, brass, gong_cluster, vowel, patch, patch, patch)}
+    zipper, clock_chatter, brass, gong_cluster, vowel, low, bleat, quack, howl, sobbing, theremin, patch)}
 TRAINING_NAMES = list(TRAINING) + ["patch"] * 3
 
 

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 import folder
 import questions
-from bytepairs import Tokenizer
+from bytepairs import Tokenizer, words
 from clips import KNOWN, Clips
 from clock import Average, Clock, save
 from networks import FAR, ROWS, Gama
@@ -27,17 +27,18 @@ from questions import BOS, EOS, PLAIN
 CLASSES = KNOWN + ["unknown"]
 GROUPS, GROUP = 4, 8  # a batch is groups of like length, the groups of different lengths: batches of one length teach no durations
 TURNS = 7  # questions about each clip in a step
+LOOSE, DROP = .06, .3  # share of a question's words that lose merges, and how many they lose: words never met come in pieces
 
 
-def prompt(tokenizer, question):
-    return tokenizer.encode(question + "\n")
+def prompt(tokenizer, r, question):
+    return [i for w in words(question + "\n") for i in (tokenizer.loosely(w, r, DROP) if r.random() < LOOSE else tokenizer.word(w))]
 
 
 def talk(tokenizer, r, fact):
     """One conversation as ids, and for each place the id to predict there or -100."""
     ids, target = [BOS], [-100]
     for q, a in questions.conversation(r, fact, int(r.choice([1, 2, 3], p=[.6, .25, .15]))):
-        p, t = prompt(tokenizer, q), tokenizer.encode(a) + [EOS]
+        p, t = prompt(tokenizer, r, q), tokenizer.encode(a) + [EOS]
         ids += p + t
         target += [-100] * (len(p) - 1) + t + [-100]
     return ids, target

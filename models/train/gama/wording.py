@@ -1,4 +1,5 @@
 """Names of the sounds, and questions in many wordings. [0] is for training, [1] for measuring only."""
+import itertools
 
 NAMED = {"sine": "a sine tone", "chirp": "a sweep", "noise": "white noise", "kick": "a kick drum", "snare": "a snare drum", "hihat": "a hi-hat",
          "bell": "a bell", "pluck": "a plucked string", "siren": "a siren", "rain": "rain", "wind": "wind", "beep": "beeping", "engine": "an engine",
@@ -90,40 +91,65 @@ Tell me something about Rome.|Give me some advice.|Which team is best?|How do pl
             "What is the capital of Spain?|Tell me a story.|Who is the president?|What is five times six?|Where is Paris?|How old are you?")}
 ASK = {kind: tuple(part.replace("\n", "|").split("|") for part in parts) for kind, parts in _ASK.items()}
 
-# More of what no sound tells, for training: each word goes into three of its row's templates in turn.
-_BEYOND = [
-    ("What is the {}?|Which {} is it?|What {} is it?|Tell me the {}.|Do you know the {}?|Can you tell the {}?|What {} does it have?|Guess the {}.",
-     """colour|brand|make|price|weight|temperature|age|origin|title|composer|author|artist|singer|owner|key|tempo|rhythm|metre|mood|style|genre|purpose
+# More of what no sound tells, and of what is no question about the sound, for training: a template, then what may stand
+# in its first gap, and in its second.
+_GRAMMAR = {
+    "beyond": [
+        ("What is the {}?|Which {} is it?|What {} is it?|Tell me the {}.|Do you know the {}?|Can you tell the {}?|What {} does it have?|Guess the {}.",
+         """colour|brand|make|price|weight|temperature|age|origin|title|composer|author|artist|singer|owner|key|tempo|rhythm|metre|mood|style|genre|purpose
 place|town|street|address|date|year|season|weather|accent|dialect|nationality|frequency|sample rate|bit rate|format|distance|speed|size|material|shape
 breed|species|gender|quality|language|melody|nation|landscape|building|machine type|year of make|manufacturer|music style|tuning|time signature"""),
-    ("Who {}?|Do you know who {}?|Tell me who {}.",
-     "sings|plays|recorded it|wrote this|is talking|is driving|was there|composed this|made it|owns it|is the artist|is at the door|performs this|is calling"),
-    ("Where {}?|Do you know where {}?|Can you tell where {}?",
-     "was it made|does it come from|is the speaker|are we|was the microphone|is this place|was the clip taken|does the bird live|is the machine|does this happen"),
-    ("When {}?|Why {}?|How {}?", "was it made|did it happen|was it built|did they do this|does it work|was the clip taken|did they meet|was it written"),
-    ("Is it {}?|Is this {}?|Do you think it is {}?|Would you call it {}?",
-     """expensive|new|broken|big|small|far away|near|alive|warm|cold|genuine|fake|famous|funny|scary|beautiful|safe|legal|wet|rare|healthy|male|female|outside
+        ("Who {}?|Do you know who {}?|Tell me who {}.",
+         "sings|plays|recorded it|wrote this|is talking|is driving|was there|composed this|made it|owns it|is the artist|is at the door|performs this|is calling"),
+        ("Where {}?|Do you know where {}?|Can you tell where {}?",
+         "was it made|does it come from|is the speaker|are we|was the microphone|is this place|was the clip taken|does the bird live|is the machine|does this happen"),
+        ("When {}?|Why {}?|How {}?", "was it made|did it happen|was it built|did they do this|does it work|was the clip taken|did they meet|was it written"),
+        ("Is it {}?|Is this {}?|Do you think it is {}?|Would you call it {}?",
+         """expensive|new|broken|big|small|far away|near|alive|warm|cold|genuine|fake|famous|funny|scary|beautiful|safe|legal|wet|rare|healthy|male|female|outside
 indoors|in English|in French|in Chinese|in a major key|in a minor key|made of metal|made of wood|live|professional|a good recording|in a city|at night|in summer"""),
-    ("Is the {} happy?|Is the {} young?|Is the {} tired?|Is the {} old?|Is the {} a man?|Is the {} British?|Is the {} nervous?|Is the {} alone?|Is the {} sad?",
-     "person|singer|driver|woman|man|child|voice|speaker|musician|listener|player|owner"),
-    ("How old is the {}?|How big is the {}?|How far away is the {}?|How heavy is the {}?|How fast is the {}?|How expensive is the {}?|How warm is the {}?|How good is the {}?",
-     "car|room|person|animal|house|train|guitar|place|machine|building|town|singer|bird|water|instrument|street|engine|clock|church|orchestra"),
-    ("What kind of {} is it?|Which type of {} is this?|What sort of {} do you hear?|Which make of {} is it?|What model is the {}?|Which {} exactly?",
-     "engine|car|bird|drum|guitar|room|microphone|music|animal|machine|dog|plane|clock|piano|phone|bell|boat|instrument|organ|truck"),
-    ("In which {} was it made?|In what {} are we?|In which {} is this?|From which {} does it come?|What {} could it be from?",
-     "city|room|building|year|season|street|part of the world|land|film|game|album|decade|century|forest|month|region"),
-    ("At what {} was it taken?|At which {} did it happen?|What {} is it there?", "hour|time of the year|date|place|time of the week|temperature|height|distance")]
+        ("Is the {} {}?|Does the {} sound {}?|Would you say the {} is {}?", "person|singer|driver|woman|man|child|voice|musician|listener|player|owner|actor|caller",
+         "happy|young|tired|old|British|nervous|alone|sad|calm|bored|ill|drunk|in love|famous|worried|male|polite|drowsy|foreign|rich"),
+        ("How {} is the {}?|Can you tell how {} the {} is?", "old|big|far away|heavy|fast|expensive|warm|good|wide|high|deep|clean|new|strong|safe|full|tall|tired",
+         "car|room|person|animal|house|train|guitar|place|machine|building|town|singer|bird|water|instrument|street|engine|clock|church|orchestra|crowd|tune|drum"),
+        ("What {} of {} is it?|Which {} of {} is this?|What {} of {} do you hear?|What {} of {} was used?", "kind|type|sort|make|brand|size|age|class",
+         "engine|car|bird|drum|guitar|room|microphone|music|animal|machine|plane|clock|piano|phone|bell|boat|instrument|organ|lorry|wood|street|cat"),
+        ("In which {} was it {}?|In what {} was this {}?|From which {} was that {}?", "city|room|building|year|season|street|part of the world|studio|film|game|decade|century|forest|month|region",
+         "made|taken|heard|filmed|played|written|sung|sold|invented"),
+        ("What {} was it {}?|At what {} was this {}?", "hour|year|season|date|place|time of the week|temperature|height|distance|month|day|speed|age", "made|taken|heard|filmed|played|written|sung"),
+        ("What is the {} of the {}?|Tell me the {} of the {}.|Do you know the {} of the {}?|Can you guess the {} of the {}?",
+         "name|colour|price|age|owner|make|weight|size|nationality|title|home|job|style|maker|history", "singer|band|street|film|album|composer|speaker|car|room|animal|place|tune|show|machine|driver|bird|guitar|artist"),
+        ("Which {} is {}?|What {} is {}?|Do you know which {} is {}?", "band|person|player|dialect|chord|tuning|machine|microphone|tool|scale|artist|animal|effect|metal",
+         "playing|used|shown|on|being used|singing|nearest|it in|best|meant|at work"),
+    ],
+    "off": [
+        ("What is the capital of {}?|Where is {}?|How many people live in {}?|What language do they speak in {}?|Tell me about {}.|How do I get to {}?",
+         "France|Italy|Japan|Germany|Poland|Egypt|India|Brazil|Canada|Norway|Berlin|Rome|Tokyo|Vienna|Moscow|Africa|Lisbon|Kenya|Chile|Cairo"),
+        ("What is {} {}?|How much is {} {}?|Work out {} {}.|Calculate {} {}.", "two|three|seven|eight|nine|ten|twelve|twenty",
+         "plus two|plus nine|times ten|times four|minus one|minus three|divided by two|squared"),
+        ("Write {} {}.|Give me {} {}.|Tell me {} {}.|Can you write {} {}?", "a poem|a tale|a joke|a song|an essay|a letter|a recipe|a speech|a list|a play|a summary|some code|a riddle",
+         "about cats|for my mother|for a friend|about the war|about love|in French|with eggs|about money|for school|in Python|about the moon"),
+        ("Who {} {}?|Do you know who {} {}?|When did they say who {} {}?", "wrote|invented|discovered|built|painted|won|directed|owns|married|founded",
+         "this novel|the telephone|America|the tower|the match|the cup|Google|the queen|the light bulb|the film|electricity|the play"),
+        ("How do I {} {}?|Help me {} {}.|Can you {} {}?|Please {} {}.", "cook|fix|buy|sell|learn|clean|translate|find|book|draw|open|spell|plan|cancel",
+         "rice|a flat|my car|German|the kitchen|this text|a hotel|a cat|the window|my homework|a holiday|an egg|the order|shoes"),
+        ("How are {}?|Who are {}?|What do {} like?|Where do {} come from?|Are {} clever?|Do {} sleep?", "you|you today|your parents|your friends|your makers|robots|computers|cats|you really"),
+    ]}
 
 
-def beyond():
-    for templates, fillers in _BEYOND:
-        templates = templates.split("|")
-        for i, filler in enumerate(fillers.replace("\n", "|").split("|")):
-            for k in range(3):
-                yield templates[(3 * i + k) % len(templates)].format(filler)
+def _fill(template, gaps):
+    return [template.format(*words) for words in itertools.product(*gaps)]
 
 
-ASK["beyond"][0].extend(q for q in beyond() if q not in ASK["beyond"][1])
+def grammar(kind):
+    """All questions of a kind that its grammar has, none of them held out."""
+    for templates, *gaps in _GRAMMAR[kind]:
+        gaps = [g.replace("\n", "|").split("|") for g in gaps]
+        for t in templates.split("|"):
+            yield [q for q in _fill(t, gaps) if q not in ASK[kind][1]]
+
+
+# Each row of a grammar is as likely as any other, however many words its gaps have.
+GRAMMAR = {kind: list(grammar(kind)) for kind in _GRAMMAR}
 
 # What one may ask next, the earlier turn being of the kind on the left; on the right, what it means.
 FOLLOW = {
@@ -144,24 +170,5 @@ FOLLOW = {
     "seconds": [(["And how loud?", "Loud or soft?", "And the volume?"], ["And is it loud or soft?"], "loud")],
     "word": [(["And how loud?", "Is it said loudly?"], ["Is that loud?"], "loud")]}
 
-# Things that are none of the known sounds.
-THINGS = """a cat|a cow|a horse|a sheep|a pig|a lion|a frog|an owl|a wolf|a mouse|a duck|a goose|a chicken|a rooster|a bee|a fly|a mosquito
-a cricket|an elephant|a monkey|a whale|a dolphin|a snake|a bear|a goat|a donkey|a turkey|a crow|a baby|a baby crying|a child|children|a crowd|applause
-clapping|laughter|someone laughing|coughing|a cough|sneezing|snoring|footsteps|someone walking|running|breathing|a scream|whispering|crying|singing
-a choir|a violin|a cello|a trumpet|a flute|a saxophone|a piano|an accordion|a banjo|a tuba|a clarinet|an oboe|a xylophone|a tambourine|a cymbal|drums
-a train|a plane|a helicopter|a boat|a ship|a tram|a bicycle|a tractor|a bus|a lawn mower|a chainsaw|a drill|a hammer|a saw|a vacuum cleaner|a washing machine
-a hair dryer|a blender|a fan|a fridge|a microwave|a kettle|a toilet|a tap|a shower|a river|a waterfall|a fountain|a stream|bubbles|water|dripping water
-thunder|a storm|lightning|an earthquake|fire|a fireplace|fireworks|an explosion|a gunshot|a bomb|glass breaking|a door|a door closing|knocking|a doorbell
-keys|coins|paper|typing|a keyboard|a printer|a phone|a telephone|a camera|a zipper|scissors|cooking|frying|chopping|a fork|a plate|a cup|a bottle
-a cork|a spray|a match|a car horn|brakes|tyres|a crash|an elevator|an escalator|a radio|a television|a robot|a spaceship|a dragon|a ghost|a monster
-a sword|an arrow|a whip|a whistle|a kazoo|a balloon|a ball|tennis|football|swimming|skating|a swing|a spring|a rubber duck|a rope|a chain|a ladder
-a bird of prey|leaves|snow|ice|sand|gravel|mud|a cave|a machine|a factory|a pump|a compressor|a sewing machine|a typewriter|a cash register|a vending machine
-music|a song|a melody|jazz|a rock band|an orchestra|a lullaby|an anthem|a fox|a parrot|a penguin|a seal|a tiger|a hen|a beetle|a moth|yawning|chewing|drinking
-swallowing|a kiss|hiccups|burping|gargling|humming|beatboxing|yodelling|a speech by a king|a dentist|a hospital|an airport|a school|a market|a kitchen""".replace("\n", "|").split("|")
-TEST_THINGS = """a dog|a dog barking|a motorcycle|a truck|a rocket|a harmonica|a trombone|a double bass|bagpipes|a harpsichord|a squirrel|a pigeon|a hyena|a turtle
-a bat|rustling leaves|a landslide|boiling water|a hammer drill|an air conditioner|a dishwasher|a coffee machine|a stapler|a skateboard|a bowling ball
-a basketball|ice cubes|a cash machine|a boxing match|a wedding""".replace("\n", "|").split("|")
-
 assert list(NAMED) == list(ALSO)
-assert not set(THINGS) & set(TEST_THINGS)
 assert all(not set(train) & set(test) for train, test in ASK.values())

@@ -22,6 +22,7 @@ synth() {
   shard synth_flite.py flite-test "240 41 test"
   shard synth_flite.py flite-dev "120 61 dev"
   for i in $(seq 10); do shard synth_flite.py flite-train-$i "2500 $((500 + i)) train"; done
+  for i in 1 2 3; do shard synth_hmm.py hmm-train-$i "6000 8$i"; done
   for i in 1 2; do shard synth_festival.py foreign-train-$i "6000 7$i"; done
 }
 train() {

@@ -2,7 +2,8 @@
 
 A shard NAME is three files: NAME.audio.npy (int16, 16 kHz, all utterances one
 after another), NAME.labels.npy (uint16 phoneme label of each 20 ms, 0 = none)
-and NAME.json (offsets of both, texts, voices, names of the labels).
+and NAME.json (offsets of both, texts, voices, names of the labels). The label named
+UNTOLD is that of frames whose phoneme the synthesiser does not tell.
 """
 import json
 import os
@@ -12,6 +13,7 @@ from scipy.signal import resample_poly
 
 RATE = 16000
 HOP = 320
+UNTOLD = "?"
 
 
 def resample(x, rate):
