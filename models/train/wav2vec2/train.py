@@ -288,7 +288,9 @@ def main():
         lc = F.ctc_loss(lg.log_softmax(-1).transpose(0, 1), tg, torch.full((len(tl),), t), tl, reduction="none", zero_infinity=True)
         # per character; a clip without speech counts as one of a few characters
         loss = lc = lc.sum() / torch.clamp(tl, min=t // 20).sum()
-        lp = F.cross_entropy(heads["phone"](mid).reshape(-1, N_PHONES), P.reshape(-1)) if a.phone else torch.zeros(())
+        lp = torch.zeros(())
+        if a.phone and (told := int((P >= 0).sum())):
+            lp = F.cross_entropy(heads["phone"](mid).reshape(-1, N_PHONES), P.reshape(-1), reduction="sum") / told
         loss = loss + a.phone * lp
         lm = torch.zeros(())
         if a.mel:
