@@ -19,9 +19,9 @@ shard() { # NAME COUNT SEED MODE
 data() {
   shard test 600 77 test
   shard strangers 200 78 strangers
-  for i in $(seq "${SHARDS:-8}"); do shard "train-$i" 3000 $((100 + i)) train; done
+  for i in $(seq "${SHARDS:-12}"); do shard "train-$i" 3000 $((100 + i)) train; done
 }
-train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-90}" ${START:+--start "$START"}; }
+train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-125}" ${START:+--start "$START"}; }
 export_() { run "$here/export.py" "$dir/run.pt" "$dir/gama-tiny"; }
 measure() {
   run "$here/evaluate.py" --data "$dir" ${SERVER:+--server "$SERVER"} --json "$dir/figures.json" "$here/../../gama-tiny" "$dir/gama-tiny"
