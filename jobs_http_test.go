@@ -224,7 +224,15 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Contains(t, body, `"breaker":"closed"`)
 	require.Contains(t, body, `"state":"ready"`)
 
-	late := s.submit(t, `{"service":"wav2vec2","deadline":"`+time.Now().Add(1500*time.Millisecond).UTC().Format(time.RFC3339Nano)+`"}`, long, "Prefer", "wait=60")
+	// The recording is stored before: its upload must not eat up the deadline.
+	stored := s.storeSound(t, long)
+	deadline := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
+	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json", strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
+	require.Equal(t, http.StatusAccepted, status, body)
+	late := told(t, body)
+	s.follow(t, late.ID) // until the end
+	_, body = s.get(t, "/v1/jobs/"+late.ID)
+	late = told(t, body)
 	require.Equal(t, "failed", late.Status)
 	require.Equal(t, "timeout", late.Error.Kind)
 	t.Logf("deadline: %+v", late.Error)
