@@ -3,6 +3,7 @@
 The clock is the process's own processor time, so that a busy machine trains as far
 as an idle one, or the wall's where training must end by some hour. One thread is assumed.
 """
+import contextlib
 import copy
 import math
 import os
@@ -21,13 +22,24 @@ class Clock:
     def seconds(self):
         return self.before + self.now() - self.begin
 
+    @contextlib.contextmanager
+    def stopped(self):
+        """What happens meanwhile is not counted."""
+        at = self.now()
+        yield
+        self.begin += self.now() - at
+
     def progress(self):
         return min(1., self.seconds() / self.total)
 
-    def rate(self, peak, step, warm=100, flat=0.):
-        """Learning rate: linear warm-up, peak for a share of the time, then half a cosine to 1 %."""
-        p = max(0., (self.progress() - flat) / (1 - flat))
-        return peak * min(1., (step + 1) / warm) * (.01 + .99 * .5 * (1 + math.cos(math.pi * p)))
+    def rate(self, *a, **k):
+        return rate(self.progress(), *a, **k)
+
+
+def rate(progress, peak, step, warm=100, flat=0.):
+    """Learning rate: linear warm-up, peak for a share of the time, then half a cosine to 1 %."""
+    p = max(0., (progress - flat) / (1 - flat))
+    return peak * min(1., (step + 1) / warm) * (.01 + .99 * .5 * (1 + math.cos(math.pi * p)))
 
 
 class Average:

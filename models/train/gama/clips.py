@@ -176,7 +176,7 @@ class Clips:
     def __init__(self, path):
         with open(path + ".json", encoding="utf8") as f:
             j = json.load(f)
-        self.rows, self.offsets, self.facts = np.load(path + ".features.npy"), j["offsets"], j["facts"]
+        self.rows, self.offsets, self.facts = np.load(path + ".features.npy", mmap_mode="r"), j["offsets"], j["facts"]
 
     def __len__(self):
         return len(self.facts)

@@ -9,6 +9,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from bfloat import cast
 from contiguous import contiguous_grad
 
 MEAN, STD = -9., 5.
@@ -34,9 +35,9 @@ class Attention(nn.Module):
         """Queries from x, keys and values from y; bias is added to the scores."""
         b, t, d = x.shape
         q, k, v = heads(self.q_proj(x), self.h), heads(self.k_proj(y), self.h), heads(self.v_proj(y), self.h)
-        a = (q @ k.transpose(-1, -2)) * (d // self.h) ** -.5
+        a = q * (d // self.h) ** -.5 @ k.transpose(-1, -2)
         if bias is not None:
-            a = a + bias
+            a = a + cast(bias, a.dtype)
         return self.o_proj((a.softmax(-1) @ v).transpose(1, 2).reshape(b, t, d))
 
 
@@ -151,7 +152,8 @@ class LlamaAttention(nn.Module):
         q, k = q * cos + turn(q) * sin, k * cos + turn(k) * sin
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        a = ((q @ k.transpose(-1, -2)) * (d // self.h) ** -.5 + bias).softmax(-1)
+        a = q * (d // self.h) ** -.5 @ k.transpose(-1, -2)
+        a = (a + cast(bias, a.dtype)).softmax(-1)
         return self.o_proj((a @ v).transpose(1, 2).reshape(b, s, d)), (k, v)
 
 
@@ -165,7 +167,7 @@ class LlamaLayer(nn.Module):
         y, kept = self.self_attn(self.input_layernorm(x), *a)
         x = x + y
         y = self.post_attention_layernorm(x)
-        return x + self.down_proj(F.silu(self.gate_proj(y)) * self.up_proj(y)), kept
+        return x + self.down_proj(F.silu(cast(self.gate_proj(y), y.dtype)) * self.up_proj(y)), kept
 
 
 class Decoder(nn.Module):
@@ -176,15 +178,20 @@ class Decoder(nn.Module):
         self.lm_head = nn.Linear(d, vocabulary, bias=False)
         self.register_buffer("inv", 10000. ** (-torch.arange(0, self.hd, 2) / self.hd), persistent=False)
 
-    def run(self, x, position, bias, past=None):
-        """Logits and each layer's keys and values. bias [b, 1, queries, keys]."""
+    def states(self, x, position, bias, past=None):
+        """What lm_head reads, and each layer's keys and values. bias [b, 1, queries, keys]."""
         a = position[:, None, :, None].float() * self.inv
         a = torch.cat([a, a], -1)
         kept = []
         for i, layer in enumerate(self.layers):
             x, kv = layer(x, a.cos(), a.sin(), bias, None if past is None else past[i])
             kept.append(kv)
-        return self.lm_head(self.norm(x)), kept
+        return self.norm(x), kept
+
+    def run(self, *a):
+        """Logits and each layer's keys and values."""
+        x, kept = self.states(*a)
+        return self.lm_head(x), kept
 
     def forward(self, inputs_embeds, attention_mask, position_ids, *past):
         past = [(past[2 * i], past[2 * i + 1]) for i in range(len(self.layers))]

@@ -21,7 +21,7 @@ data() {
   shard strangers 200 78 strangers
   for i in $(seq "${SHARDS:-12}"); do shard "train-$i" 3000 $((100 + i)) train; done
 }
-train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-125}" ${START:+--start "$START"}; }
+train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-125}" --processes "${PROCESSES:-1}" --lr "${LR:-1.5e-3}" ${START:+--start "$START"}; }
 export_() { run "$here/export.py" "$dir/run.pt" "$dir/gama-tiny"; }
 measure() {
   run "$here/evaluate.py" --data "$dir" ${SERVER:+--server "$SERVER"} --json "$dir/figures.json" "$here/../../gama-tiny" "$dir/gama-tiny"

@@ -16,16 +16,20 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import bfloat
 import folder
 import questions
+import together
+from bfloat import round_up
 from bytepairs import Tokenizer, words
 from clips import KNOWN, Clips
-from clock import Average, Clock, save
+from clock import Average, Clock, rate, save
 from networks import FAR, ROWS, Gama
 from questions import BOS, EOS, PLAIN
 
 CLASSES = KNOWN + ["unknown"]
 GROUPS, GROUP = 4, 8  # a batch is groups of like length, the groups of different lengths: batches of one length teach no durations
+TOKENS, FRAMES, TARGETS = 32, 64, 256  # lengths and counts are padded to multiples of these, for few shapes
 TURNS = 7  # questions about each clip in a step
 LOOSE, DROP = .06, .3  # share of a question's words that lose merges, and how many they lose: words never met come in pieces
 
@@ -56,7 +60,7 @@ def pack(tokenizer, r, facts):
             row.append(talk(tokenizer, r, fact))
             turns += row[-1][0].count(EOS)
         rows.append(row)
-    n, b = max(sum(len(i) for i, _ in row) for row in rows), len(rows)
+    n, b = round_up(max(sum(len(i) for i, _ in row) for row in rows), TOKENS), len(rows)
     ids, position = np.zeros((b, n), np.int64), np.zeros((b, n), np.int64)
     part, target = np.full((b, n), -1), np.full((b, n), -100, np.int64)
     for k, row in enumerate(rows):
@@ -125,7 +129,8 @@ class Corpus:
     def rows(self, r, group):
         """Log-mel of a group, its overall tilt and level disturbed a little."""
         shards = [self.shards[s] for s, _ in group]
-        n = min(1024, max(map(self.length, group)) + int(r.integers(0, 24) if r.random() < .95 else r.integers(0, 500)))
+        n = max(map(self.length, group)) + int(r.integers(0, 24) if r.random() < .95 else r.integers(0, 500))
+        n = min(1024, round_up(n, FRAMES))
         x = torch.zeros(len(group), n, 128)
         for row, shard, (_, i) in zip(x, shards, group):
             row[:shard.frames(i)] = torch.from_numpy(shard.rows[shard.offsets[i]:shard.offsets[i + 1]].astype(np.float32))
@@ -147,26 +152,36 @@ def frame_labels(facts, columns):
 
 def aux_losses(heard, facts, labels):
     """Family in each frame; and from the Q-Former what is first, what is second, what there is."""
-    frames = sum(F.binary_cross_entropy_with_logits(h[1], y) for h, y in zip(heard, labels)) / len(labels) * len(CLASSES)
+    frames = sum(F.binary_cross_entropy_with_logits(h[1].float(), y) for h, y in zip(heard, labels)) / len(labels) * len(CLASSES)
     first, second = [], []
     for fact in facts:
         c, nothing = [class_of(e[0]) for e in fact["events"]], len(CLASSES)
         over = fact["kind"] == "over"
         first.append(-100 if over else c[0] if c else nothing)
         second.append(-100 if over else c[1] if len(c) > 1 else nothing)
-    h1, h2, hp = (torch.cat([h[k] for h in heard]) for k in (2, 3, 4))
+    h1, h2, hp = (torch.cat([h[k].float() for h in heard]) for k in (2, 3, 4))
     query = (F.cross_entropy(h1, torch.tensor(first), ignore_index=-100) + F.cross_entropy(h2, torch.tensor(second), ignore_index=-100)
              + 5 * F.binary_cross_entropy_with_logits(hp, torch.cat([y.amax(1) for y in labels])))
     return frames, query
 
 
+def told(target):
+    """The places that have a target; the first of all, which has none, fills up."""
+    places = (target >= 0).nonzero()[:, 0]
+    return F.pad(places, (0, round_up(len(places), TARGETS) - len(places)))
+
+
 def losses(net, tokenizer, weights, r, corpus):
+    """Of the answers, of the families in each frame, of what the Q-Former says."""
     groups = corpus.draw(r)
     facts = [corpus.fact(item) for g in groups for item in g]
     heard = [net.audio(corpus.rows(r, g), aux=True) for g in groups]
     ids, target, position, bias = pack(tokenizer, r, facts)
-    logits, _ = net.dec.run(torch.cat([torch.cat([h[0] for h in heard]), net.embed(ids)], 1), position, bias)
-    said = F.cross_entropy(logits[:, ROWS:].reshape(-1, len(weights)), target.reshape(-1), ignore_index=-100, weight=weights)
+    states, _ = net.dec.states(torch.cat([torch.cat([h[0] for h in heard]), net.embed(ids)], 1), position, bias)
+    target = target.reshape(-1)
+    places = told(target)
+    logits = net.dec.lm_head(states[:, ROWS:].reshape(-1, states.shape[2])[places])
+    said = F.cross_entropy(logits.float(), target[places], ignore_index=-100, weight=weights)
     at, labels = 0, []
     for g, h in zip(groups, heard):
         labels.append(frame_labels(facts[at:at + len(g)], h[1].shape[1]))
@@ -174,7 +189,7 @@ def losses(net, tokenizer, weights, r, corpus):
     return (said, *aux_losses(heard, facts, labels))
 
 
-def main():
+def parse():
     ap = argparse.ArgumentParser()
     ap.add_argument("--data", required=True)
     ap.add_argument("--out", required=True)
@@ -183,17 +198,28 @@ def main():
     ap.add_argument("--wall", action="store_true", help="minutes of the wall's clock")
     ap.add_argument("--lr", type=float, default=1.5e-3)
     ap.add_argument("--flat", type=float, default=.2, help="share of the time at the full rate")
-    a = ap.parse_args()
-    torch.set_num_threads(1)
-    saved = torch.load(a.out) if os.path.exists(a.out) else None
-    step = saved["step"] if saved else 0
-    torch.manual_seed(step)
-    r = np.random.default_rng(1 + step)
+    ap.add_argument("--processes", type=int, default=1, help="each learns from batches of its own at every step")
+    return ap.parse_args()
+
+
+def begin(a, saved):
+    """Tokenizer and weights: of the checkpoint, of a model folder, or new."""
     if saved:
         tokenizer = Tokenizer(saved["merges"], questions.SPECIALS)
     else:
         tokenizer = questions.new_tokenizer(np.random.default_rng(0), folder.read_merges(a.start) if a.start else ())
-    net = folder.read(a.start, tokenizer, len(CLASSES)) if a.start and not saved else Gama(len(tokenizer.tokens), len(CLASSES))
+    if a.start and not saved:
+        return tokenizer, folder.read(a.start, tokenizer, len(CLASSES))
+    return tokenizer, Gama(len(tokenizer.tokens), len(CLASSES))
+
+
+def main(rank, a):
+    torch.set_num_threads(1)
+    saved = torch.load(a.out) if os.path.exists(a.out) else None
+    step = saved["step"] if saved else 0
+    torch.manual_seed(step)
+    r = np.random.default_rng([1 + step, rank])
+    tokenizer, net = begin(a, saved)
     opt = torch.optim.AdamW(net.parameters(), lr=a.lr, betas=(.9, .98), weight_decay=.01)
     average, corpus, weights = Average(net, .998), Corpus(a.data), token_weights(tokenizer)
     if saved:
@@ -205,18 +231,22 @@ def main():
     def keep():
         save(dict(net=net.state_dict(), average=average.module.state_dict(), opt=opt.state_dict(), merges=tokenizer.merges, step=step,
                   seconds=clock.seconds()), a.out)
-    while clock.progress() < 1:
+    p = clock.progress()
+    while p < 1:
         if step % 100 == 0 or not corpus.items:
             corpus.look()
         for g in opt.param_groups:
-            g["lr"] = clock.rate(a.lr, step, 60, a.flat)
-        said, frames, query = losses(net, tokenizer, weights, r, corpus)
-        p = clock.progress()
+            g["lr"] = rate(p, a.lr, step, 60, a.flat)
+        with bfloat.products():
+            said, frames, query = losses(net, tokenizer, weights, r, corpus)
         opt.zero_grad()
         (said + max(.05, .4 * (1 - 1.5 * p)) * frames + .3 * max(.1, 1 - p) * query).backward()
+        p, = together.average(list(net.parameters()), clock.progress())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.)
         opt.step()
         step += 1
+        if rank:
+            continue
         average.update(net, step)
         log.append((float(said), float(frames), float(query)))
         if step % 50 == 0:
@@ -225,9 +255,11 @@ def main():
         if time.time() - kept > 180:
             keep()
             kept = time.time()
-    keep()
-    print("trained", step, "steps")
+    if not rank:
+        keep()
+        print("trained", step, "steps")
 
 
 if __name__ == "__main__":
-    main()
+    a = parse()
+    together.start(main, a.processes, a)

@@ -5,6 +5,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from bfloat import cast
 from contiguous import contiguous_grad
 
 KERNEL = (10, 3, 3, 3, 3, 2, 2)
@@ -22,7 +23,7 @@ class ConvLayer(nn.Module):
     def forward(self, x):
         x = self.conv(x)
         if self.layer_norm is not None:
-            x = self.layer_norm(x)
+            x = self.layer_norm(cast(x, torch.float32))
         return contiguous_grad(F.gelu(x))
 
 
@@ -46,7 +47,7 @@ class Projection(nn.Module):
         self.projection = nn.Linear(c, h)
 
     def forward(self, x):
-        return self.projection(self.layer_norm(x))
+        return self.projection(self.layer_norm(cast(x, torch.float32)))
 
 
 class PosConv(nn.Module):
@@ -152,7 +153,7 @@ class CTC(nn.Module):
         w = self.wav2vec2
         c = w.feature_extractor(x).transpose(1, 2)
         h = w.feature_projection(c)
-        h = torch.where(mask[:, :, None], w.masked_spec_embed, h)
+        h = torch.where(mask[:, :, None], w.masked_spec_embed, cast(h, torch.float32))
         y, mid = w.encoder(h)
         return c, mid, self.lm_head(y)
 

@@ -27,9 +27,9 @@ synth() {
 }
 train() {
   if [ -n "$START" ]; then
-    run "$here/train.py" --data "$dir/data" --out "$dir/run.pt" --start "$START" --minutes "${MINUTES:-60}" --lr "${LR:-6e-4}" --flat 0
+    run "$here/train.py" --data "$dir/data" --out "$dir/run.pt" --processes "${PROCESSES:-1}" --start "$START" --minutes "${MINUTES:-60}" --lr "${LR:-6e-4}" --flat 0
   else
-    run "$here/train.py" --data "$dir/data" --out "$dir/run.pt" --minutes "${MINUTES:-100}" --lr "${LR:-1.5e-3}" --mel 1
+    run "$here/train.py" --data "$dir/data" --out "$dir/run.pt" --processes "${PROCESSES:-1}" --minutes "${MINUTES:-100}" --lr "${LR:-1.5e-3}" --mel 1
   fi
 }
 export_() { run "$here/export.py" "$dir/run.best.pt" "$dir/wav2vec2-tiny"; }

@@ -76,8 +76,8 @@ class Shard:
         with open(path + ".json") as f:
             j = json.load(f)
         self.name = os.path.basename(path)
-        self.audio = np.load(path + ".audio.npy")
-        self.labels = np.load(path + ".labels.npy")
+        self.audio = np.load(path + ".audio.npy", mmap_mode="r")
+        self.labels = np.load(path + ".labels.npy", mmap_mode="r")
         self.off, self.loff = j["offsets"], j["label_offsets"]
         self.texts, self.voices, self.names = j["texts"], j["voices"], j["names"]
 

@@ -21,12 +21,14 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 import augment
+import bfloat
 import ctc
+import fbinit
 import model
 import shards
 import text
-
-torch.set_num_threads(1)
+import together
+from clock import Clock, save
 
 
 def parse():
@@ -35,7 +37,7 @@ def parse():
     ap.add_argument("--out", required=True)
     ap.add_argument("--start")
     ap.add_argument("--minutes", type=float, default=60)
-    ap.add_argument("--stop-after", type=float, default=0, help="leave after so many minutes of this process (0: at the end)")
+    ap.add_argument("--processes", type=int, default=1, help="each learns from batches of its own at every step")
     ap.add_argument("--lr", type=float, default=1e-3)
     ap.add_argument("--flat", type=float, default=.25, help="part of the time at the full rate")
     ap.add_argument("--seconds", type=float, default=20, help="audio in one step")
@@ -136,29 +138,49 @@ def compose(R, data, items, seconds):
     return augment.normalise(x), y, " ".join(texts)
 
 
+# clips are padded to these lengths, for few shapes (bfloat.py)
+LENGTHS = [int(1.25 ** k * 16000) for k in range(12)]
+CLIPS = 20  # of one batch, at most
+
+
+def padded(n):
+    return next((k for k in LENGTHS if k >= n), n)
+
+
+def fill(clips, total):
+    """As many of the clips as make a batch of total seconds, and what they are padded to."""
+    taken, n = [], 0
+    for clip in clips:
+        taken.append(clip)
+        n = padded(max(n, len(clip[0])))
+        count = min(CLIPS, max(1, round(total * 16000 / n)))
+        if len(taken) >= count:
+            break
+    return taken[:count], n
+
+
+def phrases(R, data):
+    """Single phrases, neighbours in length out of a larger draw."""
+    draw = sorted((data.draw(R) for _ in range(64)), key=lambda q: q[0].off[q[1] + 1] - q[0].off[q[1]])
+    k = R.randint(64)
+    for item in draw[k:] + draw[:k][::-1]:
+        yield compose(R, data, [item], 99)
+
+
+def joined(R, data, seconds):
+    """Phrases joined to clips of about so many seconds, of one speaker or of several."""
+    while True:
+        one = R.rand() < .5
+        s, i = data.draw(R)
+        yield compose(R, data, [(s, i)] + [(s, R.randint(len(s))) if one else data.draw(R) for _ in range(9)], seconds)
+
+
 def batch(R, data, total):
     """Clips of about one length, so that little is padding; one in three batches has a clip without speech."""
     u = R.rand()
-    clips = []
-    if u < .5:   # single phrases: neighbours in length out of a larger draw
-        draw = sorted((data.draw(R) for _ in range(64)), key=lambda q: q[0].off[q[1] + 1] - q[0].off[q[1]])
-        k = R.randint(64)
-        while k < 64 and len(clips) < 20:
-            clips.append(compose(R, data, [draw[k]], 99))
-            k += 1
-            if max(len(c[0]) for c in clips) * (len(clips) + 1) > total * 16000:
-                break
-    else:
-        seconds = R.uniform(2.5, 6) if u < .75 else R.uniform(6, 10.5)
-        for _ in range(max(1, int(total / seconds))):
-            one = R.rand() < .5  # one speaker throughout, or several
-            s, i = data.draw(R)
-            items = [(s, i)] + [(s, R.randint(len(s))) if one else data.draw(R) for _ in range(9)]
-            clips.append(compose(R, data, items, seconds))
-    n = max(len(c[0]) for c in clips)
+    clips, n = fill(phrases(R, data) if u < .5 else joined(R, data, R.uniform(2.5, 6) if u < .75 else R.uniform(6, 10.5)), total)
     if R.rand() < .35:
-        x = augment.normalise(augment.not_speech(R, n))
-        clips.append((x, np.zeros(model.frames(n), np.int64), ""))
+        clips[-1] = (augment.normalise(augment.not_speech(R, n)), np.zeros(model.frames(n), np.int64), "")
     t = model.frames(n)
     X = np.zeros((len(clips), n), np.float32)
     P = np.zeros((len(clips), t), np.int64)
@@ -233,106 +255,134 @@ def development(m, folder):
     return out
 
 
-def main():
-    a = parse()
-    torch.manual_seed(a.seed)
-    mels = LogMel()
-    if a.start:
-        m = model.from_onnx(a.start)
-    else:
-        import fbinit
-        m = model.CTC()
-        fbinit.start(m)
-    h, c = m.sizes["hidden"], m.sizes["dims"][-1]
-    heads = nn.ModuleDict(dict(phone=nn.Linear(h, N_PHONES), mel=nn.Sequential(nn.LayerNorm(c), nn.Linear(c, 40))))
-    params = [p for p in list(m.parameters()) + list(heads.parameters())]
-    opt = torch.optim.AdamW([dict(params=[p for p in params if p.dim() > 1], weight_decay=.01),
-                             dict(params=[p for p in params if p.dim() <= 1], weight_decay=0)], lr=a.lr, betas=(.9, .98))
-    ema = copy.deepcopy(m)
-    step, trained, best = 0, 0.0, 9.0
-    if os.path.exists(a.out):
-        k = torch.load(a.out)
-        for o, n in ((m, "model"), (ema, "ema"), (heads, "heads"), (opt, "opt")):
-            o.load_state_dict(k[n])
-        step, trained, best = k["step"], k["trained"], k["best"]
-        print("goes on at step", step, "%.1f min" % (trained / 60), flush=True)
+class Training:
+    """The model, the heads that help it while training, the optimiser, and how far they are."""
 
-    q = mp.Queue(8)
-    # a resumed run draws other clips than the ones it has seen
-    worker = mp.Process(target=feeder, args=(q, a, a.seed * 1000003 + step), daemon=True)
-    worker.start()
+    def __init__(self, a):
+        self.a, self.mels = a, LogMel()
+        torch.manual_seed(a.seed)
+        if a.start:
+            self.model = model.from_onnx(a.start)
+        else:
+            self.model = model.CTC()
+            fbinit.start(self.model)
+        h, c = self.model.sizes["hidden"], self.model.sizes["dims"][-1]
+        self.heads = nn.ModuleDict(dict(phone=nn.Linear(h, N_PHONES), mel=nn.Sequential(nn.LayerNorm(c), nn.Linear(c, 40))))
+        self.params = list(self.model.parameters()) + list(self.heads.parameters())
+        self.opt = torch.optim.AdamW([dict(params=[p for p in self.params if p.dim() > 1], weight_decay=.01),
+                                      dict(params=[p for p in self.params if p.dim() <= 1], weight_decay=0)], lr=a.lr, betas=(.9, .98))
+        self.ema = copy.deepcopy(self.model)
+        self.step, self.trained, self.best = 0, 0., 9.
+        if os.path.exists(a.out):
+            self.restore()
 
-    def save(path):
-        torch.save(dict(model=m.state_dict(), ema=ema.state_dict(), heads=heads.state_dict(), opt=opt.state_dict(),
-                        sizes=m.sizes, step=step, trained=trained, best=best), path + ".tmp")
-        os.replace(path + ".tmp", path)
+    def parts(self):
+        return dict(model=self.model, ema=self.ema, heads=self.heads, opt=self.opt)
 
-    begin = last = time.time()
-    at_eval = trained + a.eval * 60
-    acc, seen, wait, t50 = np.zeros(4), 0.0, 0.0, time.time()
-    while True:
-        now = time.time()
-        trained += now - last
-        last = now
-        pr = trained / (a.minutes * 60)
-        if pr >= 1 or (a.stop_after and now - begin > a.stop_after * 60):
-            break
-        lr = a.lr * min(1, (step + 1) / 200) * (1 if pr < a.flat else max(.01, (1 - pr) / (1 - a.flat)))
-        for g in opt.param_groups:
-            g["lr"] = lr
-        X, P, M, tg, tl = [torch.from_numpy(v) for v in q.get()]
-        wait += time.time() - now
-        seen += X.numel() / 16000
-        conv, mid, lg = m.train_forward(X, M)
-        t = lg.shape[1]
-        lc = F.ctc_loss(lg.log_softmax(-1).transpose(0, 1), tg, torch.full((len(tl),), t), tl, reduction="none", zero_infinity=True)
-        # per character; a clip without speech counts as one of a few characters
-        loss = lc = lc.sum() / torch.clamp(tl, min=t // 20).sum()
-        lp = torch.zeros(())
-        if a.phone and (told := int((P >= 0).sum())):
-            lp = F.cross_entropy(heads["phone"](mid).reshape(-1, N_PHONES), P.reshape(-1), reduction="sum") / told
-        loss = loss + a.phone * lp
-        lm = torch.zeros(())
-        if a.mel:
-            y = mels(X)
+    def restore(self):
+        k = torch.load(self.a.out)
+        for name, part in self.parts().items():
+            part.load_state_dict(k[name])
+        self.step, self.trained, self.best = k["step"], k["trained"], k["best"]
+        print("goes on at step", self.step, "%.1f min" % (self.trained / 60), flush=True)
+
+    def save(self, path):
+        states = {name: part.state_dict() for name, part in self.parts().items()}
+        save(dict(states, sizes=self.model.sizes, step=self.step, trained=self.trained, best=self.best), path)
+
+    def losses(self, X, P, M, texts, lengths):
+        """CTC per character, phonemes in the middle layer, log-mel energies in the conv features."""
+        with bfloat.products():
+            conv, mid, logits = self.model.train_forward(X, M)
+            phones = self.heads["phone"](mid).float()
+        t = logits.shape[1]
+        ctc_loss = F.ctc_loss(logits.float().log_softmax(-1).transpose(0, 1), texts, torch.full((len(lengths),), t), lengths,
+                              reduction="none", zero_infinity=True)
+        # a clip without speech counts as one of a few characters
+        ctc_loss = ctc_loss.sum() / torch.clamp(lengths, min=t // 20).sum()
+        told = int((P >= 0).sum())
+        phone = F.cross_entropy(phones.reshape(-1, N_PHONES), P.reshape(-1), reduction="sum") / max(1, told)
+        mel = torch.zeros(())
+        if self.a.mel:
+            y = self.mels(X)
             k = min(t, y.shape[1])
-            lm = F.mse_loss(heads["mel"](conv)[:, :k], y[:, :k])
-            loss = loss + a.mel * max(.05, 1 - pr * 2.5) * lm
-        opt.zero_grad()
-        loss.backward()
-        gn = nn.utils.clip_grad_norm_(params, 2.0)
-        if not torch.isfinite(gn):
+            mel = F.mse_loss(self.heads["mel"](conv.float())[:, :k], y[:, :k])
+        return ctc_loss, phone, mel
+
+    def update(self):
+        """One step of the optimiser and of the moving average; gives the gradient's norm."""
+        norm = nn.utils.clip_grad_norm_(self.params, 2.0)
+        if torch.isfinite(norm):
+            self.opt.step()
+            self.step += 1
+            d = min(self.a.ema, (self.step + 1) / (self.step + 50))
+            with torch.no_grad():
+                for p, r in zip(self.ema.parameters(), self.model.parameters()):
+                    p.lerp_(r, 1 - d)
+        return norm
+
+    def look(self):
+        """Measures the average on the development set, keeps the state, and the best one beside it."""
+        r = development(self.ema, self.a.data)
+        score = np.mean(list(r.values()))
+        print(f"DEV {self.trained / 60:.1f} min step {self.step} mean {score:.4f}", {k: round(v, 4) for k, v in r.items()}, flush=True)
+        best, self.best = score < self.best, min(score, self.best)
+        self.save(self.a.out)
+        if best:
+            self.save(self.a.out[:-3] + ".best.pt")
+
+
+class Log:
+    """A line every fifty steps."""
+
+    def __init__(self):
+        self.losses, self.wait, self.seconds, self.begin = [], 0., 0., time.time()
+
+    def add(self, losses, wait, seconds):
+        self.losses.append([float(x) for x in losses])
+        self.wait, self.seconds = self.wait + wait, self.seconds + seconds
+
+    def line(self, t, norm):
+        n = len(self.losses)
+        print(f"step {t.step} {t.trained / 60:.1f} min ctc %.3f phone %.3f mel %.3f " % tuple(np.mean(self.losses, 0))
+              + f"grad {norm:.2f} {(time.time() - self.begin) / n * 1e3:.0f} ms a step, {self.wait / n * 1e3:.0f} waiting, {self.seconds / n:.1f} s of audio", flush=True)
+        self.__init__()
+
+
+def main(rank, a):
+    torch.set_num_threads(1)
+    t, q, log = Training(a), mp.Queue(8), Log()
+    # a resumed run draws other clips than the ones it has seen
+    worker = mp.Process(target=feeder, args=(q, a, a.seed * 1000003 + t.step + rank * 500009), daemon=True)
+    worker.start()
+    clock = Clock(a.minutes, t.trained)
+    pr, looked = clock.progress(), t.trained
+    while pr < 1:
+        for g in t.opt.param_groups:
+            g["lr"] = a.lr * min(1, (t.step + 1) / 200) * (1 if pr < a.flat else max(.01, (1 - pr) / (1 - a.flat)))
+        begin = time.time()
+        batch = [torch.from_numpy(v) for v in q.get()]
+        wait = time.time() - begin
+        ctc_loss, phone, mel = losses = t.losses(*batch)
+        t.opt.zero_grad()
+        (ctc_loss + a.phone * phone + a.mel * max(.05, 1 - pr * 2.5) * mel).backward()
+        pr, = together.average(t.params, clock.progress())
+        norm = t.update()
+        t.trained = clock.seconds()
+        if rank:
             continue
-        opt.step()
-        step += 1
-        d = min(a.ema, (step + 1) / (step + 50))
-        with torch.no_grad():
-            for p, r in zip(ema.parameters(), m.parameters()):
-                p.lerp_(r, 1 - d)
-        acc += [lc.item(), lp.item(), lm.item(), 1]
-        if step % 50 == 0:
-            print(f"step {step} {trained / 60:.1f} min ctc {acc[0] / acc[3]:.3f} phone {acc[1] / acc[3]:.3f} mel {acc[2] / acc[3]:.3f} "
-                  f"grad {gn:.2f} lr {lr:.2e} {(time.time() - t50) / 50 * 1e3:.0f} ms a step, {wait / 50 * 1e3:.0f} waiting, audio {seen / 3600:.2f} h", flush=True)
-            acc[:] = 0
-            wait, t50 = 0, time.time()
-        if trained > at_eval:
-            at_eval = trained + a.eval * 60
-            r = development(ema, a.data)
-            score = np.mean([v for v in r.values()])
-            print(f"DEV {trained / 60:.1f} min step {step} mean {score:.4f}", {k: round(v, 4) for k, v in r.items()}, flush=True)
-            save(a.out)
-            if score < best:
-                best = score
-                save(a.out[:-3] + ".best.pt")
-            last = time.time()  # looking at the development set is not training
-    r = development(ema, a.data)
-    score = np.mean([v for v in r.values()])
-    print(f"END {trained / 60:.1f} min step {step} mean {score:.4f}", {k: round(v, 4) for k, v in r.items()}, flush=True)
-    save(a.out)
-    if score < best:
-        save(a.out[:-3] + ".best.pt")
+        log.add(losses, wait, batch[0].numel() / 16000)
+        if t.step % 50 == 0:
+            log.line(t, norm)
+        if t.trained > looked + a.eval * 60:
+            looked = t.trained
+            with clock.stopped():
+                t.look()
+    if not rank:
+        t.look()
     worker.terminate()
 
 
 if __name__ == "__main__":
-    main()
+    a = parse()
+    together.start(main, a.processes, a)
