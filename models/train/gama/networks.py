@@ -92,9 +92,13 @@ class AudioEncoder(nn.Module):
         self.h1, self.h2, self.hp = nn.Linear(d, classes + 1), nn.Linear(d, classes + 1), nn.Linear(d, classes)
 
     def frames(self, x, real):
-        """[b, frames/4, d] and the bias that hides padding; real is 1 in rows that are no padding."""
-        x = (x - MEAN) / STD
+        """[b, frames/4, d] and the bias that hides padding; real is 1 in rows that are no padding.
+
+        Beyond the last row the convolutions meet zeros, be there padding or nothing.
+        """
+        x = (x - MEAN) / STD * real
         x = gelu(contiguous_grad(self.conv1(x.transpose(1, 2).contiguous())))
+        x = x * real[:, ::2].transpose(1, 2)
         x = gelu(contiguous_grad(self.conv2(x))).transpose(1, 2)
         # a column is real where the first row under it is
         kept = real[:, :, 0][:, ::4]

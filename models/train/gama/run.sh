@@ -1,9 +1,9 @@
 #!/bin/sh
 # Synthesise, train, export and measure: run.sh STEP DIR
 #   STEP  data | train | export | measure | all
-#   DIR   a scratch folder: about 3 GB of features, checkpoints, logs
+#   DIR   a scratch folder: about 8 GB of features, checkpoints, logs
 # START=FOLDER trains on from an exported model folder (empty: from nothing);
-# MINUTES sets the processor time, SHARDS how many times 3000 clips. An interrupted
+# MINUTES sets the processor time of each of PROCESSES, SHARDS how many times 3000 clips. An interrupted
 # run goes on when called again. SERVER=bin/grym-synth measures over HTTP.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,9 +19,9 @@ shard() { # NAME COUNT SEED MODE
 data() {
   shard test 600 77 test
   shard strangers 200 78 strangers
-  for i in $(seq "${SHARDS:-12}"); do shard "train-$i" 3000 $((100 + i)) train; done
+  for i in $(seq "${SHARDS:-30}"); do shard "train-$i" 3000 $((100 + i)) train; done
 }
-train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-125}" --processes "${PROCESSES:-1}" --lr "${LR:-1.5e-3}" ${START:+--start "$START"}; }
+train() { run "$here/train.py" --data "$dir" --out "$dir/run.pt" --minutes "${MINUTES:-92}" --processes "${PROCESSES:-2}" --lr "${LR:-2e-3}" ${START:+--start "$START"}; }
 export_() { run "$here/export.py" "$dir/run.pt" "$dir/gama-tiny"; }
 measure() {
   run "$here/evaluate.py" --data "$dir" ${SERVER:+--server "$SERVER"} --json "$dir/figures.json" "$here/../../gama-tiny" "$dir/gama-tiny"

@@ -30,6 +30,7 @@ from questions import BOS, EOS, PLAIN
 CLASSES = KNOWN + ["unknown"]
 GROUPS, GROUP = 4, 8  # a batch is groups of like length, the groups of different lengths: batches of one length teach no durations
 TOKENS, FRAMES, TARGETS = 32, 64, 256  # lengths and counts are padded to multiples of these, for few shapes
+KEPT = {"over": .6}  # share of a kind's clips that is drawn: with all of them, one sound is taken for two oftener than two for one
 TURNS = 7  # questions about each clip in a step
 LOOSE, DROP = .06, .3  # share of a question's words that lose merges, and how many they lose: words never met come in pieces
 
@@ -114,7 +115,7 @@ class Corpus:
         """GROUPS groups of GROUP clips of like length."""
         size = GROUPS * GROUP
         if not self.left:
-            order = r.permutation(len(self.items))
+            order = [i for i in r.permutation(len(self.items)) if r.random() < KEPT.get(self.fact(self.items[i])["kind"], 1)]
             for at in range(0, len(order) - size * 8 + 1, size * 8):
                 chosen = sorted((self.items[i] for i in order[at:at + size * 8]), key=self.length)
                 groups = [chosen[i:i + GROUP] for i in range(0, len(chosen), GROUP)]
