@@ -336,6 +336,9 @@ class Log:
     """A line every fifty steps."""
 
     def __init__(self):
+        self.clear()
+
+    def clear(self):
         self.losses, self.wait, self.seconds, self.begin = [], 0., 0., time.time()
 
     def add(self, losses, wait, seconds):
@@ -346,7 +349,7 @@ class Log:
         n = len(self.losses)
         print(f"step {t.step} {t.trained / 60:.1f} min ctc %.3f phone %.3f mel %.3f " % tuple(np.mean(self.losses, 0))
               + f"grad {norm:.2f} {(time.time() - self.begin) / n * 1e3:.0f} ms a step, {self.wait / n * 1e3:.0f} waiting, {self.seconds / n:.1f} s of audio", flush=True)
-        self.__init__()
+        self.clear()
 
 
 def main(rank, a):
