@@ -11,7 +11,6 @@ import random
 import sys
 import time
 
-import numpy as np
 
 import espeak
 import shards

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
 from scipy.io import wavfile
 
 import flite
