@@ -11,7 +11,6 @@ import random
 import sys
 import time
 
-
 import espeak
 import shards
 import text
