@@ -20,11 +20,23 @@ class ConvLayer(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight)
         self.layer_norm = nn.GroupNorm(o, o) if norm else None
 
-    def forward(self, x):
+    def forward(self, x, samples=None):
         x = self.conv(x)
         if self.layer_norm is not None:
-            x = self.layer_norm(cast(x, torch.float32))
+            x = cast(x, torch.float32)
+            x = self.layer_norm(x) if samples is None else self.norm_of_clips(x, samples)
         return contiguous_grad(F.gelu(x))
+
+    def norm_of_clips(self, x, samples):
+        """The group norm, whose sums over time are those of the clips alone. In the server nothing is
+        padded; counted in, padding would make every clip of training louder than it is there."""
+        count = (samples - self.conv.kernel_size[0]) // self.conv.stride[0] + 1
+        for k, n in enumerate(count.tolist()):
+            x[k, :, n:] = 0
+        mean = x.sum(-1, keepdim=True) / count[:, None, None]
+        variance = (x * x).sum(-1, keepdim=True) / count[:, None, None] - mean * mean
+        scale = self.layer_norm.weight[:, None] * (variance + self.layer_norm.eps).rsqrt()
+        return x * scale + (self.layer_norm.bias[:, None] - mean * scale)
 
 
 class FeatureExtractor(nn.Module):
@@ -33,10 +45,10 @@ class FeatureExtractor(nn.Module):
         d = [1] + list(dims)
         self.conv_layers = nn.ModuleList([ConvLayer(d[i], d[i + 1], KERNEL[i], STRIDE[i], i == 0) for i in range(7)])
 
-    def forward(self, x):
+    def forward(self, x, samples=None):
         x = x[:, None]
         for layer in self.conv_layers:
-            x = layer(x)
+            x = layer(x, samples)
         return x
 
 
@@ -71,14 +83,17 @@ class Attention(nn.Module):
         self.n, self.d = n, h // n
         self.k_proj, self.v_proj, self.q_proj, self.out_proj = [nn.Linear(h, h) for _ in range(4)]
 
-    def forward(self, x):
+    def forward(self, x, valid=None):
         b, t, h = x.shape
 
         def split(y):
             return y.reshape(b, t, self.n, self.d).transpose(1, 2)
 
         q, k, v = split(self.q_proj(x) * self.d ** -.5), split(self.k_proj(x)), split(self.v_proj(x))
-        a = (q @ k.transpose(-1, -2)).softmax(-1)
+        a = q @ k.transpose(-1, -2)
+        if valid is not None:
+            a = a.masked_fill(~valid[:, None, None], -1e4)
+        a = a.softmax(-1)
         return self.out_proj((a @ v).transpose(1, 2).reshape(b, t, h))
 
 
@@ -100,8 +115,8 @@ class Layer(nn.Module):
         self.feed_forward = FeedForward(h, f)
         self.final_layer_norm = nn.LayerNorm(h)
 
-    def forward(self, x):
-        x = self.layer_norm(x + self.attention(x))
+    def forward(self, x, valid=None):
+        x = self.layer_norm(x + self.attention(x, valid))
         return self.final_layer_norm(x + self.feed_forward(x))
 
 
@@ -112,12 +127,14 @@ class Encoder(nn.Module):
         self.layer_norm = nn.LayerNorm(h)
         self.layers = nn.ModuleList([Layer(h, n, f) for _ in range(layers)])
 
-    def forward(self, x):
-        """The output, and that of the middle layer (for the phoneme loss)."""
+    def forward(self, x, valid=None):
+        """The output, and that of the middle layer (for the phoneme loss); valid tells clips from padding."""
+        if valid is not None:
+            x = x.masked_fill(~valid[:, :, None], 0)
         x = self.layer_norm(x + self.pos_conv_embed(x))
         mid = None
         for i, layer in enumerate(self.layers):
-            x = layer(x)
+            x = layer(x, valid)
             if i + 1 == max(1, len(self.layers) // 2):
                 mid = x
         return x, mid
@@ -148,17 +165,20 @@ class CTC(nn.Module):
         c = w.feature_extractor(x).transpose(1, 2)
         return self.lm_head(w.encoder(w.feature_projection(c))[0])
 
-    def train_forward(self, x, mask):
-        """Conv features, middle layer and logits; masked frames are replaced by a learnt vector."""
+    def train_forward(self, x, mask, samples):
+        """Conv features, middle layer and logits of clips of so many samples, padded with zeros; masked
+        frames are replaced by a learnt vector. Every clip gives what it would give by itself."""
         w = self.wav2vec2
-        c = w.feature_extractor(x).transpose(1, 2)
+        c = w.feature_extractor(x, samples).transpose(1, 2)
         h = w.feature_projection(c)
         h = torch.where(mask[:, :, None], w.masked_spec_embed, cast(h, torch.float32))
-        y, mid = w.encoder(h)
+        valid = torch.arange(h.shape[1]) < frames(samples)[:, None]
+        y, mid = w.encoder(h, valid)
         return c, mid, self.lm_head(y)
 
 
 def frames(n):
+    """Of the logits, for n samples."""
     for k, s in zip(KERNEL, STRIDE):
         n = (n - k) // s + 1
     return n

@@ -184,7 +184,7 @@ def batch(R, data, total):
         clips[-1] = (augment.normalise(augment.not_speech(R, n)), np.zeros(model.frames(n), np.int64), "")
     t = model.frames(n)
     X = np.zeros((len(clips), n), np.float32)
-    P = np.zeros((len(clips), t), np.int64)
+    P = np.full((len(clips), t), -100)  # what cross_entropy leaves out
     M = np.zeros((len(clips), t), bool)
     for k, (x, y, _) in enumerate(clips):
         X[k, :len(x)] = x
@@ -193,7 +193,7 @@ def batch(R, data, total):
             s = R.randint(t)
             M[k, s:s + R.randint(2, 7)] = True
     tg = [text.encode(c[2]) for c in clips]
-    return X, P, M, np.array(sum(tg, []), np.int64), np.array([len(q) for q in tg], np.int64)
+    return X, np.array([len(c[0]) for c in clips]), P, M, np.array(sum(tg, []), np.int64), np.array([len(q) for q in tg], np.int64)
 
 
 def feeder(q, a, seed):
@@ -299,16 +299,16 @@ class Training:
         states = {name: part.state_dict() for name, part in self.parts().items()}
         save(dict(states, sizes=self.model.sizes, step=self.step, trained=self.trained, best=self.best), path)
 
-    def losses(self, X, P, M, texts, lengths):
+    def losses(self, X, samples, P, M, texts, lengths):
         """CTC per character, phonemes in the middle layer, log-mel energies in the conv features."""
         with bfloat.products():
-            conv, mid, logits = self.model.train_forward(X, M)
+            conv, mid, logits = self.model.train_forward(X, M, samples)
             phones = self.heads["phone"](mid).float()
-        t = logits.shape[1]
-        ctc_loss = F.ctc_loss(logits.float().log_softmax(-1).transpose(0, 1), texts, torch.full((len(lengths),), t), lengths,
+        t, frames = logits.shape[1], model.frames(samples)
+        ctc_loss = F.ctc_loss(logits.float().log_softmax(-1).transpose(0, 1), texts, frames, lengths,
                               reduction="none", zero_infinity=True)
         # a clip without speech counts as one of a few characters
-        ctc_loss = ctc_loss.sum() / torch.clamp(lengths, min=t // 20).sum()
+        ctc_loss = ctc_loss.sum() / torch.maximum(lengths, frames // 20).sum()
         told = int((P >= 0).sum())
         phone = F.cross_entropy(phones.reshape(-1, N_PHONES), P.reshape(-1), reduction="sum") / max(1, told)
         mel = torch.zeros(())
