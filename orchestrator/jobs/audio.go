@@ -114,7 +114,7 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string, conversat
 	}
 	audio.Revision, err = m.Store.Create(ctx, audioKind+"."+id, raw)
 	if errors.Is(err, ErrExists) {
-		audio, err := m.Audio(ctx, id)
+		audio, err := m.storedElsewhere(ctx, id)
 		if err == nil {
 			err = m.adopt(ctx, audio, conversational)
 		}
@@ -125,6 +125,25 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string, conversat
 	}
 	m.index.putAudio(audio)
 	return m.dated(audio), true, nil
+}
+
+// storedElsewhere describes a recording that another process has just stored. The
+// node of a cluster that answers may not have heard of it yet. The fault is busy
+// where it does not in a second: then it is gone again.
+func (m *Manager) storedElsewhere(ctx context.Context, id string) (Audio, error) {
+	const tries, pause = 20, 50 * time.Millisecond
+	for range tries {
+		audio, err := m.Audio(ctx, id)
+		if services.KindOf(err) != services.KindNotFound {
+			return audio, err
+		}
+		select {
+		case <-ctx.Done():
+			return Audio{}, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+	return Audio{}, &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored or deleted elsewhere", id), RetryAfter: time.Second}
 }
 
 // adopt notes that a recording that is stored already was stored again.

@@ -1,7 +1,10 @@
 package jobs_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,4 +39,35 @@ func TestStoredAudio(t *testing.T) {
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound(strings.Repeat("b", 60))})
 	require.NoError(t, err, "there is room again")
+}
+
+// behind is a store of which another process has written a record that reads do
+// not find for a while.
+type behind struct {
+	jobs.Store
+	misses atomic.Int64
+}
+
+func (b *behind) Create(ctx context.Context, key string, value []byte) (jobs.Revision, error) {
+	if _, err := b.Store.Create(ctx, key, value); err != nil {
+		return 0, err
+	}
+	b.misses.Store(3)
+	return 0, fmt.Errorf("record %s %w", key, jobs.ErrExists)
+}
+
+func (b *behind) Read(ctx context.Context, key string) ([]byte, jobs.Revision, error) {
+	if b.misses.Add(-1) >= 0 {
+		return nil, 0, fmt.Errorf("record %s %w", key, jobs.ErrMissing)
+	}
+	return b.Store.Read(ctx, key)
+}
+
+func TestARecordingStoredByAnotherProcessAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = &behind{Store: d.Store} })
+	audio, created, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound("of both")})
+	require.NoError(t, err)
+	require.False(t, created)
+	require.EqualValues(t, len("of both"), audio.Bytes)
 }

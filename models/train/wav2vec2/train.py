@@ -177,10 +177,10 @@ def joined(R, data, seconds):
 
 
 def batch(R, data, total):
-    """Clips of about one length, so that little is padding; one in three batches has a clip without speech."""
+    """Clips of about one length, so that little is padding; three in five batches have a clip without speech."""
     u = R.rand()
     clips, n = fill(phrases(R, data) if u < .5 else joined(R, data, R.uniform(2.5, 6) if u < .75 else R.uniform(6, 10.5)), total)
-    if R.rand() < .35:
+    if R.rand() < .6:
         clips[-1] = (augment.normalise(augment.not_speech(R, n)), np.zeros(model.frames(n), np.int64), "")
     t = model.frames(n)
     X = np.zeros((len(clips), n), np.float32)
