@@ -82,6 +82,7 @@ type Manager struct {
 	work         context.Context
 	stopWork     context.CancelCauseFunc
 	background   sync.WaitGroup
+	dispatching  sync.WaitGroup // what begins the attempts
 	attempts     sync.WaitGroup
 	wake         chan struct{} // a job may be startable
 	wakeCallback chan struct{} // a webhook may be due
@@ -121,7 +122,7 @@ func newWorker() string {
 // Start follows the store and works on its jobs until Stop. It returns at once.
 func (m *Manager) Start() {
 	m.background.Go(m.watch)
-	m.background.Go(m.dispatch)
+	m.dispatching.Go(m.dispatch)
 	m.background.Go(m.tend)
 	m.background.Go(m.deliver)
 }
@@ -138,6 +139,7 @@ func (m *Manager) Stop(ctx context.Context) {
 	m.stopIntake()
 	ended := make(chan struct{})
 	go func() {
+		m.dispatching.Wait() // no attempt begins any more
 		m.attempts.Wait()
 		close(ended)
 	}()
