@@ -114,7 +114,11 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string, conversat
 	}
 	audio.Revision, err = m.Store.Create(ctx, audioKind+"."+id, raw)
 	if errors.Is(err, ErrExists) {
-		audio, err := m.storedElsewhere(ctx, id)
+		// Another process was first.
+		audio, err := m.Audio(ctx, id)
+		if services.KindOf(err) == services.KindNotFound {
+			err = busy(id, err)
+		}
 		if err == nil {
 			err = m.adopt(ctx, audio, conversational)
 		}
@@ -125,25 +129,6 @@ func (m *Manager) store(ctx context.Context, upload Upload, id string, conversat
 	}
 	m.index.putAudio(audio)
 	return m.dated(audio), true, nil
-}
-
-// storedElsewhere describes a recording that another process has just stored. The
-// node of a cluster that answers may not have heard of it yet. The fault is busy
-// where it does not in a second: then it is gone again.
-func (m *Manager) storedElsewhere(ctx context.Context, id string) (Audio, error) {
-	const tries, pause = 20, 50 * time.Millisecond
-	for range tries {
-		audio, err := m.Audio(ctx, id)
-		if services.KindOf(err) != services.KindNotFound {
-			return audio, err
-		}
-		select {
-		case <-ctx.Done():
-			return Audio{}, context.Cause(ctx)
-		case <-time.After(pause):
-		}
-	}
-	return Audio{}, &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored or deleted elsewhere", id), RetryAfter: time.Second}
 }
 
 // adopt notes that a recording that is stored already was stored again.
@@ -170,12 +155,17 @@ func (m *Manager) refresh(ctx context.Context, audio Audio) error {
 	}
 	audio.Revision, err = m.Store.Replace(ctx, audioKind+"."+audio.ID, raw, audio.Revision)
 	if errors.Is(err, ErrConflict) {
-		return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being used", audio.ID), RetryAfter: time.Second, Err: err}
+		return busy(audio.ID, err)
 	}
 	if err == nil {
 		m.index.putAudio(audio)
 	}
 	return err
+}
+
+// busy is the fault of a recording that another process stores or deletes.
+func busy(id string, err error) error {
+	return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored or deleted elsewhere", id), RetryAfter: time.Second, Err: err}
 }
 
 func audioObject(id string) string { return audioKind + "-" + id }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,33 +40,31 @@ func TestStoredAudio(t *testing.T) {
 	require.NoError(t, err, "there is room again")
 }
 
-// behind is a store of which another process has written a record that reads do
-// not find for a while.
-type behind struct {
+// rival is a store in which another process is always the first to write a
+// record, and has it deleted again where it says so.
+type rival struct {
 	jobs.Store
-	misses atomic.Int64
+	deletes bool
 }
 
-func (b *behind) Create(ctx context.Context, key string, value []byte) (jobs.Revision, error) {
-	if _, err := b.Store.Create(ctx, key, value); err != nil {
-		return 0, err
+func (r *rival) Create(ctx context.Context, key string, value []byte) (jobs.Revision, error) {
+	if !r.deletes {
+		if _, err := r.Store.Create(ctx, key, value); err != nil {
+			return 0, err
+		}
 	}
-	b.misses.Store(3)
 	return 0, fmt.Errorf("record %s %w", key, jobs.ErrExists)
-}
-
-func (b *behind) Read(ctx context.Context, key string) ([]byte, jobs.Revision, error) {
-	if b.misses.Add(-1) >= 0 {
-		return nil, 0, fmt.Errorf("record %s %w", key, jobs.ErrMissing)
-	}
-	return b.Store.Read(ctx, key)
 }
 
 func TestARecordingStoredByAnotherProcessAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = &behind{Store: d.Store} })
+	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = &rival{Store: d.Store} })
 	audio, created, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound("of both")})
 	require.NoError(t, err)
 	require.False(t, created)
 	require.EqualValues(t, len("of both"), audio.Bytes)
+
+	b = setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = &rival{Store: d.Store, deletes: true} })
+	_, _, err = b.StoreAudio(t.Context(), jobs.Upload{Audio: sound("of both")})
+	require.Equal(t, services.KindBusy, services.KindOf(err))
 }

@@ -23,7 +23,7 @@ var (
 // Errors other than the sentinels are faults: unavailable, or full. Safe for
 // concurrent use.
 type Store interface {
-	// Create writes a record that must not exist; ErrExists.
+	// Create writes a record that must not exist; ErrExists, where Read finds it.
 	Create(ctx context.Context, key string, value []byte) (Revision, error)
 	// Read gives a record as last written by anybody; ErrMissing.
 	Read(ctx context.Context, key string) ([]byte, Revision, error)

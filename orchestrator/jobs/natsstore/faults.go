@@ -71,7 +71,7 @@ func passing(err error) bool {
 		return false
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders),
 		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrDisconnected), errors.Is(err, nats.ErrReconnectBufExceeded),
-		errors.Is(err, nats.ErrConnectionReconnecting):
+		errors.Is(err, nats.ErrConnectionReconnecting), errors.Is(err, errUnderWay):
 		return true
 	case errors.As(err, &api):
 		// 503 without a store's own reason: no leader, or a server on its way down.

@@ -132,9 +132,7 @@ func (s *Store) Replace(ctx context.Context, key string, value []byte, at jobs.R
 	return s.put(ctx, key, value, at)
 }
 
-// put writes a record at a revision, 0 for a new one. A try whose answer was
-// lost may have written it all the same, which a later try takes for somebody
-// else's write; so that one looks whose it is.
+// put writes a record at a revision, 0 for a new one.
 func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revision) (jobs.Revision, error) {
 	l, err := s.current()
 	if err != nil {
@@ -149,10 +147,15 @@ func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revis
 		} else {
 			revision, err = l.records.Update(ctx, key, value, uint64(at))
 		}
-		if tries > 1 && lost(err) {
-			if entry, readErr := l.records.Get(ctx, key); readErr == nil && bytes.Equal(entry.Value(), value) {
-				revision, err = entry.Revision(), nil
-			}
+		if !lost(err) {
+			return err
+		}
+		entry, err := l.winner(ctx, key, at, err)
+		// A try whose answer was lost may have written it all the same, which this
+		// one took for somebody else's write.
+		if tries > 1 && entry != nil && bytes.Equal(entry.Value(), value) {
+			revision = entry.Revision()
+			return nil
 		}
 		return err
 	})
@@ -170,6 +173,23 @@ func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revis
 // lost tells that a compare-and-set found another revision.
 func lost(err error) bool {
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
+}
+
+// errUnderWay is of a compare-and-set that lost to a write which no read finds yet.
+var errUnderWay = errors.New("another write of the record is under way")
+
+// winner reads the record that a compare-and-set lost to, nil for none, and gives
+// its error back, or errUnderWay: the leader of a cluster refuses a write while
+// another of the same record is on its way to the replicas, where it may yet fail.
+func (l *link) winner(ctx context.Context, key string, at jobs.Revision, refusal error) (jetstream.KeyValueEntry, error) {
+	entry, err := l.records.Get(ctx, key)
+	switch {
+	case err == nil && entry.Revision() == uint64(at), errors.Is(err, jetstream.ErrKeyNotFound) && at == 0:
+		return nil, errUnderWay
+	case err != nil && !errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, err
+	}
+	return entry, refusal
 }
 
 // Read implements jobs.Store.
@@ -199,7 +219,11 @@ func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error 
 		return err
 	}
 	err = l.patiently(ctx, func(ctx context.Context) error {
-		return l.records.Delete(ctx, key, jetstream.LastRevision(uint64(at)))
+		err := l.records.Delete(ctx, key, jetstream.LastRevision(uint64(at)))
+		if lost(err) {
+			_, err = l.winner(ctx, key, at, err)
+		}
+		return err
 	})
 	if lost(err) {
 		return fmt.Errorf("record %s %w", key, jobs.ErrConflict)

@@ -238,3 +238,77 @@ func TestTidyingLeavesWhatIsBeingWritten(t *testing.T) {
 		require.NoError(t, object.Close())
 	}
 }
+
+// contended are records that another writer is always about to write: as many
+// writes as said are refused although nothing can be read yet.
+type contended struct {
+	jetstream.KeyValue
+	refusals int
+	// wins has the other write arrive, instead of failing, at the last refusal.
+	wins []byte
+}
+
+func (c *contended) refuse(ctx context.Context, key string, at uint64) error {
+	if c.refusals == 0 {
+		return nil
+	}
+	c.refusals--
+	if c.refusals == 0 && c.wins != nil {
+		var err error
+		if at == 0 {
+			_, err = c.KeyValue.Create(ctx, key, c.wins)
+		} else {
+			_, err = c.KeyValue.Update(ctx, key, c.wins, at)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return jetstream.ErrKeyExists
+}
+
+func (c *contended) Create(ctx context.Context, key string, value []byte, options ...jetstream.KVCreateOpt) (uint64, error) {
+	if err := c.refuse(ctx, key, 0); err != nil {
+		return 0, err
+	}
+	return c.KeyValue.Create(ctx, key, value, options...)
+}
+
+func (c *contended) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if err := c.refuse(ctx, key, revision); err != nil {
+		return 0, err
+	}
+	return c.KeyValue.Update(ctx, key, value, revision)
+}
+
+func TestAWriteThatMeetsAnotherUnderWayWaitsForItsEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	ctx, records := t.Context(), s.link.records
+	meets := func(refusals int, wins string) {
+		c := &contended{KeyValue: records, refusals: refusals}
+		if wins != "" {
+			c.wins = []byte(wins)
+		}
+		s.link.records = c
+	}
+	meets(2, "")
+	first, err := s.Create(ctx, "job.a", []byte("1"))
+	require.NoError(t, err, "the other write failed")
+	meets(2, "theirs")
+	_, err = s.Create(ctx, "job.b", []byte("1"))
+	require.ErrorIs(t, err, jobs.ErrExists)
+	value, _, err := s.Read(ctx, "job.b")
+	require.NoError(t, err, "what exists can be read")
+	require.Equal(t, "theirs", string(value))
+	meets(2, "ours")
+	_, err = s.Create(ctx, "job.c", []byte("ours"))
+	require.NoError(t, err, "the other write was an earlier try of this one")
+
+	meets(2, "")
+	second, err := s.Replace(ctx, "job.a", []byte("2"), first)
+	require.NoError(t, err)
+	meets(2, "theirs")
+	_, err = s.Replace(ctx, "job.a", []byte("3"), second)
+	require.ErrorIs(t, err, jobs.ErrConflict)
+}
