@@ -9,7 +9,7 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 step=$1
 dir=$2
-[ -n "$dir" ] || { sed -n 2,8p "$0"; exit 2; }
+[ -n "$dir" ] || { sed -n 2,7p "$0"; exit 2; }
 mkdir -p "$dir"
 . "$here/../environment.sh"
 
@@ -44,5 +44,5 @@ case $step in
   export) export_ ;;
   measure) measure ;;
   all) data; train; export_; measure ;;
-  *) sed -n 2,8p "$0"; exit 2 ;;
+  *) sed -n 2,7p "$0"; exit 2 ;;
 esac
