@@ -127,7 +127,8 @@ def single_questions(r, clips):
                 out.append(("describe, " + fact["kind"] if kind == "describe" else kind, i, kind, asked[0], asked[2]))
         voiced = "voice" in questions.present(fact)
         if voiced or i % 5 == 0:
-            what, _, truth = questions.exist(r, fact, True, "voice")
+            _, _, truth = questions.exist(r, fact, True, "voice")
+            what = questions.call(r, "voice", True)
             out.append(("speech yes or no", i, "exist", questions.pick(r, questions.ASK["exist"][1]).format(what), truth))
     return out
 
@@ -140,11 +141,11 @@ def outside_questions(r, clips):
     return out
 
 
-def blind_questions(clips):
+def blind_questions(name, clips):
     """Questions beyond the lists by somebody who saw neither lists nor code, each about four clips."""
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "blind.txt"), encoding="utf8") as f:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".txt"), encoding="utf8") as f:
         lines = [line.rstrip("\n").split("\t") for line in f]
-    return [("blind, " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
+    return [(name + ", " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
 
 
 def follow_ups(r, clips):
@@ -169,7 +170,7 @@ def measure(maker, clips, strangers):
     def note(key, ok):
         figures.setdefault(key, []).append(bool(ok))
     r = np.random.default_rng(4)
-    items = single_questions(r, clips) + outside_questions(r, clips) + blind_questions(clips)
+    items = single_questions(r, clips) + outside_questions(r, clips) + blind_questions("blind", clips) + blind_questions("blind2", clips)
     for (key, i, kind, q, truth), a in zip(items, maker.answers(clips, [(i, [], q) for _, i, _, q, _ in items])):
         fact = clips.facts[i]
         ok = questions.right(kind, fact, a, truth)

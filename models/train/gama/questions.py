@@ -7,7 +7,7 @@ from bytepairs import Tokenizer, learn, words
 from clips import KNOWN
 from things import TEST_THINGS, THINGS
 from voices import WORDS
-from wording import ALSO, ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS
+from wording import ALSO, ASK, CLAUSES, CLAUSE_ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS
 
 CANNOT_NAME = "I cannot tell what that is."
 CANNOT_KNOW = "I cannot tell that from the sound."
@@ -17,7 +17,7 @@ NO_VOICE = "I do not hear a voice."
 SILENCE = "I hear silence."
 
 # How often each kind is asked in training.
-SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.09, beyond=.09, off=.03)
+SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.09, beyond=.09, off=.04)
 PITCH = {"chirp": None, "sine": "steady", "organ": "steady", "noise": "none", "siren": "both"}
 MERGES = 760
 SPECIALS = ["<pad>", "<s>", "</s>"]
@@ -93,12 +93,18 @@ def call(r, name, test):
     return NAMED[name] if r.random() < .5 else pick(r, wordings(name, test))
 
 
+def sentence(r, clause):
+    """A question of what something does: a clause such as "a bell ringing"."""
+    verb = "are" if clause.split()[0] in ("birds", "waves", "people") else "is"
+    return capital(pick(r, CLAUSE_ASK).format(f"{verb} {clause}"))
+
+
 def exist(r, fact, test, name=None):
-    """(what is asked for, answer, truth)"""
+    """(name of what is asked for, answer, truth)"""
     here = present(fact)
     name = name or draw_name(r, fact, bool(here) and r.random() < .5)
     yes = name in here
-    return call(r, name, test), f"Yes, I hear {NAMED[name]}." if yes else f"No, I do not hear {NAMED[name]}.", yes
+    return name, f"Yes, I hear {NAMED[name]}." if yes else f"No, I do not hear {NAMED[name]}.", yes
 
 
 def either(r, fact, test):
@@ -129,6 +135,7 @@ def ask(r, fact, kind, test=False, template=None):
     """(question, answer, truth) of a kind, or None where it does not go with the clip."""
     q = template or draw(r, "exist" if kind == "thing" else kind, test)
     names = in_order(fact)
+    asks_clause = not test and not template and r.random() < .15
     if kind == "describe":
         return q, describe(fact), names
     if kind in ("first", "second"):
@@ -137,12 +144,16 @@ def ask(r, fact, kind, test=False, template=None):
     if kind == "count":
         return q, count(fact), len(names)
     if kind == "exist":
-        what, answer, truth = exist(r, fact, test)
-        return q.format(what), answer, truth
+        name, answer, truth = exist(r, fact, test)
+        if asks_clause:
+            return sentence(r, pick(r, CLAUSES[name])), answer, truth
+        return q.format(call(r, name, test)), answer, truth
     if kind == "either":
         pair, answer, truth = either(r, fact, test)
         return q.format(*pair), answer, truth
     if kind == "thing":
+        if asks_clause:
+            return sentence(r, things.clause(r)), CANNOT_THING, ""
         return q.format(pick(r, TEST_THINGS) if test else things.thing(r)), CANNOT_THING, ""
     if kind == "loud":
         return (q, f"It is {fact['loud']}.", fact["loud"]) if fact["loud"] else None
@@ -172,6 +183,8 @@ def vary(r, q):
     """Small letters, no full stop, some courtesy: as people type."""
     if r.random() < .08:
         q = pick(r, ["Please: ", "Hi. ", "So, ", "Now ", "OK, ", "And now: "]) + q[0].lower() + q[1:]
+    if r.random() < .04:
+        q = q.rstrip("?.") + pick(r, [", please?", " please", ", thanks", ", do you think?", ", in your opinion?", " then?"])
     if r.random() < .3:
         q = q.lower()
     return q.rstrip("?.") if r.random() < .25 else q
@@ -270,6 +283,9 @@ def new_tokenizer(r, merges=()):
         for row in rows:
             for _ in range(400):
                 counts.update(words(vary(r, pick(r, row))))
+    for clauses in (*CLAUSES.values(), [things.clause(r) for _ in range(400)]):
+        for c in clauses:
+            counts.update(words(vary(r, sentence(r, c))))
     for t in THINGS:
         counts.update(words(f"Is there {t}?"))
     for groups in FOLLOW.values():

@@ -54,6 +54,13 @@ TEST_THINGS = """a dog|a dog barking|a motorcycle|a truck|a rocket|a harmonica|a
 a bat|rustling leaves|a landslide|boiling water|a hammer drill|an air conditioner|a dishwasher|a coffee machine|a stapler|a skateboard|a bowling ball
 a basketball|ice cubes|a cash machine|a boxing match|a wedding""".replace("\n", "|").split("|")
 
+_WHO = "somebody|someone|anybody|anyone|a man|a woman|a child|people".split("|")
+_ACTIONS = """sewing|cutting hair|digging|climbing stairs|riding a bike|folding paper|polishing shoes|pouring coffee|shaking a box|sweeping the floor|hammering a nail
+cutting the grass|playing tennis|washing up|writing on paper|scratching|dancing|stamping|sniffing|munching|rowing a boat|painting a wall|packing a bag|counting coins
+opening a tin|closing a window|moving a chair|skiing|wrestling|juggling|ironing a shirt|raking the garden|stirring soup|cracking nuts|peeling potatoes|laughing|crying
+snoring|eating an apple|drinking tea|brushing teeth|running upstairs|locking a door|unlocking a car|throwing a ball|kicking a can|breaking a plate|tearing cloth|drilling a hole
+playing the violin|playing the trumpet|playing the piano|playing cards|shaving|sawing|chopping wood|driving off|blowing up a balloon|turning a page|zipping a jacket|grinding pepper""".replace("\n", "|").split("|")
+
 _KINDS = """big|small|old|new|young|heavy|light|broken|wooden|plastic|rusty|electric|distant|nearby|angry|happy|tired|wild|tame|red|black|white|wet|dry|slow|fast
 giant|tiny|cheap|real|second|lonely|Scottish|Spanish|Chinese|American|garden|kitchen|street|school|bathroom|office|farm|winter|toy|hand|pocket|baby|mountain|water""".replace("\n", "|").split("|")
 _DOING = """running|moving|falling|jumping|sleeping|eating|passing|starting|stopping|breaking|opening|closing|working|flying|turning|playing|landing|leaving|being thrown
@@ -95,7 +102,9 @@ def thing(r):
             out = article(kind) + kind + " " + noun
         elif u < .75:
             out = article(noun) + noun + " " + _DOING[r.integers(len(_DOING))]
-        elif u < .85:
+        elif u < .8:
+            out = noun + "s"
+        elif u < .87:
             other = _noun(r)
             out = article(noun) + noun + " " + (other or made_up(r))
         else:
@@ -103,6 +112,14 @@ def thing(r):
             out = article(noun) + noun + (" " + _DOING[r.integers(len(_DOING))] if r.random() < .2 else "")
         if out not in TEST_THINGS:
             return out
+
+
+def clause(r):
+    """What somebody or something does that is none of the known sounds."""
+    noun = _noun(r)
+    if noun is None or r.random() < .6:
+        return _WHO[r.integers(len(_WHO))] + " " + _ACTIONS[r.integers(len(_ACTIONS))]
+    return article(noun) + noun + " " + _DOING[r.integers(len(_DOING))]
 
 
 assert not set(THINGS) & set(TEST_THINGS)

@@ -15,6 +15,18 @@ ALSO = {"sine": ["a pure tone", "a sine wave", "a steady tone"], "chirp": ["a fr
         "wobble": ["wobble bass", "dubstep bass", "a wobbling bass"], "laser": ["a laser", "a laser gun", "laser shots"],
         "waves": ["waves", "the sea", "the ocean"], "heart": ["heartbeats", "a beating heart", "a heart beating"],
         "voice": ["speech", "talking", "someone talking", "a person speaking", "a human voice", "somebody speaking", "anyone speaking", "spoken words"]}
+# What they do, for questions such as "Is a bell ringing?"; for training only.
+CLAUSES = {"sine": ["a tone sounding"], "chirp": ["a tone sliding", "a tone gliding"], "noise": ["noise hissing"], "kick": ["a bass drum beating", "somebody hitting a bass drum"],
+           "snare": ["a snare drum rattling", "somebody playing a snare"], "hihat": ["a hi-hat ticking", "somebody playing a hi-hat"],
+           "bell": ["a bell ringing", "a bell tolling", "a chime ringing"], "pluck": ["somebody plucking a string", "a guitar playing", "a harp playing"],
+           "siren": ["a siren wailing", "a siren going"], "rain": ["rain falling", "rain pouring down"], "wind": ["wind blowing", "the wind howling"],
+           "beep": ["something beeping", "an alarm clock beeping"], "engine": ["an engine running", "a motor humming", "a car engine idling"],
+           "clicks": ["something clicking", "a clock ticking"], "organ": ["an organ playing", "somebody playing the organ"],
+           "birds": ["birds singing", "a bird singing", "a bird chirping", "birds chirping"], "wobble": ["a bass wobbling"],
+           "laser": ["a laser firing", "somebody firing a laser"], "waves": ["waves breaking", "waves rolling in", "the sea roaring"],
+           "heart": ["a heart beating", "somebody's heart beating"],
+           "voice": ["someone talking", "somebody speaking", "anyone talking", "anybody speaking", "a person talking", "people talking", "somebody saying something"]}
+CLAUSE_ASK = ["{}?", "{} here?", "{} in this clip?", "{} at all?", "{} somewhere?", "{}, yes or no?", "Tell me, {}?", "{} in the background?", "{} or not?"]
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 _ASK = {
@@ -49,7 +61,10 @@ How many different things do you hear?|Is there more than one sound?|Are there t
     "exist": ("""Is there {}?|Do you hear {}?|Can you hear {}?|Is {} in the audio?|Does the clip contain {}?|Is there {} in this recording?
 Does this sound like {}?|Is this {}?|Do you hear {} in the clip?|Tell me if there is {}.|Is {} present?|Was there {}?|Is that {}?
 Could this be {}?|Is {} audible?|Did you hear {}?|Any {}?|Are there {}?|Does it have {}?|Is it {}?|Have you heard {}?
-Is {} there?|Would you say this is {}?|I think I hear {}. Is that right?|Listen for {}. Is it there?""",
+Is {} there?|Would you say this is {}?|I think I hear {}. Is that right?|Listen for {}. Is it there?|Can {} be heard?|Does {} occur in this?
+Do you notice {}?|Does it include {}?|Is {} part of this?|This is {}, right?|Might that be {}?|I believe this is {}. Is it?|Let me know if you hear {}.
+See if there is {} in it.|Somebody said that there is {} in it. Is that so?|Was that {}, or am I wrong?|{} or not?|Find out if {} is in this.
+To me this sounds like {}. Does it to you?|What about {}? Is it in there?|Is what I hear {}?|Do we hear {} at some point?|Does {} come up?""",
               "Can you hear {} in this audio?|Is there {} in the clip?|Does the recording contain {}?"),
     "either": ("""Is it {} or {}?|Is there {} or {}?|Do you hear {} or {}?|Is this {} or {}?|Which is it, {} or {}?|{} or {}?|Did I hear {} or {}?""",
                "Can you hear {} or {}?|Does this sound like {} or {}?"),
@@ -120,6 +135,15 @@ indoors|in English|in French|in Chinese|in a major key|in a minor key|made of me
          "name|colour|price|age|owner|make|weight|size|nationality|title|home|job|style|maker|history", "singer|band|street|film|album|composer|speaker|car|room|animal|place|tune|show|machine|driver|bird|guitar|artist"),
         ("Which {} is {}?|What {} is {}?|Do you know which {} is {}?", "band|person|player|dialect|chord|tuning|machine|microphone|tool|scale|artist|animal|effect|metal",
          "playing|used|shown|on|being used|singing|nearest|it in|best|meant|at work"),
+        ("How did {} feel?|What was {} thinking of?|What was {} wearing?|What is the job of {}?|How tall is {}?", "the person|the singer|the speaker|the man|the woman|the musician|whoever did this|the driver|the maker"),
+        ("How many {} {}?|Do you know how many {} {}?", "people|listeners|musicians|fans|players|workers|neighbours|tourists",
+         "heard it|were there|took part|own one|bought it|are in the band|made it|like it|live there"),
+        ("Was it {} when {}?|How {} was it when {}?", "cold|dark|hot|cloudy|late|early|busy|foggy|warm|crowded", "this was made|they made it|it was taken|it happened|he came"),
+        ("Which {} is it from?|What {} does it come from?|From which {} did you get it?|Do you know the {} it is from?", "film|album|game|show|region|book|opera|advert|series|play|continent|website|library|town"),
+        ("How much {}?|Tell me how much {}.|Can you tell how much {}?", "did it cost|does it weigh|is it worth|money was spent on it|did they pay|does one of these cost|power does it use"),
+        ("What was it {} with?|What was this {} on?|Which software was it {} with?", "recorded|made|filmed|mixed|edited|built|cut"),
+        ("Why did {} {}?|When did {} {}?", "they|he|she|somebody|the owner|these people", "record this|make it|stop|keep it|send it|leave|put it online|buy it|do that"),
+        ("Is {} {}?|Was {} {}?|Do you think {} is {}?", "the owner|the place|whoever did this|the composer|the maker|the neighbour", "famous|rich|still alive|well known|expensive|married|German|near a road|from a village"),
     ],
     "off": [
         ("What is the capital of {}?|Where is {}?|How many people live in {}?|What language do they speak in {}?|Tell me about {}.|How do I get to {}?",
@@ -133,6 +157,22 @@ indoors|in English|in French|in Chinese|in a major key|in a minor key|made of me
         ("How do I {} {}?|Help me {} {}.|Can you {} {}?|Please {} {}.", "cook|fix|buy|sell|learn|clean|translate|find|book|draw|open|spell|plan|cancel",
          "rice|a flat|my car|German|the kitchen|this text|a hotel|a cat|the window|my homework|a holiday|an egg|the order|shoes"),
         ("How are {}?|Who are {}?|What do {} like?|Where do {} come from?|Are {} clever?|Do {} sleep?", "you|you today|your parents|your friends|your makers|robots|computers|cats|you really"),
+        ("What is {} {} {}?|How much is {} {} {}?|{} {} {}?|Tell me what {} {} {} is.", "3|7|12|15|23|36|48|64|99|100|250|1000", "plus|minus|times|divided by|+|-|x", "2|4|5|8|9|11|14|30|81|300"),
+        ("Who was {} in {}?|Who became {} in {}?|Do you know who was {} in {}?", "the president|the queen|champion|the prime minister|the pope|the mayor of London|the best player|the richest man|the winner",
+         "1805|1914|1950|1972|1984|1999|2003|2012|2018|the nineties|the final"),
+        ("When did {}?|Why did {}?|In which year did {}?", """the war end|they land on the moon|Rome fall|the ship sink|Einstein die|the wall come down|the revolution begin|Columbus sail
+the dinosaurs die out|the Beatles split up|Germany win|the king die|the tower fall"""),
+        ("What is the {} {} in the world?|Name the {} {} in the world.|Which is the {} {} in Europe?", "tallest|longest|largest|smallest|oldest|fastest|richest|deepest",
+         "mountain|river|city|building|country|animal|lake|bridge|island|person"),
+        ("Translate {} into {}.|What is {} in {}?|How do you say {} in {}?|Say {} in {}.", "butterfly|thank you|goodbye|the moon|I love you|my house|hello|water|good night|yesterday|please",
+         "French|Latin|Spanish|Italian|Polish|Dutch|Japanese|Russian"),
+        ("Do you {}?|Can you {}?|Would you {}?|Did you ever {}?", """dream|feel pain|have feelings|have friends|drink coffee|like football|have a family|get tired|speak Spanish|know everything|remember me
+believe in God|love me|have hobbies|have a pet|like pizza|go on holiday|read books|pay taxes|lie"""),
+        ("Help me plan {} for {}.|Suggest {} for {}.|I need {} for {}.|Find me {} for {}.", "a trip|a party|a menu|a diet|a budget|a workout|a present|a name|a speech|a weekend|a hotel",
+         "my wife|two people|next week|my son|Italy|the summer|ten guests|a beginner|Christmas|Monday"),
+        ("Good {}.|Good {}, my friend.|Have a nice {}.|Good {}, what can you do?|Hello and good {}.", "morning|night|afternoon|day|evening|weekend"),
+        ("What {} should I {}?|Which {} should I {}?|Which {} would you {}?|What {} do you {}?", "book|film|phone|car|dress|wine|school|job|cake|game|city", "buy|take|choose|read|see|try|like best|start with|recommend"),
+        ("What does {} mean?|How do you spell {}?|Explain {}.|What is {}?|Define {}.", "democracy|an atom|inflation|irony|a prime number|evolution|a verb|DNA|a mortgage|philosophy|a black hole|photosynthesis"),
     ]}
 
 
@@ -170,5 +210,5 @@ FOLLOW = {
     "seconds": [(["And how loud?", "Loud or soft?", "And the volume?"], ["And is it loud or soft?"], "loud")],
     "word": [(["And how loud?", "Is it said loudly?"], ["Is that loud?"], "loud")]}
 
-assert list(NAMED) == list(ALSO)
+assert list(NAMED) == list(ALSO) == list(CLAUSES)
 assert all(not set(train) & set(test) for train, test in ASK.values())
