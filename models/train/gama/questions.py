@@ -7,7 +7,7 @@ from bytepairs import Tokenizer, learn, words
 from clips import KNOWN
 from things import TEST_THINGS, THINGS
 from voices import WORDS
-from wording import ALSO, ASK, CLAUSES, CLAUSE_ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS
+from wording import ALSO, ASK, CLAUSES, CLAUSE_ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS, stem
 
 CANNOT_NAME = "I cannot tell what that is."
 CANNOT_KNOW = "I cannot tell that from the sound."
@@ -94,9 +94,15 @@ def call(r, name, test):
 
 
 def sentence(r, clause):
-    """A question of what something does: a clause such as "a bell ringing"."""
-    verb = "are" if clause.split()[0] in ("birds", "waves", "people") else "is"
-    return capital(pick(r, CLAUSE_ASK).format(f"{verb} {clause}"))
+    """A question of what something does: of "a bell/ringing" whether it is ringing, or does ring."""
+    who, doing = clause.split("/")
+    many = who in ("birds", "waves", "people")
+    verb, _, rest = doing.partition(" ")
+    if r.random() < .4:
+        clause = " ".join([pick(r, ["did", "do" if many else "does"]), who, stem(verb), rest]).strip()
+    else:
+        clause = " ".join(["are" if many else "is", who, doing])
+    return capital(pick(r, CLAUSE_ASK).format(clause))
 
 
 def exist(r, fact, test, name=None):
@@ -182,7 +188,7 @@ def follow(r, fact, before, test=False):
 def vary(r, q):
     """Small letters, no full stop, some courtesy: as people type."""
     if r.random() < .08:
-        q = pick(r, ["Please: ", "Hi. ", "So, ", "Now ", "OK, ", "And now: "]) + q[0].lower() + q[1:]
+        q = pick(r, ["Please: ", "Hi. ", "So, ", "Now ", "OK, ", "And now: ", "Tell me, ", "Quick question: ", "Just curious, ", "Hey, "]) + q[0].lower() + q[1:]
     if r.random() < .04:
         q = q.rstrip("?.") + pick(r, [", please?", " please", ", thanks", ", do you think?", ", in your opinion?", " then?"])
     if r.random() < .3:
@@ -282,7 +288,7 @@ def new_tokenizer(r, merges=()):
     for rows in GRAMMAR.values():
         for row in rows:
             for _ in range(400):
-                counts.update(words(vary(r, pick(r, row))))
+                counts.update(words(vary(r, pick(r, row).format(call(r, pick(r, KNOWN), False)))))
     for clauses in (*CLAUSES.values(), [things.clause(r) for _ in range(400)]):
         for c in clauses:
             counts.update(words(vary(r, sentence(r, c))))

@@ -65,6 +65,7 @@ _KINDS = """big|small|old|new|young|heavy|light|broken|wooden|plastic|rusty|elec
 giant|tiny|cheap|real|second|lonely|Scottish|Spanish|Chinese|American|garden|kitchen|street|school|bathroom|office|farm|winter|toy|hand|pocket|baby|mountain|water""".replace("\n", "|").split("|")
 _DOING = """running|moving|falling|jumping|sleeping|eating|passing|starting|stopping|breaking|opening|closing|working|flying|turning|playing|landing|leaving|being thrown
 being washed|being opened|in a room|in the distance|in a tunnel|on a table|on a road|outside|nearby|in pain|in the garden|under water""".replace("\n", "|").split("|")
+_DOES = [d for d in _DOING if d.split()[0].endswith("ing") and d.split()[0] != "being"]
 _SYLLABLES = "bl br ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh sk sl sm sn sp squ st str sw t th tr v w y z".split(), \
     "a e i o u ai au ea ee ie oa oo ou".split(), "b ck ct d ff g ld ll lt m mp n nd ng nk p r rd rk rn s sh sk st t th v x zz".split()
 
@@ -115,11 +116,11 @@ def thing(r):
 
 
 def clause(r):
-    """What somebody or something does that is none of the known sounds."""
+    """What somebody or something does that is none of the known sounds, as "a cat/running"."""
     noun = _noun(r)
     if noun is None or r.random() < .6:
-        return _WHO[r.integers(len(_WHO))] + " " + _ACTIONS[r.integers(len(_ACTIONS))]
-    return article(noun) + noun + " " + _DOING[r.integers(len(_DOING))]
+        return _WHO[r.integers(len(_WHO))] + "/" + _ACTIONS[r.integers(len(_ACTIONS))]
+    return article(noun) + noun + "/" + _DOES[r.integers(len(_DOES))]
 
 
 assert not set(THINGS) & set(TEST_THINGS)

@@ -15,17 +15,17 @@ ALSO = {"sine": ["a pure tone", "a sine wave", "a steady tone"], "chirp": ["a fr
         "wobble": ["wobble bass", "dubstep bass", "a wobbling bass"], "laser": ["a laser", "a laser gun", "laser shots"],
         "waves": ["waves", "the sea", "the ocean"], "heart": ["heartbeats", "a beating heart", "a heart beating"],
         "voice": ["speech", "talking", "someone talking", "a person speaking", "a human voice", "somebody speaking", "anyone speaking", "spoken words"]}
-# What they do, for questions such as "Is a bell ringing?"; for training only.
-CLAUSES = {"sine": ["a tone sounding"], "chirp": ["a tone sliding", "a tone gliding"], "noise": ["noise hissing"], "kick": ["a bass drum beating", "somebody hitting a bass drum"],
-           "snare": ["a snare drum rattling", "somebody playing a snare"], "hihat": ["a hi-hat ticking", "somebody playing a hi-hat"],
-           "bell": ["a bell ringing", "a bell tolling", "a chime ringing"], "pluck": ["somebody plucking a string", "a guitar playing", "a harp playing"],
-           "siren": ["a siren wailing", "a siren going"], "rain": ["rain falling", "rain pouring down"], "wind": ["wind blowing", "the wind howling"],
-           "beep": ["something beeping", "an alarm clock beeping"], "engine": ["an engine running", "a motor humming", "a car engine idling"],
-           "clicks": ["something clicking", "a clock ticking"], "organ": ["an organ playing", "somebody playing the organ"],
-           "birds": ["birds singing", "a bird singing", "a bird chirping", "birds chirping"], "wobble": ["a bass wobbling"],
-           "laser": ["a laser firing", "somebody firing a laser"], "waves": ["waves breaking", "waves rolling in", "the sea roaring"],
-           "heart": ["a heart beating", "somebody's heart beating"],
-           "voice": ["someone talking", "somebody speaking", "anyone talking", "anybody speaking", "a person talking", "people talking", "somebody saying something"]}
+# What they do, as "who/doing what", for questions such as "Is a bell ringing?"; for training only.
+CLAUSES = {"sine": ["a tone/sounding"], "chirp": ["a tone/sliding", "a tone/gliding"], "noise": ["noise/hissing"], "kick": ["a bass drum/beating", "somebody/hitting a bass drum"],
+           "snare": ["a snare drum/rattling", "somebody/playing a snare"], "hihat": ["a hi-hat/ticking", "somebody/playing a hi-hat"],
+           "bell": ["a bell/ringing", "a bell/tolling", "a chime/ringing"], "pluck": ["somebody/plucking a string", "a guitar/playing", "a harp/playing"],
+           "siren": ["a siren/wailing", "a siren/going"], "rain": ["rain/falling", "rain/pouring down"], "wind": ["wind/blowing", "the wind/howling"],
+           "beep": ["something/beeping", "an alarm clock/beeping"], "engine": ["an engine/running", "a motor/humming", "a car engine/idling"],
+           "clicks": ["something/clicking", "a clock/ticking"], "organ": ["an organ/playing", "somebody/playing the organ"],
+           "birds": ["birds/singing", "a bird/singing", "a bird/chirping", "birds/chirping"], "wobble": ["a bass/wobbling"],
+           "laser": ["a laser/firing", "somebody/firing a laser"], "waves": ["waves/breaking", "waves/rolling in", "the sea/roaring"],
+           "heart": ["a heart/beating", "somebody's heart/beating"],
+           "voice": ["someone/talking", "somebody/speaking", "anyone/talking", "anybody/speaking", "a person/talking", "people/talking", "somebody/saying something"]}
 CLAUSE_ASK = ["{}?", "{} here?", "{} in this clip?", "{} at all?", "{} somewhere?", "{}, yes or no?", "Tell me, {}?", "{} in the background?", "{} or not?"]
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
@@ -108,8 +108,24 @@ ASK = {kind: tuple(part.replace("\n", "|").split("|") for part in parts) for kin
 
 # More of what no sound tells, and of what is no question about the sound, for training: a template, then what may stand
 # in its first gap, and in its second.
+_PLACES = "| in this| in there| in here| in this one| anywhere| somewhere| in the recording| in the background| at some point| at all"
 _GRAMMAR = {
+    # {{}} stays, for the sound that is asked for
+    "exist": [
+        ("""Is there {{}}{}{}|Do you hear {{}}{}{}|Can you hear {{}}{}{}|Does it have {{}}{}{}|Could there be {{}}{}{}|Did you notice {{}}{}{}|Have you found {{}}{}{}
+Can one hear {{}}{}{}|Does the clip have {{}}{}{}|Do you recognise {{}}{}{}|Was there {{}}{}{}|Is there any sign of {{}}{}{}|Do we get {{}}{}{}|Did I hear {{}}{}{}""",
+         _PLACES, "?|, yes or no?| or not?|, please?|, do you know?"),
+        ("""There is {{}}{}{}|I hear {{}}{}{}|There must be {{}}{}{}|You hear {{}}{}{}|I can hear {{}}{}{}|This has {{}}{}{}|We have {{}}{}{}|They say there is {{}}{}{}|There's {{}}{}{}|I've heard {{}}{}{}""",
+         _PLACES, ", right?|, isn't there?|, is that true?|, am I right?|. Correct?|, yes?|, don't you think?|. Do you agree?|. Is it so?|, or not?|, don't I?"),
+        ("That is {{}}{}|It is {{}}{}|That's {{}}{}|It's {{}}{}|I'd say it's {{}}{}|It sounds like {{}}{}|This seems to be {{}}{}|This one has {{}}{}|{{}}{}|Sounds like {{}}{}",
+         ", right?|, isn't it?|, yes or no?|, am I right?|. Correct?|. Do you agree?|, or not?|, or am I imagining it?|, is it there?|, can you hear it?|, is that in there?"),
+        ("""Tell me if there is {{}}{}.|Check whether there is {{}}{}.|Say whether you hear {{}}{}.|I want to know if there is {{}}{}.|Can you tell me if there is {{}}{}?
+Find out if it has {{}}{}.|Let me know whether there is {{}}{}.|I wonder if there is {{}}{}.|Would you check for {{}}{}?|Try to find {{}}{}.|Tell me if there's {{}}{}.|Go through it and see if {{}} can be heard{}.""", _PLACES),
+    ],
     "beyond": [
+        ("Tell me which {} this {}.|Can you say which {} this {}?|I want to know which {} this {}.|Which {} do you think this {}?",
+         "film|town|album|room|year|region|band|game|street|studio|singer|shop|book", "comes from|was made in|is|belongs to|was taken in|was made for"),
+        ("Which {} is the {} from?|From which {} is the {}?|What {} does the {} come from?", "town|film|planet|room|region|year|album|series|street|house", "recording|noise|audio|thing|clip"),
         ("What is the {}?|Which {} is it?|What {} is it?|Tell me the {}.|Do you know the {}?|Can you tell the {}?|What {} does it have?|Guess the {}.",
          """colour|brand|make|price|weight|temperature|age|origin|title|composer|author|artist|singer|owner|key|tempo|rhythm|metre|mood|style|genre|purpose
 place|town|street|address|date|year|season|weather|accent|dialect|nationality|frequency|sample rate|bit rate|format|distance|speed|size|material|shape
@@ -180,11 +196,22 @@ def _fill(template, gaps):
     return [template.format(*words) for words in itertools.product(*gaps)]
 
 
+def stem(verb):
+    """ringing -> ring, running -> run, gliding -> glide."""
+    root = verb[:-3]
+    if root[-1] == root[-2] and root[-1] not in "lsf":
+        return root[:-1]
+    return root + "e" if root in _SILENT or root[-2:] in ("dl", "tl", "bl", "gl", "zl", "fl") else root
+
+
+_SILENT = {"slid", "glid", "fir", "driv", "rid", "shav", "danc", "clos", "mov", "shak", "writ", "rak", "leav", "snor"}
+
+
 def grammar(kind):
     """All questions of a kind that its grammar has, none of them held out."""
     for templates, *gaps in _GRAMMAR[kind]:
         gaps = [g.replace("\n", "|").split("|") for g in gaps]
-        for t in templates.split("|"):
+        for t in templates.replace("\n", "|").split("|"):
             yield [q for q in _fill(t, gaps) if q not in ASK[kind][1]]
 
 
