@@ -7,7 +7,7 @@ from bytepairs import Tokenizer, learn, words
 from clips import KNOWN
 from things import TEST_THINGS, THINGS
 from voices import WORDS
-from wording import ALSO, ASK, CLAUSES, CLAUSE_ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS, stem
+from wording import ALSO, ASK, CLAUSES, CLAUSE_ASK, FOLLOW, GRAMMAR, NAMED, NUMBERS, PLACED, stem
 
 CANNOT_NAME = "I cannot tell what that is."
 CANNOT_KNOW = "I cannot tell that from the sound."
@@ -113,6 +113,15 @@ def exist(r, fact, test, name=None):
     return name, f"Yes, I hear {NAMED[name]}." if yes else f"No, I do not hear {NAMED[name]}.", yes
 
 
+def placed(r, fact):
+    """(question, answer, truth) of whether a sound is at the start or at the end."""
+    here = present(fact)
+    name, which = draw_name(r, fact, bool(here) and r.random() < .6), int(r.integers(2))
+    yes = name in here and (fact["kind"] != "seq" or in_order(fact)[which] == name)
+    no = f"No, {NAMED[name]} comes {['last', 'first'][which]}." if name in here else f"No, I do not hear {NAMED[name]}."
+    return pick(r, PLACED[which]).format(call(r, name, False)), f"Yes, I hear {NAMED[name]}." if yes else no, yes
+
+
 def either(r, fact, test):
     here = present(fact)
     a = draw_name(r, fact, bool(here) and r.random() < .75)
@@ -137,11 +146,36 @@ def draw(r, kind, test):
     return pick(r, ASK[kind][test])
 
 
+def variant(r):
+    """How a training question asks whether something is there: by its name mostly, by what it does, or by its place."""
+    return str(r.choice(["name", "clause", "place"], p=[.78, .15, .07]))
+
+
+def whether(r, fact, q, test, free):
+    """(question, answer, truth) of whether a known sound is there; a free question may take another form than q."""
+    form = variant(r) if free and not test else "name"
+    if form == "place":
+        return placed(r, fact)
+    name, answer, truth = exist(r, fact, test)
+    if form == "clause":
+        return sentence(r, pick(r, CLAUSES[name])), answer, truth
+    return q.format(call(r, name, test)), answer, truth
+
+
+def whether_thing(r, q, test, free):
+    """The same for what is none of the known sounds."""
+    form = variant(r) if free and not test else "name"
+    if form == "clause":
+        return sentence(r, things.clause(r)), CANNOT_THING, ""
+    if form == "place":
+        q = pick(r, pick(r, PLACED))
+    return q.format(pick(r, TEST_THINGS) if test else things.thing(r)), CANNOT_THING, ""
+
+
 def ask(r, fact, kind, test=False, template=None):
     """(question, answer, truth) of a kind, or None where it does not go with the clip."""
     q = template or draw(r, "exist" if kind == "thing" else kind, test)
     names = in_order(fact)
-    asks_clause = not test and not template and r.random() < .15
     if kind == "describe":
         return q, describe(fact), names
     if kind in ("first", "second"):
@@ -150,17 +184,12 @@ def ask(r, fact, kind, test=False, template=None):
     if kind == "count":
         return q, count(fact), len(names)
     if kind == "exist":
-        name, answer, truth = exist(r, fact, test)
-        if asks_clause:
-            return sentence(r, pick(r, CLAUSES[name])), answer, truth
-        return q.format(call(r, name, test)), answer, truth
+        return whether(r, fact, q, test, not template)
     if kind == "either":
         pair, answer, truth = either(r, fact, test)
         return q.format(*pair), answer, truth
     if kind == "thing":
-        if asks_clause:
-            return sentence(r, things.clause(r)), CANNOT_THING, ""
-        return q.format(pick(r, TEST_THINGS) if test else things.thing(r)), CANNOT_THING, ""
+        return whether_thing(r, q, test, not template)
     if kind == "loud":
         return (q, f"It is {fact['loud']}.", fact["loud"]) if fact["loud"] else None
     if kind == "pitch":
@@ -270,7 +299,7 @@ def answers():
     out += [f"The pitch is {t}." for t in ("rising", "falling", "steady")] + [f"It is {t}." for t in ("loud", "soft", "silent")]
     out += [f"About {n} seconds." for n in NUMBERS] + ["There are two sounds.", "There are no sounds."]
     for n in names:
-        out += [f"I hear {n}.", f"{capital(n)}.", f"There is only one sound, {n}.", f"Yes, I hear {n}.", f"No, I do not hear {n}.", f"I hear {n}, then {n}.", f"{capital(n)} and {n}"]
+        out += [f"I hear {n}.", f"{capital(n)}.", f"There is only one sound, {n}.", f"Yes, I hear {n}.", f"No, I do not hear {n}.", f"I hear {n}, then {n}.", f"{capital(n)} and {n}", f"No, {n} comes first."]
     return out + [f"The word is {w}." for w in WORDS]
 
 

@@ -26,6 +26,11 @@ CLAUSES = {"sine": ["a tone/sounding"], "chirp": ["a tone/sliding", "a tone/glid
            "laser": ["a laser/firing", "somebody/firing a laser"], "waves": ["waves/breaking", "waves/rolling in", "the sea/roaring"],
            "heart": ["a heart/beating", "somebody's heart/beating"],
            "voice": ["someone/talking", "somebody/speaking", "anyone/talking", "anybody/speaking", "a person/talking", "people/talking", "somebody/saying something"]}
+# Whether something is at the start or at the end; for training only.
+PLACED = [["Is there {} at the start?", "Do you hear {} at the beginning?", "Does it begin with {}?", "Is {} first?", "Is the first sound {}?", "Does it start with {}?",
+           "Is that {} at the start?", "{} at the beginning?", "Does {} come first?"],
+          ["Is there {} at the end?", "Do you hear {} at the end?", "Does it end with {}?", "Is {} last?", "Is the last sound {}?", "Does it close with {}?",
+           "Is that {} at the end?", "{} at the end?", "Does {} come last?"]]
 CLAUSE_ASK = ["{}?", "{} here?", "{} in this clip?", "{} at all?", "{} somewhere?", "{}, yes or no?", "Tell me, {}?", "{} in the background?", "{} or not?"]
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
