@@ -163,9 +163,9 @@ func (m *Manager) refresh(ctx context.Context, audio Audio) error {
 	return err
 }
 
-// busy is the fault of a recording that another process stores or deletes.
+// busy is the fault of a recording that somebody else stores, uses or deletes.
 func busy(id string, err error) error {
-	return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored or deleted elsewhere", id), RetryAfter: time.Second, Err: err}
+	return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored, used or deleted by another request", id), RetryAfter: time.Second, Err: err}
 }
 
 func audioObject(id string) string { return audioKind + "-" + id }
@@ -333,7 +333,7 @@ func (m *Manager) removeAudio(ctx context.Context, audio Audio) error {
 	defer lock.Unlock()
 	err := m.Store.Delete(ctx, audioKind+"."+audio.ID, audio.Revision)
 	if errors.Is(err, ErrConflict) {
-		return services.Faultf(services.KindBusy, "recording %s is being used", audio.ID)
+		return busy(audio.ID, err)
 	}
 	if err != nil {
 		return err
