@@ -141,11 +141,14 @@ def outside_questions(r, clips):
     return out
 
 
-def blind_questions(name, clips):
-    """Questions beyond the lists by somebody who saw neither lists nor code, each about four clips."""
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".txt"), encoding="utf8") as f:
-        lines = [line.rstrip("\n").split("\t") for line in f]
-    return [(name + ", " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
+def blind_questions(clips):
+    """Questions beyond the lists by three who saw neither lists nor code, each about four clips."""
+    out = []
+    for name in ("blind", "blind2", "blind3"):
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".txt"), encoding="utf8") as f:
+            lines = [line.rstrip("\n").split("\t") for line in f]
+        out += [(name + ", " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
+    return out
 
 
 def follow_ups(r, clips):
@@ -170,7 +173,7 @@ def measure(maker, clips, strangers):
     def note(key, ok):
         figures.setdefault(key, []).append(bool(ok))
     r = np.random.default_rng(4)
-    items = single_questions(r, clips) + outside_questions(r, clips) + blind_questions("blind", clips) + blind_questions("blind2", clips)
+    items = single_questions(r, clips) + outside_questions(r, clips) + blind_questions(clips)
     for (key, i, kind, q, truth), a in zip(items, maker.answers(clips, [(i, [], q) for _, i, _, q, _ in items])):
         fact = clips.facts[i]
         ok = questions.right(kind, fact, a, truth)

@@ -17,7 +17,7 @@ NO_VOICE = "I do not hear a voice."
 SILENCE = "I hear silence."
 
 # How often each kind is asked in training.
-SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.09, beyond=.09, off=.04)
+SHARES = dict(describe=.26, first=.09, second=.09, count=.07, exist=.12, either=.07, loud=.06, pitch=.08, seconds=.11, word=.04, thing=.11, beyond=.09, off=.04)
 PITCH = {"chirp": None, "sine": "steady", "organ": "steady", "noise": "none", "siren": "both"}
 MERGES = 760
 SPECIALS = ["<pad>", "<s>", "</s>"]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Synthesise, train, export and measure: run.sh STEP DIR
 #   STEP  data | train | export | measure | all
-#   DIR   a scratch folder: about 8 GB of features, checkpoints, logs
+#   DIR   a scratch folder: about 10 GB of features, checkpoints, logs
 # START=FOLDER trains on from an exported model folder (empty: from nothing);
 # MINUTES sets the processor time of each of PROCESSES, which also make the clips; SHARDS how many
 # times 3000 clips. An interrupted run goes on when called again. SERVER=bin/grym-synth measures over HTTP.
@@ -15,7 +15,7 @@ mkdir -p "$dir"
 
 # one line a file of clips: name, how many, seed, mode
 shards() {
-  for i in $(seq "${SHARDS:-30}"); do echo "train-$i 3000 $((100 + i)) train"; done
+  for i in $(seq "${SHARDS:-36}"); do echo "train-$i 3000 $((100 + i)) train"; done
   echo "test 600 77 test"
   echo "strangers 200 78 strangers"
 }

@@ -1,7 +1,8 @@
 """What a question may name that is none of the known sounds. TEST_THINGS is for measuring only.
 
 A model that has met a few hundred nouns takes the next one for a sound it knows. thing() therefore
-also qualifies them, joins them, lets them do something, and makes up words that mean nothing.
+also qualifies them, joins them, lets them do something, and makes up words that mean nothing. Some
+begin as the name of a known sound does: a bell pepper is no bell, and a motorboat no motor.
 """
 from wording import ALSO, NAMED
 
@@ -49,6 +50,15 @@ a magic spell|a wizard|a vampire|a zombie|an alien|a time machine|a teleporter|a
 a grunt|a yell|cheering|booing|a whisper|a stutter|a lisp|a stomach|bones|a joint cracking|teeth|brushing teeth|a haircut|a razor|a shaver|nail clippers|a massage
 an injection|a stretcher|a wheelchair|a surgeon|an X-ray|a photocopier|a projector|a lift|a conveyor belt|a press|a loom|a furnace|an anvil|a blacksmith|a carpenter
 a plumber|a painter|a gardener|a farmer|a butcher|a baker|a cook|a waiter|a driver|a pilot|a sailor|a soldier|a policeman|a nurse|a doctor|a teacher|a pupil
+a quad bike|a go-kart|a hovercraft|a speedboat|a snowmobile|a jet ski|a minibus|a coach|a trolleybus|a limousine|a jeep|a caravan|a rickshaw|a pram|a wheelbarrow|a motorboat
+a motorhome|a motorcade|a unicycle|a tricycle|a cyclist|a recycling bin|a water cycle|an airship|a hang-glider|a satellite|a train driver|an engineer|a search engine|a bass clef|a sea bass
+a bass singer|a bass flute|a bass viol|a bass recorder|a basset horn|a double bed|a double-decker|a double door|a double horn|a basin|a basement|a harpoon|a clavichord|a spinet
+a celesta|a pianola|a synthesizer|a melodica|a hurdy-gurdy|a grand piano|a kettledrum|a tabla|a djembe|a cajon|a tom-tom|a washboard|a steel pan|a drumstick|a conundrum|a mudguard|a water slide
+a slide rule|a slide show|a landlord|a landmine|an island|a landing|a rockfall|a cave-in|a sinkhole|a forest fire|a sandstorm|a snowstorm|a whirlpool|a tremor|an eruption|a meteor
+a comet|a barbell|a dumbbell|a bell pepper|a bellboy|a bellyache|a mermaid|a birdcage|a bird bath|a ladybird|a jailbird|a raincoat|a rainbow|a brain|a drainpipe|a windmill|a windfall|a winding road
+a woodwind quintet|a clockmaker|a heart attack|a heartache|a hearth|a heartbreak|a shortwave radio|a wave of the hand|a waiver|a laser printer|a blazer|an invoice|a choice|a noise complaint
+a chimney sweep|a sweeper|a string bean|a shoestring|a string of pearls|a clique|a clip-on tie|a signpost|a cosine|a statue|a station master|a top hat|a hatstand|a free kick|a sidekick|a kickboard
+an organiser|an organ donor|a chord chart|a chopstick|a speech bubble|an oceanographer|a seahorse|a seaside town|a beeswax candle|a toolbox|a snail shell
 a judge|a lawyer|a priest|a nun|a dancer|a juggler|a clown|an acrobat|tap dancing|ballet|a skipping rope|a trampoline|a seesaw|a slide|a kite|a model plane""".replace("\n", "|").split("|")
 TEST_THINGS = """a dog|a dog barking|a motorcycle|a truck|a rocket|a harmonica|a trombone|a double bass|bagpipes|a harpsichord|a squirrel|a pigeon|a hyena|a turtle
 a bat|rustling leaves|a landslide|boiling water|a hammer drill|an air conditioner|a dishwasher|a coffee machine|a stapler|a skateboard|a bowling ball
@@ -69,6 +79,10 @@ _DOES = [d for d in _DOING if d.split()[0].endswith("ing") and d.split()[0] != "
 _SYLLABLES = "bl br ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh sk sl sm sn sp squ st str sw t th tr v w y z".split(), \
     "a e i o u ai au ea ee ie oa oo ou".split(), "b ck ct d ff g ld ll lt m mp n nd ng nk p r rd rk rn s sh sk st t th v x zz".split()
 
+# What names of known sounds are made of; what begins with one of them is mostly something else.
+_BEGINNINGS = """bell|drum|guitar|harp|string|siren|rain|wind|engine|motor|car|clock|organ|chord|bird|bass|laser|wave|sea|ocean|heart|voice|noise|kick|snare|hat|tone|sweep
+slide|chime|alarm|beep|click|tick|sine|hiss|double|police|church""".replace("\n", "|").split("|")
+
 _SOUNDS = {w for names in (NAMED.values(), *ALSO.values()) for name in names for w in name.split()}
 
 
@@ -84,6 +98,12 @@ def made_up(r):
             return w
 
 
+def lookalike(r, noun):
+    """What begins as a known sound does and is none: "a bell lawyer", "a motorplank"."""
+    first = _BEGINNINGS[r.integers(len(_BEGINNINGS))]
+    return first + (" " + noun if r.random() < .5 else made_up(r))
+
+
 def _noun(r):
     """One of THINGS without its article; None for those that have none."""
     t = THINGS[r.integers(len(THINGS))]
@@ -92,22 +112,25 @@ def _noun(r):
 
 
 def thing(r):
-    """A thing for training: as it stands in half of the cases."""
+    """A thing for training: as it stands in about half of the cases."""
     while True:
         u = r.random()
         noun = _noun(r)
-        if u < .5 or noun is None:
+        if u < .48 or noun is None:
             out = THINGS[r.integers(len(THINGS))]
-        elif u < .65:
+        elif u < .61:
             kind = _KINDS[r.integers(len(_KINDS))]
             out = article(kind) + kind + " " + noun
-        elif u < .75:
+        elif u < .69:
             out = article(noun) + noun + " " + _DOING[r.integers(len(_DOING))]
-        elif u < .8:
+        elif u < .73:
             out = noun + "s"
-        elif u < .87:
+        elif u < .79:
             other = _noun(r)
             out = article(noun) + noun + " " + (other or made_up(r))
+        elif u < .88:
+            look = lookalike(r, noun)
+            out = article(look) + look
         else:
             noun = made_up(r)
             out = article(noun) + noun + (" " + _DOING[r.integers(len(_DOING))] if r.random() < .2 else "")

@@ -30,7 +30,7 @@ from questions import BOS, EOS, PLAIN
 CLASSES = KNOWN + ["unknown"]
 GROUPS, GROUP = 4, 8  # a batch is groups of like length, the groups of different lengths: batches of one length teach no durations
 TOKENS, FRAMES, TARGETS = 32, 64, 256  # lengths and counts are padded to multiples of these, for few shapes
-KEPT = {"over": .6}  # share of a kind's clips that is drawn: with all of them, one sound is taken for two oftener than two for one
+KEPT = {"over": .5}  # share of a kind's clips that is drawn: with all of them, one sound is taken for two oftener than two for one
 TURNS = 7  # questions about each clip in a step
 LOOSE, DROP = .06, .3  # share of a question's words that lose merges, and how many they lose: words never met come in pieces
 

@@ -143,8 +143,9 @@ breed|species|gender|quality|language|melody|nation|landscape|building|machine t
         ("Is it {}?|Is this {}?|Do you think it is {}?|Would you call it {}?",
          """expensive|new|broken|big|small|far away|near|alive|warm|cold|genuine|fake|famous|funny|scary|beautiful|safe|legal|wet|rare|healthy|male|female|outside
 indoors|in English|in French|in Chinese|in a major key|in a minor key|made of metal|made of wood|live|professional|a good recording|in a city|at night|in summer"""),
-        ("Is the {} {}?|Does the {} sound {}?|Would you say the {} is {}?", "person|singer|driver|woman|man|child|voice|musician|listener|player|owner|actor|caller",
-         "happy|young|tired|old|British|nervous|alone|sad|calm|bored|ill|drunk|in love|famous|worried|male|polite|drowsy|foreign|rich"),
+        ("Is the {} {}?|Does the {} sound {}?|Would you say the {} is {}?", "person|singer|driver|woman|man|child|voice|musician|listener|player|owner|actor|caller|speaker|talker|teacher|boy|girl|lady",
+         """happy|young|tired|old|British|nervous|alone|sad|calm|bored|ill|drunk|in love|famous|worried|male|polite|drowsy|foreign|rich|cheerful|upset|excited|annoyed
+furious|jealous|proud|shy|friendly|rude|frightened|shocked|hungry|confused|serious|joking|lying|relaxed|female|in a hurry"""),
         ("How {} is the {}?|Can you tell how {} the {} is?", "old|big|far away|heavy|fast|expensive|warm|good|wide|high|deep|clean|new|strong|safe|full|tall|tired",
          "car|room|person|animal|house|train|guitar|place|machine|building|town|singer|bird|water|instrument|street|engine|clock|church|orchestra|crowd|tune|drum"),
         ("What {} of {} is it?|Which {} of {} is this?|What {} of {} do you hear?|What {} of {} was used?", "kind|type|sort|make|brand|size|age|class",
