@@ -10,7 +10,7 @@ import contextlib
 import torch
 
 
-def is_fast():
+def multiplies_bfloat16():
     try:
         with open("/proc/cpuinfo") as f:
             flags = f.read()
@@ -21,7 +21,7 @@ def is_fast():
 
 def products():
     """What is computed under it multiplies in bfloat16 where that is fast."""
-    return torch.autocast("cpu", torch.bfloat16) if is_fast() else contextlib.nullcontext()
+    return torch.autocast("cpu", torch.bfloat16) if multiplies_bfloat16() else contextlib.nullcontext()
 
 
 def cast(x, dtype):

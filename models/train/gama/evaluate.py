@@ -142,9 +142,9 @@ def outside_questions(r, clips):
 
 
 def blind_questions(clips):
-    """Questions beyond the lists by three who saw neither lists nor code, each about four clips."""
+    """Questions beyond the lists by four who saw neither lists nor code, each about four clips."""
     out = []
-    for name in ("blind", "blind2", "blind3"):
+    for name in ("blind", "blind2", "blind3", "blind4"):
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".txt"), encoding="utf8") as f:
             lines = [line.rstrip("\n").split("\t") for line in f]
         out += [(name + ", " + kind, (k * 11 + j * 37) % len(clips), kind, q, "") for k, (kind, q) in enumerate(lines) for j in range(4)]
