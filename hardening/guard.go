@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,8 +35,11 @@ type Guard struct {
 	log      *slog.Logger
 	breaker  *breaker
 	executor failsafe.Executor[any]
-	// changed is told of the breaker's new state; see OnChange.
+	// changed is told of the breaker's new states; see OnChange. untold are those that it
+	// has yet to hear of.
 	changed atomic.Pointer[func(state string)]
+	mu      sync.Mutex
+	untold  []string
 }
 
 // NewGuard builds the guard of a service with so many calls inside at once: those
@@ -46,9 +50,9 @@ func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log
 	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
 		metrics.breakerChanged(service, to)
 		log.Warn("circuit breaker changed", "service", service, "from", from.String(), "to", to.String())
-		if changed := g.changed.Load(); changed != nil {
-			(*changed)(to.String())
-		}
+		g.mu.Lock()
+		g.untold = append(g.untold, to.String())
+		g.mu.Unlock()
 	})
 	retry := retrypolicy.NewBuilder[any]().
 		HandleIf(func(_ any, err error) bool { return services.IsTransient(err) && verdictOn(err) == failure }).
@@ -73,13 +77,36 @@ func (g *Guard) State() string { return g.breaker.circuit.State().String() }
 func (g *Guard) Reset() {
 	g.breaker.circuit.Close()
 	g.breaker.rate.Close()
+	g.tell()
 }
 
 // HalfOpen lets trial calls through.
-func (g *Guard) HalfOpen() { g.breaker.circuit.HalfOpen() }
+func (g *Guard) HalfOpen() {
+	g.breaker.circuit.HalfOpen()
+	g.tell()
+}
 
 // Trip opens the breaker, as an operator may want to.
-func (g *Guard) Trip() { g.breaker.circuit.Open() }
+func (g *Guard) Trip() {
+	g.breaker.circuit.Open()
+	g.tell()
+}
+
+// tell passes the changes of the breaker on. A call does so only once it has left its
+// bulkhead: else the canary of the recovery that it sets off may find it full.
+func (g *Guard) tell() {
+	g.mu.Lock()
+	states := g.untold
+	g.untold = nil
+	g.mu.Unlock()
+	changed := g.changed.Load()
+	if changed == nil {
+		return
+	}
+	for _, state := range states {
+		(*changed)(state)
+	}
+}
 
 // OnChange sets who is told of the breaker's states, after each change and
 // before the call that caused it returns.
@@ -93,6 +120,7 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		last = g.attempt(ctx, attempt.Context(), fn)
 		return last
 	})
+	g.tell()
 	if err != nil && last != nil && ctx.Err() != nil {
 		// The retry policy puts the context's bare error in place of the attempt's.
 		err = last
