@@ -17,7 +17,8 @@ type link struct {
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	records  jetstream.KeyValue
-	objects  jetstream.ObjectStore
+	// table is the stream that holds the records.
+	table jetstream.Stream
 	// bucket names the objects, pieces is the stream that holds them.
 	bucket string
 	pieces jetstream.Stream
@@ -92,7 +93,7 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	if l.records, err = l.js.KeyValue(ctx, records); err != nil {
 		return err
 	}
-	if l.objects, err = l.js.ObjectStore(ctx, objects); err != nil {
+	if l.table, err = l.js.Stream(ctx, "KV_"+records); err != nil {
 		return err
 	}
 	l.bucket = objects

@@ -33,15 +33,14 @@ func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	s.uploads.RLock()
-	defer s.uploads.RUnlock()
 	ctx, release := l.bind(ctx)
 	defer release()
 	before, err := l.describe(ctx, name)
-	if err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+	if err != nil && !errors.Is(err, jobs.ErrMissing) {
 		return s.fault(l, err)
 	}
 	info := &jetstream.ObjectInfo{Bucket: l.bucket, NUID: rand.Text(), ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: pieceBytes}}}
+	defer s.left.writes(info.NUID)()
 	read, err := l.putPieces(ctx, info, r)
 	if read == nil && err == nil {
 		err = l.putMeta(ctx, info)
@@ -49,7 +48,7 @@ func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
 	if read != nil || err != nil {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 		defer cancel()
-		purgeErr := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(info)))
+		purgeErr := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(info.NUID)))
 		if read != nil {
 			return errors.Join(read, purgeErr)
 		}
@@ -57,25 +56,57 @@ func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
 	}
 	if before != nil {
 		// What was there is named by nothing now; where this fails, Tidy removes it.
-		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before))); err != nil {
+		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before.NUID))); err != nil {
 			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
 		}
 	}
 	return nil
 }
 
-// describe finds an object's description.
-func (l *link) describe(ctx context.Context, name string) (info *jetstream.ObjectInfo, err error) {
-	err = l.reading(ctx, func(ctx context.Context) (err error) {
-		info, err = l.objects.GetInfo(ctx, name)
-		return err
-	})
-	return info, err
+// described is an object's description at its place in the stream.
+type described struct {
+	*jetstream.ObjectInfo
+	at uint64
 }
 
-func (l *link) pieceSubject(info *jetstream.ObjectInfo) string {
-	return "$O." + l.bucket + ".C." + info.NUID
+func describedBy(message *jetstream.RawStreamMsg) (*described, error) {
+	d := &described{ObjectInfo: &jetstream.ObjectInfo{}, at: message.Sequence}
+	if err := json.Unmarshal(message.Data, d.ObjectInfo); err != nil {
+		return nil, fmt.Errorf("the description of an object at %d cannot be read: %w", d.at, err)
+	}
+	return d, nil
 }
+
+// describe finds an object's description; jobs.ErrMissing.
+func (l *link) describe(ctx context.Context, name string) (*described, error) {
+	var message *jetstream.RawStreamMsg
+	err := l.reading(ctx, func(ctx context.Context) (err error) {
+		message, err = l.pieces.GetLastMsgForSubject(ctx, l.nameSubject(name))
+		return err
+	})
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := describedBy(message)
+	if err == nil && d.Deleted {
+		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+	}
+	return d, err
+}
+
+// nameSubject is where the description of an object lies.
+func (l *link) nameSubject(name string) string {
+	return "$O." + l.bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
+}
+
+// nameSubjects is of the descriptions of all objects.
+func (l *link) nameSubjects() string { return "$O." + l.bucket + ".M.*" }
+
+// pieceSubject is where the pieces of an object lie, by its id.
+func (l *link) pieceSubject(id string) string { return "$O." + l.bucket + ".C." + id }
 
 // putPieces writes the bytes and enters their number and digest; read is the
 // error of their reader.
@@ -90,7 +121,7 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			return fmt.Errorf("read what is to be stored: %w", err), nil
 		}
 		digest.Write(piece[:n])
-		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info), Data: piece[:n]}, info.NUID+strconv.Itoa(int(info.Chunks))); err != nil {
+		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]}, info.NUID+strconv.Itoa(int(info.Chunks))); err != nil {
 			return nil, err
 		}
 		info.Size += uint64(n)
@@ -107,7 +138,7 @@ func (l *link) putMeta(ctx context.Context, info *jetstream.ObjectInfo) error {
 		return fmt.Errorf("encode the description of an object: %w", err)
 	}
 	return l.publish(ctx, &nats.Msg{
-		Subject: "$O." + l.bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(info.Name)), Data: raw,
+		Subject: l.nameSubject(info.Name), Data: raw,
 		Header: nats.Header{jetstream.MsgRollup: []string{jetstream.MsgRollupSubject}},
 	}, info.NUID+"meta")
 }
@@ -120,6 +151,50 @@ func (l *link) publish(ctx context.Context, message *nats.Msg, id string) error 
 	})
 }
 
+// DeleteObject implements jobs.Store. The description goes last, so that what is
+// cut off in between can be deleted once more; and only as it was found, since
+// another process may be storing the object anew.
+func (s *Store) DeleteObject(ctx context.Context, name string) error {
+	l, err := s.current()
+	if err != nil {
+		return err
+	}
+	info, err := l.describe(ctx, name)
+	if errors.Is(err, jobs.ErrMissing) {
+		return nil
+	}
+	if err == nil {
+		err = l.purge(ctx, l.pieces, jetstream.WithPurgeSubject(l.pieceSubject(info.NUID)))
+	}
+	if err == nil {
+		err = l.purge(ctx, l.pieces, upTo(l.nameSubject(name), info.at)...)
+	}
+	return s.fault(l, err)
+}
+
+// Objects implements jobs.Store. The names are read off the subjects: the object
+// store's own list waits for ever where an object is deleted meanwhile.
+func (s *Store) Objects(ctx context.Context) ([]string, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	subjects, err := l.subjects(ctx, l.nameSubjects())
+	if err != nil {
+		return nil, s.fault(l, err)
+	}
+	names := make([]string, 0, len(subjects))
+	for _, encoded := range subjects {
+		name, err := base64.URLEncoding.DecodeString(encoded)
+		if err != nil {
+			s.log.Warn("an object that is not ours lies in the bucket", "bucket", l.bucket, "name", encoded)
+			continue
+		}
+		names = append(names, string(name))
+	}
+	return names, nil
+}
+
 // Object implements jobs.Store.
 func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) {
 	l, err := s.current()
@@ -127,13 +202,13 @@ func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) 
 		return nil, err
 	}
 	info, err := l.describe(ctx, name)
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+	if errors.Is(err, jobs.ErrMissing) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, s.fault(l, err)
 	}
-	return &object{ctx: ctx, store: s, link: l, info: info, left: info.Size, next: 1, digest: sha256.New()}, nil
+	return &object{ctx: ctx, store: s, link: l, info: info.ObjectInfo, left: info.Size, next: 1, digest: sha256.New()}, nil
 }
 
 // object reads an object piece by piece, each by a request of its own: a consumer
@@ -176,7 +251,7 @@ var errDamaged = errors.New("its bytes are not those that were stored")
 func (o *object) fetch() error {
 	var message *jetstream.RawStreamMsg
 	err := o.link.reading(o.ctx, func(ctx context.Context) (err error) {
-		message, err = o.link.pieces.GetMsg(ctx, o.next, jetstream.WithGetMsgSubject(o.link.pieceSubject(o.info)))
+		message, err = o.link.pieces.GetMsg(ctx, o.next, jetstream.WithGetMsgSubject(o.link.pieceSubject(o.info.NUID)))
 		return err
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && uint64(len(message.Data)) > o.left {

@@ -40,8 +40,7 @@ type Store struct {
 	ctx       context.Context
 	stop      context.CancelFunc
 	reopening sync.WaitGroup
-	// uploads is held for reading while an object is being written.
-	uploads sync.RWMutex
+	left      leftovers
 
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
@@ -55,7 +54,7 @@ type Store struct {
 // in the background, and calls meanwhile get a fault: the rest of the server
 // does not need the store.
 func Open(ctx context.Context, cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
-	s := &Store{cfg: cfg, free: free, log: log}
+	s := &Store{cfg: cfg, free: free, log: log, left: leftovers{markers: make(map[string]marker), writing: make(map[string]bool)}}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.reopen(nil)
 	return s
@@ -229,39 +228,6 @@ func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error 
 		return fmt.Errorf("record %s %w", key, jobs.ErrConflict)
 	}
 	return s.fault(l, err)
-}
-
-// DeleteObject implements jobs.Store.
-func (s *Store) DeleteObject(ctx context.Context, name string) error {
-	l, err := s.current()
-	if err != nil {
-		return err
-	}
-	err = l.patiently(ctx, func(ctx context.Context) error { return l.objects.Delete(ctx, name) })
-	if errors.Is(err, jetstream.ErrObjectNotFound) {
-		return nil
-	}
-	return s.fault(l, err)
-}
-
-// Objects implements jobs.Store.
-func (s *Store) Objects(ctx context.Context) ([]string, error) {
-	l, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	list, err := l.objects.List(ctx)
-	if errors.Is(err, jetstream.ErrNoObjectsFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, s.fault(l, err)
-	}
-	var names []string
-	for _, info := range list {
-		names = append(names, info.Name)
-	}
-	return names, nil
 }
 
 var _ jobs.Store = (*Store)(nil)

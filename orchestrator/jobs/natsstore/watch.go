@@ -24,9 +24,9 @@ func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
 	}
 	var state jetstream.StreamState
 	if err := l.reading(ctx, func(ctx context.Context) error {
-		stream, err := l.js.Stream(ctx, "KV_"+l.records.Bucket())
+		info, err := l.table.Info(ctx)
 		if err == nil {
-			state = stream.CachedInfo().State
+			state = info.State
 		}
 		return err
 	}); err != nil {
@@ -77,6 +77,7 @@ func (c *census) take(entry jetstream.KeyValueEntry) {
 	if entry.Operation() == jetstream.KeyValuePut {
 		change.Value = entry.Value()
 	}
+	c.store.left.note(entry)
 	c.told(change)
 	c.seen++ // also one that was replaced meanwhile, which comes later
 	if entry.Revision() >= c.last {
