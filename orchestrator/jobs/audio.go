@@ -74,6 +74,11 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 // StoreAudio stores a recording once by its content; created tells whether it is
 // new.
 func (m *Manager) StoreAudio(ctx context.Context, upload Upload) (audio Audio, created bool, err error) {
+	audio, created, err = m.storeAudio(ctx, upload)
+	return audio, created, m.orFull(err, services.Bytes(upload.Audio.Size()))
+}
+
+func (m *Manager) storeAudio(ctx context.Context, upload Upload) (audio Audio, created bool, err error) {
 	id, err := digest(ctx, upload.Audio)
 	if err != nil {
 		return Audio{}, false, err

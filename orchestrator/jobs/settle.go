@@ -196,7 +196,7 @@ func (m *Manager) keep(ctx context.Context, a *attempt, result services.TaskResu
 		return kept, nil
 	}
 	for i, sound := range result.Audio.All() {
-		audio, _, err := m.StoreAudio(ctx, Upload{Audio: sound, ContentType: sound.ContentType})
+		audio, _, err := m.storeAudio(ctx, Upload{Audio: sound, ContentType: sound.ContentType})
 		if err != nil {
 			return nil, err
 		}

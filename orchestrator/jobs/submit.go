@@ -26,6 +26,27 @@ const maxParams = 256 * services.KiB
 // holds the idempotency key; so a crash in between leaves at most a recording
 // that expires. existed tells that the key's earlier job was found.
 func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
+	job, existed, err = m.submit(ctx, s)
+	size := services.Bytes(0)
+	if s.Upload != nil {
+		size = services.Bytes(s.Upload.Audio.Size())
+	}
+	return job, existed, m.orFull(err, size)
+}
+
+// orFull tells a client that there is no room for so many bytes where that may be
+// why the store takes no calls: it fails with its disk, and is opened anew.
+func (m *Manager) orFull(err error, size services.Bytes) error {
+	if services.KindOf(err) != services.KindUnavailable {
+		return err
+	}
+	if room := m.Store.Room(size + recordRoom); services.KindOf(room) == services.KindFull {
+		return room
+	}
+	return err
+}
+
+func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
 	job, err = m.draft(s)
 	if err != nil {
 		return Job{}, false, err

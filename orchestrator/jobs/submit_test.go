@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"sync"
 	"testing"
@@ -108,4 +109,33 @@ func TestARepetitionFindsItsJobThoughItCouldNotBeAcceptedNow(t *testing.T) {
 	one.IdempotencyKey = "other"
 	_, _, err = b.Submit(t.Context(), one)
 	require.ErrorContains(t, err, "audio_id names no stored recording")
+}
+
+// shut is a store that takes no calls, with a disk of so much room.
+type shut struct {
+	jobs.Store
+	room error
+}
+
+func (s *shut) Room(services.Bytes) error { return s.room }
+
+func (s *shut) Read(context.Context, string) ([]byte, jobs.Revision, error) {
+	return nil, 0, services.Faultf(services.KindUnavailable, "the job store is not available")
+}
+
+func TestAFullDiskIsToldWhileTheStoreIsOpenedAnew(t *testing.T) {
+	t.Parallel()
+	store := &shut{room: services.Faultf(services.KindFull, "0 bytes are free")}
+	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, deps *jobs.Dependencies) {
+		store.Store = deps.Store
+		deps.Store = store
+	})
+	upload := jobs.Upload{Audio: sound("hello")}
+	_, _, err := b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &upload})
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	_, _, err = b.StoreAudio(t.Context(), upload)
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	store.room = nil
+	_, _, err = b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &upload})
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 }

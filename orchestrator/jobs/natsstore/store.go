@@ -93,18 +93,16 @@ func (s *Store) Room(need services.Bytes) error {
 	if s.cfg.URL != "" {
 		return nil // the cluster says so when it is asked
 	}
-	if _, err := s.current(); err != nil {
-		return err
-	}
+	_, closed := s.current()
 	free, err := s.free(s.cfg.Dir)
-	if err != nil {
+	// What is stored takes a little more than its bytes.
+	switch want := need + need/16 + s.cfg.Reserve; {
+	case err == nil && free < want:
+		return services.Faultf(services.KindFull, "%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d", int64(need), int64(free), int64(s.cfg.Reserve))
+	case closed == nil && err != nil:
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the disk of the job store cannot be read", Err: err}
 	}
-	// What is stored takes a little more than its bytes.
-	if want := need + need/16 + s.cfg.Reserve; free < want {
-		return services.Faultf(services.KindFull, "%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d", int64(need), int64(free), int64(s.cfg.Reserve))
-	}
-	return nil
+	return closed
 }
 
 // current gives the link; the fault says that there is none.

@@ -283,3 +283,16 @@ func TestAWriteThatMeetsAnotherUnderWayWaitsForItsEnd(t *testing.T) {
 	_, err = s.Replace(ctx, "job.a", []byte("3"), second)
 	require.ErrorIs(t, err, jobs.ErrConflict)
 }
+
+func TestAStoreThatIsNotOpenStillTellsOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Dir = filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(cfg.Dir, nil, 0o600))
+	free := services.Bytes(0)
+	s := Open(t.Context(), cfg, func(string) (services.Bytes, error) { return free, nil }, slog.New(slog.DiscardHandler))
+	t.Cleanup(s.Close)
+	require.Equal(t, services.KindFull, services.KindOf(s.Room(1)))
+	free = math.MaxInt64
+	require.Equal(t, services.KindUnavailable, services.KindOf(s.Room(1)))
+}
