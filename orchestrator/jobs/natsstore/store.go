@@ -40,7 +40,8 @@ type Store struct {
 	ctx       context.Context
 	stop      context.CancelFunc
 	reopening sync.WaitGroup
-	left      leftovers
+
+	left leftovers
 
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
