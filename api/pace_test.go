@@ -29,7 +29,7 @@ func dial(t *testing.T, b *bundle) net.Conn {
 func TestABodyThatTricklesIsCutOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("unused"), func(c *Config, _ *Dependencies) {
-		c.HeaderTimeout, c.MinUploadRate = 200*time.Millisecond, 1000
+		c.HeaderTimeout, c.MinUploadRate = time.Second, 1000
 	})
 	for _, head := range []string{
 		"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n--x\r\n",
@@ -80,10 +80,10 @@ func TestAReaderThatStallsIsCutOff(t *testing.T) {
 func TestAnAnswerThatTakesLongerThanAWriteArrives(t *testing.T) {
 	t.Parallel()
 	b := setup(t, executorFunc(func(context.Context, services.Task) (services.TaskResult, error) {
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		return services.TaskResult{}, services.Invalidf("file", "is odd")
 	}), func(c *Config, _ *Dependencies) {
-		c.WriteTimeout, c.HeaderTimeout = 50*time.Millisecond, 100*time.Millisecond
+		c.WriteTimeout, c.HeaderTimeout = 500*time.Millisecond, time.Second
 	})
 	for range 2 {
 		response, _ := b.upload(t, "file", "x")
