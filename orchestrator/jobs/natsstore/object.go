@@ -55,7 +55,8 @@ func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
 		return errors.Join(s.fault(l, err), purgeErr)
 	}
 	if before != nil {
-		// What was there is named by nothing now; where this fails, Tidy removes it.
+		// What was there is named by nothing now. Where this fails, a store in this process
+		// removes it when it is opened next; in a cluster it stays.
 		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before.NUID))); err != nil {
 			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
 		}

@@ -34,6 +34,17 @@ func open(t *testing.T, dir string) *Store {
 	return s
 }
 
+// stored reads an object whole.
+func stored(t *testing.T, s *Store, name string) []byte {
+	t.Helper()
+	object, err := s.Object(t.Context(), name)
+	require.NoError(t, err)
+	content, err := io.ReadAll(object)
+	require.NoError(t, err)
+	require.NoError(t, object.Close())
+	return content
+}
+
 // conform is what every store must do, wherever it keeps things. Its parts build
 // on each other.
 func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
@@ -102,12 +113,7 @@ func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
 			content := make([]byte, size)
 			_, _ = rand.Read(content)
 			require.NoError(t, s.PutObject(ctx, name, bytes.NewReader(content)))
-			object, err := s.Object(ctx, name)
-			require.NoError(t, err)
-			got, err := io.ReadAll(object)
-			require.NoError(t, err)
-			require.NoError(t, object.Close())
-			require.True(t, bytes.Equal(content, got), name)
+			require.True(t, bytes.Equal(content, stored(t, s, name)), name)
 		}
 		names, err := s.Objects(ctx)
 		require.NoError(t, err)
@@ -122,12 +128,7 @@ func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
 	t.Run("an object is replaced, and nothing of it stays", func(t *testing.T) {
 		require.NoError(t, s.PutObject(ctx, "audio-twice", bytes.NewReader(make([]byte, 600<<10))))
 		require.NoError(t, s.PutObject(ctx, "audio-twice", bytes.NewReader([]byte("new"))))
-		object, err := s.Object(ctx, "audio-twice")
-		require.NoError(t, err)
-		got, err := io.ReadAll(object)
-		require.NoError(t, err)
-		require.NoError(t, object.Close())
-		require.Equal(t, "new", string(got))
+		require.Equal(t, "new", string(stored(t, s, "audio-twice")))
 		info, err := s.link.pieces.Info(ctx, jetstream.WithSubjectFilter(s.link.pieceSubject("*")))
 		require.NoError(t, err)
 		pieces := uint64(0)
@@ -158,9 +159,7 @@ func conform(t *testing.T, s *Store) { //nolint:thelper // it is the test
 	})
 	t.Run("tidying takes nothing that is needed", func(t *testing.T) {
 		require.NoError(t, s.Tidy(ctx))
-		object, err := s.Object(ctx, "audio-small")
-		require.NoError(t, err)
-		require.NoError(t, object.Close())
+		require.Len(t, stored(t, s, "audio-small"), 10)
 	})
 }
 
@@ -190,12 +189,7 @@ func TestWhatWasWrittenSurvives(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "kept", string(value))
 	require.Equal(t, at, read)
-	object, err := second.Object(t.Context(), "audio-a")
-	require.NoError(t, err)
-	content, err := io.ReadAll(object)
-	require.NoError(t, err)
-	require.NoError(t, object.Close())
-	require.Equal(t, "sound", string(content))
+	require.Equal(t, "sound", string(stored(t, second, "audio-a")))
 }
 
 func TestAStoreThatCannotOpenSaysSo(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"testing"
 	"time"
@@ -34,12 +33,7 @@ func TestTidyingLeavesWhatIsBeingWritten(t *testing.T) {
 	}
 	writers.Wait()
 	for i := range 20 {
-		object, err := s.Object(t.Context(), fmt.Sprintf("audio-%d", i))
-		require.NoError(t, err)
-		got, err := io.ReadAll(object)
-		require.NoError(t, err)
-		require.Len(t, got, len(content))
-		require.NoError(t, object.Close())
+		require.Len(t, stored(t, s, fmt.Sprintf("audio-%d", i)), len(content))
 	}
 }
 
@@ -140,12 +134,7 @@ func TestTheFirstTidyingRemovesWhatAnEarlierProcessLeft(t *testing.T) {
 	require.NoError(t, s.Tidy(ctx))
 	require.Equal(t, 1, held(t, l.pieces, l.nameSubjects()))
 	require.Equal(t, 1, held(t, l.pieces, l.pieceSubject("*")))
-	object, err := s.Object(ctx, "audio-stays")
-	require.NoError(t, err)
-	content, err := io.ReadAll(object)
-	require.NoError(t, err)
-	require.NoError(t, object.Close())
-	require.Equal(t, "sound", string(content))
+	require.Equal(t, "sound", string(stored(t, s, "audio-stays")))
 	require.NoError(t, s.DeleteObject(ctx, "audio-stays"))
 	require.Zero(t, held(t, l.pieces, ">"), "a deleted object leaves nothing")
 }
