@@ -103,10 +103,12 @@ func TestDifferencesAreListed(t *testing.T) {
 		return answers
 	}
 	before := parse(`[
-		{"name":"one","request":"GET /one","status":200,"headers":{"Allow":"GET"},"body":{"a":[1,2],"b":"<text>","c":{}},"texts":{"b":"Old words."}},
+		{"name":"one","request":"GET /one","status":200,"headers":{"Allow":"GET"},
+			"body":{"a":[1,2],"b":"<text>","c":{}},"texts":{"b":"Old words."}},
 		{"name":"two","request":"GET /two","status":204}]`)
 	same := parse(`[
-		{"name":"one","request":"GET /one","status":200,"headers":{"Allow":"GET"},"body":{"a":[1,2],"b":"<text>","c":{}},"texts":{"b":"Better words."}},
+		{"name":"one","request":"GET /one","status":200,"headers":{"Allow":"GET"},
+			"body":{"a":[1,2],"b":"<text>","c":{}},"texts":{"b":"Better words."}},
 		{"name":"two","request":"GET /two","status":204}]`)
 	require.Empty(t, differences(before, same), "the wording of a text is no difference")
 	after := parse(`[

@@ -34,7 +34,8 @@ const (
 	recordExact = ""
 	// recordLoose replaces numbers by their type.
 	recordLoose = "loose"
-	// recordShape replaces all values by their types, and the elements of a list by the different shapes among them.
+	// recordShape replaces all values by their types, and the elements of a list
+	// by the different shapes among them.
 	recordShape = "shape"
 	// recordSound leaves out the hash of a file whose samples depend on the machine's arithmetic.
 	recordSound = "sound"
@@ -48,14 +49,16 @@ const (
 // presence is. All of Grym-* are recorded as well.
 var (
 	valued = []string{
-		"Content-Type", "Location", "Allow", "Www-Authenticate", "Etag", "Accept-Ranges", "Content-Range", "Content-Disposition",
-		"Cache-Control", "Preference-Applied", "Idempotent-Replayed", "Vary", "X-Content-Type-Options", "Deprecation", "Link",
+		"Content-Type", "Location", "Allow", "Www-Authenticate", "Etag", "Accept-Ranges", "Content-Range",
+		"Content-Disposition", "Cache-Control", "Preference-Applied", "Idempotent-Replayed", "Vary", "X-Content-Type-Options", "Deprecation", "Link",
 	}
 	present = []string{"Retry-After", "X-Request-Id", "Grym-Signature", "Grym-Webhook-Timestamp", "Last-Modified"}
 )
 
 // sentences are names of fields that hold text for people.
-var sentences = []string{"detail", "message", "title", "problem", "reason", "reasons", "description", "summary", "error", "warnings"}
+var sentences = []string{
+	"detail", "message", "title", "problem", "reason", "reasons", "description", "summary", "error", "last_error", "cause", "warnings",
+}
 
 // varying are names of fields whose values differ from run to run or from
 // machine to machine.

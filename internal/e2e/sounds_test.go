@@ -37,8 +37,8 @@ func recording(t testing.TB, name string) []byte {
 	case "sound":
 		return read(t, "models/gama-tiny/clips/clip00.wav")
 	}
-	if file, ok := strings.CutPrefix(name, "speech."); ok {
-		return read(t, "services/audiofile/testdata/speech."+file)
+	if strings.HasPrefix(name, "speech.") || strings.HasPrefix(name, "speech-") {
+		return read(t, "services/audiofile/testdata/"+name)
 	}
 	t.Fatalf("there is no recording %q", name)
 	return nil
