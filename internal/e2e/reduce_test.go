@@ -50,7 +50,8 @@ const (
 var (
 	valued = []string{
 		"Content-Type", "Location", "Allow", "Www-Authenticate", "Etag", "Accept-Ranges", "Content-Range",
-		"Content-Disposition", "Cache-Control", "Preference-Applied", "Idempotent-Replayed", "Vary", "X-Content-Type-Options", "Deprecation", "Link",
+		"Content-Disposition", "Cache-Control", "Preference-Applied", "Idempotent-Replayed", "Vary",
+		"X-Content-Type-Options", "Deprecation", "Link",
 	}
 	present = []string{"Retry-After", "X-Request-Id", "Grym-Signature", "Grym-Webhook-Timestamp", "Last-Modified"}
 )
