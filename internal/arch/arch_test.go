@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"internal/command":              {"internal/access", "services"},
 	"internal/config":               {"api", "orchestrator/jobs", "orchestrator/jobs/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm", "services/gama"},
 	"internal/datadir":              {},
+	"internal/e2e":                  {}, // tests only; it knows the binary, not its packages
 	"internal/version":              {},
 	"models":                        {},
 	"orchestrator":                  {"services"},
