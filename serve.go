@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -29,6 +30,9 @@ var contract []byte
 // next signal end the process at once.
 func serve(ctx context.Context, forget func(), source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
 	cfg := loaded.Config
+	if err := keyBeforeProxy(cfg); err != nil {
+		return err
+	}
 	dir, err := datadir.Open(cfg.DataDir)
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func (s *system) dependencies(cfg config.Config, spool string, async *asynchrono
 		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.manager, StoredAudio: async.manager,
 		Health:    func() api.HealthView { return async.inform(s.healthView()) },
 		Resources: s.resourcesView, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
-		Keys: keys, Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
+		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
@@ -119,6 +123,23 @@ func greet(out io.Writer, addr string) {
 	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
 }
 
+// keyBeforeProxy refuses a start behind a reverse proxy as long as there is no key:
+// the first one would be printed where the whole world is waiting for the server.
+func keyBeforeProxy(cfg config.Config) error {
+	if !cfg.API.Proxied() {
+		return nil
+	}
+	known, err := access.Open(cfg.DataDir).List()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(k access.Key) bool { return !k.Expired(time.Now()) }) {
+		return nil
+	}
+	return fmt.Errorf("api.hosts or api.trustedProxies is set, so every request needs an API key, and there is no valid one; make one first: "+
+		"grym-synth keys create --scopes admin --data-dir %s", cfg.DataDir)
+}
+
 // keysFor gives the keys to ask for at an address, nil for none. Where a key is
 // needed and none exists, it makes the first one, for an admin.
 func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
@@ -127,7 +148,7 @@ func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string
 		ip := net.ParseIP(host)
 		loopback = ip != nil && ip.IsLoopback()
 	}
-	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback {
+	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback && !cfg.API.Proxied() {
 		if !loopback {
 			log.Warn("auth.mode is off: anybody who reaches the address can use the server", "listen", addr)
 		}

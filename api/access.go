@@ -39,29 +39,48 @@ func (h *handlers) scopesFor(path string) []access.Scope {
 	return []access.Scope{access.ScopeUse}
 }
 
-// checkKey refuses requests whose key does not reach; without Keys everybody
-// may do everything.
-func (h *handlers) checkKey(problems *problem.Writer) func(http.Handler) http.Handler {
+// admit lets a request in by its key, or without one where none is asked for.
+func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		if h.Keys == nil {
-			return next
-		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if scopes := h.scopesFor(r.URL.Path); scopes != nil {
-				key, err := h.authorize(r, scopes)
-				if err != nil {
-					var refused *problem.HTTPError
-					if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
-						w.Header().Set("WWW-Authenticate", `Bearer realm="grym-synth"`)
-					}
-					problems.Write(w, r, err)
-					return
+			key, err := h.identify(r)
+			if err != nil {
+				if isUnauthorized(err) {
+					w.Header().Set("WWW-Authenticate", `Bearer realm="grym-synth"`)
 				}
-				r = r.WithContext(context.WithValue(r.Context(), keyContext{}, key))
+				problems.Write(w, r, err)
+				return
+			}
+			if key != nil {
+				r = r.WithContext(context.WithValue(r.Context(), keyContext{}, *key))
 			}
 			next.ServeHTTP(w, r)
 		})
 	}
+}
+
+// identify returns the key by which a request is let in, nil where it needs none.
+// A valid key stands above what is suspicious in a request without one. Where no
+// key is asked for, the one of a request that needs none is not looked at: clients
+// of OpenAI cannot do without and send any text.
+func (h *handlers) identify(r *http.Request) (*access.Key, error) {
+	scopes := h.scopesFor(r.URL.Path)
+	if h.Keys != nil && scopes != nil {
+		return h.authorize(r, h.Keys, scopes)
+	}
+	suspicion := h.suspect(r, scopes)
+	known := h.Keys
+	if known == nil {
+		known = h.Presented
+	}
+	if suspicion == nil || known == nil || bearer(r) == "" {
+		return nil, suspicion
+	}
+	key, err := h.authorize(r, known, scopes)
+	if isUnauthorized(err) {
+		return nil, suspicion // which says what to do about it
+	}
+	return key, err
 }
 
 // keyContext is the place of a request's key in its context.
@@ -76,34 +95,47 @@ func (h *handlers) caller(ctx context.Context) services.Caller {
 	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin)}
 }
 
-// authorize gives the key of a request if it has one of the scopes.
-func (h *handlers) authorize(r *http.Request, scopes []access.Scope) (access.Key, error) {
+// bearer returns the text of a request's key, empty for none.
+func bearer(r *http.Request) string {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || text == "" {
-		return access.Key{}, unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	text = strings.TrimSpace(text)
-	if wait, refused := h.Failures.Refused(r.RemoteAddr, text); refused {
-		fault := services.Faultf(services.KindBusy, "too many bad API keys came from this address")
-		fault.RetryAfter = wait
-		return access.Key{}, fault
+	return strings.TrimSpace(text)
+}
+
+// authorize returns the key of a request if it has one of the scopes; any key does
+// where there are none. Every key is looked at, also from an address that has sent
+// too many bad ones, which only changes what is answered to the next bad one.
+func (h *handlers) authorize(r *http.Request, keys Keys, scopes []access.Scope) (*access.Key, error) {
+	text := bearer(r)
+	if text == "" {
+		return nil, unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
 	}
-	key, err := h.Keys.Check(text)
+	key, err := keys.Check(text)
 	switch {
 	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
-		h.Failures.Failed(r.RemoteAddr, text)
-		return key, unauthorized(err.Error())
+		if wait, refused := h.Failures.Failed(r.RemoteAddr); refused {
+			fault := services.Faultf(services.KindBusy, "too many bad API keys came from this address")
+			fault.RetryAfter = wait
+			return nil, fault
+		}
+		return nil, unauthorized(err.Error())
 	case err != nil:
-		return key, services.Internal(err, "the API keys cannot be read")
+		return nil, services.Internal(err, "the API keys cannot be read")
 	}
-	h.Failures.Proved(r.RemoteAddr, text)
-	if !key.May(scopes...) {
-		return key, &problem.HTTPError{
+	if len(scopes) > 0 && !key.May(scopes...) {
+		return nil, &problem.HTTPError{
 			Status: http.StatusForbidden, Slug: "insufficient_scope", Title: "Forbidden",
 			Message: fmt.Sprintf("the API key has the scopes %s; this route needs %s", words(key.Scopes, " and "), words(scopes, " or ")),
 		}
 	}
-	return key, nil
+	return &key, nil
+}
+
+func isUnauthorized(err error) bool {
+	var refused *problem.HTTPError
+	return errors.As(err, &refused) && refused.Status == http.StatusUnauthorized
 }
 
 func unauthorized(message string) error {

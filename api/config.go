@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -13,6 +14,13 @@ type Config struct {
 	// Listen is the address, host and port; port 0 picks a free one. Defaults to
 	// 127.0.0.1:8080.
 	Listen string `koanf:"listen"`
+	// Hosts are the public names of the server behind a reverse proxy, with a port or
+	// for any. Where there is one, keys are asked for everywhere. Defaults to none.
+	Hosts []string `koanf:"hosts"`
+	// TrustedProxies are addresses and networks whose X-Forwarded-For, -Proto and
+	// -Host, or Forwarded, are believed. Where there is one, keys are asked for
+	// everywhere. Defaults to none.
+	TrustedProxies []string `koanf:"trustedProxies"`
 	// MaxUpload bounds the body of a request. Defaults to 256MiB.
 	MaxUpload services.Bytes `koanf:"maxUpload"`
 	// HeaderTimeout for a request's header, UploadTimeout for its body. Default
@@ -36,7 +44,7 @@ type Config struct {
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", MaxUpload: 256 * services.MiB,
+		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{}, MaxUpload: 256 * services.MiB,
 		HeaderTimeout: 10 * time.Second, UploadTimeout: 5 * time.Minute, DrainTimeout: 30 * time.Second,
 		MinUploadRate: services.KiB, WriteTimeout: 30 * time.Second,
 	}
@@ -47,6 +55,14 @@ func (c Config) Validate() []error {
 	var errs []error
 	if _, err := net.ResolveTCPAddr("tcp", c.Listen); err != nil || c.Listen == "" {
 		errs = append(errs, fmt.Errorf("listen: must be host:port, got %q", c.Listen))
+	}
+	_, bad := access.ParseHosts(c.Hosts)
+	for _, err := range bad {
+		errs = append(errs, fmt.Errorf("hosts: %w", err))
+	}
+	_, bad = access.ParseProxies(c.TrustedProxies)
+	for _, err := range bad {
+		errs = append(errs, fmt.Errorf("trustedProxies: %w", err))
 	}
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
@@ -64,3 +80,7 @@ func (c Config) Validate() []error {
 	}
 	return errs
 }
+
+// Proxied reports whether the settings speak of a reverse proxy, so that requests
+// from loopback are not those of this machine's users.
+func (c Config) Proxied() bool { return len(c.Hosts)+len(c.TrustedProxies) > 0 }

@@ -81,6 +81,9 @@ type Dependencies struct {
 	Settings Settings
 	// Keys are asked for by every route but the probes; nil asks for none.
 	Keys Keys
+	// Presented checks the keys that requests bring where none is asked for; nil
+	// knows none.
+	Presented Keys
 	// Failures bounds bad keys by address; nil does not.
 	Failures *access.Failures
 	// OpenMetrics lets anybody read the metrics.
@@ -108,6 +111,9 @@ type handlers struct {
 	jobRequest *openapi3.Schema
 	// heartbeat is the longest silence of a stream of events.
 	heartbeat time.Duration
+	// hosts and proxies are those of the configuration.
+	hosts   access.Hosts
+	proxies access.Proxies
 }
 
 // NewHandler builds the whole HTTP surface.
@@ -117,6 +123,12 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg, jobRequest: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+	var bad, worse []error
+	h.hosts, bad = access.ParseHosts(cfg.Hosts)
+	h.proxies, worse = access.ParseProxies(cfg.TrustedProxies)
+	if err := errors.Join(append(bad, worse...)...); err != nil {
+		return nil, fmt.Errorf("hosts and proxies: %w", err)
+	}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)
 	}
@@ -147,7 +159,7 @@ func openAIPath(path string) bool {
 // and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
 func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
 	router := chi.NewRouter()
-	router.Use(h.pace, withRequestID, h.trace, h.accessLog, recoverPanics(problems), h.checkOrigin(problems), h.checkKey(problems), h.limitBody, withRequest)
+	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody, withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})

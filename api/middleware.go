@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -63,6 +61,7 @@ func (h *handlers) accessLog(next http.Handler) http.Handler {
 				slog.Int("status", wrapped.Status()), slog.Int("bytes", wrapped.BytesWritten()), slog.Duration("took", time.Since(started)),
 				slog.String("remote", r.RemoteAddr),
 			}
+			attrs = append(attrs, forwardedAttrs(r.Context())...)
 			if trace := services.SpanOf(r.Context()).TraceID(); trace != "" {
 				attrs = append(attrs, slog.String("trace", trace))
 			}
@@ -89,52 +88,6 @@ func recoverPanics(problems *problem.Writer) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// checkOrigin keeps web pages out of a server on the loopback interface, where
-// no key is asked for: a page's own requests carry its Origin, and a name made
-// to resolve to loopback shows in Host.
-func (h *handlers) checkOrigin(problems *problem.Writer) func(http.Handler) http.Handler {
-	host, _, err := net.SplitHostPort(h.cfg.Listen)
-	guarded := err == nil && isLoopback(host)
-	return func(next http.Handler) http.Handler {
-		if !guarded {
-			return next
-		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if name := hostname(r.Host); !isLoopback(name) {
-				problems.Write(w, r, forbidden(fmt.Sprintf("this server listens on the loopback interface and does not answer to the host %q; use 127.0.0.1 or localhost", r.Host)))
-				return
-			}
-			if origin := r.Header.Get("Origin"); origin != "" {
-				if u, err := url.Parse(origin); err != nil || !isLoopback(u.Hostname()) {
-					problems.Write(w, r, forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface", origin)))
-					return
-				}
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-func forbidden(message string) error {
-	return &problem.HTTPError{Status: http.StatusForbidden, Slug: "forbidden_origin", Title: "Forbidden", Message: message}
-}
-
-// hostname drops the port of a Host header.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.Trim(host, "[]")
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // limitBody bounds what a request may send, whatever its route.

@@ -4,7 +4,7 @@ import "fmt"
 
 // Modes of access.
 const (
-	ModeAuto = "auto" // keys on any address but loopback
+	ModeAuto = "auto" // keys on any address but loopback, and wherever a proxy is configured
 	ModeKeys = "keys" // keys everywhere
 	ModeOff  = "off"  // no keys are asked for
 )
@@ -13,7 +13,8 @@ const (
 type Config struct {
 	// Mode is auto, keys or off. Defaults to auto.
 	Mode string `koanf:"mode"`
-	// FailuresPerMinute is how many bad keys an address may send; 0 is no limit.
+	// FailuresPerMinute is how many bad keys an address may send before it is answered
+	// 429 instead of 401; 0 is no limit.
 	// Defaults to 10.
 	FailuresPerMinute int `koanf:"failuresPerMinute"`
 	// OpenMetrics lets anybody read the metrics. Defaults to false.

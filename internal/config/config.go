@@ -223,6 +223,10 @@ func (c Config) validate() []error {
 	}
 	section("api", c.API.Validate())
 	section("auth", c.Auth.Validate())
+	if c.API.Proxied() && c.Auth.Mode == access.ModeOff {
+		errs = append(errs, fmt.Errorf("auth.mode: must not be off where api.hosts or api.trustedProxies is set: everybody whom the proxy lets in could use the server; "+
+			"a proxy that checks its users itself can send a key of its own"))
+	}
 	section("hardening", c.Hardening.Validate())
 	section("tracing", c.Tracing.Validate())
 	h := c.SystemHardening
