@@ -204,7 +204,7 @@ func uploadsStream(t *testing.T, v visitor) {
 	defer cancel()
 	liar := v
 	liar.key = "grym_00_11"
-	begun := io.MultiReader(strings.NewReader(wavHead(size)), io.LimitReader(zeros{}, 100_000), never)
+	begun := io.MultiReader(strings.NewReader(wavHead(size)), io.LimitReader(zeros{}, 1_000_000), never) // net/http waits for 256 KiB before it answers
 	response := liar.send(ctx, t, http.MethodPost, "/v1/audio", begun, "Content-Type", "audio/wav")
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -46,11 +47,12 @@ func proxyFolder(t *testing.T) string {
 	return dir
 }
 
-// background runs a program until the test ends, once it takes connections.
+// background runs a program until the test ends, once it takes connections. Its
+// context is not the test's, whose end would kill the master of nginx, and only that.
 func background(t *testing.T, port string, cmd *exec.Cmd) {
 	t.Helper()
 	var log lockedLog
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &log, &log, 10*time.Second
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -91,7 +93,7 @@ func nginx(t *testing.T, port, servers string) (buffered string) {
 	}
 	config := filepath.Join(dir, "nginx.conf")
 	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf("daemon off;\nworker_processes 1;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s\n}\n", dir, temp, servers)), 0o600))
-	background(t, port, exec.CommandContext(t.Context(), path, "-c", config, "-p", dir, "-e", "stderr"))
+	background(t, port, exec.CommandContext(context.Background(), path, "-c", config, "-p", dir, "-e", "stderr"))
 	return filepath.Join(dir, "client_body")
 }
 
@@ -104,8 +106,8 @@ func caddy(t *testing.T, port, file string) {
 	}
 	dir := proxyFolder(t)
 	config := filepath.Join(dir, "Caddyfile")
-	require.NoError(t, os.WriteFile(config, []byte("{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"+file), 0o600))
-	cmd := exec.CommandContext(t.Context(), path, "run", "--config", config, "--adapter", "caddyfile")
+	require.NoError(t, os.WriteFile(config, []byte("{\n\tadmin off\n\tauto_https off\n}\n"+file), 0o600))
+	cmd := exec.CommandContext(context.Background(), path, "run", "--config", config, "--adapter", "caddyfile")
 	cmd.Env = []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
 	background(t, port, cmd)
 }
