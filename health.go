@@ -34,7 +34,7 @@ const longestQueue = 5 * time.Minute
 
 // memoryCheck compares what the process really holds with the budget it works by.
 func (s *system) memoryCheck() (bool, string) {
-	resident, err := (memprobe.Probe{}).Resident()
+	resident, err := s.measureResident()
 	if err != nil {
 		return true, "the resident set is not known: " + err.Error()
 	}
@@ -57,7 +57,17 @@ func diskCheck(dir string) (bool, string) {
 	return free >= leastDisk, fmt.Sprintf("%s free where %s is", free, dir)
 }
 
-// healthView puts together what the probes tell.
+// measureResident asks the system for the resident set, and keeps it for the probes.
+func (s *system) measureResident() (services.Bytes, error) {
+	resident, err := (memprobe.Probe{}).Resident()
+	if err == nil {
+		s.resident.Store(int64(resident))
+	}
+	return resident, err
+}
+
+// healthView puts together what the probes tell. It reads memory only: probes come
+// often, and must answer when a disk does not.
 func (s *system) healthView() api.HealthView {
 	report, usage := s.health.Report(), s.memory.Usage()
 	view := api.HealthView{
@@ -66,8 +76,7 @@ func (s *system) healthView() api.HealthView {
 		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
 		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
 	}
-	if resident, err := (memprobe.Probe{}).Resident(); err == nil {
-		bytes := int64(resident)
+	if bytes := s.resident.Load(); bytes > 0 {
 		view.Memory.ResidentBytes = &bytes
 	}
 	for _, service := range report.Services {

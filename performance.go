@@ -18,7 +18,7 @@ func (s *system) processUsage() hardening.ProcessUsage {
 		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
 	}
 	usage.CPU, _ = probe.CPU()
-	usage.Resident, _ = probe.Resident()
+	usage.Resident, _ = s.measureResident()
 	usage.FileDescriptors, _ = probe.FileDescriptors()
 	return usage
 }

@@ -97,7 +97,7 @@ func (s *system) dependencies(cfg config.Config, spool string, async *asynchrono
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.manager, StoredAudio: async.manager,
 		Health:    func() api.HealthView { return async.inform(s.healthView()) },
-		Resources: s.resourcesView, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
+		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,7 @@ type system struct {
 	cfg          config.Config
 	log          *slog.Logger
 	runtime      *onnx.Runtime
+	catalog      *modelstore.Catalog
 	memory       *resources.Manager
 	registry     *orchestrator.Registry
 	orchestrator *orchestrator.Orchestrator
@@ -52,6 +54,8 @@ type system struct {
 	started      time.Time
 	contexts     *gama.Service
 	spool        string // where tasks put files
+	// resident is the resident set as the monitors measured it last, in bytes.
+	resident atomic.Int64
 	// background is what start began; stop ends it.
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -60,11 +64,15 @@ type system struct {
 // build makes the objects. Nothing runs yet and no model is loaded. What tasks
 // make goes to files in the spool folder.
 func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
+	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
+	if err := catalog.Check(); err != nil {
+		return nil, err
+	}
 	rt, err := onnx.Open(cfg.ONNX)
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
@@ -95,7 +103,7 @@ func (s *system) registerServices(spool string) {
 	processor := s.cfg.Services.AudioProcessor
 	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)), 0)
 
-	catalog := modelstore.NewCatalog(models.FS, s.cfg.ModelsDir())
+	catalog := s.catalog
 	speech := s.cfg.Services.Wav2Vec2
 	speech.Audio = audio
 	runs, threads := config.Parallel(speech.Runs)
@@ -186,6 +194,7 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 			log.Error("service did not start", "service", name, "error", err)
 		}
 	}
+	_, _ = s.measureResident() // the probes do without where it is not known
 	s.monitor.Start()
 	s.performance.Start()
 	ctx, s.stop = context.WithCancel(ctx)

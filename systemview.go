@@ -56,7 +56,16 @@ func (s *system) systemView(ctx context.Context) gen.System {
 		add(gen.SystemPartKindService, entry.Name(), true, string(status.State), detail)
 		needs := s.needs(ctx, entry)
 		view.Parts[len(view.Parts)-1].Needs = &needs
-		view.Capabilities = append(view.Capabilities, capabilities(entry)...)
+		models := entry.Models()
+		for _, model := range models {
+			if model.Problem != "" {
+				add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
+			}
+		}
+		view.Capabilities = append(view.Capabilities, capabilities(entry, models)...)
+	}
+	for _, model := range s.catalog.Unreadable() {
+		add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
 	}
 	return view
 }
@@ -79,10 +88,11 @@ func (s *system) needs(ctx context.Context, entry *orchestrator.Registration) ge
 	return needs
 }
 
-// capabilities are the tasks that a service takes.
-func capabilities(entry *orchestrator.Registration) (list []gen.Capability) {
+// capabilities are the tasks that a service takes, with those of its models that
+// can be used.
+func capabilities(entry *orchestrator.Registration, all []services.ModelStatus) (list []gen.Capability) {
 	status, models := entry.Status(), []string{}
-	for _, model := range status.Models {
+	for _, model := range all {
 		if model.Problem == "" {
 			models = append(models, model.Name)
 		}

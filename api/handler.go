@@ -61,7 +61,11 @@ type Tracer interface {
 type Dependencies struct {
 	Executor Executor
 	Services Services
-	Health   func() HealthView
+	// Health is asked for by probes, so it reads memory only.
+	Health func() HealthView
+	// UnreadableModels lists the model folders of which no service can be named,
+	// because the files that would say so cannot be read; nil where there are none.
+	UnreadableModels func() []services.ModelStatus
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
 	// Jobs keeps the asynchronous jobs and the audio stored for them.

@@ -34,16 +34,23 @@ func (h *handlers) models() []gen.Model {
 	for _, entry := range h.Services.List() {
 		models = append(models, modelsOf(entry)...)
 	}
+	if h.UnreadableModels != nil {
+		models = append(models, modelList("", h.UnreadableModels())...)
+	}
 	return models
 }
 
 // modelsOf lists what one service can use.
 func modelsOf(entry *orchestrator.Registration) []gen.Model {
+	return modelList(entry.Name(), entry.Models())
+}
+
+func modelList(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
-	for _, status := range entry.Service.Status().Models {
+	for _, status := range list {
 		m := gen.Model{
 			Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
-			Service: entry.Describe().Name, State: string(status.State), LoadedBytes: int64(status.Bytes),
+			Service: service, State: string(status.State), LoadedBytes: int64(status.Bytes),
 		}
 		if !status.Created.IsZero() {
 			m.Created = status.Created.Unix()

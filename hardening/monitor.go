@@ -304,12 +304,7 @@ func idle(subject Subject, interval time.Duration) bool {
 	if time.Since(status.LastSuccess) < interval {
 		return false
 	}
-	for _, model := range status.Models {
-		if model.State == services.StateReady {
-			return true
-		}
-	}
-	return false
+	return status.ModelsLoaded > 0
 }
 
 // canary proves an idle service. One interval is all it gets.

@@ -72,6 +72,16 @@ func (e *Registration) Status() services.ServiceStatus {
 	return status
 }
 
+// Models lists the models that the service can use; nil for a service without any.
+// It looks at the models' files, so it is not for probes.
+func (e *Registration) Models() []services.ModelStatus {
+	host, ok := e.Service.(services.ModelHost)
+	if !ok {
+		return nil
+	}
+	return host.Models()
+}
+
 // Events gives the latest steps of the service's life, the oldest first.
 func (e *Registration) Events() []services.Transition {
 	e.mu.Lock()

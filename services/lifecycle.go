@@ -38,9 +38,12 @@ type Canary interface {
 	CanaryTask() Task
 }
 
-// ModelHost is what a service implements whose models can be loaded and
-// unloaded by name.
+// ModelHost is what a service implements whose models can be listed, and loaded
+// and unloaded by name.
 type ModelHost interface {
+	// Models lists every model that the service can use, or could if its files were
+	// right. It looks for new and changed ones, so it is not for probes.
+	Models() []ModelStatus
 	// LoadModel loads the model unless it is loaded.
 	LoadModel(ctx context.Context, name string) error
 	// UnloadModel unloads the model once nobody uses it; ErrInUse where that is

@@ -23,8 +23,8 @@ type ModelService interface {
 	// memory. Calling it twice, or before Initialize, does nothing.
 	Shutdown(ctx context.Context) error
 
-	// Status is the service's own view of itself; it does no inference and
-	// never blocks on one.
+	// Status is the service's own view of itself. Probes ask for it at any rate, so
+	// it reads memory only: it opens no file and never blocks on an inference.
 	Status() ServiceStatus
 	// Metrics counts what the service has done since it was built.
 	Metrics() ServiceMetrics
@@ -83,7 +83,8 @@ type ServiceStatus struct {
 	// LastSuccess is the end of the latest successful inference; zero where
 	// there was none.
 	LastSuccess time.Time
-	Models      []ModelStatus
+	// ModelsLoaded is how many models are loaded.
+	ModelsLoaded int
 }
 
 // ModelStatus describes one model that a service can use.

@@ -727,6 +727,7 @@ func (e SystemPhase) Valid() bool {
 const (
 	SystemPartKindHardening SystemPartKind = "hardening"
 	SystemPartKindLibrary   SystemPartKind = "library"
+	SystemPartKindModel     SystemPartKind = "model"
 	SystemPartKindService   SystemPartKind = "service"
 )
 
@@ -736,6 +737,8 @@ func (e SystemPartKind) Valid() bool {
 	case SystemPartKindHardening:
 		return true
 	case SystemPartKindLibrary:
+		return true
+	case SystemPartKindModel:
 		return true
 	case SystemPartKindService:
 		return true
@@ -1930,7 +1933,7 @@ type Model struct {
 	// Problem Why the model cannot be used.
 	Problem *string `json:"problem,omitempty"`
 
-	// Service The service that uses the model.
+	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
 
 	// State ready is loaded, registered loads on first use, unavailable cannot be used.
@@ -2277,9 +2280,11 @@ type SystemPart struct {
 	Detail *string `json:"detail,omitempty"`
 
 	// Enabled Whether the settings switch it on.
-	Enabled bool           `json:"enabled"`
-	Kind    SystemPartKind `json:"kind"`
-	Name    string         `json:"name"`
+	Enabled bool `json:"enabled"`
+
+	// Kind A model stands here only where it cannot be used; detail says why.
+	Kind SystemPartKind `json:"kind"`
+	Name string         `json:"name"`
 
 	// Needs What a service needs and has.
 	Needs *ServiceNeeds `json:"needs,omitempty"`
@@ -2288,7 +2293,7 @@ type SystemPart struct {
 	State string `json:"state"`
 }
 
-// SystemPartKind defines model for SystemPart.Kind.
+// SystemPartKind A model stands here only where it cannot be used; detail says why.
 type SystemPartKind string
 
 // TaskCounts defines model for TaskCounts.

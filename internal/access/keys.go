@@ -16,7 +16,12 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/grym-synth/grym-synth/internal/regular"
 )
+
+// maxKeysBytes bounds the file of keys; a key takes about 200 bytes.
+const maxKeysBytes = 64 << 20
 
 // Scope is what a key may do.
 type Scope string
@@ -164,7 +169,7 @@ func (s *Store) read() ([]Key, error) {
 	if s.loaded != nil && os.SameFile(info, s.loaded) && info.ModTime().Equal(s.loaded.ModTime()) && info.Size() == s.loaded.Size() {
 		return s.keys, nil
 	}
-	data, err := os.ReadFile(s.path)
+	data, err := regular.Read(s.path, maxKeysBytes)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/internal/regular"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -158,7 +159,7 @@ type diskFile struct {
 }
 
 // Open implements services.AudioSource.
-func (f diskFile) Open() (io.ReadSeekCloser, error) { return os.Open(f.name) }
+func (f diskFile) Open() (io.ReadSeekCloser, error) { return regular.Open(f.name) }
 
 // Size implements services.AudioSource.
 func (f diskFile) Size() int64 { return f.size }

@@ -13,9 +13,13 @@ import (
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/grym-synth/grym-synth/internal/regular"
 )
+
+// maxFileBytes bounds the file of settings.
+const maxFileBytes = 1 << 20
 
 // Source is where settings come from beside the defaults.
 type Source struct {
@@ -139,7 +143,15 @@ func fileLayer(source Source, _ []string) (*layer, error) {
 	if source.file != nil {
 		k = source.file.Copy()
 	} else if source.File != "" {
-		if err := k.Load(file.Provider(source.File), yaml.Parser()); err != nil {
+		data, err := regular.Read(source.File, maxFileBytes)
+		if err != nil {
+			return nil, fmt.Errorf("--config: %w", err)
+		}
+		values, err := yaml.Parser().Unmarshal(data)
+		if err == nil {
+			err = k.Load(confmap.Provider(values, ""), nil)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", source.File, err)
 		}
 	}

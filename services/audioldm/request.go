@@ -24,18 +24,18 @@ func (s *Service) prepare(task services.Task) (request, error) {
 		return request{}, err
 	}
 	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
+	if err == nil {
+		err = files.Require(pipelineClass, "generation needs")
+	}
 	if err != nil {
 		return request{}, err
 	}
-	if found := files.ModelType(); found != pipelineClass {
-		return request{}, services.Invalidf("model", "%q is of type %q; generation needs %s", files.Name, found, pipelineClass)
-	}
 	r := request{plan: p, files: files}
-	f, prints, err := s.inspect(files)
+	known, err := s.facts.Of(files)
 	if err != nil {
 		return r, loadFault(files.Name, err)
 	}
-	d := f.demand(prints, p)
+	d := known.folder.demand(known.prints, p)
 	held, loaded := s.pool.Loaded(files.Name)
 	r.bytes = d.runs
 	if !loaded {
@@ -66,49 +66,4 @@ func withoutWait(ctx context.Context) context.Context {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	return ended
-}
-
-// footprintKey tells one state of a folder's graphs from another.
-type footprintKey struct {
-	name, origin string
-	graphs       [4]string
-}
-
-// footprints of a folder, read once for each state of it.
-func (s *Service) footprints(files modelstore.Folder) (map[string]footprint, error) {
-	key := footprintKey{name: files.Name, origin: files.Origin}
-	for i, part := range parts {
-		key.graphs[i] = files.Version(part + "/model.onnx")
-	}
-	if known, ok := s.prints.Load(key); ok {
-		return known.(map[string]footprint), nil //nolint:forcetypeassert // only this function stores
-	}
-	prints, err := footprints(files)
-	if err == nil {
-		s.prints.Store(key, prints)
-	}
-	return prints, err
-}
-
-// inspect reads a folder without loading it, and tells what is wrong with it: the
-// file, and the tensor where a graph does not fit.
-func (s *Service) inspect(files modelstore.Folder) (*folder, map[string]footprint, error) {
-	f, err := readFolder(files)
-	if err != nil {
-		return nil, nil, err
-	}
-	prints, err := s.footprints(files)
-	if err != nil {
-		return nil, nil, err
-	}
-	return f, prints, f.fits(files.Name, prints)
-}
-
-// weights of a folder's four graphs, as the pool books them.
-func (s *Service) weights(files modelstore.Folder) (sum services.Bytes, err error) {
-	prints, err := s.footprints(files)
-	for _, print := range prints {
-		sum += print.weights
-	}
-	return sum, err
 }

@@ -3,7 +3,6 @@ package audioldm
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
@@ -20,10 +19,9 @@ type Service struct {
 	pool    *modelstore.Pool[*model]
 	// room is the most memory that a task may use; open makes a model of a folder
 	// with no part loaded.
-	room func() services.Bytes
-	open func(files modelstore.Folder) (*model, error)
-	// prints has the footprints of folders that were seen, by footprintKey.
-	prints sync.Map
+	room  func() services.Bytes
+	open  func(files modelstore.Folder) (*model, error)
+	facts *modelstore.Facts[facts]
 }
 
 // New makes the service over the folders of a catalog; what it makes goes to
@@ -36,14 +34,14 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	}
 	// Sounds of one shape are few, and their runs large.
 	session.NoPlan = true
-	s := &Service{cfg: cfg, catalog: catalog, dir: dir, room: room}
+	s := &Service{cfg: cfg, catalog: catalog, dir: dir, room: room, facts: modelstore.NewFacts(readFacts)}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
 	s.pool = modelstore.NewPool(Name, residency, func(ctx context.Context, name string) (*model, services.Bytes, error) {
 		files, err := catalog.Find(name, pipelineClass)
 		if err != nil {
 			return nil, 0, err
 		}
-		bytes, err := s.weights(files)
+		known, err := s.facts.Of(files)
 		if err != nil {
 			return nil, 0, loadFault(name, err)
 		}
@@ -51,10 +49,10 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		if err != nil {
 			return nil, 0, loadFault(name, err)
 		}
-		return m, bytes, nil
+		return m, known.weights(), nil
 	})
 	s.Host = modelstore.NewHost(s.pool, catalog, pipelineClass, func(files modelstore.Folder) error {
-		_, _, err := s.inspect(files)
+		_, err := s.facts.Of(files)
 		return err
 	})
 	return s

@@ -144,7 +144,7 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 		require.Equal(t, services.KindInternal, services.KindOf(err), name)
 	}
 	problems := 0
-	for _, model := range s.Status().Models {
+	for _, model := range s.Models() {
 		if model.Problem != "" {
 			problems++
 		}

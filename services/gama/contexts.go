@@ -227,20 +227,16 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	files, err := c.service.find(name)
+	_, f, err := c.service.find(name)
 	if err != nil {
 		return nil, err
-	}
-	f, err := readConfigs(files)
-	if err != nil {
-		return nil, services.Internal(err, "model %s cannot be loaded", name)
 	}
 	sound, err := c.service.openAudio(audio, f.Preprocessor.SamplingRate)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	if err := c.service.oneWindow(f, sound); err != nil {
+	if err := c.service.oneWindow(f.folder, sound); err != nil {
 		return nil, err
 	}
 	audioID, err := c.store.KeepAudio(ctx, audio)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
@@ -73,34 +72,27 @@ func suffixOf(dtype string) (string, bool) {
 	return "", false
 }
 
-// graph locates a graph of the folder: the variant that config.json names, or the
-// first that there is. The bytes are what its weights take in memory.
-func (f *folder) graph(files modelstore.Folder, name string) (onnx.Graph, services.Bytes, error) {
-	suffix, ok := suffixOf(f.Network.JS.DType[name])
-	if !ok {
-		for _, v := range variants {
-			if _, _, err := files.Graph(name + v.suffix + ".onnx"); !errors.Is(err, fs.ErrNotExist) {
-				suffix = v.suffix
-				break
-			}
-		}
+// graphFile is the name of a graph's file: that of the variant which config.json
+// names, or of the first that there is.
+func (f *folder) graphFile(files modelstore.Folder, name string) string {
+	if suffix, ok := suffixOf(f.Network.JS.DType[name]); ok {
+		return name + suffix + ".onnx"
 	}
-	graph, size, err := files.Graph(name + suffix + ".onnx")
-	if suffix == halfSuffix && name != embedderGraph {
+	return files.AnyPrecision(name + ".onnx")
+}
+
+// graph locates a graph of the folder. The bytes are what its weights take in memory.
+func (f *folder) graph(files modelstore.Folder, name string) (onnx.Graph, services.Bytes, error) {
+	file := f.graphFile(files, name)
+	graph, size, err := files.Graph(file)
+	return graph, inMemory(name, file, size), err
+}
+
+// inMemory is what the weights of a graph take that has so many bytes in its file.
+func inMemory(name, file string, size services.Bytes) services.Bytes {
+	if file == name+halfSuffix+".onnx" && name != embedderGraph {
 		// On a CPU, ONNX Runtime widens the matrices of products when it loads them.
 		size *= 2
 	}
-	return graph, size, err
-}
-
-// weights sums the sizes of the graphs.
-func (f *folder) weights(files modelstore.Folder) (sum services.Bytes, err error) {
-	for _, name := range graphNames {
-		_, size, err := f.graph(files, name)
-		if err != nil {
-			return 0, err
-		}
-		sum += size
-	}
-	return sum, nil
+	return size
 }

@@ -3,6 +3,7 @@ package gama
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -19,14 +20,15 @@ type Service struct {
 	catalog  *modelstore.Catalog
 	pool     *modelstore.Pool[*model]
 	contexts *contexts
+	facts    *modelstore.Facts[facts]
 }
 
 // New makes the service over the folders of a catalog. The session configuration is
 // that of every graph it loads.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	s := &Service{cfg: cfg, catalog: catalog}
+	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
-		files, err := s.find(name)
+		files, err := s.locate(name)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -37,23 +39,33 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		return loaded, size, nil
 	})
 	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
-		_, err := readConfigs(files)
-		return err
+		known, err := s.facts.Of(files)
+		return errors.Join(err, known.problem)
 	})
 	s.contexts = newContexts(s, residency)
 	return s
 }
 
-// find gives the folder of a model of the right type.
-func (s *Service) find(name string) (modelstore.Folder, error) {
+// locate returns the folder of a model of the right type.
+func (s *Service) locate(name string) (modelstore.Folder, error) {
 	files, err := s.catalog.Find(name, modelType)
 	if err != nil {
 		return files, err
 	}
-	if found := files.ModelType(); found != modelType {
-		return files, services.Invalidf("model", "%q is of type %q; questions about sounds need %s", name, found, modelType)
+	return files, files.Require(modelType, "questions about sounds need")
+}
+
+// find returns the folder of a model with what its files say.
+func (s *Service) find(name string) (modelstore.Folder, facts, error) {
+	files, err := s.locate(name)
+	if err != nil {
+		return files, facts{}, err
 	}
-	return files, nil
+	f, err := s.facts.Of(files)
+	if err != nil {
+		return files, facts{}, services.Internal(err, "model %s cannot be loaded", files.Name)
+	}
+	return files, f, nil
 }
 
 // Describe implements services.ModelService.
@@ -121,13 +133,9 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 			texts += len(t.Question) + max(len(t.Answer), len(t.Tokens))
 		}
 	}
-	files, err := s.find(name)
+	files, f, err := s.find(name)
 	if err != nil {
 		return 0, err
-	}
-	f, err := readConfigs(files)
-	if err != nil {
-		return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
 	}
 	// The recording of a conversation was looked at when that began.
 	channels := s.cfg.Audio.MaxChannels
@@ -138,7 +146,7 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 		}
 		defer func() { _ = sound.Close() }() // it was only read
 		if channels = sound.reader.Format().Channels; params.ContextID != "" {
-			if err := s.oneWindow(f, sound); err != nil {
+			if err := s.oneWindow(f.folder, sound); err != nil {
 				return 0, err
 			}
 		}
@@ -147,12 +155,11 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
 	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*channels)
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		sum, err := f.weights(files)
-		if err != nil {
-			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+		if f.problem != nil {
+			return 0, services.Internal(f.problem, "model %s cannot be loaded", files.Name)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += sum + sum/2
+		need += f.weights + f.weights/2
 	}
 	return need, nil
 }

@@ -14,7 +14,8 @@ type Host[M Model] struct {
 	pool      *Pool[M]
 	catalog   *Catalog
 	modelType string
-	// inspect says why a folder that is not loaded could not be.
+	// inspect says why a folder that is not loaded could not be. It is called for
+	// each listing, so it remembers what it has read in Facts.
 	inspect func(Folder) error
 
 	recorder    services.Recorder
@@ -51,11 +52,18 @@ func (h *Host[M]) Shutdown(ctx context.Context) error {
 
 // Status implements services.ModelService.
 func (h *Host[M]) Status() services.ServiceStatus {
-	status := services.ServiceStatus{State: services.StateRegistered}
+	status := services.ServiceStatus{State: services.StateRegistered, ModelsLoaded: h.pool.Count()}
 	status.LastError, status.LastSuccess = h.recorder.Last()
 	if h.Initialized() {
 		status.State = services.StateReady
 	}
+	return status
+}
+
+// Models implements services.ModelHost. It looks at the names, times and sizes of
+// the folders' files, and has a folder inspected that has changed.
+func (h *Host[M]) Models() []services.ModelStatus {
+	var list []services.ModelStatus
 	for _, files := range h.catalog.List(h.modelType) {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
@@ -63,9 +71,9 @@ func (h *Host[M]) Status() services.ServiceStatus {
 		} else if err := h.inspect(files); err != nil {
 			m.State, m.Problem = services.StateUnavailable, err.Error()
 		}
-		status.Models = append(status.Models, m)
+		list = append(list, m)
 	}
-	return status
+	return list
 }
 
 // Metrics implements services.ModelService.

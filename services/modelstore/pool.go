@@ -210,6 +210,18 @@ func (p *Pool[M]) Loaded(name string) (services.Bytes, bool) {
 	return e.bytes, true
 }
 
+// Count returns how many models are loaded.
+func (p *Pool[M]) Count() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.models {
+		if e.resident != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // Bytes held by loaded models now, and at the most so far.
 func (p *Pool[M]) Bytes() (loaded, peak services.Bytes) {
 	p.mu.Lock()

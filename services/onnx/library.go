@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
 // LibraryVersion is the ONNX Runtime release that the build embeds.
@@ -100,6 +102,9 @@ func locate(cfg Config) (path, origin string, release func() error, err error) {
 		return "", "", nil, fmt.Errorf("%w: %s: %w", ErrNoLibrary, path, err)
 	case info.IsDir():
 		return "", "", nil, fmt.Errorf("%w: %s is a folder; name the library file in it", ErrNoLibrary, path)
+	}
+	if err := regular.Check(info); err != nil {
+		return "", "", nil, fmt.Errorf("%w: %s: %w", ErrNoLibrary, path, err)
 	}
 	return path, path, func() error { return nil }, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
+	"github.com/grym-synth/grym-synth/internal/regular"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -70,9 +71,14 @@ type Session struct {
 // contract, and only then loads the weights. A graph that does not fit fails
 // with ErrContract.
 func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig) (*Session, error) {
-	signature, err := graph.Signature()
+	signature, source, err := graph.open()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+	}
+	defer source.Close()
+	if len(signature.External) == 0 && source != nil {
+		// What was checked is what is loaded, even if the file is replaced meanwhile.
+		graph.Path = samePath(source)
 	}
 	inputs, outputs, err := contract.check(signature)
 	if err != nil {
@@ -117,19 +123,40 @@ func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAd
 
 // Signature reads what the graph takes and gives, without its weights.
 func (g Graph) Signature() (Signature, error) {
+	signature, source, err := g.open()
+	_ = source.Close() // it was only read
+	return signature, err
+}
+
+// open reads the signature, and checks the graph and the files that it names for
+// its weights, which must be regular ones. The file is nil for a graph in memory.
+func (g Graph) open() (signature Signature, source *os.File, err error) {
 	if g.Path == "" {
-		return ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
+		signature, err = ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
+	} else if source, err = regular.Open(g.Path); err == nil {
+		var info os.FileInfo
+		if info, err = source.Stat(); err == nil {
+			signature, err = ReadSignature(source, info.Size())
+		}
 	}
-	file, err := os.Open(g.Path)
+	if err == nil {
+		err = signature.openable(g.Path)
+	}
 	if err != nil {
-		return Signature{}, err
+		_ = source.Close() // it was only read
+		return Signature{}, nil, err
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return Signature{}, err
+	return signature, source, nil
+}
+
+// samePath is a path that leads to an open file whatever has taken its name, where
+// the system has one; else the name.
+func samePath(file *os.File) string {
+	path := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if _, err := os.Stat(path); err != nil {
+		return file.Name()
 	}
-	return ReadSignature(file, info.Size())
+	return path
 }
 
 func (c SessionConfig) options() (*ort.SessionOptions, error) {

@@ -24,6 +24,9 @@ type Signature struct {
 	// Ops tells how often each operator stands in the graph, as "Conv"; what
 	// stands in the branches of an If or the body of a Loop is left out.
 	Ops map[string]int
+	// External are the files beside the graph in which it keeps weights, as it names
+	// them: relative to its own folder. See CheckExternal.
+	External []string
 }
 
 // Attends tells whether the graph computes attention, whose memory grows with
@@ -128,6 +131,9 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 	found := false
 	initializers := make(map[string]bool)
 	err := newMessage(r, size).each(func(field int, m *message) error {
+		if field == modelFunction {
+			return m.readFunction(&sig)
+		}
 		if field != modelGraph {
 			return nil
 		}
@@ -137,7 +143,9 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 			case graphNode:
 				return m.readNode(&sig)
 			case graphInitializer:
-				return m.readInitializer(initializers)
+				return m.readInitializer(&sig, initializers)
+			case graphSparse:
+				return m.readSparse(&sig)
 			case graphInput:
 				return m.readTensorInfo(&sig.Inputs)
 			case graphOutput:
@@ -164,6 +172,9 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 
 func (m *message) readNode(sig *Signature) error {
 	return m.each(func(field int, m *message) error {
+		if field == nodeAttribute {
+			return m.readAttribute(sig, 0)
+		}
 		if field != nodeOp {
 			return nil
 		}
@@ -178,8 +189,11 @@ func (m *message) readNode(sig *Signature) error {
 	})
 }
 
-func (m *message) readInitializer(names map[string]bool) error {
+func (m *message) readInitializer(sig *Signature, names map[string]bool) error {
 	return m.each(func(field int, m *message) error {
+		if field == tensorExternal {
+			return m.readLocation(sig)
+		}
 		if field != tensorName {
 			return nil
 		}

@@ -41,7 +41,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
-	graph, bytes, err := files.AnyGraph(graphFile)
+	graph, bytes, err := files.Graph(files.AnyPrecision(graphFile))
 	if err != nil {
 		return nil, 0, err
 	}

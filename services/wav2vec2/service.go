@@ -3,6 +3,7 @@ package wav2vec2
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,12 +20,13 @@ type Service struct {
 	cfg     Config
 	catalog *modelstore.Catalog
 	pool    *modelstore.Pool[*model]
+	facts   *modelstore.Facts[facts]
 }
 
 // New makes the service over the folders of a catalog. The session
 // configuration is that of every model it loads.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	s := &Service{cfg: cfg, catalog: catalog}
+	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
 		files, err := catalog.Find(name, modelType)
 		if err != nil {
@@ -37,8 +39,8 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		return loaded, size, nil
 	})
 	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
-		_, err := readFolder(files)
-		return err
+		known, err := s.facts.Of(files)
+		return errors.Join(err, known.problem)
 	})
 	return s
 }
@@ -102,19 +104,18 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 	// What is kept is written as JSON too.
 	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*kept))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		_, weights, err := files.AnyGraph(graphFile)
-		if err != nil {
-			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+		if f.problem != nil {
+			return 0, services.Internal(f.problem, "model %s cannot be loaded", files.Name)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += weights + weights/2
+		need += f.weights + f.weights/2
 	}
 	return need, nil
 }
 
 // resolve finds the task's model: the one that it names, else the default model
 // where that has a head for the task, else the first by name that has.
-func (s *Service) resolve(task services.Task) (modelstore.Folder, *folder, error) {
+func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
 	files, f, err := s.find(cmp.Or(task.Model, s.cfg.DefaultModel))
 	if err != nil || slices.Contains(wanted, f.Head) {
@@ -124,7 +125,7 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, *folder, error
 		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name, strings.Join(wanted, " or "))
 	}
 	for _, other := range s.catalog.List(modelType) {
-		if f, err := readFolder(other); err == nil && slices.Contains(wanted, f.Head) {
+		if f, err := s.facts.Of(other); err == nil && slices.Contains(wanted, f.Head) {
 			return other, f, nil
 		}
 	}
@@ -142,18 +143,18 @@ func (s *Service) ModelFor(task services.Task) string {
 	return files.Name
 }
 
-// find reads the folder of that name.
-func (s *Service) find(name string) (modelstore.Folder, *folder, error) {
+// find returns the folder of that name with what its files say.
+func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	files, err := s.catalog.Find(name, modelType)
-	if err != nil {
-		return files, nil, err
+	if err == nil {
+		err = files.Require(modelType, "this needs")
 	}
-	if found := files.ModelType(); found != modelType {
-		return files, nil, services.Invalidf("model", "%q is of type %q; this needs %s", files.Name, found, modelType)
-	}
-	f, err := readFolder(files)
 	if err != nil {
-		return files, nil, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return files, facts{}, err
+	}
+	f, err := s.facts.Of(files)
+	if err != nil {
+		return files, facts{}, services.Internal(err, "model %s cannot be loaded", files.Name)
 	}
 	return files, f, nil
 }

@@ -169,7 +169,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := newService(t, dir)
-	require.Len(t, s.Status().Models, 1)
+	require.Len(t, s.Models(), 1)
 	// As transformers.js lays it out: the graph in onnx/.
 	mine := filepath.Join(dir, "mine")
 	require.NoError(t, os.CopyFS(mine, os.DirFS(modelsDir+"/wav2vec2-tiny")))
@@ -180,7 +180,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "MUTE TRACK ONE", result.Value.(*services.Transcription).Text)
-	models := s.Status().Models
+	models := s.Models()
 	require.Len(t, models, 2)
 	require.Equal(t, "mine", models[0].Name)
 	require.Equal(t, services.StateReady, models[0].State)

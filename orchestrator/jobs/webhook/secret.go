@@ -9,12 +9,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/grym-synth/grym-synth/internal/regular"
 )
+
+// maxSecretBytes bounds the file of a secret.
+const maxSecretBytes = 64 << 10
 
 // KeptSecret gives the secret that a file holds, and makes one of 256 random bits
 // where there is no file yet. One process at a time.
 func KeptSecret(path string) (string, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxSecretBytes)
 	if err == nil {
 		secret := strings.TrimSpace(string(data))
 		if len(secret) < minSecret {

@@ -1,0 +1,296 @@
+package modelstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/grym-synth/grym-synth/internal/regular"
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// maxJSONBytes bounds the configuration files of a model folder. The largest
+// known, a tokenizer with 250,000 entries, has 17 MB.
+const maxJSONBytes = 32 << 20
+
+// Folder is one model's files, as they were when it was found.
+type Folder struct {
+	Name   string
+	Origin string
+	files  fs.FS
+	// dir is the folder on disk, empty for an embedded one.
+	dir   string
+	state state
+	opens *atomic.Int64
+
+	modelType string
+	// problem is why the model type is not known.
+	problem error
+}
+
+// ModelType is the model_type of config.json or, for a folder of several
+// networks, the _class_name of model_index.json; empty where there is neither.
+func (f Folder) ModelType() string { return f.modelType }
+
+// Require returns a fault unless the folder is of a model type; needs says what
+// needs it, as "generation needs".
+func (f Folder) Require(modelType, needs string) error {
+	if f.problem != nil {
+		return services.Internal(f.problem, "model %s cannot be loaded", f.Name)
+	}
+	if f.modelType != modelType {
+		return services.Invalidf("model", "%q is of type %q; %s %s", f.Name, f.modelType, needs, modelType)
+	}
+	return nil
+}
+
+func (f Folder) readModelType() (string, error) {
+	var index struct {
+		Class string `json:"_class_name"`
+	}
+	if err := f.ReadJSON("model_index.json", &index); !errors.Is(err, fs.ErrNotExist) {
+		return index.Class, err
+	}
+	var config struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := f.ReadJSON("config.json", &config); !errors.Is(err, fs.ErrNotExist) {
+		return config.ModelType, err
+	}
+	return "", nil
+}
+
+// open opens one of the folder's files, which must be a regular one.
+func (f Folder) open(name string) (fs.File, fs.FileInfo, error) {
+	f.opens.Add(1)
+	file, err := f.files.Open(name)
+	if err != nil {
+		return nil, nil, f.refused(name, err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = regular.Check(info)
+	}
+	if err != nil {
+		_ = file.Close() // nothing was read
+		return nil, nil, f.refused(name, err)
+	}
+	return file, info, nil
+}
+
+// stat describes one of the folder's files, which must be a regular one.
+func (f Folder) stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(f.files, name)
+	if err == nil {
+		err = regular.Check(info)
+	}
+	if err != nil {
+		return nil, f.refused(name, err)
+	}
+	return info, nil
+}
+
+// refused names the file in an error, in place of the operation and path that the
+// fs package puts before it.
+func (f Folder) refused(name string, err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("%s/%s: %w", f.Name, name, err)
+}
+
+// Readable returns an error for the first of the files that is there and is not a
+// regular file. It opens none.
+func (f Folder) Readable(names ...string) error {
+	for _, name := range names {
+		if _, err := f.stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadJSON decodes one of the folder's files. The error names the file.
+func (f Folder) ReadJSON(name string, into any) error {
+	data, err := f.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("%s/%s: %w", f.Name, name, err)
+	}
+	return nil
+}
+
+// ReadFile reads one of the folder's small files. The error names the file and
+// wraps fs.ErrNotExist where it is missing.
+func (f Folder) ReadFile(name string) ([]byte, error) {
+	file, info, err := f.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	if info.Size() > maxJSONBytes {
+		return nil, fmt.Errorf("%s/%s has %d bytes, more than %d", f.Name, name, info.Size(), maxJSONBytes)
+	}
+	data, err := regular.ReadAll(file, maxJSONBytes)
+	if err != nil {
+		return nil, f.refused(name, err)
+	}
+	return data, nil
+}
+
+// Modified is when the folder's config.json or model_index.json was last changed;
+// zero for an embedded folder.
+func (f Folder) Modified() time.Time {
+	info, err := fs.Stat(f.files, "model_index.json")
+	if err != nil {
+		info, err = fs.Stat(f.files, "config.json")
+	}
+	if err != nil || f.Origin == OriginEmbedded {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// Graph locates an ONNX file by its base name: in the folder's root, or in
+// onnx/ as transformers.js lays folders out. bytes is the size of the graph
+// with its external weights.
+func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
+	found, bytes, err := f.locate(name)
+	if err != nil {
+		return onnx.Graph{}, 0, err
+	}
+	graph = onnx.Graph{Name: f.Name + "/" + found}
+	if f.dir != "" {
+		graph.Path = filepath.Join(f.dir, filepath.FromSlash(found))
+		// What is no model is for OpenSession to refuse.
+		if _, weighed, err := f.signature(found); err == nil {
+			bytes = weighed
+		}
+		return graph, bytes, nil
+	}
+	file, _, err := f.open(found)
+	if err != nil {
+		return onnx.Graph{}, 0, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	if graph.Data, err = io.ReadAll(file); err != nil {
+		return onnx.Graph{}, 0, f.refused(found, err)
+	}
+	return graph, bytes, nil
+}
+
+// Signature reads what a graph takes and returns, and its size as Graph does,
+// without reading the weights. The error names the file of the weights where that
+// cannot be opened.
+func (f Folder) Signature(name string) (signature onnx.Signature, bytes services.Bytes, err error) {
+	found, _, err := f.locate(name)
+	if err != nil {
+		return onnx.Signature{}, 0, err
+	}
+	return f.signature(found)
+}
+
+func (f Folder) signature(found string) (signature onnx.Signature, bytes services.Bytes, err error) {
+	file, info, err := f.open(found)
+	if err != nil {
+		return onnx.Signature{}, 0, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	// Both the files of a disk and embedded ones can be read at any place.
+	if reader, ok := file.(io.ReaderAt); ok {
+		signature, err = onnx.ReadSignature(reader, info.Size())
+	}
+	if err == nil {
+		err = signature.CheckExternal()
+	}
+	if err != nil {
+		return onnx.Signature{}, 0, f.refused(found, err)
+	}
+	external := map[string]bool{found + dataSuffix: true}
+	for _, location := range signature.External {
+		external[path.Join(path.Dir(found), location)] = true
+	}
+	size := info.Size()
+	for name := range external {
+		info, err := f.stat(name)
+		switch {
+		case err == nil:
+			size += info.Size()
+		case name != found+dataSuffix || !errors.Is(err, fs.ErrNotExist):
+			return onnx.Signature{}, 0, err
+		}
+	}
+	return signature, services.Bytes(size), nil
+}
+
+// Fits returns an error that names the graph, unless its signature is that of the
+// contract.
+func (f Folder) Fits(name string, contract onnx.Contract, signature onnx.Signature) error {
+	if err := contract.Fits(signature); err != nil {
+		return fmt.Errorf("%s/%s: %w", f.Name, name, err)
+	}
+	return nil
+}
+
+// dataSuffix ends the names of the files in which Optimum and transformers.js keep
+// the weights of large graphs.
+const dataSuffix = "_data"
+
+// locate finds a graph and its size.
+func (f Folder) locate(name string) (found string, bytes services.Bytes, err error) {
+	for _, candidate := range []string{name, path.Join(path.Dir(name), "onnx", path.Base(name))} {
+		info, err := f.stat(candidate)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", 0, err
+		}
+		size := info.Size()
+		external, err := f.stat(candidate + dataSuffix)
+		switch {
+		case err == nil:
+			size += external.Size()
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", 0, err
+		}
+		return candidate, services.Bytes(size), nil
+	}
+	return "", 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
+}
+
+// precisions are the endings of a graph's name, in the order of choice: float32 as
+// it was exported, then what is nearest to it. Optimum and transformers.js write them.
+var precisions = []string{"", "_fp16", "_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4"}
+
+// AnyPrecision is the name of a graph in the precision that the folder has: of
+// model.onnx, model_fp16.onnx, model_quantized.onnx and so on the first that is
+// there, or the name itself where none is.
+func (f Folder) AnyPrecision(name string) string {
+	stem := strings.TrimSuffix(name, ".onnx")
+	for _, precision := range precisions {
+		candidate := stem + precision + ".onnx"
+		if f.Has(candidate) {
+			return candidate
+		}
+	}
+	return name
+}
+
+// Has reports whether the folder has something of a graph's name, whether or not
+// that can be opened.
+func (f Folder) Has(name string) bool {
+	_, _, err := f.locate(name)
+	return !errors.Is(err, fs.ErrNotExist)
+}
