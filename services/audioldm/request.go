@@ -28,20 +28,24 @@ func (s *Service) prepare(task services.Task) (request, error) {
 		return request{}, err
 	}
 	if found := files.ModelType(); found != pipelineClass {
-		return request{}, services.Invalidf("model", "%q is of type %q; generation needs %s", files.Name, found, pipelineClass)
+		return request{}, services.Invalidf("model", "%q is of type %.64q; generation needs %s", files.Name, found, pipelineClass)
 	}
 	r := request{plan: p, files: files}
 	f, prints, err := s.inspect(files)
 	if err != nil {
-		return r, loadFault(files.Name, err)
+		return r, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
+	}
+	// A step is a place on the way that the model was trained on.
+	if most := f.scheduler.TrainSteps - 1; p.steps > most {
+		return r, services.Invalidf("num_inference_steps", "must be at most %d with model %s, got %d", most, files.Name, p.steps)
 	}
 	d := f.demand(prints, p)
 	held, loaded := s.pool.Loaded(files.Name)
 	r.bytes = d.runs
 	if !loaded {
-		r.bytes += d.load
+		r.bytes = r.bytes.Plus(d.load)
 	}
-	if r.bytes+held > s.room() && d.staged < r.bytes+held {
+	if whole := r.bytes.Plus(held); whole > s.room() && d.staged < whole {
 		r.staged, r.bytes = true, d.staged
 	}
 	return r, nil
@@ -55,7 +59,7 @@ func (s *Service) model(ctx context.Context, r request) (*model, func() error, e
 	}
 	m, err := s.open(r.files)
 	if err != nil {
-		return nil, nil, loadFault(r.files.Name, err)
+		return nil, nil, modelstore.Unusable(r.files.Name, s.cfg.DefaultModel, err)
 	}
 	m.staged = true
 	return m, m.Close, nil
@@ -108,7 +112,7 @@ func (s *Service) inspect(files modelstore.Folder) (*folder, map[string]footprin
 func (s *Service) weights(files modelstore.Folder) (sum services.Bytes, err error) {
 	prints, err := s.footprints(files)
 	for _, print := range prints {
-		sum += print.weights
+		sum = sum.Plus(print.weights)
 	}
 	return sum, err
 }

@@ -45,11 +45,11 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		bytes, err := s.weights(files)
 		if err != nil {
-			return nil, 0, loadFault(name, err)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		m, err := loadModel(ctx, rt, files, session)
 		if err != nil {
-			return nil, 0, loadFault(name, err)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return m, bytes, nil
 	})

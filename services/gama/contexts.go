@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
 // newContext as context_id asks for a conversation to be made.
@@ -233,14 +234,14 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	}
 	f, err := readConfigs(files)
 	if err != nil {
-		return nil, services.Internal(err, "model %s cannot be loaded", name)
+		return nil, modelstore.Unusable(files.Name, c.service.cfg.DefaultModel, err)
 	}
 	sound, err := c.service.openAudio(audio, f.Preprocessor.SamplingRate)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	if err := c.service.oneWindow(f, sound); err != nil {
+	if err := c.service.oneWindow(files, f, sound); err != nil {
 		return nil, err
 	}
 	audioID, err := c.store.KeepAudio(ctx, audio)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -32,7 +33,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		loaded, size, err := loadModel(rt, files, session)
 		if err != nil {
-			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return loaded, size, nil
 	})
@@ -51,7 +52,7 @@ func (s *Service) find(name string) (modelstore.Folder, error) {
 		return files, err
 	}
 	if found := files.ModelType(); found != modelType {
-		return files, services.Invalidf("model", "%q is of type %q; questions about sounds need %s", name, found, modelType)
+		return files, services.Invalidf("model", "%q is of type %.64q; questions about sounds need %s", name, found, modelType)
 	}
 	return files, nil
 }
@@ -127,7 +128,7 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 	}
 	f, err := readConfigs(files)
 	if err != nil {
-		return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	// The recording of a conversation was looked at when that began.
 	channels := s.cfg.Audio.MaxChannels
@@ -138,21 +139,21 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 		}
 		defer func() { _ = sound.Close() }() // it was only read
 		if channels = sound.reader.Format().Channels; params.ContextID != "" {
-			if err := s.oneWindow(f, sound); err != nil {
+			if err := s.oneWindow(files, f, sound); err != nil {
 				return 0, err
 			}
 		}
 	}
 	// A token is a byte at the least, beside what begins and ends a turn.
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
-	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*channels)
+	need := f.runBytes(text, params).Plus(services.Bytes(4 * blockFrames * channels))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		sum, err := f.weights(files)
 		if err != nil {
-			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+			return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += sum + sum/2
+		need = need.Plus(sum, sum/2)
 	}
 	return need, nil
 }
@@ -169,23 +170,25 @@ func (f *folder) runBytes(textBytes int, p services.AskParams) services.Bytes {
 	}
 	prompt := min(t.MaxPositions, sound+int64(textBytes))
 	positions := min(t.MaxPositions, prompt+int64(f.newTokens(p, int(prompt))))
-	sets := services.Bytes(2)
+	sets := int64(2)
 	if p.ContextID != "" {
 		sets = 3
 	}
-	cache := sets * kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)
-	reading := float * (prompt*(8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize) + 2*t.Heads*prompt*prompt)
+	cache := limits.Product(sets, int64(kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)))
+	reading := limits.Sum(
+		limits.Product(float, prompt, 8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize),
+		limits.Product(2*float, t.Heads, prompt, prompt))
 	frames := int64(f.Preprocessor.MaxLength)
 	const encoderWidth, encoderHeads = 768, 12 // of AST; smaller ones need less
 	encoding := float * (frames*int64(f.Preprocessor.MelBins)*4 + frames*encoderWidth*8 + encoderHeads*frames*frames/2)
-	return cache + services.Bytes(max(reading, encoding))
+	return services.Bytes(limits.Sum(cache, max(reading, encoding)))
 }
 
 // oneWindow refuses a recording that a conversation cannot hold.
-func (s *Service) oneWindow(f *folder, sound *recording) error {
+func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording) error {
 	e, err := newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames)
 	if err != nil {
-		return services.Internal(err, "the model cannot be loaded")
+		return modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	if total := sound.length(); !sound.reader.Format().Guessed && total > int64(e.longest) {
 		rate := float64(f.Preprocessor.SamplingRate)

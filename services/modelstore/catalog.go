@@ -1,7 +1,6 @@
 package modelstore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -134,7 +134,7 @@ func (f Folder) ReadJSON(name string, into any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := limits.Decode(data, into, limits.Settings); err != nil {
 		return fmt.Errorf("%s/%s: %w", f.Name, name, err)
 	}
 	return nil

@@ -21,6 +21,9 @@ import (
 // ErrClosed is wrapped by a run on a session that has been closed.
 var ErrClosed = errors.New("session is closed")
 
+// ErrEngine is wrapped when ONNX Runtime refuses a graph whose header fits.
+var ErrEngine = errors.New("ONNX Runtime cannot load the graph")
+
 // Graph is where a session's model comes from: a file, or bytes that are
 // already in memory (an embedded model). Path wins, so that large weights are
 // never read into the Go heap.
@@ -86,7 +89,7 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	if err != nil {
 		// A failed load has allocated and freed much of the model.
 		TrimMemory()
-		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+		return nil, fmt.Errorf("open %s: %w: %w", graph.Name, ErrEngine, err)
 	}
 	s := &Session{
 		name: graph.Name, signature: signature, inputs: inputs, outputs: outputs,

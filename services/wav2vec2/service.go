@@ -32,7 +32,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		loaded, size, err := loadModel(rt, files, session)
 		if err != nil {
-			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return loaded, size, nil
 	})
@@ -100,14 +100,14 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 		}
 	}
 	// What is kept is written as JSON too.
-	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*kept))
+	need := f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*kept)))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		_, weights, err := files.AnyGraph(graphFile)
 		if err != nil {
-			return 0, services.Internal(err, "model %s cannot be loaded", files.Name)
+			return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += weights + weights/2
+		need = need.Plus(weights, weights/2)
 	}
 	return need, nil
 }
@@ -149,11 +149,11 @@ func (s *Service) find(name string) (modelstore.Folder, *folder, error) {
 		return files, nil, err
 	}
 	if found := files.ModelType(); found != modelType {
-		return files, nil, services.Invalidf("model", "%q is of type %q; this needs %s", files.Name, found, modelType)
+		return files, nil, services.Invalidf("model", "%q is of type %.64q; this needs %s", files.Name, found, modelType)
 	}
 	f, err := readFolder(files)
 	if err != nil {
-		return files, nil, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return files, nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	return files, f, nil
 }
