@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	"services/tokenizer":            {"services/limits"},
 	"services/dsp":                  {},
 	"services/modelstore":           {"services", "services/limits", "services/onnx"},
-	"services/modelstore/modeltest": {"services", "services/onnx"}, // for tests only
+	"services/modelstore/modeltest": {"services", "services/modelstore", "services/onnx"}, // for tests only
 	"services/onnx":                 {"services"},
 	"services/onnx/fetchlibrary":    {},
 	"services/wav2vec2":             {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx"},

@@ -44,12 +44,12 @@ type folder struct {
 		Blocks  []int64 `json:"block_out_channels"`
 	}
 	vocoder struct {
-		Bands        int   `json:"model_in_dim"`
-		SampleRateHz int   `json:"sampling_rate"`
-		Hop          int   `json:"hop_length"`
+		Bands        int     `json:"model_in_dim"`
+		SampleRateHz int     `json:"sampling_rate"`
+		Hop          int     `json:"hop_length"`
 		Upsample     []int64 `json:"upsample_rates"`
 		Kernels      []int64 `json:"upsample_kernel_sizes"`
-		Channels     int   `json:"upsample_initial_channel"`
+		Channels     int     `json:"upsample_initial_channel"`
 	}
 	// maxTokens of a prompt, its first and last token included.
 	maxTokens int

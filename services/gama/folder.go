@@ -169,7 +169,7 @@ const (
 // check refuses numbers that make no network, and those that would size memory
 // beyond all reason.
 func (f *folder) check(name string) error {
-	for _, check := range []func(name string) error{f.checkText, f.checkPrompt, f.Preprocessor.check, f.Generation.check} {
+	for _, check := range []func(name string) error{f.Generation.check, f.checkText, f.checkPrompt, f.Preprocessor.check} {
 		if err := check(name); err != nil {
 			return err
 		}
@@ -207,17 +207,22 @@ func (f *folder) checkPrompt(name string) error {
 		file.Fail("prompt_template must hold %s once with audio_insert %s, and not with %s", placeAudio, insertToken, insertPrefix)
 	}
 	file.Int("num_audio_tokens", n.NumAudio, 0, n.TextPart.MaxPositions-1)
-	if n.BOS != nil {
-		file.Int("bos_token_id", int64(*n.BOS), 0, limits.Vocabulary-1)
-	}
 	if len(n.EOS) == 0 {
 		file.Fail("eos_token_id is missing")
 	}
-	file.Count("eos_token_id", len(n.EOS), 1, maxStopIDs)
-	for _, id := range n.EOS[:min(len(n.EOS), maxStopIDs)] {
+	checkIDs(file, n.BOS, n.EOS)
+	return file.Err()
+}
+
+// checkIDs checks the tokens that begin and end an answer, where they are given.
+func checkIDs(file *limits.File, bos *int, eos idList) {
+	if bos != nil {
+		file.Int("bos_token_id", int64(*bos), 0, limits.Vocabulary-1)
+	}
+	file.Count("eos_token_id", len(eos), 0, maxStopIDs)
+	for _, id := range eos[:min(len(eos), maxStopIDs)] {
 		file.Int("eos_token_id", int64(id), 0, limits.Vocabulary-1)
 	}
-	return file.Err()
 }
 
 func (p preprocessorConfig) check(name string) error {

@@ -135,6 +135,7 @@ func (g generationConfig) check(name string) error {
 	if slices.Contains(g.StopStrings, "") {
 		file.Fail("stop_strings must hold no empty text")
 	}
+	checkIDs(file, g.BOS, g.EOS)
 	if err := g.unsupported.check(); err != nil {
 		file.Fail("%w", err)
 	}

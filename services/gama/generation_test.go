@@ -54,7 +54,7 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"do_sample":true,"temperature":0}`:           "temperature must be above 0",
+		`{"do_sample":true,"temperature":0}`:           "temperature must be at least 0.0001",
 		`{"top_k":-1}`:                                 "top_k",
 		`{"top_p":0}`:                                  "top_p",
 		`{"min_p":2}`:                                  "min_p",

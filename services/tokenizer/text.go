@@ -150,7 +150,24 @@ func (f *tokenizerFile) check() error {
 			return err
 		}
 	}
+	for _, s := range f.steps() {
+		if len(s.Prepend) > maxPrefixBytes {
+			return fmt.Errorf("normalizer.prepend must be at most %d bytes, got %d", maxPrefixBytes, len(s.Prepend))
+		}
+	}
 	return nil
+}
+
+// steps of the normalizer.
+func (f *tokenizerFile) steps() []step {
+	switch n := f.normalizer; {
+	case n == nil:
+		return nil
+	case n.Type == "Sequence":
+		return n.Normalizers
+	default:
+		return []step{*n}
+	}
 }
 
 // checkToken bounds a token: one takes memory each time that it is written, and its
@@ -245,19 +262,10 @@ func newFallback(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error
 	for _, added := range file.added {
 		t.special[added.ID] = true
 	}
-	steps := []step{}
-	if n := file.normalizer; n != nil {
-		steps = append(steps, *n)
-		if n.Type == "Sequence" {
-			steps = n.Normalizers
-		}
-	}
-	for _, s := range steps {
+	for _, s := range file.steps() {
 		switch s.Type {
 		case "Prepend":
-			if t.prefix = s.Prepend; len(t.prefix) > maxPrefixBytes {
-				return nil, wrong("tokenizer.json", fmt.Errorf("normalizer.prepend must be at most %d bytes, got %d", maxPrefixBytes, len(t.prefix)))
-			}
+			t.prefix = s.Prepend
 		case "Replace": // of a space by the mark, which Encode does
 		default:
 			return nil, fmt.Errorf("tokenizer.json: %w: normalizer %s is not supported", ErrFiles, limits.Quote(s.Type))
