@@ -62,9 +62,13 @@ func (r *arena) used() services.Bytes {
 	return max(r.active-r.loading-services.Bytes(r.strangers)*loadBytes(r.weights), 0)
 }
 
+// mostBytes is the most that a task is predicted to take, so that sums of
+// predictions stay numbers: a petabyte.
+const mostBytes = 1 << 50
+
 // corrected is a prediction in the light of the measurements.
 func (r *arena) corrected(predicted services.Bytes) services.Bytes {
-	return services.Bytes(float64(predicted) * r.factor())
+	return services.Bytes(min(float64(predicted)*r.factor(), mostBytes))
 }
 
 // factor is the correction, one before the first measurement.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -31,6 +32,18 @@ func (b Bytes) String() string {
 	default:
 		return fmt.Sprintf("%d B", int64(b))
 	}
+}
+
+// Plus adds amounts that are not negative, and returns the largest amount there is
+// where the sum is larger.
+func (b Bytes) Plus(more ...Bytes) Bytes {
+	for _, one := range more {
+		if one > math.MaxInt64-b {
+			return math.MaxInt64
+		}
+		b += one
+	}
+	return b
 }
 
 // Priority orders waiting tasks.

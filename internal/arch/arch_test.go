@@ -50,15 +50,16 @@ var arrows = map[string][]string{
 	"services":                      {},
 	"services/audiofile":            {"services"},
 	"services/audioprocessor":       {"services", "services/audiofile", "services/dsp"},
-	"services/audioldm":             {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/gama":                 {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/tokenizer":            {},
+	"services/audioldm":             {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/gama":                 {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/limits":               {},
+	"services/tokenizer":            {"services/limits"},
 	"services/dsp":                  {},
-	"services/modelstore":           {"internal/regular", "services", "services/onnx"},
-	"services/modelstore/modeltest": {"services", "services/onnx"}, // for tests only
+	"services/modelstore":           {"internal/regular", "services", "services/limits", "services/onnx"},
+	"services/modelstore/modeltest": {"services", "services/modelstore", "services/onnx"}, // for tests only
 	"services/onnx":                 {"internal/regular", "services"},
 	"services/onnx/fetchlibrary":    {},
-	"services/wav2vec2":             {"services", "services/audiofile", "services/dsp", "services/modelstore", "services/onnx"},
+	"services/wav2vec2":             {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx"},
 }
 
 // owners are packages of others that only some of ours may import, and why.

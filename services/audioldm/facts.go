@@ -34,7 +34,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 // weights of the four graphs, as the pool books them.
 func (f facts) weights() (sum services.Bytes) {
 	for _, print := range f.prints {
-		sum += print.weights
+		sum = sum.Plus(print.weights)
 	}
 	return sum
 }

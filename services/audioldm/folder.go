@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
@@ -27,7 +27,7 @@ type folder struct {
 	unet struct {
 		Channels   int      `json:"in_channels"`
 		SampleSize int      `json:"sample_size"`
-		Blocks     []int    `json:"block_out_channels"`
+		Blocks     []int64  `json:"block_out_channels"`
 		Kinds      []string `json:"down_block_types"`
 		// HeadDim is, in spite of its name, the number of heads.
 		HeadDim perLevel `json:"attention_head_dim"`
@@ -41,33 +41,33 @@ type folder struct {
 	}
 	vae struct {
 		Scaling float64 `json:"scaling_factor"`
-		Blocks  []int   `json:"block_out_channels"`
+		Blocks  []int64 `json:"block_out_channels"`
 	}
 	vocoder struct {
-		Bands        int   `json:"model_in_dim"`
-		SampleRateHz int   `json:"sampling_rate"`
-		Hop          int   `json:"hop_length"`
-		Upsample     []int `json:"upsample_rates"`
-		Kernels      []int `json:"upsample_kernel_sizes"`
-		Channels     int   `json:"upsample_initial_channel"`
+		Bands        int     `json:"model_in_dim"`
+		SampleRateHz int     `json:"sampling_rate"`
+		Hop          int     `json:"hop_length"`
+		Upsample     []int64 `json:"upsample_rates"`
+		Kernels      []int64 `json:"upsample_kernel_sizes"`
+		Channels     int     `json:"upsample_initial_channel"`
 	}
 	// maxTokens of a prompt, its first and last token included.
 	maxTokens int
 }
 
 // perLevel is a number for all levels or a list with one for each.
-type perLevel []int
+type perLevel []int64
 
 // UnmarshalJSON reads both forms; null is none.
 func (p *perLevel) UnmarshalJSON(data []byte) error {
-	var one *int
+	var one *int64
 	if err := json.Unmarshal(data, &one); err == nil {
 		if one != nil {
 			*p = perLevel{*one}
 		}
 		return nil
 	}
-	var list []int
+	var list []int64
 	err := json.Unmarshal(data, &list)
 	*p = list
 	return err
@@ -84,7 +84,7 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 		name string
 		into any
 	}{
-		{"scheduler/scheduler_config.json", &f.scheduler},
+		{schedulerFile, &f.scheduler},
 		{partText + "/config.json", &f.text},
 		{partUNet + "/config.json", &f.unet},
 		{partVAE + "/config.json", &f.vae},
@@ -95,14 +95,11 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 			return nil, err
 		}
 	}
-	if n := tokenizerConfig.MaxLength; n >= 2 && n < 1e6 {
+	if n := tokenizerConfig.MaxLength; n >= 2 && n < maxTokens {
 		f.maxTokens = int(n)
 	}
 	if f.vocoder.Hop == 0 {
-		f.vocoder.Hop = 1
-		for _, rate := range f.vocoder.Upsample {
-			f.vocoder.Hop *= rate
-		}
+		f.vocoder.Hop = int(f.upsampled())
 	}
 	return f, f.check(files.Name)
 }
@@ -116,7 +113,7 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 		if merges, err = files.ReadFile("tokenizer/merges.txt"); err == nil {
 			tokens, err := tokenizer.NewByteLevel(vocab, merges, "<unk>")
 			if err != nil {
-				return nil, fmt.Errorf("%s/tokenizer: %w", files.Name, err)
+				return nil, fmt.Errorf("%s/tokenizer/%w", files.Name, err)
 			}
 			return tokens, nil
 		}
@@ -127,67 +124,100 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	}
 	tokens, err := tokenizer.FromJSON(alone)
 	if err != nil {
-		return nil, fmt.Errorf("%s/tokenizer: %w", files.Name, err)
+		return nil, fmt.Errorf("%s/tokenizer/%w", files.Name, err)
 	}
 	return tokens, nil
 }
 
-// Bounds of a configuration's lists.
+// Limits of a configuration, beside those that all kinds of model share.
 const (
-	maxWidth  = 1 << 16
-	maxLevels = 16
+	maxTokens   = 1_000_000 // of a prompt; some files have 1e30 for no limit
+	maxWidth    = 1 << 16
+	maxLevels   = 16
+	maxUNet     = 8 // levels, each of which halves the rows
+	maxVAE      = 8
+	maxChannels = 1 << 10
+	maxRows     = 256
+	maxHop      = 1 << 14
+	maxScaling  = 1e6
+	// maxCells are the values of a spectrogram, or of a latent, that a second
+	// makes, and those of the shortest there is. Public models have 6,400.
+	maxCells = 1 << 22
 )
 
-// check refuses values that make no pipeline.
+// check refuses values that make no pipeline, and those that would size memory
+// beyond all reason.
 func (f *folder) check(name string) error {
-	if err := f.scheduler.check(); err != nil {
-		return fmt.Errorf("%s/scheduler/scheduler_config.json: %w", name, err)
-	}
-	for _, c := range []struct {
-		file, field string
-		value       int
-		most        int
-	}{
-		{partText, "projection_dim", f.text.Projection, 1 << 16},
-		{partUNet, "in_channels", f.unet.Channels, 1 << 10},
-		{partUNet, "sample_size", f.unet.SampleSize, 1 << 12},
-		{partUNet, "block_out_channels (their number, and one)", len(f.unet.Blocks) + 1, 9},
-		{partUNet, "row_multiple (and one)", f.unet.RowMultiple + 1, 257},
-		{partVAE, "block_out_channels (their number)", len(f.vae.Blocks), 8},
-		{partVocoder, "model_in_dim", f.vocoder.Bands, 1 << 12},
-		{partVocoder, "sampling_rate", f.vocoder.SampleRateHz, 192000},
-		{partVocoder, "hop_length", f.vocoder.Hop, 1 << 14},
-	} {
-		if c.value < 1 || c.value > c.most {
-			return fmt.Errorf("%s/%s/config.json: %s is %d, want 1 to %d", name, c.file, c.field, c.value, c.most)
+	for _, check := range []func(name string) error{f.scheduler.check, f.checkText, f.checkUNet, f.checkVAE, f.checkVocoder} {
+		if err := check(name); err != nil {
+			return err
 		}
-	}
-	for _, c := range []struct {
-		file, field string
-		values      []int
-	}{
-		{partText, "hidden_size, intermediate_size and num_attention_heads", []int{f.text.Hidden + 1, f.text.Inner + 1, f.text.Heads + 1}},
-		{partUNet, "block_out_channels", f.unet.Blocks},
-		{partUNet, "attention_head_dim", f.unet.HeadDim},
-		{partUNet, "num_attention_heads", f.unet.Heads},
-		{partVAE, "block_out_channels", f.vae.Blocks},
-		{partVocoder, "upsample_rates", f.vocoder.Upsample},
-		{partVocoder, "upsample_kernel_sizes", f.vocoder.Kernels},
-		{partVocoder, "upsample_initial_channel", []int{f.vocoder.Channels + 1}},
-	} {
-		// The estimate of memory multiplies them.
-		if len(c.values) > 0 && (slices.Min(c.values) < 1 || slices.Max(c.values) > maxWidth || len(c.values) > maxLevels) {
-			return fmt.Errorf("%s/%s/config.json: %s must be at most %d numbers from 1 to %d, got %v", name, c.file, c.field, maxLevels, maxWidth, c.values)
-		}
-	}
-	if !(f.vae.Scaling > 0) {
-		return fmt.Errorf("%s/%s/config.json: scaling_factor is %g, want it above 0", name, partVAE, f.vae.Scaling)
 	}
 	if f.vocoder.Bands%f.factor() != 0 {
-		return fmt.Errorf("%s: %d mel bands are no multiple of the VAE's factor %d", name, f.vocoder.Bands, f.factor())
+		return fmt.Errorf("%s/%s/config.json: model_in_dim must be a multiple of %d, which the VAE's block_out_channels make it, got %d", name, partVocoder, f.factor(), f.vocoder.Bands)
 	}
-	return nil
+	return f.checkCells(name)
 }
+
+func (f *folder) checkText(name string) error {
+	text := limits.Of(name + "/" + partText + "/config.json")
+	text.Int("projection_dim", int64(f.text.Projection), 1, maxWidth)
+	text.Int("hidden_size", int64(f.text.Hidden), 0, maxWidth)
+	text.Int("intermediate_size", int64(f.text.Inner), 0, maxWidth)
+	text.Int("num_attention_heads", int64(f.text.Heads), 0, limits.Heads)
+	text.Int("pad_token_id", int64(f.text.Pad), 0, limits.Vocabulary-1)
+	text.Int("bos_token_id", int64(f.text.BOS), 0, limits.Vocabulary-1)
+	text.Int("eos_token_id", int64(f.text.EOS), 0, limits.Vocabulary-1)
+	return text.Err()
+}
+
+func (f *folder) checkUNet(name string) error {
+	unet := limits.Of(name + "/" + partUNet + "/config.json")
+	unet.Int("in_channels", int64(f.unet.Channels), 1, maxChannels)
+	unet.Int("sample_size", int64(f.unet.SampleSize), 1, 1<<12)
+	unet.Ints("block_out_channels", f.unet.Blocks, 0, maxUNet, 1, maxWidth)
+	unet.Count("down_block_types", len(f.unet.Kinds), 0, maxUNet)
+	unet.Ints("attention_head_dim", f.unet.HeadDim, 0, maxLevels, 1, maxWidth)
+	unet.Ints("num_attention_heads", f.unet.Heads, 0, maxLevels, 1, maxWidth)
+	unet.Int("row_multiple", int64(f.unet.RowMultiple), 0, maxRows)
+	return unet.Err()
+}
+
+func (f *folder) checkVAE(name string) error {
+	vae := limits.Of(name + "/" + partVAE + "/config.json")
+	vae.Float("scaling_factor", f.vae.Scaling, 1/maxScaling, maxScaling)
+	vae.Ints("block_out_channels", f.vae.Blocks, 1, maxVAE, 1, maxWidth)
+	return vae.Err()
+}
+
+func (f *folder) checkVocoder(name string) error {
+	v := f.vocoder
+	vocoder := limits.Of(name + "/" + partVocoder + "/config.json")
+	vocoder.Int("model_in_dim", int64(v.Bands), 1, limits.MelBands)
+	vocoder.Int("sampling_rate", int64(v.SampleRateHz), limits.MinSampleRateHz, limits.MaxSampleRateHz)
+	vocoder.Ints("upsample_rates", v.Upsample, 0, maxLevels, 1, maxWidth)
+	vocoder.Ints("upsample_kernel_sizes", v.Kernels, 0, maxLevels, 1, maxWidth)
+	vocoder.Int("upsample_initial_channel", int64(v.Channels), 0, maxWidth)
+	vocoder.Int("upsample_rates, multiplied,", f.upsampled(), 1, maxHop)
+	vocoder.Int("hop_length", int64(v.Hop), 1, maxHop)
+	return vocoder.Err()
+}
+
+// checkCells bounds the spectrogram and the latent of a second, and the shortest
+// ones: frames are made a multiple of what the networks halve.
+func (f *folder) checkCells(name string) error {
+	vocoder := limits.Of(name + "/" + partVocoder + "/config.json")
+	width := int64(f.vocoder.Bands)
+	second := int64(f.vocoder.SampleRateHz/f.vocoder.Hop + f.unit())
+	vocoder.Int("model_in_dim times the frames of a second", limits.Product(second, width), 1, maxCells)
+	factor := int64(f.factor())
+	unet := limits.Of(name + "/" + partUNet + "/config.json")
+	unet.Int("in_channels times the cells of a second", limits.Product(int64(f.unet.Channels), second/factor+1, width/factor), 1, maxCells)
+	return errors.Join(vocoder.Err(), unet.Err())
+}
+
+// upsampled is how many samples the vocoder's layers make of a frame.
+func (f *folder) upsampled() int64 { return limits.Product(f.vocoder.Upsample...) }
 
 // factor by which the VAE shrinks a mel spectrogram each way.
 func (f *folder) factor() int { return 1 << (len(f.vae.Blocks) - 1) }
@@ -209,12 +239,17 @@ func (f *folder) frames(seconds float64) int {
 	perSecond := float64(f.vocoder.SampleRateHz) / float64(f.vocoder.Hop)
 	// The least bit is left out, or rounding would add a frame to 4.35 s.
 	frames := int(math.Ceil(seconds*perSecond - 1e-6))
+	unit := f.unit()
+	return (frames + unit - 1) / unit * unit
+}
+
+// unit is what the number of frames is a multiple of.
+func (f *folder) unit() int {
 	multiple := f.unet.RowMultiple
 	if multiple == 0 {
 		multiple = 1 << (f.levels() - 1)
 	}
-	unit := f.factor() * multiple
-	return (frames + unit - 1) / unit * unit
+	return f.factor() * multiple
 }
 
 // samples of so many seconds.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // Bytes of a number, and what a session takes beside weights and runs.
@@ -36,12 +37,12 @@ func (f *folder) demand(prints map[string]footprint, p plan) demand {
 	for _, part := range parts {
 		print := prints[part]
 		run := f.runBytes(part, print.attends, p)
-		d.runs += run
-		d.load += print.weights + print.weights/2
+		d.runs = d.runs.Plus(run)
+		d.load = d.load.Plus(print.weights, print.weights/2)
 		// Loading takes up to a second copy of the weights, and ends before the run.
-		d.staged = max(d.staged, print.weights+max(print.weights, run)+sounds)
+		d.staged = max(d.staged, print.weights.Plus(max(print.weights, run), sounds))
 	}
-	d.runs += sounds
+	d.runs = d.runs.Plus(sounds)
 	return d
 }
 
@@ -58,34 +59,34 @@ func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
 		if p.guidance > 1 {
 			batch = 2
 		}
-		floats = batch * rows * width * f.baseChannels() * 18
+		floats = limits.Product(batch*18, rows, width, f.baseChannels())
 		if attends {
-			floats += batch * 2 * f.attentionFloats(rows, width)
+			floats = limits.Sum(floats, limits.Product(batch*2, f.attentionFloats(rows, width)))
 		}
 	case partVAE:
-		widest, deepest := max(int64(f.vae.Blocks[0]), 8), int64(f.vae.Blocks[len(f.vae.Blocks)-1])
-		floats = frames * int64(f.vocoder.Bands) * widest * 9
+		widest, deepest := max(f.vae.Blocks[0], 8), f.vae.Blocks[len(f.vae.Blocks)-1]
+		floats = limits.Product(9, frames, int64(f.vocoder.Bands), widest)
 		if attends {
 			// One head over all cells of the latent: scores, and their softmax.
 			cells := rows * width
-			floats = max(floats, 2*cells*cells+14*cells*deepest)
+			floats = max(floats, limits.Sum(limits.Product(2, cells, cells), limits.Product(14, cells, deepest)))
 		}
 	default:
-		floats = frames * f.vocoderFloats()
+		floats = limits.Product(frames, f.vocoderFloats())
 	}
-	return services.Bytes(floats*float) + sessionBytes
+	return services.Bytes(limits.Product(floats, float)).Plus(sessionBytes)
 }
 
 // textFloats bounds the tokens by the bytes of the longer prompt.
 func (f *folder) textFloats(p plan) int64 {
 	tokens := int64(min(f.maxTokens, max(len(p.prompt), len(p.negative))+2))
 	hidden, heads := max(f.text.Hidden, f.text.Projection), max(f.text.Heads, 1)
-	return tokens * (2*tokens*int64(heads) + 8*int64(hidden) + 3*int64(f.text.Inner))
+	return limits.Product(tokens, limits.Product(2, tokens, int64(heads))+8*int64(hidden)+3*int64(f.text.Inner))
 }
 
 func (f *folder) baseChannels() int64 {
 	if len(f.unet.Blocks) > 0 {
-		return int64(f.unet.Blocks[0])
+		return f.unet.Blocks[0]
 	}
 	return 128 // of the smallest public checkpoint
 }
@@ -99,7 +100,7 @@ func (f *folder) attentionFloats(rows, width int64) int64 {
 			break
 		}
 	}
-	heads := 0
+	heads := int64(0)
 	for _, n := range append(slices.Clone(f.unet.HeadDim), f.unet.Heads...) {
 		heads = max(heads, n)
 	}
@@ -109,9 +110,9 @@ func (f *folder) attentionFloats(rows, width int64) int64 {
 	halvings := int64(1) << level
 	rows, width = (rows+halvings-1)/halvings, (width+halvings-1)/halvings
 	if f.unet.AttentionAlong == "time" {
-		return int64(heads) * width * rows * rows
+		return limits.Product(heads, width, rows, rows)
 	}
-	return int64(heads) * rows * width * rows * width
+	return limits.Product(heads, rows, width, rows, width)
 }
 
 // vocoderFloats of one frame. HiFi-GAN's upsampling convolutions spread every
@@ -125,9 +126,9 @@ func (f *folder) vocoderFloats() int64 {
 	most, length, channels := int64(0), int64(1), int64(v.Channels)
 	for i, rate := range v.Upsample {
 		channels /= 2
-		spread := int64(v.Kernels[i]) * channels * length
-		length *= int64(rate)
-		most = max(most, spread+5*channels*length)
+		spread := limits.Product(v.Kernels[i], channels, length)
+		length = limits.Product(length, rate)
+		most = max(most, limits.Sum(spread, limits.Product(5, channels, length)))
 	}
 	return most
 }
@@ -136,8 +137,8 @@ func (f *folder) vocoderFloats() int64 {
 // their samples, and a copy of a tensor on its way.
 func (f *folder) soundBytes(p plan) services.Bytes {
 	frames := int64(f.frames(p.seconds))
-	each := frames*int64(f.vocoder.Bands) + 2*frames*int64(f.vocoder.Hop)
-	return services.Bytes(int64(p.count+1)*each*float) + besideBytes
+	each := limits.Product(frames, int64(f.vocoder.Bands)+2*int64(f.vocoder.Hop))
+	return services.Bytes(limits.Product(int64(p.count+1)*float, each)).Plus(besideBytes)
 }
 
 // unlimited is the room where nobody says what there is.

@@ -25,7 +25,7 @@ func (s *Service) prepare(task services.Task) (request, error) {
 	}
 	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
 	if err == nil {
-		err = files.Require(pipelineClass, "generation needs")
+		err = files.Require(pipelineClass, "generation needs", s.cfg.DefaultModel)
 	}
 	if err != nil {
 		return request{}, err
@@ -33,15 +33,19 @@ func (s *Service) prepare(task services.Task) (request, error) {
 	r := request{plan: p, files: files}
 	known, err := s.facts.Of(files)
 	if err != nil {
-		return r, loadFault(files.Name, err)
+		return r, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
+	}
+	// A step is a place on the way that the model was trained on.
+	if most := known.folder.scheduler.TrainSteps - 1; p.steps > most {
+		return r, services.Invalidf("num_inference_steps", "must be at most %d with model %s, got %d", most, files.Name, p.steps)
 	}
 	d := known.folder.demand(known.prints, p)
 	held, loaded := s.pool.Loaded(files.Name)
 	r.bytes = d.runs
 	if !loaded {
-		r.bytes += d.load
+		r.bytes = r.bytes.Plus(d.load)
 	}
-	if r.bytes+held > s.room() && d.staged < r.bytes+held {
+	if whole := r.bytes.Plus(held); whole > s.room() && d.staged < whole {
 		r.staged, r.bytes = true, d.staged
 	}
 	return r, nil
@@ -55,7 +59,7 @@ func (s *Service) model(ctx context.Context, r request) (*model, func() error, e
 	}
 	m, err := s.open(r.files)
 	if err != nil {
-		return nil, nil, loadFault(r.files.Name, err)
+		return nil, nil, modelstore.Unusable(r.files.Name, s.cfg.DefaultModel, err)
 	}
 	m.staged = true
 	return m, m.Close, nil

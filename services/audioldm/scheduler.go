@@ -1,9 +1,10 @@
 package audioldm
 
 import (
-	"fmt"
 	"math"
 	"slices"
+
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // schedulerConfig is scheduler_config.json of diffusers.
@@ -33,24 +34,36 @@ func defaultScheduler() schedulerConfig {
 	}
 }
 
+// schedulerFile is where the scheduler's settings are.
+const schedulerFile = "scheduler/scheduler_config.json"
+
+// maxClip bounds the range that a sample may be cut to.
+const maxClip = 1e6
+
 // check refuses what would be computed wrong.
-func (c schedulerConfig) check() error {
-	switch {
-	case c.TrainSteps < 2 || c.TrainSteps > 100000:
-		return fmt.Errorf("num_train_timesteps is %d", c.TrainSteps)
-	case !(c.BetaStart > 0 && c.BetaStart <= c.BetaEnd && c.BetaEnd < 1):
-		return fmt.Errorf("beta_start %g and beta_end %g", c.BetaStart, c.BetaEnd)
-	case !slices.Contains([]string{"linear", "scaled_linear"}, c.BetaSchedule):
-		return fmt.Errorf("beta_schedule %q is not known", c.BetaSchedule)
-	case !slices.Contains([]string{"epsilon", "v_prediction"}, c.PredictionType):
-		return fmt.Errorf("prediction_type %q is not known", c.PredictionType)
-	case !slices.Contains([]string{"leading", "linspace", "trailing"}, c.TimestepSpacing):
-		return fmt.Errorf("timestep_spacing %q is not known", c.TimestepSpacing)
-	case c.Thresholding || c.RescaleBetas:
-		return fmt.Errorf("thresholding and rescale_betas_zero_snr are not supported")
+func (c schedulerConfig) check(name string) error {
+	file := limits.Of(name + "/" + schedulerFile)
+	file.Int("num_train_timesteps", int64(c.TrainSteps), 2, 100_000)
+	file.Float("beta_start", c.BetaStart, 1e-12, 0.999)
+	file.Float("beta_end", c.BetaEnd, c.BetaStart, 0.999)
+	file.OneOf("beta_schedule", c.BetaSchedule, "linear", "scaled_linear")
+	file.OneOf("prediction_type", c.PredictionType, "epsilon", "v_prediction")
+	file.OneOf("timestep_spacing", c.TimestepSpacing, "leading", "linspace", "trailing")
+	file.Int("steps_offset", int64(c.StepsOffset), 0, int64(c.TrainSteps)-1)
+	file.Float("clip_sample_range", c.ClipSampleRange, 0, maxClip)
+	if c.Thresholding || c.RescaleBetas {
+		file.Fail("thresholding and rescale_betas_zero_snr are not supported")
 	}
-	return nil
+	// Steps divide by what is left of the sound.
+	if file.Err() == nil {
+		bars := c.alphaBars()
+		file.Float("the part of the sound that beta_start, beta_end and num_train_timesteps leave", bars[len(bars)-1], leastSignal, 1)
+	}
+	return file.Err()
 }
+
+// leastSignal is the least part of a sound that the noise may leave of it.
+const leastSignal = 1e-30
 
 // alphaBars is the running product of one less beta.
 func (c schedulerConfig) alphaBars() []float64 {

@@ -43,11 +43,11 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		known, err := s.facts.Of(files)
 		if err != nil {
-			return nil, 0, loadFault(name, err)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		m, err := loadModel(ctx, rt, files, session)
 		if err != nil {
-			return nil, 0, loadFault(name, err)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return m, known.weights(), nil
 	})

@@ -134,14 +134,14 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 	for name, says := range map[string]string{
 		"no-vocoder":       "no-vocoder/vocoder/model.onnx",
 		"swapped":          "swapped/unet/model.onnx: graph does not fit: input sample",
-		"unknown-schedule": `scheduler_config.json: beta_schedule "cubic" is not known`,
-		"no-scale":         "vae_decoder/config.json: scaling_factor is 0",
+		"unknown-schedule": `scheduler_config.json: beta_schedule must be linear or scaled_linear, got "cubic"`,
+		"no-scale":         "vae_decoder/config.json: scaling_factor must be at least 1e-06, got 0",
 	} {
 		request := task(`{"prompt":"x"}`)
 		request.Model = name
 		_, err := s.Estimate(t.Context(), request)
 		require.ErrorContains(t, err, says, name)
-		require.Equal(t, services.KindInternal, services.KindOf(err), name)
+		require.Equal(t, services.KindInvalid, services.KindOf(err), name)
 	}
 	problems := 0
 	for _, model := range s.Models() {

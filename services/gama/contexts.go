@@ -227,7 +227,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	_, f, err := c.service.find(name)
+	files, f, err := c.service.find(name)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 		return nil, err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	if err := c.service.oneWindow(f.folder, sound); err != nil {
+	if err := c.service.oneWindow(files, f.folder, sound); err != nil {
 		return nil, err
 	}
 	audioID, err := c.store.KeepAudio(ctx, audio)

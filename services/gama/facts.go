@@ -30,7 +30,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		file := f.graphFile(files, name)
 		signature, size, err := files.Signature(file)
 		if err == nil {
-			known.weights += inMemory(name, file, size)
+			known.weights = known.weights.Plus(inMemory(name, file, size))
 			err = files.Fits(file, contracts[name], signature)
 		}
 		problems = append(problems, err)

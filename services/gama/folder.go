@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
@@ -94,7 +95,7 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 		return nil, err
 	}
 	if f.Text, err = readTokenizer(files); err != nil {
-		return nil, fmt.Errorf("%s: %w", files.Name, err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -102,21 +103,22 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 // readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model where
 // there is none.
 func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
+	read := tokenizer.FromJSON
 	data, err := files.ReadFile("tokenizer.json")
-	if err == nil {
-		return tokenizer.FromJSON(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		var other error
+		if data, other = files.ReadFile("tokenizer.model"); !errors.Is(other, fs.ErrNotExist) {
+			read, err = tokenizer.FromSentencePiece, other
+		}
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
-	data, other := files.ReadFile("tokenizer.model")
-	if errors.Is(other, fs.ErrNotExist) {
-		return nil, err
+	text, err := read(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%w", files.Name, err)
 	}
-	if other != nil {
-		return nil, other
-	}
-	return tokenizer.FromSentencePiece(data)
+	return text, nil
 }
 
 // readConfigs reads all but the tokenizer.
@@ -154,36 +156,88 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 	return f, f.check(files.Name)
 }
 
+// Limits of a folder's numbers, beside those that all kinds of model share.
+const (
+	maxPositions = 1 << 24
+	maxStopIDs   = 256
+	maxFrames    = 1 << 16
+	maxFrameMS   = 1000
+	maxWindowMS  = 300_000
+	maxShift     = 1e6 // of mean, deviation and padding
+)
+
+// check refuses numbers that make no network, and those that would size memory
+// beyond all reason.
 func (f *folder) check(name string) error {
-	n, p := f.Network, f.Preprocessor
-	t := n.TextPart
-	template := n.PromptTemplate
-	switch {
-	case t.VocabSize < 1 || t.HiddenSize < 1 || t.Layers < 1 || t.KVHeads < 1 || t.HeadDim < 1 || t.MaxPositions < 1:
-		return fmt.Errorf("%s/config.json: text_config must have vocab_size, hidden_size, num_hidden_layers, num_attention_heads and max_position_embeddings above zero", name)
-	case t.Layers > 1024 || t.KVHeads > 1<<12 || t.HeadDim > 1<<14 || t.HiddenSize > 1<<20 || t.MaxPositions > 1<<24 || t.VocabSize > 1<<24:
-		return fmt.Errorf("%s/config.json: text_config is out of all proportion", name)
-	case n.AudioInsert != insertPrefix && n.AudioInsert != insertToken:
-		return fmt.Errorf("%s/config.json: audio_insert must be %s or %s, got %q", name, insertPrefix, insertToken, n.AudioInsert)
-	case n.History != historyTurns && n.History != historyNone:
-		return fmt.Errorf("%s/config.json: conversation_history must be %s or %s, got %q", name, historyTurns, historyNone, n.History)
-	case strings.Count(template, placeQuestion) != 1:
-		return fmt.Errorf("%s/config.json: prompt_template must hold %s once, got %q", name, placeQuestion, template)
-	case (n.AudioInsert == insertToken) != (strings.Count(template, placeAudio) == 1):
-		return fmt.Errorf("%s/config.json: prompt_template must hold %s once with audio_insert %s, and not with %s", name, placeAudio, insertToken, insertPrefix)
-	case n.NumAudio < 0 || n.NumAudio >= t.MaxPositions:
-		return fmt.Errorf("%s/config.json: num_audio_tokens must be below max_position_embeddings, got %d", name, n.NumAudio)
-	case len(n.EOS) == 0:
-		return fmt.Errorf("%s/config.json: eos_token_id is missing", name)
-	case p.SamplingRate < 1000 || p.SamplingRate > 192000 || p.MelBins < 4 || p.MelBins > 1024:
-		return fmt.Errorf("%s/preprocessor_config.json: sampling_rate must be 1000 to 192000 and num_mel_bins 4 to 1024, got %d and %d", name, p.SamplingRate, p.MelBins)
-	case p.Std <= 0 || p.MaxLength < 1 || p.MaxLength > 1<<16:
-		return fmt.Errorf("%s/preprocessor_config.json: std and max_length must be above zero, got %v and %d", name, p.Std, p.MaxLength)
-	case p.UseEnergy || p.Dither != 0:
-		return fmt.Errorf("%s/preprocessor_config.json: use_energy and dither are not supported", name)
-	}
-	if err := f.Generation.check(); err != nil {
-		return fmt.Errorf("%s/generation_config.json: %w", name, err)
+	for _, check := range []func(name string) error{f.Generation.check, f.checkText, f.checkPrompt, f.Preprocessor.check} {
+		if err := check(name); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+func (f *folder) checkText(name string) error {
+	t := f.Network.TextPart
+	file := limits.Of(name + "/config.json")
+	file.Int("text_config.vocab_size", t.VocabSize, 1, limits.Vocabulary)
+	file.Int("text_config.hidden_size", t.HiddenSize, 1, limits.Width)
+	file.Int("text_config.num_hidden_layers", t.Layers, 1, limits.Layers)
+	file.Int("text_config.num_attention_heads", t.Heads, 0, limits.Heads)
+	file.Int("text_config.num_key_value_heads", t.KVHeads, 1, limits.Heads)
+	file.Int("text_config.head_dim", t.HeadDim, 1, limits.HeadWidth)
+	file.Int("text_config.intermediate_size", t.Intermediate, 0, limits.Width)
+	file.Int("text_config.max_position_embeddings", t.MaxPositions, 1, maxPositions)
+	file.Int("audio_config.max_frames", int64(f.Network.AudioPart.MaxFrames), 0, maxFrames)
+	return file.Err()
+}
+
+// checkPrompt checks what makes a prompt. Token IDs are those of the vocabulary.
+func (f *folder) checkPrompt(name string) error {
+	n := f.Network
+	template := n.PromptTemplate
+	file := limits.Of(name + "/config.json")
+	file.OneOf("audio_insert", n.AudioInsert, insertPrefix, insertToken)
+	file.OneOf("conversation_history", n.History, historyTurns, historyNone)
+	file.Text("prompt_template", template, limits.TextBytes)
+	if strings.Count(template, placeQuestion) != 1 {
+		file.Fail("prompt_template must hold %s once, got %s", placeQuestion, limits.Quote(template))
+	}
+	if (n.AudioInsert == insertToken) != (strings.Count(template, placeAudio) == 1) {
+		file.Fail("prompt_template must hold %s once with audio_insert %s, and not with %s", placeAudio, insertToken, insertPrefix)
+	}
+	file.Int("num_audio_tokens", n.NumAudio, 0, n.TextPart.MaxPositions-1)
+	if len(n.EOS) == 0 {
+		file.Fail("eos_token_id is missing")
+	}
+	checkIDs(file, n.BOS, n.EOS)
+	return file.Err()
+}
+
+// checkIDs checks the tokens that begin and end an answer, where they are given.
+func checkIDs(file *limits.File, bos *int, eos idList) {
+	if bos != nil {
+		file.Int("bos_token_id", int64(*bos), 0, limits.Vocabulary-1)
+	}
+	file.Count("eos_token_id", len(eos), 0, maxStopIDs)
+	for _, id := range eos[:min(len(eos), maxStopIDs)] {
+		file.Int("eos_token_id", int64(id), 0, limits.Vocabulary-1)
+	}
+}
+
+func (p preprocessorConfig) check(name string) error {
+	file := limits.Of(name + "/preprocessor_config.json")
+	file.Int("sampling_rate", int64(p.SamplingRate), limits.MinSampleRateHz, limits.MaxSampleRateHz)
+	file.Int("num_mel_bins", int64(p.MelBins), 4, limits.MelBands)
+	file.Float("frame_shift_ms", p.ShiftMS, 0, maxFrameMS)
+	file.Float("frame_length_ms", p.LengthMS, 0, maxFrameMS)
+	file.Int("max_length", int64(p.MaxLength), 1, maxFrames)
+	file.Float("max_length times frame_shift_ms", float64(p.MaxLength)*p.ShiftMS, 0, maxWindowMS)
+	file.Float("mean", p.Mean, -maxShift, maxShift)
+	file.Float("std", p.Std, 1/maxShift, maxShift)
+	file.Float("padding_value", float64(p.PaddingValue), -maxShift, maxShift)
+	if p.UseEnergy || p.Dither != 0 {
+		file.Fail("use_energy and dither are not supported")
+	}
+	return file.Err()
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // generationConfig is generation_config.json. What it leaves out has the format's
@@ -93,29 +96,50 @@ func defaultGeneration() generationConfig {
 	return generationConfig{Temperature: 1, TopK: 50, TopP: 1, RepetitionPenalty: 1}
 }
 
+// Limits of generation settings.
+const (
+	maxSuppressed  = 1 << 16
+	maxStopTexts   = 64
+	maxStopText    = 1024 // bytes
+	leastWarmth    = 1e-4
+	mostWarmth     = 100
+	leastRepeating = 1e-3
+	mostRepeating  = 1000
+)
+
 // check names what cannot be followed.
-func (g generationConfig) check() error {
-	switch {
-	case g.Temperature <= 0 && g.DoSample:
-		return fmt.Errorf("temperature must be above 0 with do_sample, got %v", g.Temperature)
-	case g.TopK < 0:
-		return fmt.Errorf("top_k must not be negative, got %d", g.TopK)
-	case !(g.TopP > 0 && g.TopP <= 1):
-		return fmt.Errorf("top_p must be above 0 and at most 1, got %v", g.TopP)
-	case !(g.MinP >= 0 && g.MinP <= 1):
-		return fmt.Errorf("min_p must be 0 to 1, got %v", g.MinP)
-	case !(g.RepetitionPenalty > 0):
-		return fmt.Errorf("repetition_penalty must be above 0, got %v", g.RepetitionPenalty)
-	case g.MaxNewTokens != nil && *g.MaxNewTokens < 1:
-		return fmt.Errorf("max_new_tokens must be at least 1, got %d", *g.MaxNewTokens)
-	case g.MaxLength != nil && *g.MaxLength < 1:
-		return fmt.Errorf("max_length must be at least 1, got %d", *g.MaxLength)
-	case g.MinNewTokens < 0 || g.MinLength < 0 || g.NoRepeatNgram < 0:
-		return errors.New("min_new_tokens, min_length and no_repeat_ngram_size must not be negative")
-	case slices.Contains(g.StopStrings, ""):
-		return errors.New("stop_strings must hold no empty text")
+func (g generationConfig) check(name string) error {
+	file := limits.Of(name + "/generation_config.json")
+	if g.DoSample {
+		file.Float("temperature", g.Temperature, leastWarmth, mostWarmth)
 	}
-	return g.unsupported.check()
+	file.Int("top_k", int64(g.TopK), 0, limits.Vocabulary)
+	file.Float("top_p", g.TopP, math.SmallestNonzeroFloat64, 1)
+	file.Float("min_p", g.MinP, 0, 1)
+	file.Float("repetition_penalty", g.RepetitionPenalty, leastRepeating, mostRepeating)
+	if g.MaxNewTokens != nil {
+		file.Int("max_new_tokens", int64(*g.MaxNewTokens), 1, maxPositions)
+	}
+	if g.MaxLength != nil {
+		file.Int("max_length", int64(*g.MaxLength), 1, maxPositions)
+	}
+	file.Int("min_new_tokens", int64(g.MinNewTokens), 0, maxPositions)
+	file.Int("min_length", int64(g.MinLength), 0, maxPositions)
+	file.Int("no_repeat_ngram_size", int64(g.NoRepeatNgram), 0, maxPositions)
+	file.Count("suppress_tokens", len(g.SuppressTokens), 0, maxSuppressed)
+	file.Count("begin_suppress_tokens", len(g.BeginSuppress), 0, maxSuppressed)
+	file.Count("stop_strings", len(g.StopStrings), 0, maxStopTexts)
+	for i, text := range g.StopStrings {
+		file.Text(fmt.Sprintf("stop_strings[%d]", i), text, maxStopText)
+	}
+	if slices.Contains(g.StopStrings, "") {
+		file.Fail("stop_strings must hold no empty text")
+	}
+	checkIDs(file, g.BOS, g.EOS)
+	if err := g.unsupported.check(); err != nil {
+		file.Fail("%w", err)
+	}
+	return file.Err()
 }
 
 // idList is one id or a list of them.

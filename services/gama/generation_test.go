@@ -23,7 +23,7 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	t.Parallel()
 	of := func(text string) sampling {
 		f := generationFolder(t, text)
-		require.NoError(t, f.Generation.check(), text)
+		require.NoError(t, f.Generation.check("m"), text)
 		return f.sampling(services.AskParams{})
 	}
 	require.Equal(t, 50, of(`{}`).topK, "the format's default")
@@ -54,7 +54,7 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"do_sample":true,"temperature":0}`:           "temperature must be above 0",
+		`{"do_sample":true,"temperature":0}`:           "temperature must be at least 0.0001",
 		`{"top_k":-1}`:                                 "top_k",
 		`{"top_p":0}`:                                  "top_p",
 		`{"min_p":2}`:                                  "min_p",
@@ -72,11 +72,11 @@ func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 		`{"encoder_no_repeat_ngram_size":2}`:           "encoder_no_repeat_ngram_size",
 		`{"exponential_decay_length_penalty":[3,1.1]}`: "exponential_decay_length_penalty",
 	} {
-		require.ErrorContains(t, generationFolder(t, text).Generation.check(), want, text)
+		require.ErrorContains(t, generationFolder(t, text).Generation.check("m"), want, text)
 	}
 	neutral := `{"num_beams":1,"num_beam_groups":1,"typical_p":1.0,"penalty_alpha":null,"bad_words_ids":null,"forced_bos_token_id":null,"length_penalty":2,
 		"early_stopping":true,"pad_token_id":0,"transformers_version":"4.28.0","use_cache":true,"diversity_penalty":0.0,"guidance_scale":1}`
-	require.NoError(t, generationFolder(t, neutral).Generation.check())
+	require.NoError(t, generationFolder(t, neutral).Generation.check("m"))
 }
 
 func TestWhatTheFirstTokensMayNotBe(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -56,7 +57,7 @@ func (d dtypes) check() error {
 	for _, name := range graphNames {
 		if dtype := d[name]; dtype != "" && dtype != "auto" {
 			if _, ok := suffixOf(dtype); !ok {
-				return fmt.Errorf("transformers.js_config: dtype of %s must be fp32, fp16, q8, int8, uint8, q4, q4f16 or bnb4, got %q", name, dtype)
+				return fmt.Errorf("transformers.js_config: dtype of %s must be fp32, fp16, q8, int8, uint8, q4, q4f16 or bnb4, got %s", name, limits.Quote(dtype))
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func (f *folder) graph(files modelstore.Folder, name string) (onnx.Graph, servic
 func inMemory(name, file string, size services.Bytes) services.Bytes {
 	if file == name+halfSuffix+".onnx" && name != embedderGraph {
 		// On a CPU, ONNX Runtime widens the matrices of products when it loads them.
-		size *= 2
+		size = size.Plus(size)
 	}
 	return size
 }

@@ -284,14 +284,14 @@ func TestBadFoldersAreExplained(t *testing.T) {
 	}
 	require.NoError(t, good().check("m"))
 	for want, change := range map[string]func(*folder){
-		"text_config must have":   func(f *folder) { f.Network.TextPart.Layers = 0 },
-		"out of all proportion":   func(f *folder) { f.Network.TextPart.HeadDim = 1 << 40 },
+		"num_hidden_layers must be at least 1, got 0":      func(f *folder) { f.Network.TextPart.Layers = 0 },
+		"head_dim must be at most 4096, got 1099511627776": func(f *folder) { f.Network.TextPart.HeadDim = 1 << 40 },
 		"audio_insert":            func(f *folder) { f.Network.AudioInsert = "suffix" },
 		"{audio} once":            func(f *folder) { f.Network.AudioInsert = insertToken },
 		"{question} once":         func(f *folder) { f.Network.PromptTemplate = "" },
 		"eos_token_id is missing": func(f *folder) { f.Network.EOS = nil },
 		"num_beams is 4":          func(f *folder) { four := 4.0; f.Generation.NumBeams = &four },
-		"std and max_length":      func(f *folder) { f.Preprocessor.Std = 0 },
+		"std must be at least":    func(f *folder) { f.Preprocessor.Std = 0 },
 		"use_energy":              func(f *folder) { f.Preprocessor.UseEnergy = true },
 	} {
 		f := good()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -34,7 +35,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		loaded, size, err := loadModel(rt, files, session)
 		if err != nil {
-			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return loaded, size, nil
 	})
@@ -52,7 +53,7 @@ func (s *Service) locate(name string) (modelstore.Folder, error) {
 	if err != nil {
 		return files, err
 	}
-	return files, files.Require(modelType, "questions about sounds need")
+	return files, files.Require(modelType, "questions about sounds need", s.cfg.DefaultModel)
 }
 
 // find returns the folder of a model with what its files say.
@@ -63,7 +64,7 @@ func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	}
 	f, err := s.facts.Of(files)
 	if err != nil {
-		return files, facts{}, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return files, facts{}, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	return files, f, nil
 }
@@ -146,20 +147,20 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 		}
 		defer func() { _ = sound.Close() }() // it was only read
 		if channels = sound.reader.Format().Channels; params.ContextID != "" {
-			if err := s.oneWindow(f.folder, sound); err != nil {
+			if err := s.oneWindow(files, f.folder, sound); err != nil {
 				return 0, err
 			}
 		}
 	}
 	// A token is a byte at the least, beside what begins and ends a turn.
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
-	need := f.runBytes(text, params) + services.Bytes(4*blockFrames*channels)
+	need := f.runBytes(text, params).Plus(services.Bytes(4 * blockFrames * channels))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		if f.problem != nil {
-			return 0, services.Internal(f.problem, "model %s cannot be loaded", files.Name)
+			return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += f.weights + f.weights/2
+		need = need.Plus(f.weights, f.weights/2)
 	}
 	return need, nil
 }
@@ -176,23 +177,25 @@ func (f *folder) runBytes(textBytes int, p services.AskParams) services.Bytes {
 	}
 	prompt := min(t.MaxPositions, sound+int64(textBytes))
 	positions := min(t.MaxPositions, prompt+int64(f.newTokens(p, int(prompt))))
-	sets := services.Bytes(2)
+	sets := int64(2)
 	if p.ContextID != "" {
 		sets = 3
 	}
-	cache := sets * kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)
-	reading := float * (prompt*(8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize) + 2*t.Heads*prompt*prompt)
+	cache := limits.Product(sets, int64(kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)))
+	reading := limits.Sum(
+		limits.Product(float, prompt, 8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize),
+		limits.Product(2*float, t.Heads, prompt, prompt))
 	frames := int64(f.Preprocessor.MaxLength)
 	const encoderWidth, encoderHeads = 768, 12 // of AST; smaller ones need less
 	encoding := float * (frames*int64(f.Preprocessor.MelBins)*4 + frames*encoderWidth*8 + encoderHeads*frames*frames/2)
-	return cache + services.Bytes(max(reading, encoding))
+	return services.Bytes(limits.Sum(cache, max(reading, encoding)))
 }
 
 // oneWindow refuses a recording that a conversation cannot hold.
-func (s *Service) oneWindow(f *folder, sound *recording) error {
+func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording) error {
 	e, err := newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames)
 	if err != nil {
-		return services.Internal(err, "the model cannot be loaded")
+		return modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	if total := sound.length(); !sound.reader.Format().Guessed && total > int64(e.longest) {
 		rate := float64(f.Preprocessor.SamplingRate)

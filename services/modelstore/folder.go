@@ -1,7 +1,6 @@
 package modelstore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/regular"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -41,13 +41,14 @@ type Folder struct {
 func (f Folder) ModelType() string { return f.modelType }
 
 // Require returns a fault unless the folder is of a model type; needs says what
-// needs it, as "generation needs".
-func (f Folder) Require(modelType, needs string) error {
+// needs it, as "generation needs". Where the type cannot be read, the fault is
+// that of Unusable.
+func (f Folder) Require(modelType, needs, defaultModel string) error {
 	if f.problem != nil {
-		return services.Internal(f.problem, "model %s cannot be loaded", f.Name)
+		return Unusable(f.Name, defaultModel, f.problem)
 	}
 	if f.modelType != modelType {
-		return services.Invalidf("model", "%q is of type %q; %s %s", f.Name, f.modelType, needs, modelType)
+		return services.Invalidf("model", "%q is of type %.64q; %s %s", f.Name, f.modelType, needs, modelType)
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ func (f Folder) ReadJSON(name string, into any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := limits.Decode(data, into, limits.Settings); err != nil {
 		return fmt.Errorf("%s/%s: %w", f.Name, name, err)
 	}
 	return nil

@@ -11,6 +11,9 @@ import (
 // pipeline feeds and reads.
 var ErrContract = errors.New("graph does not fit")
 
+// maxProblems and tensors are named in an error.
+const maxProblems = 16
+
 // Contract says which inputs and outputs a pipeline knows.
 type Contract struct {
 	Inputs  []TensorSpec
@@ -53,6 +56,9 @@ func (c Contract) check(sig Signature) (inputs, outputs []string, err error) {
 			problems = append(problems, fmt.Sprintf("input %s is not known to this pipeline", info))
 		}
 	}
+	if more := len(problems) - maxProblems; more > 0 {
+		problems = append(problems[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
 	if len(problems) > 0 {
 		return nil, nil, fmt.Errorf("%w: %s", ErrContract, strings.Join(problems, "; "))
 	}
@@ -65,7 +71,7 @@ func matchSpecs(what string, specs []TensorSpec, infos []TensorInfo, problems []
 		switch {
 		case i < 0 && spec.Optional:
 		case i < 0:
-			problems = append(problems, fmt.Sprintf("%s %s is missing, found %v", what, spec, infos))
+			problems = append(problems, fmt.Sprintf("%s %s is missing, found %v", what, spec, infos[:min(len(infos), maxProblems)]))
 		case !spec.fits(infos[i]):
 			problems = append(problems, fmt.Sprintf("%s must be %s, found %s", what, spec, infos[i]))
 		default:

@@ -34,6 +34,9 @@ func newMessage(r io.ReaderAt, size int64) *message {
 // type bytes is given as a message over its content.
 func (m *message) each(visit func(field int, m *message) error) error {
 	for pos := m.pos; pos < m.end; {
+		if m.file.fields++; m.file.fields > maxFields {
+			return fmt.Errorf("%w: it must have at most %d fields, got more", errMalformed, maxFields)
+		}
 		key, next, err := m.file.uvarint(pos, m.end)
 		if err != nil {
 			return err
@@ -73,8 +76,12 @@ func (m *message) each(visit func(field int, m *message) error) error {
 
 // text reads the content of a string field.
 func (m *message) text() (string, error) {
-	if m.end-m.pos > maxNameBytes {
-		return "", fmt.Errorf("%w: a name of %d bytes", errMalformed, m.end-m.pos)
+	length := m.end - m.pos
+	if length > maxNameBytes {
+		return "", fmt.Errorf("%w: a name must be at most %d bytes, got %d", errMalformed, maxNameBytes, length)
+	}
+	if m.file.names += length; m.file.names > maxNamesBytes {
+		return "", fmt.Errorf("%w: its names must be at most %d bytes, got more", errMalformed, maxNamesBytes)
 	}
 	name := make([]byte, m.end-m.pos)
 	if _, err := m.file.r.ReadAt(name, m.pos); err != nil && !errors.Is(err, io.EOF) {
@@ -89,6 +96,9 @@ type window struct {
 	buf   [4096]byte
 	start int64
 	n     int
+	// fields and the bytes of names that were read so far.
+	fields int
+	names  int64
 }
 
 // uvarint reads an unsigned varint that must end before end, and gives the

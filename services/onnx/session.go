@@ -22,6 +22,9 @@ import (
 // ErrClosed is wrapped by a run on a session that has been closed.
 var ErrClosed = errors.New("session is closed")
 
+// ErrEngine is wrapped when ONNX Runtime refuses a graph whose header fits.
+var ErrEngine = errors.New("ONNX Runtime cannot load the graph")
+
 // Graph is where a session's model comes from: a file, or bytes that are
 // already in memory (an embedded model). Path wins, so that large weights are
 // never read into the Go heap.
@@ -92,7 +95,7 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	if err != nil {
 		// A failed load has allocated and freed much of the model.
 		TrimMemory()
-		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
+		return nil, fmt.Errorf("open %s: %w: %w", graph.Name, ErrEngine, err)
 	}
 	s := &Session{
 		name: graph.Name, signature: signature, inputs: inputs, outputs: outputs,
@@ -175,6 +178,9 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
 		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
+		// Products of unsigned and signed bytes saturate on x86 processors without
+		// VNNI; there the weights are taken as unsigned. Others ignore this.
+		options.AddSessionConfigEntry("session.x64quantprecision", "1"),
 	)
 	if c.withoutFusion != "" {
 		err = errors.Join(err, options.AddSessionConfigEntry("optimization.disable_specified_optimizers", c.withoutFusion))

@@ -16,6 +16,10 @@ const (
 	maxNameBytes  = 4096
 	maxDimensions = 64
 	maxOps        = 1024
+	// maxFields and maxNamesBytes are of the whole file. A decoder of a hundred
+	// layers has some 100,000 fields and a megabyte of names.
+	maxFields     = 1 << 22
+	maxNamesBytes = 64 << 20
 )
 
 // Signature is what a graph takes and gives.
@@ -47,7 +51,7 @@ type TensorInfo struct {
 // String gives "name type[dims]", with a question mark for an open dimension.
 func (t TensorInfo) String() string {
 	if t.Dims == nil {
-		return fmt.Sprintf("%s %s of unknown rank", t.Name, t.Type)
+		return fmt.Sprintf("%.200s %s of unknown rank", t.Name, t.Type)
 	}
 	dims := make([]string, len(t.Dims))
 	for i, d := range t.Dims {
@@ -56,7 +60,7 @@ func (t TensorInfo) String() string {
 			dims[i] = fmt.Sprint(d)
 		}
 	}
-	return fmt.Sprintf("%s %s[%s]", t.Name, t.Type, strings.Join(dims, ","))
+	return fmt.Sprintf("%.200s %s[%s]", t.Name, t.Type, strings.Join(dims, ","))
 }
 
 // ElementType of a tensor, numbered as in ONNX's TensorProto.DataType.
@@ -209,7 +213,7 @@ func (m *message) readInitializer(sig *Signature, names map[string]bool) error {
 
 func (m *message) readTensorInfo(list *[]TensorInfo) error {
 	if len(*list) == maxTensors {
-		return fmt.Errorf("more than %d inputs or outputs", maxTensors)
+		return fmt.Errorf("it must have at most %d inputs or outputs, got more", maxTensors)
 	}
 	var info TensorInfo
 	err := m.each(func(field int, m *message) (err error) {
@@ -242,7 +246,7 @@ func (m *message) readTensorType(info *TensorInfo) error {
 					return nil
 				}
 				if len(info.Dims) == maxDimensions {
-					return fmt.Errorf("more than %d dimensions", maxDimensions)
+					return fmt.Errorf("a tensor must have at most %d dimensions, got more", maxDimensions)
 				}
 				dim := int64(-1)
 				err := m.each(func(field int, m *message) error {

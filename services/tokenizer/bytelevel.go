@@ -1,11 +1,13 @@
 package tokenizer
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // ByteLevel is byte-level BPE as GPT-2 and RoBERTa have it: text is cut into
@@ -43,34 +45,67 @@ var alphabet, bytesOf = func() (alphabet [256]rune, bytesOf map[rune]byte) {
 // ErrFiles is wrapped when a tokenizer's files are not what they should be.
 var ErrFiles = errors.New("tokenizer files do not fit")
 
+// fileError is what is wrong with one of the files. It is ErrFiles too.
+type fileError struct {
+	file string
+	err  error
+}
+
+func wrong(file string, err error) error { return &fileError{file, err} }
+
+// Error returns the file and what is wrong.
+func (e *fileError) Error() string { return e.file + ": " + e.err.Error() }
+
+// Unwrap returns ErrFiles and the cause.
+func (e *fileError) Unwrap() []error { return []error{ErrFiles, e.err} }
+
 // NewByteLevel builds a tokenizer from the contents of vocab.json, token to id,
 // and of merges.txt, one pair a line in order of rank. unknown is the token for
 // what the vocabulary lacks, empty for none.
 func NewByteLevel(vocab, merges []byte, unknown string) (*ByteLevel, error) {
 	t := &ByteLevel{ids: make(map[string]int), tokens: make(map[int]string), ranks: make(pairRanks), unknown: -1}
-	if err := json.Unmarshal(vocab, &t.ids); err != nil {
-		return nil, fmt.Errorf("vocab.json: %w: %w", ErrFiles, err)
+	if err := limits.Decode(vocab, &t.ids, limits.Index); err != nil {
+		return nil, wrong("vocab.json", err)
 	}
 	for token, id := range t.ids {
+		if err := checkToken(token, id); err != nil {
+			return nil, wrong("vocab.json", err)
+		}
 		t.tokens[id] = token
 	}
-	for i, line := range strings.Split(string(merges), "\n") {
-		line = strings.TrimSuffix(line, "\r")
-		if line == "" || i == 0 && strings.HasPrefix(line, "#version") {
-			continue
-		}
-		left, right, ok := strings.Cut(line, " ")
-		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
-			return nil, fmt.Errorf("merges.txt, line %d: %w: want two tokens, got %q", i+1, ErrFiles, line)
-		}
-		if _, ok := t.ranks[pair{left, right}]; !ok {
-			t.ranks[pair{left, right}] = len(t.ranks)
-		}
+	if err := t.readMerges(merges); err != nil {
+		return nil, wrong("merges.txt", err)
 	}
 	if id, ok := t.ids[unknown]; ok {
 		t.unknown = id
 	}
 	return t, nil
+}
+
+func (t *ByteLevel) readMerges(merges []byte) error {
+	i := 0
+	for text := range bytes.Lines(merges) {
+		i++
+		if len(text) > 2*limits.TokenBytes {
+			return fmt.Errorf("line %d must be at most %d bytes, got %d", i, 2*limits.TokenBytes, len(text))
+		}
+		line := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+		if line == "" || i == 1 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok || left == "" || right == "" || strings.Contains(right, " ") {
+			return fmt.Errorf("line %d must hold two tokens, got %s", i, limits.Quote(line))
+		}
+		if _, ok := t.ranks[pair{left, right}]; ok {
+			continue
+		}
+		if len(t.ranks) == maxMerges {
+			return fmt.Errorf("must hold at most %d merges, got more", maxMerges)
+		}
+		t.ranks[pair{left, right}] = len(t.ranks)
+	}
+	return nil
 }
 
 // ID of a token as vocab.json writes it.

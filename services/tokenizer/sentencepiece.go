@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // The fields of sentencepiece_model.proto that are read.
@@ -62,7 +64,7 @@ type scored struct {
 func FromSentencePiece(data []byte) (Text, error) {
 	m := sentencePiece{modelType: 1, dummyPrefix: true, removeSpaces: true, escapeSpaces: true}
 	if err := m.read(data); err != nil {
-		return nil, fmt.Errorf("tokenizer.model: %w: %w", ErrFiles, err)
+		return nil, wrong("tokenizer.model", err)
 	}
 	switch {
 	case len(m.pieces) == 0:
@@ -89,7 +91,7 @@ func (m *sentencePiece) fallback() (Text, error) {
 	scores := make([]float32, 0, len(m.pieces))
 	for id, p := range m.pieces {
 		if _, ok := t.ids[p.text]; ok {
-			return nil, fmt.Errorf("tokenizer.model: %w: piece %q is there twice", ErrFiles, p.text)
+			return nil, fmt.Errorf("tokenizer.model: %w: piece %s is there twice", ErrFiles, limits.Quote(p.text))
 		}
 		t.ids[p.text], t.tokens[id] = id, p.text
 		switch p.kind {
@@ -101,7 +103,7 @@ func (m *sentencePiece) fallback() (Text, error) {
 			t.special[id] = true
 		case kindByte:
 		default:
-			return nil, fmt.Errorf("tokenizer.model: %w: piece %q is of kind %d, which is not supported", ErrFiles, p.text, p.kind)
+			return nil, fmt.Errorf("tokenizer.model: %w: piece %s is of kind %d, which is not supported", ErrFiles, limits.Quote(p.text), p.kind)
 		}
 	}
 	if err := t.findBytes(); err != nil {
@@ -128,8 +130,14 @@ func (m *sentencePiece) read(data []byte) error {
 	return fields(data, func(number int, _ uint64, inner []byte) error {
 		switch number {
 		case modelPieces:
+			if len(m.pieces) == limits.Vocabulary {
+				return fmt.Errorf("must have at most %d pieces, got more", limits.Vocabulary)
+			}
 			p := scored{kind: kindNormal}
 			err := fields(inner, p.field)
+			if err == nil {
+				err = checkToken(p.text, len(m.pieces))
+			}
 			m.pieces = append(m.pieces, p)
 			return err
 		case modelTrainer:
@@ -148,7 +156,7 @@ func (p *scored) field(number int, value uint64, inner []byte) error {
 	case pieceScore:
 		p.score = math.Float32frombits(uint32(value)) //nolint:gosec // a fixed32
 		if p.score != p.score {
-			return fmt.Errorf("the score of %q is no number", p.text)
+			return fmt.Errorf("the score of %s is no number", limits.Quote(p.text))
 		}
 	case pieceKind:
 		p.kind = value

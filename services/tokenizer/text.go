@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/grym-synth/grym-synth/services/limits"
 )
 
 // Text turns text into ids and back. Both kinds of BPE implement it.
@@ -28,24 +30,33 @@ var (
 
 // tokenizerFile is what is read of tokenizer.json.
 type tokenizerFile struct {
-	AddedTokens []struct {
-		ID      int    `json:"id"`
-		Content string `json:"content"`
-	} `json:"added_tokens"`
-	Normalizer   *step `json:"normalizer"`
-	PreTokenizer *step `json:"pre_tokenizer"`
-	Model        struct {
-		Type         string         `json:"type"`
-		UnkToken     *string        `json:"unk_token"`
-		ByteFallback bool           `json:"byte_fallback"`
-		Vocab        map[string]int `json:"vocab"`
-		Merges       []pairText     `json:"merges"`
+	Added     json.RawMessage `json:"added_tokens"`
+	Normal    json.RawMessage `json:"normalizer"`
+	PreTokens json.RawMessage `json:"pre_tokenizer"`
+	Model     struct {
+		Type         string          `json:"type"`
+		UnkToken     *string         `json:"unk_token"`
+		ByteFallback bool            `json:"byte_fallback"`
+		Tokens       json.RawMessage `json:"vocab"`
+		Pairs        json.RawMessage `json:"merges"`
 		// What no model here uses, and would change ids.
 		IgnoreMerges bool     `json:"ignore_merges"`
 		Prefix       *string  `json:"continuing_subword_prefix"`
 		Suffix       *string  `json:"end_of_word_suffix"`
 		Dropout      *float64 `json:"dropout"`
 	} `json:"model"`
+
+	// What is decoded of the parts, each within its own bounds.
+	added        []addedToken
+	normalizer   *step
+	preTokenizer *step
+	vocab        map[string]int
+	merges       []pairText
+}
+
+type addedToken struct {
+	ID      int    `json:"id"`
+	Content string `json:"content"`
 }
 
 // step is a normalizer or a pre-tokenizer.
@@ -76,7 +87,97 @@ func (p *pairText) UnmarshalJSON(data []byte) error {
 	}
 	var ok bool
 	if p.left, p.right, ok = strings.Cut(one, " "); !ok || p.left == "" || p.right == "" {
-		return fmt.Errorf("%w: merge %q is no pair", ErrFiles, one)
+		return fmt.Errorf("%w: merge %s is no pair", ErrFiles, limits.Quote(one))
+	}
+	return nil
+}
+
+// Sizes of a tokenizer's files and of their parts. The largest known has 262,144
+// tokens and 514,906 merges, each a list of two.
+var (
+	fileSize   = limits.Size{Bytes: 34 << 20, Values: 5 << 20}
+	addedSize  = limits.Size{Bytes: 16 << 20, Values: 1 << 20}
+	stepSize   = limits.Size{Bytes: 1 << 20, Values: 4096}
+	mergesSize = limits.Size{Bytes: 32 << 20, Values: 3 * maxMerges}
+)
+
+const (
+	maxMerges = 1_000_000
+	// maxPrefixBytes is the longest text that a normalizer puts before another.
+	maxPrefixBytes = 64
+)
+
+// decode reads a tokenizer.json and its parts.
+func (f *tokenizerFile) decode(data []byte) error {
+	if err := limits.Decode(data, f, fileSize); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		data json.RawMessage
+		into any
+		size limits.Size
+	}{
+		{"added_tokens", f.Added, &f.added, addedSize},
+		{"normalizer", f.Normal, &f.normalizer, stepSize},
+		{"pre_tokenizer", f.PreTokens, &f.preTokenizer, stepSize},
+		{"model.vocab", f.Model.Tokens, &f.vocab, limits.Index},
+		{"model.merges", f.Model.Pairs, &f.merges, mergesSize},
+	} {
+		if part.data == nil {
+			continue
+		}
+		if err := limits.Decode(part.data, part.into, part.size); err != nil {
+			return fmt.Errorf("%s %w", part.name, err)
+		}
+	}
+	f.Added, f.Model.Tokens, f.Model.Pairs = nil, nil, nil
+	return f.check()
+}
+
+// check bounds what sizes something.
+func (f *tokenizerFile) check() error {
+	for token, id := range f.vocab {
+		if err := checkToken(token, id); err != nil {
+			return err
+		}
+	}
+	if len(f.merges) > maxMerges {
+		return fmt.Errorf("model.merges must have at most %d values, got %d", maxMerges, len(f.merges))
+	}
+	for _, added := range f.added {
+		if err := checkToken(added.Content, added.ID); err != nil {
+			return err
+		}
+	}
+	for _, s := range f.steps() {
+		if len(s.Prepend) > maxPrefixBytes {
+			return fmt.Errorf("normalizer.prepend must be at most %d bytes, got %d", maxPrefixBytes, len(s.Prepend))
+		}
+	}
+	return nil
+}
+
+// steps of the normalizer.
+func (f *tokenizerFile) steps() []step {
+	switch n := f.normalizer; {
+	case n == nil:
+		return nil
+	case n.Type == "Sequence":
+		return n.Normalizers
+	default:
+		return []step{*n}
+	}
+}
+
+// checkToken bounds a token: one takes memory each time that it is written, and its
+// ID is an index.
+func checkToken(token string, id int) error {
+	if id < 0 || id >= limits.Vocabulary {
+		return fmt.Errorf("id of %s must be 0 to %d, got %d", limits.Quote(token), limits.Vocabulary-1, id)
+	}
+	if len(token) > limits.TokenBytes {
+		return fmt.Errorf("token %s must be at most %d bytes, got %d", limits.Quote(token), limits.TokenBytes, len(token))
 	}
 	return nil
 }
@@ -86,27 +187,27 @@ func (p *pairText) UnmarshalJSON(data []byte) error {
 // error, since ids would be silently wrong.
 func FromJSON(data []byte) (Text, error) {
 	var file tokenizerFile
-	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w: %w", ErrFiles, err)
+	if err := file.decode(data); err != nil {
+		return nil, wrong("tokenizer.json", err)
 	}
 	m := file.Model
 	switch {
 	case m.Type != "BPE" && m.Type != "":
-		return nil, fmt.Errorf("tokenizer.json: %w: model is %s; BPE is what can be read", ErrFiles, m.Type)
-	case len(m.Vocab) == 0:
+		return nil, fmt.Errorf("tokenizer.json: %w: model is %s; BPE is what can be read", ErrFiles, limits.Quote(m.Type))
+	case len(file.vocab) == 0:
 		return nil, fmt.Errorf("tokenizer.json: %w: the vocabulary is empty", ErrFiles)
 	case m.IgnoreMerges, m.Prefix != nil && *m.Prefix != "", m.Suffix != nil && *m.Suffix != "":
 		return nil, fmt.Errorf("tokenizer.json: %w: ignore_merges, continuing_subword_prefix and end_of_word_suffix are not supported", ErrFiles)
 	}
-	v := vocabulary{ids: m.Vocab, tokens: make(map[int]string, len(m.Vocab)), unknown: -1}
-	ranks := make(pairRanks, len(m.Merges))
-	for token, id := range m.Vocab {
+	v := vocabulary{ids: file.vocab, tokens: make(map[int]string, len(file.vocab)), unknown: -1}
+	ranks := make(pairRanks, len(file.merges))
+	for token, id := range file.vocab {
 		v.tokens[id] = token
 	}
-	for _, added := range file.AddedTokens {
+	for _, added := range file.added {
 		v.ids[added.Content], v.tokens[added.ID] = added.ID, added.Content
 	}
-	for _, merge := range m.Merges {
+	for _, merge := range file.merges {
 		if _, ok := ranks[pair(merge)]; !ok {
 			ranks[pair(merge)] = len(ranks)
 		}
@@ -130,8 +231,8 @@ type vocabulary struct {
 }
 
 func newByteLevel(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error) {
-	p := file.PreTokenizer
-	if file.Normalizer != nil || p == nil || p.Type != "ByteLevel" || p.AddPrefixSpace || p.UseRegex != nil && !*p.UseRegex {
+	p := file.preTokenizer
+	if file.normalizer != nil || p == nil || p.Type != "ByteLevel" || p.AddPrefixSpace || p.UseRegex != nil && !*p.UseRegex {
 		return nil, fmt.Errorf("tokenizer.json: %w: without byte_fallback, the pre-tokenizer must be ByteLevel with its pattern and no prefix space, and no normalizer", ErrFiles)
 	}
 	return &ByteLevel{ids: v.ids, tokens: v.tokens, ranks: ranks, unknown: v.unknown}, nil
@@ -158,27 +259,20 @@ func newFallback(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error
 	if err := t.findBytes(); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	for _, added := range file.AddedTokens {
+	for _, added := range file.added {
 		t.special[added.ID] = true
 	}
-	steps := []step{}
-	if n := file.Normalizer; n != nil {
-		steps = append(steps, *n)
-		if n.Type == "Sequence" {
-			steps = n.Normalizers
-		}
-	}
-	for _, s := range steps {
+	for _, s := range file.steps() {
 		switch s.Type {
 		case "Prepend":
 			t.prefix = s.Prepend
 		case "Replace": // of a space by the mark, which Encode does
 		default:
-			return nil, fmt.Errorf("tokenizer.json: %w: normalizer %s is not supported", ErrFiles, s.Type)
+			return nil, fmt.Errorf("tokenizer.json: %w: normalizer %s is not supported", ErrFiles, limits.Quote(s.Type))
 		}
 	}
-	if file.PreTokenizer != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback goes without a pre-tokenizer, found %s", ErrFiles, file.PreTokenizer.Type)
+	if file.preTokenizer != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback goes without a pre-tokenizer, found %s", ErrFiles, limits.Quote(file.preTokenizer.Type))
 	}
 	return t, nil
 }

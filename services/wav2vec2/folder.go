@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
@@ -84,6 +84,14 @@ func (t *tokenText) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+func (c tokenizerConfig) check(name string) error {
+	file := limits.Of(name + "/tokenizer_config.json")
+	file.Text("pad_token", string(c.PadToken), limits.TokenBytes)
+	file.Text("unk_token", string(c.UnkToken), limits.TokenBytes)
+	file.Text("word_delimiter_token", string(c.WordDelimiter), limits.TokenBytes)
+	return file.Err()
+}
+
 // readFolder reads and checks the JSON files. The error names the file and the
 // value.
 func readFolder(files modelstore.Folder) (*folder, error) {
@@ -110,7 +118,13 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if err := f.check(files.Name); err != nil {
 		return nil, err
 	}
-	if err := f.readHead(files.Name); err != nil || f.Head != headCTC {
+	if err := f.Tokenizer.check(files.Name); err != nil {
+		return nil, err
+	}
+	if err := f.readHead(files.Name); err != nil {
+		return f, err
+	}
+	if err := f.checkOutput(files.Name); err != nil || f.Head != headCTC {
 		return f, err
 	}
 	return f, f.readVocabulary(files)
@@ -126,49 +140,94 @@ func (f *folder) readWords(files modelstore.Folder) (*lexicon, error) {
 	if err != nil {
 		return nil, err
 	}
-	words := newLexicon(readWords(text, f.Tokens))
+	list, err := readWords(text, f.Tokens)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", files.Name, wordsFile, err)
+	}
+	words := newLexicon(list)
 	if len(words.words) == 0 {
 		return nil, fmt.Errorf("%s/%s: it holds no word that the model can spell", files.Name, wordsFile)
 	}
 	return words, nil
 }
 
+// Limits of a folder's numbers beside those that all kinds of model share.
+const (
+	maxConvolutions = 32
+	maxConvolution  = 1 << 16 // of each width, kernel and stride
+	maxLabels       = 100_000
+	maxPadding      = 1e6
+	// maxOutputs are the values that the head makes of a second of sound. The
+	// largest public vocabulary makes 2^20 of it.
+	maxOutputs = 1 << 26
+)
+
+// check refuses numbers that make no network, and those that would size memory
+// beyond all reason.
 func (f *folder) check(name string) error {
 	n, p := f.Network, f.Preprocessor
-	switch {
-	case len(n.ConvDim) == 0 || len(n.ConvDim) != len(n.ConvKernel) || len(n.ConvDim) != len(n.ConvStride):
-		return fmt.Errorf("%s/config.json: conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", name, len(n.ConvDim), len(n.ConvKernel), len(n.ConvStride))
-	case slices.Min(n.ConvDim) < 1 || slices.Min(n.ConvKernel) < 1 || slices.Min(n.ConvStride) < 1:
-		return fmt.Errorf("%s/config.json: conv_dim, conv_kernel and conv_stride must be above zero", name)
-	case n.VocabSize < 1 || n.HiddenSize < 1 || n.IntermediateSize < 1 || n.AttentionHeads < 1:
-		return fmt.Errorf("%s/config.json: vocab_size, hidden_size, intermediate_size and num_attention_heads must be above zero", name)
-	case n.AddAdapter:
-		return fmt.Errorf("%s/config.json: add_adapter is set; models with an adapter are not supported", name)
-	case p.SamplingRate < 1000 || p.SamplingRate > 192000:
-		return fmt.Errorf("%s/preprocessor_config.json: sampling_rate must be 1000 to 192000, got %d", name, p.SamplingRate)
-	case p.FeatureSize != 1:
-		return fmt.Errorf("%s/preprocessor_config.json: feature_size must be 1, got %d", name, p.FeatureSize)
+	settings := limits.Of(name + "/preprocessor_config.json")
+	settings.Int("sampling_rate", int64(p.SamplingRate), limits.MinSampleRateHz, limits.MaxSampleRateHz)
+	settings.Int("feature_size", int64(p.FeatureSize), 1, 1)
+	settings.Float("padding_value", float64(p.PaddingValue), -maxPadding, maxPadding)
+	if err := settings.Err(); err != nil {
+		return err
 	}
-	return nil
+	config := limits.Of(name + "/config.json")
+	config.Int("vocab_size", int64(n.VocabSize), 1, limits.Vocabulary)
+	config.Int("hidden_size", n.HiddenSize, 1, limits.Width)
+	config.Int("intermediate_size", n.IntermediateSize, 1, limits.Width)
+	config.Int("num_attention_heads", n.AttentionHeads, 1, limits.Heads)
+	config.Ints("conv_dim", n.ConvDim, 1, maxConvolutions, 1, maxConvolution)
+	config.Ints("conv_kernel", n.ConvKernel, 1, maxConvolutions, 1, maxConvolution)
+	config.Ints("conv_stride", n.ConvStride, 1, maxConvolutions, 1, maxConvolution)
+	if len(n.ConvDim) != len(n.ConvKernel) || len(n.ConvDim) != len(n.ConvStride) {
+		config.Fail("conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", len(n.ConvDim), len(n.ConvKernel), len(n.ConvStride))
+	}
+	if n.AddAdapter {
+		config.Fail("add_adapter is set; models with an adapter are not supported")
+	}
+	config.Count("id2label", len(n.ID2Label), 0, maxLabels)
+	if config.Err() == nil {
+		// A window of the shortest length holds a frame, and the longest run one at
+		// the least: otherwise there would be no windows.
+		config.Int("conv_stride, multiplied,", n.hop(), 1, int64(p.SamplingRate))
+		config.Int("conv_kernel and conv_stride, as samples that one frame sees,", n.receptiveField(), 1, longestRun*int64(p.SamplingRate))
+	}
+	return config.Err()
+}
+
+// checkOutput refuses a head that makes more of a second than can be held.
+func (f *folder) checkOutput(name string) error {
+	_, width := f.output()
+	config := limits.Of(name + "/config.json")
+	each := int64(f.Preprocessor.SamplingRate) / f.Network.hop()
+	config.Int("the output's width times its frames of a second", limits.Product(each, width), 0, maxOutputs)
+	return config.Err()
 }
 
 func (f *folder) readVocabulary(files modelstore.Folder) error {
 	var ids map[string]int
-	if err := files.ReadJSON("vocab.json", &ids); err != nil {
+	if err := files.ReadIndex("vocab.json", &ids); err != nil {
 		return err
+	}
+	vocabulary := limits.Of(files.Name + "/vocab.json")
+	for token, id := range ids {
+		vocabulary.Text("token "+limits.Quote(token), token, limits.TokenBytes)
+		vocabulary.Int("id of "+limits.Quote(token), int64(id), 0, int64(f.Network.VocabSize)-1)
+		if vocabulary.Err() != nil {
+			return vocabulary.Err()
+		}
 	}
 	f.Tokens = make([]string, f.Network.VocabSize)
 	for i := range f.Tokens {
 		f.Tokens[i] = string(f.Tokenizer.UnkToken)
 	}
 	for token, id := range ids {
-		if id < 0 || id >= len(f.Tokens) {
-			return fmt.Errorf("%s/vocab.json: %q has id %d, outside vocab_size %d of config.json", files.Name, token, id, len(f.Tokens))
-		}
 		f.Tokens[id] = token
 	}
 	if _, ok := ids[string(f.Tokenizer.PadToken)]; !ok {
-		return fmt.Errorf("%s/vocab.json: the pad token %q, which is the CTC blank, is missing", files.Name, f.Tokenizer.PadToken)
+		return fmt.Errorf("%s/vocab.json: the pad token %s, which is the CTC blank, is missing", files.Name, limits.Quote(string(f.Tokenizer.PadToken)))
 	}
 	return nil
 }
@@ -187,11 +246,7 @@ func (n networkConfig) frames(samples int64) int64 {
 
 // hop is the number of samples from one frame to the next.
 func (n networkConfig) hop() int64 {
-	hop := int64(1)
-	for _, stride := range n.ConvStride {
-		hop *= stride
-	}
-	return hop
+	return limits.Product(n.ConvStride...)
 }
 
 // receptiveField is the number of samples that one frame sees: the least that
@@ -199,7 +254,7 @@ func (n networkConfig) hop() int64 {
 func (n networkConfig) receptiveField() int64 {
 	field := int64(1)
 	for i := len(n.ConvKernel) - 1; i >= 0; i-- {
-		field = (field-1)*n.ConvStride[i] + n.ConvKernel[i]
+		field = limits.Sum(limits.Product(field-1, n.ConvStride[i]), n.ConvKernel[i])
 	}
 	return field
 }

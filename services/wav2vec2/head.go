@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -38,7 +39,7 @@ func (f *folder) readHead(name string) error {
 	if given := f.Network.Architectures; len(given) > 0 {
 		known := slices.IndexFunc(given, func(one string) bool { return slices.Contains(heads, one) })
 		if known < 0 {
-			return fmt.Errorf("%s/config.json: architectures is %v; it must have one of %s", name, given, strings.Join(heads, ", "))
+			return fmt.Errorf("%s/config.json: architectures must have one of %s, got %s", name, strings.Join(heads, ", "), limits.Quote(strings.Join(given, ", ")))
 		}
 		f.Head = given[known]
 	}
@@ -54,6 +55,9 @@ func (f *folder) readHead(name string) error {
 		label, ok := f.Network.ID2Label[strconv.Itoa(i)]
 		if !ok {
 			return fmt.Errorf("%s/config.json: id2label has %d labels but none for %d", name, len(f.Labels), i)
+		}
+		if len(label) > limits.TokenBytes {
+			return fmt.Errorf("%s/config.json: id2label[%d] must be at most %d bytes, got %d", name, i, limits.TokenBytes, len(label))
 		}
 		f.Labels[i] = label
 	}

@@ -1,6 +1,8 @@
 package wav2vec2
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -88,28 +90,42 @@ func hotWords(prompt string) []string {
 	return words
 }
 
+// Limits of a word list.
+const (
+	maxWords     = 2_000_000
+	maxLineBytes = 4096
+)
+
 // readWords reads a word list: one word a line, the rest of a line left out. Words
 // with letters that the model does not spell are left out too: no search could
 // find them.
-func readWords(text []byte, tokens []string) []string {
+func readWords(text []byte, tokens []string) ([]string, error) {
 	letters := make(map[rune]bool)
 	for _, token := range tokens {
 		for _, letter := range fold(token) {
 			letters[letter] = true
 		}
 	}
+	unspelled := func(letter rune) bool { return !letters[letter] }
 	var words []string
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if len(line) > maxLineBytes {
+			return nil, fmt.Errorf("line %d must be at most %d bytes, got %d", number, maxLineBytes, len(line))
+		}
+		fields := strings.Fields(string(line))
 		if len(fields) == 0 {
 			continue
 		}
-		unspelled := func(letter rune) bool { return !letters[letter] }
+		if len(words) == maxWords {
+			return nil, fmt.Errorf("must have at most %d words, got more", maxWords)
+		}
 		if word := fold(fields[0]); strings.IndexFunc(word, unspelled) < 0 {
 			words = append(words, word)
 		}
 	}
-	return words
+	return words, nil
 }
 
 // wordsFile may stand beside a model.

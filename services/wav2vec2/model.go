@@ -8,6 +8,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/dsp"
+	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -189,15 +190,17 @@ func (f *folder) runBytes(samples int64) services.Bytes {
 	length := samples
 	for i := range n.ConvDim {
 		length = (length-n.ConvKernel[i])/n.ConvStride[i] + 1
-		size := length * n.ConvDim[i]
-		widest = max(widest, before+size)
+		size := limits.Product(length, n.ConvDim[i])
+		widest = max(widest, limits.Sum(before, size))
 		before = size
 	}
-	convolutions := 3 * widest * float
-	attention := (2*n.AttentionHeads*length*length + length*(8*n.HiddenSize+2*n.IntermediateSize)) * float
+	convolutions := limits.Product(3*float, widest)
+	attention := limits.Sum(
+		limits.Product(2*float, n.AttentionHeads, length, length),
+		limits.Product(float, length, 8*n.HiddenSize+2*n.IntermediateSize))
 	_, width := f.output()
-	edges := (2*samples + 2*length*width) * float
-	return services.Bytes(max(convolutions, attention) + edges)
+	edges := limits.Sum(2*float*samples, limits.Product(2*float, length, width))
+	return services.Bytes(limits.Sum(max(convolutions, attention), edges))
 }
 
 // Close unloads the model.

@@ -34,7 +34,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		}
 		loaded, size, err := loadModel(rt, files, session)
 		if err != nil {
-			return nil, 0, services.Internal(err, "model %s cannot be loaded", name)
+			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
 		}
 		return loaded, size, nil
 	})
@@ -102,13 +102,13 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 		}
 	}
 	// What is kept is written as JSON too.
-	need := f.runBytes(samples) + services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*kept))
+	need := f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*kept)))
 	if _, loaded := s.pool.Loaded(files.Name); !loaded {
 		if f.problem != nil {
-			return 0, services.Internal(f.problem, "model %s cannot be loaded", files.Name)
+			return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
 		}
 		// A load peaks at the weights and a copy of part of them.
-		need += f.weights + f.weights/2
+		need = need.Plus(f.weights, f.weights/2)
 	}
 	return need, nil
 }
@@ -147,14 +147,14 @@ func (s *Service) ModelFor(task services.Task) string {
 func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	files, err := s.catalog.Find(name, modelType)
 	if err == nil {
-		err = files.Require(modelType, "this needs")
+		err = files.Require(modelType, "this needs", s.cfg.DefaultModel)
 	}
 	if err != nil {
 		return files, facts{}, err
 	}
 	f, err := s.facts.Of(files)
 	if err != nil {
-		return files, facts{}, services.Internal(err, "model %s cannot be loaded", files.Name)
+		return files, facts{}, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	return files, f, nil
 }

@@ -140,7 +140,7 @@ func TestBrokenFoldersSayWhatIsWrong(t *testing.T) {
 		"no vocabulary":      {"vocab.json", "", "broken/vocab.json"},
 		"not JSON":           {"preprocessor_config.json", "{", "broken/preprocessor_config.json"},
 		"another head":       {"config.json", `{"model_type":"wav2vec2","architectures":["Wav2Vec2ForPreTraining"]}`, "Wav2Vec2ForCTC"},
-		"id out of range":    {"vocab.json", `{"<pad>":0,"A":99}`, `"A" has id 99`},
+		"id out of range":    {"vocab.json", `{"<pad>":0,"A":99}`, `vocab.json: id of "A" must be at most 31, got 99`},
 		"no blank":           {"vocab.json", `{"A":1}`, "blank"},
 		"vocabulary too big": {"config.json", `{"model_type":"wav2vec2","vocab_size":40}`, "logits float32[?,?,40], found logits float32[?,?,32]"},
 		"nothing to spell":   {"words.txt", "é 1\n", "broken/words.txt: it holds no word that the model can spell"},
@@ -160,7 +160,7 @@ func TestBrokenFoldersSayWhatIsWrong(t *testing.T) {
 			task.Model = "broken"
 			_, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
 			require.ErrorContains(t, err, c.says)
-			require.Equal(t, services.KindInternal, services.KindOf(err))
+			require.Equal(t, services.KindInvalid, services.KindOf(err), "the request named it")
 		})
 	}
 }

@@ -1,0 +1,79 @@
+package audioldm
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
+)
+
+// TestHostileFoldersAreRefused lists folders whose numbers, lengths and depths would
+// end the process, then asks for each of them.
+func TestHostileFoldersAreRefused(t *testing.T) {
+	s, dir := newService(t)
+	folders := modeltest.Of("audioldm-tiny")
+	require.NotEmpty(t, folders)
+	for _, h := range folders {
+		h.Write(t, filepath.Join("..", "..", "models"), dir)
+	}
+	problems := make(map[string]string)
+	for _, m := range s.Models() {
+		problems[m.Name] = m.Problem
+	}
+	require.Empty(t, problems["audioldm-tiny"])
+	for _, h := range folders {
+		if !h.OnLoad {
+			require.Contains(t, problems[h.Name], h.Name)
+			require.Contains(t, problems[h.Name], h.Says)
+			require.Less(t, len(problems[h.Name]), 2048, h.Says)
+		}
+		task := task(`{"prompt":"rain","num_inference_steps":2,"audio_length_in_s":0.5}`)
+		task.Model = h.Name
+		_, err := s.Estimate(t.Context(), task)
+		if err == nil {
+			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		}
+		require.ErrorContains(t, err, h.Says)
+		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
+		require.Less(t, len(err.Error()), 2048, h.Says)
+	}
+}
+
+// FuzzFiles puts any bytes in the place of one of a folder's files.
+func FuzzFiles(f *testing.F) {
+	small := modeltest.SmallFiles(f, filepath.Join("..", "..", "models", "audioldm-tiny"))
+	names := []string{
+		"scheduler/scheduler_config.json", "text_encoder/config.json", "unet/config.json", "vae_decoder/config.json", "vocoder/config.json",
+		"tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer.json",
+	}
+	modeltest.Fuzz(f, "audioldm-tiny", small, names, nil, func(t *testing.T, files modelstore.Folder) {
+		if tokens, err := readTokenizer(files); err == nil {
+			tokens.Decode(tokens.Encode("a dog barks"))
+		}
+		folder, err := readFolder(files)
+		if err != nil {
+			return
+		}
+		prints := make(map[string]footprint)
+		for _, part := range parts {
+			prints[part] = footprint{weights: 1 << 62, attends: true}
+		}
+		for _, seconds := range []float64{leastSeconds, 600} {
+			d := folder.demand(prints, plan{prompt: "x", seconds: seconds, steps: 2, guidance: 2, count: maxWaveforms})
+			require.Positive(t, d.runs)
+			require.Positive(t, d.load)
+			require.Positive(t, d.staged)
+		}
+		for _, steps := range []int{1, 2, min(maxSteps, folder.scheduler.TrainSteps-1)} {
+			for _, s := range []scheduler{newDDIM(folder.scheduler, steps, 1, newGenerator(1)), newDPMSolver(folder.scheduler, steps)} {
+				for i := range s.timesteps() {
+					s.step(i, make([]float32, 2), make([]float32, 2))
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package gama
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
+	"github.com/grym-synth/grym-synth/services/onnx"
+)
+
+// TestHostileFoldersAreRefused lists folders whose numbers, lengths and depths would
+// end the process, then asks for each of them.
+func TestHostileFoldersAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
+	s.KeepContexts(newShelf())
+	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	folders := modeltest.Of("gama-tiny")
+	require.NotEmpty(t, folders)
+	for _, h := range folders {
+		h.Write(t, modelsDir, dir)
+	}
+	problems := make(map[string]string)
+	for _, m := range s.Models() {
+		problems[m.Name] = m.Problem
+	}
+	require.Empty(t, problems["gama-tiny"])
+	for _, h := range folders {
+		if !h.OnLoad {
+			require.Contains(t, problems[h.Name], h.Name)
+			require.Contains(t, problems[h.Name], h.Says)
+			require.Less(t, len(problems[h.Name]), 2048, h.Says)
+		}
+		task := services.Task{
+			ID: "1", Service: Name, Name: services.TaskAsk, Model: h.Name, Caller: everybody,
+			Params: json.RawMessage(`{"question":"What?"}`), Audio: audiofile.Tone(16000, time.Second),
+		}
+		_, err := s.Estimate(t.Context(), task)
+		if err == nil {
+			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		}
+		require.ErrorContains(t, err, h.Says)
+		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
+		require.Less(t, len(err.Error()), 2048, h.Says)
+	}
+}
+
+// FuzzFiles puts any bytes in the place of one of a folder's files.
+func FuzzFiles(f *testing.F) {
+	small := modeltest.SmallFiles(f, filepath.Join(modelsDir, "gama-tiny"))
+	names := []string{"config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"}
+	modeltest.Fuzz(f, "gama-tiny", small, names, nil, func(t *testing.T, files modelstore.Folder) {
+		folder, err := readFolder(files)
+		if err != nil {
+			return
+		}
+		folder.Text.Decode(folder.Text.Encode("What is that?"))
+		_ = folder.decoderContract()
+		require.Positive(t, folder.runBytes(1<<20, services.AskParams{ContextID: "new"}))
+		if e, err := newExtractor(folder.Preprocessor, folder.Network.AudioPart.MaxFrames); err == nil {
+			require.Positive(t, e.longest)
+		}
+		choices := newSampler(folder.sampling(services.AskParams{}), []int64{-1, 5, 6, 5})
+		for range 3 {
+			choices.choose(make([]float32, 16))
+		}
+	})
+}
