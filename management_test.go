@@ -93,11 +93,14 @@ func TestWrongManagementIsExplained(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for path, want := range map[string]int{
-		"/v1/services/nobody/load":                     http.StatusNotFound,
-		"/v1/services/wav2vec2/explode":                http.StatusBadRequest,
-		"/v1/services/wav2vec2/load?model=nope":        http.StatusNotFound,
-		"/v1/services/audioProcessor/load?model=x":     http.StatusBadRequest,
-		"/v1/services/wav2vec2/restart?model=whatever": http.StatusBadRequest,
+		"/v1/services/nobody/load":                         http.StatusNotFound,
+		"/v1/services/wav2vec2/explode":                    http.StatusBadRequest,
+		"/v1/services/wav2vec2/load?model=nope":            http.StatusNotFound,
+		"/v1/services/audioProcessor/load?model=x":         http.StatusBadRequest,
+		"/v1/services/wav2vec2/restart?model=whatever":     http.StatusNotFound,
+		"/v1/services/wav2vec2/breaker/open?model=nope":    http.StatusNotFound,
+		"/v1/services/audioProcessor/restart?model=x":      http.StatusBadRequest,
+		"/v1/services/audioProcessor/breaker/open?model=x": http.StatusBadRequest,
 	} {
 		status, body := s.post(t, path)
 		require.Equal(t, want, status, "%s: %s", path, body)

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -32,24 +31,28 @@ func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		models = append(models, modelsOf(entry)...)
+		models = append(models, modelsOf(entry.Name(), entry.Status().Models)...)
 	}
 	return models
 }
 
 // modelsOf lists what one service can use.
-func modelsOf(entry *orchestrator.Registration) []gen.Model {
+func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
-	for _, status := range entry.Service.Status().Models {
+	for _, status := range list {
 		m := gen.Model{
 			Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
-			Service: entry.Describe().Name, State: string(status.State), LoadedBytes: int64(status.Bytes),
+			Service: service, State: string(status.State), LoadedBytes: int64(status.Bytes),
 		}
 		if !status.Created.IsZero() {
 			m.Created = status.Created.Unix()
 		}
 		if status.Problem != "" {
 			m.Problem = &status.Problem
+		}
+		if status.Breaker != "" {
+			breaker := gen.ModelBreaker(status.Breaker)
+			m.Breaker = &breaker
 		}
 		models = append(models, m)
 	}
