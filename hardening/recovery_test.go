@@ -26,6 +26,7 @@ type ward struct {
 	state   services.State
 	life    []string
 	sick    error // of the reload
+	reload  func()
 	silent  error // of the canary
 	runs    []services.Run
 	success time.Time
@@ -79,6 +80,12 @@ func (w *ward) Degrade(cause string)                  { w.set(services.StateDegr
 func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, cause) }
 
 func (w *ward) Reload(context.Context) error {
+	w.mu.Lock()
+	reload := w.reload
+	w.mu.Unlock()
+	if reload != nil {
+		reload()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.life = append(w.life, "reload")
