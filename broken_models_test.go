@@ -201,7 +201,7 @@ func TestABrokenModelTakesNothingElseDown(t *testing.T) {
 
 	status, _, body := b.s.ask(t, b.audio, "good")
 	require.Equal(t, http.StatusOK, status, body)
-	b.told()
+	b.reports()
 	for _, model := range b.models {
 		folder(t, b.dir, model, func(data []byte) []byte { return data })
 	}
@@ -214,8 +214,8 @@ func TestABrokenModelTakesNothingElseDown(t *testing.T) {
 	b.gone("nan")
 }
 
-// told looks at what the server says of the broken models.
-func (b *broken) told() {
+// reports looks at what the server says of the broken models.
+func (b *broken) reports() {
 	t := b.t
 	var service struct {
 		State, Breaker string
