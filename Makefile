@@ -61,8 +61,9 @@ parity: build ## compare logits, text and tokens with transformers.js, and ask w
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 
-soak: build ## the long tests: faults and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over, the models on fresh clips
+soak: build ## the long tests: faults, broken models and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over, the models on fresh clips
 	$(GO) test . -run UnderLoad -faults 60s -v -timeout 30m
+	$(GO) test . -run BrokenModel -broken 60s -v -timeout 10m
 	$(GO) test . -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test . -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v

@@ -95,7 +95,7 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	result, err := s.orchestrator.Execute(t.Context(), services.Task{ID: "1", Service: "echo", Name: "say", Params: json.RawMessage(`"hello"`)}, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, `"hello"`, result.Value)
-	require.NoError(t, s.orchestrator.Canary(t.Context(), "echo"))
+	require.NoError(t, s.orchestrator.Canary(t.Context(), "echo", ""))
 
 	handler, err := api.NewHandler(s.cfg.API, api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, System: s.systemView, Contract: contract, Log: s.log,
@@ -114,9 +114,9 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	for _, line := range []string{
 		`grym_inference_requests_total{model="parrot",outcome="success",service="echo"} 1`,
 		`grym_inference_queue_seconds_count{service="echo"} 1`,
-		`grym_breaker_state{service="echo"} 0`,
-		`grym_recoveries_total{outcome="success",service="echo"} 0`,
-		`grym_service_state{service="echo",state="ready"} 1`,
+		`grym_breaker_state{model="",service="echo"} 0`,
+		`grym_recoveries_total{model="",outcome="success",service="echo"} 0`,
+		`grym_service_state{model="",service="echo",state="ready"} 1`,
 		`grym_evictions_total{service="echo"} 0`,
 		`grym_custom_words_said_total{service="echo"} 2`,
 		`grym_custom_words_said{service="echo"} 2`,

@@ -109,9 +109,9 @@ func TestAPanicInTheEngineIsOneFailedTask(t *testing.T) {
 func TestAPanicWhileAServiceStartsIsAFailedStart(t *testing.T) {
 	s := inProcess(t, quick)
 	s.runtime.Intercept(func(context.Context, string, func() error) error { panic("injected") })
-	require.ErrorContains(t, speech(t, s).Restart(t.Context()), "could not start")
+	require.ErrorContains(t, speech(t, s).Restart(t.Context(), ""), "could not start")
 	s.runtime.Intercept(nil)
-	require.NoError(t, speech(t, s).Restart(t.Context()))
+	require.NoError(t, speech(t, s).Restart(t.Context(), ""))
 	require.NoError(t, speak(t, s))
 }
 
@@ -170,7 +170,7 @@ func TestAHangThatDoesNotObeyIsIsolatedAndKeepsItsLease(t *testing.T) {
 	require.Equal(t, 1, usage.Running, "its run slot stays taken")
 	require.Positive(t, usage.Leased, "and its memory")
 	require.Eventually(t, func() bool {
-		for _, check := range s.monitor.Checks(wav2vec2.Name) {
+		for _, check := range s.monitor.Checks(wav2vec2.Name, "") {
 			if strings.Contains(check.Detail, "was told to stop and has not") {
 				return true
 			}
@@ -250,6 +250,6 @@ func TestSwitchesOffAreOff(t *testing.T) {
 	}
 	require.Equal(t, services.StateDegraded, speech(t, s).State(), "no recovery: the breaker alone acts")
 	require.Equal(t, services.KindUnavailable, services.KindOf(speak(t, s)))
-	require.Empty(t, s.monitor.Checks(wav2vec2.Name))
-	require.Empty(t, s.monitor.Checks(""))
+	require.Empty(t, s.monitor.Checks(wav2vec2.Name, ""))
+	require.Empty(t, s.monitor.Checks("", ""))
 }

@@ -1,30 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/hardening"
-	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// subject fits a registered service to what the monitors ask of one.
-type subject struct {
-	*orchestrator.Registration
-	system *system
-}
-
-// Canary implements hardening.Subject.
-func (s subject) Canary(ctx context.Context) error {
-	return s.system.orchestrator.Canary(ctx, s.Name())
-}
-
-var _ hardening.Subject = subject{}
 
 // leastDisk is the room on the data folder's disk below which health is red.
 const leastDisk = 256 * services.MiB
@@ -66,6 +51,21 @@ func (s *system) measureResident() (services.Bytes, error) {
 	return resident, err
 }
 
+// serviceHealth lists the services, and their models, as the probes see them.
+func (s *system) serviceHealth() []hardening.ServiceHealth {
+	var list []hardening.ServiceHealth
+	for _, entry := range s.registry.List() {
+		_, open := entry.Guard.Open()
+		service := hardening.ServiceHealth{Name: entry.Name(), Status: entry.Status(), BreakerOpen: open}
+		for _, unit := range entry.Units() {
+			_, open := unit.Guard.Open()
+			service.Models = append(service.Models, hardening.ModelHealth{Name: unit.Model(), Status: unit.Status(), BreakerOpen: open})
+		}
+		list = append(list, service)
+	}
+	return list
+}
+
 // healthView puts together what the probes tell. It reads memory only: probes come
 // often, and must answer when a disk does not.
 func (s *system) healthView() api.HealthView {
@@ -86,10 +86,29 @@ func (s *system) healthView() api.HealthView {
 		}
 	}
 	view.Warnings = warnings(s.performance.Report().Warnings)
-	view.Checks = checks(s.monitor.Checks(""))
+	view.Checks = checks(s.monitor.Checks("", ""))
 	view.ServiceChecks = make(map[string][]gen.HealthCheck)
+	view.Models = make(map[string][]gen.ModelHealth)
 	for _, service := range report.Services {
-		view.ServiceChecks[service.Name] = checks(s.monitor.Checks(service.Name))
+		view.ServiceChecks[service.Name] = checks(s.monitor.Checks(service.Name, ""))
+		for _, model := range service.Models {
+			view.Models[service.Name] = append(view.Models[service.Name], s.modelHealth(service.Name, model))
+		}
+	}
+	return view
+}
+
+// modelHealth shows one further model of a service.
+func (s *system) modelHealth(service string, model hardening.ModelHealth) gen.ModelHealth {
+	checks := checks(s.monitor.Checks(service, model.Name))
+	view := gen.ModelHealth{
+		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen, Checks: &checks,
+	}
+	if model.Status.LastError != "" {
+		view.LastError = &model.Status.LastError
+	}
+	if !model.Status.LastSuccess.IsZero() {
+		view.LastSuccess = &model.Status.LastSuccess
 	}
 	return view
 }

@@ -19,8 +19,8 @@ import (
 // listed and asked for, in bytes. The embedded models take half of it.
 const mostResident = 1 << 30
 
-// ask sends the request for a model of a hostile folder's kind.
-func (s *server) ask(t *testing.T, base, model string) (int, string) {
+// askKind sends the request for a model of a hostile folder's kind.
+func (s *server) askKind(t *testing.T, base, model string) (int, string) {
 	t.Helper()
 	switch base {
 	case "wav2vec2-tiny":
@@ -86,7 +86,7 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 			require.Equal(t, http.StatusOK, status, body)
 		}
 		for _, model := range []string{"wav2vec2-tiny", "audioldm-tiny", "gama-tiny"} {
-			status, body := s.ask(t, model, model)
+			status, body := s.askKind(t, model, model)
 			require.Equal(t, http.StatusOK, status, body)
 		}
 	}
@@ -98,7 +98,7 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 			require.Contains(t, problems[h.Name], h.Name)
 			require.Contains(t, problems[h.Name], h.Says)
 		}
-		status, body := s.ask(t, h.Base, h.Name)
+		status, body := s.askKind(t, h.Base, h.Name)
 		require.Equal(t, http.StatusBadRequest, status, "%s: %.1000s", h.Says, body)
 		var answer any
 		require.NoError(t, json.Unmarshal([]byte(body), &answer))

@@ -46,10 +46,10 @@ func TestAFreshServerHasTheKnownMetrics(t *testing.T) {
 		`grym_inference_executions_total{model="wav2vec2-tiny",service="wav2vec2"} 0`,
 		`grym_inference_inputs_total{model="wav2vec2-tiny",service="wav2vec2"} 0`,
 		`grym_inference_pending 0`,
-		`grym_breaker_state{service="gama"} 0`,
-		`grym_breaker_transitions_total{service="gama",to="open"} 0`,
-		`grym_retries_total{service="audioldm"} 0`,
-		`grym_recoveries_total{outcome="failure",service="audioProcessor"} 0`,
+		`grym_breaker_state{model="",service="gama"} 0`,
+		`grym_breaker_transitions_total{model="",service="gama",to="open"} 0`,
+		`grym_retries_total{model="",service="audioldm"} 0`,
+		`grym_recoveries_total{model="",outcome="failure",service="audioProcessor"} 0`,
 		`grym_lease_reserved_bytes 0`,
 		`grym_lease_used_bytes{service="wav2vec2"} `,
 		`grym_lease_predicted_bytes{service="wav2vec2"} `,
@@ -62,7 +62,7 @@ func TestAFreshServerHasTheKnownMetrics(t *testing.T) {
 		`grym_jobs{status="queued"} 0`,
 		`grym_job_queue_oldest_seconds 0`,
 		`grym_custom_conversations{service="gama"} 0`,
-		`grym_service_last_success_timestamp_seconds{service="wav2vec2"} `,
+		`grym_service_last_success_timestamp_seconds{model="",service="wav2vec2"} `,
 		"go_goroutines ", "process_resident_memory_bytes ",
 	} {
 		require.Contains(t, "\n"+body, "\n"+series)

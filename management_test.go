@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -89,15 +90,115 @@ func TestAnOperatorsBreaker(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
+// TestOneModelIsManaged cuts off, restarts and unloads one model; the default model
+// serves meanwhile.
+func TestOneModelIsManaged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder(t, dir, "other", func(data []byte) []byte { return data })
+	settings := filepath.Join(t.TempDir(), "settings.yaml")
+	require.NoError(t, os.WriteFile(settings, []byte("systemHardening: {errorRecovery: {enabled: false}}\n"), 0o600))
+	s := start(t, "--data-dir", dir, "--config", settings)
+	audio := clip(t, "clip09.wav")
+	asked := func(model string, want int) {
+		t.Helper()
+		status, body := s.transcribe(t, audio, "model", model)
+		require.Equal(t, want, status, body)
+	}
+	posted := func(path string) string {
+		t.Helper()
+		status, body := s.post(t, "/v1/services/wav2vec2/"+path)
+		require.Equal(t, http.StatusOK, status, body)
+		return body
+	}
+	body := posted("breaker/open?model=other") // nobody has used it
+	require.Contains(t, body, `"breaker":"closed","default_model"`, "the service's own")
+	require.Contains(t, body, `"model":"other","to":"degraded"`)
+	asked("other", http.StatusServiceUnavailable)
+	asked("wav2vec2-tiny", http.StatusOK)
+	posted("breaker/reset?model=other")
+	asked("other", http.StatusOK)
+
+	posted("breaker/open?model=wav2vec2-tiny")
+	asked("wav2vec2-tiny", http.StatusServiceUnavailable)
+	asked("other", http.StatusOK)
+	_, body = s.get(t, "/healthz")
+	require.Contains(t, body, `"name":"other","since":`)
+	posted("restart?model=wav2vec2-tiny")
+	asked("wav2vec2-tiny", http.StatusOK)
+	_, body = s.get(t, "/v1/resources")
+	require.Contains(t, body, `"id":"wav2vec2/other"`, "the restart of one model left the other loaded")
+	posted("unload?model=other")
+	_, body = s.get(t, "/v1/resources")
+	require.NotContains(t, body, `"id":"wav2vec2/other"`)
+	require.Contains(t, body, `"id":"wav2vec2/wav2vec2-tiny"`)
+	posted("restart?model=other")
+	_, body = s.get(t, "/v1/resources")
+	require.Contains(t, body, `"id":"wav2vec2/other"`)
+}
+
+// TestABrokenDefaultFolderTakesNoOtherModelDown asks for a model by name while the
+// service cannot start with its default.
+func TestABrokenDefaultFolderTakesNoOtherModelDown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder(t, dir, "wav2vec2-tiny", halfCopied) // it shadows the embedded one
+	folder(t, dir, "other", func(data []byte) []byte { return data })
+	s := start(t, "--data-dir", dir, "--config", caring(t))
+	audio := clip(t, "clip09.wav")
+	for range 10 {
+		status, body := s.transcribe(t, audio)
+		require.Equal(t, http.StatusServiceUnavailable, status, body)
+		status, body = s.transcribe(t, audio, "model", "other")
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	status, body := s.get(t, "/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, status, body)
+	folder(t, dir, "wav2vec2-tiny", func(data []byte) []byte { return data })
+	require.Eventually(t, func() bool {
+		status, body = s.transcribe(t, audio)
+		return status == http.StatusOK
+	}, 30*time.Second, 50*time.Millisecond, "the default is mended and does not serve: %s", body)
+	status, body = s.get(t, "/readyz")
+	require.Equal(t, http.StatusOK, status, body)
+}
+
+// TestJobsOfAnIsolatedModelWaitAndOthersGoOn has a job for a broken model wait until
+// it is mended, and one for the default model done meanwhile.
+func TestJobsOfAnIsolatedModelWaitAndOthersGoOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder(t, dir, "cut", halfCopied)
+	s := start(t, "--data-dir", dir, "--config", caring(t))
+	audio := clip(t, "clip09.wav")
+	require.Eventually(t, func() bool {
+		status, _ := s.transcribe(t, audio, "model", "cut")
+		return status == http.StatusServiceUnavailable
+	}, 20*time.Second, 10*time.Millisecond)
+	waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"cut"}}`, audio)
+	other := s.submit(t, `{"service":"wav2vec2"}`, audio)
+	state := func(id string) string {
+		_, body := s.get(t, "/v1/jobs/"+id)
+		return told(t, body).Status
+	}
+	require.Eventually(t, func() bool { return state(other.ID) == "succeeded" }, 20*time.Second, 20*time.Millisecond)
+	require.NotContains(t, []string{"failed", "succeeded"}, state(waiting.ID))
+	folder(t, dir, "cut", func(data []byte) []byte { return data })
+	require.Eventually(t, func() bool { return state(waiting.ID) == "succeeded" }, 60*time.Second, 50*time.Millisecond)
+}
+
 func TestWrongManagementIsExplained(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	for path, want := range map[string]int{
-		"/v1/services/nobody/load":                     http.StatusNotFound,
-		"/v1/services/wav2vec2/explode":                http.StatusBadRequest,
-		"/v1/services/wav2vec2/load?model=nope":        http.StatusNotFound,
-		"/v1/services/audioProcessor/load?model=x":     http.StatusBadRequest,
-		"/v1/services/wav2vec2/restart?model=whatever": http.StatusBadRequest,
+		"/v1/services/nobody/load":                         http.StatusNotFound,
+		"/v1/services/wav2vec2/explode":                    http.StatusBadRequest,
+		"/v1/services/wav2vec2/load?model=nope":            http.StatusNotFound,
+		"/v1/services/audioProcessor/load?model=x":         http.StatusBadRequest,
+		"/v1/services/wav2vec2/restart?model=whatever":     http.StatusNotFound,
+		"/v1/services/wav2vec2/breaker/open?model=nope":    http.StatusNotFound,
+		"/v1/services/audioProcessor/restart?model=x":      http.StatusBadRequest,
+		"/v1/services/audioProcessor/breaker/open?model=x": http.StatusBadRequest,
 	} {
 		status, body := s.post(t, path)
 		require.Equal(t, want, status, "%s: %s", path, body)

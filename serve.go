@@ -75,10 +75,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	}
 	async.manager.Start()
 	failed := server.Start(handler, log)
-	greet(stdout, server.Addr())
-	if firstKey != "" {
-		fmt.Fprintf(stdout, "The first API key, with every right, shown only now:\n%s\n", firstKey)
-	}
+	greet(stdout, server.Addr(), firstKey)
 	s.start(ctx, cfg.Readiness.Required, log)
 	defer s.reloadOnHangup(settings, log)()
 	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
@@ -114,13 +111,17 @@ func (s *system) drain(server *api.Server, timeout time.Duration) error {
 	return err
 }
 
-// greet is the first thing a person sees.
-func greet(out io.Writer, addr string) {
+// greet is the first thing a person sees. firstKey is a key that was made at this
+// start, empty where none was.
+func greet(out io.Writer, addr, firstKey string) {
 	try := addr
 	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
 		try = net.JoinHostPort("localhost", port) // the wildcard is no address to connect to
 	}
 	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
+	if firstKey != "" {
+		fmt.Fprintf(out, "The first API key, with every right, shown only now:\n%s\n", firstKey)
+	}
 }
 
 // keyBeforeProxy refuses a start behind a reverse proxy as long as there is no key:

@@ -49,6 +49,7 @@ type system struct {
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
+	states       *hardening.StateMetrics
 	// runs of each service at once, widths the most where they follow demand; started is when the process was built.
 	runs, widths map[string]int
 	started      time.Time
@@ -150,7 +151,9 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	// guard, and as many may be as can wait.
 	inside := max(runs, widest) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
 	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
-	patient := subject{s.registry.Register(service, guard), s}
+	entry := s.registry.Register(service, guard)
+	entry.KeepModels(keeper{s, guard, limits.Recoverable})
+	patient := subject{entry.Unit, s}
 	s.recovery.Watch(patient, guard, limits.Recoverable)
 	s.monitor.Watch(patient)
 	s.tasks.Watch(service.Describe())
@@ -173,10 +176,11 @@ func (s *system) care() {
 		{Name: "disk", Ask: func() (bool, string) { return diskCheck(cfg.DataDir) }},
 		{Name: "queue", Ask: s.queueCheck},
 	}, s.metrics, log)
-	s.registry.OnTransition(hardening.NewStateMetrics(s.metrics).Transition)
+	s.states = hardening.NewStateMetrics(s.metrics)
+	s.registry.OnTransition(s.states.Transition)
 	s.registry.OnTransition(func(step services.Transition) {
 		if step.From == services.StateInitializing && step.To == services.StateUnavailable {
-			s.recovery.Trigger(step.Service, step.Cause)
+			s.recovery.Trigger(step.Service, step.Model, step.Cause)
 		}
 	})
 }
@@ -199,6 +203,7 @@ func (s *system) start(ctx context.Context, required []string, log *slog.Logger)
 	s.performance.Start()
 	ctx, s.stop = context.WithCancel(ctx)
 	s.background.Go(func() { s.memory.KeepTidy(ctx) })
+	s.background.Go(func() { s.forgetModels(ctx, s.cfg.SystemHardening.HealthMonitoring.CheckInterval) })
 	s.health.SetPhase(hardening.PhaseServing)
 }
 
@@ -230,15 +235,6 @@ func (s *system) close(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func (s *system) serviceHealth() []hardening.ServiceHealth {
-	var list []hardening.ServiceHealth
-	for _, entry := range s.registry.List() {
-		_, open := entry.Guard.Open()
-		list = append(list, hardening.ServiceHealth{Name: entry.Describe().Name, Status: entry.Status(), BreakerOpen: open})
-	}
-	return list
 }
 
 // admission fits the memory budget to the orchestrator's interface.

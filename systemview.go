@@ -41,7 +41,7 @@ func (s *system) systemView(ctx context.Context) gen.System {
 		if !part.enabled {
 			state = "off"
 		}
-		for _, check := range s.monitor.Checks("") {
+		for _, check := range s.monitor.Checks("", "") {
 			if part.name == "healthMonitoring" && !check.OK {
 				state, part.detail = "failing", check.Name+": "+check.Detail
 			}

@@ -45,6 +45,8 @@ type HealthView struct {
 	// Checks of the health monitor: of the process, and by service.
 	Checks        []gen.HealthCheck
 	ServiceChecks map[string][]gen.HealthCheck
+	// Models beside the default one, by service.
+	Models map[string][]gen.ModelHealth
 	// Warnings of the performance monitor.
 	Warnings []gen.PerformanceWarning
 }

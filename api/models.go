@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -32,20 +31,16 @@ func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		models = append(models, modelsOf(entry)...)
+		models = append(models, modelsOf(entry.Name(), entry.Models())...)
 	}
 	if h.UnreadableModels != nil {
-		models = append(models, modelList("", h.UnreadableModels())...)
+		models = append(models, modelsOf("", h.UnreadableModels())...)
 	}
 	return models
 }
 
 // modelsOf lists what one service can use.
-func modelsOf(entry *orchestrator.Registration) []gen.Model {
-	return modelList(entry.Name(), entry.Models())
-}
-
-func modelList(service string, list []services.ModelStatus) []gen.Model {
+func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
 	for _, status := range list {
 		m := gen.Model{
@@ -57,6 +52,10 @@ func modelList(service string, list []services.ModelStatus) []gen.Model {
 		}
 		if status.Problem != "" {
 			m.Problem = &status.Problem
+		}
+		if status.Breaker != "" {
+			breaker := gen.ModelBreaker(status.Breaker)
+			m.Breaker = &breaker
 		}
 		models = append(models, m)
 	}

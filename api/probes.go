@@ -52,6 +52,9 @@ func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.G
 		health := serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.BreakerOpen[name])
 		running, checks := len(entry.Runs()), view.ServiceChecks[name]
 		health.Running, health.Checks = &running, &checks
+		if models := view.Models[name]; len(models) > 0 {
+			health.Models = &models
+		}
 		body.Services = append(body.Services, health)
 	}
 	return body, nil

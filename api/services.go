@@ -7,7 +7,6 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/orchestrator"
-	"github.com/grym-synth/grym-synth/services"
 )
 
 // ListServices implements gen.StrictServerInterface.
@@ -41,10 +40,7 @@ func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 	case gen.ChangeServiceParamsActionUnload:
 		err = entry.Unload(ctx, model)
 	case gen.ChangeServiceParamsActionRestart:
-		if model != "" {
-			return nil, services.Invalidf("model", "goes with load and unload; a service restarts as a whole")
-		}
-		err = entry.Restart(ctx)
+		err = entry.Restart(ctx, model)
 	}
 	if err != nil {
 		return nil, err
@@ -58,10 +54,9 @@ func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 	if err != nil {
 		return nil, err
 	}
-	if request.Action == gen.ChangeBreakerParamsActionReset {
-		entry.Guard.Reset()
-	} else {
-		entry.Guard.Trip()
+	open := request.Action == gen.ChangeBreakerParamsActionOpen
+	if err := entry.ChangeBreaker(value(request.Params.Model), open); err != nil {
+		return nil, err
 	}
 	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil
 }
@@ -75,13 +70,13 @@ func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
 	return h.Services.Lookup(name)
 }
 
-// describe is all that there is to tell of a service.
+// describe is all that is known of a service.
 func (h *handlers) describe(entry *orchestrator.Registration) gen.Service {
 	d, status := entry.Describe(), entry.Status()
 	s := gen.Service{
 		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
 		Breaker: gen.ServiceBreaker(entry.Guard.State()),
-		Models:  modelsOf(entry), Runs: []gen.Run{}, Events: []gen.Transition{},
+		Models:  modelsOf(d.Name, entry.Models()), Runs: []gen.Run{}, Events: []gen.Transition{},
 	}
 	if d.DefaultModel != "" {
 		s.DefaultModel = &d.DefaultModel
@@ -102,7 +97,11 @@ func (h *handlers) describe(entry *orchestrator.Registration) gen.Service {
 		})
 	}
 	for _, step := range entry.Events() {
-		s.Events = append(s.Events, gen.Transition{From: string(step.From), To: string(step.To), Cause: step.Cause, At: step.At})
+		event := gen.Transition{From: string(step.From), To: string(step.To), Cause: step.Cause, At: step.At}
+		if step.Model != "" {
+			event.Model = &step.Model
+		}
+		s.Events = append(s.Events, event)
 	}
 	return s
 }

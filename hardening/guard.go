@@ -19,7 +19,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Guard stands round every call of one service. Safe for concurrent use.
+// Guard stands round every call of a service, or of one model of it. Safe for
+// concurrent use.
 //
 // A call passes, from the outside in, bulkhead, retry, circuit breaker,
 // timeout and recover. The bulkhead is outermost and does not wait: run slots
@@ -30,9 +31,11 @@ import (
 // policy leaks its permits. The timeout cancels the attempt's context and then
 // waits for the attempt: native work is never abandoned.
 type Guard struct {
-	service  string
+	of       key
 	cfg      Config
+	metrics  *GuardMetrics
 	log      *slog.Logger
+	bulkhead bulkhead.Bulkhead[any]
 	breaker  *breaker
 	executor failsafe.Executor[any]
 	// changed is told of the breaker's new states; see OnChange. untold are those that it
@@ -46,10 +49,20 @@ type Guard struct {
 // that run, and those that gave their run slot away for a while. The configuration
 // must be valid.
 func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
-	g := &Guard{service: service, cfg: cfg, log: log}
+	return guardFor(key{service: service}, bulkhead.New[any](uint(inside)), cfg, metrics, log)
+}
+
+// ForModel builds the guard of one model of the service. The width is the service's,
+// for all its models together; failures are the model's own.
+func (g *Guard) ForModel(model string) *Guard {
+	return guardFor(key{g.of.service, model}, g.bulkhead, g.cfg, g.metrics, g.log)
+}
+
+func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
+	g := &Guard{of: of, cfg: cfg, metrics: metrics, log: log, bulkhead: width}
 	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
-		metrics.breakerChanged(service, to)
-		log.Warn("circuit breaker changed", "service", service, "from", from.String(), "to", to.String())
+		metrics.breakerChanged(of, to)
+		of.logger(log).Warn("circuit breaker changed", "from", from.String(), "to", to.String())
 		g.mu.Lock()
 		g.untold = append(g.untold, to.String())
 		g.mu.Unlock()
@@ -60,10 +73,10 @@ func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log
 		WithMaxRetries(cfg.Retry.MaxRetries).
 		WithBackoff(cfg.Retry.Delay, cfg.Retry.MaxDelay).
 		WithJitterFactor(cfg.Retry.Jitter).
-		OnRetry(func(failsafe.ExecutionEvent[any]) { metrics.retries.WithLabelValues(service).Inc() }).
+		OnRetry(func(failsafe.ExecutionEvent[any]) { metrics.retried(of) }).
 		Build()
-	g.executor = failsafe.With[any](bulkhead.New[any](uint(inside)), retry, g.breaker, timeout.New[any](cfg.Timeout))
-	metrics.watch(service)
+	g.executor = failsafe.With[any](width, retry, g.breaker, timeout.New[any](cfg.Timeout))
+	metrics.watch(of)
 	return g
 }
 
@@ -148,8 +161,8 @@ func (g *Guard) recovered(ctx context.Context, fn func(ctx context.Context) erro
 	defer func() {
 		if value := recover(); value != nil {
 			panicked := &PanicError{Value: value, Stack: debug.Stack()}
-			g.log.Error("service panicked", "service", g.service, "panic", fmt.Sprint(value), "stack", string(panicked.Stack))
-			err = services.Internal(panicked, "%s failed unexpectedly", g.service)
+			g.of.logger(g.log).Error("service panicked", "panic", fmt.Sprint(value), "stack", string(panicked.Stack))
+			err = services.Internal(panicked, "%s failed unexpectedly", g.of)
 		}
 	}()
 	return fn(ctx)
@@ -164,11 +177,11 @@ func (g *Guard) translate(err error) error {
 	case errors.As(err, &left):
 		return left.err
 	case errors.Is(err, bulkhead.ErrFull):
-		return &services.Fault{Kind: services.KindBusy, Message: g.service + " is running as many tasks as it may", RetryAfter: time.Second, Err: err}
+		return &services.Fault{Kind: services.KindBusy, Message: g.of.service + " is running as many tasks as it may", RetryAfter: time.Second, Err: err}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return g.Refusal()
 	case errors.Is(err, timeout.ErrExceeded):
-		return &services.Fault{Kind: services.KindTimeout, Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.service, g.cfg.Timeout), Err: err}
+		return &services.Fault{Kind: services.KindTimeout, Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.of, g.cfg.Timeout), Err: err}
 	default:
 		return err
 	}
@@ -178,7 +191,7 @@ func (g *Guard) translate(err error) error {
 func (g *Guard) Refusal() error {
 	return &services.Fault{
 		Kind:       services.KindUnavailable,
-		Message:    g.service + " has failed repeatedly and is cut off for a while",
+		Message:    g.of.String() + " has failed repeatedly and is cut off for a while",
 		RetryAfter: max(g.breaker.circuit.RemainingDelay(), time.Second),
 	}
 }

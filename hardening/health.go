@@ -24,6 +24,18 @@ type ServiceHealth struct {
 	Status services.ServiceStatus
 	// BreakerOpen tells that calls are being refused.
 	BreakerOpen bool
+	// Models are the further models that have a guard of their own. What is wrong
+	// with one of them is no problem of the service, whose own state is that of its
+	// default model.
+	Models []ModelHealth
+}
+
+// ModelHealth is the state of one further model of a service.
+type ModelHealth struct {
+	Name   string
+	Status services.ServiceStatus
+	// BreakerOpen reports that calls are being refused.
+	BreakerOpen bool
 }
 
 // Health is the view behind the probes. Safe for concurrent use.

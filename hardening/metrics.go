@@ -9,11 +9,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// GuardMetrics are the metrics of all guards. Safe for concurrent use.
+// GuardMetrics are the metrics of all guards. The label model is empty for a
+// service's own guard. Safe for concurrent use.
 type GuardMetrics struct {
 	state       *prometheus.GaugeVec
 	transitions *prometheus.CounterVec
 	retries     *prometheus.CounterVec
+	// models has the guards of models that are in use.
+	models modelSet
 }
 
 // NewGuardMetrics registers the metrics of the guards.
@@ -21,16 +24,16 @@ func NewGuardMetrics(reg prometheus.Registerer) *GuardMetrics {
 	m := &GuardMetrics{
 		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "grym_breaker_state",
-			Help: "State of a service's circuit breaker: 0 closed, 1 half-open, 2 open.",
-		}, []string{"service"}),
+			Help: "State of a circuit breaker, of a model or (empty) of the service: 0 closed, 1 half-open, 2 open.",
+		}, []string{"service", "model"}),
 		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grym_breaker_transitions_total",
-			Help: "Changes of a service's circuit breaker, by the state it went to.",
-		}, []string{"service", "to"}),
+			Help: "Changes of a circuit breaker, by the state it went to.",
+		}, []string{"service", "model", "to"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "grym_retries_total",
 			Help: "Attempts beyond the first.",
-		}, []string{"service"}),
+		}, []string{"service", "model"}),
 	}
 	reg.MustRegister(m.state, m.transitions, m.retries)
 	return m
@@ -43,18 +46,31 @@ var breakerValues = map[circuitbreaker.State]float64{
 	circuitbreaker.OpenState:     2,
 }
 
-// watch makes a service's series appear before anything happens to it.
-func (m *GuardMetrics) watch(service string) {
-	m.state.WithLabelValues(service)
-	m.retries.WithLabelValues(service)
-	for state := range breakerValues {
-		m.transitions.WithLabelValues(service, state.String())
-	}
+// watch makes a guard's series appear before anything happens to it.
+func (m *GuardMetrics) watch(of key) {
+	m.models.add(of, func() {
+		m.state.WithLabelValues(of.service, of.model)
+		m.retries.WithLabelValues(of.service, of.model)
+		for state := range breakerValues {
+			m.transitions.WithLabelValues(of.service, of.model, state.String())
+		}
+	})
 }
 
-func (m *GuardMetrics) breakerChanged(service string, to circuitbreaker.State) {
-	m.state.WithLabelValues(service).Set(breakerValues[to])
-	m.transitions.WithLabelValues(service, to.String()).Inc()
+// Forget removes the series of a model that has gone.
+func (m *GuardMetrics) Forget(service, model string) {
+	m.models.remove(key{service, model}, m.state.MetricVec, m.transitions.MetricVec, m.retries.MetricVec)
+}
+
+func (m *GuardMetrics) breakerChanged(of key, to circuitbreaker.State) {
+	m.models.with(of, func() {
+		m.state.WithLabelValues(of.service, of.model).Set(breakerValues[to])
+		m.transitions.WithLabelValues(of.service, of.model, to.String()).Inc()
+	})
+}
+
+func (m *GuardMetrics) retried(of key) {
+	m.models.with(of, func() { m.retries.WithLabelValues(of.service, of.model).Inc() })
 }
 
 // TaskMetrics count tasks on their way through the orchestrator, in the shape
@@ -109,6 +125,12 @@ func (m *TaskMetrics) Watch(d services.Description) {
 	}
 }
 
+// Forget removes the series of a model that has gone. No task of the model may be
+// on its way.
+func (m *TaskMetrics) Forget(service, model string) {
+	key{service, model}.delete(m.requests.MetricVec, m.executions.MetricVec, m.inputs.MetricVec)
+}
+
 // TaskEnded implements the orchestrator's observer. model must be one that
 // exists, or empty, so that a client cannot make up label values.
 func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
@@ -135,29 +157,41 @@ func observed(histogram prometheus.Observer, d time.Duration, trace string) {
 	histogram.Observe(d.Seconds())
 }
 
-// StateMetrics show where every service is in its life. Safe for concurrent use.
+// StateMetrics show where every service, and every model with a state of its own, is
+// in its life. Safe for concurrent use.
 type StateMetrics struct {
-	state *prometheus.GaugeVec
-	steps *prometheus.CounterVec
+	state  *prometheus.GaugeVec
+	steps  *prometheus.CounterVec
+	models modelSet
 }
 
 // NewStateMetrics registers the metrics of the services' states.
 func NewStateMetrics(reg prometheus.Registerer) *StateMetrics {
 	m := &StateMetrics{
 		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "grym_service_state", Help: "1 for the state that a service is in.",
-		}, []string{"service", "state"}),
+			Name: "grym_service_state", Help: "1 for the state that a service, or a model of it, is in.",
+		}, []string{"service", "model", "state"}),
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "grym_service_transitions_total", Help: "Steps in a service's life, by the state it went to.",
-		}, []string{"service", "to"}),
+			Name: "grym_service_transitions_total", Help: "Steps in the life of a service, or of a model of it, by the state it went to.",
+		}, []string{"service", "model", "to"}),
 	}
 	reg.MustRegister(m.state, m.steps)
 	return m
 }
 
-// Transition is told of every step.
+// Watch lets a model's steps be counted.
+func (m *StateMetrics) Watch(service, model string) { m.models.add(key{service, model}, func() {}) }
+
+// Forget removes the series of a model that has gone.
+func (m *StateMetrics) Forget(service, model string) {
+	m.models.remove(key{service, model}, m.state.MetricVec, m.steps.MetricVec)
+}
+
+// Transition is called at every step.
 func (m *StateMetrics) Transition(step services.Transition) {
-	m.state.WithLabelValues(step.Service, string(step.From)).Set(0)
-	m.state.WithLabelValues(step.Service, string(step.To)).Set(1)
-	m.steps.WithLabelValues(step.Service, string(step.To)).Inc()
+	m.models.with(key{step.Service, step.Model}, func() {
+		m.state.WithLabelValues(step.Service, step.Model, string(step.From)).Set(0)
+		m.state.WithLabelValues(step.Service, step.Model, string(step.To)).Set(1)
+		m.steps.WithLabelValues(step.Service, step.Model, string(step.To)).Inc()
+	})
 }

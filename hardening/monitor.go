@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -55,36 +56,53 @@ type Monitor struct {
 	work   sync.WaitGroup
 
 	mu       sync.Mutex
-	subjects []Subject
-	answers  map[string][]Check // by service, "" is the process
-	// looking has the services whose look is under way: a canary that hangs keeps
+	subjects []Subject       // replaced, never changed
+	answers  map[key][]Check // the empty key is the process's
+	// looking has the subjects whose look is under way: a canary that hangs keeps
 	// neither the others nor the next look waiting.
-	looking map[string]bool
+	looking map[key]bool
 }
 
 // NewMonitor makes a monitor that is not running yet.
 func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, reg prometheus.Registerer, log *slog.Logger) *Monitor {
-	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[string][]Check), looking: make(map[string]bool)}
+	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[key][]Check), looking: make(map[key]bool)}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grym_health_checks_total", Help: "Health checks, by service (empty for the process), check and answer.",
-	}, []string{"service", "check", "ok"})
+		Name: "grym_health_checks_total", Help: "Health checks, by service (empty for the process), model (empty for the service's own), check and answer.",
+	}, []string{"service", "model", "check", "ok"})
 	m.stalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_stalled_runs_total", Help: "Runs stopped because they showed no sign of life.",
-	}, []string{"service"})
+	}, []string{"service", "model"})
 	m.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grym_service_last_success_timestamp_seconds", Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; 0 before the first.",
-	}, []string{"service"})
+	}, []string{"service", "model"})
 	reg.MustRegister(m.checks, m.stalls, m.success)
 	return m
 }
 
-// Watch takes a service into care.
+// Watch takes a subject into care.
 func (m *Monitor) Watch(subject Subject) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.subjects = append(m.subjects, subject)
-	m.stalls.WithLabelValues(subject.Name())
-	m.success.WithLabelValues(subject.Name())
+	m.subjects = append(slices.Clone(m.subjects), subject)
+	m.stalls.WithLabelValues(subject.Name(), subject.Model())
+	m.success.WithLabelValues(subject.Name(), subject.Model())
+}
+
+// Forget ends the care of a model that has gone, and removes its metrics.
+func (m *Monitor) Forget(service, model string) {
+	of := key{service, model}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subjects = slices.DeleteFunc(slices.Clone(m.subjects), func(s Subject) bool { return keyOf(s) == of })
+	delete(m.answers, of)
+	of.delete(m.checks.MetricVec, m.stalls.MetricVec, m.success.MetricVec)
+}
+
+// cared calls fn for the process and for a subject in care. The caller holds mu.
+func (m *Monitor) cared(of key, fn func()) {
+	if of == (key{}) || slices.ContainsFunc(m.subjects, func(s Subject) bool { return keyOf(s) == of }) {
+		fn()
+	}
 }
 
 // Start runs the watchdog and, where enabled, the health checks, until Close.
@@ -148,20 +166,22 @@ func every(ctx context.Context, interval time.Duration, fn func()) {
 	}
 }
 
-// Checks gives the latest answers of a service, or of the process for "".
-func (m *Monitor) Checks(service string) []Check {
+// Checks returns the latest answers of a model, for an empty name those of the
+// service, and without a service those of the process.
+func (m *Monitor) Checks(service, model string) []Check {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.answers[service]
+	return m.answers[key{service, model}]
 }
 
-// watchRuns degrades services whose runs show no sign of life, and after the stall
-// timeout stops the runs and has the services recovered.
+// watchRuns degrades subjects whose runs show no sign of life, and after the stall
+// timeout stops the runs and has the subjects recovered.
 func (m *Monitor) watchRuns() {
 	for _, subject := range m.list() {
+		of := keyOf(subject)
 		if m.cfg.Enabled {
 			if check := m.progress(subject); !check.OK {
-				m.amend(subject.Name(), check)
+				m.amend(of, check)
 				subject.Degrade(check.Detail)
 			}
 		}
@@ -171,15 +191,20 @@ func (m *Monitor) watchRuns() {
 				continue
 			}
 			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
-			m.log.Error("run has hung", "service", subject.Name(), "task", run.Task, "stage", run.Stage, "silent", silent)
-			m.stalls.WithLabelValues(subject.Name()).Inc()
+			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
+			m.stalls.WithLabelValues(of.service, of.model).Inc()
 			subject.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
-			if m.recovery.Recoverable(subject.Name()) {
-				m.recovery.Trigger(subject.Name(), cause)
-			} else {
-				subject.Degrade(cause)
-			}
+			m.mend(of, subject, cause)
 		}
+	}
+}
+
+// mend has a subject recovered, or degrades it where it is not recoverable.
+func (m *Monitor) mend(of key, subject Subject, cause string) {
+	if m.recovery.Recoverable(of.service, of.model) {
+		m.recovery.Trigger(of.service, of.model, cause)
+	} else {
+		subject.Degrade(cause)
 	}
 }
 
@@ -197,46 +222,48 @@ func (m *Monitor) look(ctx context.Context) {
 		ok, detail := check.Ask()
 		answers = append(answers, Check{Name: check.Name, OK: ok, Detail: detail, At: time.Now()})
 	}
-	m.answer("", answers)
+	m.answer(key{}, answers)
 	for _, subject := range m.list() {
-		name := subject.Name()
+		of := keyOf(subject)
 		m.mu.Lock()
-		looking := m.looking[name]
-		m.looking[name] = true
+		looking := m.looking[of]
+		m.looking[of] = true
 		m.mu.Unlock()
 		if looking {
 			// The last look waits for a canary. That the runs get on, or do not, is
 			// told all the same.
-			m.answer(name, []Check{m.progress(subject)})
+			m.answer(of, []Check{m.progress(subject)})
 			continue
 		}
 		m.work.Go(func() {
 			m.examine(ctx, subject)
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			m.looking[name] = false
+			delete(m.looking, of)
 		})
 	}
 }
 
-func (m *Monitor) answer(service string, answers []Check) {
-	for _, a := range answers {
-		m.checks.WithLabelValues(service, a.Name, fmt.Sprint(a.OK)).Inc()
-	}
+func (m *Monitor) answer(of key, answers []Check) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.answers[service] = answers
+	m.cared(of, func() {
+		for _, a := range answers {
+			m.checks.WithLabelValues(of.service, of.model, a.Name, strconv.FormatBool(a.OK)).Inc()
+		}
+		m.answers[of] = answers
+	})
 }
 
 // amend puts one answer in the place of an earlier one, between two looks.
-func (m *Monitor) amend(service string, check Check) {
+func (m *Monitor) amend(of key, check Check) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	answers := slices.DeleteFunc(slices.Clone(m.answers[service]), func(c Check) bool { return c.Name == check.Name })
-	m.answers[service] = append([]Check{check}, answers...)
+	answers := slices.DeleteFunc(slices.Clone(m.answers[of]), func(c Check) bool { return c.Name == check.Name })
+	m.cared(of, func() { m.answers[of] = append([]Check{check}, answers...) })
 }
 
-// examine looks at one service: do its runs get on, and, when it has had nothing
+// examine looks at one subject: do its runs get on, and, when it has had nothing
 // to do for an interval, does a canary sing?
 func (m *Monitor) examine(ctx context.Context, subject Subject) {
 	answers := []Check{m.progress(subject)}
@@ -244,7 +271,8 @@ func (m *Monitor) examine(ctx context.Context, subject Subject) {
 	if idle(subject, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
 		answers = append(answers, m.canary(ctx, subject))
 	}
-	m.answer(subject.Name(), append(answers, m.lastSuccess(subject)))
+	of := keyOf(subject)
+	m.answer(of, append(answers, m.lastSuccess(subject)))
 	if ctx.Err() != nil {
 		return
 	}
@@ -252,8 +280,8 @@ func (m *Monitor) examine(ctx context.Context, subject Subject) {
 		if a.OK {
 			continue
 		}
-		if a.Name == "canary" && m.recovery.Recoverable(subject.Name()) {
-			m.recovery.Trigger(subject.Name(), a.Detail)
+		if a.Name == "canary" {
+			m.mend(of, subject, a.Detail)
 		} else {
 			subject.Degrade(a.Detail)
 		}
@@ -289,7 +317,11 @@ func (m *Monitor) progress(subject Subject) Check {
 func (m *Monitor) lastSuccess(subject Subject) Check {
 	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
 	if at := subject.Status().LastSuccess; !at.IsZero() {
-		m.success.WithLabelValues(subject.Name()).Set(float64(at.UnixMilli()) / 1000)
+		m.mu.Lock()
+		m.cared(keyOf(subject), func() {
+			m.success.WithLabelValues(subject.Name(), subject.Model()).Set(float64(at.UnixMilli()) / 1000)
+		})
+		m.mu.Unlock()
 		check.Detail = check.At.Sub(at).Round(time.Second).String() + " ago"
 	}
 	return check

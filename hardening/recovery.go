@@ -12,9 +12,12 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Subject is a service in the care of the monitor and the recovery manager.
+// Subject is a service with its default model, or one further model of a service, in
+// the care of the monitor and the recovery manager.
 type Subject interface {
+	// Name is the service's, Model the model's; that is empty for the service itself.
 	Name() string
+	Model() string
 	State() services.State
 	Status() services.ServiceStatus
 	// Runs are the tasks at work; StopRun tells one to end, without waiting.
@@ -27,7 +30,7 @@ type Subject interface {
 	Restore(cause string)
 	GiveUp(cause string, retryAfter time.Duration)
 	Degrade(cause string)
-	// Canary runs the service's own smallest task on the road of all tasks.
+	// Canary runs the smallest task of the subject's model on the road of all tasks.
 	Canary(ctx context.Context) error
 }
 
@@ -66,7 +69,7 @@ func (c RecoveryConfig) Validate() []error {
 	return errs
 }
 
-// Recovery brings failed services back: isolate, unload, load, canaries through
+// Recovery brings failed services and models back: isolate, unload, load, canaries through
 // a half-open breaker, and only then tasks again. Safe for concurrent use.
 type Recovery struct {
 	cfg      RecoveryConfig
@@ -80,11 +83,12 @@ type Recovery struct {
 	work   sync.WaitGroup
 
 	mu    sync.Mutex
-	cases map[string]*patient
+	cases map[key]*patient
 }
 
-// patient is a service that can be recovered.
+// patient is what can be recovered.
 type patient struct {
+	of          key
 	subject     Subject
 	guard       *Guard
 	recoverable bool
@@ -94,34 +98,39 @@ type patient struct {
 	attempts int
 	restored time.Time
 	now      chan struct{}
+	// gone is closed when the patient is forgotten.
+	gone chan struct{}
 }
 
 // NewRecovery makes a manager without services. The interval is that of the
 // health monitor, the trials are those that close a breaker.
 func NewRecovery(cfg RecoveryConfig, interval time.Duration, trials int, reg prometheus.Registerer, log *slog.Logger) *Recovery {
-	r := &Recovery{cfg: cfg, interval: interval, trials: trials, log: log, cases: make(map[string]*patient)}
+	r := &Recovery{cfg: cfg, interval: interval, trials: trials, log: log, cases: make(map[key]*patient)}
 	r.total = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grym_recoveries_total", Help: "Attempts to bring a failed service back, by outcome.",
-	}, []string{"service", "outcome"})
+		Name: "grym_recoveries_total", Help: "Attempts to bring a failed service, or a model of it, back, by outcome.",
+	}, []string{"service", "model", "outcome"})
 	reg.MustRegister(r.total)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// Watch takes a service into care. Its breaker's opening is a reason to recover
+// Watch takes a subject into care. Its breaker's opening is a reason to recover
 // it, if it is recoverable, and else degrades it.
 func (r *Recovery) Watch(subject Subject, guard *Guard, recoverable bool) {
-	p := &patient{subject: subject, guard: guard, recoverable: recoverable && r.cfg.Enabled, now: make(chan struct{}, 1)}
-	r.mu.Lock()
-	r.cases[subject.Name()] = p
-	r.mu.Unlock()
-	for _, outcome := range []string{"success", "failure"} {
-		r.total.WithLabelValues(subject.Name(), outcome)
+	p := &patient{
+		of: keyOf(subject), subject: subject, guard: guard, recoverable: recoverable && r.cfg.Enabled,
+		now: make(chan struct{}, 1), gone: make(chan struct{}),
 	}
+	r.mu.Lock()
+	r.cases[p.of] = p
+	for _, outcome := range []string{"success", "failure"} {
+		r.total.WithLabelValues(p.of.service, p.of.model, outcome)
+	}
+	r.mu.Unlock()
 	guard.OnChange(func(state string) {
 		switch {
 		case state == "open" && p.recoverable:
-			r.Trigger(subject.Name(), "its circuit breaker opened")
+			r.Trigger(p.of.service, p.of.model, "its circuit breaker opened")
 		case state == "open":
 			subject.Degrade("its circuit breaker is open")
 		case state == "closed" && !p.recoverable && subject.State() == services.StateDegraded:
@@ -130,20 +139,44 @@ func (r *Recovery) Watch(subject Subject, guard *Guard, recoverable bool) {
 	})
 }
 
-// Recoverable tells whether a service is recovered when it fails.
-func (r *Recovery) Recoverable(service string) bool {
+// Forget ends the care of a model that has gone, and removes its metrics. It does not
+// wait for a recovery under way, which ends at its next step.
+func (r *Recovery) Forget(service, model string) {
+	of := key{service, model}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.cases[service]
+	if p := r.cases[of]; p != nil {
+		close(p.gone)
+		delete(r.cases, of)
+	}
+	of.delete(r.total.MetricVec)
+}
+
+// count counts an attempt; false where the patient was forgotten.
+func (r *Recovery) count(p *patient, outcome string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cases[p.of] != p {
+		return false
+	}
+	r.total.WithLabelValues(p.of.service, p.of.model, outcome).Inc()
+	return true
+}
+
+// Recoverable reports whether a service, or a model of it, is recovered when it fails.
+func (r *Recovery) Recoverable(service, model string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.cases[key{service, model}]
 	return p != nil && p.recoverable
 }
 
-// Trigger starts the recovery of a service, unless it is under way or the
-// service is not recoverable. It does not wait.
-func (r *Recovery) Trigger(service, cause string) {
+// Trigger starts the recovery of a model, for an empty name that of the service with
+// its default model, unless it is under way or not to be done. It does not wait.
+func (r *Recovery) Trigger(service, model, cause string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.cases[service]
+	p := r.cases[key{service, model}]
 	if p == nil || !p.recoverable || p.running || r.ctx.Err() != nil {
 		return
 	}
@@ -159,11 +192,11 @@ func (r *Recovery) Trigger(service, cause string) {
 	r.work.Go(func() { r.recover(p, cause) })
 }
 
-// Now tries an unavailable service at once instead of at the next interval.
-func (r *Recovery) Now(service string) {
+// Now tries an unavailable subject at once instead of at the next interval.
+func (r *Recovery) Now(service, model string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.cases[service]; p != nil {
+	if p := r.cases[key{service, model}]; p != nil {
 		select {
 		case p.now <- struct{}{}:
 		default:
@@ -181,7 +214,7 @@ func (r *Recovery) Close(ctx context.Context) error {
 
 // recover tries until the service is well, stopped, or restored by somebody else.
 func (r *Recovery) recover(p *patient, cause string) {
-	name := p.subject.Name()
+	log := p.of.logger(r.log)
 	for {
 		r.mu.Lock()
 		p.attempts++
@@ -196,12 +229,14 @@ func (r *Recovery) recover(p *patient, cause string) {
 			r.mu.Lock()
 			p.running, p.restored = false, time.Now()
 			r.mu.Unlock()
-			r.total.WithLabelValues(name, "success").Inc()
-			r.log.Info("service recovered", "service", name, "cause", cause, "attempt", attempt)
+			r.count(p, "success")
+			log.Info("service recovered", "cause", cause, "attempt", attempt)
 			return
 		}
-		r.total.WithLabelValues(name, "failure").Inc()
-		r.log.Error("recovery failed", "service", name, "cause", cause, "attempt", attempt, "error", err)
+		if !r.count(p, "failure") {
+			return
+		}
+		log.Error("recovery failed", "cause", cause, "attempt", attempt, "error", err)
 		if attempt >= r.cfg.MaxAttempts {
 			p.subject.GiveUp(fmt.Sprintf("%s; %d attempts to recover it failed, the last one: %v", cause, attempt, err), r.interval)
 		} else {
@@ -212,7 +247,7 @@ func (r *Recovery) recover(p *patient, cause string) {
 
 // pause waits before an attempt: not before the first, longer before each
 // further one, a whole interval once the service was given up. False means that
-// the manager is closed.
+// the manager is closed or the patient has gone.
 func (r *Recovery) pause(p *patient, attempt int) bool {
 	var wait time.Duration
 	switch {
@@ -228,6 +263,8 @@ func (r *Recovery) pause(p *patient, attempt int) bool {
 	select {
 	case <-timer.C:
 	case <-p.now:
+	case <-p.gone:
+		return false
 	case <-r.ctx.Done():
 		return false
 	}
@@ -246,7 +283,7 @@ func (r *Recovery) finished(p *patient) bool {
 	return true
 }
 
-// attempt unloads and loads the service, and proves it by as many canaries as
+// attempt reloads the subject, and proves it by as many canaries as
 // close a half-open breaker.
 func (r *Recovery) attempt(p *patient) error {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
@@ -271,6 +308,6 @@ func (r *Recovery) attempt(p *patient) error {
 func (r *Recovery) well(subject Subject) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.cases[subject.Name()]
+	p := r.cases[keyOf(subject)]
 	return p != nil && !p.running && subject.State() == services.StateDegraded && p.guard.State() == "closed"
 }

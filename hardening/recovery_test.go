@@ -19,12 +19,14 @@ import (
 
 // ward is a subject that writes down what happens to it.
 type ward struct {
+	model string
 	guard *Guard
 
 	mu      sync.Mutex
 	state   services.State
 	life    []string
 	sick    error // of the reload
+	reload  func()
 	silent  error // of the canary
 	runs    []services.Run
 	success time.Time
@@ -40,7 +42,8 @@ func (w *ward) set(state services.State, cause string) {
 	w.life = append(w.life, string(state)+": "+cause)
 }
 
-func (w *ward) Name() string { return "echo" }
+func (w *ward) Name() string  { return "echo" }
+func (w *ward) Model() string { return w.model }
 func (w *ward) State() services.State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,6 +80,12 @@ func (w *ward) Degrade(cause string)                  { w.set(services.StateDegr
 func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, cause) }
 
 func (w *ward) Reload(context.Context) error {
+	w.mu.Lock()
+	reload := w.reload
+	w.mu.Unlock()
+	if reload != nil {
+		reload()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.life = append(w.life, "reload")
@@ -142,10 +151,10 @@ func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
 		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.told())
 		require.Equal(t, "closed", w.guard.State())
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP grym_recoveries_total Attempts to bring a failed service back, by outcome.
+# HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.
 # TYPE grym_recoveries_total counter
-grym_recoveries_total{outcome="failure",service="echo"} 0
-grym_recoveries_total{outcome="success",service="echo"} 1
+grym_recoveries_total{model="",outcome="failure",service="echo"} 0
+grym_recoveries_total{model="",outcome="success",service="echo"} 1
 `), "grym_recoveries_total"))
 	})
 }
@@ -154,8 +163,8 @@ func TestAttemptsAreBoundedThenTheServiceIsTriedEveryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r, _, _ := clinic(t, true)
 		w.change(func() { w.sick = errors.New("no file") })
-		r.Trigger("echo", "it broke")
-		r.Trigger("echo", "it broke again: nothing happens, one recovery is under way")
+		r.Trigger("echo", "", "it broke")
+		r.Trigger("echo", "", "it broke again: nothing happens, one recovery is under way")
 		synctest.Wait()
 		require.Equal(t, "recovering: it broke; reload; recovering: it broke; attempt 1 to recover it failed: no file", w.told())
 		time.Sleep(time.Second)
@@ -169,7 +178,7 @@ func TestAttemptsAreBoundedThenTheServiceIsTriedEveryInterval(t *testing.T) {
 		require.Contains(t, w.told(), "4 attempts")
 
 		w.change(func() { w.sick, w.silent = nil, errService })
-		r.Now("echo")
+		r.Now("echo", "")
 		synctest.Wait()
 		require.Contains(t, w.told(), "the last one: canary: it failed")
 		w.change(func() { w.silent = nil })
@@ -184,17 +193,17 @@ func TestAttemptsInARowAreThoseWithoutAnIntervalOfHealth(t *testing.T) {
 		w, r, _, _ := clinic(t, true)
 		w.change(func() { w.success = time.Now().Add(time.Hour) }) // not idle: no canaries of the monitor
 		for range 3 {
-			r.Trigger("echo", "it flaps")
+			r.Trigger("echo", "", "it flaps")
 			time.Sleep(5 * time.Second)
 			require.Equal(t, services.StateReady, w.State())
 		}
 		w.change(func() { w.sick = errors.New("no file") })
-		r.Trigger("echo", "it flaps")
+		r.Trigger("echo", "", "it flaps")
 		require.Equal(t, services.StateUnavailable, w.State(), "the attempts before count: it was never well for long")
 		w.change(func() { w.sick = nil })
 		time.Sleep(2*interval + time.Second)
 		w.change(func() { w.sick = errors.New("no file") })
-		r.Trigger("echo", "it broke")
+		r.Trigger("echo", "", "it broke")
 		synctest.Wait()
 		require.Equal(t, services.StateRecovering, w.State(), "well for an interval: the count starts again")
 	})
@@ -203,7 +212,7 @@ func TestAttemptsInARowAreThoseWithoutAnIntervalOfHealth(t *testing.T) {
 func TestWhatIsNotRecoverableIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r, _, _ := clinic(t, false)
-		r.Trigger("echo", "it broke")
+		r.Trigger("echo", "", "it broke")
 		for range 2 {
 			require.Error(t, w.guard.Do(context.Background(), always(errService)))
 		}
@@ -226,7 +235,7 @@ func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 		require.Equal(t, services.StateReady, w.State(), "a run may be silent for a while")
 		time.Sleep(interval / 2)
 		require.Equal(t, services.StateDegraded, w.State(), "silent for an interval")
-		require.Contains(t, m.Checks("echo")[0].Detail, "no sign of life")
+		require.Contains(t, m.Checks("echo", "")[0].Detail, "no sign of life")
 		w.told()
 		time.Sleep(2*interval + 29*time.Second)
 		require.False(t, w.Runs()[0].Stopped)
@@ -234,7 +243,7 @@ func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 		require.True(t, w.Runs()[0].Stopped, "silent for longer than the stall timeout")
 		require.Contains(t, w.told(), "recovering: task 7 (say) showed no sign of life")
 		time.Sleep(interval)
-		checks := m.Checks("echo")
+		checks := m.Checks("echo", "")
 		require.False(t, checks[0].OK)
 		require.Contains(t, checks[0].Detail, "was told to stop and has not")
 	})
@@ -255,7 +264,7 @@ func TestAnIdleServiceIsProvedByACanary(t *testing.T) {
 		w, _, m, _ := clinic(t, true, ProcessCheck{Name: "disk", Ask: func() (bool, string) { return full, "figures" }})
 		time.Sleep(interval + time.Second)
 		require.Equal(t, "canary", w.told())
-		require.Equal(t, "disk", m.Checks("")[0].Name)
+		require.Equal(t, "disk", m.Checks("", "")[0].Name)
 		w.change(func() { w.success = time.Now() })
 		time.Sleep(interval - 2*time.Second)
 		require.Empty(t, w.told(), "not idle")

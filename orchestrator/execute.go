@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -44,10 +43,16 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 		defer cancel()
 	}
 	var executions services.Executions
-	result, err := o.road(services.WithExecutions(ctx, &executions), task, sink, &event, arrived)
+	visit := &visit{event: &event, arrived: arrived, leave: func() {}}
+	// Only after the report: a model that is forgotten leaves no metrics behind.
+	defer func() { visit.leave() }()
+	result, err := o.road(services.WithExecutions(ctx, &executions), task, sink, visit)
 	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
 	event.Model, event.Stages = result.Model, result.Stages
+	if event.Model == "" && visit.unit != nil {
+		event.Model = visit.unit.model
+	}
 	if known, lookupErr := o.registry.Lookup(task.Service); lookupErr != nil {
 		// A name that a client made up must not become a metric's label.
 		event.Service = ""
@@ -60,6 +65,16 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	return result, err
 }
 
+// visit is one task's way along the road.
+type visit struct {
+	event   *services.TaskEvent
+	arrived time.Time
+	// unit is the one that the task runs in, nil while it is not known; leave lets
+	// it go.
+	unit  *Unit
+	leave func()
+}
+
 // beginSpan begins the task's step of a trace.
 func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (context.Context, services.Span) {
 	if o.tracer != nil && !services.IsTraced(ctx) {
@@ -70,20 +85,14 @@ func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (conte
 }
 
 // road is what every task goes through. A canary passes where an isolated
-// service refuses all others.
-func (o *Orchestrator) road(ctx context.Context, task services.Task, sink services.Sink, event *services.TaskEvent, arrived time.Time) (services.TaskResult, error) {
+// unit refuses all others.
+func (o *Orchestrator) road(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	if !services.IsCanary(ctx) {
-		if err := entry.admits(); err != nil {
-			return services.TaskResult{}, err
-		}
-		if _, open := entry.Guard.Open(); open {
-			return services.TaskResult{}, entry.Guard.Refusal()
-		}
-		if err := entry.Initialize(ctx); err != nil {
+		if err := entry.open(ctx, entry.modelOf(task)); err != nil {
 			return services.TaskResult{}, err
 		}
 	}
@@ -91,15 +100,28 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	lease, err := o.lease(ctx, Claim{Service: task.Service, Model: entry.model(task), Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
+	// The estimate has refused names that do not exist, and a conversation's model is
+	// known only now.
+	task.Model = entry.modelOf(task)
+	unit, leave, err := entry.enter(task.Model)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	v.unit, v.leave = unit, leave
+	if !services.IsCanary(ctx) {
+		if err := unit.refuses(); err != nil {
+			return services.TaskResult{}, err
+		}
+	}
+	lease, err := o.lease(ctx, Claim{Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer lease.Release()
-	event.Started, event.Queued = true, time.Since(arrived)
+	v.event.Started, v.event.Queued = true, time.Since(v.arrived)
 	started := time.Now()
-	defer func() { event.Ran = time.Since(started) }()
-	return entry.execute(lease.Bind(ctx), task, sink, lease)
+	defer func() { v.event.Ran = time.Since(started) }()
+	return unit.execute(lease.Bind(ctx), task, sink, lease)
 }
 
 // lease waits for memory and a run slot.
@@ -119,8 +141,8 @@ func (e *Registration) estimate(ctx context.Context, task services.Task) (bytes 
 	return bytes, err
 }
 
-// model is the one that the task runs on, as far as can be told before.
-func (e *Registration) model(task services.Task) string {
+// modelOf returns the model that the task runs on, as far as it is known before.
+func (e *Registration) modelOf(task services.Task) string {
 	if task.Model != "" {
 		return task.Model
 	}
@@ -130,55 +152,26 @@ func (e *Registration) model(task services.Task) string {
 	return e.description.DefaultModel
 }
 
-// execute runs a task that has its lease, under the guard and in sight of the
-// watchdog.
-func (e *Registration) execute(ctx context.Context, task services.Task, sink services.Sink, lease Lease) (services.TaskResult, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	task.Model = e.model(task)
-	r := e.begin(task, sink, lease, stop)
-	defer e.end(r)
-	var result services.TaskResult
-	attempts := 0
-	err := e.Guard.Do(ctx, func(ctx context.Context) (err error) {
-		attempts++
-		result, err = e.attempt(ctx, task, r, attempts)
-		return err
-	})
-	return result, err
-}
-
-// errPanicked is what a trace tells of an attempt that did not return; the guard
-// tells the rest.
-var errPanicked = errors.New("panicked")
-
-// attempt calls the service once.
-func (e *Registration) attempt(ctx context.Context, task services.Task, r *run, number int) (result services.TaskResult, err error) {
-	ctx, span := services.BeginSpan(ctx, "attempt", slog.Int("number", number))
-	err = errPanicked
-	defer func() { span.End(err) }()
-	r.sign(func(*services.Run) {})
-	result, err = e.Service.ExecuteTask(ctx, task, r)
-	err = r.settle(err)
-	return result, err
-}
-
-// Canary runs the service's own smallest task, on the same road as every other
-// one but also while the service is isolated. A service without one has nothing
-// to prove.
-func (o *Orchestrator) Canary(ctx context.Context, service string) error {
+// Canary runs the service's smallest task on a model, or on the default model for an
+// empty name. It takes the same road as every other task, but also while the model is
+// isolated. A service without a canary has nothing to prove.
+func (o *Orchestrator) Canary(ctx context.Context, service, model string) error {
 	entry, err := o.registry.Lookup(service)
 	if err != nil {
 		return err
 	}
-	canary, ok := entry.Service.(services.Canary)
+	task, ok := entry.canary(model)
 	if !ok {
 		return nil
 	}
-	task := canary.CanaryTask()
 	task.ID, task.Priority = "canary-"+service, services.PriorityHigh
+	if model != "" {
+		task.ID += "-" + model
+	}
 	var event services.TaskEvent
-	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, &event, time.Now())
+	visit := &visit{event: &event, arrived: time.Now(), leave: func() {}}
+	defer func() { visit.leave() }()
+	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
 	if err != nil && !event.Started && ctx.Err() != nil {
 		// It waited for memory or a slot all the time: nothing is known of the service.
 		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}
@@ -187,6 +180,23 @@ func (o *Orchestrator) Canary(ctx context.Context, service string) error {
 		err = removeErr
 	}
 	return err
+}
+
+// canary returns the smallest task of a model; false where the service has none.
+func (e *Registration) canary(model string) (services.Task, bool) {
+	canary, ok := e.Service.(services.Canary)
+	if !ok {
+		return services.Task{}, false
+	}
+	if model == "" {
+		return canary.CanaryTask(), true
+	}
+	task := canary.CanaryTask()
+	if chooser, ok := e.Service.(services.ModelCanary); ok {
+		task = chooser.CanaryTaskFor(model)
+	}
+	task.Model = model
+	return task, true
 }
 
 // report tells the observers and writes the task's one line.

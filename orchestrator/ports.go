@@ -7,7 +7,16 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Guard protects the calls of one service.
+// Keeper looks after the models that have a unit of their own. It must neither wait
+// nor call the unit's service.
+type Keeper interface {
+	// Watch takes a new unit into care and makes its guard.
+	Watch(unit *Unit) Guard
+	// Forget ends all that is kept of the unit, metrics included.
+	Forget(unit *Unit)
+}
+
+// Guard protects the calls of one unit.
 type Guard interface {
 	// Open tells whether calls are refused now, and when to try again.
 	Open() (retryAfter time.Duration, open bool)

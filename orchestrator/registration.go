@@ -2,43 +2,37 @@ package orchestrator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// keptTransitions is how many steps of its life a service remembers.
-const keptTransitions = 64
-
-// Registration is one service in the registry, with its guard and its place in
-// life. Safe for concurrent use.
+// Registration is one service in the registry: its own unit, with the default model,
+// and the units of its further models. Safe for concurrent use.
 type Registration struct {
 	Service services.ModelService
-	Guard   Guard
+	// Unit is the service's own: the default model, and every task whose model has
+	// no unit.
+	*Unit
 
 	description services.Description
 	log         *slog.Logger
 	observe     func(services.Transition)
+	keeper      Keeper // nil keeps no units of models
 	// ctx ends with the registry; starts under way end with it.
 	ctx context.Context
 	// changing is held while the service starts, stops or restarts.
 	changing sync.Mutex
 
-	mu    sync.Mutex
-	state services.State
-	since time.Time
-	cause string
-	// isolated refuses tasks; retryAfter is what they are told.
-	isolated    bool
-	retryAfter  time.Duration
-	transitions []services.Transition
-	start       *start
-	runs        map[*run]struct{}
+	lock  sync.Mutex
+	start *start
+	// units are those of the further models, by name.
+	units map[string]*Unit
+	// halted is set while the service unloads and starts as a whole.
+	halted bool
 }
 
 // start is a start under way, shared by all who wait for it.
@@ -50,85 +44,52 @@ type start struct {
 // Describe gives the service's description.
 func (e *Registration) Describe() services.Description { return e.description }
 
-// Name of the service.
-func (e *Registration) Name() string { return e.description.Name }
-
-// State of the service in its life.
-func (e *Registration) State() services.State {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.state
-}
-
 // Status joins the service's own view with its place in its life.
 func (e *Registration) Status() services.ServiceStatus {
 	status := e.Service.Status()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	status.State, status.Since = e.state, e.since
-	if e.state != services.StateReady && e.state != services.StateRegistered && (status.LastError == "" || e.state != services.StateInitializing) {
-		status.LastError = e.cause
-	}
+	e.place(&status)
 	return status
 }
 
-// Models lists the models that the service can use; nil for a service without any.
-// It looks at the models' files, so it is not for probes.
+// Models lists the models that the service can use, with the state of those that are
+// cut off; nil for a service without any. It looks at the models' files, so it is not
+// for probes. Units of models that have gone are forgotten.
 func (e *Registration) Models() []services.ModelStatus {
 	host, ok := e.Service.(services.ModelHost)
 	if !ok {
 		return nil
 	}
-	return host.Models()
-}
-
-// Events gives the latest steps of the service's life, the oldest first.
-func (e *Registration) Events() []services.Transition {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return slices.Clone(e.transitions)
-}
-
-// transition moves the service on, unless it is stopped for good, and tells
-// who wants to know. change, if any, runs under the lock.
-func (e *Registration) transition(to services.State, cause string, change func()) {
-	e.mu.Lock()
-	if e.state == services.StateStopped {
-		e.mu.Unlock()
-		return
-	}
-	if change != nil {
-		change()
-	}
-	step := services.Transition{Service: e.description.Name, From: e.state, To: to, Cause: cause, At: time.Now()}
-	e.cause = cause
-	moved := step.From != to
-	if moved {
-		e.state, e.since = to, step.At
-		if len(e.transitions) == keptTransitions {
-			e.transitions = slices.Delete(e.transitions, 0, 1)
+	list := host.Models()
+	e.prune(list)
+	for i := range list {
+		if unit := e.find(list[i].Name); unit != nil {
+			unit.mark(&list[i])
 		}
-		e.transitions = append(e.transitions, step)
 	}
-	e.mu.Unlock()
-	if moved {
-		e.log.Info("service changed state", "service", step.Service, "from", string(step.From), "to", string(to), "cause", cause)
-		e.observe(step)
+	return list
+}
+
+// Prune forgets the units of models that have gone.
+func (e *Registration) Prune() {
+	if host, ok := e.Service.(services.ModelHost); ok && len(e.Units()) > 0 {
+		e.prune(host.Models())
 	}
 }
 
-// admits refuses a task while the service is isolated or stopped.
-func (e *Registration) admits() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.state != services.StateStopped && !e.isolated {
-		return nil
+// Events returns the latest steps in the life of the service and of its models, the
+// oldest first.
+func (e *Registration) Events() []services.Transition {
+	var models []services.Transition
+	byTime := func(a, b services.Transition) int { return a.At.Compare(b.At) }
+	for _, unit := range e.Units() {
+		models = append(models, unit.steps()...)
 	}
-	// Why is for the log and for health, not for every client.
-	return &services.Fault{
-		Kind: services.KindUnavailable, Message: fmt.Sprintf("service %s is %s", e.description.Name, e.state),
-		RetryAfter: e.retryAfter, Err: errors.New(e.cause),
-	}
+	slices.SortStableFunc(models, byTime)
+	// Models that come and go leave the service's own steps in sight.
+	models = models[max(len(models)-keptTransitions, 0):]
+	all := append(e.steps(), models...)
+	slices.SortStableFunc(all, byTime)
+	return all
 }
 
 // Initialize starts the service unless it is started. Callers at the same time
@@ -137,9 +98,9 @@ func (e *Registration) Initialize(ctx context.Context) error {
 	if e.Service.Initialized() {
 		return nil
 	}
-	e.mu.Lock()
-	if e.state == services.StateStopped {
-		e.mu.Unlock()
+	e.lock.Lock()
+	if e.State() == services.StateStopped {
+		e.lock.Unlock()
 		return e.admits()
 	}
 	s := e.start
@@ -148,7 +109,7 @@ func (e *Registration) Initialize(ctx context.Context) error {
 		e.start = s
 		go e.run(s)
 	}
-	e.mu.Unlock()
+	e.lock.Unlock()
 	select {
 	case <-s.done:
 		return s.err
@@ -162,9 +123,9 @@ func (e *Registration) run(s *start) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	defer func() {
-		e.mu.Lock()
+		e.lock.Lock()
 		e.start = nil
-		e.mu.Unlock()
+		e.lock.Unlock()
 		close(s.done)
 	}()
 	if e.State() == services.StateStopped {

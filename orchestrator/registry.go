@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -61,9 +60,10 @@ func (r *Registry) Register(service services.ModelService, guard Guard) *Registr
 	}
 	r.order = append(r.order, d.Name)
 	entry := &Registration{
-		Service: service, Guard: guard, description: d, log: r.log, observe: r.observe, ctx: r.ctx,
-		state: services.StateRegistered, since: time.Now(), runs: make(map[*run]struct{}),
+		Service: service, description: d, log: r.log, observe: r.observe, ctx: r.ctx, units: make(map[string]*Unit),
 	}
+	entry.Unit = newUnit(entry, "", services.StateRegistered)
+	entry.Guard = guard
 	r.entries[d.Name] = entry
 	return entry
 }

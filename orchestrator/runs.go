@@ -20,31 +20,31 @@ type run struct {
 	partial bool
 }
 
-// begin enters a run into the service's list.
-func (e *Registration) begin(task services.Task, sink services.Sink, lease Lease, stop context.CancelCauseFunc) *run {
+// begin enters a run into the unit's list.
+func (u *Unit) begin(task services.Task, sink services.Sink, lease Lease, stop context.CancelCauseFunc) *run {
 	now := time.Now()
 	r := &run{sink: sink, lease: lease, stop: stop, view: services.Run{
 		Task: task.ID, Name: task.Name, Model: task.Model, Started: now, Progressed: now,
 	}}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.runs[r] = struct{}{}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.runs[r] = struct{}{}
 	return r
 }
 
 // end takes the run off the list.
-func (e *Registration) end(r *run) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.runs, r)
+func (u *Unit) end(r *run) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.runs, r)
 }
 
-// Runs are the service's tasks at work.
-func (e *Registration) Runs() []services.Run {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := make([]services.Run, 0, len(e.runs))
-	for r := range e.runs {
+// Runs returns the unit's tasks at work.
+func (u *Unit) Runs() []services.Run {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := make([]services.Run, 0, len(u.runs))
+	for r := range u.runs {
 		r.mu.Lock()
 		list = append(list, r.view)
 		r.mu.Unlock()
@@ -52,11 +52,20 @@ func (e *Registration) Runs() []services.Run {
 	return list
 }
 
-// StopRun tells a task at work to end with the cause. It does not wait.
-func (e *Registration) StopRun(task string, cause error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for r := range e.runs {
+// Runs returns the service's tasks at work, of all its models.
+func (e *Registration) Runs() []services.Run {
+	list := []services.Run{}
+	for _, unit := range e.all() {
+		list = append(list, unit.Runs()...)
+	}
+	return list
+}
+
+// StopRun makes a task of the unit end with the cause. It does not wait.
+func (u *Unit) StopRun(task string, cause error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for r := range u.runs {
 		r.mu.Lock()
 		if r.view.Task == task && !r.view.Stopped {
 			r.view.Stopped = true

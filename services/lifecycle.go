@@ -7,7 +7,9 @@ import (
 
 // Transition is one step in the life of a service.
 type Transition struct {
-	Service  string
+	Service string
+	// Model is empty where the step is the service's own, with its default model.
+	Model    string
 	From, To State
 	// Cause says why, for a person.
 	Cause string
@@ -36,6 +38,13 @@ type Run struct {
 type Canary interface {
 	// CanaryTask is the smallest task that uses the default model.
 	CanaryTask() Task
+}
+
+// ModelCanary is implemented by services with canaries whose smallest task depends on
+// the model.
+type ModelCanary interface {
+	// CanaryTaskFor is the smallest task that uses the model.
+	CanaryTaskFor(model string) Task
 }
 
 // ModelHost is what a service implements whose models can be listed, and loaded

@@ -99,6 +99,9 @@ type ModelStatus struct {
 	Created time.Time
 	// Problem says why the model cannot be used; empty when it can.
 	Problem string
+	// Breaker is the state of the model's circuit breaker; empty where nobody has
+	// used the model.
+	Breaker string
 }
 
 // ServiceMetrics counts a service's work.

@@ -513,6 +513,27 @@ func (e LogLevelLevel) Valid() bool {
 	}
 }
 
+// Defines values for ModelBreaker.
+const (
+	ModelBreakerClosed   ModelBreaker = "closed"
+	ModelBreakerHalfOpen ModelBreaker = "half-open"
+	ModelBreakerOpen     ModelBreaker = "open"
+)
+
+// Valid indicates whether the value is a known member of the ModelBreaker enum.
+func (e ModelBreaker) Valid() bool {
+	switch e {
+	case ModelBreakerClosed:
+		return true
+	case ModelBreakerHalfOpen:
+		return true
+	case ModelBreakerOpen:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ModelObject.
 const (
 	ModelObjectModel ModelObject = "model"
@@ -540,6 +561,33 @@ func (e ModelAdviceAction) Valid() bool {
 	case ModelAdviceActionKeep:
 		return true
 	case ModelAdviceActionUnload:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ModelHealthState.
+const (
+	ModelHealthStateDegraded    ModelHealthState = "degraded"
+	ModelHealthStateReady       ModelHealthState = "ready"
+	ModelHealthStateRecovering  ModelHealthState = "recovering"
+	ModelHealthStateStopped     ModelHealthState = "stopped"
+	ModelHealthStateUnavailable ModelHealthState = "unavailable"
+)
+
+// Valid indicates whether the value is a known member of the ModelHealthState enum.
+func (e ModelHealthState) Valid() bool {
+	switch e {
+	case ModelHealthStateDegraded:
+		return true
+	case ModelHealthStateReady:
+		return true
+	case ModelHealthStateRecovering:
+		return true
+	case ModelHealthStateStopped:
+		return true
+	case ModelHealthStateUnavailable:
 		return true
 	default:
 		return false
@@ -1919,6 +1967,9 @@ type MemoryUse struct {
 
 // Model defines model for Model.
 type Model struct {
+	// Breaker The state of the model's own circuit breaker; left out while nobody has used the model.
+	Breaker *ModelBreaker `json:"breaker,omitempty"`
+
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model.
 	Created int64  `json:"created"`
 	Id      string `json:"id"`
@@ -1936,9 +1987,13 @@ type Model struct {
 	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
 
-	// State ready is loaded, registered loads on first use, unavailable cannot be used.
+	// State ready is loaded, registered loads on first use, unavailable cannot be used; recovering and unavailable also while the
+	// model has failed and is being recovered.
 	State string `json:"state"`
 }
+
+// ModelBreaker The state of the model's own circuit breaker; left out while nobody has used the model.
+type ModelBreaker string
 
 // ModelObject defines model for Model.Object.
 type ModelObject string
@@ -1955,6 +2010,22 @@ type ModelAdvice struct {
 
 // ModelAdviceAction defines model for ModelAdvice.Action.
 type ModelAdviceAction string
+
+// ModelHealth defines model for ModelHealth.
+type ModelHealth struct {
+	BreakerOpen bool           `json:"breaker_open"`
+	Checks      *[]HealthCheck `json:"checks,omitempty"`
+
+	// LastError Why the model is not ready.
+	LastError   *string          `json:"last_error,omitempty"`
+	LastSuccess *time.Time       `json:"last_success,omitempty"`
+	Name        string           `json:"name"`
+	Since       time.Time        `json:"since"`
+	State       ModelHealthState `json:"state"`
+}
+
+// ModelHealthState defines model for ModelHealth.State.
+type ModelHealthState string
 
 // ModelList defines model for ModelList.
 type ModelList struct {
@@ -2156,6 +2227,7 @@ type SeriesForecastSeries string
 
 // Service defines model for Service.
 type Service struct {
+	// Breaker The service's own, which is that of its default model.
 	Breaker      ServiceBreaker `json:"breaker"`
 	DefaultModel *string        `json:"default_model,omitempty"`
 	Events       []Transition   `json:"events"`
@@ -2169,7 +2241,7 @@ type Service struct {
 	Tasks        []TaskKind     `json:"tasks"`
 }
 
-// ServiceBreaker defines model for Service.Breaker.
+// ServiceBreaker The service's own, which is that of its default model.
 type ServiceBreaker string
 
 // ServiceHealth defines model for ServiceHealth.
@@ -2180,7 +2252,11 @@ type ServiceHealth struct {
 	LastSuccess       *time.Time     `json:"last_success,omitempty"`
 	LatencyP50Seconds *float64       `json:"latency_p50_seconds,omitempty"`
 	LatencyP99Seconds *float64       `json:"latency_p99_seconds,omitempty"`
-	Name              string         `json:"name"`
+
+	// Models The further models that have been used. What is above is the service's own and its default model's; a model that fails
+	// is no reason for the server not to be ready or healthy.
+	Models *[]ModelHealth `json:"models,omitempty"`
+	Name   string         `json:"name"`
 
 	// Running Tasks at work.
 	Running *int               `json:"running,omitempty"`
@@ -2398,7 +2474,10 @@ type Transition struct {
 	At    time.Time `json:"at"`
 	Cause string    `json:"cause"`
 	From  string    `json:"from"`
-	To    string    `json:"to"`
+
+	// Model The model that changed; left out for the service itself, with its default model.
+	Model *string `json:"model,omitempty"`
+	To    string  `json:"to"`
 }
 
 // VerboseTranscription defines model for VerboseTranscription.
@@ -2586,12 +2665,18 @@ type GetJobResultParams struct {
 // GetJobResultParamsFormat defines parameters for GetJobResult.
 type GetJobResultParamsFormat string
 
+// ChangeBreakerParams defines parameters for ChangeBreaker.
+type ChangeBreakerParams struct {
+	// Model The model whose breaker is meant; left out for the service's own, which is also that of its default model.
+	Model *string `form:"model,omitempty" json:"model,omitempty"`
+}
+
 // ChangeBreakerParamsAction defines parameters for ChangeBreaker.
 type ChangeBreakerParamsAction string
 
 // ChangeServiceParams defines parameters for ChangeService.
 type ChangeServiceParams struct {
-	// Model The model to load or unload; left out for the whole service.
+	// Model The model to load, unload or restart; left out for the whole service.
 	Model *string `form:"model,omitempty" json:"model,omitempty"`
 }
 
@@ -2954,7 +3039,7 @@ type ServerInterface interface {
 	GetService(w http.ResponseWriter, r *http.Request, service ServiceName)
 	// ChangeBreaker Close or open a service's circuit breaker
 	// (POST /v1/services/{service}/breaker/{action})
-	ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction)
+	ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction, params ChangeBreakerParams)
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
@@ -3188,7 +3273,7 @@ func (_ Unimplemented) GetService(w http.ResponseWriter, r *http.Request, servic
 
 // ChangeBreaker Close or open a service's circuit breaker
 // (POST /v1/services/{service}/breaker/{action})
-func (_ Unimplemented) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction) {
+func (_ Unimplemented) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction, params ChangeBreakerParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4269,8 +4354,24 @@ func (siw *ServerInterfaceWrapper) ChangeBreaker(w http.ResponseWriter, r *http.
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeBreakerParams
+
+	// ------------- Optional query parameter "model" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", r.URL.Query(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "model"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ChangeBreaker(w, r, service, action)
+		siw.Handler.ChangeBreaker(w, r, service, action, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -11803,6 +11904,7 @@ func (response GetService500ApplicationProblemPlusJSONResponse) VisitGetServiceR
 type ChangeBreakerRequestObject struct {
 	Service ServiceName               `json:"service"`
 	Action  ChangeBreakerParamsAction `json:"action"`
+	Params  ChangeBreakerParams
 }
 
 type ChangeBreakerResponseObject interface {
@@ -14327,11 +14429,12 @@ func (sh *strictHandler) GetService(w http.ResponseWriter, r *http.Request, serv
 }
 
 // ChangeBreaker operation middleware
-func (sh *strictHandler) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction) {
+func (sh *strictHandler) ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction, params ChangeBreakerParams) {
 	var request ChangeBreakerRequestObject
 
 	request.Service = service
 	request.Action = action
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ChangeBreaker(ctx, request.(ChangeBreakerRequestObject))

@@ -266,3 +266,23 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	require.ErrorContains(t, err, "takes 512")
 	require.Empty(t, s.conversations(t))
 }
+
+// TestAConversationRunsOnTheModelThatItBeganWith checks whose guard a question is for:
+// a failure of the conversation's model must not be held against the default one.
+func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
+	t.Parallel()
+	store := newShelf()
+	info, err := newService(t, store).CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
+	require.NoError(t, err)
+	s := newService(t, store, func(cfg *Config) { cfg.DefaultModel = "another" })
+	question := func(context string) services.Task {
+		return services.Task{
+			Service: Name, Name: services.TaskAsk, Caller: everybody, Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
+		}
+	}
+	_, err = s.Estimate(t.Context(), question(info.ID))
+	require.NoError(t, err)
+	require.Equal(t, "gama-tiny", s.ModelFor(question(info.ID)))
+	require.Equal(t, "another", s.ModelFor(question(newContext)))
+	require.Equal(t, "another", s.ModelFor(question("ctx_000000000000000000000000")))
+}

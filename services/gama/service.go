@@ -212,6 +212,22 @@ func (s *Service) modelName(task services.Task) string {
 	return s.cfg.DefaultModel
 }
 
+// ModelFor implements services.ModelChooser: a conversation goes on with the model that
+// it began with.
+func (s *Service) ModelFor(task services.Task) string {
+	params, err := parse(task)
+	if err != nil || params.ContextID == "" || params.ContextID == newContext {
+		return s.modelName(task)
+	}
+	s.contexts.mu.Lock()
+	one := s.contexts.all[params.ContextID]
+	s.contexts.mu.Unlock()
+	if one == nil {
+		return s.modelName(task) // the estimate looks for it in the store
+	}
+	return s.contexts.recordOf(one).Model
+}
+
 // ExecuteTask implements services.ModelService.
 func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	return s.Recorded(func() (services.TaskResult, error) { return s.ask(ctx, task, sink) })
@@ -221,5 +237,6 @@ var (
 	_ services.ModelService = (*Service)(nil)
 	_ services.Canary       = (*Service)(nil)
 	_ services.ModelHost    = (*Service)(nil)
+	_ services.ModelChooser = (*Service)(nil)
 	_ services.Contexts     = (*Service)(nil)
 )

@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"math"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
 // headsDir has folders with random weights for every head, norm and precision,
@@ -207,6 +209,32 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 	for _, kind := range s.Describe().Tasks {
 		require.True(t, json.Valid(kind.ParamsSchema), kind.Name)
 	}
+}
+
+// TestTheCanaryIsOneThatTheModelCanDo has a canary for each head: one that asks for
+// words would never prove a model of labels.
+func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
+	t.Parallel()
+	s := headsService(t)
+	for model, task := range map[string]string{
+		"wav2vec2-tiny": services.TaskTranscribe, "features-group": services.TaskEmbed,
+		"sequence-group": services.TaskClassify, "frames-layer": services.TaskClassify, "made-up": services.TaskTranscribe,
+	} {
+		canary := s.CanaryTaskFor(model)
+		require.Equal(t, task+" "+model, canary.Name+" "+canary.Model)
+		if model == "made-up" {
+			continue
+		}
+		result, err := s.ExecuteTask(t.Context(), canary, services.DiscardSink{})
+		require.NoError(t, err, model)
+		require.Equal(t, model, result.Model)
+	}
+	cfg := DefaultConfig()
+	cfg.DefaultModel = "sequence-group"
+	labels := New(cfg, s.catalog, engine, sessionConfig, modeltest.FreeMemory{})
+	t.Cleanup(func() { require.NoError(t, labels.Shutdown(context.Background())) })
+	require.Equal(t, services.TaskClassify, labels.CanaryTask().Name)
+	require.Equal(t, "sequence-group", labels.ModelFor(labels.CanaryTask()))
 }
 
 // TestFramesHaveALimit asks for the vectors of a recording that is too long for

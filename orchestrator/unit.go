@@ -1,0 +1,212 @@
+package orchestrator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// keptTransitions is how many steps of its life a unit remembers.
+const keptTransitions = 64
+
+// Unit is what fails and recovers by itself: a service with its default model, or
+// one further model of a service. It has a guard, a place in life, and the runs at
+// work. Safe for concurrent use.
+type Unit struct {
+	Guard Guard
+
+	entry *Registration
+	// model is empty for the service's own unit.
+	model string
+
+	mu    sync.Mutex
+	state services.State
+	since time.Time
+	cause string
+	// isolated refuses tasks; retryAfter is what they are told.
+	isolated    bool
+	retryAfter  time.Duration
+	transitions []services.Transition
+	runs        map[*run]struct{}
+	lastSuccess time.Time
+
+	// users and used are guarded by entry.lock: how many tasks and operators have
+	// the unit in hand, and when one last took it.
+	users int
+	used  time.Time
+}
+
+// newUnit makes a unit of the service, without a guard.
+func newUnit(entry *Registration, model string, state services.State) *Unit {
+	return &Unit{entry: entry, model: model, state: state, since: time.Now(), runs: make(map[*run]struct{})}
+}
+
+// Name returns the name of the service.
+func (u *Unit) Name() string { return u.entry.description.Name }
+
+// Model returns the name of the model; it is empty for the service's own unit.
+func (u *Unit) Model() string { return u.model }
+
+// title names the unit in a sentence.
+func (u *Unit) title() string {
+	if u.model == "" {
+		return "service " + u.Name()
+	}
+	return "model " + u.model + " of service " + u.Name()
+}
+
+// State returns the unit's place in life.
+func (u *Unit) State() services.State {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.state
+}
+
+// Status joins the service's view of the unit's model with the unit's place in life.
+func (u *Unit) Status() services.ServiceStatus {
+	status := u.entry.Service.Status()
+	if u.model != "" {
+		status.LastError = ""
+	}
+	u.place(&status)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	status.LastSuccess = u.lastSuccess
+	return status
+}
+
+// place writes the unit's place in life into a status.
+func (u *Unit) place(status *services.ServiceStatus) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	status.State, status.Since = u.state, u.since
+	if u.state != services.StateReady && u.state != services.StateRegistered && (status.LastError == "" || u.state != services.StateInitializing) {
+		status.LastError = u.cause
+	}
+}
+
+// mark notes in the status of the unit's model that the model is cut off.
+func (u *Unit) mark(model *services.ModelStatus) {
+	model.Breaker = u.Guard.State()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.isolated {
+		return
+	}
+	// Why is in the service's events and in health, and not for every client.
+	model.State, model.Problem = u.state, cmp.Or(model.Problem, "has failed and is being recovered")
+}
+
+// transition moves the unit on, unless it is stopped for good, and informs the
+// observers. change, if any, runs under the lock.
+func (u *Unit) transition(to services.State, cause string, change func()) {
+	u.mu.Lock()
+	if u.state == services.StateStopped {
+		u.mu.Unlock()
+		return
+	}
+	if change != nil {
+		change()
+	}
+	step := services.Transition{Service: u.Name(), Model: u.model, From: u.state, To: to, Cause: cause, At: time.Now()}
+	u.cause = cause
+	moved := step.From != to
+	if moved {
+		u.state, u.since = to, step.At
+		if len(u.transitions) == keptTransitions {
+			u.transitions = slices.Delete(u.transitions, 0, 1)
+		}
+		u.transitions = append(u.transitions, step)
+	}
+	u.mu.Unlock()
+	if moved {
+		log := u.entry.log.With("service", step.Service)
+		if u.model != "" {
+			log = log.With("model", u.model)
+		}
+		log.Info("service changed state", "from", string(step.From), "to", string(to), "cause", cause)
+		u.entry.observe(step)
+	}
+}
+
+// steps returns the latest steps of the unit's life, the oldest first.
+func (u *Unit) steps() []services.Transition {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.transitions)
+}
+
+// admits refuses a task while the unit is isolated, or its service is stopped.
+func (u *Unit) admits() error {
+	if u.model != "" {
+		if err := u.entry.up(); err != nil {
+			return err
+		}
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.state != services.StateStopped && !u.isolated {
+		return nil
+	}
+	// Why is for the log and for health, not for every client.
+	return &services.Fault{
+		Kind: services.KindUnavailable, Message: fmt.Sprintf("%s is %s", u.title(), u.state),
+		RetryAfter: u.retryAfter, Err: errors.New(u.cause),
+	}
+}
+
+// refuses returns the fault for a task that the unit cannot take now, by its place
+// in life or by its breaker.
+func (u *Unit) refuses() error {
+	if err := u.admits(); err != nil {
+		return err
+	}
+	if _, open := u.Guard.Open(); open {
+		return u.Guard.Refusal()
+	}
+	return nil
+}
+
+// execute runs a task that has its lease, under the guard and in sight of the
+// watchdog.
+func (u *Unit) execute(ctx context.Context, task services.Task, sink services.Sink, lease Lease) (services.TaskResult, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := u.begin(task, sink, lease, stop)
+	defer u.end(r)
+	var result services.TaskResult
+	attempts := 0
+	err := u.Guard.Do(ctx, func(ctx context.Context) (err error) {
+		attempts++
+		result, err = u.attempt(ctx, task, r, attempts)
+		return err
+	})
+	if err == nil {
+		u.mu.Lock()
+		u.lastSuccess = time.Now()
+		u.mu.Unlock()
+	}
+	return result, err
+}
+
+// errPanicked is what a trace tells of an attempt that did not return; the guard
+// tells the rest.
+var errPanicked = errors.New("panicked")
+
+// attempt calls the service once.
+func (u *Unit) attempt(ctx context.Context, task services.Task, r *run, number int) (result services.TaskResult, err error) {
+	ctx, span := services.BeginSpan(ctx, "attempt", slog.Int("number", number))
+	err = errPanicked
+	defer func() { span.End(err) }()
+	r.sign(func(*services.Run) {})
+	result, err = u.entry.Service.ExecuteTask(ctx, task, r)
+	err = r.settle(err)
+	return result, err
+}
