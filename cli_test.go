@@ -48,7 +48,8 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 			"completion, config, healthcheck, help, keys, serve, transcribe, version\n" + usage}},
 		{[]string{"--port", "1"}, ended{cli.ExitMisuse, "", "grym-synth: unknown flag \"--port\"\n" + usage}},
 		{[]string{"transcribe", "nowhere.wav"}, ended{cli.ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}},
-		{[]string{"--config", "nowhere.yaml"}, ended{cli.ExitFailure, "", "grym-synth: nowhere.yaml: open nowhere.yaml: no such file or directory\n"}},
+		{[]string{"--config", "nowhere.yaml"}, ended{cli.ExitFailure, "",
+			"grym-synth: nowhere.yaml: open nowhere.yaml: no such file or directory\n"}},
 		{[]string{"config", "--listen", "nonsense"}, ended{cli.ExitFailure, "",
 			"grym-synth: api.listen: must be host:port, got \"nonsense\"\n"}},
 	} {
@@ -63,7 +64,8 @@ func TestTranscribingAFolderByTheEmbeddedModel(t *testing.T) {
 	t.Parallel()
 	in, out := t.TempDir(), filepath.Join(t.TempDir(), "words")
 	for name, data := range map[string][]byte{
-		"sub/nine.wav": clip(t, "clip09.wav"), "one.wav": clip(t, "clip01.wav"), "text.wav": []byte("no sound at all"), "README.md": []byte("# read"),
+		"sub/nine.wav": clip(t, "clip09.wav"), "one.wav": clip(t, "clip01.wav"),
+		"text.wav": []byte("no sound at all"), "README.md": []byte("# read"),
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(in, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(in, name), data, 0o644))
@@ -125,7 +127,8 @@ func TestTranscribingByAServer(t *testing.T) {
 		remote := command(t, nil, environ, program, "transcribe", "--format", format, "--server", s.url, clips+"clip09.wav")
 		require.Equal(t, local, remote, format)
 	}
-	piped := command(t, bytes.NewReader(clip(t, "clip01.wav")), []string{"GRYM_API_KEY_FILE=" + file}, program, "transcribe", "--server", s.url, "-")
+	fromFile := []string{"GRYM_API_KEY_FILE=" + file}
+	piped := command(t, bytes.NewReader(clip(t, "clip01.wav")), fromFile, program, "transcribe", "--server", s.url, "-")
 	require.Equal(t, ended{cli.ExitOK, "ONE FIVE NINE TWO\n", ""}, piped)
 	require.Equal(t, ended{}, command(t, nil, environ, program, "healthcheck", "--server", s.url))
 
@@ -214,7 +217,8 @@ words=(grym-synth keys rev); CURRENT=3; _grym-synth`
 	t.Run("fish", func(t *testing.T) {
 		t.Parallel()
 		shell(t, "fish")
-		got := command(t, nil, append(environ, "HOME="+t.TempDir()), "fish", "-c", `grym-synth completion fish | source; complete -C "grym-synth keys rev"`)
+		const script = `grym-synth completion fish | source; complete -C "grym-synth keys rev"`
+		got := command(t, nil, append(environ, "HOME="+t.TempDir()), "fish", "-c", script)
 		require.Equal(t, "revoke\tRevoke an API key\n", got.stdout, got.stderr)
 	})
 }

@@ -49,7 +49,10 @@ func newRoot(program *Program, forget func(), streams Streams) *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("config", cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt))
 	_ = root.RegisterFlagCompletionFunc("listen", cobra.NoFileCompletions)
 	_ = root.RegisterFlagCompletionFunc("data-dir", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
-	root.AddCommand(e.serveCommand(), e.transcribeCommand(), e.configCommand(), e.keysCommand(), e.healthcheckCommand(), e.versionCommand(), e.completionCommand())
+	root.AddCommand(
+		e.serveCommand(), e.transcribeCommand(), e.configCommand(), e.keysCommand(),
+		e.healthcheckCommand(), e.versionCommand(), e.completionCommand(),
+	)
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultHelpCmd()
 	for _, c := range append(root.Commands(), root) {

@@ -14,7 +14,8 @@ import (
 )
 
 // noKeyRoute is why the keys of another machine cannot be managed.
-const noKeyRoute = "keys are in the server's data folder and the API has no route for them; run this on the server's machine with its --data-dir"
+const noKeyRoute = "keys are in the server's data folder and the API has no route for them; " +
+	"run this on the server's machine with its --data-dir"
 
 func (e *environment) keysCommand() *cobra.Command {
 	var server string
@@ -80,14 +81,15 @@ func (e *environment) keysCreate() *cobra.Command {
 		}
 		return nil
 	})
-	_ = c.RegisterFlagCompletionFunc("scopes", cobra.FixedCompletions([]string{"use", "read", "admin", "use,read"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("expires", cobra.FixedCompletions([]string{"24h", "720h", "8760h"}, cobra.ShellCompDirectiveNoFileComp))
+	complete(c, "scopes", "use", "read", "admin", "use,read")
+	complete(c, "expires", "24h", "720h", "8760h")
 	return c
 }
 
 func (e *environment) keysList() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "Print the API keys", Long: "Print the API keys: id, scopes, when created and when they expire. The keys themselves are not stored.",
+		Use: "list", Short: "Print the API keys",
+		Long:    "Print the API keys: id, scopes, when created and when they expire. The keys themselves are not stored.",
 		Example: "  grym-synth keys list",
 		Args:    none, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {

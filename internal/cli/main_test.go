@@ -113,13 +113,14 @@ func TestMisuse(t *testing.T) {
 	t.Parallel()
 	root := strings.Replace(usageOf, "%s", "", 1)
 	of := func(command string) string { return strings.Replace(usageOf, "%s", " "+command, 1) }
+	const all = "available: completion, config, healthcheck, help, keys, serve, transcribe, version\n"
 	for line, want := range map[string]string{
 		"trancribe":                      `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
 		"trancribe --format srt a.wav":   `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
 		"trans a.wav":                    `unknown command "trans"; did you mean "transcribe"?` + "\n" + root,
-		"foo":                            `unknown command "foo"; available: completion, config, healthcheck, help, keys, serve, transcribe, version` + "\n" + root,
-		"--data-dir d foo":               `unknown command "foo"; available: completion, config, healthcheck, help, keys, serve, transcribe, version` + "\n" + root,
-		"help foo":                       `unknown command "foo"; available: completion, config, healthcheck, help, keys, serve, transcribe, version` + "\n" + of("help"),
+		"foo":                            `unknown command "foo"; ` + all + root,
+		"--data-dir d foo":               `unknown command "foo"; ` + all + root,
+		"help foo":                       `unknown command "foo"; ` + all + of("help"),
 		"help keys revok":                `unknown command "revok"; did you mean "revoke"?` + "\n" + of("help"),
 		"--port 1":                       `unknown flag "--port"` + "\n" + root,
 		"--liste x":                      `unknown flag "--liste"; did you mean "--listen"?` + "\n" + root,

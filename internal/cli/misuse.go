@@ -107,6 +107,11 @@ func flagError(c *cobra.Command, err error) error {
 	return misusef("%v", err)
 }
 
+// complete offers the values of a flag to a shell, and no files.
+func complete(c *cobra.Command, flag string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
+}
+
 // doubleDashes lets long flags have one dash, as in -format srt, which releases
 // before 0.2 accepted.
 func doubleDashes(root *cobra.Command, args []string) []string {

@@ -14,7 +14,8 @@ import (
 
 // extensions of the files that the formats are written to.
 var extensions = map[string]string{
-	services.FormatText: ".txt", services.FormatJSON: ".json", services.FormatVerbose: ".json", services.FormatSRT: ".srt", services.FormatVTT: ".vtt",
+	services.FormatText: ".txt", services.FormatJSON: ".json", services.FormatVerbose: ".json",
+	services.FormatSRT: ".srt", services.FormatVTT: ".vtt",
 }
 
 // maxListed are the files that an error lists.

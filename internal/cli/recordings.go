@@ -26,6 +26,9 @@ var audioExtensions = []string{
 // maxSkippedNames are listed of a folder's files that are skipped.
 const maxSkippedNames = 5
 
+// errIrregular is for devices and named pipes.
+var errIrregular = errors.New("is not a regular file; a stream can come by the standard input, as -")
+
 // standardInput stands for the standard input among the files.
 const standardInput = "-"
 
@@ -151,7 +154,7 @@ func find(args []string, stdin io.Reader, note func(string)) ([]*recording, erro
 		case info.IsDir():
 			found = append(found, findBelow(arg, note)...)
 		case !info.Mode().IsRegular():
-			found = append(found, &recording{path: arg, within: filepath.Base(arg), err: errors.New("is no regular file; a stream can come by standard input, as -")})
+			found = append(found, &recording{path: arg, within: filepath.Base(arg), err: errIrregular})
 		default:
 			found = append(found, &recording{path: arg, within: filepath.Base(arg), size: info.Size()})
 		}

@@ -109,7 +109,8 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 		return nil, err
 	}
 	sent := &countingReader{from: audio, total: r.size, report: p.sent}
-	request, err := s.request(ctx, http.MethodPost, "v1/audio/transcriptions", io.MultiReader(bytes.NewReader(head), sent, bytes.NewReader(tail)))
+	body := io.MultiReader(bytes.NewReader(head), sent, bytes.NewReader(tail))
+	request, err := s.request(ctx, http.MethodPost, "v1/audio/transcriptions", body)
 	if err != nil {
 		return nil, err
 	}
@@ -126,14 +127,14 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 	if response.StatusCode != http.StatusOK {
 		return nil, answerError(response)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
 		return nil, unreachable(ctx, s.base, err)
 	}
-	if len(body) > maxAnswerBytes {
+	if len(text) > maxAnswerBytes {
 		return nil, fmt.Errorf("the server's answer is longer than %d bytes", maxAnswerBytes)
 	}
-	return body, nil
+	return text, nil
 }
 
 // form returns what stands before and behind the recording in an upload.

@@ -54,11 +54,14 @@ func TestAServerTranscribes(t *testing.T) {
 	url, uploads := answering(t, http.StatusOK, nil, "1\nwords\n\n")
 	in := folder(t, "a.wav")
 	var c called
-	require.Equal(t, result{ExitOK, "1\nwords\n\n", ""}, run(t, &c, "transcribe", "--server", url, "--api-key", "k", "--model", "m", "--format", "srt",
+	require.Equal(t, result{ExitOK, "1\nwords\n\n", ""}, run(t, &c, "transcribe", "--server", url, "--api-key", "k",
+		"--model", "m", "--format", "srt",
 		"--language", "en", "--prompt", "p q", "--decoding", "beam", "--window", "2.5", in+"/a.wav"))
 	got := (*uploads)[0]
-	require.Equal(t, map[string][]string{"model": {"m"}, "response_format": {"srt"}, "language": {"en"}, "prompt": {"p q"}, "decoding": {"beam"},
-		"window_seconds": {"2.5"}}, got.fields)
+	require.Equal(t, map[string][]string{
+		"model": {"m"}, "response_format": {"srt"}, "language": {"en"}, "prompt": {"p q"}, "decoding": {"beam"},
+		"window_seconds": {"2.5"},
+	}, got.fields)
 	require.Equal(t, []string{"a.wav", "a.wav", "Bearer k", "100-continue"},
 		[]string{got.audio, got.name, got.header.Get("Authorization"), got.header.Get("Expect")})
 	require.Positive(t, got.length, "a file's size is known")
@@ -146,8 +149,11 @@ func TestHealthcheckHasTheReasons(t *testing.T) {
 		require.Equal(t, result{ExitFailure, "", "grym-synth: " + want + "\n"}, run(t, &called{}, "healthcheck", "--server", url))
 	}
 	// The listen address of called is no address.
-	require.Equal(t, result{ExitFailure, "", "grym-synth: api.listen: address nonsense: missing port in address\n"}, run(t, &called{}, "healthcheck"))
-	for listen, host := range map[string]string{":1": "127.0.0.1:1", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "127.0.0.1:1", "example.org:1": "example.org:1", "[::1]:1": "[::1]:1"} {
+	want := result{ExitFailure, "", "grym-synth: api.listen: address nonsense: missing port in address\n"}
+	require.Equal(t, want, run(t, &called{}, "healthcheck"))
+	for listen, host := range map[string]string{
+		":1": "127.0.0.1:1", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "127.0.0.1:1", "example.org:1": "example.org:1", "[::1]:1": "[::1]:1",
+	} {
 		s, err := localServer(listen)
 		require.NoError(t, err)
 		require.Equal(t, host, s.base.Host)

@@ -91,13 +91,10 @@ func (t *transcription) bind(c *cobra.Command) {
 		return nil
 	})
 	t.remote.bind(c)
-	values := func(flag string, values ...string) {
-		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	}
-	values("format", services.TranscriptFormats()...)
-	values("decoding", services.DecodingGreedy, services.DecodingBeam)
+	complete(c, "format", services.TranscriptFormats()...)
+	complete(c, "decoding", services.DecodingGreedy, services.DecodingBeam)
 	for _, flag := range []string{"model", "prompt", "language", "window"} {
-		values(flag)
+		complete(c, flag)
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 }

@@ -43,7 +43,8 @@ func TestTheParametersReachTheTask(t *testing.T) {
 	t.Parallel()
 	var c called
 	in := folder(t, "a.wav")
-	got := run(t, &c, "transcribe", "--model", "m", "--prompt", "-format", "--language", "en", "--window", "2.5", "--data-dir", "d", in+"/a.wav")
+	got := run(t, &c, "transcribe", "--model", "m", "--prompt", "-format", "--language", "en",
+		"--window", "2.5", "--data-dir", "d", in+"/a.wav")
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, got)
 	task := c.executor.tasks[0]
 	require.JSONEq(t, `{"prompt":"-format","language":"en","window_seconds":2.5}`, string(task.Params))
@@ -72,7 +73,8 @@ func TestAFolderStandsForItsAudioFiles(t *testing.T) {
 	require.NoError(t, os.Symlink(in+"/a.mp3", in+"/linked.flac"))
 	require.NoError(t, os.Mkdir(in+"/folder.wav", 0o750))
 	got := run(t, &c, "transcribe", in)
-	require.Equal(t, result{ExitOK, in + "/a.mp3: ONE\n" + in + "/b/deep/two.opus: ONE\n" + in + "/b/one.WAV: ONE\n" + in + "/linked.flac: ONE\n",
+	require.Equal(t, result{ExitOK, in + "/a.mp3: ONE\n" +
+		in + "/b/deep/two.opus: ONE\n" + in + "/b/one.WAV: ONE\n" + in + "/linked.flac: ONE\n",
 		"grym-synth: " + in + ": skipped, not audio by name: b/cover.jpg, notes.txt\n"}, got)
 
 	link, out := filepath.Join(t.TempDir(), "link"), t.TempDir()
@@ -82,8 +84,9 @@ func TestAFolderStandsForItsAudioFiles(t *testing.T) {
 	require.FileExists(t, out+"/deep/two.txt", "folders below stay folders")
 
 	empty := folder(t, "1.txt", "2.txt", "3.txt", "4.txt", "5.txt", "6.txt", "7.txt")
-	require.Equal(t, result{ExitFailure, "", "grym-synth: " + empty + ": skipped, not audio by name: 1.txt, 2.txt, 3.txt, 4.txt, 5.txt and 2 more\n" +
-		"grym-synth: " + empty + ": has no audio files\n"}, run(t, &c, "transcribe", empty))
+	require.Equal(t, result{ExitFailure, "",
+		"grym-synth: " + empty + ": skipped, not audio by name: 1.txt, 2.txt, 3.txt, 4.txt, 5.txt and 2 more\n" +
+			"grym-synth: " + empty + ": has no audio files\n"}, run(t, &c, "transcribe", empty))
 }
 
 func TestWhatCannotBeReadIsAFailureOfItsOwn(t *testing.T) {
@@ -94,7 +97,7 @@ func TestWhatCannotBeReadIsAFailureOfItsOwn(t *testing.T) {
 	require.Equal(t, result{ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}, run(t, &c, "transcribe", "nowhere.wav"))
 	require.Zero(t, c.opened, "nothing is loaded for nothing")
 	require.Equal(t, result{ExitFailure, in + "/a.wav: ONE\n", "grym-synth: nowhere.wav: no such file or directory\n" +
-		"grym-synth: " + in + "/pipe: is no regular file; a stream can come by standard input, as -\n" +
+		"grym-synth: " + in + "/pipe: is not a regular file; a stream can come by the standard input, as -\n" +
 		"grym-synth: 2 of 3 recordings failed, 1 transcribed\n"}, run(t, &c, "transcribe", "nowhere.wav", in+"/pipe", in+"/a.wav"))
 }
 
@@ -110,7 +113,8 @@ func TestNothingIsOverwritten(t *testing.T) {
 		require.Zero(t, c.opened)
 	}
 	refused(result{ExitFailure, "", "grym-synth: would overwrite " + out + "/a.txt; --force does\n"}, out, in+"/b.wav", in+"/a.wav")
-	refused(result{ExitMisuse, "", "grym-synth: " + in + "/a.wav and " + in + "/sub/a.mp3 would both be written to " + out + "/a.txt\n" + hint},
+	refused(result{ExitMisuse, "",
+		"grym-synth: " + in + "/a.wav and " + in + "/sub/a.mp3 would both be written to " + out + "/a.txt\n" + hint},
 		out, "--force", in+"/a.wav", in+"/sub/a.mp3")
 	refused(result{ExitMisuse, "", "grym-synth: the words of " + in + "/talk.txt would overwrite the recording " + in + "/talk.txt\n" + hint},
 		in, "--force", in+"/talk.txt")
