@@ -98,7 +98,7 @@ func (f diskFile) Size() int64 { return f.size }
 // interruptible is a reader that returns soon after ctx ends, also while nothing
 // comes: a read of a terminal or a pipe cannot be interrupted otherwise.
 type interruptible struct {
-	ctx  context.Context //nolint:containedctx // io.Reader has no place for it
+	ctx  context.Context // io.Reader has no place for it
 	from io.Reader
 }
 

@@ -46,7 +46,7 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 		case f.keyFile != "":
 			return nil, misusef("--api-key-file needs --server")
 		}
-		return nil, nil //nolint:nilnil // no server was named
+		return nil, nil // no server was named
 	}
 	if f.key != "" && f.keyFile != "" {
 		return nil, misusef("--api-key and --api-key-file exclude each other")

@@ -73,7 +73,9 @@ func TestAServerTranscribes(t *testing.T) {
 	require.Equal(t, map[string][]string{"response_format": {"text"}}, got.fields)
 	require.Zero(t, c.opened, "nothing is loaded here")
 
+	require.NoError(t, os.WriteFile(in+"/a.wav", make([]byte, 1<<20), 0o600))
 	lines := run(t, &c, "transcribe", "--progress", "--server", url, in+"/a.wav")
+	require.Contains(t, lines.err, " % sent\n1/1 "+in+"/a.wav: done\n")
 	require.NotContains(t, lines.err, "ETA", "what was sent says nothing of the time left")
 }
 
@@ -126,6 +128,7 @@ func TestWhatAServerRefusesIsWorded(t *testing.T) {
 		{503, nil, `{"title":"Unavailable","detail":"it drains","request_id":"r2"}`, "the server answered 503: it drains (request r2)"},
 		{400, nil, `{"error":{"message":"no"}}`, "the server answered 400: no"},
 		{502, nil, "<html>", "the server answered 502 Bad Gateway"},
+		{302, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; name that server"},
 		{307, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; name that server"},
 	} {
 		url, uploads := answering(t, c.status, c.header, c.body)

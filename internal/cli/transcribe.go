@@ -147,9 +147,9 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 	case remote != nil:
 		with = remote
 	case slices.ContainsFunc(recordings, func(r *recording) bool { return r.err == nil }):
-		executor, closeExecutor, err := e.OpenExecutor(e.settings)
-		if err != nil {
-			return err
+		executor, closeExecutor, failed := e.OpenExecutor(e.settings)
+		if failed != nil {
+			return failed
 		}
 		// What has to be given back is given back also after an interruption.
 		defer func() { err = errors.Join(err, closeExecutor(context.WithoutCancel(ctx))) }()
