@@ -115,54 +115,60 @@ func TestMisuse(t *testing.T) {
 	of := func(command string) string { return strings.Replace(usageOf, "%s", " "+command, 1) }
 	const all = "available: completion, config, healthcheck, help, keys, serve, transcribe, version\n"
 	for line, want := range map[string]string{
-		"trancribe":                     `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
-		"trancribe --format srt a.wav":  `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
-		"trans a.wav":                   `unknown command "trans"; did you mean "transcribe"?` + "\n" + root,
-		"foo":                           `unknown command "foo"; ` + all + root,
-		"--data-dir d foo":              `unknown command "foo"; ` + all + root,
-		"help foo":                      `unknown command "foo"; ` + all + of("help"),
-		"help keys revok":               `unknown command "revok"; did you mean "revoke"?` + "\n" + of("help"),
-		"--port 1":                      `unknown flag "--port"` + "\n" + root,
-		"--liste x":                     `unknown flag "--liste"; did you mean "--listen"?` + "\n" + root,
-		"transcribe --fromat srt a.wav": `unknown flag "--fromat"; did you mean "--format"?` + "\n" + of("transcribe"),
-		"transcribe -fromat srt a.wav":  `unknown flag "-fromat"; did you mean "--format"?` + "\n" + of("transcribe"),
-		"transcribe -q a.wav":           `unknown flag "-q"` + "\n" + of("transcribe"),
-		"transcribe a.wav --format":     `--format needs a value` + "\n" + of("transcribe"),
-		"transcribe":                    `transcribe needs a file, a folder, or - for the standard input` + "\n" + of("transcribe"),
-		"transcribe --format xml a.wav": `--format must be one of json, text, srt, vtt, verbose_json, got "xml"` + "\n" + of("transcribe"),
-		"transcribe --decoding x a.wav": `--decoding must be greedy or beam, got "x"` + "\n" + of("transcribe"),
-		"transcribe --window 31 a.wav":  `--window must be 0 or from 1 to 30 seconds, got "31"` + "\n" + of("transcribe"),
-		"transcribe --window NaN a.wav": `--window must be 0 or from 1 to 30 seconds, got "NaN"` + "\n" + of("transcribe"),
-		"transcribe --window -5 a.wav":  `--window must be 0 or from 1 to 30 seconds, got "-5"` + "\n" + of("transcribe"),
-		"transcribe --prompt " + strings.Repeat("a", 4097) + " a.wav": "--prompt must be at most 4096 bytes, got 4097\n" + of("transcribe"),
-		"transcribe --force a.wav":                                    `--force needs --output` + "\n" + of("transcribe"),
-		"transcribe --progress=x a.wav":                               `--progress must be true or false, got "x"` + "\n" + of("transcribe"),
-		"transcribe - -":                                              `the standard input can be read once, and "-" stands twice` + "\n" + of("transcribe"),
-		"transcribe --format srt a b":                                 `several files as srt need a folder to be written to: --output DIR` + "\n" + of("transcribe"),
-		"transcribe --api-key k a.wav":                                `--api-key needs --server` + "\n" + of("transcribe"),
-		"healthcheck --api-key-file k":                                `--api-key-file needs --server` + "\n" + of("healthcheck"),
-		"healthcheck --server host:80":                                `--server must be a URL such as http://127.0.0.1:8080, got "host:80"` + "\n" + of("healthcheck"),
-		"healthcheck --server ftp://h":                                `--server must be a URL such as http://127.0.0.1:8080, got "ftp://h"` + "\n" + of("healthcheck"),
-		"config extra":                                                `config takes no argument, got "extra"` + "\n" + of("config"),
-		"config --origins=x":                                          `--origins must be true or false, got "x"` + "\n" + of("config"),
-		"serve extra":                                                 `serve takes no argument, got "extra"` + "\n" + of("serve"),
-		"version extra":                                               `version takes no argument, got "extra"` + "\n" + of("version"),
-		"keys":                                                        `keys needs a command; available: create, list, revoke` + "\n" + of("keys"),
-		"keys crate":                                                  `unknown command "crate"; did you mean "create"?` + "\n" + of("keys"),
-		"keys create --scopes use,root":                               `--scopes must be a list of use, read, admin, got "use,root"` + "\n" + of("keys create"),
-		"keys create --expires -1h":                                   `--expires must be a duration such as 720h, not negative, got "-1h"` + "\n" + of("keys create"),
-		"keys create --expires tomorrow":                              `--expires must be a duration such as 720h, not negative, got "tomorrow"` + "\n" + of("keys create"),
-		"keys revoke":                                                 `keys revoke needs the id of one key, got 0; keys list prints them` + "\n" + of("keys revoke"),
-		"keys list --server http://h":                                 `--server: ` + noKeyRoute + "\n" + of("keys list"),
-		"completion":                                                  `completion needs one shell; available: bash, zsh, fish` + "\n" + of("completion"),
-		"completion tcsh":                                             `unknown shell "tcsh"; available: bash, zsh, fish` + "\n" + of("completion"),
-		"completion fis":                                              `unknown shell "fis"; did you mean "fish"?` + "\n" + of("completion"),
+		"trancribe":                      `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
+		"trancribe --format srt a.wav":   `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
+		"trans a.wav":                    `unknown command "trans"; did you mean "transcribe"?` + "\n" + root,
+		"foo":                            `unknown command "foo"; ` + all + root,
+		"--data-dir d foo":               `unknown command "foo"; ` + all + root,
+		"help foo":                       `unknown command "foo"; ` + all + of("help"),
+		"help keys revok":                `unknown command "revok"; did you mean "revoke"?` + "\n" + of("help"),
+		"--port 1":                       `unknown flag "--port"` + "\n" + root,
+		"--liste x":                      `unknown flag "--liste"; did you mean "--listen"?` + "\n" + root,
+		"transcribe --fromat srt a.wav":  `unknown flag "--fromat"; did you mean "--format"?` + "\n" + of("transcribe"),
+		"transcribe -fromat srt a.wav":   `unknown flag "-fromat"; did you mean "--format"?` + "\n" + of("transcribe"),
+		"transcribe -q a.wav":            `unknown flag "-q"` + "\n" + of("transcribe"),
+		"transcribe a.wav --format":      `--format needs a value` + "\n" + of("transcribe"),
+		"transcribe":                     `transcribe needs a file, a folder, or - for the standard input` + "\n" + of("transcribe"),
+		"transcribe --format xml a.wav":  `--format must be one of json, text, srt, vtt, verbose_json, got "xml"` + "\n" + of("transcribe"),
+		"transcribe --decoding x a.wav":  `--decoding must be greedy or beam, got "x"` + "\n" + of("transcribe"),
+		"transcribe --window 31 a.wav":   `--window must be 0 or from 1 to 30 seconds, got "31"` + "\n" + of("transcribe"),
+		"transcribe --window NaN a.wav":  `--window must be 0 or from 1 to 30 seconds, got "NaN"` + "\n" + of("transcribe"),
+		"transcribe --window -5 a.wav":   `--window must be 0 or from 1 to 30 seconds, got "-5"` + "\n" + of("transcribe"),
+		"transcribe --force a.wav":       `--force needs --output` + "\n" + of("transcribe"),
+		"transcribe --progress=x a.wav":  `--progress must be true or false, got "x"` + "\n" + of("transcribe"),
+		"transcribe - -":                 `the standard input can be read once, and "-" stands twice` + "\n" + of("transcribe"),
+		"transcribe --format srt a b":    `several files as srt need a folder to be written to: --output DIR` + "\n" + of("transcribe"),
+		"transcribe --api-key k a.wav":   `--api-key needs --server` + "\n" + of("transcribe"),
+		"healthcheck --api-key-file k":   `--api-key-file needs --server` + "\n" + of("healthcheck"),
+		"healthcheck --server host:80":   `--server must be a URL such as http://127.0.0.1:8080, got "host:80"` + "\n" + of("healthcheck"),
+		"healthcheck --server ftp://h":   `--server must be a URL such as http://127.0.0.1:8080, got "ftp://h"` + "\n" + of("healthcheck"),
+		"config extra":                   `config takes no argument, got "extra"` + "\n" + of("config"),
+		"config --origins=x":             `--origins must be true or false, got "x"` + "\n" + of("config"),
+		"serve extra":                    `serve takes no argument, got "extra"` + "\n" + of("serve"),
+		"version extra":                  `version takes no argument, got "extra"` + "\n" + of("version"),
+		"keys":                           `keys needs a command; available: create, list, revoke` + "\n" + of("keys"),
+		"keys crate":                     `unknown command "crate"; did you mean "create"?` + "\n" + of("keys"),
+		"keys create --scopes use,root":  `--scopes must be a list of use, read, admin, got "use,root"` + "\n" + of("keys create"),
+		"keys create --expires -1h":      `--expires must be a duration such as 720h, not negative, got "-1h"` + "\n" + of("keys create"),
+		"keys create --expires tomorrow": `--expires must be a duration such as 720h, not negative, got "tomorrow"` + "\n" + of("keys create"),
+		"keys revoke":                    `keys revoke needs the id of one key, got 0; keys list prints them` + "\n" + of("keys revoke"),
+		"keys list --server http://h":    `--server: ` + noKeyRoute + "\n" + of("keys list"),
+		"completion":                     `completion needs one shell; available: bash, zsh, fish` + "\n" + of("completion"),
+		"completion tcsh":                `unknown shell "tcsh"; available: bash, zsh, fish` + "\n" + of("completion"),
+		"completion fis":                 `unknown shell "fis"; did you mean "fish"?` + "\n" + of("completion"),
 	} {
 		var c called
 		got := run(t, &c, strings.Fields(line)...)
 		require.Equal(t, result{ExitMisuse, "", "grym-synth: " + want}, got, line)
 		require.Zero(t, c.serve+c.opened, line)
 	}
+}
+
+func TestAPromptIsLimited(t *testing.T) {
+	t.Parallel()
+	got := run(t, &called{}, "transcribe", "--prompt", strings.Repeat("a", 4097), "a.wav")
+	require.Equal(t, ExitMisuse, got.code)
+	require.Contains(t, got.err, "grym-synth: --prompt must be at most 4096 bytes, got 4097\n")
 }
 
 func TestWhatEachCommandDoes(t *testing.T) {
