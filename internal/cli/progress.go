@@ -92,7 +92,7 @@ func (p *progress) line(text string) {
 // clear takes the bar away, so that something else can be printed.
 func (p *progress) clear() {
 	if p.drawn {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		fmt.Fprintf(p.out, "\r\x1b[K")
 		p.drawn = false
 	}
 }
