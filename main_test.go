@@ -266,26 +266,3 @@ func TestDataFolderTakesOneProcess(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, string(out), fmt.Sprintf("is in use by process %d", s.cmd.Process.Pid))
 }
-
-func TestCommandLineMistakesAreExplained(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		args []string
-		code int
-		says string
-	}{
-		{[]string{"sing"}, exitUsage, `there is no command "sing"`},
-		{[]string{"--port", "1"}, exitUsage, "port"},
-		{[]string{"transcribe"}, exitUsage, "needs a file"},
-		{[]string{"transcribe", "nowhere.wav"}, exitFailed, "nowhere.wav: no such file"},
-		{[]string{"config", "extra"}, exitUsage, "takes no argument"},
-		{[]string{"--config", "nowhere.yaml"}, exitFailed, "nowhere.yaml"},
-		{[]string{"--listen", "nonsense"}, exitFailed, "api.listen: must be host:port"},
-	} {
-		out, err := exec.CommandContext(t.Context(), program, c.args...).CombinedOutput()
-		var exit *exec.ExitError
-		require.ErrorAs(t, err, &exit, c.args)
-		require.Equal(t, c.code, exit.ExitCode(), c.args)
-		require.Contains(t, string(out), c.says)
-	}
-}

@@ -184,7 +184,7 @@ func envLayer(source Source, known []string) (*layer, error) {
 	provider := env.Provider(".", env.Opt{
 		EnvironFunc: func() []string { return source.Environ },
 		TransformFunc: func(name, value string) (string, any) {
-			if !strings.HasPrefix(name, envPrefix) || name == envTestdata {
+			if !strings.HasPrefix(name, envPrefix) || slices.Contains(notSettings, name) {
 				return "", nil
 			}
 			folded := strings.ToLower(strings.TrimPrefix(name, envPrefix))
