@@ -8,7 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
 // silence is how long a watch that has not told everything must be still for the
@@ -16,8 +16,8 @@ import (
 // word, and its own mark of the end may be missing then.
 const silence = 3 * time.Second
 
-// Watch implements jobs.Store.
-func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
+// Watch implements records.Store.
+func (s *Store) Watch(ctx context.Context, told func(records.Change)) error {
 	l, err := s.current()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
 // census is a watch that knows how many records there are to tell at first.
 type census struct {
 	store *Store
-	told  func(jobs.Change)
+	told  func(records.Change)
 	// expected records up to the revision last, and how many were told.
 	expected, seen, last uint64
 	caughtUp, counted    bool
@@ -73,7 +73,7 @@ func (c *census) take(entry jetstream.KeyValueEntry) {
 		c.count()
 		return
 	}
-	change := jobs.Change{Key: entry.Key(), Revision: jobs.Revision(entry.Revision())}
+	change := records.Change{Key: entry.Key(), Revision: records.Revision(entry.Revision())}
 	if entry.Operation() == jetstream.KeyValuePut {
 		change.Value = entry.Value()
 	}
@@ -89,7 +89,7 @@ func (c *census) take(entry jetstream.KeyValueEntry) {
 func (c *census) end() {
 	if !c.caughtUp {
 		c.caughtUp = true
-		c.told(jobs.Change{CaughtUp: true})
+		c.told(records.Change{CaughtUp: true})
 	}
 }
 

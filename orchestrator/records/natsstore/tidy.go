@@ -15,7 +15,7 @@ import (
 // were away hear of it.
 const keptMarkers = 30 * time.Minute
 
-// Tidy implements jobs.Store: it removes old marks of deletions, and, once after
+// Tidy implements records.Store: it removes old marks of deletions, and, once after
 // each opening, what an earlier process left of objects.
 //
 // It lists nothing by the client's watches: they end at a mark that never comes
