@@ -1,0 +1,482 @@
+package library_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf is a library over a store in memory.
+type shelf struct {
+	*library.Library
+	db    *records.Database
+	store *recordstest.Memory
+	mu    sync.Mutex
+	needs map[string]string
+}
+
+func over(store *recordstest.Memory, change ...func(*library.Config)) *shelf {
+	cfg := library.DefaultConfig()
+	for _, apply := range change {
+		apply(&cfg)
+	}
+	log := slog.New(slog.DiscardHandler)
+	s := &shelf{db: records.NewDatabase(store, log), store: store, needs: make(map[string]string)}
+	s.Library = library.New(cfg, s.db, log)
+	s.OnNeeds(func(need library.Need) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for id, by := range s.needs {
+			need(id, by)
+		}
+	})
+	return s
+}
+
+func (s *shelf) need(id, by string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.needs[id] = by
+}
+
+func (s *shelf) start(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.db.Start(t.Context()))
+	require.True(t, s.db.AwaitReady(t.Context()))
+}
+
+func (s *shelf) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, s.db.Stop(context.Background()))
+}
+
+func (s *shelf) receive(t *testing.T, content string) *library.Incoming {
+	t.Helper()
+	in, err := s.Receive(t.Context(), strings.NewReader(content), library.About{Name: "/tmp/a.wav", ContentType: "audio/wav"})
+	require.NoError(t, err)
+	return in
+}
+
+func (s *shelf) add(t *testing.T, content string) library.Recording {
+	t.Helper()
+	recording, _, err := s.Save(t.Context(), s.receive(t, content), "key-1")
+	require.NoError(t, err)
+	return recording
+}
+
+// objects returns the ids of the recordings whose bytes lie in the store.
+func (s *shelf) objects(t *testing.T) (ids []string) {
+	t.Helper()
+	names, err := s.store.Objects(t.Context())
+	require.NoError(t, err)
+	for _, name := range names {
+		ids = append(ids, strings.TrimPrefix(name, "audio-"))
+	}
+	return ids
+}
+
+func kindOf(_ any, err error) services.Kind { return services.KindOf(err) }
+
+func TestARecordingIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	s := over(recordstest.NewMemory(), func(c *library.Config) { c.Quota = 100 })
+	in := s.receive(t, strings.Repeat("a", 60))
+	require.Len(t, in.ID, 64)
+	require.Equal(t, strings.Repeat("a", 60), string(in.Head()))
+	require.Empty(t, s.objects(t), "it has no name before it is saved")
+	first, created, err := s.Save(t.Context(), in, "key-1")
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Equal(t, in.ID, first.ID)
+	require.Equal(t, first.Used.Add(24*time.Hour), first.Expires)
+	_, created, err = s.Save(t.Context(), s.receive(t, strings.Repeat("a", 60)), "key-2")
+	require.NoError(t, err, "a repetition needs no room")
+	require.False(t, created)
+	_, _, err = s.Save(t.Context(), s.receive(t, strings.Repeat("b", 60)), "")
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	require.ErrorContains(t, err, "60 of the 100")
+	require.Equal(t, []string{first.ID}, s.objects(t))
+	require.EqualValues(t, 60, s.Bytes())
+	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 101)), library.About{})
+	require.Equal(t, services.KindFull, services.KindOf(err), "more than all may have is refused while it comes")
+	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 100)), library.About{})
+	require.NoError(t, err)
+
+	require.NoError(t, s.Delete(t.Context(), first.ID))
+	require.Empty(t, s.objects(t))
+	require.Zero(t, s.Bytes())
+	require.Equal(t, services.KindNotFound, kindOf(s.Describe(t.Context(), first.ID)))
+	require.Equal(t, services.KindNotFound, services.KindOf(s.Delete(t.Context(), first.ID)))
+	require.NotEmpty(t, s.add(t, strings.Repeat("b", 60)).ID, "there is room again")
+}
+
+// TestARecordingIsWrittenOnce counts what is written for an upload, its reading by
+// a job and its download.
+func TestARecordingIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	store := recordstest.NewMemory()
+	writes := make(map[string]int)
+	store.Before = func(operation, key string) error {
+		kind, _, _ := strings.Cut(key, ".")
+		if kind = strings.SplitN(kind, "-", 2)[0]; kind != "" {
+			operation += " " + kind
+		}
+		writes[operation]++
+		return nil
+	}
+	s := over(store)
+	recording := s.add(t, "hello")
+	source, _, err := s.Source(t.Context(), recording.ID)
+	require.NoError(t, err)
+	for range 3 {
+		file, err := source.Open()
+		require.NoError(t, err)
+		content, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(content))
+	}
+	id, err := s.KeepAudio(t.Context(), source)
+	require.NoError(t, err)
+	require.Equal(t, recording.ID, id)
+	file, _, err := s.Open(t.Context(), "key-1", recording.ID)
+	require.NoError(t, err)
+	_, err = file.Seek(3, io.SeekStart)
+	require.NoError(t, err)
+	rest, err := io.ReadAll(file)
+	require.NoError(t, err)
+	require.Equal(t, "lo", string(rest))
+	require.Equal(t, map[string]int{"stage": 1, "commit audio": 1, "create audio": 1, "create ref": 1}, writes)
+	same, err := s.Import(t.Context(), source, library.About{}, "key-1")
+	require.NoError(t, err)
+	require.Equal(t, recording.ID, same.ID)
+	require.Equal(t, 1, writes["stage"], "what the library has is not written again")
+}
+
+func TestARecordingThatIsNeededStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := over(recordstest.NewMemory())
+		s.start(t)
+		defer s.stop(t)
+		queued, made, lonely, used := s.add(t, "queued"), s.add(t, "made"), s.add(t, "lonely"), s.add(t, "used")
+		s.need(queued.ID, "job a")
+		s.need(made.ID, "")
+		err := s.Delete(t.Context(), queued.ID)
+		require.ErrorIs(t, err, library.ErrInUse)
+		require.ErrorContains(t, err, "job a")
+		talked, err := s.KeepAudio(t.Context(), memory("talked"))
+		require.NoError(t, err)
+		brief, err := s.KeepAudio(t.Context(), memory("brief"))
+		require.NoError(t, err)
+		s.need(talked, "conversation b")
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked, brief}, s.objects(t))
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked}, s.objects(t), "one that no conversation is about goes soon")
+		time.Sleep(20 * time.Hour)
+		require.NoError(t, s.Use(t.Context(), "key-1", used))
+		time.Sleep(5 * time.Hour)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{queued.ID, made.ID, used.ID, talked}, s.objects(t))
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{queued.ID, made.ID, talked}, s.objects(t))
+		page, err := s.List(t.Context(), "key-1", 10, "")
+		require.NoError(t, err)
+		require.Len(t, page.Data, 2)
+		require.NoError(t, s.Delete(t.Context(), made.ID), "a finished job does not prevent the deletion of what it made")
+		page, err = s.List(t.Context(), "key-1", 10, "")
+		require.NoError(t, err)
+		require.Len(t, page.Data, 1)
+	})
+}
+
+func TestARecordingStoredForItsOwnSakeOutlivesConversations(t *testing.T) {
+	t.Parallel()
+	s := over(recordstest.NewMemory())
+	id, err := s.KeepAudio(t.Context(), memory("first a conversation"))
+	require.NoError(t, err)
+	before, err := s.Describe(t.Context(), id)
+	require.NoError(t, err)
+	require.True(t, before.Conversational)
+	_, err = s.KeepAudio(t.Context(), memory("first a conversation"))
+	require.NoError(t, err)
+	again, err := s.Describe(t.Context(), id)
+	require.NoError(t, err)
+	require.Greater(t, again.Revision, before.Revision, "whoever is about to delete it must see that it is wanted again")
+	own := s.add(t, "first a conversation")
+	require.False(t, own.Conversational)
+	stored := s.add(t, "first for its own sake")
+	_, err = s.KeepAudio(t.Context(), memory("first for its own sake"))
+	require.NoError(t, err)
+	stored, err = s.Describe(t.Context(), stored.ID)
+	require.NoError(t, err)
+	require.False(t, stored.Conversational)
+}
+
+// memory is a recording in memory.
+type memory string
+
+func (m memory) Open() (io.ReadSeekCloser, error) {
+	return nopCloser{strings.NewReader(string(m))}, nil
+}
+
+func (m memory) Size() int64 { return int64(len(m)) }
+
+type nopCloser struct{ io.ReadSeeker }
+
+func (nopCloser) Close() error { return nil }
+
+func TestAHeldRecordingIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	s := over(recordstest.NewMemory())
+	one := s.add(t, "x")
+	release, second := s.Hold(one.ID), s.Hold(one.ID)
+	require.Equal(t, services.KindBusy, services.KindOf(s.Delete(t.Context(), one.ID)))
+	release()
+	require.Equal(t, services.KindBusy, services.KindOf(s.Delete(t.Context(), one.ID)))
+	second()
+	require.NoError(t, s.Delete(t.Context(), one.ID))
+}
+
+// TestRoomIsMadeFromWhatHasExpired stores as many recordings as there are locks, so
+// that the one to be stored shares its lock with one to be deleted.
+func TestRoomIsMadeFromWhatHasExpired(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := recordstest.NewMemory()
+		s := over(store, func(c *library.Config) { c.Quota = 640 })
+		for i := range 64 {
+			s.add(t, fmt.Sprintf("%010d", i+7))
+		}
+		require.EqualValues(t, 640, s.Bytes())
+		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))))
+		time.Sleep(25 * time.Hour)
+		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))), "what needs them is not known yet")
+		require.NoError(t, s.db.Start(t.Context()))
+		require.True(t, s.db.AwaitReady(t.Context()))
+		defer s.stop(t)
+		s.add(t, "0123456789")
+		synctest.Wait()
+		require.Len(t, s.objects(t), 1)
+	})
+}
+
+func second(recording library.Recording, _ bool, err error) (library.Recording, error) {
+	return recording, err
+}
+
+// failing is a store whose objects cannot be read to their end.
+type failing struct {
+	*recordstest.Memory
+	err error
+}
+
+func (f *failing) Object(ctx context.Context, name string) (records.Object, error) {
+	object, err := f.Memory.Object(ctx, name)
+	return &cut{object, f.err, 0}, err
+}
+
+type cut struct {
+	records.Object
+	err  error
+	read int
+}
+
+func (c *cut) Read(p []byte) (int, error) {
+	if c.err != nil && c.read >= 3 {
+		return 0, c.err
+	}
+	n, err := c.Object.Read(p[:min(len(p), 3)])
+	c.read += n
+	return n, err
+}
+
+func TestAFaultOfTheStoreIsNotedByTheSource(t *testing.T) {
+	t.Parallel()
+	store := &failing{Memory: recordstest.NewMemory()}
+	log := slog.New(slog.DiscardHandler)
+	l := library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
+	in, err := l.Receive(t.Context(), strings.NewReader("hello"), library.About{})
+	require.NoError(t, err)
+	_, _, err = l.Save(t.Context(), in, "")
+	require.NoError(t, err)
+	source, _, err := l.Source(t.Context(), in.ID)
+	require.NoError(t, err)
+	store.err = services.Faultf(services.KindUnavailable, "the store is down")
+	file, err := source.Open()
+	require.NoError(t, err)
+	_, err = io.ReadAll(file)
+	require.ErrorIs(t, err, store.err)
+	require.ErrorIs(t, source.Err(), store.err)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	source, _, err = l.Source(ctx, in.ID)
+	require.NoError(t, err)
+	cause := errors.New("cancelled")
+	cancel(cause)
+	file, err = source.Open()
+	require.NoError(t, err)
+	_, err = io.ReadAll(file)
+	require.ErrorIs(t, err, cause)
+	require.NoError(t, source.Err(), "the end of the reader's context is no fault of the store")
+}
+
+func TestOwnersSeeTheirOwnNames(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := over(recordstest.NewMemory())
+		require.Equal(t, services.KindUnavailable, kindOf(s.List(t.Context(), "key-1", 10, "")))
+		s.start(t)
+		defer s.stop(t)
+		put := func(content, name, owner string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			in, err := s.Receive(t.Context(), strings.NewReader(content), library.About{Name: name, ContentType: "audio/wav"})
+			require.NoError(t, err)
+			_, _, err = s.Save(t.Context(), in, owner)
+			require.NoError(t, err)
+		}
+		put("one", `C:\music\one.wav`, "key-1")
+		put("two", "two\x00\n.wav", "key-1")
+		put("two", strings.Repeat("ä", 200), "key/2*>")
+		put("one", "", "")
+		put("one", "", "key-1") // no name does not take one away
+		put("two", "renamed.wav", "key-1")
+		list := func(owner string, limit int, cursor string) (names []string, next string) {
+			t.Helper()
+			page, err := s.List(t.Context(), owner, limit, cursor)
+			require.NoError(t, err)
+			for _, one := range page.Data {
+				names = append(names, fmt.Sprintf("%s %d", one.Name, one.Bytes))
+			}
+			return names, page.Next
+		}
+		names, next := list("key-1", 1, "")
+		require.Equal(t, []string{"renamed.wav 3"}, names)
+		names, next = list("key-1", 1, next)
+		require.Equal(t, []string{"one.wav 3"}, names)
+		require.Empty(t, next)
+		names, _ = list("key/2*>", 5, "")
+		require.Equal(t, []string{strings.Repeat("ä", 127) + " 3"}, names)
+		names, _ = list("", 5, "")
+		require.Equal(t, []string{" 3"}, names)
+		names, _ = list("_", 5, "")
+		require.Empty(t, names)
+		require.Equal(t, services.KindInvalid, kindOf(s.List(t.Context(), "key-1", 1, "!")))
+	})
+}
+
+func TestRecordingsOfAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := recordstest.NewMemory()
+		write := func(id string, fields map[string]any) string {
+			id = strings.Repeat(id, 64)
+			raw, err := json.Marshal(fields)
+			require.NoError(t, err)
+			_, err = store.Create(t.Context(), "audio."+id, raw)
+			require.NoError(t, err)
+			require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
+			return id
+		}
+		now := time.Now().UTC()
+		job := write("a", map[string]any{"id": "x", "bytes": 5, "content_type": "audio/wav", "created": now, "used": now})
+		own := write("b", map[string]any{"id": "y", "bytes": 5, "created": now, "used": now})
+		talk := write("c", map[string]any{"id": "z", "bytes": 5, "created": now, "used": now, "conversational": true})
+		s := over(store)
+		s.start(t)
+		defer s.stop(t)
+		require.NoError(t, store.DeleteObject(t.Context(), "none"))
+		for range 2 {
+			require.NoError(t, s.ReferAll(t.Context(), []library.Ref{{Owner: "key-1", AudioID: job, Created: now, Used: now}, {Owner: "key-1", AudioID: "gone"}}))
+		}
+		_, err := s.db.Upgrade(t.Context())
+		require.NoError(t, err)
+		for _, id := range []string{job, own, talk} {
+			file, recording, err := s.Open(t.Context(), "", id)
+			require.NoError(t, err)
+			content, err := io.ReadAll(file)
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(content))
+			require.True(t, now.Equal(recording.Created))
+			require.Equal(t, id == talk, recording.Conversational)
+		}
+		for owner, want := range map[string]string{"key-1": job, "": own} {
+			page, err := s.List(t.Context(), owner, 10, "")
+			require.NoError(t, err)
+			require.Len(t, page.Data, 1)
+			require.Equal(t, want, page.Data[0].ID)
+		}
+	})
+}
+
+// rival is a store in which another process is always the first to write a
+// record, and deletes it again if asked to.
+type rival struct {
+	*recordstest.Memory
+	deletes bool
+}
+
+func (r *rival) Create(ctx context.Context, key string, value []byte) (records.Revision, error) {
+	if !r.deletes {
+		if _, err := r.Memory.Create(ctx, key, value); err != nil {
+			return 0, err
+		}
+	}
+	return 0, fmt.Errorf("record %s %w", key, records.ErrExists)
+}
+
+func TestARecordingStoredByAnotherProcessAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	for _, deletes := range []bool{false, true} {
+		store := &rival{recordstest.NewMemory(), deletes}
+		log := slog.New(slog.DiscardHandler)
+		l := library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
+		in, err := l.Receive(t.Context(), strings.NewReader("of both"), library.About{})
+		require.NoError(t, err)
+		recording, created, err := l.Save(t.Context(), in, "")
+		require.False(t, created)
+		if deletes {
+			require.Equal(t, services.KindBusy, services.KindOf(err))
+			continue
+		}
+		require.NoError(t, err)
+		require.EqualValues(t, len("of both"), recording.Bytes)
+	}
+}
+
+func TestWhatACutOffUploadLeavesGoesAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := recordstest.NewMemory()
+		s := over(store)
+		one := s.add(t, "stays")
+		require.NoError(t, records.PutObject(t.Context(), store, "audio-"+strings.Repeat("f", 64), strings.NewReader("orphan")))
+		require.NoError(t, records.PutObject(t.Context(), store, "other-object", strings.NewReader("of another part")))
+		s.start(t)
+		defer s.stop(t)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{one.ID, "other-object"}, s.objects(t))
+	})
+}
