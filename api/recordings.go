@@ -34,10 +34,15 @@ type Recordings interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// take returns what receives a recording into the library.
+// take returns what receives a recording of a request's body into the library.
 func (h *handlers) take(ctx context.Context) func(u *upload, r io.Reader) error {
+	return h.takeBytes(ctx, max(0, exchangeOf(ctx).r.ContentLength))
+}
+
+// takeBytes is take for so many bytes at the most; zero if that is not known.
+func (h *handlers) takeBytes(ctx context.Context, bytes int64) func(u *upload, r io.Reader) error {
 	return func(u *upload, r io.Reader) (err error) {
-		u.incoming, err = h.Recordings.Receive(ctx, r, library.About{Name: u.name})
+		u.incoming, err = h.Recordings.Receive(ctx, r, library.About{Name: u.name, Bytes: bytes})
 		if err == nil {
 			u.incoming.ContentType = contentType(u.incoming.Head(), u.sent)
 		}

@@ -156,7 +156,7 @@ func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 	if body.Audio == nil {
 		return nil
 	}
-	err := h.take(ctx)(upload, decodeBase64(body.Audio.Data))
+	err := h.takeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
 	var corrupt base64.CorruptInputError
 	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return services.Invalidf("audio.data", "is no base64: %v", err)

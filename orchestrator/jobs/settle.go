@@ -20,7 +20,7 @@ const inlineValue = 32 << 10
 const maxAttemptLog = 50
 
 // settle writes what an attempt came to. Only the holder of the claim can; so a
-// job has one end, whoever else tries.
+// job has one end, whichever process tries.
 func (a *attempt) settle(result services.TaskResult, err error) {
 	m := a.manager
 	if errors.Is(context.Cause(a.ctx), errClaimLost) {

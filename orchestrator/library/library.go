@@ -54,6 +54,8 @@ type About struct {
 	Name string
 	// ContentType as sniffed or sent.
 	ContentType string
+	// Bytes are expected, at the most; zero if that is not known.
+	Bytes int64
 }
 
 // Need is called by a provider for each recording that it needs. by names what

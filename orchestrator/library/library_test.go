@@ -480,3 +480,34 @@ func TestWhatACutOffUploadLeavesGoesAway(t *testing.T) {
 		require.ElementsMatch(t, []string{one.ID, "other-object"}, s.objects(t))
 	})
 }
+
+func TestARepetitionIsRecognizedOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	store := recordstest.NewMemory()
+	s := over(store)
+	one := s.add(t, "hello")
+	full := services.Faultf(services.KindFull, "the disk is full")
+	store.SetRoom(full)
+	store.Before = func(operation, key string) error { return fmt.Errorf("%s %s is a write", operation, key) }
+	about := library.About{Bytes: 5}
+	in, err := s.Receive(t.Context(), strings.NewReader("hello"), about)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), in.Size())
+	require.Equal(t, "hello", string(in.Head()))
+	file, err := in.Source(t.Context()).Open()
+	require.NoError(t, err)
+	content, err := io.ReadAll(file)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(content))
+	saved, created, err := s.Save(t.Context(), in, "key-1")
+	require.NoError(t, err)
+	require.False(t, created)
+	require.Equal(t, one.ID, saved.ID)
+	_, err = s.Receive(t.Context(), strings.NewReader("other"), about)
+	require.ErrorIs(t, err, full)
+	store.Before = nil
+	require.NoError(t, s.Delete(t.Context(), one.ID))
+	_, _, err = s.Save(t.Context(), in, "key-1")
+	require.ErrorIs(t, err, full)
+	require.NoError(t, in.Discard(t.Context()))
+}

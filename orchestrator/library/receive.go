@@ -14,16 +14,20 @@ import (
 )
 
 // roomStep is how many bytes of an upload come between two looks at the disk.
-const roomStep = services.MiB
+const roomStep = 128 * services.KiB
 
 // Incoming is a recording that lies in the store and is not part of the library
 // yet. It is saved, or discarded.
 type Incoming struct {
 	About
 	// ID is the SHA-256 of the bytes, in hex.
-	ID     string
-	head   []byte
+	ID   string
+	head []byte
+	// staged are the bytes; nil if they were not written, for the reason of full,
+	// because the library has the recording.
 	staged records.Staged
+	stored *Source
+	full   error
 }
 
 // Receive writes a recording to the store while it is read and hashed: its bytes
@@ -31,6 +35,9 @@ type Incoming struct {
 // returned wrapped.
 func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incoming, error) {
 	reading := &reading{library: l, r: r, hash: sha256.New()}
+	if full := l.store.Room(services.Bytes(about.Bytes) + recordRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
+		return l.recognize(ctx, reading, about, full)
+	}
 	staged, err := l.store.Stage(ctx, reading)
 	if err != nil {
 		return nil, l.orFull(err, services.Bytes(reading.bytes))
@@ -38,20 +45,45 @@ func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incom
 	return &Incoming{About: about, ID: hex.EncodeToString(reading.hash.Sum(nil)), head: reading.head, staged: staged}, nil
 }
 
+// recognize reads a recording that the disk has no room for: one that the library
+// has needs none. Nothing is written, because the room that discarded bytes take is
+// free again only after a while.
+func (l *Library) recognize(ctx context.Context, r *reading, about About, full error) (*Incoming, error) {
+	r.dry = true
+	if _, err := io.Copy(io.Discard, bounded{ctx, r}); err != nil {
+		return nil, err
+	}
+	in := &Incoming{About: about, ID: hex.EncodeToString(r.hash.Sum(nil)), head: r.head, full: full}
+	known, err := l.Describe(ctx, in.ID)
+	if err != nil {
+		return nil, full
+	}
+	in.stored = l.source(ctx, known)
+	return in, nil
+}
+
 // Size returns the number of bytes.
-func (in *Incoming) Size() int64 { return in.staged.Size() }
+func (in *Incoming) Size() int64 {
+	if in.staged == nil {
+		return in.stored.Size()
+	}
+	return in.staged.Size()
+}
 
 // Head returns the first bytes, by which its format is recognized.
 func (in *Incoming) Head() []byte { return in.head }
 
 // Source returns the recording as the input of a task. ctx bounds the reading.
 func (in *Incoming) Source(ctx context.Context) *Source {
+	if in.staged == nil {
+		return in.stored
+	}
 	return &Source{ctx: ctx, id: in.ID, size: in.Size(), open: func() (records.Object, error) { return in.staged.Open(ctx), nil }}
 }
 
 // Discard removes a recording that was not saved; else it does nothing.
 func (in *Incoming) Discard(ctx context.Context) error {
-	if in == nil {
+	if in == nil || in.staged == nil {
 		return nil
 	}
 	return in.staged.Discard(ctx)
@@ -69,12 +101,14 @@ type reading struct {
 	head    []byte
 	bytes   int64
 	checked services.Bytes
+	// dry is true if nothing is written.
+	dry bool
 }
 
 // Read implements io.Reader.
 func (r *reading) Read(p []byte) (int, error) {
 	l := r.library
-	if next := services.Bytes(r.bytes + int64(len(p))); r.bytes == 0 || next > r.checked {
+	if next := services.Bytes(r.bytes + int64(len(p))); !r.dry && (r.bytes == 0 || next > r.checked) {
 		if err := l.store.Room(roomStep + recordRoom); services.KindOf(err) == services.KindFull {
 			return 0, err
 		}
@@ -205,6 +239,9 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 	}
 	if services.KindOf(err) != services.KindNotFound {
 		return Recording{}, false, err
+	}
+	if in.staged == nil {
+		return Recording{}, false, in.full // it was deleted meanwhile
 	}
 	if err := l.room(in); err != nil {
 		return Recording{}, false, err

@@ -73,7 +73,7 @@ type Staged interface {
 	Size() int64
 	// Open opens the content. ctx bounds the reading.
 	Open(ctx context.Context) Object
-	// Commit gives the object a name, in place of an earlier object of that name.
+	// Commit names the object, in place of an earlier object of that name.
 	Commit(ctx context.Context, name string) error
 	// Discard removes an object that was not committed; else it does nothing.
 	Discard(ctx context.Context) error

@@ -17,7 +17,7 @@ import (
 )
 
 // pieceBytes is how much of an object one message holds. A server takes 1 MiB at
-// the most unless it is told otherwise.
+// the most unless it is configured otherwise.
 const pieceBytes = 256 << 10
 
 // Stage implements records.Store. The layout is that of NATS's object store,

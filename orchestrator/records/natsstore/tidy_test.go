@@ -73,8 +73,8 @@ func TestListingDoesNotWaitForWhatIsDeletedMeanwhile(t *testing.T) {
 	require.Equal(t, []string{"audio-stays"}, names)
 }
 
-// held gives how many messages of a stream match a subject.
-func held(t *testing.T, stream jetstream.Stream, subject string) int {
+// count returns how many messages of a stream match a subject.
+func count(t *testing.T, stream jetstream.Stream, subject string) int {
 	t.Helper()
 	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(subject))
 	require.NoError(t, err)
@@ -93,14 +93,14 @@ func TestTidyingRemovesOldMarksOfDeletedRecords(t *testing.T) {
 		at, err := s.Create(ctx, key, []byte("1"))
 		require.NoError(t, err)
 		require.NoError(t, s.Delete(ctx, key, at))
-		for (<-changes).Value != nil { // its creation is told only where the watch is fast enough
+		for (<-changes).Value != nil { // its creation is reported only if the watch is fast enough
 		}
 	}
 	stop()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	for key, m := range s.left.old(time.Now().Add(time.Hour)) {
 		if key != "job.new" {
-			m.made = m.made.Add(-keptMarkers - time.Minute)
+			m.made = m.made.Add(-markerAge - time.Minute)
 			s.left.markers[key] = m
 		}
 	}
@@ -108,8 +108,8 @@ func TestTidyingRemovesOldMarksOfDeletedRecords(t *testing.T) {
 	_, err := s.Create(t.Context(), "job.again", []byte("2"))
 	require.NoError(t, err)
 	require.NoError(t, s.Tidy(t.Context()))
-	require.Zero(t, held(t, s.link.table, "$KV.*.job.old"))
-	require.Equal(t, 1, held(t, s.link.table, "$KV.*.job.new"))
+	require.Zero(t, count(t, s.link.table, "$KV.*.job.old"))
+	require.Equal(t, 1, count(t, s.link.table, "$KV.*.job.new"))
 	value, _, err := s.Read(t.Context(), "job.again")
 	require.NoError(t, err)
 	require.Equal(t, "2", string(value))
@@ -129,13 +129,13 @@ func TestTheFirstTidyingRemovesWhatAnEarlierProcessLeft(t *testing.T) {
 	objects, err := l.js.ObjectStore(ctx, l.bucket)
 	require.NoError(t, err)
 	require.NoError(t, objects.Delete(ctx, "audio-marked"))
-	require.Equal(t, 2, held(t, l.pieces, l.nameSubjects()))
+	require.Equal(t, 2, count(t, l.pieces, l.nameSubjects()))
 	_, err = s.Object(ctx, "audio-marked")
 	require.ErrorIs(t, err, records.ErrMissing)
 	require.NoError(t, s.Tidy(ctx))
-	require.Equal(t, 1, held(t, l.pieces, l.nameSubjects()))
-	require.Equal(t, 1, held(t, l.pieces, l.pieceSubject("*")))
+	require.Equal(t, 1, count(t, l.pieces, l.nameSubjects()))
+	require.Equal(t, 1, count(t, l.pieces, l.pieceSubject("*")))
 	require.Equal(t, "sound", string(recordstest.Content(t, s, "audio-stays")))
 	require.NoError(t, s.DeleteObject(ctx, "audio-stays"))
-	require.Zero(t, held(t, l.pieces, ">"), "a deleted object leaves nothing")
+	require.Zero(t, count(t, l.pieces, ">"), "a deleted object leaves nothing")
 }
