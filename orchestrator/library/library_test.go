@@ -2,7 +2,6 @@ package library_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -170,47 +168,6 @@ func TestARecordingIsWrittenOnce(t *testing.T) {
 	require.Equal(t, 1, writes["stage"], "what the library has is not written again")
 }
 
-func TestARecordingThatIsNeededStays(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := over(recordstest.NewMemory())
-		s.start(t)
-		defer s.stop(t)
-		queued, made, lonely, used := s.add(t, "queued"), s.add(t, "made"), s.add(t, "lonely"), s.add(t, "used")
-		s.need(queued.ID, "job a")
-		s.need(made.ID, "")
-		err := s.Delete(t.Context(), queued.ID)
-		require.ErrorIs(t, err, library.ErrInUse)
-		require.ErrorContains(t, err, "job a")
-		talked, err := s.KeepAudio(t.Context(), memory("talked"))
-		require.NoError(t, err)
-		brief, err := s.KeepAudio(t.Context(), memory("brief"))
-		require.NoError(t, err)
-		s.need(talked, "conversation b")
-		time.Sleep(4 * time.Minute)
-		synctest.Wait()
-		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked, brief}, s.objects(t))
-		time.Sleep(3 * time.Minute)
-		synctest.Wait()
-		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked}, s.objects(t), "one that no conversation is about goes soon")
-		time.Sleep(20 * time.Hour)
-		require.NoError(t, s.Use(t.Context(), "key-1", used))
-		time.Sleep(5 * time.Hour)
-		synctest.Wait()
-		require.ElementsMatch(t, []string{queued.ID, made.ID, used.ID, talked}, s.objects(t))
-		time.Sleep(48 * time.Hour)
-		synctest.Wait()
-		require.ElementsMatch(t, []string{queued.ID, made.ID, talked}, s.objects(t))
-		page, err := s.List(t.Context(), "key-1", 10, "")
-		require.NoError(t, err)
-		require.Len(t, page.Data, 2)
-		require.NoError(t, s.Delete(t.Context(), made.ID), "a finished job does not prevent the deletion of what it made")
-		page, err = s.List(t.Context(), "key-1", 10, "")
-		require.NoError(t, err)
-		require.Len(t, page.Data, 1)
-	})
-}
-
 func TestARecordingStoredForItsOwnSakeOutlivesConversations(t *testing.T) {
 	t.Parallel()
 	s := over(recordstest.NewMemory())
@@ -246,45 +203,6 @@ func (m memory) Size() int64 { return int64(len(m)) }
 type nopCloser struct{ io.ReadSeeker }
 
 func (nopCloser) Close() error { return nil }
-
-func TestAHeldRecordingIsNotDeleted(t *testing.T) {
-	t.Parallel()
-	s := over(recordstest.NewMemory())
-	one := s.add(t, "x")
-	release, second := s.Hold(one.ID), s.Hold(one.ID)
-	require.Equal(t, services.KindBusy, services.KindOf(s.Delete(t.Context(), one.ID)))
-	release()
-	require.Equal(t, services.KindBusy, services.KindOf(s.Delete(t.Context(), one.ID)))
-	second()
-	require.NoError(t, s.Delete(t.Context(), one.ID))
-}
-
-// TestRoomIsMadeFromWhatHasExpired stores as many recordings as there are locks, so
-// that the one to be stored shares its lock with one to be deleted.
-func TestRoomIsMadeFromWhatHasExpired(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := recordstest.NewMemory()
-		s := over(store, func(c *library.Config) { c.Quota = 640 })
-		for i := range 64 {
-			s.add(t, fmt.Sprintf("%010d", i+7))
-		}
-		require.EqualValues(t, 640, s.Bytes())
-		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))))
-		time.Sleep(25 * time.Hour)
-		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))), "what needs them is not known yet")
-		require.NoError(t, s.db.Start(t.Context()))
-		require.True(t, s.db.AwaitReady(t.Context()))
-		defer s.stop(t)
-		s.add(t, "0123456789")
-		synctest.Wait()
-		require.Len(t, s.objects(t), 1)
-	})
-}
-
-func second(recording library.Recording, _ bool, err error) (library.Recording, error) {
-	return recording, err
-}
 
 // failing is a store whose objects cannot be read to their end.
 type failing struct {
@@ -342,95 +260,6 @@ func TestAFaultOfTheStoreIsNotedByTheSource(t *testing.T) {
 	require.NoError(t, source.Err(), "the end of the reader's context is no fault of the store")
 }
 
-func TestOwnersSeeTheirOwnNames(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := over(recordstest.NewMemory())
-		require.Equal(t, services.KindUnavailable, kindOf(s.List(t.Context(), "key-1", 10, "")))
-		s.start(t)
-		defer s.stop(t)
-		put := func(content, name, owner string) {
-			t.Helper()
-			time.Sleep(time.Second)
-			in, err := s.Receive(t.Context(), strings.NewReader(content), library.About{Name: name, ContentType: "audio/wav"})
-			require.NoError(t, err)
-			_, _, err = s.Save(t.Context(), in, owner)
-			require.NoError(t, err)
-		}
-		put("one", `C:\music\one.wav`, "key-1")
-		put("two", "two\x00\n.wav", "key-1")
-		put("two", strings.Repeat("ä", 200), "key/2*>")
-		put("one", "", "")
-		put("one", "", "key-1") // no name does not take one away
-		put("two", "renamed.wav", "key-1")
-		list := func(owner string, limit int, cursor string) (names []string, next string) {
-			t.Helper()
-			page, err := s.List(t.Context(), owner, limit, cursor)
-			require.NoError(t, err)
-			for _, one := range page.Data {
-				names = append(names, fmt.Sprintf("%s %d", one.Name, one.Bytes))
-			}
-			return names, page.Next
-		}
-		names, next := list("key-1", 1, "")
-		require.Equal(t, []string{"renamed.wav 3"}, names)
-		names, next = list("key-1", 1, next)
-		require.Equal(t, []string{"one.wav 3"}, names)
-		require.Empty(t, next)
-		names, _ = list("key/2*>", 5, "")
-		require.Equal(t, []string{strings.Repeat("ä", 127) + " 3"}, names)
-		names, _ = list("", 5, "")
-		require.Equal(t, []string{" 3"}, names)
-		names, _ = list("_", 5, "")
-		require.Empty(t, names)
-		require.Equal(t, services.KindInvalid, kindOf(s.List(t.Context(), "key-1", 1, "!")))
-	})
-}
-
-func TestRecordingsOfAnOlderVersion(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := recordstest.NewMemory()
-		write := func(id string, fields map[string]any) string {
-			id = strings.Repeat(id, 64)
-			raw, err := json.Marshal(fields)
-			require.NoError(t, err)
-			_, err = store.Create(t.Context(), "audio."+id, raw)
-			require.NoError(t, err)
-			require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
-			return id
-		}
-		now := time.Now().UTC()
-		job := write("a", map[string]any{"id": "x", "bytes": 5, "content_type": "audio/wav", "created": now, "used": now})
-		own := write("b", map[string]any{"id": "y", "bytes": 5, "created": now, "used": now})
-		talk := write("c", map[string]any{"id": "z", "bytes": 5, "created": now, "used": now, "conversational": true})
-		s := over(store)
-		s.start(t)
-		defer s.stop(t)
-		require.NoError(t, store.DeleteObject(t.Context(), "none"))
-		for range 2 {
-			require.NoError(t, s.ReferAll(t.Context(), []library.Ref{{Owner: "key-1", AudioID: job, Created: now, Used: now}, {Owner: "key-1", AudioID: "gone"}}))
-		}
-		_, err := s.db.Upgrade(t.Context())
-		require.NoError(t, err)
-		for _, id := range []string{job, own, talk} {
-			file, recording, err := s.Open(t.Context(), "", id)
-			require.NoError(t, err)
-			content, err := io.ReadAll(file)
-			require.NoError(t, err)
-			require.Equal(t, "hello", string(content))
-			require.True(t, now.Equal(recording.Created))
-			require.Equal(t, id == talk, recording.Conversational)
-		}
-		for owner, want := range map[string]string{"key-1": job, "": own} {
-			page, err := s.List(t.Context(), owner, 10, "")
-			require.NoError(t, err)
-			require.Len(t, page.Data, 1)
-			require.Equal(t, want, page.Data[0].ID)
-		}
-	})
-}
-
 // rival is a store in which another process is always the first to write a
 // record, and deletes it again if asked to.
 type rival struct {
@@ -464,21 +293,6 @@ func TestARecordingStoredByAnotherProcessAtTheSameTime(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, len("of both"), recording.Bytes)
 	}
-}
-
-func TestWhatACutOffUploadLeavesGoesAway(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := recordstest.NewMemory()
-		s := over(store)
-		one := s.add(t, "stays")
-		require.NoError(t, records.PutObject(t.Context(), store, "audio-"+strings.Repeat("f", 64), strings.NewReader("orphan")))
-		require.NoError(t, records.PutObject(t.Context(), store, "other-object", strings.NewReader("of another part")))
-		s.start(t)
-		defer s.stop(t)
-		synctest.Wait()
-		require.ElementsMatch(t, []string{one.ID, "other-object"}, s.objects(t))
-	})
 }
 
 func TestARepetitionIsRecognizedOnAFullDisk(t *testing.T) {
