@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -11,25 +12,30 @@ import (
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/orchestrator/conversations"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// asynchronous is what keeps and runs jobs.
+// asynchronous stores recordings and conversations, and runs jobs.
 type asynchronous struct {
-	store   *natsstore.Store
-	manager *jobs.Manager
+	store    *natsstore.Store
+	database *records.Database
+	library  *library.Library
+	jobs     *jobs.Manager
+	upgrade  *upgrade
 	// until is when jobs still at work are interrupted; drain sets it.
 	until time.Time
 }
 
-// openJobs opens the job store and makes the manager over it; nothing is worked
-// on before its start. A store that cannot be opened now is tried again, and the
-// rest of the server serves meanwhile.
-func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) (*asynchronous, error) {
+// openJobs makes the store and what lies in it; nothing runs before start.
+func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, error) {
 	hooks := cfg.Jobs.Webhooks
 	if hooks.Secret == "" {
 		var err error
@@ -39,9 +45,12 @@ func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) 
 	}
 	storage := cfg.Jobs.Store
 	storage.Dir = cfg.JobsDir()
-	store := natsstore.Open(ctx, storage, memprobe.DiskFree, s.log)
-	manager := jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
-		Store: store, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
+	a := &asynchronous{store: natsstore.New(storage, memprobe.DiskFree, s.log)}
+	a.database = records.NewDatabase(a.store, s.log)
+	a.library = library.New(cfg.Jobs.Work.Audio, a.database, s.log)
+	stored := conversations.New(a.database, a.library, s.log)
+	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
+		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
 		Describe: func(name string) (services.Description, error) {
 			entry, err := s.registry.Lookup(name)
 			if err != nil {
@@ -50,20 +59,31 @@ func (s *system) openJobs(ctx context.Context, cfg config.Config, spool string) 
 			return entry.Describe(), nil
 		},
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
-		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts,
-		SpoolDir: spool, Log: s.log,
+		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
-	s.contexts.KeepContexts(manager)
-	watchJobs(s.metrics, manager)
-	return &asynchronous{store: store, manager: manager}, nil
+	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
+	s.contexts.KeepContexts(stored)
+	watchJobs(s.metrics, a.jobs, a.library)
+	return a, nil
 }
 
-// inform adds what the probes tell of the jobs.
+// start opens the store and works on its jobs. A store that cannot be opened now is
+// tried again, and the rest of the server serves meanwhile.
+func (a *asynchronous) start(ctx context.Context) error {
+	for _, part := range []interface{ Start(ctx context.Context) error }{a.store, a.database, a.upgrade, a.jobs} {
+		if err := part.Start(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inform adds the check of the jobs to what the probes answer.
 func (a *asynchronous) inform(view api.HealthView) api.HealthView {
-	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.manager.Count(jobs.StatusQueued), a.manager.OldestQueued().Round(time.Millisecond))
+	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
 	if problem := a.store.Problem(); problem != "" {
 		ok, detail = false, problem
-	} else if !a.manager.Ready() {
+	} else if !a.jobs.Ready() {
 		ok, detail = false, "the stored jobs are still being read"
 	}
 	if damage := a.store.Damage(); damage != "" {
@@ -76,20 +96,22 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 // drain starts no further job. Those at work may go on for the time given.
 func (a *asynchronous) drain(timeout time.Duration) {
 	a.until = time.Now().Add(timeout)
-	a.manager.StopIntake()
+	a.jobs.StopIntake()
 }
 
 // stop waits for what drain left, sends jobs still at work back to the queue,
 // and closes the store.
-func (a *asynchronous) stop() {
+func (a *asynchronous) stop() error {
 	ctx, cancel := context.WithDeadline(context.Background(), a.until)
 	defer cancel()
-	a.manager.Stop(ctx)
-	a.store.Close()
+	err := a.jobs.Stop(ctx) // it may take all of the time
+	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, a.upgrade.Stop(last), a.database.Stop(last), a.store.Stop(last))
 }
 
-// watchJobs exports what the manager knows, at each scrape.
-func watchJobs(reg prometheus.Registerer, manager *jobs.Manager) {
+// watchJobs exports the numbers of jobs and recordings, at each scrape.
+func watchJobs(reg prometheus.Registerer, manager *jobs.Manager, recordings *library.Library) {
 	for _, status := range jobs.Statuses() {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grym_jobs", Help: "Jobs that are kept, by status.", ConstLabels: prometheus.Labels{"status": string(status)},
@@ -101,6 +123,6 @@ func watchJobs(reg prometheus.Registerer, manager *jobs.Manager) {
 		}, func() float64 { return manager.OldestQueued().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grym_job_audio_bytes", Help: "Bytes of the stored recordings.",
-		}, func() float64 { return float64(manager.AudioBytes()) }),
+		}, func() float64 { return float64(recordings.Bytes()) }),
 	)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
+	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -40,9 +40,10 @@ func bareStore(b *testing.B) *natsstore.Store {
 	b.Helper()
 	cfg := natsstore.DefaultConfig()
 	cfg.Dir = b.TempDir()
-	s := natsstore.Open(b.Context(), cfg, func(string) (services.Bytes, error) { return math.MaxInt64, nil }, slog.New(slog.DiscardHandler))
+	s := natsstore.New(cfg, func(string) (services.Bytes, error) { return math.MaxInt64, nil }, slog.New(slog.DiscardHandler))
+	require.NoError(b, s.Start(b.Context()))
 	require.Empty(b, s.Problem())
-	b.Cleanup(s.Close)
+	b.Cleanup(func() { require.NoError(b, s.Stop(context.Background())) })
 	return s
 }
 

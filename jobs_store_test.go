@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,7 +19,7 @@ import (
 // of a stopped server.
 func TestADamagedStoreKeepsTheOtherJobs(t *testing.T) {
 	t.Parallel()
-	for name, at := range map[string]float64{"at the start": 0.05, "in the middle": 0.5, "at the end": 0.97} {
+	for name, at := range map[string]float64{"at the start": 0.05, "in the middle": 0.5, "at the end": 0.93} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -35,8 +36,11 @@ func TestADamagedStoreKeepsTheOtherJobs(t *testing.T) {
 			require.NotEmpty(t, blocks)
 			data, err := os.ReadFile(blocks[0])
 			require.NoError(t, err)
+			place := int(at * float64(len(data)))
+			job := bytes.Index(data[place:], []byte(`"kind":"job"`))
+			require.Positive(t, job)
 			for i := range 8 {
-				data[int(at*float64(len(data)))+i] ^= 0xff
+				data[place+job+i] ^= 0xff
 			}
 			require.NoError(t, os.WriteFile(blocks[0], data, 0o600))
 

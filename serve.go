@@ -51,12 +51,11 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 		defer cancel()
 		err = errors.Join(err, s.close(bounded))
 	}()
-	async, err := s.openJobs(ctx, cfg, spool)
+	async, err := s.openJobs(cfg, dir)
 	if err != nil {
 		return err
 	}
-	// Before the services end, which its jobs run on.
-	defer async.stop()
+	defer func() { err = errors.Join(err, async.stop()) }() // before the services end, on which its jobs run
 	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
 		level.Set(changed.Log.Level)
 		s.apply(changed)
@@ -73,7 +72,9 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 	if err != nil {
 		return errors.Join(err, server.Close())
 	}
-	async.manager.Start()
+	if err := async.start(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
 	failed := server.Start(handler, log)
 	greet(stdout, server.Addr(), firstKey)
 	s.start(ctx, cfg.Readiness.Required, log)
@@ -92,7 +93,7 @@ func serve(ctx context.Context, forget func(), source config.Source, loaded *con
 // dependencies gives the handler what it asks of the rest.
 func (s *system) dependencies(cfg config.Config, spool string, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
 	return api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.manager, StoredAudio: async.manager,
+		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Health:    func() api.HealthView { return async.inform(s.healthView()) },
 		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,

@@ -228,7 +228,7 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 	case id != nil:
 		return renameFields(h.find(ctx, c.upload, *id), map[string]string{storedField: field + "." + storedField})
 	default:
-		err := h.spoolBase64(c.upload, *data)
+		err := h.spool(c.upload, decodeBase64(*data))
 		var corrupt base64.CorruptInputError
 		if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
 			complain(field+".data", "is no base64: %v", err)
@@ -239,12 +239,12 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 	return nil
 }
 
-// spoolBase64 writes a recording to disk. A data URL's head is passed over.
-func (h *handlers) spoolBase64(u *upload, data string) error {
+// decodeBase64 reads a recording that came as text. A data URL's head is passed over.
+func decodeBase64(data string) io.Reader {
 	if head, rest, ok := strings.Cut(data, ";base64,"); ok && strings.HasPrefix(head, "data:") {
 		data = rest
 	}
-	return h.spool(u, base64.NewDecoder(base64.StdEncoding, strings.NewReader(data)))
+	return base64.NewDecoder(base64.StdEncoding, strings.NewReader(data))
 }
 
 func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateChatCompletionParamsGrymPriority) (services.Task, error) {

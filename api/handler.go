@@ -70,9 +70,11 @@ type Dependencies struct {
 	UnreadableModels func() []services.ModelStatus
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
-	// Jobs keeps the asynchronous jobs and the audio stored for them.
+	// Jobs runs the asynchronous jobs.
 	Jobs Jobs
-	// StoredAudio finds sound that the server keeps; nil where it keeps none.
+	// Recordings stores recordings.
+	Recordings Recordings
+	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio StoredAudio
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -49,8 +52,8 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 	b := setupJobs(t, &scriptedJobs{
 		get:    func(_, _ string) (jobs.Job, error) { return kind.job, nil },
 		result: func() (json.RawMessage, error) { return json.RawMessage(kind.value), nil },
-		open: func(id string) (io.ReadSeekCloser, jobs.Audio, error) {
-			return memorySound{strings.NewReader("sound"), &closed}, jobs.Audio{ID: id, Bytes: 5}, nil
+		open: func(id string) (io.ReadSeekCloser, library.Recording, error) {
+			return memorySound{strings.NewReader("sound"), &closed}, library.Recording{ID: id, Bytes: 5}, nil
 		},
 	})
 	for _, c := range []struct {
@@ -132,17 +135,17 @@ func TestAJobWithoutAResultSaysWhy(t *testing.T) {
 
 func TestStoredSoundComesInParts(t *testing.T) {
 	t.Parallel()
-	audio := jobs.Audio{ID: hash, Bytes: 10, ContentType: "audio/flac", Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
+	audio := library.Recording{ID: hash, Bytes: 10, ContentType: "audio/flac", Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
 	opened, closed := 0, false
-	describe := func(id string) (jobs.Audio, error) {
+	describe := func(id string) (library.Recording, error) {
 		if id != hash {
-			return jobs.Audio{}, services.Faultf(services.KindNotFound, "the recording %s does not exist", id)
+			return library.Recording{}, services.Faultf(services.KindNotFound, "the recording %s does not exist", id)
 		}
 		return audio, nil
 	}
 	b := setupJobs(t, &scriptedJobs{
 		describe: describe,
-		open: func(id string) (io.ReadSeekCloser, jobs.Audio, error) {
+		open: func(id string) (io.ReadSeekCloser, library.Recording, error) {
 			audio, err := describe(id)
 			if err != nil {
 				return nil, audio, err
@@ -204,15 +207,15 @@ func TestARecordingIsStored(t *testing.T) {
 	var content, contentType string
 	created := true
 	at := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
-	b := setupJobs(t, &scriptedJobs{store: func(u jobs.Upload) (jobs.Audio, bool, error) {
-		file, err := u.Audio.Open()
+	b := setupJobs(t, &scriptedJobs{store: func(in *library.Incoming) (library.Recording, bool, error) {
+		file, err := in.Source(t.Context()).Open()
 		if err != nil {
-			return jobs.Audio{}, false, err
+			return library.Recording{}, false, err
 		}
 		defer file.Close()
 		data, err := io.ReadAll(file)
-		content, contentType = string(data), u.ContentType
-		return jobs.Audio{ID: hash, Bytes: int64(len(data)), ContentType: contentType, Created: at, Used: at, Expires: at.Add(time.Hour)}, created, err
+		content, contentType = string(data), in.ContentType
+		return library.Recording{ID: hash, Bytes: int64(len(data)), ContentType: contentType, Created: at, Used: at, Expires: at.Add(time.Hour)}, created, err
 	}}, func(c *Config, _ *Dependencies) { c.MaxUpload = 4 << 20 })
 	for _, c := range []struct {
 		contentType, body    string
@@ -253,5 +256,50 @@ func TestARecordingIsStored(t *testing.T) {
 		response, body := b.call(t, "POST", "/v1/audio", c.body, "Content-Type", c.contentType)
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, body)
 		require.Contains(t, body, c.want, name)
+	}
+}
+
+func TestRecordingsAreListed(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+	var owner, cursor string
+	var limit int
+	next := "abc"
+	b := setupJobs(t, &scriptedJobs{page: func(o string, l int, c string) (records.Page[library.Listed], error) {
+		owner, limit, cursor = o, l, c
+		if c == "bad" {
+			return records.Page[library.Listed]{}, services.Invalidf("cursor", "is of no page")
+		}
+		return records.Page[library.Listed]{Next: next, Data: []library.Listed{{
+			Recording: library.Recording{ID: hash, Bytes: 3, ContentType: "audio/wav", Created: at, Used: at, Expires: at.Add(time.Hour)}, Name: "a \"b\".wav",
+		}}}, nil
+	}})
+	const one = `{"id":"%s","object":"audio","filename":"a \"b\".wav","bytes":3,"content_type":"audio/wav","created":"2026-11-24T09:00:00Z","last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`
+	response, body := b.call(t, "GET", "/v1/audio?limit=7&cursor=x", "")
+	require.Equal(t, http.StatusOK, response.StatusCode, body)
+	require.JSONEq(t, `{"data":[`+fmt.Sprintf(one, hash)+`],"next":"abc"}`, body)
+	require.Equal(t, []any{"", 7, "x"}, []any{owner, limit, cursor})
+	next = ""
+	_, body = b.call(t, "GET", "/v1/audio", "")
+	require.NotContains(t, body, "next")
+	require.Equal(t, 20, limit)
+	for _, query := range []string{"limit=0", "limit=201", "cursor=", "cursor=bad"} {
+		response, body = b.call(t, "GET", "/v1/audio?"+query, "")
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, "%s: %s", query, body)
+	}
+}
+
+func TestARecordingThatHasNoRoomIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setupJobs(t, &scriptedJobs{recordings: memoryLibrary(func(c *library.Config) { c.Quota = 10 })})
+	for _, c := range [][3]string{
+		{"/v1/audio", "audio/wav", "12345678901"},
+		{"/v1/audio", formType, form("file", "12345678901")},
+		{"/v1/jobs", formType, form("audio", "12345678901", "request", `{"service":"wav2vec2"}`)},
+		{"/v1/jobs", jsonType, `{"service":"wav2vec2","audio":{"data":"MTIzNDU2Nzg5MDE="}}`},
+	} {
+		response, body := b.call(t, "POST", c[0], c[2], "Content-Type", c[1])
+		require.Equal(t, http.StatusInsufficientStorage, response.StatusCode, body)
+		require.Contains(t, body, "jobs.audio.quota", c)
 	}
 }

@@ -4,46 +4,35 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Jobs keeps asynchronous jobs and the audio stored for them; jobs.Manager
-// implements it. A viewer is the owner that a job must have to be found, and
-// empty for one who sees all.
+// Jobs runs asynchronous jobs; jobs.Manager implements it. A viewer is the owner
+// that a job must have to be found, and empty for one that sees all.
 type Jobs interface {
-	// Submit accepts a job; existed tells that an idempotent repetition found the
-	// first one.
+	// Submit accepts a job; existed reports whether an idempotent repetition found
+	// the first one.
 	Submit(ctx context.Context, s jobs.Submission) (job jobs.Job, existed bool, err error)
-	// Get gives a job; the fault is not found.
+	// Get returns a job; the fault is not found.
 	Get(ctx context.Context, viewer, id string) (jobs.Job, error)
-	// List gives a page; a bad cursor is an invalid field.
+	// List returns a page; a bad cursor is an invalid field.
 	List(ctx context.Context, f jobs.Filter) (jobs.Page, error)
-	// Cancel stops a job; one at its end is given as it is.
+	// Cancel stops a job; one at its end is returned as it is.
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job anew; ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
-	// Follow calls told with the job as it is now, unless its revision is not after
+	// Follow calls changed with the job as it is now, unless its revision is not after
 	// the one given, and at every later change. It returns after the terminal one,
-	// with ctx's error, or with told's.
-	Follow(ctx context.Context, viewer, id string, after jobs.Revision, told func(jobs.Job) error) error
-	// Result gives the value of a succeeded job as JSON; ErrNotFinished, ErrNoResult.
+	// with ctx's error, or with changed's.
+	Follow(ctx context.Context, viewer, id string, after jobs.Revision, changed func(jobs.Job) error) error
+	// Result returns the value of a succeeded job as JSON; ErrNotFinished, ErrNoResult.
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
-
-	// StoreAudio stores a recording once by its content; created tells whether it
-	// is new.
-	StoreAudio(ctx context.Context, upload jobs.Upload) (audio jobs.Audio, created bool, err error)
-	// Audio describes a recording; the fault is not found.
-	Audio(ctx context.Context, id string) (jobs.Audio, error)
-	// OpenAudio gives the bytes of a recording; the caller closes them.
-	OpenAudio(ctx context.Context, id string) (io.ReadSeekCloser, jobs.Audio, error)
-	// DeleteAudio forgets a recording; ErrAudioInUse, and the fault not found.
-	DeleteAudio(ctx context.Context, id string) error
 }
 
 // viewer is whose jobs a request may see; empty is everybody's.
@@ -108,11 +97,11 @@ var jobProblems = []struct {
 	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
 	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
 	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
-	{jobs.ErrAudioInUse, problem.HTTPError{Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use", Message: "the recording is needed by an unfinished job or a conversation"}},
+	{library.ErrInUse, problem.HTTPError{Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use", Message: "the recording is needed by an unfinished job or a conversation"}},
 }
 
-// jobFault turns the sentinels of jobs into answers. A fault round one tells more
-// than we know here; any other error stays as it is.
+// jobFault turns the sentinels of jobs into answers. A fault that wraps one is more
+// precise; any other error stays as it is.
 func jobFault(err error) error {
 	for _, row := range jobProblems {
 		if !errors.Is(err, row.err) {

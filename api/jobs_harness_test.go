@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 )
 
 // scriptedJobs answers as a test says; what the test does not say panics.
@@ -21,10 +25,13 @@ type scriptedJobs struct {
 	retry  func(viewer, id string) (jobs.Job, error)
 	follow func(ctx context.Context, after jobs.Revision, told func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
-	store  func(u jobs.Upload) (jobs.Audio, bool, error)
-	open   func(id string) (io.ReadSeekCloser, jobs.Audio, error)
+	// recordings receives uploads; what follows is scripted.
+	recordings *library.Library
+	store      func(in *library.Incoming) (library.Recording, bool, error)
+	open       func(id string) (io.ReadSeekCloser, library.Recording, error)
+	page       func(owner string, limit int, cursor string) (records.Page[library.Listed], error)
 	// describe is asked where a test tells a look from an opening.
-	describe func(id string) (jobs.Audio, error)
+	describe func(id string) (library.Recording, error)
 	remove   func(id string) error
 }
 
@@ -55,15 +62,19 @@ func (s *scriptedJobs) Result(context.Context, string, string) (jobs.Job, json.R
 	return jobs.Job{}, value, err
 }
 
-func (s *scriptedJobs) StoreAudio(_ context.Context, u jobs.Upload) (jobs.Audio, bool, error) {
-	return s.store(u)
+func (s *scriptedJobs) Receive(ctx context.Context, r io.Reader, about library.About) (*library.Incoming, error) {
+	return s.recordings.Receive(ctx, r, about)
 }
 
-func (s *scriptedJobs) OpenAudio(_ context.Context, id string) (io.ReadSeekCloser, jobs.Audio, error) {
+func (s *scriptedJobs) Save(_ context.Context, in *library.Incoming, _ string) (library.Recording, bool, error) {
+	return s.store(in)
+}
+
+func (s *scriptedJobs) Open(_ context.Context, _, id string) (io.ReadSeekCloser, library.Recording, error) {
 	return s.open(id)
 }
 
-func (s *scriptedJobs) Audio(_ context.Context, id string) (jobs.Audio, error) {
+func (s *scriptedJobs) Describe(_ context.Context, id string) (library.Recording, error) {
 	if s.describe == nil {
 		_, audio, err := s.open(id)
 		return audio, err
@@ -71,11 +82,31 @@ func (s *scriptedJobs) Audio(_ context.Context, id string) (jobs.Audio, error) {
 	return s.describe(id)
 }
 
-func (s *scriptedJobs) DeleteAudio(_ context.Context, id string) error { return s.remove(id) }
+func (s *scriptedJobs) Delete(_ context.Context, id string) error { return s.remove(id) }
+
+// scriptedRecordings has a List of its own, which Jobs has as well.
+type scriptedRecordings struct{ *scriptedJobs }
+
+func (s scriptedRecordings) List(_ context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error) {
+	return s.page(owner, limit, cursor)
+}
+
+// memoryLibrary is a library over a store in memory.
+func memoryLibrary(change ...func(*library.Config)) *library.Library {
+	cfg := library.DefaultConfig()
+	for _, apply := range change {
+		apply(&cfg)
+	}
+	log := slog.New(slog.DiscardHandler)
+	return library.New(cfg, records.NewDatabase(recordstest.NewMemory(), log), log)
+}
 
 func setupJobs(t *testing.T, script *scriptedJobs, change ...func(*Config, *Dependencies)) *bundle {
 	t.Helper()
-	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) { d.Jobs = script })...)
+	if script.recordings == nil {
+		script.recordings = memoryLibrary()
+	}
+	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) { d.Jobs, d.Recordings = script, scriptedRecordings{script} })...)
 }
 
 // queued is a job just submitted.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -27,7 +28,7 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 	script := &scriptedJobs{submit: func(s jobs.Submission) (jobs.Job, bool, error) {
 		got, content = s, ""
 		if s.Upload != nil {
-			file, err := s.Upload.Audio.Open()
+			file, err := s.Upload.Source(t.Context()).Open()
 			if err != nil {
 				return jobs.Job{}, false, err
 			}
@@ -176,7 +177,7 @@ func TestWhatJobsRefuseHasAStatus(t *testing.T) {
 		"not retriable":     {"POST", "/v1/jobs/job_1/retry", fmt.Errorf("job job_1 is running: %w", jobs.ErrNotRetriable), 409, []string{"problem:job_not_retriable", "job job_1 is running"}},
 		"told by a fault":   {"POST", "/v1/jobs/job_1/retry", &services.Fault{Kind: services.KindInvalid, Message: "its recording is gone", Err: jobs.ErrNotRetriable}, 409, []string{"its recording is gone"}},
 		"bad cursor":        {"GET", "/v1/jobs?cursor=x", services.Invalidf("cursor", "is of no page"), 400, []string{"cursor is of no page"}},
-		"recording in use":  {"DELETE", "/v1/audio/" + hash, jobs.ErrAudioInUse, 409, []string{"problem:audio_in_use"}},
+		"recording in use":  {"DELETE", "/v1/audio/" + hash, library.ErrInUse, 409, []string{"problem:audio_in_use"}},
 		"no such recording": {"DELETE", "/v1/audio/" + hash, services.Faultf(services.KindNotFound, "the recording does not exist"), 404, []string{"does not exist"}},
 	} {
 		refusal = c.err

@@ -10,12 +10,45 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // audioPath is where recordings are stored; a body may be one.
 const audioPath = "/v1/audio"
+
+// Recordings stores recordings; library.Library implements it.
+type Recordings interface {
+	// Receive stores a recording while it is read; it is saved or discarded then.
+	Receive(ctx context.Context, r io.Reader, about library.About) (*library.Incoming, error)
+	// Save makes a recording the owner's; created reports whether it is new.
+	Save(ctx context.Context, in *library.Incoming, owner string) (recording library.Recording, created bool, err error)
+	// List returns a page of the owner's recordings; a bad cursor is an invalid field.
+	List(ctx context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error)
+	// Describe returns a recording's description; the fault is not found.
+	Describe(ctx context.Context, id string) (library.Recording, error)
+	// Open returns the bytes of a recording; the caller closes them.
+	Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, library.Recording, error)
+	// Delete removes a recording; library.ErrInUse, and the fault not found.
+	Delete(ctx context.Context, id string) error
+}
+
+// take returns what receives a recording of a request's body into the library.
+func (h *handlers) take(ctx context.Context) func(u *upload, r io.Reader) error {
+	return h.takeBytes(ctx, max(0, exchangeOf(ctx).r.ContentLength))
+}
+
+// takeBytes is take for so many bytes at the most; zero if that is not known.
+func (h *handlers) takeBytes(ctx context.Context, bytes int64) func(u *upload, r io.Reader) error {
+	return func(u *upload, r io.Reader) (err error) {
+		u.incoming, err = h.Recordings.Receive(ctx, r, library.About{Name: u.name, Bytes: bytes})
+		if err == nil {
+			u.incoming.ContentType = contentType(u.incoming.Head(), u.sent)
+		}
+		return err
+	}
+}
 
 // CreateAudio implements gen.StrictServerInterface.
 func (h *handlers) CreateAudio(ctx context.Context, request gen.CreateAudioRequestObject) (gen.CreateAudioResponseObject, error) {
@@ -28,39 +61,61 @@ func (h *handlers) CreateAudio(ctx context.Context, request gen.CreateAudioReque
 	if err != nil {
 		return nil, err
 	}
-	if upload.file.size == 0 {
+	if upload.incoming.Size() == 0 {
 		return nil, services.Invalidf("file", "is empty")
 	}
-	audio, created, err := h.Jobs.StoreAudio(ctx, jobs.Upload{Audio: upload.file, ContentType: upload.contentType()})
+	audio, created, err := h.Recordings.Save(ctx, upload.incoming, h.caller(ctx).Key)
 	if err != nil {
 		return nil, jobFault(err)
 	}
-	view := gen.Audio{
-		Id: audio.ID, Object: gen.AudioObjectAudio, Bytes: audio.Bytes, ContentType: contentTypeOf(audio),
-		Created: audio.Created, LastUsed: audio.Used, Expires: unlessZero(audio.Expires),
-	}
-	location := new(audioPath + "/" + audio.ID)
+	view, location := recordingView(audio), new(audioPath+"/"+audio.ID)
 	if created {
 		return gen.CreateAudio201JSONResponse{Body: view, Headers: gen.CreateAudio201ResponseHeaders{Location: location}}, nil
 	}
 	return gen.CreateAudio200JSONResponse{Body: view, Headers: gen.CreateAudio200ResponseHeaders{Location: location}}, nil
 }
 
+func recordingView(audio library.Recording) gen.Audio {
+	return gen.Audio{
+		Id: audio.ID, Object: gen.AudioObjectAudio, Bytes: audio.Bytes, ContentType: contentTypeOf(audio),
+		Created: audio.Created, LastUsed: audio.Used, Expires: unlessZero(audio.Expires),
+	}
+}
+
 // receiveRecording takes a recording from a form or alone. The caller closes the
 // upload, also after an error.
 func (h *handlers) receiveRecording(ctx context.Context, request gen.CreateAudioRequestObject) (*upload, error) {
 	if request.MultipartBody != nil {
-		return h.receive(ctx, request.MultipartBody, nil)
+		return h.receiveForm(ctx, request.MultipartBody, formShape{file: "file", maxField: maxFieldBytes, take: h.take(ctx)})
 	}
 	kind, _, _ := mime.ParseMediaType(request.ContentType)
 	if !isSound(kind) && kind != anyBytes {
 		return &upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
 	}
 	u := &upload{sent: request.ContentType}
-	if err := h.spool(u, exchangeOf(ctx).r.Body); err != nil {
+	if err := h.take(ctx)(u, exchangeOf(ctx).r.Body); err != nil {
 		return u, h.receiveFault(err)
 	}
 	return u, nil
+}
+
+// ListAudio implements gen.StrictServerInterface.
+func (h *handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestObject) (gen.ListAudioResponseObject, error) {
+	limit := defaultPage
+	if request.Params.Limit != nil {
+		limit = *request.Params.Limit
+	}
+	page, err := h.Recordings.List(ctx, h.caller(ctx).Key, limit, value(request.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	list := gen.AudioList{Data: make([]gen.Audio, 0, len(page.Data)), Next: unless(page.Next, "")}
+	for _, one := range page.Data {
+		view := recordingView(one.Recording)
+		view.Filename = unless(one.Name, "")
+		list.Data = append(list.Data, view)
+	}
+	return gen.ListAudio200JSONResponse{Body: list}, nil
 }
 
 // GetAudio implements gen.StrictServerInterface.
@@ -75,25 +130,24 @@ func (h *handlers) HeadAudio(ctx context.Context, request gen.HeadAudioRequestOb
 
 // DeleteAudio implements gen.StrictServerInterface.
 func (h *handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioRequestObject) (gen.DeleteAudioResponseObject, error) {
-	if err := h.Jobs.DeleteAudio(ctx, request.AudioId); err != nil {
+	if err := h.Recordings.Delete(ctx, request.AudioId); err != nil {
 		return nil, jobFault(err)
 	}
 	return gen.DeleteAudio204Response{}, nil
 }
 
-// openSound opens stored sound for the answer to a request, where that is to hold
-// any of it: the store copies what it opens. The content type is the stored one's
-// where it is empty.
+// openSound opens stored sound for the answer to a request; nothing is read of it
+// if the answer has no body. The content type is the stored one's if it is empty.
 func (h *handlers) openSound(ctx context.Context, id, contentType, name string) (storedSound, error) {
 	r := exchangeOf(ctx).r
 	sound := storedSound{request: r, name: name}
 	var err error
 	if r.Method == http.MethodHead || strings.Contains(r.Header.Get("If-None-Match"), etag(id)) {
-		if sound.audio, err = h.Jobs.Audio(ctx, id); err == nil {
+		if sound.audio, err = h.Recordings.Describe(ctx, id); err == nil {
 			sound.content = unread{io.NewSectionReader(nil, 0, sound.audio.Bytes)}
 		}
 	} else {
-		sound.content, sound.audio, err = h.Jobs.OpenAudio(ctx, id)
+		sound.content, sound.audio, err = h.Recordings.Open(ctx, h.caller(ctx).Key, id)
 	}
 	if err != nil {
 		return storedSound{}, jobFault(err)
@@ -115,7 +169,7 @@ func (unread) Close() error { return nil }
 type storedSound struct {
 	request *http.Request
 	content io.ReadSeekCloser
-	audio   jobs.Audio
+	audio   library.Recording
 	// name of the file that a browser saves, without an ending.
 	name string
 }
@@ -143,8 +197,8 @@ func (s storedSound) serve(w http.ResponseWriter) error {
 	return refusing.fault()
 }
 
-// refusalWriter keeps back what http.ServeContent answers instead of content, so
-// that it is told as a problem.
+// refusalWriter suppresses what http.ServeContent answers instead of content, which
+// is answered as a problem.
 type refusalWriter struct {
 	http.ResponseWriter
 	status int
@@ -173,7 +227,7 @@ func (w *refusalWriter) fault() error {
 	case 0:
 		return nil
 	case http.StatusRequestedRangeNotSatisfiable:
-		return &problem.HTTPError{Status: w.status, Slug: "range_not_satisfiable", Title: "Range not satisfiable", Message: "no part of the sound lies in the range asked for; Content-Range tells its size"}
+		return &problem.HTTPError{Status: w.status, Slug: "range_not_satisfiable", Title: "Range not satisfiable", Message: "no part of the sound lies in the range asked for; Content-Range has its size"}
 	case http.StatusPreconditionFailed:
 		return &problem.HTTPError{Status: w.status, Slug: "precondition_failed", Title: "Precondition failed", Message: "the sound is not as the request's condition says"}
 	}

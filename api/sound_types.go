@@ -2,11 +2,10 @@ package api
 
 import (
 	"bytes"
-	"io"
 	"mime"
 	"strings"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 )
 
 // anyBytes is the content type of what is not known.
@@ -30,32 +29,28 @@ var soundMarks = []struct {
 	{8, "AIFF", "audio/aiff"},
 }
 
-// contentType of the upload, for who fetches it again: what its first bytes say,
-// else what was sent with it, if that is sound.
-func (u *upload) contentType() string {
-	if file, err := u.file.Open(); err == nil {
-		defer file.Close()
-		head := make([]byte, 16)
-		n, _ := io.ReadFull(file, head)
-		for _, m := range soundMarks {
-			if bytes.HasPrefix(head[min(m.at, n):n], []byte(m.mark)) {
-				return m.contentType
-			}
+// contentType returns what the first bytes of a recording say, else what was sent
+// with it if that is sound.
+func contentType(head []byte, sent string) string {
+	for _, m := range soundMarks {
+		if bytes.HasPrefix(head[min(m.at, len(head)):], []byte(m.mark)) {
+			return m.contentType
 		}
 	}
-	if kind, params, err := mime.ParseMediaType(u.sent); err == nil && isSound(kind) {
+	if kind, params, err := mime.ParseMediaType(sent); err == nil && isSound(kind) {
 		return mime.FormatMediaType(kind, params)
 	}
 	return anyBytes
 }
 
-// isSound tells the media types that a recording may have.
+// isSound reports whether a recording may have the media type.
 func isSound(kind string) bool {
 	return strings.HasPrefix(kind, "audio/") || strings.HasPrefix(kind, "video/") || kind == "application/ogg"
 }
 
-// contentTypeOf stored audio, never one that a browser would run.
-func contentTypeOf(audio jobs.Audio) string {
+// contentTypeOf returns the content type of stored audio, never one that a browser
+// would run.
+func contentTypeOf(audio library.Recording) string {
 	if kind, _, err := mime.ParseMediaType(audio.ContentType); err != nil || !isSound(kind) {
 		return anyBytes
 	}

@@ -114,12 +114,12 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 func (h *handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.receiveForm(ctx, request.MultipartBody, formShape{file: "audio", optional: true, known: []string{"request"}, maxField: maxJobRequest})
+		upload, err := h.receiveForm(ctx, request.MultipartBody, formShape{file: "audio", optional: true, known: []string{"request"}, maxField: maxJobRequest, take: h.take(ctx)})
 		body, formErr := h.parseJobForm(upload.fields["request"])
 		return body, upload, joinFields(err, formErr)
 	case request.JSONBody != nil:
 		upload := &upload{}
-		return request.JSONBody, upload, h.readInline(request.JSONBody, upload)
+		return request.JSONBody, upload, h.readInline(ctx, request.JSONBody, upload)
 	}
 	return nil, &upload{}, services.Faultf(services.KindUnsupported, "%s", neitherFormNorJSON)
 }
@@ -151,12 +151,12 @@ func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fau
 	return body, nil
 }
 
-// readInline spools a recording that came as base64.
-func (h *handlers) readInline(body *gen.JobRequest, upload *upload) error {
+// readInline receives a recording that came as base64.
+func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *upload) error {
 	if body.Audio == nil {
 		return nil
 	}
-	err := h.spoolBase64(upload, body.Audio.Data)
+	err := h.takeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
 	var corrupt base64.CorruptInputError
 	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return services.Invalidf("audio.data", "is no base64: %v", err)
@@ -203,14 +203,14 @@ func submissionOf(body *gen.JobRequest, upload *upload) (jobs.Submission, error)
 		}
 		s.Params = compact.Bytes()
 	}
-	if upload.file != nil {
+	if upload.incoming != nil {
 		if s.AudioID != "" {
 			complain("audio_id", "cannot go with audio: one recording a job")
 		}
-		if upload.file.size == 0 {
+		if upload.incoming.Size() == 0 {
 			complain("audio", "is empty")
 		}
-		s.Upload = &jobs.Upload{Audio: upload.file, ContentType: upload.contentType()}
+		s.Upload = upload.incoming
 	}
 	if len(bad) > 0 {
 		return s, &services.Fault{Kind: services.KindInvalid, Fields: bad}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -23,8 +24,10 @@ const maxFieldBytes = 64 << 10
 type upload struct {
 	fields map[string][]string
 	file   *spooledFile
-	// sent is the content type that came with the file.
-	sent string
+	// incoming is the recording in place of a file if the route stores it.
+	incoming *library.Incoming
+	// sent is the content type that came with the file, name its name.
+	sent, name string
 	// stored is sound that the server keeps, until release is called; else nil.
 	stored  services.AudioSource
 	release func()
@@ -47,11 +50,17 @@ func (u *upload) Close() error {
 	if u.release != nil {
 		u.release()
 	}
+	if u.incoming != nil {
+		return u.incoming.Discard(context.Background())
+	}
 	if u.file == nil {
 		return nil
 	}
 	return os.Remove(u.file.path)
 }
+
+// isReceived reports whether a recording came.
+func (u *upload) isReceived() bool { return u.file != nil || u.incoming != nil }
 
 // audio is the sound of the request, nil where there is none.
 func (u *upload) audio() services.AudioSource {
@@ -72,6 +81,8 @@ type formShape struct {
 	// known are the other fields, each of at most maxField bytes.
 	known    []string
 	maxField int
+	// take receives the recording; nil writes it to the spool.
+	take func(u *upload, part io.Reader) error
 }
 
 // receive reads a form with a recording in the field "file", and only the other
@@ -102,7 +113,7 @@ func (h *handlers) receiveForm(ctx context.Context, form *multipart.Reader, shap
 	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
 		return u, h.receiveFault(err)
 	}
-	if u.file == nil && !shape.optional {
+	if !u.isReceived() && !shape.optional {
 		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.file, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.file)})
 	}
 	if len(bad.Fields) > 0 {
@@ -118,10 +129,13 @@ func (h *handlers) receivePart(u *upload, part *multipart.Part, shape formShape,
 		bad.Fields = append(bad.Fields, services.FieldError{Field: name, Problem: fmt.Sprintf(format, args...)})
 	}
 	switch {
-	case name == shape.file && u.file != nil:
+	case name == shape.file && u.isReceived():
 		complain("came twice; one recording a request")
 	case name == shape.file:
-		u.sent = part.Header.Get("Content-Type")
+		u.sent, u.name = part.Header.Get("Content-Type"), part.FileName()
+		if shape.take != nil {
+			return shape.take(u, part)
+		}
 		return h.spool(u, part)
 	case refusedFields[name] != "":
 		complain("%s", refusedFields[name])
@@ -175,9 +189,12 @@ func (e *spoolError) Unwrap() error { return e.err }
 func (h *handlers) receiveFault(err error) error {
 	var tooLarge *http.MaxBytesError
 	var spool *spoolError
+	var fault *services.Fault
 	switch {
 	case errors.As(err, &tooLarge):
 		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the request has more than %d bytes (%s), which is the limit", tooLarge.Limit, services.Bytes(tooLarge.Limit)), Err: err}
+	case errors.As(err, &fault):
+		return fault
 	case errors.As(err, &spool):
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):

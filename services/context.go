@@ -40,8 +40,11 @@ type StoredContext struct {
 	ID string `json:"-"`
 	// AudioID names the recording that it is about.
 	AudioID string `json:"audio_id"`
+	// Owner is the caller that began it, Created when.
+	Owner   string    `json:"-"`
+	Created time.Time `json:"-"`
 	// Expires is when the store may forget it.
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires,omitzero"`
 	// Record is what the service wrote of it.
 	Record json.RawMessage `json:"record"`
 	// Revision of the record as read; zero for one that is not stored yet.

@@ -1194,6 +1194,9 @@ type Audio struct {
 	// Expires When it goes unless it is used or a job needs it.
 	Expires *time.Time `json:"expires,omitempty"`
 
+	// Filename The name of the file that was stored, if it came with one; only in the list.
+	Filename *string `json:"filename,omitempty"`
+
 	// Id The SHA-256 of the bytes, in hex.
 	Id       string      `json:"id"`
 	LastUsed time.Time   `json:"last_used"`
@@ -1207,6 +1210,14 @@ type AudioObject string
 type AudioForm struct {
 	// File The recording.
 	File openapi_types.File `json:"file"`
+}
+
+// AudioList defines model for AudioList.
+type AudioList struct {
+	Data []Audio `json:"data"`
+
+	// Next The cursor of the next page; left out on the last one.
+	Next *string `json:"next,omitempty"`
 }
 
 // Capability defines model for Capability.
@@ -2551,6 +2562,14 @@ type OpenAIErrorRetry = OpenAIError
 // ProblemRetry An RFC 9457 problem.
 type ProblemRetry = Problem
 
+// ListAudioParams defines parameters for ListAudio.
+type ListAudioParams struct {
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // CreateCaptionParams defines parameters for CreateCaption.
 type CreateCaptionParams struct {
 	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
@@ -2956,6 +2975,9 @@ type ServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string)
+	// ListAudio List the recordings
+	// (GET /v1/audio)
+	ListAudio(w http.ResponseWriter, r *http.Request, params ListAudioParams)
 	// CreateAudio Store a recording
 	// (POST /v1/audio)
 	CreateAudio(w http.ResponseWriter, r *http.Request)
@@ -3106,6 +3128,12 @@ func (_ Unimplemented) GetReadiness(w http.ResponseWriter, r *http.Request) {
 // GetServiceReadiness Is one service ready
 // (GET /readyz/{service})
 func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListAudio List the recordings
+// (GET /v1/audio)
+func (_ Unimplemented) ListAudio(w http.ResponseWriter, r *http.Request, params ListAudioParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3427,6 +3455,52 @@ func (siw *ServerInterfaceWrapper) GetServiceReadiness(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetServiceReadiness(w, r, service)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAudio operation middleware
+func (siw *ServerInterfaceWrapper) ListAudio(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAudioParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAudio(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4731,6 +4805,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/audio", wrapper.ListAudio)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/audio", wrapper.CreateAudio)
 	})
 	r.Group(func(r chi.Router) {
@@ -5535,6 +5612,179 @@ func (response GetServiceReadiness503JSONResponse) VisitGetServiceReadinessRespo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudioRequestObject struct {
+	Params ListAudioParams
+}
+
+type ListAudioResponseObject interface {
+	VisitListAudioResponse(w http.ResponseWriter) error
+}
+
+type ListAudio200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListAudio200JSONResponse struct {
+	Body    AudioList
+	Headers ListAudio200ResponseHeaders
+}
+
+func (response ListAudio200JSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListAudio400ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListAudio401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListAudio401ResponseHeaders
+}
+
+func (response ListAudio401ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListAudio403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListAudio403ResponseHeaders
+}
+
+func (response ListAudio403ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListAudio429ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListAudio500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListAudio500ResponseHeaders
+}
+
+func (response ListAudio500ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAudio503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListAudio503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListAudio503ResponseHeaders
+}
+
+func (response ListAudio503ApplicationProblemPlusJSONResponse) VisitListAudioResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -13351,6 +13601,9 @@ type StrictServerInterface interface {
 	// GetServiceReadiness Is one service ready
 	// (GET /readyz/{service})
 	GetServiceReadiness(ctx context.Context, request GetServiceReadinessRequestObject) (GetServiceReadinessResponseObject, error)
+	// ListAudio List the recordings
+	// (GET /v1/audio)
+	ListAudio(ctx context.Context, request ListAudioRequestObject) (ListAudioResponseObject, error)
 	// CreateAudio Store a recording
 	// (POST /v1/audio)
 	CreateAudio(ctx context.Context, request CreateAudioRequestObject) (CreateAudioResponseObject, error)
@@ -13642,6 +13895,32 @@ func (sh *strictHandler) GetServiceReadiness(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetServiceReadinessResponseObject); ok {
 		if err := validResponse.VisitGetServiceReadinessResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAudio operation middleware
+func (sh *strictHandler) ListAudio(w http.ResponseWriter, r *http.Request, params ListAudioParams) {
+	var request ListAudioRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudio(ctx, request.(ListAudioRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudio")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAudioResponseObject); ok {
+		if err := validResponse.VisitListAudioResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -17,12 +17,13 @@ var ErrInUse = errors.New("is in use")
 
 // Dir is a data folder that belongs to this process.
 type Dir struct {
-	path string
-	lock *os.File
+	path   string
+	lock   *os.File
+	format int
 }
 
-// Open makes the folder where needed and locks it. The lock goes with the
-// process, however it ends.
+// Open makes the folder where needed, locks it, and checks its format. The lock
+// goes with the process, however it ends.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("dataDir: %w", err)
@@ -42,7 +43,11 @@ func Open(path string) (*Dir, error) {
 	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
 		return nil, errors.Join(fmt.Errorf("dataDir: %w", err), lock.Close())
 	}
-	return &Dir{path: path, lock: lock}, nil
+	d := &Dir{path: path, lock: lock}
+	if err := d.readFormat(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return d, nil
 }
 
 func writePID(lock *os.File) error {
@@ -60,5 +65,5 @@ func (d *Dir) Spool() (string, error) {
 	return spool, nil
 }
 
-// Close gives the folder to the next process.
+// Close releases the folder for the next process.
 func (d *Dir) Close() error { return d.lock.Close() }

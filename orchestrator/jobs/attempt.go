@@ -6,14 +6,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // progressInterval is between two writes of a job's progress.
 const progressInterval = 200 * time.Millisecond
 
-// attempt is one run of a job by this process. It is the sink that the service
-// talks to.
+// attempt is one run of a job by this process, and the sink of its task.
 type attempt struct {
 	manager *Manager
 	token   string
@@ -23,13 +23,13 @@ type attempt struct {
 
 	mu  sync.Mutex
 	job Job // as last written
-	// fraction and stage were told last; at is when work began, after the wait.
+	// fraction and stage were reported last; at is when work began, after the wait.
 	fraction float64
 	stage    string
 	at       time.Time
 }
 
-// run does the work, tells of it meanwhile, and writes its end.
+// run does the work, writes its progress meanwhile, and its end.
 func (a *attempt) run() {
 	defer a.stop(nil)
 	if err := a.ctx.Err(); err == nil && a.job.CancelRequested {
@@ -47,29 +47,26 @@ func (a *attempt) run() {
 	}
 }
 
-// execute takes the one road of a task.
+// execute runs the task. Its recording is read from the store.
 func (a *attempt) execute() (services.TaskResult, error) {
 	m, job := a.manager, a.job
-	var audio services.AudioSource
-	if job.AudioID != "" {
-		record, err := m.Audio(a.ctx, job.AudioID)
-		if services.KindOf(err) == services.KindNotFound {
-			// It was here when the job was accepted, so this is no error of the client.
-			err = services.Internal(err, "recording %s is lost", job.AudioID)
-		}
-		if err != nil {
-			return services.TaskResult{}, err
-		}
-		spooled := &stored{manager: m, ctx: a.ctx, audio: record}
-		defer spooled.remove()
-		// Fetched before it is asked for, so that a fault of the store is none of the
-		// service.
-		if err := spooled.fetch(); err != nil {
-			return services.TaskResult{}, err
-		}
-		audio = spooled
+	if job.AudioID == "" {
+		return m.Executor.Execute(a.ctx, job.taskFor(nil), a)
 	}
-	return m.Executor.Execute(a.ctx, job.taskFor(audio), a)
+	source, _, err := m.Library.Source(a.ctx, job.AudioID)
+	if services.KindOf(err) == services.KindNotFound {
+		// It was here when the job was accepted, so this is no error of the client.
+		err = services.Internal(err, "recording %s is lost", job.AudioID)
+	}
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	result, err := m.Executor.Execute(a.ctx, job.taskFor(source), a)
+	// A decoder may have taken a fault of the store for one of the file, or for its end.
+	if fault := source.Err(); fault != nil {
+		return result, fault
+	}
+	return result, err
 }
 
 // Progress implements services.Sink.
@@ -82,7 +79,7 @@ func (a *attempt) Progress(fraction float64, stage string) {
 	a.fraction, a.stage = min(max(fraction, a.fraction), 1), stage
 }
 
-// Partial implements services.Sink. A job's answer is given whole.
+// Partial implements services.Sink. A job's result comes whole.
 func (a *attempt) Partial(any) {}
 
 // Yield implements services.Sink. The orchestrator's own sink yields the slot.
@@ -135,14 +132,14 @@ func (a *attempt) write(ctx context.Context, change func(*Job)) error {
 	for {
 		job = job.detached()
 		change(&job)
-		saved, err := m.save(ctx, job)
+		saved, err := m.all.Replace(ctx, job)
 		if err == nil {
 			a.mu.Lock()
 			a.job = saved
 			a.mu.Unlock()
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, records.ErrConflict) {
 			return err
 		}
 		if job, err = m.load(ctx, job.ID); err != nil && services.KindOf(err) != services.KindNotFound {

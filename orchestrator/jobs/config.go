@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -27,8 +28,8 @@ type Config struct {
 	Retry RetryConfig `koanf:"retry"`
 	// Retention of finished jobs.
 	Retention RetentionConfig `koanf:"retention"`
-	// Audio that is stored.
-	Audio AudioConfig `koanf:"audio"`
+	// Audio bounds the stored recordings.
+	Audio library.Config `koanf:"audio"`
 }
 
 // RetryConfig is the delay between the attempts of a job.
@@ -39,7 +40,7 @@ type RetryConfig struct {
 	MaxDelay time.Duration `koanf:"maxDelay"`
 }
 
-// RetentionConfig says how long finished jobs are kept.
+// RetentionConfig bounds how long finished jobs stay.
 type RetentionConfig struct {
 	// MaxAge since the end of the job. Defaults to 168h.
 	MaxAge time.Duration `koanf:"maxAge"`
@@ -48,26 +49,17 @@ type RetentionConfig struct {
 	MaxBytes services.Bytes `koanf:"maxBytes"`
 }
 
-// AudioConfig bounds the stored audio.
-type AudioConfig struct {
-	// TTL is how long a recording stays that no job needs, since it was last used.
-	// Defaults to 24h.
-	TTL time.Duration `koanf:"ttl"`
-	// Quota of all recordings. Defaults to 5GB.
-	Quota services.Bytes `koanf:"quota"`
-}
-
-// DefaultConfig gives the defaults.
+// DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
 		Services: []string{}, Spare: 4, MaxQueued: 10_000, MaxRedeliveries: 20, ClaimTimeout: 20 * time.Second,
 		Retry:     RetryConfig{Delay: time.Second, MaxDelay: time.Minute},
 		Retention: RetentionConfig{MaxAge: 7 * 24 * time.Hour, MaxBytes: 1_000_000_000},
-		Audio:     AudioConfig{TTL: 24 * time.Hour, Quota: 5_000_000_000},
+		Audio:     library.DefaultConfig(),
 	}
 }
 
-// Validate gives every bad value with its key.
+// Validate returns every bad value with its key.
 func (c Config) Validate() []error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
@@ -83,7 +75,8 @@ func (c Config) Validate() []error {
 	check(c.Retry.MaxDelay >= c.Retry.Delay, "retry.maxDelay: must be at least retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
 	check(c.Retention.MaxAge >= time.Minute, "retention.maxAge: must be at least 1m, got %s", c.Retention.MaxAge)
 	check(c.Retention.MaxBytes >= services.MiB, "retention.maxBytes: must be at least 1MiB, got %s", c.Retention.MaxBytes)
-	check(c.Audio.TTL >= time.Minute, "audio.ttl: must be at least 1m, got %s", c.Audio.TTL)
-	check(c.Audio.Quota >= services.MiB, "audio.quota: must be at least 1MiB, got %s", c.Audio.Quota)
+	for _, err := range c.Audio.Validate() {
+		errs = append(errs, fmt.Errorf("audio.%w", err))
+	}
 	return errs
 }

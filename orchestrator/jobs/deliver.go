@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -24,9 +25,7 @@ const (
 // webhook are one write, so a crash in between cannot lose it; a crash after the
 // receiver has answered makes it come again, under the same id.
 func (m *Manager) deliver() {
-	select {
-	case <-m.caughtUp:
-	case <-m.intake.Done():
+	if !m.Database.AwaitReady(m.intake) {
 		return
 	}
 	slots := make(chan struct{}, deliverers)
@@ -60,7 +59,8 @@ func (m *Manager) deliver() {
 // dueCallbacks lists the jobs whose webhook is to be sent now.
 func (m *Manager) dueCallbacks() (ids []string) {
 	now := time.Now()
-	m.index.each(func(job Job, _ time.Time) bool {
+	m.all.Each(func(e records.Entry[Job]) bool {
+		job := e.Value
 		if job.owesCallback() && !job.Callback.Next.After(now) {
 			ids = append(ids, job.ID)
 		}

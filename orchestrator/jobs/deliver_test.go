@@ -22,7 +22,7 @@ func TestWebhooksAreDeliveredUntilTheyAreTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 1 })
+			b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, d *wiring) { d.MaxDeliveries = 1 })
 			b.receiver.fail = c.fail
 			job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
 			require.Equal(t, jobs.CallbackWaiting, job.Callback.State)
@@ -43,7 +43,7 @@ func TestARetriedJobIsToldAnew(t *testing.T) {
 	w.run = func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
 		return services.TaskResult{}, services.Invalidf("audio", "it broke")
 	}
-	b := setup(t, w, func(_ *jobs.Config, d *jobs.Dependencies) { d.MaxDeliveries = 2 })
+	b := setup(t, w, func(_ *jobs.Config, d *wiring) { d.MaxDeliveries = 2 })
 	job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
 	told := func(state jobs.CallbackState, deliveries int) {
 		t.Helper()
@@ -70,7 +70,7 @@ func TestAWebhookThatIsOwedSurvives(t *testing.T) {
 		job.Status, job.Claim, job.Finished = jobs.StatusSucceeded, nil, time.Now()
 		job.Callback = &jobs.Callback{URL: "http://receiver", State: jobs.CallbackPending, Deliveries: []jobs.Delivery{{At: time.Now(), Error: "no answer"}}}
 	})
-	b.Start()
+	b.start(t)
 	require.Eventually(t, func() bool {
 		job, err := b.Get(t.Context(), "", "job-owes")
 		return err == nil && job.Callback.State == jobs.CallbackDelivered && len(job.Callback.Deliveries) == 2

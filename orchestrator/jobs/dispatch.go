@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -17,9 +18,7 @@ const longRun = 10 * time.Second
 
 // dispatch starts jobs whenever there is one and a place for it.
 func (m *Manager) dispatch() {
-	select {
-	case <-m.caughtUp:
-	case <-m.intake.Done():
+	if !m.Database.AwaitReady(m.intake) {
 		return
 	}
 	// The ticker finds jobs whose delay is over.
@@ -80,7 +79,7 @@ func (m *Manager) attend(id string) {
 	if err != nil {
 		if m.work.Err() == nil {
 			m.Log.Error("a job could not be claimed", "job", id, "error", err)
-			pause(m.intake, time.Second)
+			records.Pause(m.intake, time.Second)
 		}
 		return
 	}
@@ -98,8 +97,8 @@ func (m *Manager) attend(id string) {
 	a.run()
 }
 
-// claim makes a queued job this worker's. It gives nil where there is nothing
-// to do.
+// claim makes a queued job this worker's. It returns nil if there is nothing to
+// do.
 func (m *Manager) claim(id string) (*attempt, error) {
 	ctx, cancel := context.WithTimeout(m.work, storeTimeout)
 	defer cancel()
@@ -156,7 +155,7 @@ func (m *Manager) stopAttempt(id string, cause error) {
 // storeTimeout bounds a write of the worker; the store's own retries fit in.
 const storeTimeout = 15 * time.Second
 
-// retryable tells an error of the store after which the same write makes sense.
+// retryable reports whether the same write makes sense after an error.
 func retryable(err error) bool {
-	return err != nil && !errors.Is(err, ErrConflict) && services.KindOf(err) != services.KindNotFound
+	return err != nil && !errors.Is(err, records.ErrConflict) && services.KindOf(err) != services.KindNotFound
 }

@@ -1,5 +1,4 @@
-// Package jobs keeps asynchronous work and sees it to its end: what was accepted
-// survives the process, runs at least once, and has one result. It knows the
-// service contract and the port to a store; it knows neither HTTP nor the
-// database behind the port.
+// Package jobs runs asynchronous work: what was accepted survives the process, runs
+// at least once, and has one result. It knows the service contract, records and the
+// library of recordings; it knows neither HTTP nor the store behind the records.
 package jobs

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,11 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // left writes the record of a job that another worker has claimed and left.
-func left(t *testing.T, store jobs.Store, id string, change func(*jobs.Job)) {
+func left(t *testing.T, store records.Store, id string, change func(*jobs.Job)) {
 	t.Helper()
 	now := time.Now().UTC()
 	job := jobs.Job{
@@ -37,12 +37,12 @@ func left(t *testing.T, store jobs.Store, id string, change func(*jobs.Job)) {
 
 func TestJobsOfAProcessThatEndedAreDeliveredAgain(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, &worker{run: says("done")}, t.TempDir(), func(c *jobs.Config, _ *jobs.Dependencies) { c.MaxRedeliveries = 4 })
+	b := prepare(t, &worker{run: says("done")}, t.TempDir(), func(c *jobs.Config, _ *wiring) { c.MaxRedeliveries = 4 })
 	left(t, b.store, "job-first", func(*jobs.Job) {})
 	left(t, b.store, "job-often", func(job *jobs.Job) { job.Redeliveries, job.Tries = 3, 2 })
 	left(t, b.store, "job-poison", func(job *jobs.Job) { job.Redeliveries = 4 })
 	left(t, b.store, "job-cancelled", func(job *jobs.Job) { job.CancelRequested = true })
-	b.Start()
+	b.start(t)
 	for id, want := range map[string]struct {
 		status       jobs.Status
 		redeliveries int
@@ -62,26 +62,29 @@ func TestJobsOfAProcessThatEndedAreDeliveredAgain(t *testing.T) {
 }
 
 // shared makes a store look as if other processes used it too.
-type shared struct{ jobs.Store }
+type shared struct{ records.Store }
 
 func (shared) Exclusive() bool { return false }
 
 func TestASharedStoresClaimHoldsWhileItsWorkerLives(t *testing.T) {
 	t.Parallel()
 	began := make(chan string, 2)
-	first := setup(t, &worker{run: hangs(began)}, func(c *jobs.Config, d *jobs.Dependencies) {
+	first := setup(t, &worker{run: hangs(began)}, func(c *jobs.Config, d *wiring) {
 		d.Store, c.ClaimTimeout = shared{d.Store}, 3*time.Second
 	})
 	second := &worker{run: says("stolen")}
 	deps := first.deps
 	deps.Executor = second
-	thief := jobs.NewManager(first.cfg, deps)
-	stop := sync.OnceFunc(func() { thief.Stop(t.Context()) })
-	defer stop()
+	db, _, thief := manage(first.cfg, wiring{deps, shared{first.store}})
+	defer func() {
+		require.NoError(t, thief.Stop(t.Context()))
+		require.NoError(t, db.Stop(t.Context()))
+	}()
 
 	job := first.submit(t, jobs.Submission{})
 	<-began
-	thief.Start()
+	require.NoError(t, db.Start(t.Context()))
+	require.NoError(t, thief.Start(t.Context()))
 	// Signs of life are counted, not time: the claim outlives its timeout by them.
 	revisions := 0
 	enough := errors.New("enough")
@@ -108,7 +111,7 @@ func TestAWorkerThatLostItsClaimCannotWriteTheEnd(t *testing.T) {
 		began <- task.ID
 		<-finish
 		return services.TaskResult{Value: strings.Repeat("late", 20<<10)}, nil // large enough for an object
-	}}, func(_ *jobs.Config, d *jobs.Dependencies) { d.Store = shared{d.Store} })
+	}}, func(_ *jobs.Config, d *wiring) { d.Store = shared{d.Store} })
 	job := b.submit(t, jobs.Submission{})
 	<-began
 	raw, at, err := b.store.Read(t.Context(), "job."+job.ID)
@@ -132,7 +135,7 @@ func TestAWorkerThatLostItsClaimCannotWriteTheEnd(t *testing.T) {
 // halt ends the manager and leaves its store open.
 func (b *bundle) halt(t *testing.T) {
 	t.Helper()
-	b.Stop(t.Context())
+	require.NoError(t, b.Stop(t.Context()))
 }
 
 func TestAStopSendsJobsBackUncounted(t *testing.T) {
@@ -140,7 +143,7 @@ func TestAStopSendsJobsBackUncounted(t *testing.T) {
 	began := make(chan string)
 	dir := t.TempDir()
 	first := prepare(t, &worker{run: hangs(began)}, dir)
-	first.Start()
+	first.start(t)
 	job := first.submit(t, jobs.Submission{})
 	<-began
 	first.stop()
@@ -149,7 +152,7 @@ func TestAStopSendsJobsBackUncounted(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, jobs.StatusQueued, job.Status)
 	require.Equal(t, jobs.OutcomeInterrupted, job.Attempts[0].Outcome)
-	second.Start()
+	second.start(t)
 	job = second.end(t, job.ID)
 	require.Equal(t, jobs.StatusSucceeded, job.Status)
 	require.Zero(t, job.Tries)
@@ -161,7 +164,7 @@ var errCrash = errors.New("crash")
 // mortal ends after so many writes, before or after the last of them takes
 // effect, as a process would.
 type mortal struct {
-	jobs.Store
+	records.Store
 	writes atomic.Int64
 	limit  int64
 	after  bool
@@ -179,37 +182,49 @@ func (m *mortal) write(do func() error) error {
 	return err
 }
 
-func (m *mortal) Create(ctx context.Context, key string, value []byte) (at jobs.Revision, err error) {
+func (m *mortal) Create(ctx context.Context, key string, value []byte) (at records.Revision, err error) {
 	err = m.write(func() (err error) { at, err = m.Store.Create(ctx, key, value); return err })
 	return at, err
 }
 
-func (m *mortal) PutObject(ctx context.Context, name string, r io.Reader) error {
-	return m.write(func() error { return m.Store.PutObject(ctx, name, r) })
+func (m *mortal) Stage(ctx context.Context, r io.Reader) (records.Staged, error) {
+	staged, err := m.Store.Stage(ctx, r)
+	return &mortalObject{staged, m}, err
+}
+
+// mortalObject counts its commit as a write.
+type mortalObject struct {
+	records.Staged
+	process *mortal
+}
+
+func (o *mortalObject) Commit(ctx context.Context, name string) error {
+	return o.process.write(func() error { return o.Staged.Commit(ctx, name) })
 }
 
 func TestACrashBetweenAnyTwoWritesOfASubmission(t *testing.T) {
 	t.Parallel()
-	for limit := int64(1); limit <= 3; limit++ {
+	for limit := int64(1); limit <= 4; limit++ {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("write %d, %v", limit, after), func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				submission := jobs.Submission{Service: "echo", IdempotencyKey: "k", Upload: &jobs.Upload{Audio: sound("hello")}}
-				dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *jobs.Dependencies) {
+				submission := jobs.Submission{Service: "echo", IdempotencyKey: "k"}
+				dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *wiring) {
 					d.Store = &mortal{Store: d.Store, limit: limit, after: after}
 				})
+				submission.Upload = dying.upload(t, "hello")
 				_, _, err := dying.Submit(t.Context(), submission)
 				require.ErrorIs(t, err, errCrash)
 				dying.stop()
 
 				w := &worker{run: says("done")}
 				b := prepare(t, w, dir)
-				b.Start()
-				require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+				b.start(t)
+				submission.Upload = b.upload(t, "hello")
 				job, existed, err := b.Submit(t.Context(), submission)
 				require.NoError(t, err, "the client that got no answer asks again")
-				require.Equal(t, limit == 3 && after, existed)
+				require.Equal(t, limit == 4 && after, existed)
 				require.Equal(t, jobs.StatusSucceeded, b.end(t, job.ID).Status)
 				page, err := b.List(t.Context(), jobs.Filter{Limit: 10})
 				require.NoError(t, err)
@@ -223,16 +238,16 @@ func TestACrashBetweenAnyTwoWritesOfASubmission(t *testing.T) {
 func TestWhatACrashLeavesBehindGoesAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *jobs.Dependencies) {
+	dying := prepare(t, &worker{run: says("x")}, dir, func(_ *jobs.Config, d *wiring) {
 		d.Store = &mortal{Store: d.Store, limit: 2}
 	})
-	_, _, err := dying.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &jobs.Upload{Audio: sound("orphan")}})
+	_, _, err := dying.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: dying.upload(t, "orphan")})
 	require.ErrorIs(t, err, errCrash)
-	require.NoError(t, dying.store.PutObject(t.Context(), "value-job-never-token", strings.NewReader("lost")))
+	require.NoError(t, records.PutObject(t.Context(), dying.store, "value-job-never-token", strings.NewReader("lost")))
 	dying.stop()
 	b := prepare(t, &worker{run: says(strings.Repeat("x", 100<<10))}, dir)
-	b.Start()
-	kept := b.end(t, b.submit(t, jobs.Submission{Upload: &jobs.Upload{Audio: sound("kept")}}).ID)
+	b.start(t)
+	kept := b.end(t, b.submit(t, jobs.Submission{Upload: b.upload(t, "kept")}).ID)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		names, err := b.store.Objects(t.Context())
 		require.NoError(c, err)
@@ -251,7 +266,7 @@ func TestRetention(t *testing.T) {
 		old(job)
 		job.Result = &jobs.Result{ValueID: "value-job-old-token", ValueBytes: 4}
 	})
-	require.NoError(t, b.store.PutObject(t.Context(), "value-job-old-token", strings.NewReader("long")))
+	require.NoError(t, records.PutObject(t.Context(), b.store, "value-job-old-token", strings.NewReader("long")))
 	left(t, b.store, "job-owes", func(job *jobs.Job) {
 		old(job)
 		job.Callback = &jobs.Callback{URL: "http://x", State: jobs.CallbackPending, Next: time.Now().Add(time.Hour)}
@@ -260,7 +275,7 @@ func TestRetention(t *testing.T) {
 		old(job)
 		job.Status, job.NotBefore = jobs.StatusQueued, time.Now().Add(time.Hour)
 	})
-	b.Start()
+	b.start(t)
 	require.Eventually(t, func() bool {
 		_, err := b.Get(t.Context(), "", "job-old")
 		return services.KindOf(err) == services.KindNotFound
@@ -301,24 +316,24 @@ func TestProgressIsTrue(t *testing.T) {
 // deaf is a store whose first watch breaks off, and which is then changed before
 // the next one.
 type deaf struct {
-	jobs.Store
+	records.Store
 	broken    atomic.Bool
 	meanwhile func()
 }
 
-func (d *deaf) Watch(ctx context.Context, told func(jobs.Change)) error {
+func (d *deaf) Watch(ctx context.Context, changed func(records.Change)) error {
 	if d.broken.Swap(true) {
-		return d.Store.Watch(ctx, func(change jobs.Change) {
+		return d.Store.Watch(ctx, func(change records.Change) {
 			// The marks of deletions go in time.
 			if change.Value != nil || change.CaughtUp {
-				told(change)
+				changed(change)
 			}
 		})
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := d.Store.Watch(ctx, func(change jobs.Change) {
-		told(change)
+	err := d.Store.Watch(ctx, func(change records.Change) {
+		changed(change)
 		if change.CaughtUp {
 			cancel()
 		}
@@ -330,7 +345,7 @@ func (d *deaf) Watch(ctx context.Context, told func(jobs.Change)) error {
 func TestWhatWasDeletedUnwatchedIsForgotten(t *testing.T) {
 	t.Parallel()
 	store := &deaf{}
-	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(c *jobs.Config, d *jobs.Dependencies) {
+	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(c *jobs.Config, d *wiring) {
 		store.Store, d.Store = d.Store, store
 		c.Services = []string{"none"}
 	})
@@ -345,7 +360,7 @@ func TestWhatWasDeletedUnwatchedIsForgotten(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	b.Start()
+	b.start(t)
 	require.Eventually(t, func() bool {
 		page, err := b.List(t.Context(), jobs.Filter{Limit: 10})
 		return err == nil && len(page.Jobs) == 1 && page.Jobs[0].ID == "job-stays"

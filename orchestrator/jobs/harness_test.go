@@ -1,22 +1,24 @@
 package jobs_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/orchestrator/jobs/natsstore"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -95,7 +97,9 @@ func (r *receiver) Send(_ context.Context, _, id string, body []byte) (int, erro
 // bundle is a manager over a store in a folder.
 type bundle struct {
 	*jobs.Manager
-	store    jobs.Store
+	library  *library.Library
+	db       *records.Database
+	store    records.Store
 	cfg      jobs.Config
 	deps     jobs.Dependencies
 	worker   *worker
@@ -114,27 +118,41 @@ func openStore(t *testing.T, dir string) *natsstore.Store {
 	t.Helper()
 	cfg := natsstore.DefaultConfig()
 	cfg.Dir = dir
-	store := natsstore.Open(t.Context(), cfg, func(string) (services.Bytes, error) { return math.MaxInt64, nil }, slog.New(slog.DiscardHandler))
+	store := natsstore.New(cfg, func(string) (services.Bytes, error) { return math.MaxInt64, nil }, slog.New(slog.DiscardHandler))
+	require.NoError(t, store.Start(t.Context()))
 	require.Empty(t, store.Problem())
 	return store
 }
 
 // setup starts a manager with a worker; change may alter what it is made of.
-func setup(t *testing.T, w *worker, change ...func(*jobs.Config, *jobs.Dependencies)) *bundle {
+func setup(t *testing.T, w *worker, change ...func(*jobs.Config, *wiring)) *bundle {
 	t.Helper()
 	b := prepare(t, w, t.TempDir(), change...)
-	b.Start()
-	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+	b.start(t)
 	return b
 }
 
+// start starts the manager and its database, and waits until all is known.
+func (b *bundle) start(t *testing.T) {
+	t.Helper()
+	require.NoError(t, b.db.Start(t.Context()))
+	require.NoError(t, b.Start(t.Context()))
+	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+}
+
+// wiring is what a test changes of a manager before it is made.
+type wiring struct {
+	jobs.Dependencies
+	Store records.Store
+}
+
 // prepare makes a manager that has not been started.
-func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *jobs.Dependencies)) *bundle {
+func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *wiring)) *bundle {
 	t.Helper()
 	store := openStore(t, dir)
 	b := &bundle{store: store, worker: w, receiver: &receiver{}, dir: dir, cfg: testConfig()}
-	b.deps = jobs.Dependencies{
-		Store: store, Executor: w, Sender: b.receiver,
+	made := wiring{Store: store, Dependencies: jobs.Dependencies{
+		Executor: w, Sender: b.receiver,
 		Encode: func(job jobs.Job) ([]byte, error) { return json.Marshal(job.Status) },
 		Describe: func(name string) (services.Description, error) {
 			if name != "echo" {
@@ -142,21 +160,38 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 			}
 			return services.Description{Name: "echo", Tasks: []services.TaskKind{{Name: "say"}, {Name: "sing"}}}, nil
 		},
-		Runs: map[string]int{"echo": 1}, Ageing: 30 * time.Second, MaxAttempts: 3, MaxDeliveries: 3, SpoolDir: t.TempDir(),
+		Runs: map[string]int{"echo": 1}, Ageing: 30 * time.Second, MaxAttempts: 3, MaxDeliveries: 3,
 		Log: slog.New(slog.DiscardHandler),
-	}
+	}}
 	for _, apply := range change {
-		apply(&b.cfg, &b.deps)
+		apply(&b.cfg, &made)
 	}
-	b.Manager = jobs.NewManager(b.cfg, b.deps)
+	b.deps = made.Dependencies
+	b.db, b.library, b.Manager = manage(b.cfg, made)
 	b.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // what hangs is interrupted at once
-		b.Stop(ctx)
-		store.Close()
+		assert.NoError(t, b.Stop(ctx))
+		assert.NoError(t, b.db.Stop(context.Background()))
+		assert.NoError(t, store.Stop(context.Background()))
 	})
 	t.Cleanup(b.stop)
 	return b
+}
+
+// manage makes a manager over a store.
+func manage(cfg jobs.Config, made wiring) (*records.Database, *library.Library, *jobs.Manager) {
+	db := records.NewDatabase(made.Store, slog.New(slog.DiscardHandler))
+	made.Database, made.Library = db, library.New(cfg.Audio, db, slog.New(slog.DiscardHandler))
+	return db, made.Library, jobs.NewManager(cfg, made.Dependencies)
+}
+
+// upload receives a recording.
+func (b *bundle) upload(t *testing.T, content string) *library.Incoming {
+	t.Helper()
+	in, err := b.library.Receive(t.Context(), strings.NewReader(content), library.About{ContentType: "audio/wav"})
+	require.NoError(t, err)
+	return in
 }
 
 func (b *bundle) submit(t *testing.T, s jobs.Submission) jobs.Job {
@@ -191,14 +226,3 @@ func (b *bundle) await(t *testing.T, id string, wanted func(jobs.Job) bool) jobs
 	require.ErrorIs(t, err, found)
 	return last
 }
-
-// sound is a recording in memory.
-type sound []byte
-
-func (s sound) Open() (io.ReadSeekCloser, error) { return nopCloser{bytes.NewReader(s)}, nil }
-
-func (s sound) Size() int64 { return int64(len(s)) }
-
-type nopCloser struct{ io.ReadSeeker }
-
-func (nopCloser) Close() error { return nil }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -26,20 +27,20 @@ func Statuses() []Status {
 	return []Status{StatusQueued, StatusRunning, StatusSucceeded, StatusFailed, StatusCancelled}
 }
 
-// Terminal tells whether the job is at its end.
+// Terminal reports whether the job is at its end.
 func (s Status) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
 }
 
 // Revision orders the states of a job: a later one is larger.
-type Revision uint64
+type Revision = records.Revision
 
 // Job is the record of one job: its request, its place in the queue, its claim
 // and its end, all in one value, so that no crash between two writes can part
 // them. The store replaces it whole, by compare-and-set on the revision.
 type Job struct {
-	ID string `json:"id"`
-	// Owner is the id of the API key that submitted it; empty where none is asked for.
+	ID string `json:"id,omitempty"`
+	// Owner is the id of the API key that submitted it; empty if none is asked for.
 	Owner    string            `json:"owner,omitempty"`
 	Service  string            `json:"service"`
 	Task     string            `json:"task"`
@@ -52,12 +53,12 @@ type Job struct {
 	// AudioID names the stored input, AudioBytes is its size.
 	AudioID    string `json:"audio_id,omitempty"`
 	AudioBytes int64  `json:"audio_bytes,omitempty"`
-	// Fingerprint of the request, by which a second one under the same
-	// idempotency key is told from a repetition of the first.
+	// Fingerprint of the request, which distinguishes a repetition under the same
+	// idempotency key from another request.
 	Fingerprint string `json:"fingerprint,omitempty"`
 
 	Status  Status    `json:"status"`
-	Created time.Time `json:"created"`
+	Created time.Time `json:"created,omitzero"`
 	// NotBefore keeps a job in the queue after a failed attempt.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Started   time.Time `json:"started,omitzero"`
@@ -67,7 +68,7 @@ type Job struct {
 	Stage    string  `json:"stage,omitempty"`
 	// SecondsLeft is an estimate from measured speed; zero where there is none.
 	SecondsLeft float64 `json:"seconds_left,omitempty"`
-	// CancelRequested tells the worker to stop.
+	// CancelRequested asks the worker to stop.
 	CancelRequested bool   `json:"cancel_requested,omitempty"`
 	Claim           *Claim `json:"claim,omitempty"`
 	// Attempts that began, the latest last; Tries counts those that count
@@ -84,7 +85,7 @@ type Job struct {
 	Revision Revision `json:"-"`
 }
 
-// detached gives a copy that can be changed while others read the original.
+// detached returns a copy that can be changed while others read the original.
 func (j Job) detached() Job {
 	j.Attempts = slices.Clone(j.Attempts)
 	if j.Callback != nil {
@@ -179,20 +180,31 @@ type Delivery struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// Audio describes a stored recording.
-type Audio struct {
-	// ID is the SHA-256 of the bytes, in hex.
-	ID          string    `json:"id"`
-	Bytes       int64     `json:"bytes"`
-	ContentType string    `json:"content_type,omitempty"`
-	Created     time.Time `json:"created"`
-	// Conversational tells that nobody stored it for its own sake: it goes soon after
-	// the last conversation about it.
-	Conversational bool `json:"conversational,omitempty"`
-	// Used is when it was last stored, submitted or fetched; it expires a time to
-	// live after that, unless a job or a conversation needs it.
-	Used    time.Time `json:"used"`
-	Expires time.Time `json:"-"`
+// kind is of the records.
+const kind = "job"
 
-	Revision Revision `json:"-"`
+// record describes the records of jobs. What a list need not show is not held in
+// memory.
+var record = records.Kind[Job]{
+	Name: kind,
+	Meta: func(j Job) records.Meta {
+		return records.Meta{ID: j.ID, Owner: j.Owner, Created: j.Created, Revision: j.Revision}
+	},
+	With: func(j Job, m records.Meta) Job {
+		j.ID, j.Owner, j.Created, j.Revision = m.ID, m.Owner, m.Created, m.Revision
+		return j
+	},
+	Legacy: func(_ string, raw []byte) (j Job, err error) {
+		err = json.Unmarshal(raw, &j)
+		return j, err
+	},
+	Slim: func(j Job) Job {
+		j.Params, j.Fingerprint = nil, ""
+		if j.Result != nil {
+			light := *j.Result
+			light.Value = nil
+			j.Result = &light
+		}
+		return j
+	},
 }

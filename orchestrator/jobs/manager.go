@@ -3,21 +3,20 @@ package jobs
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // Causes of the end of an attempt's context. None of them speaks against the
-// service that was at work, which the guard tells by their kind.
+// service that was at work, which the guard sees by their kind.
 var (
 	// ErrStopping: the server stops; the job goes back to the queue.
 	ErrStopping error = services.Faultf(services.KindCancelled, "the server is stopping")
@@ -38,21 +37,23 @@ type Executor interface {
 type Sender interface {
 	// CheckURL refuses, with a fault, an address that may not be called.
 	CheckURL(url string) error
-	// Send posts the body and gives the receiver's status; an error where there is
+	// Send posts the body and returns the receiver's status; an error if there is
 	// none, or it is not one of success.
 	Send(ctx context.Context, url, id string, body []byte) (status int, err error)
 }
 
 // Dependencies of a Manager.
 type Dependencies struct {
-	Store    Store
+	// Database holds the records; it must not have been started.
+	Database *records.Database
+	Library  *library.Library
 	Executor Executor
 	Sender   Sender
 	// Encode makes the body of a webhook.
 	Encode func(Job) ([]byte, error)
-	// Describe tells what a service takes; the fault is not found.
+	// Describe returns what a service takes; the fault is not found.
 	Describe func(service string) (services.Description, error)
-	// Runs tells how many tasks of a service run at once.
+	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
 	// Ageing is the wait that makes up for one step of priority.
 	Ageing time.Duration
@@ -60,16 +61,16 @@ type Dependencies struct {
 	MaxAttempts int
 	// MaxDeliveries bounds the tries to deliver a webhook.
 	MaxDeliveries int
-	// SpoolDir takes recordings while they are worked on.
-	SpoolDir string
-	Log      *slog.Logger
+	Log           *slog.Logger
 }
 
-// Manager accepts jobs, runs them, and answers for them. Safe for concurrent
-// use. Start before use, Stop at the end.
+// Manager accepts jobs, runs them and delivers their ends. Safe for concurrent use.
+// Its calls need a started database.
 type Manager struct {
 	Dependencies
 	cfg   Config
+	store records.Store
+	all   *records.Collection[Job]
 	index *index
 	speed *speeds
 	// worker names this process in claims.
@@ -86,27 +87,28 @@ type Manager struct {
 	attempts     sync.WaitGroup
 	wake         chan struct{} // a job may be startable
 	wakeCallback chan struct{} // a webhook may be due
-	ready        atomic.Bool
-	caughtUp     chan struct{}
-	caughtOnce   sync.Once
 
 	mu      sync.Mutex
+	started bool
+	stopped bool
 	running map[string]*attempt // by job
 	longs   map[string]int      // of long jobs at work, by service
 	actives map[string]int      // of all jobs at work, by service
-	stores  map[string]*sync.Mutex
 }
 
-// NewManager makes a manager over a store.
+// NewManager returns a manager of the jobs of a database.
 func NewManager(cfg Config, deps Dependencies) *Manager {
 	m := &Manager{
-		Dependencies: deps, cfg: cfg, speed: newSpeeds(), worker: newWorker(),
-		wake: make(chan struct{}, 1), wakeCallback: make(chan struct{}, 1), caughtUp: make(chan struct{}),
-		running: make(map[string]*attempt), longs: make(map[string]int), actives: make(map[string]int), stores: make(map[string]*sync.Mutex),
+		Dependencies: deps, cfg: cfg, store: deps.Database.Store(), speed: newSpeeds(), worker: newWorker(),
+		wake: make(chan struct{}, 1), wakeCallback: make(chan struct{}, 1),
+		running: make(map[string]*attempt), longs: make(map[string]int), actives: make(map[string]int),
 	}
-	m.index = newIndex(deps.Ageing, m.speed.expect, m.changed)
+	m.index = newIndex(deps.Ageing, m.speed.expect)
 	m.intake, m.stopIntake = context.WithCancel(context.Background())
 	m.work, m.stopWork = context.WithCancelCause(context.Background())
+	m.all = records.NewCollection(deps.Database, record, m.changed)
+	deps.Library.OnNeeds(m.needs)
+	deps.Database.OnSweep(m.sweep)
 	return m
 }
 
@@ -119,23 +121,33 @@ func newWorker() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
 }
 
-// Start follows the store and works on its jobs until Stop. It returns at once.
-func (m *Manager) Start() {
-	m.background.Go(m.watch)
+// Start works on the jobs until Stop. It returns at once, with
+// records.ErrStarted if the manager was started or stopped before.
+func (m *Manager) Start(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.started || m.stopped {
+		return records.ErrStarted
+	}
+	m.started = true
 	m.dispatching.Go(m.dispatch)
 	m.background.Go(m.tend)
 	m.background.Go(m.deliver)
+	return nil
 }
 
-// Ready tells whether every job of the store is known here.
-func (m *Manager) Ready() bool { return m.ready.Load() }
+// Ready reports whether every job of the store is known here.
+func (m *Manager) Ready() bool { return m.Database.Ready() }
 
 // StopIntake starts no further job and ends what follows them.
 func (m *Manager) StopIntake() { m.stopIntake() }
 
 // Stop starts no further job, lets those at work end until ctx does, sends the
-// others back to the queue, and waits for everything.
-func (m *Manager) Stop(ctx context.Context) {
+// others back to the queue, and waits for everything. It can be repeated.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	m.stopped = true
+	m.mu.Unlock()
 	m.stopIntake()
 	ended := make(chan struct{})
 	go func() {
@@ -150,93 +162,45 @@ func (m *Manager) Stop(ctx context.Context) {
 	m.stopWork(ErrStopping)
 	<-ended
 	m.background.Wait()
+	return nil
 }
 
-// watch keeps the index up to date, and begins anew when the store is lost.
-func (m *Manager) watch() {
-	for m.intake.Err() == nil {
-		err := m.Store.Watch(m.intake, (&reading{manager: m, keys: make(map[string]bool)}).told)
-		if m.intake.Err() != nil {
-			return
-		}
-		m.Log.Error("the job store is not followed", "error", err)
-		pause(m.intake, time.Second)
-	}
-}
-
-// reading is one watch of the store. It remembers what there is until everything
-// has been told: what was deleted while nobody watched is not told at all.
-type reading struct {
-	manager *Manager
-	keys    map[string]bool // nil once everything has been told
-	last    Revision
-}
-
-// told takes one change of the store.
-func (r *reading) told(change Change) {
-	switch {
-	case change.CaughtUp && r.keys != nil:
-		r.manager.index.keep(r.keys, r.last)
-		r.keys = nil
-	case r.keys != nil:
-		r.keys[change.Key], r.last = true, max(r.last, change.Revision)
-	}
-	r.manager.told(change)
-}
-
-// told takes one change of the store.
-func (m *Manager) told(change Change) {
-	if change.CaughtUp {
-		m.ready.Store(true)
-		m.caughtOnce.Do(func() { close(m.caughtUp) })
-		m.nudge()
+// changed takes in a change of a job, whichever process it comes from. It is
+// called with the collection's lock held.
+func (m *Manager) changed(e records.Event[Job]) {
+	m.index.observe(e)
+	if e.Now == nil {
 		return
 	}
-	kind, id, _ := strings.Cut(change.Key, ".")
-	switch {
-	case kind == jobKind && change.Value == nil:
-		m.index.drop(id, change.Revision)
-	case kind == jobKind:
-		job, err := decodeJob(change.Value, change.Revision)
-		if err != nil {
-			m.Log.Error("a job's record cannot be read", "job", id, "error", err)
-			return
-		}
-		m.index.put(job, len(change.Value))
-	case kind == audioKind && change.Value == nil:
-		m.index.dropAudio(id, change.Revision)
-	case kind == audioKind:
-		audio := Audio{Revision: change.Revision}
-		if err := json.Unmarshal(change.Value, &audio); err != nil {
-			m.Log.Error("a recording's record cannot be read", "audio", id, "error", err)
-			return
-		}
-		m.index.putAudio(audio)
-	case kind == contextKind && change.Value == nil:
-		m.index.dropContext(id, change.Revision)
-	case kind == contextKind:
-		one, err := decodeContext(id, change.Value, change.Revision)
-		if err != nil {
-			m.Log.Error("a conversation's record cannot be read", "context", id, "error", err)
-			return
-		}
-		m.index.putContext(one)
-	}
-}
-
-// changed reacts to a job's new state, from whichever process it comes.
-func (m *Manager) changed(job Job) {
-	switch {
+	switch job := e.Now.Value; {
 	case job.Status == StatusQueued:
 		m.nudge()
 	case job.Status == StatusRunning && job.CancelRequested:
 		m.stopAttempt(job.ID, ErrCancelled)
-	case job.Callback != nil && job.Callback.State == CallbackPending:
+	case job.owesCallback():
 		select {
 		case m.wakeCallback <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// needs reports the recordings that jobs need: those of unfinished ones must not be
+// deleted, and the sounds that finished ones made stay as long as the job.
+func (m *Manager) needs(need library.Need) {
+	m.all.Each(func(e records.Entry[Job]) bool {
+		job := e.Value
+		if !job.Status.Terminal() {
+			need(job.AudioID, "job "+job.ID)
+		}
+		if job.Result != nil {
+			need(job.Result.AudioID, "")
+			for _, sound := range job.Result.More {
+				need(sound.AudioID, "")
+			}
+		}
+		return true
+	})
 }
 
 // nudge lets the dispatcher look again.
@@ -247,74 +211,23 @@ func (m *Manager) nudge() {
 	}
 }
 
-// The kinds of records, by the first part of their key.
-const (
-	jobKind     = "job"
-	audioKind   = "audio"
-	contextKind = "context"
-)
-
-func decodeJob(raw []byte, at Revision) (Job, error) {
-	var job Job
-	err := json.Unmarshal(raw, &job)
-	job.Revision = at
-	return job, err
-}
-
-// load reads a job as last written by anybody.
+// load reads a job as last written by any process.
 func (m *Manager) load(ctx context.Context, id string) (Job, error) {
-	raw, at, err := m.Store.Read(ctx, jobKind+"."+id)
-	if errors.Is(err, ErrMissing) {
-		return Job{}, &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("job %q does not exist", id), Err: err}
-	}
-	if err != nil {
-		return Job{}, err
-	}
-	job, err := decodeJob(raw, at)
-	if err != nil {
-		return Job{}, services.Internal(err, "the record of job %s cannot be read", id)
-	}
-	return job, nil
+	job, err := m.all.Load(ctx, id)
+	return job, missing(id, err)
 }
 
-// save replaces a job's record, which must be at the job's revision, and gives
-// it with its new one.
-func (m *Manager) save(ctx context.Context, job Job) (Job, error) {
-	raw, err := json.Marshal(job)
-	if err != nil {
-		return job, services.Internal(err, "the record of job %s cannot be written", job.ID)
-	}
-	if job.Revision, err = m.Store.Replace(ctx, jobKind+"."+job.ID, raw, job.Revision); err != nil {
-		return job, err
-	}
-	m.index.put(job, len(raw))
-	return job, nil
-}
-
-// edit changes a job by compare-and-set, as often as it takes; change gives
-// false to leave the job as it is.
+// edit changes a job by compare-and-set; change returns false to leave the job as
+// it is.
 func (m *Manager) edit(ctx context.Context, id string, change func(*Job) (bool, error)) (Job, error) {
-	for {
-		job, err := m.load(ctx, id)
-		if err != nil {
-			return Job{}, err
-		}
-		if changed, err := change(&job); err != nil || !changed {
-			return job, err
-		}
-		saved, err := m.save(ctx, job)
-		if !errors.Is(err, ErrConflict) {
-			return saved, err
-		}
-	}
+	job, err := m.all.Edit(ctx, id, change)
+	return job, missing(id, err)
 }
 
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// missing returns the fault of a job that does not exist, and else the error.
+func missing(id string, err error) error {
+	if errors.Is(err, records.ErrMissing) {
+		return &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("job %q does not exist", id), Err: err}
 	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestAJobRunsAndItsResultIsKept(t *testing.T) {
 	b := setup(t, w)
 	job := b.submit(t, jobs.Submission{
 		Params: json.RawMessage(`{"loud":true,"model":"echo-large"}`), Priority: services.PriorityHigh,
-		Labels: map[string]string{"a": "b"}, Upload: &jobs.Upload{Audio: sound("hello"), ContentType: "audio/wav"},
+		Labels: map[string]string{"a": "b"}, Upload: b.upload(t, "hello"),
 	})
 	require.Equal(t, jobs.StatusQueued, job.Status)
 	job = b.end(t, job.ID)
@@ -66,7 +67,7 @@ func TestALargeResultAndASoundAreKept(t *testing.T) {
 	_, value, err := b.Result(t.Context(), "", job.ID)
 	require.NoError(t, err)
 	require.Len(t, value, len(large)+2)
-	file, audio, err := b.OpenAudio(t.Context(), job.Result.AudioID)
+	file, audio, err := b.library.Open(t.Context(), "", job.Result.AudioID)
 	require.NoError(t, err)
 	defer file.Close()
 	require.Equal(t, "audio/flac", audio.ContentType)
@@ -135,7 +136,7 @@ func TestCancel(t *testing.T) {
 	t.Parallel()
 	began := make(chan string)
 	w := &worker{run: hangs(began)}
-	b := setup(t, w, func(c *jobs.Config, _ *jobs.Dependencies) { c.Spare = 1 })
+	b := setup(t, w, func(c *jobs.Config, _ *wiring) { c.Spare = 1 })
 	running, second := b.submit(t, jobs.Submission{}), b.submit(t, jobs.Submission{})
 	<-began
 	<-began
@@ -189,7 +190,7 @@ func TestDeadlines(t *testing.T) {
 		defer cancel()
 		return hangs(began)(ctx, task, sink)
 	}
-	b := setup(t, w, func(c *jobs.Config, _ *jobs.Dependencies) { c.Spare = 1 })
+	b := setup(t, w, func(c *jobs.Config, _ *wiring) { c.Spare = 1 })
 	soon := time.Now().Add(400 * time.Millisecond)
 	first, second := b.submit(t, jobs.Submission{Deadline: soon}), b.submit(t, jobs.Submission{Deadline: soon})
 	<-began
@@ -216,7 +217,7 @@ func TestAnIntactOrderOfTurns(t *testing.T) {
 		}
 		return services.TaskResult{Value: "x"}, nil
 	}
-	b := setup(t, w, func(c *jobs.Config, d *jobs.Dependencies) {
+	b := setup(t, w, func(c *jobs.Config, d *wiring) {
 		c.Spare = 1
 		d.Runs["echo"] = 1
 		c.Services = []string{"echo"}
@@ -229,7 +230,7 @@ func TestAnIntactOrderOfTurns(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	long := b.submit(t, jobs.Submission{Upload: &jobs.Upload{Audio: sound(make([]byte, 8<<20))}})
+	long := b.submit(t, jobs.Submission{Upload: b.upload(t, strings.Repeat("x", 8<<20))})
 	low := b.submit(t, jobs.Submission{Priority: services.PriorityLow})
 	normal := b.submit(t, jobs.Submission{})
 	high := b.submit(t, jobs.Submission{Priority: services.PriorityHigh})
@@ -243,9 +244,8 @@ func TestAnIntactOrderOfTurns(t *testing.T) {
 
 func TestPagesOfAList(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(cfg *jobs.Config, _ *jobs.Dependencies) { cfg.Services = []string{"none"} })
-	b.Start()
-	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+	b := prepare(t, &worker{run: says("x")}, t.TempDir(), func(cfg *jobs.Config, _ *wiring) { cfg.Services = []string{"none"} })
+	b.start(t)
 	var made []string
 	for i := range 7 {
 		made = append(made, b.submit(t, jobs.Submission{Labels: map[string]string{"odd": fmt.Sprint(i % 2)}}).ID)

@@ -2,21 +2,18 @@ package jobs
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sort"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// visible hides a job from whom it is not for, as if it did not exist.
+// visible hides a job from a viewer whose it is not, as if it did not exist.
 func visible(job Job, viewer string, err error) (Job, error) {
 	if err == nil && viewer != "" && job.Owner != viewer {
 		return Job{}, services.Faultf(services.KindNotFound, "job %q does not exist", job.ID)
@@ -24,54 +21,19 @@ func visible(job Job, viewer string, err error) (Job, error) {
 	return job, err
 }
 
-// Get gives a job, as last written by anybody.
+// Get returns a job as last written by any process.
 func (m *Manager) Get(ctx context.Context, viewer, id string) (Job, error) {
 	job, err := m.load(ctx, id)
 	return visible(job, viewer, err)
 }
 
-// queued counts the jobs that wait.
-func (x *index) queued() (n int) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, list := range x.pending {
-		n += len(list)
-	}
-	return n
-}
-
-// List gives a page of jobs, the newest first, once the stored ones are known.
+// List returns a page of jobs, the newest first, once the stored ones are known.
 func (m *Manager) List(_ context.Context, f Filter) (Page, error) {
-	var page Page
-	if !m.Ready() {
-		return page, &services.Fault{Kind: services.KindUnavailable, Message: "the stored jobs are still to be read", RetryAfter: 2 * time.Second}
+	if err := m.Database.NotReady("jobs"); err != nil {
+		return Page{}, err
 	}
-	before, err := parseCursor(f.Cursor)
-	if err != nil {
-		return page, err
-	}
-	x := m.index
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	at := len(x.ordered)
-	if before != nil {
-		at = sort.Search(len(x.ordered), func(i int) bool { return byCreation(x.ordered[i], before) >= 0 })
-	}
-	for i := at - 1; i >= 0; i-- {
-		job := x.ordered[i].job
-		if !f.CreatedFrom.IsZero() && job.Created.Before(f.CreatedFrom) {
-			break // all others are older
-		}
-		if !f.matches(job) {
-			continue
-		}
-		if len(page.Jobs) == f.Limit {
-			page.Next = cursorOf(page.Jobs[f.Limit-1])
-			break
-		}
-		page.Jobs = append(page.Jobs, job)
-	}
-	return page, nil
+	page, err := m.all.List(records.Query[Job]{Matches: f.matches, From: f.CreatedFrom, Limit: f.Limit, Cursor: f.Cursor})
+	return Page{Jobs: page.Data, Next: page.Next}, err
 }
 
 func (f Filter) matches(job Job) bool {
@@ -90,33 +52,15 @@ func (f Filter) matches(job Job) bool {
 	return true
 }
 
-// A cursor is the place of a page's last job in the order of creation.
-func cursorOf(job Job) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(job.Created.UnixNano(), 10) + " " + job.ID))
-}
-
-func parseCursor(cursor string) (*entry, error) {
-	if cursor == "" {
-		return nil, nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	nanos, id, found := strings.Cut(string(raw), " ")
-	created, numberErr := strconv.ParseInt(nanos, 10, 64)
-	if err != nil || !found || numberErr != nil {
-		return nil, services.Invalidf("cursor", "is not one that a page gave as next_cursor, got %q", cursor)
-	}
-	return &entry{job: Job{ID: id, Created: time.Unix(0, created)}}, nil
-}
-
-// Follow tells a job's state now, unless it is not after the revision, and every
-// later one, the last of them terminal. It returns after that, with ctx's error,
-// with told's, or ErrStopping. States may be passed over when they come faster
-// than they are taken.
-func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision, told func(Job) error) error {
+// Follow calls changed with a job's state now, unless its revision is not after the
+// one given, and with every later state, the last of them terminal. It returns after
+// that one, with ctx's error, with changed's, or ErrStopping. States are passed over
+// when they come faster than they are taken.
+func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision, changed func(Job) error) error {
 	woken, stop := m.index.follow(id)
 	defer stop()
-	// Who knows a state of the job needs no read of one that is known here too.
-	job, known := m.index.get(id)
+	// A viewer that knows a state of the job needs no read of one that is known here.
+	job, known := m.all.Get(id)
 	job, err := visible(job, viewer, nil)
 	if !known || after == 0 || job.Revision < after {
 		job, err = m.Get(ctx, viewer, id)
@@ -127,7 +71,7 @@ func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision,
 		}
 		if job.Revision > after {
 			after = job.Revision
-			if err := told(job); err != nil {
+			if err := changed(job); err != nil {
 				return err
 			}
 		}
@@ -141,7 +85,7 @@ func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision,
 		case <-m.intake.Done():
 			return ErrStopping
 		}
-		if job, known = m.index.get(id); !known {
+		if job, known = m.all.Get(id); !known {
 			err = services.Faultf(services.KindNotFound, "job %q does not exist", id)
 		}
 	}
@@ -205,7 +149,7 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 	})
 }
 
-// Result gives the value of a succeeded job as JSON.
+// Result returns the value of a succeeded job as JSON.
 func (m *Manager) Result(ctx context.Context, viewer, id string) (Job, json.RawMessage, error) {
 	job, err := m.Get(ctx, viewer, id)
 	switch {
@@ -218,7 +162,7 @@ func (m *Manager) Result(ctx context.Context, viewer, id string) (Job, json.RawM
 	case job.Result.ValueID == "":
 		return job, job.Result.Value, nil
 	}
-	object, err := m.Store.Object(ctx, job.Result.ValueID)
+	object, err := m.store.Object(ctx, job.Result.ValueID)
 	if err != nil {
 		return job, nil, services.Internal(err, "the result of job %s cannot be read", id)
 	}
@@ -242,10 +186,10 @@ func (j *Job) end(status Status, failure *Failure) {
 	}
 }
 
-// Count gives the number of jobs of a status.
+// Count returns the number of jobs of a status.
 func (m *Manager) Count(status Status) (n int) {
-	m.index.each(func(job Job, _ time.Time) bool {
-		if job.Status == status {
+	m.all.Each(func(e records.Entry[Job]) bool {
+		if e.Value.Status == status {
 			n++
 		}
 		return true
@@ -253,13 +197,13 @@ func (m *Manager) Count(status Status) (n int) {
 	return n
 }
 
-// OldestQueued is how long the job has waited that has done so the longest.
+// OldestQueued returns the age of the job that has been queued longest.
 func (m *Manager) OldestQueued() (age time.Duration) {
-	m.index.each(func(job Job, _ time.Time) bool {
-		if job.Status == StatusQueued {
-			age = time.Since(job.Created)
+	m.all.Each(func(e records.Entry[Job]) bool {
+		if e.Value.Status == StatusQueued {
+			age = time.Since(e.Value.Created)
 		}
-		return job.Status != StatusQueued
+		return e.Value.Status != StatusQueued
 	})
 	return age
 }

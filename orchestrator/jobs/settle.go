@@ -8,17 +8,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // inlineValue is the largest result that stands in the job's record.
 const inlineValue = 32 << 10
 
-// keptAttempts is how many attempts a record remembers.
-const keptAttempts = 50
+// maxAttemptLog bounds the attempts that a record remembers.
+const maxAttemptLog = 50
 
 // settle writes what an attempt came to. Only the holder of the claim can; so a
-// job has one end, whoever else tries.
+// job has one end, whichever process tries.
 func (a *attempt) settle(result services.TaskResult, err error) {
 	m := a.manager
 	if errors.Is(context.Cause(a.ctx), errClaimLost) {
@@ -41,7 +43,7 @@ func (a *attempt) settle(result services.TaskResult, err error) {
 		if m.work.Err() != nil {
 			return
 		}
-		pause(m.work, wait)
+		records.Pause(m.work, wait)
 	}
 }
 
@@ -57,15 +59,15 @@ func (a *attempt) workBegan() time.Time {
 // conclude decides and writes the end of the attempt.
 func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err error) error {
 	m := a.manager
-	var kept *Result
+	var stored *Result
 	if err == nil {
-		var keepErr error
-		kept, keepErr = m.keep(ctx, a, result)
-		switch services.KindOf(keepErr) {
+		var storeErr error
+		stored, storeErr = m.storeResult(ctx, a, result)
+		switch services.KindOf(storeErr) {
 		case services.KindUnavailable, services.KindCancelled, services.KindTimeout:
-			return keepErr // the store may be back soon
+			return storeErr // the store may be back soon
 		default:
-			err = keepErr // nil, or what another attempt may mend, as a lack of room
+			err = storeErr // nil, or what another attempt may mend, as a lack of room
 		}
 	}
 	cause := context.Cause(a.ctx)
@@ -76,12 +78,12 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		if err != nil {
 			last.Error = detail(err)
 		}
-		if n := len(job.Attempts) - keptAttempts; n > 0 {
+		if n := len(job.Attempts) - maxAttemptLog; n > 0 {
 			job.Attempts = job.Attempts[n:]
 		}
 		switch {
 		case err == nil:
-			job.Result = kept
+			job.Result = stored
 			job.end(StatusSucceeded, nil)
 		case errors.Is(cause, ErrCancelled) || job.CancelRequested:
 			job.end(StatusCancelled, &Failure{Kind: services.KindCancelled, Message: "cancelled while it ran"})
@@ -94,8 +96,8 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		ended = *job
 	})
 	if writeErr != nil {
-		if kept != nil && kept.ValueID != "" {
-			writeErr = errors.Join(writeErr, m.Store.DeleteObject(ctx, kept.ValueID))
+		if stored != nil && stored.ValueID != "" {
+			writeErr = errors.Join(writeErr, m.store.DeleteObject(ctx, stored.ValueID))
 		}
 		return writeErr
 	}
@@ -174,37 +176,38 @@ func failureOf(err error) *Failure {
 	return failure
 }
 
-// keep stores what the task made, before the record that names it is written.
-func (m *Manager) keep(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
-	kept := &Result{Model: result.Model}
+// storeResult stores what the task made, before the record that names it is
+// written.
+func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
+	stored := &Result{Model: result.Model}
 	value, err := json.Marshal(result.Value)
 	if err != nil {
 		return nil, services.Internal(err, "the result could not be encoded")
 	}
-	if kept.ValueBytes = int64(len(value)); kept.ValueBytes <= inlineValue {
-		kept.Value, kept.ValueBytes = value, 0
+	if len(value) <= inlineValue {
+		stored.Value = value
 	} else {
-		kept.ValueID = fmt.Sprintf("value-%s-%s", a.job.ID, a.token)
-		if err := m.Store.Room(services.Bytes(len(value))); err != nil {
+		stored.ValueID, stored.ValueBytes = fmt.Sprintf("value-%s-%s", a.job.ID, a.token), int64(len(value))
+		if err := m.store.Room(services.Bytes(len(value))); err != nil {
 			return nil, err
 		}
-		if err := m.Store.PutObject(ctx, kept.ValueID, bytes.NewReader(value)); err != nil {
+		if err := records.PutObject(ctx, m.store, stored.ValueID, bytes.NewReader(value)); err != nil {
 			return nil, err
 		}
 	}
 	if result.Audio == nil {
-		return kept, nil
+		return stored, nil
 	}
 	for i, sound := range result.Audio.All() {
-		audio, _, err := m.storeAudio(ctx, Upload{Audio: sound, ContentType: sound.ContentType})
+		recording, err := m.Library.Import(ctx, sound, library.About{ContentType: sound.ContentType}, a.job.Owner)
 		if err != nil {
 			return nil, err
 		}
 		if i == 0 {
-			kept.AudioID, kept.ContentType, kept.AudioBytes = audio.ID, sound.ContentType, audio.Bytes
+			stored.AudioID, stored.ContentType, stored.AudioBytes = recording.ID, sound.ContentType, recording.Bytes
 		} else {
-			kept.More = append(kept.More, Sound{audio.ID, sound.ContentType, audio.Bytes})
+			stored.More = append(stored.More, Sound{recording.ID, sound.ContentType, recording.Bytes})
 		}
 	}
-	return kept, nil
+	return stored, nil
 }

@@ -5,22 +5,21 @@ import (
 	"errors"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // Sentinels of what a client asks for and cannot have. They are wrapped by
 // faults or by errors of this package, and the api turns them into statuses.
 var (
-	// ErrKeyReused: the idempotency key came before with another request.
+	// ErrKeyReused is returned if the idempotency key came before with another request.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
-	// ErrNotFinished: the job has no result yet.
+	// ErrNotFinished is returned if the job has no result yet.
 	ErrNotFinished = errors.New("the job is not finished")
-	// ErrNoResult: the job ended without a result.
+	// ErrNoResult is returned if the job ended without a result.
 	ErrNoResult = errors.New("the job ended without a result")
-	// ErrNotRetriable: only a failed or cancelled job can be retried.
+	// ErrNotRetriable is returned for a retry: only a failed or cancelled job can be retried.
 	ErrNotRetriable = errors.New("the job cannot be retried")
-	// ErrAudioInUse: an unfinished job or a conversation needs the recording.
-	ErrAudioInUse = errors.New("the recording is needed by an unfinished job or a conversation")
 )
 
 // Submission is a request for a job.
@@ -33,19 +32,12 @@ type Submission struct {
 	Deadline time.Time
 	Labels   map[string]string
 	Callback string
-	// IdempotencyKey makes a repetition give the first one's job; empty for none.
+	// IdempotencyKey makes a repetition return the first one's job; empty for none.
 	IdempotencyKey string
-	// AudioID names a stored recording; Upload is one that comes with the request.
-	// At most one of them is set.
+	// AudioID names a stored recording; Upload is one that comes with the request,
+	// which stays the caller's to discard. At most one of them is set.
 	AudioID string
-	Upload  *Upload
-}
-
-// Upload is a recording on its way into the store.
-type Upload struct {
-	Audio services.AudioSource
-	// ContentType as sniffed or sent; for the answers that hand it out again.
-	ContentType string
+	Upload  *library.Incoming
 }
 
 // Filter selects jobs of a list. Zero fields select everything.
@@ -56,7 +48,7 @@ type Filter struct {
 	Labels   map[string]string
 	// CreatedFrom is inclusive, CreatedTo exclusive.
 	CreatedFrom, CreatedTo time.Time
-	// Limit of the page; Cursor as the page before gave it.
+	// Limit of the page; Cursor as the page before returned it.
 	Limit  int
 	Cursor string
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -22,25 +24,21 @@ const recordRoom = 64 * services.KiB
 const maxParams = 256 * services.KiB
 
 // Submit accepts a job: once it returns, the job survives the process. The
-// recording is stored first and the record written last, in one write that also
+// recording is saved first and the record written last, in one write that also
 // holds the idempotency key; so a crash in between leaves at most a recording
-// that expires. existed tells that the key's earlier job was found.
+// that expires. existed reports whether the key's earlier job was found.
 func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
 	job, existed, err = m.submit(ctx, s)
-	size := services.Bytes(0)
-	if s.Upload != nil {
-		size = services.Bytes(s.Upload.Audio.Size())
-	}
-	return job, existed, m.orFull(err, size)
+	return job, existed, m.orFull(err)
 }
 
-// orFull tells a client that there is no room for so many bytes where that may be
-// why the store takes no calls: it fails with its disk, and is opened anew.
-func (m *Manager) orFull(err error, size services.Bytes) error {
+// orFull returns the fault that there is no room if that may be why the store takes
+// no calls: it fails with its disk, and is opened anew.
+func (m *Manager) orFull(err error) error {
 	if services.KindOf(err) != services.KindUnavailable {
 		return err
 	}
-	if room := m.Store.Room(size + recordRoom); services.KindOf(room) == services.KindFull {
+	if room := m.store.Room(recordRoom); services.KindOf(room) == services.KindFull {
 		return room
 	}
 	return err
@@ -55,7 +53,6 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if gone != nil && (s.AudioID == "" || services.KindOf(gone) != services.KindInvalid) {
 		return Job{}, false, gone
 	}
-	defer input.close()
 	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
 	job.Fingerprint = fingerprint(job)
 	if s.IdempotencyKey != "" {
@@ -76,15 +73,15 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
 	}
-	if s.Upload != nil {
-		if _, _, err := m.store(ctx, *s.Upload, input.id, false); err != nil {
-			return Job{}, false, err
-		}
-	} else if input.id != "" {
-		m.touch(ctx, input.stored)
+	if input.id != "" {
+		// Until the record is written nothing else shows that the recording is needed.
+		defer m.Library.Hold(input.id)()
+	}
+	if err := m.save(ctx, s, input); err != nil {
+		return Job{}, false, err
 	}
 	created, err := m.create(ctx, job)
-	if errors.Is(err, ErrExists) {
+	if errors.Is(err, records.ErrExists) {
 		before, err := m.load(ctx, job.ID)
 		if err != nil {
 			return Job{}, false, err
@@ -92,6 +89,51 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 		return repeated(before, job)
 	}
 	return created, false, err
+}
+
+// input is a job's recording at its submission.
+type input struct {
+	id     string
+	bytes  int64
+	source services.AudioSource
+	// stored is the recording if the library has it already.
+	stored library.Recording
+}
+
+// input finds the recording of a submission; nothing is saved yet.
+func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
+	switch {
+	case s.Upload != nil && s.AudioID != "":
+		return input{}, services.Invalidf("audio_id", "cannot be given beside a recording")
+	case s.Upload != nil:
+		return input{id: s.Upload.ID, bytes: s.Upload.Size(), source: s.Upload.Source(ctx)}, nil
+	case s.AudioID == "":
+		return input{}, nil
+	}
+	source, recording, err := m.Library.Source(ctx, s.AudioID)
+	if services.KindOf(err) == services.KindNotFound {
+		return input{}, services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
+	}
+	if err != nil {
+		return input{}, err
+	}
+	return input{recording.ID, recording.Bytes, source, recording}, nil
+}
+
+// save makes the recording of a submission part of the library, or notes its use.
+func (m *Manager) save(ctx context.Context, s Submission, in input) error {
+	switch {
+	case s.Upload != nil:
+		_, _, err := m.Library.Save(ctx, s.Upload, s.Owner)
+		return err
+	case in.id == "":
+		return nil
+	}
+	err := m.Library.Use(ctx, s.Owner, in.stored)
+	if services.KindOf(err) == services.KindNotFound {
+		return services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
+	}
+	return err
 }
 
 // draft makes the record of a submission, its recording left out.
@@ -174,23 +216,15 @@ func (j Job) taskFor(audio services.AudioSource) services.Task {
 
 // create writes the first record of a job.
 func (m *Manager) create(ctx context.Context, job Job) (Job, error) {
-	if queued := m.index.queued(); queued >= m.cfg.MaxQueued {
+	if queued := m.index.length(); queued >= m.cfg.MaxQueued {
 		fault := services.Faultf(services.KindBusy, "%d jobs are queued, which is the limit", queued)
 		fault.RetryAfter = time.Minute
 		return Job{}, fault
 	}
-	if err := m.Store.Room(recordRoom); err != nil {
+	if err := m.store.Room(recordRoom); err != nil {
 		return Job{}, err
 	}
-	raw, err := json.Marshal(job)
-	if err != nil {
-		return Job{}, services.Internal(err, "the job could not be encoded")
-	}
-	if job.Revision, err = m.Store.Create(ctx, jobKind+"."+job.ID, raw); err != nil {
-		return Job{}, err
-	}
-	m.index.put(job, len(raw))
-	return job, nil
+	return m.all.Create(ctx, job)
 }
 
 // keyedID derives a job's id from an idempotency key, so that the job's own
@@ -200,7 +234,7 @@ func keyedID(owner, key string) string {
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
-// fingerprint tells two requests apart.
+// fingerprint returns a hash of what a request asks for.
 func fingerprint(job Job) string {
 	request := struct {
 		Service, Task, Model string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -37,7 +40,7 @@ func TestWhatIsSureToFailIsRefused(t *testing.T) {
 		"a past deadline":      {jobs.Submission{Service: "echo", Deadline: time.Now().Add(-time.Hour)}, services.KindInvalid, "future"},
 		"a forbidden callback": {jobs.Submission{Service: "echo", Callback: "http://private"}, services.KindInvalid, "private"},
 		"an unknown recording": {jobs.Submission{Service: "echo", AudioID: "abc"}, services.KindInvalid, "audio_id"},
-		"two recordings":       {jobs.Submission{Service: "echo", AudioID: "abc", Upload: &jobs.Upload{Audio: sound("x")}}, services.KindInvalid, "audio_id"},
+		"two recordings":       {jobs.Submission{Service: "echo", AudioID: "abc", Upload: b.upload(t, "x")}, services.KindInvalid, "audio_id"},
 	} {
 		_, _, err := b.Submit(t.Context(), c.s)
 		require.Equal(t, c.kind, services.KindOf(err), name)
@@ -53,12 +56,14 @@ func TestWhatIsSureToFailIsRefused(t *testing.T) {
 func TestAnIdempotencyKeyGivesOneJob(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &worker{run: says("x")})
-	one := jobs.Submission{Owner: "key-1", Service: "echo", IdempotencyKey: "k", Params: json.RawMessage(`{"a":1}`), Upload: &jobs.Upload{Audio: sound("hello")}}
+	one := jobs.Submission{Owner: "key-1", Service: "echo", IdempotencyKey: "k", Params: json.RawMessage(`{"a":1}`)}
 	var ids sync.Map
 	var all sync.WaitGroup
 	for range 8 {
+		again := one
+		again.Upload = b.upload(t, "hello")
 		all.Go(func() {
-			if job, _, err := b.Submit(t.Context(), one); err == nil {
+			if job, _, err := b.Submit(t.Context(), again); err == nil {
 				ids.Store(job.ID, true)
 			} else {
 				ids.Store(err.Error(), true)
@@ -70,12 +75,13 @@ func TestAnIdempotencyKeyGivesOneJob(t *testing.T) {
 	ids.Range(func(id, _ any) bool { count++; require.Contains(t, id, "job-"); return true })
 	require.Equal(t, 1, count)
 
+	one.Upload = b.upload(t, "hello")
 	other := one
 	other.Params = json.RawMessage(`{"a":2}`)
 	_, _, err := b.Submit(t.Context(), other)
 	require.ErrorIs(t, err, jobs.ErrKeyReused)
 	other = one
-	other.Upload = &jobs.Upload{Audio: sound("other")}
+	other.Upload = b.upload(t, "other")
 	_, _, err = b.Submit(t.Context(), other)
 	require.ErrorIs(t, err, jobs.ErrKeyReused)
 	other = one
@@ -89,13 +95,13 @@ func TestAnIdempotencyKeyGivesOneJob(t *testing.T) {
 func TestARepetitionFindsItsJobThoughItCouldNotBeAcceptedNow(t *testing.T) {
 	t.Parallel()
 	b := setup(t, &worker{run: says("x")})
-	audio, _, err := b.StoreAudio(t.Context(), jobs.Upload{Audio: sound("hello")})
+	audio, _, err := b.library.Save(t.Context(), b.upload(t, "hello"), "")
 	require.NoError(t, err)
 	one := jobs.Submission{Service: "echo", IdempotencyKey: "k", AudioID: audio.ID, Deadline: time.Now().Add(2 * time.Second)}
 	first, _, err := b.Submit(t.Context(), one)
 	require.NoError(t, err)
 	require.Equal(t, jobs.StatusSucceeded, b.end(t, first.ID).Status)
-	require.NoError(t, b.DeleteAudio(t.Context(), audio.ID))
+	require.NoError(t, b.library.Delete(t.Context(), audio.ID))
 	again := func() {
 		t.Helper()
 		job, existed, err := b.Submit(t.Context(), one)
@@ -113,29 +119,32 @@ func TestARepetitionFindsItsJobThoughItCouldNotBeAcceptedNow(t *testing.T) {
 
 // shut is a store that takes no calls, with a disk of so much room.
 type shut struct {
-	jobs.Store
+	records.Store
 	room error
 }
 
 func (s *shut) Room(services.Bytes) error { return s.room }
 
-func (s *shut) Read(context.Context, string) ([]byte, jobs.Revision, error) {
+func (s *shut) Read(context.Context, string) ([]byte, records.Revision, error) {
 	return nil, 0, services.Faultf(services.KindUnavailable, "the job store is not available")
 }
 
 func TestAFullDiskIsToldWhileTheStoreIsOpenedAnew(t *testing.T) {
 	t.Parallel()
-	store := &shut{room: services.Faultf(services.KindFull, "0 bytes are free")}
-	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, deps *jobs.Dependencies) {
-		store.Store = deps.Store
-		deps.Store = store
+	store := &shut{}
+	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, made *wiring) {
+		store.Store = made.Store
+		made.Store = store
 	})
-	upload := jobs.Upload{Audio: sound("hello")}
-	_, _, err := b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &upload})
+	first, second := b.upload(t, "hello"), b.upload(t, "hello")
+	store.room = services.Faultf(services.KindFull, "0 bytes are free")
+	_, _, err := b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: first})
 	require.Equal(t, services.KindFull, services.KindOf(err))
-	_, _, err = b.StoreAudio(t.Context(), upload)
+	_, _, err = b.library.Save(t.Context(), first, "")
+	require.Equal(t, services.KindFull, services.KindOf(err))
+	_, err = b.library.Receive(t.Context(), strings.NewReader("hello"), library.About{})
 	require.Equal(t, services.KindFull, services.KindOf(err))
 	store.room = nil
-	_, _, err = b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: &upload})
+	_, _, err = b.Submit(t.Context(), jobs.Submission{Service: "echo", Upload: second})
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 }

@@ -246,7 +246,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	var random [12]byte
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
 	now := c.now().UTC()
-	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID}
+	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID, Owner: caller.Key, Created: now}
 	one, err := c.write(ctx, stored, record{
 		Model: name, Owner: caller.Key, Created: now, Used: now,
 		DurationSeconds: sound.reader.Format().Duration().Seconds(), Turns: []turn{},

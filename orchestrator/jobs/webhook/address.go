@@ -43,7 +43,7 @@ var (
 	sixTo4 = netip.MustParsePrefix("2002::/16")
 )
 
-// public tells whether an address is one of the public internet. An address that
+// public reports whether an address is one of the public internet. An address that
 // carries one of IPv4 is judged by that.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap()

@@ -22,10 +22,10 @@ type Config struct {
 // minSecret is the fewest bytes of a secret: half of what HMAC-SHA256 can use.
 const minSecret = 16
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config { return Config{Timeout: 10 * time.Second, MaxAttempts: 8} }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns every bad value, its key relative to this section.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.Secret != "" && len(c.Secret) < minSecret {

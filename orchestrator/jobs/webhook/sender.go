@@ -46,7 +46,7 @@ func New(cfg Config) *Sender {
 			// No proxy of the environment: it would connect where we do not look.
 			Proxy:       nil,
 			DialContext: dialer.DialContext,
-			// Messages are rare, and a connection that is kept would need an owner.
+			// Messages are rare, and a connection that stays open would need an owner.
 			DisableKeepAlives:      true,
 			TLSHandshakeTimeout:    cfg.Timeout,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -56,7 +56,7 @@ func New(cfg Config) *Sender {
 	}}
 }
 
-// Send posts a message once. It gives the receiver's status, 0 where there was
+// Send posts a message once. It returns the receiver's status, 0 if there was
 // none, and an error unless that is 2xx. The id is the same at every try.
 func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (status int, err error) {
 	if err := s.CheckURL(address); err != nil {
@@ -110,7 +110,7 @@ func (s *Sender) explain(err error) error {
 	return fmt.Errorf("the receiver was not reached: %w", err)
 }
 
-// Sign gives the value of Grym-Signature: HMAC-SHA256 under the secret, of the
+// Sign returns the value of Grym-Signature: HMAC-SHA256 under the secret, of the
 // timestamp as it stands in its header, a full stop and the body.
 func Sign(secret []byte, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, secret)

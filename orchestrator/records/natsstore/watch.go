@@ -8,16 +8,16 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// silence is how long a watch that has not told everything must be still for the
+// silence is how long a watch that has not reported everything must be still for the
 // rest to count as lost: the server skips records that it cannot read without a
 // word, and its own mark of the end may be missing then.
 const silence = 3 * time.Second
 
-// Watch implements jobs.Store.
-func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
+// Watch implements records.Store.
+func (s *Store) Watch(ctx context.Context, changed func(records.Change)) error {
 	l, err := s.current()
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
 		return s.fault(l, err)
 	}
 	defer func() { _ = watcher.Stop() }() // the subscription may have ended with its connection
-	reading := &census{store: s, told: told, expected: state.Msgs, last: state.LastSeq}
+	reading := &census{store: s, changed: changed, expected: state.Msgs, last: state.LastSeq}
 	still := time.NewTimer(silence)
 	defer still.Stop()
 	for {
@@ -58,38 +58,38 @@ func (s *Store) Watch(ctx context.Context, told func(jobs.Change)) error {
 	}
 }
 
-// census is a watch that knows how many records there are to tell at first.
+// census is a watch that knows how many records there are to report at first.
 type census struct {
-	store *Store
-	told  func(jobs.Change)
-	// expected records up to the revision last, and how many were told.
+	store   *Store
+	changed func(records.Change)
+	// expected records up to the revision last, and how many were reported.
 	expected, seen, last uint64
 	caughtUp, counted    bool
 }
 
-// take tells a record, or, for nil, the server's mark that all have been told.
+// take reports a record, or, for nil, the server's mark that all have been reported.
 func (c *census) take(entry jetstream.KeyValueEntry) {
 	if entry == nil {
 		c.count()
 		return
 	}
-	change := jobs.Change{Key: entry.Key(), Revision: jobs.Revision(entry.Revision())}
+	change := records.Change{Key: entry.Key(), Revision: records.Revision(entry.Revision())}
 	if entry.Operation() == jetstream.KeyValuePut {
 		change.Value = entry.Value()
 	}
 	c.store.left.note(entry)
-	c.told(change)
+	c.changed(change)
 	c.seen++ // also one that was replaced meanwhile, which comes later
 	if entry.Revision() >= c.last {
 		c.end()
 	}
 }
 
-// end tells that all records have been told, once.
+// end reports, once, that the initial replay has ended.
 func (c *census) end() {
 	if !c.caughtUp {
 		c.caughtUp = true
-		c.told(jobs.Change{CaughtUp: true})
+		c.changed(records.Change{CaughtUp: true})
 	}
 }
 

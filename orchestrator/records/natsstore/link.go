@@ -22,7 +22,7 @@ type link struct {
 	// bucket names the objects, pieces is the stream that holds them.
 	bucket string
 	pieces jetstream.Stream
-	// sifted tells that leftovers of an earlier process are gone.
+	// sifted is true once the leftovers of an earlier process are gone.
 	sifted atomic.Bool
 }
 
@@ -126,14 +126,14 @@ func (l *link) close() {
 }
 
 // reopen brings the store back after a failure of the link given, nil at the
-// start. Its first try is made before it returns, where nobody is before it.
+// start. Its first try is made before it returns, unless another one is under way.
 func (s *Store) reopen(failed *link) {
 	s.mu.Lock()
-	if s.closed || s.link != failed || failed == nil && s.problem != "" {
+	if s.closed || s.link != failed || s.busy {
 		s.mu.Unlock()
 		return
 	}
-	s.link, s.problem = nil, "the store is being opened"
+	s.link, s.problem, s.busy = nil, "the store is being opened", true
 	s.reopening.Add(1)
 	s.mu.Unlock()
 	if failed != nil {
@@ -158,7 +158,7 @@ func (s *Store) reopen(failed *link) {
 	}()
 }
 
-// bring makes a link, and tells whether there is nothing left to do.
+// bring makes a link, and reports whether there is nothing left to do.
 func (s *Store) bring() bool {
 	l, err := s.connect(s.ctx)
 	if err == nil {
@@ -169,16 +169,19 @@ func (s *Store) bring() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case err == nil && s.closed:
-		l.close()
+	case s.closed:
+		s.busy = false
+		if err == nil {
+			l.close()
+		}
 		return true
 	case err == nil:
-		s.link, s.problem = l, ""
+		s.link, s.problem, s.busy = l, "", false
 		return true
 	}
 	if s.ctx.Err() == nil {
 		s.problem = err.Error()
 		s.log.Error("the job store is not available", "error", err)
 	}
-	return s.closed
+	return false
 }

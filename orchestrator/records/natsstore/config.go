@@ -42,12 +42,12 @@ type TLSConfig struct {
 	Key         string `koanf:"key"`
 }
 
-// DefaultConfig gives the defaults.
+// DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{Replicas: 1, Bucket: "grym", MaxBytes: 10_000_000_000, Reserve: 64 * services.MiB}
 }
 
-// Validate gives every bad value with its key.
+// Validate returns every bad value with its key.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.URL != "" {

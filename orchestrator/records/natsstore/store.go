@@ -1,4 +1,4 @@
-// Package natsstore keeps jobs in NATS JetStream: in a server inside this
+// Package natsstore stores records and objects in NATS JetStream: in a server inside this
 // process, which listens on no port, or in an external cluster. It is the only
 // importer of NATS, and knows records and objects, not what is in them.
 package natsstore
@@ -15,7 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -29,14 +29,14 @@ const (
 	patience    = 12 * time.Second
 )
 
-// Store implements jobs.Store. Safe for concurrent use.
+// Store implements records.Store. Safe for concurrent use.
 type Store struct {
 	cfg Config
-	// free tells the room on the disk of a folder.
+	// free returns the room on the disk of a folder.
 	free func(dir string) (services.Bytes, error)
 	log  *slog.Logger
 
-	// ctx ends with the store; reopening are those who bring it back until then.
+	// ctx ends with the store; reopening counts the goroutines that open it until then.
 	ctx       context.Context
 	stop      context.CancelFunc
 	reopening sync.WaitGroup
@@ -46,50 +46,78 @@ type Store struct {
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
 	problem string
-	// damage tells of records that were lost; empty for none.
+	// damage counts the records that were lost; it is empty for none.
 	damage string
-	closed bool
+	// started and closed are set by Start and Stop, busy while it is being opened.
+	started, closed, busy bool
 }
 
-// Open starts the store, or connects to it. Where that fails, it goes on trying
-// in the background, and calls meanwhile get a fault: the rest of the server
-// does not need the store.
-func Open(ctx context.Context, cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
-	s := &Store{cfg: cfg, free: free, log: log, left: leftovers{markers: make(map[string]marker), writing: make(map[string]bool)}}
-	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	s.reopen(nil)
+// New returns a store that is not open yet: until Start, and while it cannot be
+// opened, its calls return a fault.
+func New(cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
+	s := &Store{
+		cfg: cfg, free: free, log: log, problem: "the store has not been started",
+		left: leftovers{markers: make(map[string]marker), writing: make(map[string]bool)},
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
 
-// Close ends the store. What was written stays.
-func (s *Store) Close() {
+// Start opens the store, or connects to it. If that fails, it goes on trying in
+// the background, and Problem says why: the rest of the server does not need the
+// store. A second call returns an error.
+func (s *Store) Start(context.Context) error {
+	s.mu.Lock()
+	if s.started || s.closed {
+		s.mu.Unlock()
+		return errors.New("jobs: the store was started or stopped before")
+	}
+	s.started = true
+	s.mu.Unlock()
+	s.reopen(nil)
+	return nil
+}
+
+// Stop closes the store. What was written stays. It returns ctx's error if that
+// ends first, and can be repeated.
+func (s *Store) Stop(ctx context.Context) error {
 	s.stop()
 	s.mu.Lock()
 	s.closed = true
 	last := s.link
 	s.link = nil
 	s.mu.Unlock()
-	s.reopening.Wait()
-	if last != nil {
-		last.close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.reopening.Wait()
+		if last != nil {
+			last.close()
+		}
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("jobs: close the store: %w", ctx.Err())
 	}
 }
 
-// Problem tells why the store is not available; empty when it is.
+// Problem returns why the store is not available; it is empty if it is.
 func (s *Store) Problem() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.problem
 }
 
-// Damage tells what a damaged file cost, as far as it was found; empty for nothing.
+// Damage returns what a damaged file cost, as far as it was found; it is empty for nothing.
 func (s *Store) Damage() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.damage
 }
 
-// Room implements jobs.Store.
+// Room implements records.Store.
 func (s *Store) Room(need services.Bytes) error {
 	if s.cfg.URL != "" {
 		return nil // the cluster says so when it is asked
@@ -106,7 +134,7 @@ func (s *Store) Room(need services.Bytes) error {
 	return closed
 }
 
-// current gives the link; the fault says that there is none.
+// current returns the link; the fault says that there is none.
 func (s *Store) current() (*link, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -116,22 +144,22 @@ func (s *Store) current() (*link, error) {
 	return s.link, nil
 }
 
-// Exclusive implements jobs.Store: the folder of the store in this process is
+// Exclusive implements records.Store: the folder of the store in this process is
 // locked with the data folder.
 func (s *Store) Exclusive() bool { return s.cfg.URL == "" }
 
-// Create implements jobs.Store.
-func (s *Store) Create(ctx context.Context, key string, value []byte) (jobs.Revision, error) {
+// Create implements records.Store.
+func (s *Store) Create(ctx context.Context, key string, value []byte) (records.Revision, error) {
 	return s.put(ctx, key, value, 0)
 }
 
-// Replace implements jobs.Store.
-func (s *Store) Replace(ctx context.Context, key string, value []byte, at jobs.Revision) (jobs.Revision, error) {
+// Replace implements records.Store.
+func (s *Store) Replace(ctx context.Context, key string, value []byte, at records.Revision) (records.Revision, error) {
 	return s.put(ctx, key, value, at)
 }
 
 // put writes a record at a revision, 0 for a new one.
-func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revision) (jobs.Revision, error) {
+func (s *Store) put(ctx context.Context, key string, value []byte, at records.Revision) (records.Revision, error) {
 	l, err := s.current()
 	if err != nil {
 		return 0, err
@@ -159,16 +187,16 @@ func (s *Store) put(ctx context.Context, key string, value []byte, at jobs.Revis
 	})
 	switch {
 	case err == nil:
-		return jobs.Revision(revision), nil
+		return records.Revision(revision), nil
 	case lost(err) && at == 0:
-		return 0, fmt.Errorf("record %s %w", key, jobs.ErrExists)
+		return 0, fmt.Errorf("record %s %w", key, records.ErrExists)
 	case lost(err):
-		return 0, fmt.Errorf("record %s %w", key, jobs.ErrConflict)
+		return 0, fmt.Errorf("record %s %w", key, records.ErrConflict)
 	}
 	return 0, s.fault(l, err)
 }
 
-// lost tells that a compare-and-set found another revision.
+// lost reports whether a compare-and-set found another revision.
 func lost(err error) bool {
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
 }
@@ -176,10 +204,10 @@ func lost(err error) bool {
 // errUnderWay is of a compare-and-set that lost to a write which no read finds yet.
 var errUnderWay = errors.New("another write of the record is under way")
 
-// winner reads the record that a compare-and-set lost to, nil for none, and gives
-// its error back, or errUnderWay: the leader of a cluster refuses a write while
+// winner returns the record that a compare-and-set lost to, nil for none, with the
+// compare-and-set's error, or errUnderWay: the leader of a cluster refuses a write while
 // another of the same record is on its way to the replicas, where it may yet fail.
-func (l *link) winner(ctx context.Context, key string, at jobs.Revision, refusal error) (jetstream.KeyValueEntry, error) {
+func (l *link) winner(ctx context.Context, key string, at records.Revision, refusal error) (jetstream.KeyValueEntry, error) {
 	entry, err := l.records.Get(ctx, key)
 	switch {
 	case err == nil && entry.Revision() == uint64(at), errors.Is(err, jetstream.ErrKeyNotFound) && at == 0:
@@ -190,8 +218,8 @@ func (l *link) winner(ctx context.Context, key string, at jobs.Revision, refusal
 	return entry, refusal
 }
 
-// Read implements jobs.Store.
-func (s *Store) Read(ctx context.Context, key string) ([]byte, jobs.Revision, error) {
+// Read implements records.Store.
+func (s *Store) Read(ctx context.Context, key string) ([]byte, records.Revision, error) {
 	l, err := s.current()
 	if err != nil {
 		return nil, 0, err
@@ -202,16 +230,16 @@ func (s *Store) Read(ctx context.Context, key string) ([]byte, jobs.Revision, er
 		return err
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
-		return nil, 0, fmt.Errorf("record %s %w", key, jobs.ErrMissing)
+		return nil, 0, fmt.Errorf("record %s %w", key, records.ErrMissing)
 	}
 	if err != nil {
 		return nil, 0, s.fault(l, err)
 	}
-	return entry.Value(), jobs.Revision(entry.Revision()), nil
+	return entry.Value(), records.Revision(entry.Revision()), nil
 }
 
-// Delete implements jobs.Store.
-func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error {
+// Delete implements records.Store.
+func (s *Store) Delete(ctx context.Context, key string, at records.Revision) error {
 	l, err := s.current()
 	if err != nil {
 		return err
@@ -224,9 +252,9 @@ func (s *Store) Delete(ctx context.Context, key string, at jobs.Revision) error 
 		return err
 	})
 	if lost(err) {
-		return fmt.Errorf("record %s %w", key, jobs.ErrConflict)
+		return fmt.Errorf("record %s %w", key, records.ErrConflict)
 	}
 	return s.fault(l, err)
 }
 
-var _ jobs.Store = (*Store)(nil)
+var _ records.Store = (*Store)(nil)

@@ -1,7 +1,6 @@
 package natsstore
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,26 +8,64 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
 // pieceBytes is how much of an object one message holds. A server takes 1 MiB at
-// the most unless it is told otherwise.
+// the most unless it is configured otherwise.
 const pieceBytes = 256 << 10
 
-// PutObject implements jobs.Store. The layout is that of NATS's object store,
+// Stage implements records.Store. The layout is that of NATS's object store,
 // whose own client is not used for the bytes: it has all of an object under way
 // at once, in memory and against one deadline, and gives up with the leader of a
 // cluster. Here each piece is written before the next is read, and tried again.
-func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
+func (s *Store) Stage(ctx context.Context, r io.Reader) (records.Staged, error) {
+	l, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	ctx, release := l.bind(ctx)
+	defer release()
+	info := &jetstream.ObjectInfo{
+		Bucket: l.bucket, NUID: rand.Text(),
+		ObjectMeta: jetstream.ObjectMeta{Opts: &jetstream.ObjectMetaOptions{ChunkSize: pieceBytes}},
+	}
+	staged := &staged{store: s, info: info, written: s.left.writes(info.NUID)}
+	read, err := l.putPieces(ctx, info, r)
+	switch {
+	case read != nil:
+		return nil, errors.Join(read, staged.Discard(ctx))
+	case err != nil:
+		// The fault first: it may have the store opened anew, which discarding needs.
+		err = s.fault(l, err)
+		return nil, errors.Join(err, staged.Discard(ctx))
+	}
+	return staged, nil
+}
+
+// staged implements records.Staged. Safe for use by one goroutine.
+type staged struct {
+	store *Store
+	info  *jetstream.ObjectInfo
+	// written ends the protection of the pieces against Tidy.
+	written func()
+	settled bool
+}
+
+// Size implements records.Staged.
+func (o *staged) Size() int64 { return int64(o.info.Size) }
+
+// Open implements records.Staged.
+func (o *staged) Open(ctx context.Context) records.Object { return o.store.content(ctx, o.info) }
+
+// Commit implements records.Staged.
+func (o *staged) Commit(ctx context.Context, name string) error {
+	s := o.store
 	l, err := s.current()
 	if err != nil {
 		return err
@@ -36,30 +73,40 @@ func (s *Store) PutObject(ctx context.Context, name string, r io.Reader) error {
 	ctx, release := l.bind(ctx)
 	defer release()
 	before, err := l.describe(ctx, name)
-	if err != nil && !errors.Is(err, jobs.ErrMissing) {
+	if err != nil && !errors.Is(err, records.ErrMissing) {
 		return s.fault(l, err)
 	}
-	info := &jetstream.ObjectInfo{Bucket: l.bucket, NUID: rand.Text(), ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: pieceBytes}}}
-	defer s.left.writes(info.NUID)()
-	read, err := l.putPieces(ctx, info, r)
-	if read == nil && err == nil {
-		err = l.putMeta(ctx, info)
+	o.info.Name = name
+	if err := l.putMeta(ctx, o.info); err != nil {
+		return s.fault(l, err)
 	}
-	if read != nil || err != nil {
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
-		defer cancel()
-		purgeErr := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(info.NUID)))
-		if read != nil {
-			return errors.Join(read, purgeErr)
-		}
-		return errors.Join(s.fault(l, err), purgeErr)
-	}
-	if before != nil {
-		// What was there is named by nothing now. Where this fails, a store in this process
-		// removes it when it is opened next; in a cluster it stays.
+	o.settled = true
+	o.written()
+	if before != nil && before.NUID != o.info.NUID {
+		// Nothing names the replaced pieces any more. If this fails, a store in this
+		// process removes them when it is opened next; in a cluster they stay.
 		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before.NUID))); err != nil {
 			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
 		}
+	}
+	return nil
+}
+
+// Discard implements records.Staged.
+func (o *staged) Discard(ctx context.Context) error {
+	if o.settled {
+		return nil
+	}
+	o.settled = true
+	defer o.written()
+	l, err := o.store.current()
+	if err != nil {
+		return nil //nolint:nilerr // the store is opened anew, and tidied then
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
+	defer cancel()
+	if err := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(o.info.NUID))); err != nil {
+		o.store.log.Warn("the pieces of an object that was given up are left", "error", err)
 	}
 	return nil
 }
@@ -78,7 +125,7 @@ func describedBy(message *jetstream.RawStreamMsg) (*described, error) {
 	return d, nil
 }
 
-// describe finds an object's description; jobs.ErrMissing.
+// describe finds an object's description; records.ErrMissing.
 func (l *link) describe(ctx context.Context, name string) (*described, error) {
 	var message *jetstream.RawStreamMsg
 	err := l.reading(ctx, func(ctx context.Context) (err error) {
@@ -86,14 +133,14 @@ func (l *link) describe(ctx context.Context, name string) (*described, error) {
 		return err
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+		return nil, fmt.Errorf("object %s %w", name, records.ErrMissing)
 	}
 	if err != nil {
 		return nil, err
 	}
 	d, err := describedBy(message)
 	if err == nil && d.Deleted {
-		return nil, fmt.Errorf("object %s %w", name, jobs.ErrMissing)
+		return nil, fmt.Errorf("object %s %w", name, records.ErrMissing)
 	}
 	return d, err
 }
@@ -122,7 +169,7 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			return fmt.Errorf("read what is to be stored: %w", err), nil
 		}
 		digest.Write(piece[:n])
-		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]}, info.NUID+strconv.Itoa(int(info.Chunks))); err != nil {
+		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]}, pieceID(info.NUID, int(info.Chunks))); err != nil {
 			return nil, err
 		}
 		info.Size += uint64(n)
@@ -152,7 +199,7 @@ func (l *link) publish(ctx context.Context, message *nats.Msg, id string) error 
 	})
 }
 
-// DeleteObject implements jobs.Store. The description goes last, so that what is
+// DeleteObject implements records.Store. The description goes last, so that what is
 // cut off in between can be deleted once more; and only as it was found, since
 // another process may be storing the object anew.
 func (s *Store) DeleteObject(ctx context.Context, name string) error {
@@ -161,7 +208,7 @@ func (s *Store) DeleteObject(ctx context.Context, name string) error {
 		return err
 	}
 	info, err := l.describe(ctx, name)
-	if errors.Is(err, jobs.ErrMissing) {
+	if errors.Is(err, records.ErrMissing) {
 		return nil
 	}
 	if err == nil {
@@ -173,7 +220,7 @@ func (s *Store) DeleteObject(ctx context.Context, name string) error {
 	return s.fault(l, err)
 }
 
-// Objects implements jobs.Store. The names are read off the subjects: the object
+// Objects implements records.Store. The names are read off the subjects: the object
 // store's own list waits for ever where an object is deleted meanwhile.
 func (s *Store) Objects(ctx context.Context) ([]string, error) {
 	l, err := s.current()
@@ -195,99 +242,3 @@ func (s *Store) Objects(ctx context.Context) ([]string, error) {
 	}
 	return names, nil
 }
-
-// Object implements jobs.Store.
-func (s *Store) Object(ctx context.Context, name string) (io.ReadCloser, error) {
-	l, err := s.current()
-	if err != nil {
-		return nil, err
-	}
-	info, err := l.describe(ctx, name)
-	if errors.Is(err, jobs.ErrMissing) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, s.fault(l, err)
-	}
-	return &object{ctx: ctx, store: s, link: l, info: info.ObjectInfo, left: info.Size, next: 1, digest: sha256.New()}, nil
-}
-
-// object reads an object piece by piece, each by a request of its own: a consumer
-// would be lost with the node that it lives on. Not safe for concurrent use.
-type object struct {
-	ctx   context.Context //nolint:containedctx // of the reading, which io.Reader has no way to be given
-	store *Store
-	link  *link
-	info  *jetstream.ObjectInfo
-	// piece is what was fetched and not yet read, left what was not yet fetched,
-	// which lies at next or behind it in the stream.
-	piece  []byte
-	left   uint64
-	next   uint64
-	digest hash.Hash
-}
-
-// Read implements io.Reader. Its last error is io.EOF only where the bytes are
-// those that were stored.
-func (o *object) Read(p []byte) (int, error) {
-	for len(o.piece) == 0 {
-		if o.left == 0 {
-			if jetstream.GetObjectDigestValue(o.digest) != o.info.Digest {
-				return 0, services.Internal(errDamaged, "object %s is damaged", o.info.Name)
-			}
-			return 0, io.EOF
-		}
-		if err := o.fetch(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, o.piece)
-	o.piece = o.piece[n:]
-	return n, nil
-}
-
-var errDamaged = errors.New("its bytes are not those that were stored")
-
-// fetch reads the next piece.
-func (o *object) fetch() error {
-	var message *jetstream.RawStreamMsg
-	err := o.link.reading(o.ctx, func(ctx context.Context) (err error) {
-		message, err = o.link.pieces.GetMsg(ctx, o.next, jetstream.WithGetMsgSubject(o.link.pieceSubject(o.info.NUID)))
-		return err
-	})
-	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && uint64(len(message.Data)) > o.left {
-		return services.Internal(errors.Join(errDamaged, err), "object %s is damaged", o.info.Name)
-	}
-	if err != nil {
-		return o.store.fault(o.link, err)
-	}
-	o.piece, o.next = message.Data, message.Sequence+1
-	o.left -= uint64(len(message.Data))
-	o.digest.Write(message.Data)
-	return nil
-}
-
-// WriteTo implements io.WriterTo, which spares a copy of every piece.
-func (o *object) WriteTo(w io.Writer) (written int64, err error) {
-	for {
-		if _, err := o.Read(nil); errors.Is(err, io.EOF) {
-			return written, nil
-		} else if err != nil {
-			return written, err
-		}
-		n, err := io.Copy(w, bytes.NewReader(o.piece))
-		written += n
-		if err != nil {
-			return written, err
-		}
-		o.piece = nil
-	}
-}
-
-// Close implements io.Closer.
-func (o *object) Close() error { return nil }
-
-var (
-	_ io.ReadCloser = (*object)(nil)
-	_ io.WriterTo   = (*object)(nil)
-)

@@ -11,11 +11,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// keptMarkers is how long the mark of a deletion stays, so that watchers that
+// markerAge is how long the mark of a deletion stays, so that watchers that
 // were away hear of it.
-const keptMarkers = 30 * time.Minute
+const markerAge = 30 * time.Minute
 
-// Tidy implements jobs.Store: it removes old marks of deletions, and, once after
+// Tidy implements records.Store: it removes old marks of deletions, and, once after
 // each opening, what an earlier process left of objects.
 //
 // It lists nothing by the client's watches: they end at a mark that never comes
@@ -52,7 +52,7 @@ type leftovers struct {
 	writing map[string]bool
 }
 
-// note takes what the watch tells of a record.
+// note takes in a change of a record that the watch reports.
 func (o *leftovers) note(entry jetstream.KeyValueEntry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,7 +63,7 @@ func (o *leftovers) note(entry jetstream.KeyValueEntry) {
 	o.markers[entry.Key()] = marker{revision: entry.Revision(), made: entry.Created()}
 }
 
-// old gives the markers made before a time.
+// old returns the markers made before a time.
 func (o *leftovers) old(before time.Time) map[string]marker {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,9 +100,9 @@ func (o *leftovers) beingWritten() map[string]bool {
 }
 
 // purgeMarkers removes the marks of records that were deleted long ago, as the
-// watch told them; a record that was made anew since then stays.
+// watch reported them; a record that was made anew since then stays.
 func (s *Store) purgeMarkers(ctx context.Context, l *link) error {
-	for key, m := range s.left.old(time.Now().Add(-keptMarkers)) {
+	for key, m := range s.left.old(time.Now().Add(-markerAge)) {
 		if err := l.purge(ctx, l.table, upTo("$KV."+l.records.Bucket()+"."+key, m.revision)...); err != nil {
 			return err
 		}
@@ -174,9 +174,9 @@ func (l *link) subjects(ctx context.Context, pattern string) (parts []string, er
 	return parts, nil
 }
 
-// eachObject tells every object's description, in the order of their writing.
-// One that is replaced meanwhile is told as it is then.
-func (l *link) eachObject(ctx context.Context, tell func(*described) error) error {
+// eachObject calls visit with every object's description, in the order of their
+// writing. One that is replaced meanwhile is visited as it is then.
+func (l *link) eachObject(ctx context.Context, visit func(*described) error) error {
 	for next := uint64(1); ; {
 		var message *jetstream.RawStreamMsg
 		err := l.reading(ctx, func(ctx context.Context) (err error) {
@@ -192,7 +192,7 @@ func (l *link) eachObject(ctx context.Context, tell func(*described) error) erro
 		next = message.Sequence + 1
 		d, err := describedBy(message)
 		if err == nil {
-			err = tell(d)
+			err = visit(d)
 		}
 		if err != nil {
 			return err

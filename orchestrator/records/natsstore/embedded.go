@@ -76,8 +76,8 @@ func (e *embedded) stop() {
 	e.server.WaitForShutdown()
 }
 
-// logger passes the server's words on; what it finds worth a notice is detail
-// to ours. A write that failed is told nowhere else: its request is not answered.
+// logger passes the server's log on; what the server logs as a notice is detail
+// to ours. A write that failed shows nowhere else: its request is not answered.
 type logger struct {
 	log  *slog.Logger
 	fail context.CancelCauseFunc

@@ -44,7 +44,7 @@ func (l *link) insist(ctx context.Context, each time.Duration, try func(context.
 	}
 }
 
-// bind gives a context that also ends when the store in this process fails,
+// bind returns a context that also ends when the store in this process fails,
 // which leaves requests without an answer.
 func (l *link) bind(ctx context.Context) (context.Context, func()) {
 	if l.embedded == nil {
@@ -63,7 +63,7 @@ func (l *link) failure() error {
 	return context.Cause(l.embedded.failed)
 }
 
-// passing tells an error that the same request may not meet again.
+// passing reports whether the same request may not meet the error again.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	switch {
@@ -87,7 +87,7 @@ const (
 	codeStoreFailed           = 10077
 )
 
-// full tells that there is no room for a write.
+// full reports whether there is no room for a write.
 func full(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) && (api.ErrorCode == codeInsufficientResources || api.ErrorCode == codeStorageExceeded) {
@@ -100,7 +100,7 @@ func full(err error) bool {
 	return strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, syscall.EDQUOT.Error()) || strings.Contains(text, "maximum bytes exceeded")
 }
 
-// broken tells that the store failed in a way that lasts until it is opened
+// broken reports whether the store failed in a way that lasts until it is opened
 // again.
 func broken(err error) bool {
 	var api *jetstream.APIError

@@ -1,0 +1,153 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Source is a stored recording as the input of a task: it is read from the store
+// as it is needed, and never copied. Safe for concurrent use; what Open returns is
+// not.
+type Source struct {
+	ctx  context.Context //nolint:containedctx // Open cannot be given one
+	id   string
+	size int64
+	open func() (records.Object, error)
+
+	mu    sync.Mutex
+	fault error
+}
+
+// Open implements services.AudioSource.
+func (s *Source) Open() (io.ReadSeekCloser, error) {
+	object, err := s.open()
+	switch {
+	case errors.Is(err, records.ErrMissing):
+		err = services.Internal(err, "the bytes of recording %s are lost", s.id)
+	case err != nil && s.ctx.Err() != nil:
+		return nil, context.Cause(s.ctx)
+	case err == nil && object.Size() != s.size:
+		err = services.Internal(fmt.Errorf("it has %d bytes instead of %d", object.Size(), s.size), "recording %s cannot be read", s.id)
+	}
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	return &content{object, s}, nil
+}
+
+// Size implements services.AudioSource.
+func (s *Source) Size() int64 { return s.size }
+
+// Err returns the fault of the store that a reading met, nil for none: a decoder
+// may take it for a fault of the file.
+func (s *Source) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault
+}
+
+// failed notes a fault of the store.
+func (s *Source) failed(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault == nil {
+		s.fault = err
+	}
+	return err
+}
+
+// check reads a byte, so that a store that does not answer is noticed now.
+func (s *Source) check() error {
+	file, err := s.Open()
+	if err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(file, make([]byte, min(1, s.size))); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	return file.Close()
+}
+
+// content reads a recording, and notes faults of the store.
+type content struct {
+	records.Object
+	source *Source
+}
+
+// Read implements io.Reader.
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.Object.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	if c.source.ctx.Err() != nil {
+		return n, context.Cause(c.source.ctx)
+	}
+	return n, c.source.failed(err)
+}
+
+// source returns a recording as a task's input.
+func (l *Library) source(ctx context.Context, recording Recording) *Source {
+	return &Source{
+		ctx: ctx, id: recording.ID, size: recording.Bytes,
+		open: func() (records.Object, error) { return l.store.Object(ctx, object(recording.ID)) },
+	}
+}
+
+// Source returns a stored recording as the input of a task. ctx bounds the
+// reading. The fault is not found, or that of a store that cannot be read now.
+func (l *Library) Source(ctx context.Context, id string) (*Source, Recording, error) {
+	recording, err := l.Describe(ctx, id)
+	if err != nil {
+		return nil, Recording{}, err
+	}
+	source := l.source(ctx, recording)
+	return source, recording, source.check()
+}
+
+// Open returns a recording of an owner, to be read and sought; the fault is not
+// found. The caller closes it.
+func (l *Library) Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, Recording, error) {
+	recording, err := l.Describe(ctx, id)
+	if err != nil {
+		return nil, Recording{}, err
+	}
+	file, err := l.source(ctx, recording).Open()
+	if err != nil {
+		return nil, Recording{}, err
+	}
+	l.note(ctx, owner, recording)
+	return file, recording, nil
+}
+
+// note is Use where failing does no harm now.
+func (l *Library) note(ctx context.Context, owner string, recording Recording) {
+	if err := l.Use(ctx, owner, recording); err != nil && services.KindOf(err) != services.KindNotFound {
+		l.log.Warn("the use of a recording was not noted", "audio", recording.ID, "error", err)
+	}
+}
+
+// StoredAudio implements services.ContextStore: it returns a recording as the
+// input of a task, until release is called.
+func (l *Library) StoredAudio(ctx context.Context, id string) (_ services.AudioSource, release func(), _ error) {
+	source, recording, err := l.Source(ctx, id)
+	if services.KindOf(err) == services.KindNotFound {
+		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}}}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	release = l.Hold(id)
+	if err := l.Use(ctx, "", recording); err != nil {
+		l.log.Warn("the use of a recording was not noted", "audio", recording.ID, "error", err)
+	}
+	return source, sync.OnceFunc(release), nil
+}
+
+var _ services.AudioSource = (*Source)(nil)

@@ -1,0 +1,288 @@
+package library
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"time"
+
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// roomStep is how many bytes of an upload come between two looks at the disk.
+const roomStep = 128 * services.KiB
+
+// Incoming is a recording that lies in the store and is not part of the library
+// yet. It is saved, or discarded.
+type Incoming struct {
+	About
+	// ID is the SHA-256 of the bytes, in hex.
+	ID   string
+	head []byte
+	// staged are the bytes; nil if they were not written, for the reason of full,
+	// because the library has the recording.
+	staged records.Staged
+	stored *Source
+	full   error
+}
+
+// Receive writes a recording to the store while it is read and hashed: its bytes
+// are written once. A fault says that there is no room; an error of the reader is
+// returned wrapped.
+func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incoming, error) {
+	reading := &reading{library: l, r: r, hash: sha256.New()}
+	if full := l.store.Room(services.Bytes(about.Bytes) + recordRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
+		return l.recognize(ctx, reading, about, full)
+	}
+	staged, err := l.store.Stage(ctx, reading)
+	if err != nil {
+		return nil, l.orFull(err, services.Bytes(reading.bytes))
+	}
+	return &Incoming{About: about, ID: hex.EncodeToString(reading.hash.Sum(nil)), head: reading.head, staged: staged}, nil
+}
+
+// recognize reads a recording that the disk has no room for: one that the library
+// has needs none. Nothing is written, because the room that discarded bytes take is
+// free again only after a while.
+func (l *Library) recognize(ctx context.Context, r *reading, about About, full error) (*Incoming, error) {
+	r.dry = true
+	if _, err := io.Copy(io.Discard, bounded{ctx, r}); err != nil {
+		return nil, err
+	}
+	in := &Incoming{About: about, ID: hex.EncodeToString(r.hash.Sum(nil)), head: r.head, full: full}
+	known, err := l.Describe(ctx, in.ID)
+	if err != nil {
+		return nil, full
+	}
+	in.stored = l.source(ctx, known)
+	return in, nil
+}
+
+// Size returns the number of bytes.
+func (in *Incoming) Size() int64 {
+	if in.staged == nil {
+		return in.stored.Size()
+	}
+	return in.staged.Size()
+}
+
+// Head returns the first bytes, by which its format is recognized.
+func (in *Incoming) Head() []byte { return in.head }
+
+// Source returns the recording as the input of a task. ctx bounds the reading.
+func (in *Incoming) Source(ctx context.Context) *Source {
+	if in.staged == nil {
+		return in.stored
+	}
+	return &Source{ctx: ctx, id: in.ID, size: in.Size(), open: func() (records.Object, error) { return in.staged.Open(ctx), nil }}
+}
+
+// Discard removes a recording that was not saved; else it does nothing.
+func (in *Incoming) Discard(ctx context.Context) error {
+	if in == nil || in.staged == nil {
+		return nil
+	}
+	return in.staged.Discard(ctx)
+}
+
+// headBytes is how much of a recording Head returns at the most.
+const headBytes = 64
+
+// reading hashes what is read, and refuses what the quota or the disk has no room
+// for.
+type reading struct {
+	library *Library
+	r       io.Reader
+	hash    hash.Hash
+	head    []byte
+	bytes   int64
+	checked services.Bytes
+	// dry is true if nothing is written.
+	dry bool
+}
+
+// Read implements io.Reader.
+func (r *reading) Read(p []byte) (int, error) {
+	l := r.library
+	if next := services.Bytes(r.bytes + int64(len(p))); !r.dry && (r.bytes == 0 || next > r.checked) {
+		if err := l.store.Room(roomStep + recordRoom); services.KindOf(err) == services.KindFull {
+			return 0, err
+		}
+		r.checked = services.Bytes(r.bytes) + roomStep
+	}
+	n, err := r.r.Read(p)
+	r.hash.Write(p[:n])
+	r.head = append(r.head, p[:min(n, headBytes-len(r.head))]...)
+	if r.bytes += int64(n); services.Bytes(r.bytes) > l.cfg.Quota {
+		return n, services.Faultf(services.KindFull, "the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
+	}
+	return n, err
+}
+
+// orFull returns the fault that there is no room for so many bytes if that may be
+// why the store takes no calls: it fails with its disk, and is opened anew.
+func (l *Library) orFull(err error, size services.Bytes) error {
+	if services.KindOf(err) != services.KindUnavailable {
+		return err
+	}
+	if room := l.store.Room(size + recordRoom); services.KindOf(room) == services.KindFull {
+		return room
+	}
+	return err
+}
+
+// Save makes an incoming recording part of the library, for an owner. created
+// reports whether its content is new; other content is discarded.
+func (l *Library) Save(ctx context.Context, in *Incoming, owner string) (recording Recording, created bool, err error) {
+	recording, created, err = l.save(ctx, in, false)
+	if err == nil {
+		l.refer(ctx, owner, recording.ID, in.About)
+	}
+	return recording, created, l.orFull(err, services.Bytes(in.Size()))
+}
+
+// Import stores a recording from a source, for an owner. What the library has
+// already is not written again.
+func (l *Library) Import(ctx context.Context, source services.AudioSource, about About, owner string) (Recording, error) {
+	recording, err := l.add(ctx, source, about, false)
+	if err == nil {
+		l.refer(ctx, owner, recording.ID, about)
+	}
+	return recording, l.orFull(err, services.Bytes(source.Size()))
+}
+
+// KeepAudio implements services.ContextStore: it stores the recording of a
+// conversation to come, and returns its id.
+func (l *Library) KeepAudio(ctx context.Context, source services.AudioSource) (string, error) {
+	recording, err := l.add(ctx, source, About{}, true)
+	return recording.ID, err
+}
+
+// add stores a recording unless the library has it.
+func (l *Library) add(ctx context.Context, source services.AudioSource, about About, conversational bool) (Recording, error) {
+	id, err := identify(ctx, source)
+	if err != nil {
+		return Recording{}, err
+	}
+	if known, err := l.Describe(ctx, id); err == nil {
+		if known, err = l.adopt(ctx, known, conversational); services.KindOf(err) != services.KindBusy {
+			return known, err
+		}
+		// It changed meanwhile, or is being deleted.
+	} else if services.KindOf(err) != services.KindNotFound {
+		return Recording{}, err
+	}
+	file, err := source.Open()
+	if err != nil {
+		return Recording{}, services.Internal(err, "the recording cannot be read")
+	}
+	defer file.Close()
+	in, err := l.Receive(ctx, file, about)
+	if err != nil {
+		return Recording{}, err
+	}
+	recording, _, err := l.save(ctx, in, conversational)
+	return recording, err
+}
+
+// identify returns the SHA-256 of a recording, in hex.
+func identify(ctx context.Context, source services.AudioSource) (string, error) {
+	if stored, ok := source.(*Source); ok {
+		return stored.id, nil
+	}
+	file, err := source.Open()
+	if err != nil {
+		return "", services.Internal(err, "the recording cannot be read")
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, bounded{ctx, file}); err != nil {
+		return "", services.Internal(err, "the recording cannot be read")
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// bounded ends a reading with a context.
+type bounded struct {
+	ctx context.Context //nolint:containedctx // io.Reader cannot be given one
+	r   io.Reader
+}
+
+func (b bounded) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return b.r.Read(p)
+}
+
+// save commits the object first, and then writes the record that makes it known.
+func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (_ Recording, created bool, err error) {
+	defer func() {
+		if discardErr := in.Discard(ctx); discardErr != nil {
+			l.log.Warn("a recording that was given up could not be removed", "audio", in.ID, "error", discardErr)
+		}
+	}()
+	if l.Bytes()+services.Bytes(in.Size()) > l.cfg.Quota {
+		l.expire(ctx) // before the lock, which deletions take too
+	}
+	lock := l.lock(in.ID)
+	lock.Lock()
+	defer lock.Unlock()
+	known, err := l.Describe(ctx, in.ID)
+	if err == nil {
+		known, err = l.adopt(ctx, known, conversational)
+		return known, false, err
+	}
+	if services.KindOf(err) != services.KindNotFound {
+		return Recording{}, false, err
+	}
+	if in.staged == nil {
+		return Recording{}, false, in.full // it was deleted meanwhile
+	}
+	if err := l.room(in); err != nil {
+		return Recording{}, false, err
+	}
+	if err := in.staged.Commit(ctx, object(in.ID)); err != nil {
+		return Recording{}, false, err
+	}
+	now := time.Now().UTC()
+	recording, err := l.audio.Create(ctx, Recording{ID: in.ID, Bytes: in.Size(), ContentType: in.ContentType, Conversational: conversational, Created: now, Used: now})
+	if errors.Is(err, records.ErrExists) {
+		// Another process was first.
+		known, err := l.Describe(ctx, in.ID)
+		if services.KindOf(err) == services.KindNotFound {
+			err = busy(in.ID, err)
+		}
+		if err == nil {
+			known, err = l.adopt(ctx, known, conversational)
+		}
+		return known, false, err
+	}
+	return recording, err == nil, err
+}
+
+// adopt notes that a recording that the library has was stored again.
+func (l *Library) adopt(ctx context.Context, known Recording, conversational bool) (Recording, error) {
+	switch {
+	case conversational && known.Conversational:
+		// It may be about to go with the last conversation before this one.
+	case known.Conversational:
+		known.Conversational = false
+	case time.Since(known.Used) < l.cfg.TTL/20:
+		return known, nil
+	}
+	return l.refresh(ctx, known)
+}
+
+// room refuses a recording that the quota or the disk has no room for.
+func (l *Library) room(in *Incoming) error {
+	size := services.Bytes(in.Size())
+	if stored := l.Bytes(); stored+size > l.cfg.Quota {
+		return services.Faultf(services.KindFull, "the recording has %d bytes, and stored recordings have %d of the %d that jobs.audio.quota allows; delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
+	}
+	return l.store.Room(recordRoom)
+}

@@ -1,0 +1,256 @@
+package records
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Entry is a record as the index in memory holds it.
+type Entry[T any] struct {
+	Value T
+	// Bytes of the record as stored.
+	Bytes int
+	// Seen is when this revision became known here.
+	Seen time.Time
+	meta Meta
+	// legacy is true for a record in the form of version 0.1.0.
+	legacy bool
+}
+
+// Event is a change of a record: a new state, or its deletion. Before is nil for
+// a record that was not known, Now for one that is gone.
+type Event[T any] struct {
+	ID          string
+	Before, Now *Entry[T]
+}
+
+// Collection holds the records of one kind: what this process knows of them is in
+// memory, fed by its own writes and by the database's watch, so that lists cost no
+// read of the store. Every state of a record is reported once, whichever of the
+// two it came from first. Safe for concurrent use.
+type Collection[T any] struct {
+	store Store
+	kind  Kind[T]
+	// changed is called with mu held, in the order of the changes of a record.
+	changed func(Event[T])
+
+	mu sync.Mutex
+	// all by id, and in the order of creation.
+	all     map[string]*Entry[T]
+	ordered []*Entry[T]
+}
+
+// NewCollection registers a collection with a database, before its start. changed
+// may be nil. It must neither block nor call the collection.
+func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *Collection[T] {
+	if kind.Slim == nil {
+		kind.Slim = func(value T) T { return value }
+	}
+	if changed == nil {
+		changed = func(Event[T]) {}
+	}
+	c := &Collection[T]{store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T])}
+	db.add(kind.Name, c)
+	return c
+}
+
+// Load returns a record as last written by any process, or ErrMissing.
+func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
+	raw, at, err := c.store.Read(ctx, c.kind.key(id))
+	if err != nil {
+		var none T
+		return none, err
+	}
+	value, _, err := c.kind.decode(id, raw, at)
+	return value, err
+}
+
+// Create writes a record that must not exist, or returns ErrExists.
+func (c *Collection[T]) Create(ctx context.Context, value T) (T, error) {
+	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Create(ctx, key, raw) })
+}
+
+// Replace writes a record that must be at the value's revision, or returns
+// ErrConflict.
+func (c *Collection[T]) Replace(ctx context.Context, value T) (T, error) {
+	at := c.kind.Meta(value).Revision
+	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Replace(ctx, key, raw, at) })
+}
+
+// write returns the value with its new revision.
+func (c *Collection[T]) write(_ context.Context, value T, put func(key string, raw []byte) (Revision, error)) (T, error) {
+	now, meta := time.Now().UTC(), c.kind.Meta(value)
+	raw, err := c.kind.encode(value, now)
+	if err != nil {
+		return value, err
+	}
+	at, err := put(c.kind.key(meta.ID), raw)
+	if err != nil {
+		return value, err
+	}
+	meta.Updated, meta.Revision = now, at
+	value = c.kind.With(value, meta)
+	c.enter(value, len(raw), false)
+	return value, nil
+}
+
+// Edit changes a record by compare-and-set, as often as it takes. change returns
+// false to leave the record as it is.
+func (c *Collection[T]) Edit(ctx context.Context, id string, change func(*T) (bool, error)) (T, error) {
+	for {
+		value, err := c.Load(ctx, id)
+		if err != nil {
+			return value, err
+		}
+		if changed, err := change(&value); err != nil || !changed {
+			return value, err
+		}
+		written, err := c.Replace(ctx, value)
+		if !errors.Is(err, ErrConflict) {
+			return written, err
+		}
+	}
+}
+
+// Delete removes a record that must be at the value's revision, or returns
+// ErrConflict.
+func (c *Collection[T]) Delete(ctx context.Context, value T) error {
+	meta := c.kind.Meta(value)
+	if err := c.store.Delete(ctx, c.kind.key(meta.ID), meta.Revision); err != nil {
+		return err
+	}
+	c.drop(meta.ID, meta.Revision)
+	return nil
+}
+
+// Get returns a record as known here.
+func (c *Collection[T]) Get(id string) (T, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.all[id]
+	if e == nil {
+		var none T
+		return none, false
+	}
+	return e.Value, true
+}
+
+// Each calls visit for every record that is known here, the oldest first, until
+// it returns false. visit must not call the collection.
+func (c *Collection[T]) Each(visit func(Entry[T]) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.ordered {
+		if !visit(*e) {
+			return
+		}
+	}
+}
+
+// Select returns the records known here that match, the oldest first, at most
+// limit of them.
+func (c *Collection[T]) Select(limit int, matches func(T) bool) (found []T) {
+	c.Each(func(e Entry[T]) bool {
+		if matches(e.Value) {
+			found = append(found, e.Value)
+		}
+		return len(found) < limit
+	})
+	return found
+}
+
+// enter takes a state into the index, unless a later one is known.
+func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
+	meta := c.kind.Meta(value)
+	now := &Entry[T]{Value: c.kind.Slim(value), Bytes: bytes, Seen: time.Now(), meta: meta, legacy: legacy}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.all[meta.ID]
+	if before != nil && before.meta.Revision >= meta.Revision {
+		return
+	}
+	c.all[meta.ID] = now
+	if before != nil {
+		c.unlist(before)
+	}
+	at, _ := slices.BinarySearchFunc(c.ordered, now, byCreation[T])
+	c.ordered = slices.Insert(c.ordered, at, now)
+	c.changed(Event[T]{ID: meta.ID, Before: before, Now: now})
+}
+
+// drop forgets a record that was deleted at a revision.
+func (c *Collection[T]) drop(id string, at Revision) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.all[id]; e != nil && e.meta.Revision <= at {
+		c.remove(e)
+	}
+}
+
+// remove takes an entry out of the index. The caller holds mu.
+func (c *Collection[T]) remove(e *Entry[T]) {
+	delete(c.all, e.meta.ID)
+	c.unlist(e)
+	c.changed(Event[T]{ID: e.meta.ID, Before: e})
+}
+
+func (c *Collection[T]) unlist(e *Entry[T]) {
+	if at, found := slices.BinarySearchFunc(c.ordered, e, byCreation[T]); found {
+		c.ordered = slices.Delete(c.ordered, at, at+1)
+	}
+}
+
+func byCreation[T any](a, b *Entry[T]) int {
+	return cmp.Or(a.meta.Created.Compare(b.meta.Created), cmp.Compare(a.meta.ID, b.meta.ID))
+}
+
+// change implements member.
+func (c *Collection[T]) change(id string, raw []byte, at Revision) error {
+	if raw == nil {
+		c.drop(id, at)
+		return nil
+	}
+	value, legacy, err := c.kind.decode(id, raw, at)
+	if err != nil {
+		return err
+	}
+	c.enter(value, len(raw), legacy)
+	return nil
+}
+
+// retain implements member.
+func (c *Collection[T]) retain(keys map[string]bool, until Revision) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, e := range c.all {
+		if !keys[c.kind.key(id)] && e.meta.Revision <= until {
+			c.remove(e)
+		}
+	}
+}
+
+// upgrade implements member.
+func (c *Collection[T]) upgrade(ctx context.Context) (n int, err error) {
+	var ids []string
+	c.Each(func(e Entry[T]) bool {
+		if e.legacy {
+			ids = append(ids, e.meta.ID)
+		}
+		return true
+	})
+	for _, id := range ids {
+		_, err := c.Edit(ctx, id, func(*T) (bool, error) { return true, nil })
+		if errors.Is(err, ErrMissing) {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}

@@ -1,0 +1,5 @@
+package recordstest
+
+import "testing"
+
+func TestTheStoreInMemory(t *testing.T) { Conform(t, NewMemory()) }

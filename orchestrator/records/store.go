@@ -1,0 +1,103 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Sentinels of a Store.
+var (
+	// ErrMissing is returned for a record or an object that does not exist.
+	ErrMissing = errors.New("does not exist")
+	// ErrExists is returned by Create for a key that is taken.
+	ErrExists = errors.New("exists already")
+	// ErrConflict is returned for a record that is not at the expected revision.
+	ErrConflict = errors.New("was changed by somebody else")
+)
+
+// Revision orders the states of a record: a later one is larger. Zero is the
+// revision of a record that is not stored yet.
+type Revision uint64
+
+// Store is the port to a store of records and objects. A write that returned is
+// durable. Errors other than the sentinels are faults: unavailable, or full.
+// Safe for concurrent use.
+type Store interface {
+	// Create writes a record that must not exist. It returns ErrExists for a key
+	// that Read finds.
+	Create(ctx context.Context, key string, value []byte) (Revision, error)
+	// Read returns a record as last written by any process, or ErrMissing.
+	Read(ctx context.Context, key string) ([]byte, Revision, error)
+	// Replace writes a record that must be at a revision. It returns ErrConflict
+	// otherwise, also where the record is gone.
+	Replace(ctx context.Context, key string, value []byte, at Revision) (Revision, error)
+	// Delete removes a record that must be at a revision, or returns ErrConflict.
+	Delete(ctx context.Context, key string, at Revision) error
+	// Watch calls changed for every record, then once with CaughtUp, then for every
+	// change, in order, until ctx ends or the store is lost.
+	Watch(ctx context.Context, changed func(Change)) error
+
+	// Stage writes the reader's bytes as an object that has no name yet. The caller
+	// commits or discards it.
+	Stage(ctx context.Context, r io.Reader) (Staged, error)
+	// Object opens an object, or returns ErrMissing. The caller closes it. ctx
+	// bounds the reading.
+	Object(ctx context.Context, name string) (Object, error)
+	// DeleteObject removes an object; a missing one is no error.
+	DeleteObject(ctx context.Context, name string) error
+	// Objects returns the names of all objects.
+	Objects(ctx context.Context) ([]string, error)
+
+	// Room refuses, with a fault, what is larger than the store can still take.
+	Room(need services.Bytes) error
+	// Tidy removes what deletions and crashes leave behind.
+	Tidy(ctx context.Context) error
+	// Exclusive reports whether no other process uses the store.
+	Exclusive() bool
+}
+
+// Object is the content of an object. Its reads fetch what they need from the
+// store, so that seeking costs nothing. Not safe for concurrent use.
+type Object interface {
+	io.ReadSeekCloser
+	// Size returns the number of bytes.
+	Size() int64
+}
+
+// Staged is an object that was written and has no name yet.
+type Staged interface {
+	// Size returns the number of bytes.
+	Size() int64
+	// Open opens the content. ctx bounds the reading.
+	Open(ctx context.Context) Object
+	// Commit names the object, in place of an earlier object of that name.
+	Commit(ctx context.Context, name string) error
+	// Discard removes an object that was not committed; else it does nothing.
+	Discard(ctx context.Context) error
+}
+
+// Change is one step of a record.
+type Change struct {
+	Key string
+	// Value is nil if the record was deleted.
+	Value    []byte
+	Revision Revision
+	// CaughtUp is true for the single marker sent after the initial replay; it
+	// carries no record.
+	CaughtUp bool
+}
+
+// PutObject stages the reader's bytes and commits them under a name.
+func PutObject(ctx context.Context, store Store, name string, r io.Reader) error {
+	staged, err := store.Stage(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := staged.Commit(ctx, name); err != nil {
+		return errors.Join(err, staged.Discard(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
