@@ -62,11 +62,11 @@ parity: build ## compare logits, text and tokens with transformers.js, and ask w
 	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
 
 soak: build ## the long tests: faults, broken models and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over, the models on fresh clips
-	$(GO) test . -run UnderLoad -faults 60s -v -timeout 30m
-	$(GO) test . -run BrokenModel -broken 60s -v -timeout 10m
-	$(GO) test . -run SmallControlGroup -cgroup 5m -v -timeout 60m
+	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
+	$(GO) test ./internal/e2e -run BrokenModel -broken 60s -v -timeout 10m
+	$(GO) test ./internal/e2e -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(MAKE) fuzz FUZZTIME=10m
-	$(GO) test . -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
+	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 	@if /usr/bin/python3 -c 'import torch, onnx, torchaudio' 2>/dev/null; then models/train/fresh.sh bin/grym-synth; \
 	else echo "no python3 with torch, torchaudio and onnx: the models were not measured"; fi

@@ -14,7 +14,7 @@ import (
 
 // differences compares two recordings and returns a line for each difference:
 // the request, the place in its answer, before and after. The wording of texts is none.
-func differences(before, after []answer) (lines []string) {
+func differences(before, after []recordedAnswer) (lines []string) {
 	earlier, later := byName(before), byName(after)
 	for _, a := range before {
 		b, ok := later[a.Name]
@@ -46,8 +46,8 @@ func orNothing(value string) string {
 	return value
 }
 
-func byName(answers []answer) map[string]answer {
-	all := make(map[string]answer)
+func byName(answers []recordedAnswer) map[string]recordedAnswer {
+	all := make(map[string]recordedAnswer)
 	for _, a := range answers {
 		all[a.Name] = a
 	}
@@ -55,7 +55,7 @@ func byName(answers []answer) map[string]answer {
 }
 
 // flatten returns every leaf of an answer, as JSON, by its place; texts are left out.
-func flatten(a answer) map[string]string {
+func flatten(a recordedAnswer) map[string]string {
 	out := map[string]string{"request": a.Request, "status": strconv.Itoa(a.Status)}
 	for name, value := range a.Headers {
 		out["header "+name] = strconv.Quote(value)
@@ -96,7 +96,7 @@ func spread(out map[string]string, place string, value any) {
 
 func TestDifferencesAreListed(t *testing.T) {
 	t.Parallel()
-	parse := func(text string) (answers []answer) {
+	parse := func(text string) (answers []recordedAnswer) {
 		decoder := json.NewDecoder(strings.NewReader(text))
 		decoder.UseNumber()
 		require.NoError(t, decoder.Decode(&answers))

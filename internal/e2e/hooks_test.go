@@ -19,15 +19,15 @@ type hooks struct {
 	url string
 	mu  sync.Mutex
 	// got has a channel for each path.
-	got map[string]chan reply
+	got map[string]chan rawAnswer
 }
 
 func newHooks(t testing.TB) *hooks {
-	h := &hooks{got: make(map[string]chan reply)}
+	h := &hooks{got: make(map[string]chan rawAnswer)}
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			h.path(r.URL.Path) <- reply{http.StatusOK, r.Header, body}
+			h.path(r.URL.Path) <- rawAnswer{http.StatusOK, r.Header, body}
 		}
 	}))
 	t.Cleanup(receiver.Close)
@@ -35,24 +35,24 @@ func newHooks(t testing.TB) *hooks {
 	return h
 }
 
-func (h *hooks) path(path string) chan reply {
+func (h *hooks) path(path string) chan rawAnswer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.got[path] == nil {
-		h.got[path] = make(chan reply, 16)
+		h.got[path] = make(chan rawAnswer, 16)
 	}
 	return h.got[path]
 }
 
 // next waits for a message to a path.
-func (h *hooks) next(t testing.TB, path string) reply {
+func (h *hooks) next(t testing.TB, path string) rawAnswer {
 	t.Helper()
 	select {
 	case got := <-h.path(path):
 		return got
 	case <-time.After(pollTimeout):
 		t.Fatalf("no webhook came to %s", path)
-		return reply{}
+		return rawAnswer{}
 	}
 }
 

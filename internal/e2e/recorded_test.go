@@ -30,7 +30,7 @@ func TestRecordedRequests(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlayer(t, s)
-			var answers []answer
+			var answers []recordedAnswer
 			for _, r := range s.Requests {
 				answers = append(answers, p.reduce(r, p.play(r)))
 			}
@@ -41,7 +41,7 @@ func TestRecordedRequests(t *testing.T) {
 }
 
 // compare reports every difference to a recording, or writes it.
-func compare(t *testing.T, name string, answers []answer) {
+func compare(t *testing.T, name string, answers []recordedAnswer) {
 	t.Helper()
 	var written bytes.Buffer
 	encoder := json.NewEncoder(&written)
@@ -60,17 +60,17 @@ func compare(t *testing.T, name string, answers []answer) {
 }
 
 func recordingFile(name string) string {
-	return filepath.Join("testdata", "recorded", "answers", name+".json")
+	return filepath.Join("internal", "e2e", "testdata", "recorded", "answers", name+".json")
 }
 
-func recorded(t testing.TB, name string) []answer {
+func recorded(t testing.TB, name string) []recordedAnswer {
 	t.Helper()
 	data, err := os.ReadFile(recordingFile(name))
 	require.NoError(t, err, "go test ./internal/e2e -update-recorded writes it")
 	return decodeAnswers(t, data)
 }
 
-func decodeAnswers(t testing.TB, data []byte) (answers []answer) {
+func decodeAnswers(t testing.TB, data []byte) (answers []recordedAnswer) {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -173,7 +173,7 @@ func TestRecordedAccess(t *testing.T) {
 	for _, o := range operations(t) {
 		asked = append(asked, o.method+" "+examples.Replace(o.path))
 	}
-	var answers []answer
+	var answers []recordedAnswer
 	for _, request := range asked {
 		body := make(map[string]any)
 		for _, holder := range []string{"", "unknown", "use", "read", "admin"} {
@@ -181,7 +181,7 @@ func TestRecordedAccess(t *testing.T) {
 			body["key "+holder] = strconv.Itoa(got.status) + " " + field(got.body, "error.code") + field(got.body, "type") +
 				" " + got.header.Get("Www-Authenticate")
 		}
-		answers = append(answers, answer{Name: request, Request: request, Body: body})
+		answers = append(answers, recordedAnswer{Name: request, Request: request, Body: body})
 	}
 	compare(t, accessRecording, answers)
 }

@@ -16,8 +16,8 @@ import (
 	"strings"
 )
 
-// answer is what is recorded of an answer.
-type answer struct {
+// recordedAnswer is what is recorded of an answer.
+type recordedAnswer struct {
 	Name    string            `json:"name"`
 	Request string            `json:"request"`
 	Status  int               `json:"status"`
@@ -88,9 +88,9 @@ var (
 )
 
 // reduce returns what is recorded of an answer.
-func (p *player) reduce(r recordRequest, got reply) answer {
+func (p *player) reduce(r recordRequest, got rawAnswer) recordedAnswer {
 	red := &reducer{values: p.values, vary: append(slices.Clone(varying), r.Vary...), record: r.Record, texts: make(map[string]string)}
-	a := answer{Name: r.Name, Request: r.Send, Status: got.status, Headers: red.headers(got.header)}
+	a := recordedAnswer{Name: r.Name, Request: r.Send, Status: got.status, Headers: red.headers(got.header)}
 	a.Body = red.body(got)
 	if len(red.texts) > 0 {
 		a.Texts = red.texts
@@ -133,7 +133,7 @@ func (red *reducer) text(value string) string {
 	return moment.ReplaceAllString(value, "<time>")
 }
 
-func (red *reducer) body(got reply) any {
+func (red *reducer) body(got rawAnswer) any {
 	contentType := got.header.Get("Content-Type")
 	kind, _, _ := strings.Cut(contentType, ";")
 	switch {

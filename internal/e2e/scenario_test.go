@@ -82,7 +82,7 @@ services:
 // scenarios reads every list of requests.
 func scenarios(t testing.TB) (all []scenario) {
 	t.Helper()
-	files, err := filepath.Glob("testdata/recorded/requests/*.yaml")
+	files, err := filepath.Glob("internal/e2e/testdata/recorded/requests/*.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
@@ -116,9 +116,9 @@ func newPlayer(t testing.TB, s scenario) *player {
 		p.keys[scope] = createKey(t, o.dataDir, scope)
 	}
 	if s.Models != "" {
-		require.NoError(t, os.CopyFS(filepath.Join(o.dataDir, "models"), os.DirFS(filepath.Join(root, s.Models))))
+		require.NoError(t, os.CopyFS(filepath.Join(o.dataDir, "models"), os.DirFS(filepath.FromSlash(s.Models))))
 	}
-	p.server = start(t, o)
+	p.server = startWith(t, o)
 	p.values = map[string]string{"url": p.server.url, "hook": p.hooks.url, "folder": o.dataDir}
 	return p
 }
@@ -144,8 +144,8 @@ func merge(into, from map[string]any) {
 	}
 }
 
-// reply is an answer as it came.
-type reply struct {
+// rawAnswer is an answer as it came.
+type rawAnswer struct {
 	status int
 	header http.Header
 	body   []byte
@@ -155,7 +155,7 @@ type reply struct {
 const pollTimeout = 2 * time.Minute
 
 // play sends a request, several times where it is to be repeated.
-func (p *player) play(r recordRequest) reply {
+func (p *player) play(r recordRequest) rawAnswer {
 	p.t.Helper()
 	for deadline := time.Now().Add(pollTimeout); ; time.Sleep(10 * time.Millisecond) {
 		got := p.send(r)
@@ -203,7 +203,7 @@ func field(body []byte, path string) string {
 }
 
 // send sends a request once.
-func (p *player) send(r recordRequest) reply {
+func (p *player) send(r recordRequest) rawAnswer {
 	p.t.Helper()
 	method, path, ok := strings.Cut(r.Send, " ")
 	require.True(p.t, ok, r.Name)
@@ -226,7 +226,7 @@ func (p *player) send(r recordRequest) reply {
 	response, err := client.Do(request)
 	require.NoError(p.t, err, "%s\n%s", r.Name, p.server.log)
 	defer response.Body.Close()
-	got := reply{status: response.StatusCode, header: response.Header}
+	got := rawAnswer{status: response.StatusCode, header: response.Header}
 	if r.HangUpAfter != "" {
 		got.body = eventsUntil(p.t, response.Body, r.HangUpAfter)
 		return got

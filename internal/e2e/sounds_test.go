@@ -46,7 +46,7 @@ func recording(t testing.TB, name string) []byte {
 
 func read(t testing.TB, path string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, path))
+	data, err := os.ReadFile(filepath.FromSlash(path))
 	require.NoError(t, err)
 	return data
 }

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/internal/cli"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/version"
+	"github.com/grym-synth/grym-synth/services/wav2vec2"
+)
+
+// Commands returns what the command line needs. The contract is openapi.yaml.
+func Commands(contract []byte) cli.Program {
+	key, keyFile := config.ClientKey(config.Environ())
+	return cli.Program{
+		Version: fmt.Sprintf("grym-synth %s (%s, %s)", version.Version, version.Commit(), version.Platform()),
+		Service: wav2vec2.Name, APIKey: key, APIKeyFile: keyFile,
+		Serve: func(ctx context.Context, forget func(), settings cli.Settings) error {
+			return serveCommand(ctx, forget, contract, settings)
+		},
+		WriteConfig: func(settings cli.Settings, origins bool, out io.Writer) error {
+			cfg, err := config.Load(source(settings))
+			switch {
+			case err != nil:
+				return err
+			case origins:
+				return cfg.WriteOrigins(out)
+			}
+			return cfg.WriteYAML(out)
+		},
+		Listen: func(settings cli.Settings) (string, error) {
+			cfg, err := config.Load(source(settings))
+			if err != nil {
+				return "", err
+			}
+			return cfg.API.Listen, nil
+		},
+		Keys: func(settings cli.Settings) (*access.Store, error) {
+			cfg, err := config.Load(source(settings))
+			if err != nil {
+				return nil, err
+			}
+			return access.Open(cfg.DataDir), nil
+		},
+		OpenExecutor: func(settings cli.Settings) (cli.Executor, func(context.Context) error, error) {
+			cfg, err := config.Load(source(settings))
+			if err != nil {
+				return nil, nil, err
+			}
+			s, err := build(cfg.Config, os.TempDir(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return nil, nil, err
+			}
+			return s.orchestrator, s.close, nil
+		},
+	}
+}
+
+func source(settings cli.Settings) config.Source {
+	return config.Source{File: settings.File, Environ: config.Environ(), Flags: settings.Values}
+}
+
+func serveCommand(ctx context.Context, forget func(), contract []byte, settings cli.Settings) error {
+	from := source(settings)
+	cfg, err := config.Load(from)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	return serve(ctx, forget, contract, from, cfg, level, newLogger(cfg.Log, level, os.Stderr), os.Stdout)
+}
+
+// newLogger writes text for a person at a terminal and JSON for everything else.
+// The level can change while it is in use.
+func newLogger(cfg config.Log, level *slog.LevelVar, out *os.File) *slog.Logger {
+	level.Set(cfg.Level)
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" || cfg.Format == "auto" && term.IsTerminal(int(out.Fd())) {
+		return slog.New(slog.NewTextHandler(out, opts))
+	}
+	return slog.New(slog.NewJSONHandler(out, opts))
+}

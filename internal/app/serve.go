@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/internal/version"
+)
+
+// serve runs the server until ctx ends, and then drains it. forget makes the
+// next signal end the process at once.
+func serve(ctx context.Context, forget func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
+	cfg := loaded.Config
+	if err := keyBeforeProxy(cfg); err != nil {
+		return err
+	}
+	dir, err := datadir.Open(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	spool, err := dir.Spool()
+	if err != nil {
+		return err
+	}
+	s, err := build(cfg, spool, log)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		bounded, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, s.close(bounded))
+	}()
+	async, err := s.openJobs(cfg, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, async.stop()) }() // before the services end, on which its jobs run
+	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
+		level.Set(changed.Log.Level)
+		s.apply(changed)
+	})
+	server, err := api.Listen(ctx, cfg.API)
+	if err != nil {
+		return err
+	}
+	keys, firstKey, err := keysFor(cfg, server.Addr(), log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, spool, contract, async, keys, settings))
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	if err := async.start(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	failed := server.Start(handler, log)
+	greet(stdout, server.Addr(), firstKey)
+	s.start(ctx, cfg.Readiness.Required, log)
+	defer s.reloadOnHangup(settings, log)()
+	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	forget()
+	async.drain(cfg.API.DrainTimeout)
+	return errors.Join(err, s.drain(server, cfg.API.DrainTimeout))
+}
+
+// dependencies gives the handler what it asks of the rest.
+func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
+	return api.Dependencies{
+		Executor: s.orchestrator, Services: s.registry, Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
+		Health:    func() api.HealthView { return async.inform(s.healthView()) },
+		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
+		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
+		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
+		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
+	}
+}
+
+// drain turns the probes unready and lets requests under way end.
+func (s *system) drain(server *api.Server, timeout time.Duration) error {
+	s.log.Info("draining", "timeout", timeout)
+	s.health.SetPhase(hardening.PhaseDraining)
+	err := server.Stop()
+	s.log.Info("stopped")
+	return err
+}
+
+// greet is the first thing a person sees. firstKey is a key that was made at this
+// start, empty where none was.
+func greet(out io.Writer, addr, firstKey string) {
+	try := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		try = net.JoinHostPort("localhost", port) // the wildcard is no address to connect to
+	}
+	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
+	if firstKey != "" {
+		fmt.Fprintf(out, "The first API key, with every right, shown only now:\n%s\n", firstKey)
+	}
+}
+
+// keyBeforeProxy refuses a start behind a reverse proxy as long as there is no key:
+// the first one would be printed where the whole world is waiting for the server.
+func keyBeforeProxy(cfg config.Config) error {
+	if !cfg.API.Proxied() {
+		return nil
+	}
+	known, err := access.Open(cfg.DataDir).List()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(k access.Key) bool { return !k.Expired(time.Now()) }) {
+		return nil
+	}
+	return fmt.Errorf("api.hosts or api.trustedProxies is set, so every request needs an API key, and there is no valid one; make one first: "+
+		"grym-synth keys create --scopes admin --data-dir %s", cfg.DataDir)
+}
+
+// keysFor gives the keys to ask for at an address, nil for none. Where a key is
+// needed and none exists, it makes the first one, for an admin.
+func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
+	loopback := false
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		ip := net.ParseIP(host)
+		loopback = ip != nil && ip.IsLoopback()
+	}
+	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback && !cfg.API.Proxied() {
+		if !loopback {
+			log.Warn("auth.mode is off: anybody who reaches the address can use the server", "listen", addr)
+		}
+		return nil, "", nil
+	}
+	store := access.Open(cfg.DataDir)
+	known, err := store.List()
+	if err != nil || len(known) > 0 {
+		return store, "", err
+	}
+	_, text, err := store.Create([]access.Scope{access.ScopeAdmin}, 0)
+	return store, text, err
+}

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+)
+
+// upgrade writes the records of a data folder of version 0.1.0 in the form of this
+// version, once. It goes on behind the requests, which can use the folder
+// meanwhile, and where it was cut off the next process begins anew.
+type upgrade struct {
+	database *records.Database
+	jobs     *jobs.Manager
+	dir      *datadir.Dir
+	log      *slog.Logger
+	group    records.Group
+}
+
+// Start begins the upgrade, if there is one to make, and returns at once.
+func (u *upgrade) Start(ctx context.Context) error {
+	if u.dir.Format() == datadir.Format || !u.database.Store().Exclusive() {
+		return u.group.Start(ctx)
+	}
+	return u.group.Start(ctx, u.run)
+}
+
+// Stop ends what Start began.
+func (u *upgrade) Stop(ctx context.Context) error { return u.group.Stop(ctx) }
+
+// run tries until it is done.
+func (u *upgrade) run(ctx context.Context) {
+	if !u.database.AwaitReady(ctx) {
+		return
+	}
+	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, time.Minute) {
+		n, err := u.once(ctx)
+		if err == nil {
+			u.log.Info("data folder upgraded", "version", datadir.Format, "records", n)
+			return
+		}
+		if ctx.Err() == nil {
+			u.log.Error("the data folder could not be upgraded; trying again", "error", err, "wait", wait)
+		}
+		records.Pause(ctx, wait)
+	}
+}
+
+// once makes every step; each can be repeated.
+func (u *upgrade) once(ctx context.Context) (n int, err error) {
+	if err := u.jobs.ReferRecordings(ctx); err != nil {
+		return 0, err
+	}
+	if n, err = u.database.Upgrade(ctx); err != nil {
+		return n, err
+	}
+	return n, u.dir.Migrated()
+}

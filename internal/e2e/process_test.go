@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// startTimeout bounds the time from the start of a process until it is ready,
+// on a machine that is busy with other things.
+const startTimeout = time.Minute
+
+// program is the path of the real binary, built once for all tests.
+var program string
+
+// TestMain builds the binary and runs the tests in the folder of the module.
+func TestMain(m *testing.M) {
+	if err := os.Chdir(filepath.Join("..", "..")); err != nil {
+		panic(err)
+	}
+	dir, err := os.MkdirTemp("", "grym-synth-e2e-*")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "grym-synth")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// options of a process; the zero value is a server with the default settings
+// on a free port of the loopback interface and a data folder of its own.
+type options struct {
+	// dataDir is a temporary folder where it is empty.
+	dataDir string
+	// settings is the content of a configuration file.
+	settings string
+	// args come after those that the harness sets.
+	args []string
+}
+
+// server is a running process of the binary.
+type server struct {
+	url     string
+	dataDir string
+	cmd     *exec.Cmd
+	// done has the end of the process once it has ended.
+	done chan error
+	log  *lines
+}
+
+// start runs the binary with a data folder of its own, unless args name another, and
+// returns once it has started.
+func start(t testing.TB, args ...string) *server {
+	t.Helper()
+	s, listening := launch(t, append([]string{"--data-dir", t.TempDir()}, args...)...)
+	s.await(t, listening)
+	return s
+}
+
+// startWith runs the binary with options and returns once it is ready to serve.
+func startWith(t testing.TB, o options) *server {
+	t.Helper()
+	if o.dataDir == "" {
+		o.dataDir = t.TempDir()
+	}
+	args := []string{"--data-dir", o.dataDir}
+	if o.settings != "" {
+		file := filepath.Join(t.TempDir(), "settings.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(o.settings), 0o600))
+		args = append(args, "--config", file)
+	}
+	s, listening := launch(t, append(args, o.args...)...)
+	s.dataDir = o.dataDir
+	s.await(t, listening)
+	require.Eventually(t, func() bool { return s.ready(t) }, startTimeout, 5*time.Millisecond, "the server is not ready\n%s", s.log)
+	return s
+}
+
+// await waits until the server listens.
+func (s *server) await(t testing.TB, listening <-chan string) {
+	t.Helper()
+	select {
+	case address := <-listening:
+		s.url = "http://" + strings.Replace(address, "[::]", "localhost", 1)
+	case err := <-s.done:
+		s.done <- err
+		t.Fatalf("the server ended: %v\n%s", err, s.log)
+	case <-time.After(startTimeout):
+		t.Fatalf("the server does not listen\n%s", s.log)
+	}
+}
+
+// launch runs the binary. The channel receives the address once it has started.
+func launch(t testing.TB, args ...string) (*server, <-chan string) {
+	t.Helper()
+	s := &server{cmd: runProgram(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...), done: make(chan error, 1), log: &lines{}}
+	stderr, err := s.cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	listening := make(chan string, 1)
+	go func() {
+		scanner := bufio.NewScanner(stderr)
+		for scanner.Scan() {
+			s.log.add(scanner.Text())
+			var line struct{ Msg, Listen string }
+			if json.Unmarshal(scanner.Bytes(), &line) == nil && line.Msg == "listening" {
+				listening <- line.Listen
+			}
+		}
+		s.done <- s.cmd.Wait()
+	}()
+	t.Cleanup(s.kill)
+	return s, listening
+}
+
+// runProgram returns a call of the binary that sees no setting of this process.
+func runProgram(t testing.TB, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "GRYM_") || strings.HasPrefix(v, "ONNXRUNTIME_")
+	})
+	return cmd
+}
+
+// ready reports whether the server says that it may be sent requests.
+func (s *server) ready(t testing.TB) bool {
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/readyz", nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// kill ends the process at once, as a loss of power would, and waits for it.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	s.done <- <-s.done
+}
+
+// stop sends SIGTERM and returns the end of the process.
+func (s *server) stop(t testing.TB) error {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	err := <-s.done
+	s.done <- err
+	return err
+}
+
+// createKey adds an API key with a scope to a data folder and returns it.
+func createKey(t testing.TB, dataDir, scope string) string {
+	t.Helper()
+	cmd := runProgram(t, "keys", "create", "--scopes", scope, "--data-dir", dataDir)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	return strings.TrimSpace(string(out))
+}
+
+// lines collects the log of a process.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, line)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "\n")
+}

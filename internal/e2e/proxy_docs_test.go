@@ -1,0 +1,288 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// deploymentBlock returns the one block of a language in docs/deployment.md with
+// its addresses and paths replaced by those of the test. Each must stand there.
+func deploymentBlock(t *testing.T, language string, replace ...string) string {
+	t.Helper()
+	data, err := os.ReadFile("docs/deployment.md")
+	require.NoError(t, err)
+	parts := strings.Split(string(data), "```"+language+"\n")
+	if len(parts) == 1 { // blocks in a list are indented
+		parts = strings.Split(string(data), "   ```"+language+"\n")
+	}
+	require.Len(t, parts, 2, "one block of %s", language)
+	block, _, ok := strings.Cut(parts[1], "```")
+	require.True(t, ok)
+	for i := 0; i < len(replace); i += 2 {
+		require.Contains(t, block, replace[i])
+		block = strings.ReplaceAll(block, replace[i], replace[i+1])
+	}
+	return block
+}
+
+// publicName is the host that the document configures.
+const publicName = "audio.example"
+
+// selfSigned writes a certificate for publicName and returns who trusts it.
+func selfSigned(t *testing.T, cert, key string) *x509.CertPool {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: publicName}, DNSNames: []string{publicName},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	require.NoError(t, err)
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	trusted := x509.NewCertPool()
+	parsed, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	trusted.AddCert(parsed)
+	return trusted
+}
+
+// visitor is a client of the public name.
+type visitor struct {
+	client *http.Client
+	scheme string
+	key    string
+}
+
+// visit returns a client that finds the public name at a port of loopback.
+func visit(port, scheme, key string, trusted *x509.CertPool) visitor {
+	return visitor{scheme: scheme, key: key, client: &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)
+		},
+	}}}
+}
+
+// send makes a request with the visitor's key; the caller closes the answer.
+func (v visitor) send(ctx context.Context, t *testing.T, method, path string, body io.Reader, header ...string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, method, v.scheme+"://"+publicName+path, body)
+	require.NoError(t, err)
+	if v.key != "" {
+		request.Header.Set("Authorization", "Bearer "+v.key)
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := v.client.Do(request)
+	require.NoError(t, err)
+	return response
+}
+
+func (v visitor) ask(t *testing.T, method, path string, body io.Reader, header ...string) (int, string) {
+	t.Helper()
+	response := v.send(t.Context(), t, method, path, body, header...)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(text)
+}
+
+// TestTheDocumentedProxies runs the blocks of docs/deployment.md as they stand there.
+func TestTheDocumentedProxies(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		begin func(t *testing.T, server, key string) visitor
+		// seen is the address of a client that claims to be 203.0.113.7 and comes from a
+		// trusted address: nginx appends to what it claims, Caddy writes anew.
+		scheme, seen string
+	}{
+		"nginx": {func(t *testing.T, server, key string) visitor {
+			dir, port := proxyFolder(t), freePort(t)
+			cert, secret := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+			trusted := selfSigned(t, cert, secret)
+			nginx(t, port, deploymentBlock(t, "nginx", "listen 443 ssl", "listen 127.0.0.1:"+port+" ssl", "127.0.0.1:8080", server,
+				"/etc/ssl/audio.example.pem", cert, "/etc/ssl/audio.example.key", secret))
+			return visit(port, "https", key, trusted)
+		}, "https", "203.0.113.7"},
+		"Caddy": {func(t *testing.T, server, key string) visitor {
+			port := freePort(t)
+			// Without a certificate of its own, which Caddy would ask for on the net.
+			caddy(t, port, deploymentBlock(t, "caddyfile", "audio.example {", "http://audio.example:"+port+" {", "127.0.0.1:8080", server))
+			return visit(port, "http", key, nil)
+		}, "http", "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			settings := filepath.Join(dir, "settings.yaml")
+			require.NoError(t, os.WriteFile(settings, []byte(deploymentBlock(t, "yaml")), 0o600))
+			admin := newKey(t, dir, "admin")
+			s := start(t, "--data-dir", dir, "--config", settings)
+			v := c.begin(t, strings.TrimPrefix(s.url, "http://"), admin)
+			doorOf(t, v)
+			clientIsLogged(t, s, v, c.scheme, c.seen)
+			uploadsStream(t, v)
+			eventsComeAtOnce(t, v)
+			hangUpArrives(t, v)
+		})
+	}
+}
+
+func doorOf(t *testing.T, v visitor) {
+	t.Helper()
+	stranger, liar := v, v
+	stranger.key, liar.key = "", "grym_00_11"
+	for _, path := range []string{"/v1/models", "/v1/system/config", "/metrics"} {
+		status, body := stranger.ask(t, http.MethodGet, path, nil)
+		require.Equal(t, http.StatusUnauthorized, status, body)
+		status, body = liar.ask(t, http.MethodGet, path, nil)
+		require.Equal(t, http.StatusUnauthorized, status, body)
+		status, body = v.ask(t, http.MethodGet, path, nil)
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	status, body := stranger.ask(t, http.MethodGet, "/readyz", nil)
+	require.Equal(t, http.StatusOK, status, body)
+}
+
+func clientIsLogged(t *testing.T, s *server, v visitor, scheme, seen string) {
+	t.Helper()
+	status, body := v.ask(t, http.MethodGet, "/v1/models", nil, "X-Request-Id", "who-is-it", "X-Forwarded-For", "203.0.113.7", "Forwarded", "for=192.0.2.66;host=evil.example")
+	require.Equal(t, http.StatusOK, status, body)
+	var line struct{ Remote, Proxy, Scheme, Host string }
+	require.Eventually(t, func() bool {
+		for text := range strings.SplitSeq(s.log.String(), "\n") {
+			if strings.Contains(text, "who-is-it") && strings.Contains(text, `"msg":"request"`) {
+				return json.Unmarshal([]byte(text), &line) == nil
+			}
+		}
+		return false
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, seen, line.Remote)
+	require.Equal(t, "127.0.0.1", line.Proxy)
+	require.Equal(t, scheme, line.Scheme)
+	require.Equal(t, publicName, line.Host)
+}
+
+// uploadsStream sends a recording of 200 MB, and one that is refused by its key
+// before it has been sent to its end: a proxy that collects the body first would
+// wait for it.
+func uploadsStream(t *testing.T, v visitor) {
+	t.Helper()
+	const size = 200_000_000
+	status, body := v.ask(t, http.MethodPost, "/v1/audio", io.LimitReader(io.MultiReader(strings.NewReader(wavHead(size)), zeros{}), 44+size), "Content-Type", "audio/wav")
+	require.Equal(t, http.StatusCreated, status, body)
+	require.Contains(t, body, `"bytes":200000044`)
+
+	never, end := io.Pipe()
+	defer end.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	liar := v
+	liar.key = "grym_00_11"
+	begun := io.MultiReader(strings.NewReader(wavHead(size)), io.LimitReader(zeros{}, 1_000_000), never) // net/http waits for 256 KiB before it answers
+	response := liar.send(ctx, t, http.MethodPost, "/v1/audio", begun, "Content-Type", "audio/wav")
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+}
+
+// wavHead is the head of a 16-bit WAV file with so many bytes of samples.
+func wavHead(size int) string {
+	head := pcm(16000, nil)
+	for at, n := range map[int]int{4: 36 + size, 40: size} {
+		for i := range 4 {
+			head[at+i] = byte(n >> (8 * i))
+		}
+	}
+	return string(head)
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// eventsComeAtOnce reads the first event of a job that does not end by itself soon,
+// and ends it then.
+func eventsComeAtOnce(t *testing.T, v visitor) {
+	t.Helper()
+	status, answer := v.ask(t, http.MethodPost, "/v1/audio", bytes.NewReader(wav(16000, 1, 16000*600)), "Content-Type", "audio/wav")
+	require.Equal(t, http.StatusCreated, status, answer)
+	status, answer = v.ask(t, http.MethodPost, "/v1/jobs", strings.NewReader(`{"service":"wav2vec2","audio_id":"`+told(t, answer).ID+`"}`), "Content-Type", "application/json")
+	require.Equal(t, http.StatusAccepted, status, answer)
+	id := told(t, answer).ID
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	response := v.send(ctx, t, http.MethodGet, "/v1/jobs/"+id+"/events", nil)
+	defer response.Body.Close()
+	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	require.True(t, lines.Scan(), "the first event, while the job is under way: %v", lines.Err())
+	status, answer = v.ask(t, http.MethodDelete, "/v1/jobs/"+id, nil)
+	require.Less(t, status, 300, answer)
+	var last string
+	for lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			last = name
+		}
+	}
+	require.NoError(t, lines.Err())
+	require.Equal(t, "end", last)
+}
+
+// hangUpArrives ends a request in the middle of its work, which must end with it.
+func hangUpArrives(t *testing.T, v visitor) {
+	t.Helper()
+	ctx, hangUp := context.WithCancel(t.Context())
+	body, contentType := form(t, wav(16000, 1, 16000*1200), "window_seconds", "30")
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, v.scheme+"://"+publicName+"/v1/audio/transcriptions", body)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+v.key)
+	request.Header.Set("Content-Type", contentType)
+	answered := make(chan error, 1)
+	go func() {
+		response, err := v.client.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		answered <- err
+	}()
+	metrics := func(text string) func() bool {
+		return func() bool {
+			_, body := v.ask(t, http.MethodGet, "/metrics", nil)
+			return strings.Contains(body, text)
+		}
+	}
+	require.Eventually(t, metrics("grym_inference_running 1"), 60*time.Second, 5*time.Millisecond)
+	hangUp()
+	require.ErrorIs(t, <-answered, context.Canceled)
+	require.Eventually(t, metrics("grym_inference_running 0"), 60*time.Second, 20*time.Millisecond)
+}
