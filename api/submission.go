@@ -162,7 +162,7 @@ func (h *handlers) readInline(body *gen.JobRequest, upload *upload) error {
 		return services.Invalidf("audio.data", "is no base64: %v", err)
 	}
 	if err != nil {
-		return h.receiveFault(err)
+		return h.receiveFault(someJSON, err)
 	}
 	return nil
 }

@@ -95,12 +95,12 @@ func (h *handlers) receiveForm(ctx context.Context, form *multipart.Reader, shap
 			err = h.receivePart(u, part, shape, bad)
 		}
 		if err != nil {
-			return u, h.receiveFault(err)
+			return u, h.receiveFault(aForm, err)
 		}
 	}
 	// The server notices a hang-up only once it has read the body to its end.
 	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
-		return u, h.receiveFault(err)
+		return u, h.receiveFault(aForm, err)
 	}
 	if u.file == nil && !shape.optional {
 		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.file, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.file)})
@@ -171,19 +171,23 @@ type spoolError struct{ err error }
 func (e *spoolError) Error() string { return e.err.Error() }
 func (e *spoolError) Unwrap() error { return e.err }
 
-// receiveFault explains why a form could not be received.
-func (h *handlers) receiveFault(err error) error {
+// receiveFault explains why a body, a form or a recording, could not be received.
+func (h *handlers) receiveFault(of string, err error) error {
 	var tooLarge *http.MaxBytesError
 	var spool *spoolError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the request has more than %d bytes (%s), which is the limit", tooLarge.Limit, services.Bytes(tooLarge.Limit)), Err: err}
+		return h.uploadLimit(of).fault(err)
 	case errors.As(err, &spool):
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
 	default:
-		return &services.Fault{Kind: services.KindInvalid, Message: "the form breaks off or is malformed", Err: err}
+		message := "the form breaks off or is malformed"
+		if of == aRecording {
+			message = "the recording breaks off"
+		}
+		return &services.Fault{Kind: services.KindInvalid, Message: message, Err: err}
 	}
 }
 
