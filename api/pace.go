@@ -71,6 +71,10 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close leaves the body open, so that drain can read what is left; net/http closes it
+// after the handler.
+func (b *pacedBody) Close() error { return nil }
+
 func (b *pacedBody) extend() {
 	allowed := b.cfg.HeaderTimeout + time.Duration(float64(b.read)/float64(b.cfg.MinUploadRate)*float64(time.Second))
 	_ = b.control.SetReadDeadline(b.started.Add(min(allowed, b.cfg.UploadTimeout)))

@@ -95,7 +95,10 @@ func (h *handlers) receiveForm(ctx context.Context, form *multipart.Reader, shap
 			err = h.receivePart(u, part, shape, bad)
 		}
 		if err != nil {
-			return u, h.receiveFault(aForm, err)
+			// The reader of forms can hide why the body ended under a complaint about a half
+			// line; the body keeps its error.
+			_, cause := exchangeOf(ctx).r.Body.Read(nil)
+			return u, h.receiveFault(aForm, errors.Join(err, cause))
 		}
 	}
 	// The server notices a hang-up only once it has read the body to its end.
