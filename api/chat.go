@@ -18,9 +18,6 @@ import (
 // questionService does the work of the routes that ask about sounds.
 const questionService = "gama"
 
-// maxInline bounds a body of JSON that may hold a recording as base64.
-const maxInline = 32 << 20
-
 // chat is a request that has been read.
 type chat struct {
 	model  string
@@ -233,7 +230,7 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 		if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
 			complain(field+".data", "is no base64: %v", err)
 		} else if err != nil {
-			return h.receiveFault(err)
+			return h.receiveFault(someJSON, err)
 		}
 	}
 	return nil

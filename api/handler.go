@@ -148,7 +148,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
 		OpenAI:    openAIPath,
 	}
-	return h.routes(spec, problems), nil
+	return h.routes(spec, problems)
 }
 
 // The routes whose JSON may hold a recording.
@@ -165,9 +165,13 @@ func openAIPath(path string) bool {
 // routes mounts middleware and generated routes. The id comes first, so that
 // every answer and log line has it; the log next, so that it sees refusals;
 // and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
-func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handler {
+func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Handler, error) {
+	validator, err := h.validator(spec, problems)
+	if err != nil {
+		return nil, err
+	}
 	router := chi.NewRouter()
-	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody, withRequest)
+	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
 	})
@@ -181,10 +185,10 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) http.Handl
 	})
 	gen.HandlerWithOptions(strict, gen.ChiServerOptions{
 		BaseRouter:       strictPaths{router},
-		Middlewares:      []gen.MiddlewareFunc{h.validator(spec, problems)},
+		Middlewares:      []gen.MiddlewareFunc{validator},
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
-	return router
+	return router, nil
 }
 
 // strictPaths lets the id of a recording match nothing else, so that a route such

@@ -90,14 +90,6 @@ func recoverPanics(problems *problem.Writer) func(http.Handler) http.Handler {
 	}
 }
 
-// limitBody bounds what a request may send, whatever its route.
-func (h *handlers) limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, int64(h.cfg.MaxUpload))
-		next.ServeHTTP(w, r)
-	})
-}
-
 type exchangeKey struct{}
 
 // exchange is the request and its writer, for the few handlers that need more

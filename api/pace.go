@@ -1,8 +1,10 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -16,13 +18,20 @@ func (h *handlers) pace(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		// The connection's last answer may have left a deadline.
 		_ = control.SetWriteDeadline(time.Time{}) // unsupported in tests without a connection
-		if r.Body != nil && r.Body != http.NoBody {
-			body := &pacedBody{ReadCloser: r.Body, control: control, cfg: h.cfg, started: time.Now()}
-			body.extend() // also for what net/http drains when nobody has read it
-			r.Body = body
-		}
 		paced := &pacedWriter{ResponseWriter: w, control: control, timeout: h.cfg.WriteTimeout}
+		if r.Body != nil && r.Body != http.NoBody {
+			paced.body = &pacedBody{
+				ReadCloser: r.Body, control: control, cfg: h.cfg, started: time.Now(),
+				length: r.ContentLength, asks: r.Header.Get("Expect") != "",
+			}
+			paced.body.extend() // also for what net/http drains when nobody has read it
+			r.Body = paced.body
+		}
 		next.ServeHTTP(paced, r)
+		if paced.early {
+			paced.Flush()
+			paced.body.drain(r.Context())
+		}
 		paced.extend() // for the last flush
 	})
 }
@@ -34,22 +43,37 @@ type pacedBody struct {
 	cfg     Config
 	started time.Time
 	read    int64
+	// length of the body as its header says, below zero where it says nothing.
+	length int64
+	// asks is set where the client waits to be asked for the body.
+	asks bool
+	// ended is set once nothing more can come, late where it came too slowly.
+	ended, late bool
 }
 
 // Read implements io.Reader.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		b.extend()
-	case io.EOF:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.late = true
+	default:
+		b.ended = true
+	}
+	if err == io.EOF { //nolint:errorlint // an io.Reader's own
 		// The deadline must go with the body: net/http takes its passing for a
 		// hang-up.
 		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
+
+// Close leaves the body open, so that drain can read what is left; net/http closes it
+// after the handler.
+func (b *pacedBody) Close() error { return nil }
 
 func (b *pacedBody) extend() {
 	allowed := b.cfg.HeaderTimeout + time.Duration(float64(b.read)/float64(b.cfg.MinUploadRate)*float64(time.Second))
@@ -62,12 +86,37 @@ type pacedWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration
+	// body of the request, nil where it has none.
+	body *pacedBody
+	// early is set where the answer went out before the body had come.
+	begun, early bool
 }
 
 func (w *pacedWriter) extend() { _ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) }
 
+// WriteHeader implements http.ResponseWriter.
+func (w *pacedWriter) WriteHeader(status int) {
+	w.begin(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// begin is called before the header of an answer goes out. Where much of the body is
+// still to come, the connection ends with this answer; net/http reads the little that is
+// left of another one itself.
+func (w *pacedWriter) begin(status int) {
+	if w.begun || status < http.StatusOK {
+		return
+	}
+	w.begun = true
+	if w.body != nil && w.body.pending() {
+		w.early = true
+		w.Header().Set("Connection", "close")
+	}
+}
+
 // Write implements io.Writer.
 func (w *pacedWriter) Write(p []byte) (int, error) {
+	w.begin(http.StatusOK)
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }

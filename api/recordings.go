@@ -94,7 +94,7 @@ func (h *handlers) receiveRecording(ctx context.Context, request gen.CreateAudio
 	}
 	u := &upload{sent: request.ContentType}
 	if err := h.take(ctx)(u, exchangeOf(ctx).r.Body); err != nil {
-		return u, h.receiveFault(err)
+		return u, h.receiveFault(aRecording, err)
 	}
 	return u, nil
 }

@@ -162,7 +162,7 @@ func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 		return services.Invalidf("audio.data", "is no base64: %v", err)
 	}
 	if err != nil {
-		return h.receiveFault(err)
+		return h.receiveFault(someJSON, err)
 	}
 	return nil
 }

@@ -106,12 +106,15 @@ func (h *handlers) receiveForm(ctx context.Context, form *multipart.Reader, shap
 			err = h.receivePart(u, part, shape, bad)
 		}
 		if err != nil {
-			return u, h.receiveFault(err)
+			// The reader of forms can hide why the body ended under a complaint about a half
+			// line; the body keeps its error.
+			_, cause := exchangeOf(ctx).r.Body.Read(nil)
+			return u, h.receiveFault(aForm, errors.Join(err, cause))
 		}
 	}
 	// The server notices a hang-up only once it has read the body to its end.
 	if _, err := io.Copy(io.Discard, exchangeOf(ctx).r.Body); err != nil {
-		return u, h.receiveFault(err)
+		return u, h.receiveFault(aForm, err)
 	}
 	if !u.isReceived() && !shape.optional {
 		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.file, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.file)})
@@ -185,14 +188,14 @@ type spoolError struct{ err error }
 func (e *spoolError) Error() string { return e.err.Error() }
 func (e *spoolError) Unwrap() error { return e.err }
 
-// receiveFault explains why a form could not be received.
-func (h *handlers) receiveFault(err error) error {
+// receiveFault explains why a body, a form or a recording, could not be received.
+func (h *handlers) receiveFault(of string, err error) error {
 	var tooLarge *http.MaxBytesError
 	var spool *spoolError
 	var fault *services.Fault
 	switch {
 	case errors.As(err, &tooLarge):
-		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the request has more than %d bytes (%s), which is the limit", tooLarge.Limit, services.Bytes(tooLarge.Limit)), Err: err}
+		return h.uploadLimit(of).fault(err)
 	case errors.As(err, &fault):
 		return fault
 	case errors.As(err, &spool):
@@ -200,7 +203,11 @@ func (h *handlers) receiveFault(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
 	default:
-		return &services.Fault{Kind: services.KindInvalid, Message: "the form breaks off or is malformed", Err: err}
+		message := "the form breaks off or is malformed"
+		if of == aRecording {
+			message = "the recording breaks off"
+		}
+		return &services.Fault{Kind: services.KindInvalid, Message: message, Err: err}
 	}
 }
 

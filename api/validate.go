@@ -1,78 +1,122 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"os"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	middleware "github.com/oapi-codegen/nethttp-middleware"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// maxJSON bounds a body that is JSON: it is read into memory.
-const maxJSON = 1 << 20
 
 // curlType is what curl -d says of any body. No route takes it for what it is, so
 // that the body can only be meant as JSON. Web pages may send it without asking
 // first; checkOrigin keeps theirs out.
 const curlType = "application/x-www-form-urlencoded"
 
-// validator checks requests against the contract. The bodies of forms are left
-// out: the validator would read an upload into memory, and the upload's fields
-// are checked while they stream by.
-func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) func(http.Handler) http.Handler {
+// validator checks requests against the contract.
+func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) (func(http.Handler) http.Handler, error) {
 	openapi3filter.RegisterBodyDecoder("application/merge-patch+json", openapi3filter.JSONBodyDecoder)
-	check := func(withBody bool) func(http.Handler) http.Handler {
-		return middleware.OapiRequestValidatorWithOptions(spec, &middleware.Options{
-			DoNotValidateServers: true,
-			Options:              openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}, // checkKey has asked for the key
-			ErrorHandlerWithOpts: func(_ context.Context, err error, w http.ResponseWriter, r *http.Request, _ middleware.ErrorHandlerOpts) {
-				if errors.Is(err, os.ErrDeadlineExceeded) {
-					err = &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
-				} else {
-					err = validationFault(err)
-				}
-				problems.Write(w, r, err)
-			},
-		})
+	// A server may have any name. checkKey has asked for the key, and the library
+	// would read each body once more to ask again.
+	spec.Servers, spec.Security = nil, nil
+	for _, item := range spec.Paths.Map() {
+		for _, operation := range item.Operations() {
+			operation.Security = nil
+		}
 	}
-	whole, head := check(true), check(false)
+	router, err := gorillamux.NewRouter(spec)
+	if err != nil {
+		return nil, fmt.Errorf("read the routes of the contract: %w", err)
+	}
 	return func(next http.Handler) http.Handler {
-		json, form := whole(next), head(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-			if kind == curlType {
-				r.Header.Set("Content-Type", "application/json")
-			}
-			if kind == "multipart/form-data" || r.ContentLength == 0 || r.URL.Path == audioPath {
-				form.ServeHTTP(w, r)
+			if err := h.validate(router, w, r); err != nil {
+				problems.Write(w, r, err)
 				return
 			}
-			limit := int64(maxJSON)
-			if r.URL.Path == chatPath || r.URL.Path == jobsPath {
-				limit = maxInline
-			}
-			r.Body = http.MaxBytesReader(w, r.Body, limit)
-			json.ServeHTTP(w, r)
+			next.ServeHTTP(w, r)
 		})
+	}, nil
+}
+
+// validate checks one request. The library reads a body that it sees into memory,
+// so it sees only JSON, up to the limit for it. Every other body is withheld
+// meanwhile; its handler checks it while it streams by.
+func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *http.Request) error {
+	if mediaType(r) == curlType {
+		r.Header.Set("Content-Type", "application/json")
 	}
+	route, params, err := router.FindRoute(r)
+	if err != nil {
+		return validationFault(err)
+	}
+	withBody, unsupported := readsJSON(route, r)
+	if withBody {
+		limit := h.limitOf(r)
+		if r.ContentLength > limit.bytes {
+			return limit.fault(nil)
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit.bytes)
+	} else {
+		body := r.Body
+		r.Body = http.NoBody
+		defer func() { r.Body = body }()
+	}
+	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true},
+	})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
+	case errors.As(err, &tooLarge):
+		return h.limitOf(r).fault(err)
+	case unsupported != nil:
+		if err != nil {
+			unsupported.Fields, unsupported.Err = validationFault(err).Fields, err
+		}
+		return unsupported
+	case err != nil:
+		return validationFault(err)
+	}
+	return nil
+}
+
+// readsJSON reports whether a request has a body that its route takes as JSON. The
+// fault is of a body that the route does not take.
+func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
+	if r.ContentLength == 0 || route.Operation.RequestBody == nil {
+		return false, nil
+	}
+	body := route.Operation.RequestBody.Value
+	if body.Content.Get(r.Header.Get("Content-Type")) != nil {
+		return isJSON(mediaType(r)), nil
+	}
+	if route.Path == audioPath { // whose handler takes more types than the contract can list
+		return false, nil
+	}
+	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it")
+	if body.Content["multipart/form-data"] != nil {
+		fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
+		if body.Content["application/json"] != nil {
+			fault.Message = neitherFormNorJSON
+		}
+	}
+	return false, fault
 }
 
 // validationFault names each parameter and field that the contract does not allow.
-func validationFault(err error) error {
+func validationFault(err error) *services.Fault {
 	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &services.Fault{Kind: services.KindTooLarge, Message: fmt.Sprintf("the body has more than %d bytes, which is the limit for JSON", tooLarge.Limit), Err: err}
-	}
 	for _, one := range flatten(err) {
 		var request *openapi3filter.RequestError
 		if !errors.As(one, &request) {
@@ -95,16 +139,6 @@ func validationFault(err error) error {
 
 // addBodyProblems names the fields of a body that are wrong.
 func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError) {
-	if strings.Contains(request.Reason, "Content-Type") {
-		fault.Kind, fault.Message = services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it"
-		if request.RequestBody != nil && request.RequestBody.Content["multipart/form-data"] != nil {
-			fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
-			if request.RequestBody.Content["application/json"] != nil {
-				fault.Message = neitherFormNorJSON
-			}
-		}
-		return
-	}
 	fields := schemaProblems(request.Err)
 	fault.Fields = append(fault.Fields, fields...)
 	if len(fields) == 0 {

@@ -5,6 +5,7 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -90,12 +91,17 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	if a.retryAfter > 0 {
 		rw.Header().Set("Retry-After", strconv.Itoa(a.retryAfter))
 	}
-	rw.Header().Set("Content-Type", contentType)
-	rw.WriteHeader(a.status)
-	encoder := json.NewEncoder(rw)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // strings and numbers only
+	rw.Header().Set("Content-Type", contentType)
+	// With its length the answer is whole for the client while the rest of a refused body
+	// still comes.
+	rw.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+	rw.WriteHeader(a.status)
 	// The client may be gone, and there is no other way to tell it.
-	_ = encoder.Encode(body)
+	_, _ = rw.Write(text.Bytes())
 }
 
 func (w *Writer) answer(r *http.Request, err error) answer {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -51,24 +49,6 @@ func (s *server) problems(t *testing.T) map[string]string {
 	return problems
 }
 
-// resident is the process's memory at its most so far.
-func (s *server) resident(t *testing.T) int64 {
-	t.Helper()
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.cmd.Process.Pid) + "/status")
-	if err != nil {
-		t.Skip("the system does not tell a process's memory in /proc")
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kilobytes, err := strconv.ParseInt(strings.Fields(value)[0], 10, 64)
-			require.NoError(t, err)
-			return kilobytes << 10
-		}
-	}
-	t.Fatalf("no VmHWM in %s", status)
-	return 0
-}
-
 // TestHostileModelFoldersHarmNobody has all hostile folders in one models folder:
 // the server starts, lists each with its reason, refuses each by name, and goes on
 // serving the embedded models.
@@ -106,7 +86,7 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 		require.Contains(t, texts(answer), h.Says)
 	}
 	healthy()
-	peak := s.resident(t)
+	peak := s.resident(t, "VmHWM")
 	t.Logf("%d folders, at most %d MiB resident", len(folders), peak>>20)
 	require.Less(t, peak, int64(mostResident))
 	require.NoError(t, s.stop(t))

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// sendWhole sends a request and its whole body before it reads a byte of the answer.
+func sendWhole(t *testing.T, b *bundle, head, start string, size int, chunked bool) (status int, body string) {
+	t.Helper()
+	conn := dial(t, b)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	length := fmt.Sprintf("Content-Length: %d\r\n", size)
+	if chunked {
+		length = "Transfer-Encoding: chunked\r\n"
+	}
+	_, err := io.WriteString(conn, head+length+"\r\n")
+	require.NoError(t, err)
+	piece := make([]byte, 1<<20)
+	copy(piece, start)
+	for range size / len(piece) {
+		if chunked {
+			_, err = fmt.Fprintf(conn, "%x\r\n%s\r\n", len(piece), piece)
+		} else {
+			_, err = conn.Write(piece)
+		}
+		require.NoError(t, err, "the whole body must be taken: %s", head)
+		clear(piece)
+	}
+	if chunked {
+		_, err = io.WriteString(conn, "0\r\n\r\n")
+		require.NoError(t, err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(text)
+}
+
+// TestARefusalReachesAClientThatSendsFirst has bodies larger than what the buffers of a
+// connection take.
+func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("unused"), func(c *Config, d *Dependencies) {
+		c.MaxUpload = 8 * services.MiB
+		d.Keys, d.Failures = wrongKeys{}, access.NewFailures(1)
+	})
+	const size = 32 << 20
+	form, good := "Content-Type: multipart/form-data; boundary=b\r\n", "Authorization: Bearer good\r\n"
+	inForm := "the body has more than 8388608 bytes (8.0 MiB), which is the limit for a form; the setting api.maxUpload changes it"
+	for _, c := range []struct {
+		name, line, headers string
+		chunked             bool
+		status              int
+		says                string
+	}{
+		{"a form too large", "POST /v1/audio/transcriptions", form + good, false, 413, inForm},
+		{"a recording too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, false, 413, "limit for a recording; the setting api.maxUpload"},
+		{"JSON too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, false, 413, "1048576 bytes (1.0 MiB), which is the limit for JSON"},
+		{"JSON with a recording too large", "POST /v1/jobs", "Content-Type: application/json\r\n" + good, true, 413, "JSON with a recording as base64; the setting api.maxUpload"},
+		{"JSON in pieces too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, true, 413, "is the limit for JSON"},
+		{"a recording in pieces too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, true, 413, "limit for a recording; the setting api.maxUpload"},
+		{"a type that nothing takes", "POST /v1/audio/transcriptions", "Content-Type: text/plain\r\n" + good, true, 415, "multipart/form-data with a boundary"},
+		{"no form at all", "POST /v1/audio/transcriptions", form + good, true, 400, "the form breaks off or is malformed"},
+		{"no key", "POST /v1/audio/transcriptions", form, false, 401, "an API key is needed"},
+		{"a bad key", "POST /v1/audio/transcriptions", form + "Authorization: Bearer bad\r\n", false, 401, "key"},
+		{"too many bad keys", "POST /v1/audio/transcriptions", form + "Authorization: Bearer worse\r\n", false, 429, "bad API keys"},
+		{"a foreign page", "POST /v1/audio/transcriptions", form + good + "Origin: https://evil.example\r\n", false, 403, "evil.example"},
+		{"no such route", "POST /v2/nothing", form + good, true, 404, "no route"},
+		{"a method that the route lacks", "PUT /v1/audio/transcriptions", form + good, true, 405, "does not take PUT"},
+		{"a bad header", "POST /v1/audio/transcriptions", form + good + "Grym-Priority: urgent\r\n", true, 400, "Grym-Priority"},
+		{"a body where none is read", "GET /version", good, true, 200, "version"},
+	} {
+		start := ""
+		if c.name == "JSON too large" {
+			start = "{"
+		}
+		status, body := sendWhole(t, b, c.line+" HTTP/1.1\r\nHost: localhost\r\n"+c.headers, start, size, c.chunked)
+		require.Equal(t, c.status, status, "%s: %s", c.name, body)
+		require.Contains(t, body, c.says, c.name)
+	}
+}
+
+// TestAClientThatAsksFirst sends no body before it is asked for it.
+func TestAClientThatAsksFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("HELLO"), func(c *Config, _ *Dependencies) { c.MaxUpload = services.MiB })
+	ask := func(size int) (*bufio.Reader, io.Writer) {
+		conn := dial(t, b)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		_, err := fmt.Fprintf(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"+
+			"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", size)
+		require.NoError(t, err)
+		return bufio.NewReader(conn), conn
+	}
+	answers, _ := ask(2 << 20)
+	line, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 413 Request Entity Too Large\r\n", line, "refused without asking for the body")
+
+	body := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc\r\n--b--\r\n"
+	answers, conn := ask(len(body))
+	line, err = answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line)
+	_, err = answers.ReadString('\n')
+	require.NoError(t, err)
+	_, err = io.WriteString(conn, body)
+	require.NoError(t, err)
+	line, err = answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 200 OK\r\n", line)
+}
