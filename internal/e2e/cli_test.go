@@ -49,7 +49,7 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 		{[]string{"--port", "1"}, ended{cli.ExitMisuse, "", "grym-synth: unknown flag \"--port\"\n" + usage}},
 		{[]string{"transcribe", "nowhere.wav"}, ended{cli.ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}},
 		{[]string{"--config", "nowhere.yaml"}, ended{cli.ExitFailure, "",
-			"grym-synth: nowhere.yaml: open nowhere.yaml: no such file or directory\n"}},
+			"grym-synth: --config: stat nowhere.yaml: no such file or directory\n"}},
 		{[]string{"config", "--listen", "nonsense"}, ended{cli.ExitFailure, "",
 			"grym-synth: api.listen: must be host:port, got \"nonsense\"\n"}},
 	} {

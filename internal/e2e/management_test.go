@@ -169,14 +169,14 @@ func TestABrokenDefaultFolderTakesNoOtherModelDown(t *testing.T) {
 func TestJobsOfAnIsolatedModelWaitAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	modeltest.CopySpeech(t, dir, "cut", halfCopied)
+	modeltest.CopySpeech(t, dir, "nan", poisoned)
 	s := start(t, "--data-dir", dir, "--config", caring(t))
 	audio := clip(t, "clip09.wav")
 	require.Eventually(t, func() bool {
-		status, _ := s.transcribe(t, audio, "model", "cut")
+		status, _ := s.transcribe(t, audio, "model", "nan")
 		return status == http.StatusServiceUnavailable
 	}, 20*time.Second, 10*time.Millisecond)
-	waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"cut"}}`, audio)
+	waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"nan"}}`, audio)
 	other := s.submit(t, `{"service":"wav2vec2"}`, audio)
 	state := func(id string) string {
 		_, body := s.get(t, "/v1/jobs/"+id)
@@ -184,7 +184,7 @@ func TestJobsOfAnIsolatedModelWaitAndOthersGoOn(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return state(other.ID) == "succeeded" }, 20*time.Second, 20*time.Millisecond)
 	require.NotContains(t, []string{"failed", "succeeded"}, state(waiting.ID))
-	modeltest.CopySpeech(t, dir, "cut", func(data []byte) []byte { return data })
+	modeltest.CopySpeech(t, dir, "nan", func(data []byte) []byte { return data })
 	require.Eventually(t, func() bool { return state(waiting.ID) == "succeeded" }, 60*time.Second, 50*time.Millisecond)
 }
 

@@ -160,12 +160,12 @@ func (l *link) pieceSubject(id string) string { return "$O." + l.bucket + ".C." 
 // error of their reader.
 func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) (read, err error) {
 	digest, piece := sha256.New(), make([]byte, pieceBytes)
-	for {
-		n, err := io.ReadFull(r, piece)
-		if errors.Is(err, io.EOF) {
+	for last := false; !last; {
+		n, err := fill(r, piece)
+		if last = errors.Is(err, io.EOF); last && n == 0 {
 			break
 		}
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil && !last {
 			return fmt.Errorf("read what is to be stored: %w", err), nil
 		}
 		digest.Write(piece[:n])
@@ -177,6 +177,18 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 	}
 	info.Digest = jetstream.GetObjectDigestValue(digest)
 	return nil, nil
+}
+
+// fill reads until p is full. The error is io.EOF at the end of the reader; any other
+// is the reader's own. io.ReadFull would make one error of a reader that ends within p
+// and of one that reports io.ErrUnexpectedEOF, as a body that breaks off does.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = r.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 // putMeta writes the description that makes the pieces an object.

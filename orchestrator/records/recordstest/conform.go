@@ -232,14 +232,20 @@ func staged(t *testing.T, s records.Store) {
 	require.Error(t, err, "its bytes are gone")
 }
 
+// broken has sources that break off at once, within a piece and between pieces, each
+// with an error of its own and with the one that a body or base64 text ends with.
 func broken(t *testing.T, s records.Store) {
 	t.Helper()
-	source := io.MultiReader(bytes.NewReader(make([]byte, 300<<10)), failing{})
-	require.ErrorIs(t, records.PutObject(t.Context(), s, "audio-broken", source), io.ErrNoProgress)
-	_, err := s.Object(t.Context(), "audio-broken")
-	require.ErrorIs(t, err, records.ErrMissing)
+	for _, failure := range []error{io.ErrNoProgress, io.ErrUnexpectedEOF} {
+		for _, before := range []int{0, 10, 300 << 10, 512 << 10} {
+			source := io.MultiReader(bytes.NewReader(make([]byte, before)), failing{failure})
+			require.ErrorIs(t, records.PutObject(t.Context(), s, "audio-broken", source), failure)
+			_, err := s.Object(t.Context(), "audio-broken")
+			require.ErrorIs(t, err, records.ErrMissing)
+		}
+	}
 }
 
-type failing struct{}
+type failing struct{ err error }
 
-func (failing) Read([]byte) (int, error) { return 0, io.ErrNoProgress }
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
