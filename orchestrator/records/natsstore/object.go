@@ -85,7 +85,7 @@ func (o *staged) Commit(ctx context.Context, name string) error {
 	if before != nil && before.NUID != o.info.NUID {
 		// Nothing names the replaced pieces any more. If this fails, a store in this
 		// process removes them when it is opened next; in a cluster they stay.
-		if err := l.pieces.Purge(ctx, jetstream.WithPurgeSubject(l.pieceSubject(before.NUID))); err != nil {
+		if err := s.purgePieces(ctx, l, before.NUID, before.Size); err != nil {
 			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
 		}
 	}
@@ -105,7 +105,7 @@ func (o *staged) Discard(ctx context.Context) error {
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 	defer cancel()
-	if err := l.pieces.Purge(bounded, jetstream.WithPurgeSubject(l.pieceSubject(o.info.NUID))); err != nil {
+	if err := o.store.purgePieces(bounded, l, o.info.NUID, o.info.Size); err != nil {
 		o.store.log.Warn("the pieces of an object that was given up are left", "error", err)
 	}
 	return nil
@@ -222,6 +222,13 @@ func (s *Store) DeleteObject(ctx context.Context, name string) error {
 	info, err := l.describe(ctx, name)
 	if errors.Is(err, records.ErrMissing) {
 		return nil
+	}
+	if err == nil && info.Size > largeObject && s.Exclusive() {
+		// Pieces without a description are removed at the next opening, if not before.
+		if err = l.purge(ctx, l.pieces, upTo(l.nameSubject(name), info.at)...); err == nil {
+			s.remover.add(info.NUID)
+		}
+		return s.fault(l, err)
 	}
 	if err == nil {
 		err = l.purge(ctx, l.pieces, jetstream.WithPurgeSubject(l.pieceSubject(info.NUID)))

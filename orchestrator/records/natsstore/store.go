@@ -40,8 +40,11 @@ type Store struct {
 	ctx       context.Context
 	stop      context.CancelFunc
 	reopening sync.WaitGroup
+	// removing counts the goroutine that removes pieces.
+	removing sync.WaitGroup
 
-	left leftovers
+	left    leftovers
+	remover *remover
 
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
@@ -57,7 +60,8 @@ type Store struct {
 func New(cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
 	s := &Store{
 		cfg: cfg, free: free, log: log, problem: "the store has not been started",
-		left: leftovers{markers: make(map[string]marker), writing: make(map[string]bool)},
+		remover: newRemover(),
+		left:    leftovers{markers: make(map[string]marker), writing: make(map[string]bool)},
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
@@ -73,6 +77,7 @@ func (s *Store) Start(context.Context) error {
 		return errors.New("jobs: the store was started or stopped before")
 	}
 	s.started = true
+	s.removing.Go(func() { s.removePieces(s.ctx) })
 	s.mu.Unlock()
 	s.reopen(nil)
 	return nil
@@ -91,6 +96,7 @@ func (s *Store) Stop(ctx context.Context) error {
 	go func() {
 		defer close(ended)
 		s.reopening.Wait()
+		s.removing.Wait()
 		if last != nil {
 			last.close()
 		}
