@@ -17,27 +17,17 @@ type Keys interface {
 	Check(text string) (access.Key, error)
 }
 
-// managed are the roots of the routes that an admin uses.
-var managed = []string{"/v1/system", "/v1/services", "/v1/resources"}
-
-// scopesFor gives the scopes of which a route needs one; none for an open one.
-// A route that is not named here needs to be able to use the server.
-func (h *handlers) scopesFor(path string) []access.Scope {
-	for _, root := range managed {
-		if path == root || strings.HasPrefix(path, root+"/") {
-			return []access.Scope{access.ScopeAdmin}
-		}
-	}
-	switch {
-	case path == "/livez", path == "/readyz", strings.HasPrefix(path, "/readyz/"), path == "/metrics" && h.OpenMetrics:
+// scopesFor returns the scopes of which a request needs one; nil for an open one.
+func (h *handlers) scopesFor(r *http.Request) []access.Scope {
+	asked := h.operations.of(r)
+	if h.OpenMetrics && asked.id == metricsOperation {
 		return nil
-	case path == "/metrics", path == "/healthz":
-		return []access.Scope{access.ScopeRead}
-	case path == "/version", path == "/openapi.json", path == "/v1/models", strings.HasPrefix(path, "/v1/models/"):
-		return []access.Scope{access.ScopeUse, access.ScopeRead}
 	}
-	return []access.Scope{access.ScopeUse}
+	return asked.scopes
 }
+
+// metricsOperation is the operation that a setting opens.
+const metricsOperation = "getMetrics"
 
 // admit lets a request in by its key, or without one where none is asked for.
 func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handler {
@@ -64,7 +54,7 @@ func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handl
 // key is asked for, the one of a request that needs none is not looked at: clients
 // of OpenAI cannot do without and send any text.
 func (h *handlers) identify(r *http.Request) (*access.Key, error) {
-	scopes := h.scopesFor(r.URL.Path)
+	scopes := h.scopesFor(r)
 	if h.Keys != nil && scopes != nil {
 		return h.authorize(r, h.Keys, scopes)
 	}

@@ -113,6 +113,8 @@ type Dependencies struct {
 type handlers struct {
 	Dependencies
 	cfg Config
+	// operations are those of the contract.
+	operations *operations
 	// document is the contract as JSON.
 	document []byte
 	// jobRequest is the schema of a job's request, for those that come in a form.
@@ -143,23 +145,33 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if h.document, err = spec.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("encode the contract: %w", err)
 	}
+	if h.operations, err = newOperations(spec); err != nil {
+		return nil, fmt.Errorf("the contract: %w", err)
+	}
 	problems := &problem.Writer{
 		Log:       deps.Log,
 		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
-		OpenAI:    openAIPath,
+		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 	}
 	return h.routes(spec, problems)
 }
 
-// The routes whose JSON may hold a recording.
-const (
-	chatPath = "/v1/chat/completions"
-	jobsPath = "/v1/jobs"
-)
+// jobsPath is where jobs are.
+const jobsPath = "/v1/jobs"
 
-// openAIPath tells the routes that OpenAI's clients use.
-func openAIPath(path string) bool {
-	return path == "/v1/audio/transcriptions" || path == chatPath || path == "/v1/models" || strings.HasPrefix(path, "/v1/models/")
+// unserved are routes of OpenAI's that clients ask for and no service offers.
+var unserved = map[string]string{
+	"/v1/audio/translations": "no service of this server translates speech; POST /v1/audio/transcriptions writes it down in its own language",
+	"/v1/audio/speech":       "no service of this server speaks text; POST /v1/audio/generations makes sounds from a description",
+}
+
+// noRoute returns the error for a path that is not served.
+func noRoute(path string) error {
+	message, known := unserved[path]
+	if !known {
+		message = fmt.Sprintf("there is no route %s; GET /openapi.json lists them", path)
+	}
+	return &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: message}
 }
 
 // routes mounts middleware and generated routes. The id comes first, so that
@@ -173,7 +185,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Hand
 	router := chi.NewRouter()
 	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), withRequest)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		problems.Write(w, r, &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: fmt.Sprintf("there is no route %s; GET /openapi.json lists them", r.URL.Path)})
+		problems.Write(w, r, noRoute(r.URL.Path))
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
@@ -220,13 +232,13 @@ func (s strictPaths) Delete(pattern string, handler http.HandlerFunc) {
 }
 
 // allowed lists the methods that a path takes; chi tells only its own handler.
-func allowed(router *chi.Mux, path string) (methods []string) {
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+func allowed(router *chi.Mux, path string) (list []string) {
+	for _, method := range methods {
 		if router.Match(chi.NewRouteContext(), method, path) {
-			methods = append(methods, method)
+			list = append(list, method)
 		}
 	}
-	return methods
+	return list
 }
 
 // bindFault explains a parameter that the generated code could not read.

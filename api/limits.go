@@ -60,7 +60,7 @@ func (h *handlers) limitOf(r *http.Request) bodyLimit {
 		return h.uploadLimit(aBody)
 	}
 	limit := bodyLimit{bytes: maxJSON, of: someJSON}
-	if r.URL.Path == chatPath || r.URL.Path == jobsPath {
+	if h.operations.of(r).inline {
 		limit = bodyLimit{bytes: maxInline, of: someJSON + " with a recording as base64"}
 	}
 	if limit.bytes > int64(h.cfg.MaxUpload) {

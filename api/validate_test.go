@@ -41,8 +41,10 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 	require.NoError(t, err)
 	spec, err := openapi3.NewLoader().LoadFromData(checked.text)
 	require.NoError(t, err)
-	h := &handlers{cfg: DefaultConfig()}
-	problems := &problem.Writer{RequestID: func(*http.Request) string { return "" }, OpenAI: openAIPath}
+	table, err := newOperations(spec)
+	require.NoError(t, err)
+	h := &handlers{cfg: DefaultConfig(), operations: table}
+	problems := &problem.Writer{RequestID: func(*http.Request) string { return "" }, OpenAI: func(*http.Request) bool { return false }}
 	validator, err := h.validator(spec, problems)
 	require.NoError(t, err)
 	// Values that the patterns of the contract take.
@@ -77,8 +79,12 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 
 func TestEachLimitHasItsName(t *testing.T) {
 	t.Parallel()
-	h := &handlers{cfg: DefaultConfig()}
-	small := &handlers{cfg: DefaultConfig()}
+	checked, err := contract()
+	require.NoError(t, err)
+	table, err := newOperations(checked.spec)
+	require.NoError(t, err)
+	h := &handlers{cfg: DefaultConfig(), operations: table}
+	small := &handlers{cfg: DefaultConfig(), operations: table}
 	small.cfg.MaxUpload = services.KiB
 	const setting = "; the setting api.maxUpload changes it"
 	for _, c := range []struct {

@@ -63,8 +63,8 @@ type Writer struct {
 	Log *slog.Logger
 	// RequestID finds the id of a request.
 	RequestID func(*http.Request) string
-	// OpenAI tells whether a path answers in the shape of OpenAI's errors.
-	OpenAI func(path string) bool
+	// OpenAI reports whether a request is answered in the shape of OpenAI's errors.
+	OpenAI func(r *http.Request) bool
 }
 
 // answer is an error on its way out.
@@ -85,7 +85,7 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status, "error", err)
 	}
 	body, contentType := a.problem(), "application/problem+json"
-	if w.OpenAI(r.URL.Path) {
+	if w.OpenAI(r) {
 		body, contentType = a.openAI(), "application/json"
 	}
 	if a.retryAfter > 0 {

@@ -20,7 +20,7 @@ func answerTo(t *testing.T, path string, err error) (*httptest.ResponseRecorder,
 	w := &Writer{
 		Log:       slog.New(slog.DiscardHandler),
 		RequestID: func(*http.Request) string { return "id-1" },
-		OpenAI:    func(path string) bool { return path == "/openai" },
+		OpenAI:    func(r *http.Request) bool { return r.URL.Path == "/openai" },
 	}
 	recorder := httptest.NewRecorder()
 	w.Write(recorder, httptest.NewRequest(http.MethodGet, path, nil), err)

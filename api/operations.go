@@ -1,0 +1,185 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// extension is the name of the object in which each operation of the contract says
+// who may use it and how it answers.
+const extension = "x-grym"
+
+// operation is what the contract says of one operation.
+type operation struct {
+	// id is the operation's name in the contract.
+	id string
+	// scopes are those of which a key needs one; nil asks for no key.
+	scopes []access.Scope
+	// openAI answers errors in the shape of OpenAI's.
+	openAI bool
+	// caller has the operation see only what belongs to its caller.
+	caller bool
+	// task and service are what the operation runs; empty for none.
+	task, service string
+	// inline allows a body of JSON to hold a recording as base64.
+	inline bool
+}
+
+// operations is the table of the contract's operations.
+type operations struct {
+	// matcher finds a request's pattern as the server's router does.
+	matcher *chi.Mux
+	// malformed finds patterns also where the id of a recording cannot be one.
+	malformed *chi.Mux
+	// byRoute has an operation for each method and pattern.
+	byRoute map[string]operation
+}
+
+// newOperations reads the table from the contract. It fails where an operation says
+// nothing about itself, or something unknown.
+func newOperations(spec *openapi3.T) (*operations, error) {
+	table := &operations{matcher: chi.NewRouter(), malformed: chi.NewRouter(), byRoute: make(map[string]operation)}
+	var bad []error
+	for path, item := range spec.Paths.Map() {
+		for method, described := range item.Operations() {
+			one, err := readOperation(described)
+			if err != nil {
+				bad = append(bad, fmt.Errorf("%s %s: %s: %w", method, path, extension, err))
+				continue
+			}
+			pattern := strictPath(path)
+			table.matcher.Method(method, pattern, http.NotFoundHandler())
+			table.malformed.Method(method, path, http.NotFoundHandler())
+			table.byRoute[method+" "+pattern] = one
+		}
+	}
+	if err := errors.Join(bad...); err != nil {
+		return nil, err
+	}
+	return table, nil
+}
+
+// words of the extension; the first one of a list is the one that most operations have.
+var (
+	knownScopes = []string{"none", string(access.ScopeUse), string(access.ScopeRead), string(access.ScopeAdmin)}
+	knownErrors = []string{"problem", "openai"}
+	knownOwners = []string{"none", "caller"}
+	knownBodies = []string{"", "inline"}
+	knownTasks  = []string{
+		"", services.TaskTranscribe, services.TaskEmbed, services.TaskClassify, services.TaskConvert, services.TaskGenerate,
+		services.TaskAsk, services.TaskCaption,
+	}
+)
+
+// oneOrMore reads a string or a list of strings.
+type oneOrMore []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *oneOrMore) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*o = oneOrMore{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(o))
+}
+
+// readOperation returns what an operation's extension says.
+func readOperation(described *openapi3.Operation) (operation, error) {
+	one := operation{id: described.OperationID}
+	value, ok := described.Extensions[extension]
+	if !ok {
+		return one, errors.New("is missing")
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return one, fmt.Errorf("cannot be read: %w", err)
+	}
+	var said struct {
+		Scope                              oneOrMore
+		Errors, Owner, Task, Service, Body string
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&said); err != nil {
+		return one, fmt.Errorf("cannot be read: %w", err)
+	}
+	fields := []struct {
+		name, value string
+		known       []string
+	}{
+		{"errors", said.Errors, knownErrors}, {"owner", said.Owner, knownOwners}, {"task", said.Task, knownTasks},
+		{"body", said.Body, knownBodies},
+	}
+	for _, scope := range said.Scope {
+		fields = append(fields, struct {
+			name, value string
+			known       []string
+		}{"scope", scope, knownScopes})
+	}
+	for _, field := range fields {
+		if !slices.Contains(field.known, field.value) {
+			return one, fmt.Errorf("%s is %q; it can be one of %q", field.name, field.value, field.known)
+		}
+	}
+	open := slices.Contains(said.Scope, "none")
+	switch {
+	case len(said.Scope) == 0:
+		return one, errors.New("scope is missing")
+	case open && len(said.Scope) > 1:
+		return one, errors.New("scope is none and something else")
+	case (said.Task == "") != (said.Service == ""):
+		return one, errors.New("task and service need each other")
+	}
+	if !open {
+		for _, scope := range said.Scope {
+			one.scopes = append(one.scopes, access.Scope(scope))
+		}
+	}
+	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
+	one.task, one.service = said.Task, said.Service
+	return one, nil
+}
+
+// methods are those that an operation can have.
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// of returns the operation that a request asks for. Where there is none, one that
+// nobody serves stands in: it needs the scopes of its path's other methods, or use,
+// and has OpenAI's errors under /v1. A malformed id of a recording has the errors of
+// its operation.
+func (o *operations) of(r *http.Request) operation {
+	path := r.URL.Path
+	if r.URL.RawPath != "" { // as chi does
+		path = r.URL.RawPath
+	}
+	if pattern := o.matcher.Find(chi.NewRouteContext(), r.Method, path); pattern != "" {
+		return o.byRoute[r.Method+" "+pattern]
+	}
+	known := false
+	unknown := operation{scopes: []access.Scope{access.ScopeUse}}
+	for _, method := range methods {
+		if pattern := o.matcher.Find(chi.NewRouteContext(), method, path); pattern != "" {
+			unknown.scopes, known = o.byRoute[method+" "+pattern].scopes, true
+			break
+		}
+	}
+	unknown.openAI = strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1"
+	if known || unserved[path] != "" {
+		return unknown
+	}
+	if pattern := o.malformed.Find(chi.NewRouteContext(), r.Method, path); pattern != "" {
+		return o.byRoute[r.Method+" "+strictPath(pattern)]
+	}
+	return unknown
+}
