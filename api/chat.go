@@ -226,9 +226,8 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 		return renameFields(h.find(ctx, c.upload, *id), map[string]string{storedField: field + "." + storedField})
 	default:
 		err := h.spool(c.upload, decodeBase64(*data))
-		var corrupt base64.CorruptInputError
-		if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
-			complain(field+".data", "is no base64: %v", err)
+		if problem := base64Problem(err); problem != "" {
+			complain(field+".data", "%s", problem)
 		} else if err != nil {
 			return h.receiveFault(someJSON, err)
 		}
@@ -242,6 +241,19 @@ func decodeBase64(data string) io.Reader {
 		data = rest
 	}
 	return base64.NewDecoder(base64.StdEncoding, strings.NewReader(data))
+}
+
+// base64Problem returns what is wrong with a recording that came as text; it is empty
+// if err is not an error of the text.
+func base64Problem(err error) string {
+	var corrupt base64.CorruptInputError
+	switch {
+	case errors.As(err, &corrupt):
+		return fmt.Sprintf("is not valid base64 at byte %d", int64(corrupt))
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "is not valid base64: it ends within a group of four characters"
+	}
+	return ""
 }
 
 func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateChatCompletionParamsGrymPriority) (services.Task, error) {

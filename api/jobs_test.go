@@ -123,7 +123,7 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 		status     int
 		header     []string
 	}{
-		"no base64":         {`{"service":"x","audio":{"data":"?"}}`, "audio.data is no base64", 400, []string{"Content-Type", jsonType}},
+		"no base64":         {`{"service":"x","audio":{"data":"?"}}`, "audio.data is not valid base64", 400, []string{"Content-Type", jsonType}},
 		"no JSON":           {`{"service":`, "JSON", 400, []string{"Content-Type", jsonType}},
 		"two recordings":    {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot go with audio", 400, []string{"Content-Type", formType}},
 		"empty recording":   {form("request", `{"service":"x"}`, "audio", ""), "audio is empty", 400, []string{"Content-Type", formType}},

@@ -157,9 +157,8 @@ func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 		return nil
 	}
 	err := h.takeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
-	var corrupt base64.CorruptInputError
-	if errors.As(err, &corrupt) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return services.Invalidf("audio.data", "is no base64: %v", err)
+	if problem := base64Problem(err); problem != "" {
+		return services.Invalidf("audio.data", "%s", problem)
 	}
 	if err != nil {
 		return h.receiveFault(someJSON, err)

@@ -222,7 +222,14 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 		r.others[name] = &load{}
 		work = append(work, r.others[name].run(ctx, r.s, task, 1, 0))
 	}
-	time.Sleep(5 * time.Second) // every model is loaded
+	for name := range tasks {
+		if name == audioprocessor.Name {
+			continue // it has no model
+		}
+		entry, err := r.s.registry.Lookup(name)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return entry.Status().ModelsLoaded > 0 }, time.Minute, 50*time.Millisecond, name)
+	}
 	before := r.phase(0)
 	for _, part := range []float64{0.01, 0.2, 1} {
 		rates := r.phase(part)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -86,6 +87,10 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 		require.Contains(t, texts(answer), h.Says)
 	}
 	healthy()
+	began := time.Now()
+	status, body := s.get(t, "/readyz")
+	require.Equal(t, http.StatusOK, status, body)
+	t.Logf("a probe beside %d hostile folders took %s", len(folders), time.Since(began))
 	peak := s.resident(t, "VmHWM")
 	t.Logf("%d folders, at most %d MiB resident", len(folders), peak>>20)
 	require.Less(t, peak, int64(mostResident))

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -34,19 +34,6 @@ func (n *natsNode) kill() {
 	_ = n.cmd.Wait() // the second time it says only that it was waited for
 }
 
-// freePorts gives ports on which nothing listens just now.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		var config net.ListenConfig
-		l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()                                     // only at the end, so that all differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of TCP
-	}
-	return ports
-}
-
 // natsServer builds nats-server from the module that the binary embeds.
 func natsServer(t *testing.T) string {
 	t.Helper()
@@ -60,7 +47,7 @@ func natsServer(t *testing.T) string {
 func natsCluster(t *testing.T) []*natsNode {
 	t.Helper()
 	binary := natsServer(t)
-	ports := freePorts(t, 6)
+	ports := recordstest.FreePorts(t, 6)
 	route := func(i int) string { return fmt.Sprintf("nats://127.0.0.1:%d", ports[3+i]) }
 	var nodes []*natsNode
 	for i := range 3 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -77,7 +78,7 @@ func node(t *testing.T, binary, dir string, port int) *natsNode {
 // TestWithoutTheStore takes the external store away at the start and at work.
 func TestWithoutTheStore(t *testing.T) {
 	t.Parallel()
-	binary, dir, port := natsServer(t), t.TempDir(), freePorts(t, 1)[0]
+	binary, dir, port := natsServer(t), t.TempDir(), recordstest.FreePorts(t, 1)[0]
 	s := start(t, configured(t, `jobs: {url: "nats://127.0.0.1:`+strconv.Itoa(port)+`"}`)...)
 	app := s.app(t)
 	w := transcription(clip(t, "clip09.wav"), "")

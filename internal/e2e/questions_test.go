@@ -172,7 +172,7 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		"two answers":      {question(t, "x", sound, `,"n":2`), 400, `"param":"n"`},
 		"temperature":      {question(t, "x", sound, `,"temperature":9`), 400, "temperature"},
 		"a system message": {`{"messages":[{"role":"system","content":"x"}]}`, 400, "messages.0.role"},
-		"no base64":        {`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio","input_audio":{"data":"%%"}}]}]}`, 400, "messages[0].content[1].input_audio.data is no base64"},
+		"no base64":        {`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio","input_audio":{"data":"%%"}}]}]}`, 400, "messages[0].content[1].input_audio.data is not valid base64"},
 		"no text":          {`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg=="}}]}]}`, 400, "messages must end with a text"},
 		"no recording":     {question(t, "x", []byte("hello, world"), ""), 415, "input_audio"},
 		"another model":    {question(t, "x", sound, `,"model":"audioldm-tiny"`), 400, "is of type"},

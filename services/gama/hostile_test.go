@@ -24,34 +24,12 @@ func TestHostileFoldersAreRefused(t *testing.T) {
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
 	s.KeepContexts(newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
-	folders := modeltest.Of("gama-tiny")
-	require.NotEmpty(t, folders)
-	for _, h := range folders {
-		h.Write(t, modelsDir, dir)
-	}
-	problems := make(map[string]string)
-	for _, m := range s.Models() {
-		problems[m.Name] = m.Problem
-	}
-	require.Empty(t, problems["gama-tiny"])
-	for _, h := range folders {
-		if !h.OnLoad {
-			require.Contains(t, problems[h.Name], h.Name)
-			require.Contains(t, problems[h.Name], h.Says)
-			require.Less(t, len(problems[h.Name]), 2048, h.Says)
-		}
-		task := services.Task{
-			ID: "1", Service: Name, Name: services.TaskAsk, Model: h.Name, Caller: everybody,
+	modeltest.RequireRefused(t, s, "gama-tiny", modelsDir, dir, func(model string) services.Task {
+		return services.Task{
+			ID: "1", Service: Name, Name: services.TaskAsk, Model: model, Caller: everybody,
 			Params: json.RawMessage(`{"question":"What?"}`), Audio: audiofile.Tone(16000, time.Second),
 		}
-		_, err := s.Estimate(t.Context(), task)
-		if err == nil {
-			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
-		}
-		require.ErrorContains(t, err, h.Says)
-		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
-		require.Less(t, len(err.Error()), 2048, h.Says)
-	}
+	})
 }
 
 // FuzzFiles puts any bytes in the place of one of a folder's files.

@@ -16,32 +16,11 @@ import (
 func TestHostileFoldersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := newService(t, dir)
-	folders := modeltest.Of("wav2vec2-tiny")
-	require.NotEmpty(t, folders)
-	for _, h := range folders {
-		h.Write(t, modelsDir, dir)
-	}
-	problems := make(map[string]string)
-	for _, m := range s.Models() {
-		problems[m.Name] = m.Problem
-	}
-	require.Empty(t, problems["wav2vec2-tiny"])
-	for _, h := range folders {
-		if !h.OnLoad {
-			require.Contains(t, problems[h.Name], h.Name)
-			require.Contains(t, problems[h.Name], h.Says)
-			require.Less(t, len(problems[h.Name]), 2048, h.Says)
-		}
+	modeltest.RequireRefused(t, s, "wav2vec2-tiny", modelsDir, dir, func(model string) services.Task {
 		task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav")))
-		task.Model = h.Name
-		_, err := s.Estimate(t.Context(), task)
-		if err == nil {
-			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
-		}
-		require.ErrorContains(t, err, h.Says)
-		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
-		require.Less(t, len(err.Error()), 2048, h.Says)
-	}
+		task.Model = model
+		return task
+	})
 }
 
 // FuzzFiles puts any bytes in the place of one of a folder's files.

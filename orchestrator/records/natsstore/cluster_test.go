@@ -3,7 +3,6 @@ package natsstore
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,23 +14,10 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 )
 
-// freePorts returns ports on which nothing listens.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		var config net.ListenConfig
-		l, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()                                     // only at the end, so that all differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // of TCP
-	}
-	return ports
-}
-
 // cluster starts three servers that know of each other, and returns their addresses.
 func cluster(t *testing.T) string {
 	t.Helper()
-	ports := freePorts(t, 3)
+	ports := recordstest.FreePorts(t, 3)
 	var routes []*url.URL
 	for _, port := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})

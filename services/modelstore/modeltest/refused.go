@@ -1,0 +1,50 @@
+package modeltest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// hostileService is a service whose models can be listed.
+type hostileService interface {
+	services.ModelService
+	Models() []services.ModelStatus
+}
+
+// longestText bounds what is said of a hostile folder, in bytes.
+const longestText = 2048
+
+// RequireRefused writes the hostile folders of a base model to dir, from which the
+// service reads, and requires that each is listed with its reason and refused by name.
+// models has the base model; task returns the task that asks for a model.
+func RequireRefused(t *testing.T, service hostileService, base, models, dir string, task func(model string) services.Task) {
+	t.Helper()
+	folders := Of(base)
+	require.NotEmpty(t, folders)
+	for _, h := range folders {
+		h.Write(t, models, dir)
+	}
+	problems := make(map[string]string)
+	for _, m := range service.Models() {
+		problems[m.Name] = m.Problem
+	}
+	require.Empty(t, problems[base])
+	for _, h := range folders {
+		if !h.OnLoad {
+			require.Contains(t, problems[h.Name], h.Name)
+			require.Contains(t, problems[h.Name], h.Says)
+			require.Less(t, len(problems[h.Name]), longestText, h.Says)
+		}
+		asked := task(h.Name)
+		_, err := service.Estimate(t.Context(), asked)
+		if err == nil {
+			_, err = service.ExecuteTask(t.Context(), asked, services.DiscardSink{})
+		}
+		require.ErrorContains(t, err, h.Says)
+		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
+		require.Less(t, len(err.Error()), longestText, h.Says)
+	}
+}
