@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
@@ -122,12 +123,12 @@ func newWorker() string {
 }
 
 // Start works on the jobs until Stop. It returns at once, with
-// records.ErrStarted if the manager was started or stopped before.
+// lifecycle.ErrStarted if the manager was started or stopped before.
 func (m *Manager) Start(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.started || m.stopped {
-		return records.ErrStarted
+		return lifecycle.ErrStarted
 	}
 	m.started = true
 	m.dispatching.Go(m.dispatch)
