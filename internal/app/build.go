@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
@@ -57,14 +57,14 @@ type system struct {
 	spool        string // where tasks put files
 	// resident is the resident set as the monitors measured it last, in bytes.
 	resident atomic.Int64
-	// background is what start began; stop ends it.
-	background sync.WaitGroup
-	stop       context.CancelFunc
+	// parts are started and stopped in this order.
+	parts lifecycle.List
 }
 
-// build makes the objects. Nothing runs yet and no model is loaded. What tasks
-// make goes to files in the spool folder.
-func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
+// build makes the objects. Nothing runs before the start of the parts, and no model is
+// loaded. What tasks make goes to files in the spool folder. If it fails, nothing stays
+// open.
+func build(cfg config.Config, spool string, log *slog.Logger) (_ *system, err error) {
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
 	if err := catalog.Check(); err != nil {
 		return nil, err
@@ -75,6 +75,12 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	}
 	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: rt.Close})
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.parts.Stop(context.Background()))
+		}
+	}()
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
 	memory := cfg.SystemHardening.ResourceManagement
@@ -90,11 +96,13 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 			return nil, err
 		}
 		s.orchestrator.Trace(s.tracer)
+		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
 	}
 	s.performance.OnSample(s.adapt)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	s.registerServices(spool)
+	s.addParts()
 	return s, nil
 }
 
@@ -185,56 +193,12 @@ func (s *system) care() {
 	})
 }
 
-// start initialises the services that readiness asks for; the others start
-// with their first task. A service that fails leaves the server up and unready,
-// so that the probes can say why.
-func (s *system) start(ctx context.Context, required []string, log *slog.Logger) {
-	for _, name := range required {
-		entry, err := s.registry.Lookup(name)
-		if err == nil {
-			err = entry.Initialize(ctx)
-		}
-		if err != nil {
-			log.Error("service did not start", "service", name, "error", err)
-		}
-	}
-	_, _ = s.measureResident() // the probes do without where it is not known
-	s.monitor.Start()
-	s.performance.Start()
-	ctx, s.stop = context.WithCancel(ctx)
-	s.background.Go(func() { s.memory.KeepTidy(ctx) })
-	s.background.Go(func() { s.forgetModels(ctx, s.cfg.SystemHardening.HealthMonitoring.CheckInterval) })
-	s.health.SetPhase(hardening.PhaseServing)
-}
-
 // requestTracer records requests; nil where tracing is off.
 func (s *system) requestTracer() api.Tracer {
 	if s.tracer == nil {
 		return nil
 	}
 	return s.tracer
-}
-
-// close ends what build made, in the order of use: services, then the budget
-// they book with, then the library under them.
-func (s *system) close(ctx context.Context) error {
-	if s.stop != nil {
-		s.stop()
-	}
-	s.background.Wait()
-	errs := []error{s.performance.Close(ctx), s.monitor.Close(ctx), s.recovery.Close(ctx)}
-	errs = append(errs, s.registry.Shutdown(ctx)...)
-	s.memory.Close()
-	errs = append(errs, s.runtime.Close(ctx))
-	if s.tracer != nil {
-		// A receiver that is not there holds nobody up for long.
-		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		if err := s.tracer.Close(bounded); err != nil {
-			s.log.Warn("traces were lost", "error", err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // admission fits the memory budget to the orchestrator's interface.

@@ -58,7 +58,7 @@ func Commands(contract []byte) cli.Program {
 			if err != nil {
 				return nil, nil, err
 			}
-			return s.orchestrator, s.close, nil
+			return s.orchestrator, s.parts.Stop, nil
 		},
 	}
 }

@@ -81,11 +81,13 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	s, err := build(cfg, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
 	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2, 0)
-	s.start(t.Context(), cfg.Readiness.Required, s.log)
+	require.NoError(t, s.parts.Start(t.Context()))
+	require.NoError(t, s.initializeRequired(t.Context()))
+	s.health.SetPhase(hardening.PhaseServing)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		require.NoError(t, s.close(ctx))
+		require.NoError(t, s.parts.Stop(ctx))
 	})
 	return s
 }

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -30,8 +28,6 @@ type asynchronous struct {
 	library  *library.Library
 	jobs     *jobs.Manager
 	upgrade  *upgrade
-	// until is when jobs still at work are interrupted; drain sets it.
-	until time.Time
 }
 
 // openJobs makes the store and what lies in it; nothing runs before start.
@@ -67,19 +63,6 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 	return a, nil
 }
 
-// start opens the store and works on its jobs. A store that cannot be opened now is
-// tried again, and the rest of the server serves meanwhile.
-func (a *asynchronous) start(ctx context.Context) error {
-	for _, part := range []interface {
-		Start(ctx context.Context) error
-	}{a.store, a.database, a.upgrade, a.jobs} {
-		if err := part.Start(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // inform adds the check of the jobs to what the probes answer.
 func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
@@ -93,23 +76,6 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	}
 	view.Checks = append(view.Checks, gen.HealthCheck{Name: "jobs", At: time.Now(), Ok: ok, Detail: &detail})
 	return view
-}
-
-// drain starts no further job. Those at work may go on for the time given.
-func (a *asynchronous) drain(timeout time.Duration) {
-	a.until = time.Now().Add(timeout)
-	a.jobs.StopIntake()
-}
-
-// stop waits for what drain left, sends jobs still at work back to the queue,
-// and closes the store.
-func (a *asynchronous) stop() error {
-	ctx, cancel := context.WithDeadline(context.Background(), a.until)
-	defer cancel()
-	err := a.jobs.Stop(ctx) // it may take all of the time
-	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return errors.Join(err, a.upgrade.Stop(last), a.database.Stop(last), a.store.Stop(last))
 }
 
 // watchJobs exports the numbers of jobs and recordings, at each scrape.

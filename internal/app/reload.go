@@ -1,11 +1,6 @@
 package app
 
 import (
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
-
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
@@ -27,26 +22,4 @@ func (s *system) apply(changed *config.Loaded) {
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)
-}
-
-// reloadOnHangup reads the file of settings again at each SIGHUP, until the
-// function that it gives is called.
-func (s *system) reloadOnHangup(settings *config.Live, log *slog.Logger) (stop func()) {
-	signals, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(signals, syscall.SIGHUP)
-	go func() {
-		defer close(done)
-		for range signals {
-			if changed, err := settings.Reload(); err != nil {
-				log.Error("settings not reloaded", "error", err)
-			} else {
-				log.Info("settings reloaded", "keys", changed)
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-done
-	}
 }
