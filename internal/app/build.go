@@ -161,9 +161,8 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
 	entry := s.registry.Register(service, guard)
 	entry.KeepModels(keeper{s, guard, limits.Recoverable})
-	patient := subject{entry.Unit, s}
-	s.recovery.Watch(patient, guard, limits.Recoverable)
-	s.monitor.Watch(patient)
+	s.recovery.Watch(unit{entry.Unit, s}, guard, limits.Recoverable)
+	s.monitor.Watch(unit{entry.Unit, s})
 	s.tasks.Watch(service.Describe())
 	var custom []services.Metric
 	if instrumented, ok := service.(services.Instrumented); ok {
