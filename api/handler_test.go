@@ -101,6 +101,7 @@ func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencie
 	handler, err := NewHandler(cfg, deps)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
+	t.Cleanup(func() { requireEmptySpool(t, b.spool) })
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b
