@@ -92,6 +92,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 		s.orchestrator.Trace(s.tracer)
 	}
 	s.performance.OnSample(s.adapt)
+	s.orchestrator.Resolver().Configure(cfg.Models.Names())
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	s.registerServices(spool)
@@ -189,6 +190,7 @@ func (s *system) care() {
 // with their first task. A service that fails leaves the server up and unready,
 // so that the probes can say why.
 func (s *system) start(ctx context.Context, required []string, log *slog.Logger) {
+	s.reportNames()
 	for _, name := range required {
 		entry, err := s.registry.Lookup(name)
 		if err == nil {

@@ -78,7 +78,7 @@ func (h *Host[M]) Models() []services.ModelStatus {
 
 // HasModel implements services.ModelFinder.
 func (h *Host[M]) HasModel(name string) (bool, error) {
-	if !validName.MatchString(name) {
+	if !services.IsModelName(name) {
 		return false, nil
 	}
 	folder, ok := h.catalog.find(name)
