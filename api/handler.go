@@ -63,6 +63,7 @@ type Tracer interface {
 type Dependencies struct {
 	Executor Executor
 	Services Services
+	Models   Models
 	// Health is asked for by probes, so it reads memory only.
 	Health func() HealthView
 	// UnreadableModels lists the model folders of which no service can be named,

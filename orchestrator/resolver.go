@@ -86,6 +86,20 @@ func (r *Resolver) Bind(task services.Task) (services.Task, error) {
 	return task, nil
 }
 
+// Model returns the model that the task will run on, as far as that is known before; empty
+// for a service without models.
+func (r *Resolver) Model(task services.Task) (string, error) {
+	task, err := r.Bind(task)
+	if err != nil {
+		return "", err
+	}
+	entry, err := r.registry.Lookup(task.Service)
+	if err != nil {
+		return "", err
+	}
+	return entry.modelOf(task), nil
+}
+
 // query is one look for a model.
 type query struct {
 	*Resolver
