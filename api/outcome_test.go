@@ -149,8 +149,10 @@ func TestAJobHasItsWarnings(t *testing.T) {
 	job := in(queued("job-1"), jobs.StatusSucceeded)
 	job.Result = &jobs.Result{Model: "real-model", Warnings: []services.Warning{{Code: services.WarnTurnsDropped, Message: "two were left out"}}}
 	b := setupJobs(t, &scriptedJobs{
-		get:    func(string, string) (jobs.Job, error) { return job, nil },
-		result: func() (json.RawMessage, error) { return json.RawMessage(`{"text":"HELLO","duration":1,"words":[]}`), nil },
+		get: func(string, string) (jobs.Job, error) { return job, nil },
+		result: func() (json.RawMessage, error) {
+			return json.RawMessage(`{"text":"HELLO","duration":1,"words":[]}`), nil
+		},
 	})
 	_, body := b.call(t, http.MethodGet, "/v1/jobs/job-1", "")
 	require.Contains(t, body, `"warnings":[{"code":"turns_dropped","message":"two were left out"}]`)

@@ -20,7 +20,7 @@ func Commands(contract []byte) cli.Program {
 	key, keyFile := config.ClientKey(config.Environ())
 	return cli.Program{
 		Version: fmt.Sprintf("grym-synth %s (%s, %s)", version.Version, version.Commit(), version.Platform()),
-		APIKey: key, APIKeyFile: keyFile,
+		APIKey:  key, APIKeyFile: keyFile,
 		Serve: func(ctx context.Context, forget func(), settings cli.Settings) error {
 			return serveCommand(ctx, forget, contract, settings)
 		},
