@@ -99,6 +99,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (_ *system, err er
 		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
 	}
 	s.performance.OnSample(s.adapt)
+	s.orchestrator.Resolver().Configure(cfg.Models.Names())
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.care()
 	s.registerServices(spool)

@@ -54,6 +54,7 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 			}
 			return entry.Describe(), nil
 		},
+		Bind: s.orchestrator.Resolver().Bind,
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})

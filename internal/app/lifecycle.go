@@ -82,6 +82,7 @@ func (s *system) stopTracing(ctx context.Context) error {
 // with their first task. A service that fails leaves the server up and unready, so that
 // the probes can say why.
 func (s *system) initializeRequired(ctx context.Context) error {
+	s.reportNames()
 	for _, name := range s.cfg.Readiness.Required {
 		entry, err := s.registry.Lookup(name)
 		if err == nil {

@@ -22,4 +22,14 @@ func (s *system) apply(changed *config.Loaded) {
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)
+	s.orchestrator.Resolver().Configure(changed.Models.Names())
+	s.reportNames()
+}
+
+// reportNames logs what is wrong with the names of models, such as an alias that stands
+// for nothing. Folders may come later, so it is no error.
+func (s *system) reportNames() {
+	for _, problem := range s.orchestrator.Resolver().Problems() {
+		s.log.Warn("a model's name is of no use", "problem", problem)
+	}
 }

@@ -111,7 +111,8 @@ func (s *system) open(ctx context.Context, dir *datadir.Dir, contract []byte, so
 // dependencies gives the handler what it asks of the rest.
 func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
 	return api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Restart: s.restart, Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
+		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
+		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Health:    func() api.HealthView { return async.inform(s.healthView()) },
 		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,

@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"hardening/tracing":                {"internal/lifecycle", "services"},
 	"internal/access":                  {"internal/regular"},
 	"internal/arch":                    {},
-	"internal/config":                  {"internal/regular", "api", "orchestrator/jobs", "orchestrator/records/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm", "services/gama"},
+	"internal/config":                  {"internal/regular", "api", "orchestrator", "orchestrator/jobs", "orchestrator/records/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm", "services/gama"},
 	"internal/cli":                     {"internal/access", "services"},
 	"internal/datadir":                 {},
 	"internal/e2e":                     {}, // tests only; it knows the binary, not its packages

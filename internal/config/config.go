@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
@@ -67,11 +68,13 @@ type Log struct {
 	Format string `koanf:"format"`
 }
 
-// Models says where model folders are.
+// Models says where model folders are, and by which names models are found.
 type Models struct {
 	// Dir has one folder for each model beyond the embedded ones. Defaults to
 	// models in the data folder.
 	Dir string `koanf:"dir"`
+
+	orchestrator.NamesConfig `koanf:",squash"`
 }
 
 // Readiness says what the readiness probe stands for.
@@ -161,6 +164,7 @@ func Default() Config {
 		Auth:      access.DefaultConfig(),
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
 		Audio:     audiofile.DefaultConfig(),
+		Models:    Models{NamesConfig: orchestrator.DefaultNames()},
 		Readiness: Readiness{Required: []string{wav2vec2.Name}},
 		Hardening: hardening.DefaultConfig(),
 		Tracing:   tracing.DefaultConfig(),
@@ -223,6 +227,7 @@ func (c Config) validate() []error {
 	}
 	section("api", c.API.Validate())
 	section("auth", c.Auth.Validate())
+	section("models", c.Models.Validate())
 	if c.API.Proxied() && c.Auth.Mode == access.ModeOff {
 		errs = append(errs, fmt.Errorf("auth.mode: must not be off where api.hosts or api.trustedProxies is set: everybody whom the proxy lets in could use the server; "+
 			"a proxy that checks its users itself can send a key of its own"))

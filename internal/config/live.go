@@ -18,6 +18,8 @@ import (
 // liveKeys may change while the server runs; a star stands for one name.
 var liveKeys = []string{
 	"log.level",
+	keyAliases,
+	"models.defaults.*",
 	"readiness.required",
 	"services.*.maxMemory",
 	"services.*.keepAlive",
@@ -120,6 +122,9 @@ func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 	}
 	if err == nil {
 		err = translateAliases(k)
+	}
+	if err == nil {
+		err = mergeAliases(k, current, shown)
 	}
 	if err != nil {
 		return nil, &services.Fault{Kind: services.KindInvalid, Message: err.Error()}

@@ -234,6 +234,9 @@ func (l *Loaded) apply(set *layer, known []string) error {
 	if err := translateAliases(set.values); err != nil {
 		return fmt.Errorf("%s: %w", set.origin(""), err)
 	}
+	if err := l.joinAliases(set); err != nil {
+		return fmt.Errorf("%s: %w", set.origin(keyAliases), err)
+	}
 	var errs []error
 	for _, key := range set.values.Keys() {
 		if set.values.Get(key) == nil {

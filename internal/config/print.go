@@ -43,7 +43,11 @@ func (l *Loaded) WriteOrigins(w io.Writer) error {
 	keys := k.Keys()
 	slices.Sort(keys)
 	for _, key := range keys {
-		if _, err := fmt.Fprintf(w, "%s: %v  # %s\n", key, k.Get(key), l.origins[key]); err != nil {
+		value := k.Get(key)
+		if aliases, ok := value.(map[string]string); ok {
+			value = pairs(aliases)
+		}
+		if _, err := fmt.Fprintf(w, "%s: %v  # %s\n", key, value, l.origins[key]); err != nil {
 			return err
 		}
 	}

@@ -54,6 +54,9 @@ type Dependencies struct {
 	Encode func(Job) ([]byte, error)
 	// Describe returns what a service takes; the fault is not found.
 	Describe func(service string) (services.Description, error)
+	// Bind returns a task with its service, and the model in place of an alias; the faults
+	// are of the fields task and model.
+	Bind func(services.Task) (services.Task, error)
 	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
 	// Ageing is the wait that makes up for one step of priority.
