@@ -53,7 +53,7 @@ func Commands(contract []byte) cli.Program {
 			if err != nil {
 				return nil, nil, err
 			}
-			s, err := build(cfg.Config, os.TempDir(), slog.New(slog.DiscardHandler))
+			s, err := build(cfg.Config, os.TempDir(), nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return nil, nil, err
 			}

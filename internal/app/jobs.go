@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -21,17 +22,34 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// asynchronous stores recordings and conversations, and runs jobs.
-type asynchronous struct {
-	store    *natsstore.Store
-	database *records.Database
-	library  *library.Library
-	jobs     *jobs.Manager
-	upgrade  *upgrade
+// storage keeps recordings, conversations and the records of services.
+type storage struct {
+	store         *natsstore.Store
+	database      *records.Database
+	library       *library.Library
+	conversations *conversations.Conversations
 }
 
-// openJobs makes the store and what lies in it; nothing runs before start.
-func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, error) {
+// openStorage makes the store and what lies in it; nothing is opened before the start.
+func openStorage(cfg config.Config, log *slog.Logger) *storage {
+	settings := cfg.Jobs.Store
+	settings.Dir = cfg.JobsDir()
+	s := &storage{store: natsstore.New(settings, memprobe.DiskFree, log)}
+	s.database = records.NewDatabase(s.store, log)
+	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
+	s.conversations = conversations.New(s.database, s.library, log)
+	return s
+}
+
+// asynchronous runs jobs, which lie in the storage.
+type asynchronous struct {
+	*storage
+	jobs    *jobs.Manager
+	upgrade *upgrade
+}
+
+// openJobs makes what works on jobs; nothing runs before the start.
+func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) (*asynchronous, error) {
 	hooks := cfg.Jobs.Webhooks
 	if hooks.Secret == "" {
 		var err error
@@ -39,12 +57,7 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 			return nil, err
 		}
 	}
-	storage := cfg.Jobs.Store
-	storage.Dir = cfg.JobsDir()
-	a := &asynchronous{store: natsstore.New(storage, memprobe.DiskFree, s.log)}
-	a.database = records.NewDatabase(a.store, s.log)
-	a.library = library.New(cfg.Jobs.Work.Audio, a.database, s.log)
-	stored := conversations.New(a.database, a.library, s.log)
+	a := &asynchronous{storage: stored}
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
 		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
 		Describe: func(name string) (services.Description, error) {
@@ -59,7 +72,6 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
-	s.contexts.KeepContexts(stored)
 	watchJobs(s.metrics, a.jobs, a.library)
 	return a, nil
 }

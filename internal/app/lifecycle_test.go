@@ -15,10 +15,10 @@ func TestAFailedBuildLeavesNothingOpen(t *testing.T) {
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
 	cfg.Tracing.Enabled, cfg.Tracing.Endpoint = true, "no url"
-	_, err := build(cfg, t.TempDir(), slog.New(slog.DiscardHandler))
+	_, err := build(cfg, t.TempDir(), nil, slog.New(slog.DiscardHandler))
 	require.ErrorContains(t, err, "no url")
 	cfg.Tracing.Enabled = false
-	s, err := build(cfg, t.TempDir(), slog.New(slog.DiscardHandler))
+	s, err := build(cfg, t.TempDir(), nil, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	require.NoError(t, s.parts.Stop(t.Context()), "never started")
 }

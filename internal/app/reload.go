@@ -13,11 +13,11 @@ func (s *system) apply(changed *config.Loaded) {
 	budget := resources.FindBudget(memory, memprobe.Probe{})
 	s.memory.Tune(memory, budget)
 	for name, runs := range s.runs {
-		limits, err := changed.Limits(name)
-		if err != nil {
-			s.log.Error("a service's limits cannot be read", "service", name, "error", err)
-			continue
+		section := changed.Services.Section(name)
+		if section == nil {
+			continue // it has no settings
 		}
+		limits := section.Common().Limits
 		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name], KeepAlive: limits.KeepAlive})
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)

@@ -37,11 +37,12 @@ func serve(ctx context.Context, forget func(), contract []byte, source config.So
 	if err != nil {
 		return err
 	}
-	s, err := build(cfg, spool, log)
+	stored := openStorage(cfg, log)
+	s, err := build(cfg, spool, stored, log)
 	if err != nil {
 		return err
 	}
-	server, opened, err := s.open(ctx, dir, contract, source, loaded, level)
+	server, opened, err := s.open(ctx, stored, dir, contract, source, loaded, level)
 	if err == nil {
 		greet(stdout, opened.addr, opened.firstKey)
 		err = s.run(ctx, server, opened.addr)
@@ -78,9 +79,9 @@ type opening struct {
 }
 
 // open opens the listener and adds the store, the jobs and the server to the parts.
-func (s *system) open(ctx context.Context, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar) (*api.Server, opening, error) {
+func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar) (*api.Server, opening, error) {
 	cfg := loaded.Config
-	async, err := s.openJobs(cfg, dir)
+	async, err := s.openJobs(cfg, stored, dir)
 	if err != nil {
 		return nil, opening{}, err
 	}

@@ -35,12 +35,13 @@ var arrows = map[string][]string{
 	"hardening/tracing":                {"internal/lifecycle", "services"},
 	"internal/access":                  {"internal/regular"},
 	"internal/arch":                    {},
-	"internal/config":                  {"internal/regular", "api", "orchestrator", "orchestrator/jobs", "orchestrator/records/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/audioprocessor", "services/onnx", "services/wav2vec2", "services/audioldm", "services/gama"},
+	"internal/config":                  {"internal/regular", "api", "orchestrator", "orchestrator/jobs", "orchestrator/records/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/module", "services/onnx", "internal/modules"},
 	"internal/cli":                     {"internal/access", "services"},
 	"internal/datadir":                 {},
 	"internal/e2e":                     {}, // tests only; it knows the binary, not its packages
 	"internal/lifecycle":               {},
 	"internal/lifecycle/lifecycletest": {"internal/lifecycle"}, // for tests only
+	"internal/modules":                 {"services/module", "services/audioldm", "services/audioprocessor", "services/gama", "services/wav2vec2"},
 	"internal/regular":                 {},
 	"internal/version":                 {},
 	"models":                           {},
@@ -56,17 +57,18 @@ var arrows = map[string][]string{
 	"resources/memprobe":               {"services"},
 	"services":                         {},
 	"services/audiofile":               {"services"},
-	"services/audioprocessor":          {"services", "services/audiofile", "services/dsp"},
-	"services/audioldm":                {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/gama":                    {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/audioprocessor":          {"services", "services/audiofile", "services/dsp", "services/module"},
+	"services/audioldm":                {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/gama":                    {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/limits":                  {},
+	"services/module":                  {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
 	"services/tokenizer":               {"services/limits"},
 	"services/dsp":                     {},
 	"services/modelstore":              {"internal/regular", "services", "services/limits", "services/onnx"},
 	"services/modelstore/modeltest":    {"services", "services/modelstore", "services/onnx"}, // for tests only
 	"services/onnx":                    {"internal/regular", "services"},
 	"services/onnx/fetchlibrary":       {},
-	"services/wav2vec2":                {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx"},
+	"services/wav2vec2":                {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx"},
 }
 
 // owners are packages of others that only some of ours may import, and why.

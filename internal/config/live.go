@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"reflect"
 	"slices"
@@ -230,17 +229,4 @@ func refusal(err error) error {
 		fault.Fields = append(fault.Fields, services.FieldError{Field: field, Problem: problem})
 	}
 	return fault
-}
-
-// Limits gives the settings in force that every service has.
-func (l *Loaded) Limits(service string) (ServiceLimits, error) {
-	k, err := l.typed()
-	if err != nil {
-		return ServiceLimits{}, err
-	}
-	var limits ServiceLimits
-	if err := k.UnmarshalWithConf("services."+service, &limits, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
-		return limits, fmt.Errorf("services.%s: %w", service, err)
-	}
-	return limits, nil
 }
