@@ -304,17 +304,15 @@ func (r *Recovery) pause(ctx context.Context, attempt int) bool {
 // attempt reloads the unit, and proves it by as many canaries as close a half-open
 // breaker.
 func (r *Recovery) attempt(ctx context.Context, m *managed) error {
-	bounded, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
-	if err := m.Reload(bounded); err != nil {
+	if err := m.Reload(ctx); err != nil {
 		return err
 	}
 	m.guard.HalfOpen()
 	for range r.trials {
-		if err := m.Canary(bounded); err != nil {
-			if ctx.Err() == nil {
-				m.guard.Trip()
-			}
+		if err := m.Canary(ctx); err != nil {
+			m.guard.Trip()
 			return fmt.Errorf("canary: %w", err)
 		}
 	}
@@ -323,11 +321,10 @@ func (r *Recovery) attempt(ctx context.Context, m *managed) error {
 	return nil
 }
 
-// healthy reports whether a degraded unit has no problem any more: no recovery is under
-// way and its breaker is closed.
+// healthy reports whether the unit is degraded and its breaker is closed.
 func (r *Recovery) healthy(unit Unit) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := r.units[keyOf(unit)]
-	return m != nil && m.activity == nil && unit.State() == services.StateDegraded && m.guard.State() == "closed"
+	return m != nil && unit.State() == services.StateDegraded && m.guard.State() == "closed"
 }

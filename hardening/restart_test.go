@@ -238,6 +238,8 @@ func TestARestartThatFailsGoesOnAsARecovery(t *testing.T) {
 				s.change(func() { s.broken = nil })
 				time.Sleep(interval + time.Second)
 				require.Equal(t, services.StateReady, b.entry.State())
+				events := b.entry.Events()
+				require.Equal(t, "recovered: restart by an operator", events[len(events)-1].Cause)
 				require.NoError(t, b.run(""))
 			})
 		})

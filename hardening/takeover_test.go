@@ -36,6 +36,52 @@ func TestAFailureAfterARestartIsNotIgnored(t *testing.T) {
 	})
 }
 
+func TestARecoveryEndsWhenSomebodyElseRestoresTheUnit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r, _, _ := clinic(t, true)
+		w.change(func() { w.sick, w.success = errors.New("no file"), time.Now().Add(time.Hour) })
+		for range 2 {
+			r.Trigger("echo", "", "it broke")
+			time.Sleep(4 * time.Second)
+			require.Equal(t, services.StateUnavailable, w.State())
+			w.told()
+			w.Restore("unloaded by an operator")
+			r.Trigger("echo", "", "it broke again")
+			synctest.Wait()
+			require.Contains(t, w.told(), "recovering: it broke again; reload", "a failure is not ignored")
+			w.Restore("unloaded by an operator")
+			w.told()
+			time.Sleep(10 * interval)
+			require.Empty(t, w.told(), "nobody reloads a unit that works")
+		}
+	})
+}
+
+func TestARestartForgetsTheAttemptsBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, r, _, _ := clinic(t, true)
+		w.change(func() { w.success = time.Now().Add(time.Hour) })
+		for range 3 {
+			r.Trigger("echo", "", "it flaps")
+			time.Sleep(5 * time.Second)
+			require.Equal(t, services.StateReady, w.State())
+		}
+		require.NoError(t, r.Restart(context.Background(), "echo", ""))
+		r.Trigger("echo", "", "it broke")
+		require.Equal(t, services.StateRecovering, w.State())
+	})
+}
+
+func TestAModelThatFailsWhileItsServiceRestartsIsRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.service.change(func() { h.service.reload = func() { h.fail(t) } })
+		require.NoError(t, h.recovery.Restart(context.Background(), "echo", ""))
+		synctest.Wait()
+		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.told())
+	})
+}
+
 // stuck has a recovery under way whose reload ends when let is closed.
 func stuck(t *testing.T) (w *ward, r *Recovery, let chan struct{}) {
 	t.Helper()
