@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -65,6 +66,16 @@ func (s *countedStaged) Commit(ctx context.Context, name string) error {
 }
 
 func (s *countedStaged) Discard(ctx context.Context) error { return s.end(s.Staged.Discard(ctx)) }
+
+// anyModels finds every model in one service.
+type anyModels struct{}
+
+func (anyModels) Resolve(_, name string) (orchestrator.Resolution, error) {
+	return orchestrator.Resolution{Service: "gama", Model: name}, nil
+}
+
+func (anyModels) Model(task services.Task) (string, error) { return task.Model, nil }
+func (anyModels) Aliases() []orchestrator.Alias            { return nil }
 
 // briefContexts answers with what its function returns.
 type briefContexts struct {
@@ -250,7 +261,7 @@ func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, 
 	}}
 	u.bundle = setup(t, executorFunc(execute), func(c *Config, d *Dependencies) {
 		c.MaxUpload = 32 * services.KiB
-		d.Jobs, d.Recordings, d.Contexts = script, scriptedRecordings{script}, contexts
+		d.Models, d.Jobs, d.Recordings, d.Contexts = anyModels{}, script, scriptedRecordings{script}, contexts
 	})
 	return u
 }
