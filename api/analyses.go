@@ -2,13 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -20,14 +18,14 @@ var (
 
 // CreateEmbedding implements gen.StrictServerInterface.
 func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbeddingRequestObject) (gen.CreateEmbeddingResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, embeddingFields)
-	defer h.discard(upload)
-	form := analysisForm{fields: upload.fields}
-	params := services.EmbedParams{Pooling: form.one("pooling"), WindowSeconds: form.number("window_seconds")}
-	if err := joinFields(err, form.fault()); err != nil {
+	upload, err := h.base.Receive(ctx, request.Body, embeddingFields)
+	defer h.base.Discard(upload)
+	form := web.NewForm(upload)
+	params := services.EmbedParams{Pooling: form.Text("pooling"), WindowSeconds: form.Number("window_seconds")}
+	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
 	}
-	result, err := h.analyse(ctx, services.TaskEmbed, form.one("model"), params, upload, (*string)(request.Params.GrymPriority))
+	result, err := h.analyse(ctx, services.TaskEmbed, form.Text("model"), params, upload, (*string)(request.Params.GrymPriority))
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +44,14 @@ func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbedd
 
 // CreateClassification implements gen.StrictServerInterface.
 func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateClassificationRequestObject) (gen.CreateClassificationResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, classificationFields)
-	defer h.discard(upload)
-	form := analysisForm{fields: upload.fields}
-	params := services.ClassifyParams{TopK: form.count("top_k"), Threshold: form.number("threshold"), WindowSeconds: form.number("window_seconds")}
-	if err := joinFields(err, form.fault()); err != nil {
+	upload, err := h.base.Receive(ctx, request.Body, classificationFields)
+	defer h.base.Discard(upload)
+	form := web.NewForm(upload)
+	params := services.ClassifyParams{TopK: int(web.Value(form.Whole("top_k", 0, math.MaxInt64))), Threshold: form.Number("threshold"), WindowSeconds: form.Number("window_seconds")}
+	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
 	}
-	result, err := h.analyse(ctx, services.TaskClassify, form.one("model"), params, upload, (*string)(request.Params.GrymPriority))
+	result, err := h.analyse(ctx, services.TaskClassify, form.Text("model"), params, upload, (*string)(request.Params.GrymPriority))
 	if err != nil {
 		return nil, err
 	}
@@ -75,91 +73,11 @@ func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateC
 	return gen.CreateClassification200JSONResponse{Body: answer}, nil
 }
 
-// discard removes an upload that is of no use any more.
-func (h *handlers) discard(u *upload) {
-	if err := u.Close(); err != nil {
-		h.Log.Error("upload could not be removed", "error", err)
-	}
-}
-
 // analyse runs a task of the speech service on an upload.
-func (h *handlers) analyse(ctx context.Context, name, model string, params any, u *upload, priority *string) (services.TaskResult, error) {
-	raw, err := json.Marshal(params)
+func (h *handlers) analyse(ctx context.Context, name, model string, params any, u *web.Upload, priority *string) (services.TaskResult, error) {
+	task, err := web.NewTask(ctx, web.Work{Service: transcriptionService, Task: name, Model: model, Params: params, Audio: u.Audio()}, priority)
 	if err != nil {
-		return services.TaskResult{}, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{
-		ID: requestID(ctx), Service: transcriptionService, Name: name, Model: model, Params: raw, Audio: u.audio(), Caller: h.caller(ctx),
-	}
-	if priority != nil {
-		if task.Priority, err = services.ParsePriority(*priority); err != nil {
-			return services.TaskResult{}, err
-		}
+		return services.TaskResult{}, err
 	}
 	return h.Executor.Execute(ctx, task, services.DiscardSink{})
-}
-
-// analysisForm reads fields and keeps what is wrong with them. The service knows
-// what the values may be.
-type analysisForm struct {
-	fields map[string][]string
-	bad    []services.FieldError
-}
-
-func (f *analysisForm) complain(field, format string, args ...any) {
-	f.bad = append(f.bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-}
-
-// one gives a field's value, empty where it is missing.
-func (f *analysisForm) one(field string) string {
-	values := f.fields[field]
-	if len(values) > 1 {
-		f.complain(field, "came %d times", len(values))
-	}
-	if len(values) == 0 {
-		return ""
-	}
-	return strings.TrimSpace(values[0])
-}
-
-func (f *analysisForm) number(field string) *float64 {
-	text := f.one(field)
-	if text == "" {
-		return nil
-	}
-	v, err := parseNumber(text)
-	if err != nil {
-		f.complain(field, "must be a number, got %.40q", text)
-	}
-	return &v
-}
-
-// parseNumber reads a finite number.
-func parseNumber(text string) (float64, error) {
-	v, err := strconv.ParseFloat(text, 64)
-	if err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
-		err = strconv.ErrRange
-	}
-	return v, err
-}
-
-func (f *analysisForm) count(field string) int {
-	text := f.one(field)
-	if text == "" {
-		return 0
-	}
-	v, err := strconv.Atoi(text)
-	if err != nil || v < 0 {
-		f.complain(field, "must be a whole number, 0 or above, got %.40q", text)
-	}
-	return v
-}
-
-// fault gives all complaints as one, nil where there are none.
-func (f *analysisForm) fault() *services.Fault {
-	f.one("model")
-	if len(f.bad) == 0 {
-		return nil
-	}
-	return &services.Fault{Kind: services.KindInvalid, Fields: f.bad}
 }

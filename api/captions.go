@@ -2,12 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strconv"
-	"strings"
+	"math"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -16,27 +15,15 @@ var captionFields = []string{"model", "question", "window_seconds", "max_tokens"
 
 // CreateCaption implements gen.StrictServerInterface.
 func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionRequestObject) (gen.CreateCaptionResponseObject, error) {
-	upload, err := h.receiveOrFind(ctx, request.Body, captionFields)
-	defer func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}()
-	model, params, formErr := parseCaptionForm(upload.fields)
-	if err := joinFields(err, formErr); err != nil {
+	upload, err := h.base.ReceiveOrFind(ctx, request.Body, captionFields)
+	defer h.base.Discard(upload)
+	model, params, formErr := parseCaptionForm(upload)
+	if err := web.Join(err, formErr); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(params)
+	task, err := web.NewTask(ctx, web.Work{Service: questionService, Task: services.TaskCaption, Model: model, Params: params, Audio: upload.Audio()}, request.Params.GrymPriority)
 	if err != nil {
-		return nil, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskCaption, Model: model, Params: raw, Audio: upload.audio(), Caller: h.caller(ctx),
-	}
-	if priority := request.Params.GrymPriority; priority != nil {
-		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
 	if err != nil {
@@ -60,43 +47,14 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 }
 
 // parseCaptionForm reads the fields, and names every one that cannot be read.
-func parseCaptionForm(fields map[string][]string) (model string, p services.AskParams, fault *services.Fault) {
-	var bad []services.FieldError
-	one := func(field string, read func(text string) error, what string) {
-		values := fields[field]
-		if len(values) > 1 {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf("came %d times", len(values))})
-		}
-		if len(values) == 0 || values[0] == "" {
-			return
-		}
-		if err := read(strings.TrimSpace(values[0])); err != nil {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf("must be %s, got %.40q", what, values[0])})
-		}
+func parseCaptionForm(upload *web.Upload) (model string, p services.AskParams, fault *services.Fault) {
+	form := web.NewForm(upload)
+	p = services.AskParams{Question: form.Text("question"), WindowSeconds: form.Number("window_seconds"), Temperature: form.Number("temperature")}
+	if tokens := form.Whole("max_tokens", 1, math.MaxInt64); tokens != nil {
+		p.MaxTokens = new(int(*tokens))
 	}
-	float := func(into **float64) func(string) error {
-		return func(text string) error {
-			v, err := parseNumber(text)
-			*into = &v
-			return err
-		}
+	if seed := form.Whole("seed", 0, math.MaxInt64); seed != nil {
+		p.Seed = new(uint64(*seed))
 	}
-	one("model", func(text string) error { model = text; return nil }, "a name")
-	one("question", func(text string) error { p.Question = text; return nil }, "a text")
-	one("window_seconds", float(&p.WindowSeconds), "a number of seconds")
-	one("temperature", float(&p.Temperature), "a number")
-	one("max_tokens", func(text string) error {
-		v, err := strconv.Atoi(text)
-		p.MaxTokens = &v
-		return err
-	}, "a whole number")
-	one("seed", func(text string) error {
-		v, err := strconv.ParseUint(text, 10, 63)
-		p.Seed = &v
-		return err
-	}, "a whole number")
-	if len(bad) > 0 {
-		fault = &services.Fault{Kind: services.KindInvalid, Fields: bad}
-	}
-	return model, p, fault
+	return form.Text("model"), p, form.Fault()
 }

@@ -3,15 +3,14 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -23,27 +22,23 @@ type chat struct {
 	model  string
 	params services.AskParams
 	usage  bool
-	upload *upload
+	upload *web.Upload
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
 func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
-	remove := func() {
-		if err := c.upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}
+	remove := func() { h.base.Discard(c.upload) }
 	// A stream reads the upload after this function has returned.
 	defer func() { remove() }()
 	if err != nil {
 		return nil, err
 	}
-	task, err := h.chatTask(ctx, c, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Service: questionService, Task: services.TaskAsk, Model: c.model, Params: c.params, Audio: c.upload.Audio()}, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
-	head := chatHead{ID: "chatcmpl-" + requestID(ctx), Created: time.Now().Unix(), Model: h.chatModel(c)}
+	head := chatHead{ID: "chatcmpl-" + web.RequestID(ctx), Created: time.Now().Unix(), Model: h.chatModel(c)}
 	if c.params.Stream {
 		stream := chatStream{handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, done: remove}
 		remove = func() {}
@@ -53,9 +48,9 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	if err != nil {
 		return nil, chatFault(err)
 	}
-	answer, ok := result.Value.(*services.Answer)
-	if !ok {
-		return nil, services.Internal(fmt.Errorf("ask gave %T", result.Value), "the answer could not be encoded")
+	answer, err := web.ResultOf[*services.Answer](result)
+	if err != nil {
+		return nil, err
 	}
 	body := gen.ChatCompletion{
 		Id: head.ID, Object: gen.ChatCompletionObjectChatCompletion, Created: head.Created, Model: result.Model,
@@ -92,29 +87,13 @@ func chatUsage(a *services.Answer) gen.ChatUsage {
 var chatFields = map[string]string{"file": "messages: input_audio", "question": "messages", "history": "messages"}
 
 // chatFault names the fields of a task's fault as the client wrote them.
-func chatFault(err error) error { return renameFields(err, chatFields) }
-
-// renameFields calls the fields of a fault by the client's names.
-func renameFields(err error, names map[string]string) error {
-	var fault *services.Fault
-	if !errors.As(err, &fault) || len(fault.Fields) == 0 {
-		return err
-	}
-	renamed := *fault
-	renamed.Fields = slices.Clone(fault.Fields)
-	for i, field := range renamed.Fields {
-		if name, ok := names[strings.SplitN(field.Field, "[", 2)[0]]; ok {
-			renamed.Fields[i].Field = name
-		}
-	}
-	return &renamed
-}
+func chatFault(err error) error { return web.Rename(err, chatFields) }
 
 // readChat takes the request apart; the service checks the values. The caller
 // closes the upload, also after an error.
 func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
-	c := &chat{model: value(body.Model), upload: &upload{}, params: services.AskParams{
-		ContextID: value(body.ContextId), Truncation: string(value(body.Truncation)), Stream: value(body.Stream),
+	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: services.AskParams{
+		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}
 	var bad []services.FieldError
@@ -139,7 +118,7 @@ func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 		}
 	}
 	if options := body.StreamOptions; options != nil {
-		c.usage = value(options.IncludeUsage)
+		c.usage = web.Value(options.IncludeUsage)
 		if !c.params.Stream {
 			complain("stream_options", "goes with stream only")
 		}
@@ -203,7 +182,7 @@ func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 		case part.Type == gen.ChatPartTypeText && part.Text != nil && part.InputAudio == nil:
 			texts = append(texts, *part.Text)
 		case part.Type == gen.ChatPartTypeInputAudio && part.InputAudio != nil && part.Text == nil:
-			if c.upload.audio() != nil {
+			if c.upload.Audio() != nil {
 				complain(at, "is a second recording; one a conversation")
 				continue
 			}
@@ -223,13 +202,13 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 	case (data == nil) == (id == nil):
 		complain(field, "must have either data or audio_id")
 	case id != nil:
-		return renameFields(h.find(ctx, c.upload, *id), map[string]string{storedField: field + "." + storedField})
+		return web.Rename(h.base.Find(ctx, c.upload, *id), map[string]string{web.StoredField: field + "." + web.StoredField})
 	default:
-		err := h.spool(c.upload, decodeBase64(*data))
+		err := h.base.Spool(c.upload, decodeBase64(*data))
 		if problem := base64Problem(err); problem != "" {
 			complain(field+".data", "%s", problem)
 		} else if err != nil {
-			return h.receiveFault(someJSON, err)
+			return h.base.ReceiveFault(web.SomeJSON, err)
 		}
 	}
 	return nil
@@ -254,18 +233,4 @@ func base64Problem(err error) string {
 		return "is not valid base64: it ends within a group of four characters"
 	}
 	return ""
-}
-
-func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateChatCompletionParamsGrymPriority) (services.Task, error) {
-	raw, err := json.Marshal(c.params)
-	if err != nil {
-		return services.Task{}, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.upload.audio(), Caller: h.caller(ctx),
-	}
-	if priority != nil {
-		task.Priority, err = services.ParsePriority(string(*priority))
-	}
-	return task, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -59,7 +60,7 @@ type chatStream struct {
 // An error before the first text is answered like any other.
 func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
 	defer s.done()
-	events := &eventWriter{w: w, control: http.NewResponseController(w)}
+	events := web.NewEvents(w)
 	sink := &chatSink{events: events, head: s.head}
 	result, err := s.Executor.Execute(s.ctx, s.task, sink)
 	answer, ok := result.Value.(*services.Answer)
@@ -71,36 +72,36 @@ func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) err
 		sink.begin()
 		last := s.head.chunk(chunkChoice{FinishReason: &answer.FinishReason})
 		last.ContextID = answer.ContextID
-		events.send(last)
+		events.Send(last)
 		if s.usage {
 			counts := s.head.chunk()
 			usage := chatUsage(answer)
 			counts.Usage = &usage
-			events.send(counts)
+			events.Send(counts)
 		}
-	case !events.begun:
+	case !events.Begun():
 		return chatFault(err)
 	default:
-		events.send(struct {
-			Error streamError `json:"error"`
-		}{streamError{Message: clientText(err), Type: string(services.KindOf(err))}})
+		events.Send(struct {
+			Error *web.StreamError `json:"error"`
+		}{web.NewStreamError(err)})
 	}
-	events.end()
+	events.End()
 	return nil
 }
 
 // chatSink sends each piece of text.
 type chatSink struct {
 	services.DiscardSink
-	events *eventWriter
+	events *web.Events
 	head   chatHead
 }
 
 // begin sends the chunk that says who speaks, once.
 func (s *chatSink) begin() {
-	if !s.events.begun {
+	if !s.events.Begun() {
 		empty := ""
-		s.events.send(s.head.chunk(chunkChoice{Delta: chunkDelta{Role: string(gen.ChatChoiceMessageRoleAssistant), Content: &empty}}))
+		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Role: string(gen.ChatChoiceMessageRoleAssistant), Content: &empty}}))
 	}
 }
 
@@ -108,6 +109,6 @@ func (s *chatSink) begin() {
 func (s *chatSink) Partial(value any) {
 	if delta, ok := value.(services.AnswerDelta); ok {
 		s.begin()
-		s.events.send(s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}}))
+		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}}))
 	}
 }

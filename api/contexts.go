@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // ListContexts implements gen.StrictServerInterface.
 func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
 	list := gen.ContextList{Data: []gen.Context{}}
-	infos, err := h.Contexts.ListContexts(ctx, h.caller(ctx))
+	infos, err := h.Contexts.ListContexts(ctx, web.CallerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -22,20 +23,16 @@ func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 
 // CreateContext implements gen.StrictServerInterface.
 func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
-	upload, err := h.receiveOrFind(ctx, request.Body, []string{"model"})
-	defer func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}()
+	upload, err := h.base.ReceiveOrFind(ctx, request.Body, []string{"model"})
+	defer h.base.Discard(upload)
 	if err != nil {
 		return nil, err
 	}
 	model := ""
-	if values := upload.fields["model"]; len(values) > 0 {
+	if values := upload.Fields["model"]; len(values) > 0 {
 		model = values[0]
 	}
-	info, err := h.Contexts.CreateContext(ctx, h.caller(ctx), model, upload.audio())
+	info, err := h.Contexts.CreateContext(ctx, web.CallerOf(ctx), model, upload.Audio())
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +41,7 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 
 // GetContext implements gen.StrictServerInterface.
 func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
-	info, err := h.Contexts.Context(ctx, h.caller(ctx), request.ContextId)
+	info, err := h.Contexts.Context(ctx, web.CallerOf(ctx), request.ContextId)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +50,7 @@ func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequest
 
 // DeleteContext implements gen.StrictServerInterface.
 func (h *handlers) DeleteContext(ctx context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
-	if err := h.Contexts.DeleteContext(ctx, h.caller(ctx), request.ContextId); err != nil {
+	if err := h.Contexts.DeleteContext(ctx, web.CallerOf(ctx), request.ContextId); err != nil {
 		return nil, err
 	}
 	return gen.DeleteContext204Response{}, nil

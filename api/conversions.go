@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"math"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -20,34 +18,22 @@ const conversionService = "audioProcessor"
 var conversionFields = []string{"container", "sample_rate", "channels", "bit_depth"}
 
 // convertedSound is the answer of the route.
-type convertedSound struct{ soundResponse }
+type convertedSound struct{ web.Sound }
 
 // VisitCreateConversionResponse implements gen.CreateConversionResponseObject.
-func (s convertedSound) VisitCreateConversionResponse(w http.ResponseWriter) error { return s.send(w) }
+func (s convertedSound) VisitCreateConversionResponse(w http.ResponseWriter) error { return s.Send(w) }
 
 // CreateConversion implements gen.StrictServerInterface.
 func (h *handlers) CreateConversion(ctx context.Context, request gen.CreateConversionRequestObject) (gen.CreateConversionResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, conversionFields)
-	defer func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}()
-	params, formErr := parseConversionForm(upload.fields)
-	if err := joinFields(err, formErr); err != nil {
+	upload, err := h.base.Receive(ctx, request.Body, conversionFields)
+	defer h.base.Discard(upload)
+	params, formErr := parseConversionForm(upload)
+	if err := web.Join(err, formErr); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(params)
+	task, err := web.NewTask(ctx, web.Work{Service: conversionService, Task: services.TaskConvert, Params: params, Audio: upload.Audio()}, request.Params.GrymPriority)
 	if err != nil {
-		return nil, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{
-		ID: requestID(ctx), Service: conversionService, Name: services.TaskConvert, Params: raw, Audio: upload.audio(),
-	}
-	if priority := request.Params.GrymPriority; priority != nil {
-		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
 	if err != nil {
@@ -56,37 +42,16 @@ func (h *handlers) CreateConversion(ctx context.Context, request gen.CreateConve
 	if result.Audio == nil {
 		return nil, services.Internal(errors.New("convert gave no sound"), "the answer could not be encoded")
 	}
-	return convertedSound{soundResponse{artifact: result.Audio, name: "converted"}}, nil
+	return convertedSound{web.Sound{Artifact: result.Audio, Name: "converted"}}, nil
 }
 
 // parseConversionForm reads the fields, and names every one that is no value
 // of its kind; the service knows what the values may be.
-func parseConversionForm(fields map[string][]string) (services.ConvertParams, *services.Fault) {
-	var bad []services.FieldError
-	one := func(field string) string {
-		values := fields[field]
-		if len(values) > 1 {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf("came %d times", len(values))})
-		}
-		if len(values) == 0 {
-			return ""
-		}
-		return strings.TrimSpace(values[0])
+func parseConversionForm(upload *web.Upload) (services.ConvertParams, *services.Fault) {
+	form := web.NewForm(upload)
+	params := services.ConvertParams{
+		Container: form.Text("container"), SampleRateHz: int(web.Value(form.Whole("sample_rate", 1, math.MaxInt64))),
+		Channels: int(web.Value(form.Whole("channels", 1, math.MaxInt64))), BitDepth: form.Text("bit_depth"),
 	}
-	number := func(field string) int {
-		text := one(field)
-		if text == "" {
-			return 0
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf("must be a whole number above 0, got %q", text)})
-		}
-		return n
-	}
-	params := services.ConvertParams{Container: one("container"), SampleRateHz: number("sample_rate"), Channels: number("channels"), BitDepth: one("bit_depth")}
-	if len(bad) > 0 {
-		return params, &services.Fault{Kind: services.KindInvalid, Fields: bad}
-	}
-	return params, nil
+	return params, form.Fault()
 }

@@ -5,21 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
 
-func FuzzNegotiate(f *testing.F) {
-	for _, seed := range []string{"", "*/*", "text/*;q=0.5, audio/wav", `text/plain;q="0.1";x=","`, ";,;q=,", "*/*;q=NaN", "a/b;q=1e9"} {
-		f.Add(seed)
-	}
-	offers := []string{"application/json", "text/plain; charset=utf-8", "audio/wav"}
-	f.Fuzz(func(t *testing.T, accept string) {
-		i := negotiate([]string{accept}, offers)
-		require.True(t, i >= -1 && i < len(offers))
-		for _, r := range mediaRanges(accept) {
-			require.True(t, r.quality >= 0 && r.quality <= 1, "%v", r)
-		}
-	})
-}
+	"github.com/grym-synth/grym-synth/api/web"
+)
 
 func FuzzPreferredWait(f *testing.F) {
 	for _, seed := range []string{"", "wait=1", `respond-async, WAIT="7";a=b`, "wait", "wait=-1", "wait=99999999999999999999"} {
@@ -55,7 +43,7 @@ func FuzzJobRequest(f *testing.F) {
 		}
 		require.NotEmpty(t, body.Service)
 		require.LessOrEqual(t, len([]rune(body.Service)), 64)
-		s, err := submissionOf(body, &upload{})
+		s, err := submissionOf(body, &web.Upload{})
 		if err == nil {
 			require.LessOrEqual(t, len(s.Labels), 16)
 			require.False(t, strings.ContainsAny(s.AudioID, "/."))

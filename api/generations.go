@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -19,19 +19,19 @@ const generationService = "audioldm"
 
 // generatedSound is the answer of the route as a file.
 type generatedSound struct {
-	soundResponse
+	web.Sound
 	seed uint64
 }
 
 // VisitCreateGenerationResponse implements gen.CreateGenerationResponseObject.
 func (s generatedSound) VisitCreateGenerationResponse(w http.ResponseWriter) error {
 	w.Header().Set("Grym-Seed", strconv.FormatUint(s.seed, 10))
-	return s.send(w)
+	return s.Send(w)
 }
 
 // CreateGeneration implements gen.StrictServerInterface.
 func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGenerationRequestObject) (gen.CreateGenerationResponseObject, error) {
-	accept := exchangeOf(ctx).r.Header.Get("Accept")
+	accept := web.ExchangeOf(ctx).R.Header.Get("Accept")
 	task, err := generationTask(ctx, request, accept)
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGener
 		return nil, services.Internal(fmt.Errorf("generate gave %T", result.Value), "the answer could not be encoded")
 	}
 	if !wantsJSON(accept) {
-		return generatedSound{soundResponse{artifact: result.Audio, name: "generated"}, made.Seed}, nil
+		return generatedSound{web.Sound{Artifact: result.Audio, Name: "generated"}, made.Seed}, nil
 	}
 	sounds, err := takeSounds(result.Audio)
 	if err != nil {
@@ -66,11 +66,11 @@ func generationTask(ctx context.Context, request gen.CreateGenerationRequestObje
 	body := request.Body
 	params := services.GenerateParams{
 		Prompt: body.Prompt, Seconds: body.AudioLengthInS, Steps: body.NumInferenceSteps, GuidanceScale: body.GuidanceScale,
-		NegativePrompt: value(body.NegativePrompt), Eta: value(body.Eta), Scheduler: string(value(body.Scheduler)),
-		Container: string(value(body.ResponseFormat)), BitDepth: string(value(body.BitDepth)),
-		Waveforms: body.NumWaveformsPerPrompt, SampleRateHz: value(body.SampleRate),
+		NegativePrompt: web.Value(body.NegativePrompt), Eta: web.Value(body.Eta), Scheduler: string(web.Value(body.Scheduler)),
+		Container: string(web.Value(body.ResponseFormat)), BitDepth: string(web.Value(body.BitDepth)),
+		Waveforms: body.NumWaveformsPerPrompt, SampleRateHz: web.Value(body.SampleRate),
 	}
-	if n := value(body.NumWaveformsPerPrompt); n > 1 && !wantsJSON(accept) {
+	if n := web.Value(body.NumWaveformsPerPrompt); n > 1 && !wantsJSON(accept) {
 		return services.Task{}, services.Invalidf("num_waveforms_per_prompt", "must be 1 where the answer is a file, got %d; several sounds come with Accept: application/json", n)
 	}
 	if body.Seed != nil {
@@ -84,15 +84,7 @@ func generationTask(ctx context.Context, request gen.CreateGenerationRequestObje
 			}
 		}
 	}
-	raw, err := json.Marshal(params)
-	if err != nil {
-		return services.Task{}, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{ID: requestID(ctx), Service: generationService, Name: services.TaskGenerate, Model: value(body.Model), Params: raw}
-	if priority := request.Params.GrymPriority; priority != nil {
-		task.Priority, err = services.ParsePriority(string(*priority))
-	}
-	return task, err
+	return web.NewTask(ctx, web.Work{Service: generationService, Task: services.TaskGenerate, Model: web.Value(body.Model), Params: params}, request.Params.GrymPriority)
 }
 
 // wantsJSON tells whether an Accept header asks for JSON rather than sound.
@@ -120,13 +112,4 @@ func readArtifact(artifact *services.Artifact) ([]byte, error) {
 	}
 	defer file.Close()
 	return io.ReadAll(file)
-}
-
-// value of a field that may be left out.
-func value[T any](p *T) T {
-	var zero T
-	if p == nil {
-		return zero
-	}
-	return *p
 }

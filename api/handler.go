@@ -14,15 +14,11 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// Executor runs tasks; the orchestrator implements it.
-type Executor interface {
-	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
-}
 
 // Services lists what can run; the orchestrator's registry implements it.
 type Services interface {
@@ -61,7 +57,7 @@ type Tracer interface {
 
 // Dependencies of the handler.
 type Dependencies struct {
-	Executor Executor
+	Executor web.Executor
 	Services Services
 	// Health is asked for by probes, so it reads memory only.
 	Health func() HealthView
@@ -75,7 +71,7 @@ type Dependencies struct {
 	// Recordings stores recordings.
 	Recordings Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
-	StoredAudio StoredAudio
+	StoredAudio web.StoredAudio
 	// Resources tells the memory budget's books.
 	Resources func() gen.Resources
 	// System tells how the parts are; version and keys are filled in here.
@@ -112,7 +108,8 @@ type Dependencies struct {
 // handlers implements the generated strict interface.
 type handlers struct {
 	Dependencies
-	cfg Config
+	base *web.Base
+	cfg  Config
 	// operations are those of the contract.
 	operations *operations
 	// document is the contract as JSON.
@@ -133,6 +130,9 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg, jobRequest: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+	h.base = &web.Base{
+		Executor: deps.Executor, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
+	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
 	h.proxies, worse = access.ParseProxies(cfg.TrustedProxies)
@@ -150,7 +150,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	}
 	problems := &problem.Writer{
 		Log:       deps.Log,
-		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
+		RequestID: func(r *http.Request) string { return web.RequestID(r.Context()) },
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 	}
 	return h.routes(spec, problems)
@@ -183,7 +183,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Hand
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), withRequest)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})

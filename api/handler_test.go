@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -81,7 +82,7 @@ var contract = sync.OnceValues(func() (c struct {
 	return c, err
 })
 
-func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencies)) *bundle {
+func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Dependencies)) *bundle {
 	t.Helper()
 	checked, err := contract()
 	require.NoError(t, err)
@@ -233,7 +234,7 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		"temperature NaN":       {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
 		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
 		"segment granularity":   {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
-		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
+		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", web.MaxFieldBytes+1)}, []string{"language has more than"}},
 	} {
 		response, body := b.upload(t, c.fields...)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, name)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -27,7 +28,7 @@ const reconnect = 2000
 
 // FollowJob implements gen.StrictServerInterface.
 func (h *handlers) FollowJob(ctx context.Context, request gen.FollowJobRequestObject) (gen.FollowJobResponseObject, error) {
-	viewer := h.viewer(ctx)
+	viewer := web.ViewerOf(ctx)
 	job, err := h.Jobs.Get(ctx, viewer, request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
@@ -69,10 +70,10 @@ type jobStream struct {
 // VisitFollowJobResponse implements gen.FollowJobResponseObject. An error behind the
 // first byte ends the stream; the client comes back and is answered by it.
 func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
-	ctx, cancel := untilDrain(s.ctx)
+	ctx, cancel := web.UntilDrain(s.ctx)
 	s.w, s.control = w, http.NewResponseController(w)
-	events := &eventWriter{w: w, control: s.control}
-	events.begin()
+	events := web.NewEvents(w)
+	events.Begin()
 	s.write(fmt.Sprintf("retry: %d\n\n", reconnect))
 
 	var heart sync.WaitGroup

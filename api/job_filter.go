@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -16,8 +17,8 @@ const defaultPage = 20
 // jobFilter reads the parameters of a list, and names every one that is wrong.
 func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	filter := jobs.Filter{
-		Service: value(params.Service), Limit: defaultPage, Cursor: value(params.Cursor),
-		CreatedFrom: value(params.CreatedAfter), CreatedTo: value(params.CreatedBefore),
+		Service: web.Value(params.Service), Limit: defaultPage, Cursor: web.Value(params.Cursor),
+		CreatedFrom: web.Value(params.CreatedAfter), CreatedTo: web.Value(params.CreatedBefore),
 	}
 	if params.Limit != nil {
 		filter.Limit = *params.Limit
@@ -26,7 +27,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	complain := func(field, format string, args ...any) {
 		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
 	}
-	for _, list := range value(params.Status) {
+	for _, list := range web.Value(params.Status) {
 		for _, name := range strings.Split(list, ",") {
 			status := jobs.Status(strings.TrimSpace(name))
 			if !slices.Contains(jobs.Statuses(), status) {
@@ -38,7 +39,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 			}
 		}
 	}
-	for _, label := range value(params.Label) {
+	for _, label := range web.Value(params.Label) {
 		key, text, ok := strings.Cut(label, ":")
 		if !ok || !labelKey.MatchString(key) {
 			complain("label", "must be key:value, got %.80q", label)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -87,7 +88,7 @@ func chooseForm(forms []resultForm, format string, accept []string) (resultForm,
 	}
 	asked := "format=" + format
 	if format == "" {
-		if i := negotiate(accept, types); i >= 0 {
+		if i := web.Negotiate(accept, types); i >= 0 {
 			return forms[i], nil
 		}
 		asked = strings.Join(accept, ", ")
@@ -105,7 +106,7 @@ func chooseForm(forms []resultForm, format string, accept []string) (resultForm,
 
 // GetJobResult implements gen.StrictServerInterface.
 func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultRequestObject) (gen.GetJobResultResponseObject, error) {
-	viewer := h.viewer(ctx)
+	viewer := web.ViewerOf(ctx)
 	job, err := h.Jobs.Get(ctx, viewer, request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
@@ -113,14 +114,15 @@ func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 	if job.Status != jobs.StatusSucceeded {
 		return nil, noResult(job)
 	}
-	e := exchangeOf(ctx)
-	e.w.Header().Set("Vary", "Accept")
-	form, err := chooseForm(resultForms(job), string(value(request.Params.Format)), e.r.Header.Values("Accept"))
+	e := web.ExchangeOf(ctx)
+	e.W.Header().Set("Vary", "Accept")
+	form, err := chooseForm(resultForms(job), string(web.Value(request.Params.Format)), e.R.Header.Values("Accept"))
 	if err != nil {
 		return nil, err
 	}
 	if form.write == nil {
-		return h.openSound(ctx, job.Result.AudioID, form.contentType, job.ID)
+		sound, err := h.base.OpenSound(ctx, job.Result.AudioID, form.contentType, job.ID)
+		return resultSound{sound}, err
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)
 	if err != nil {
@@ -163,3 +165,9 @@ func (r resultText) VisitGetJobResultResponse(w http.ResponseWriter) error {
 	_, err := io.WriteString(w, r.text)
 	return err
 }
+
+// resultSound is a result that is sound.
+type resultSound struct{ web.StoredSound }
+
+// VisitGetJobResultResponse implements gen.GetJobResultResponseObject.
+func (r resultSound) VisitGetJobResultResponse(w http.ResponseWriter) error { return r.Serve(w) }

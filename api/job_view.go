@@ -2,9 +2,9 @@ package api
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
@@ -17,12 +17,12 @@ func JobBody(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
 func jobView(job jobs.Job) gen.Job {
 	path := jobsPath + "/" + job.ID
 	view := gen.Job{
-		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: unless(job.Model, ""),
+		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: web.Unless(job.Model, ""),
 		Status: gen.JobStatus(job.Status), Priority: gen.JobPriority(job.Priority.String()),
-		Progress: min(max(job.Progress, 0), 1), Stage: unless(job.Stage, ""), SecondsLeft: unless(max(job.SecondsLeft, 0), 0),
+		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
-		Labels: job.Labels, AudioId: unless(job.AudioID, ""), AudioBytes: unless(job.AudioBytes, 0),
-		Created: job.Created, Deadline: unlessZero(job.Deadline), Started: unlessZero(job.Started), Finished: unlessZero(job.Finished),
+		Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
+		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started), Finished: web.UnlessZero(job.Finished),
 		Links: gen.JobLinks{Self: path, Events: path + "/events", Result: path + "/result"},
 	}
 	if view.Labels == nil {
@@ -32,14 +32,14 @@ func jobView(job jobs.Job) gen.Job {
 		view.Params = &job.Params
 	}
 	if job.Status == jobs.StatusQueued {
-		view.NotBefore = unlessZero(job.NotBefore)
+		view.NotBefore = web.UnlessZero(job.NotBefore)
 	}
 	if !job.Status.Terminal() {
-		view.CancelRequested = unless(job.CancelRequested, false)
+		view.CancelRequested = web.Unless(job.CancelRequested, false)
 	}
 	for _, a := range job.Attempts {
 		view.AttemptLog = append(view.AttemptLog, gen.JobAttempt{
-			Started: a.Started, Ended: unlessZero(a.Ended), Worker: a.Worker, Outcome: unless(string(a.Outcome), ""), Error: unless(a.Error, ""),
+			Started: a.Started, Ended: web.UnlessZero(a.Ended), Worker: a.Worker, Outcome: web.Unless(string(a.Outcome), ""), Error: web.Unless(a.Error, ""),
 		})
 	}
 	if result := job.Result; result != nil && job.Status == jobs.StatusSucceeded {
@@ -78,24 +78,9 @@ func callbackView(callback *jobs.Callback) *gen.JobCallback {
 	if callback == nil {
 		return nil
 	}
-	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: unlessZero(callback.Next), Deliveries: []gen.JobDelivery{}}
+	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: web.UnlessZero(callback.Next), Deliveries: []gen.JobDelivery{}}
 	for _, d := range callback.Deliveries {
-		view.Deliveries = append(view.Deliveries, gen.JobDelivery{At: d.At, Status: unless(d.Status, 0), Error: unless(d.Error, "")})
+		view.Deliveries = append(view.Deliveries, gen.JobDelivery{At: d.At, Status: web.Unless(d.Status, 0), Error: web.Unless(d.Error, "")})
 	}
 	return view
-}
-
-// unless gives nil for the value that is left out.
-func unless[T comparable](value, left T) *T {
-	if value == left {
-		return nil
-	}
-	return &value
-}
-
-func unlessZero(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
@@ -35,26 +36,18 @@ type Jobs interface {
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
 }
 
-// viewer is whose jobs a request may see; empty is everybody's.
-func (h *handlers) viewer(ctx context.Context) string {
-	if caller := h.caller(ctx); !caller.All {
-		return caller.Key
-	}
-	return ""
-}
-
 // ListJobs implements gen.StrictServerInterface.
 func (h *handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObject) (gen.ListJobsResponseObject, error) {
 	filter, err := jobFilter(request.Params)
 	if err != nil {
 		return nil, err
 	}
-	filter.Owner = h.viewer(ctx)
+	filter.Owner = web.ViewerOf(ctx)
 	page, err := h.Jobs.List(ctx, filter)
 	if err != nil {
 		return nil, jobFault(err)
 	}
-	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "", NextCursor: unless(page.Next, "")}
+	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "", NextCursor: web.Unless(page.Next, "")}
 	for _, job := range page.Jobs {
 		list.Data = append(list.Data, jobView(job))
 	}
@@ -63,7 +56,7 @@ func (h *handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 
 // GetJob implements gen.StrictServerInterface.
 func (h *handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) (gen.GetJobResponseObject, error) {
-	job, err := h.Jobs.Get(ctx, h.viewer(ctx), request.JobId)
+	job, err := h.Jobs.Get(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
 	}
@@ -72,7 +65,7 @@ func (h *handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) 
 
 // CancelJob implements gen.StrictServerInterface.
 func (h *handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestObject) (gen.CancelJobResponseObject, error) {
-	job, err := h.Jobs.Cancel(ctx, h.viewer(ctx), request.JobId)
+	job, err := h.Jobs.Cancel(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
 	}
@@ -81,7 +74,7 @@ func (h *handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestOb
 
 // RetryJob implements gen.StrictServerInterface.
 func (h *handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
-	job, err := h.Jobs.Retry(ctx, h.viewer(ctx), request.JobId)
+	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -82,7 +83,7 @@ func (h *handlers) GetVersion(context.Context, gen.GetVersionRequestObject) (gen
 
 // GetMetrics implements gen.StrictServerInterface.
 func (h *handlers) GetMetrics(ctx context.Context, _ gen.GetMetricsRequestObject) (gen.GetMetricsResponseObject, error) {
-	return metricsResponse{h.Metrics, exchangeOf(ctx).r}, nil
+	return metricsResponse{h.Metrics, web.ExchangeOf(ctx).R}, nil
 }
 
 // metricsResponse lets the Prometheus handler write, since it negotiates the

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/grym-synth/grym-synth/api/web"
 )
 
 // ErrShutdown is the cause of the contexts of requests that were cut off when
@@ -47,7 +49,7 @@ func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
 	s.cut = cut
 	draining, drain := context.WithCancel(context.Background())
 	s.drain = drain
-	base = context.WithValue(base, drainKey{}, draining)
+	base = web.WithDrain(base, draining)
 	s.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: s.cfg.HeaderTimeout,
@@ -64,19 +66,6 @@ func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
 		}
 	}()
 	return failed
-}
-
-type drainKey struct{}
-
-// untilDrain gives a context that ends when the server is to stop too: for answers
-// that wait for something, and that the client can ask for again.
-func untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	if draining, ok := ctx.Value(drainKey{}).(context.Context); ok {
-		stop := context.AfterFunc(draining, cancel)
-		return ctx, func() { stop(); cancel() }
-	}
-	return ctx, cancel
 }
 
 // Stop waits out the delay in which the probes are unready, stops taking

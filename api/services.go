@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 )
 
@@ -33,7 +34,7 @@ func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 	if err != nil {
 		return nil, err
 	}
-	model := value(request.Params.Model)
+	model := web.Value(request.Params.Model)
 	switch request.Action {
 	case gen.ChangeServiceParamsActionLoad:
 		err = entry.Load(ctx, model)
@@ -55,7 +56,7 @@ func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 		return nil, err
 	}
 	open := request.Action == gen.ChangeBreakerParamsActionOpen
-	if err := entry.ChangeBreaker(value(request.Params.Model), open); err != nil {
+	if err := entry.ChangeBreaker(web.Value(request.Params.Model), open); err != nil {
 		return nil, err
 	}
 	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil

@@ -16,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -34,7 +35,7 @@ var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
 // CreateJob implements gen.StrictServerInterface.
 func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
-	wait, fault := preferredWait(value(request.Params.Prefer))
+	wait, fault := preferredWait(web.Value(request.Params.Prefer))
 	job, existed, err := h.accept(ctx, request, fault)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
 	if answer.job.Status == jobs.StatusSucceeded {
 		// The job is accepted whatever happens here, and its result can be fetched.
-		if _, answer.result, err = h.Jobs.Result(ctx, h.viewer(ctx), job.ID); err != nil {
+		if _, answer.result, err = h.Jobs.Result(ctx, web.ViewerOf(ctx), job.ID); err != nil {
 			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
 		}
 	}
@@ -52,19 +53,15 @@ func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 // accept reads a request and submits it. wrong is what is wrong beside its body.
 func (h *handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
 	body, upload, err := h.readJob(ctx, request)
-	defer func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}()
-	if err := joinFields(err, wrong); err != nil {
+	defer h.base.Discard(upload)
+	if err := web.Join(err, wrong); err != nil {
 		return jobs.Job{}, false, err
 	}
 	submission, err := submissionOf(body, upload)
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
-	submission.Owner, submission.IdempotencyKey = h.caller(ctx).Key, value(request.Params.IdempotencyKey)
+	submission.Owner, submission.IdempotencyKey = web.CallerOf(ctx).Key, web.Value(request.Params.IdempotencyKey)
 	recording := "audio"
 	if submission.AudioID != "" {
 		recording = "audio_id"
@@ -111,17 +108,17 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 
 // readJob takes the request apart, whichever way it came. The caller closes the
 // upload, also after an error.
-func (h *handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *upload, error) {
+func (h *handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.receiveForm(ctx, request.MultipartBody, formShape{file: "audio", optional: true, known: []string{"request"}, maxField: maxJobRequest, take: h.take(ctx)})
-		body, formErr := h.parseJobForm(upload.fields["request"])
-		return body, upload, joinFields(err, formErr)
+		upload, err := h.base.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.base.Take(ctx)})
+		body, formErr := h.parseJobForm(upload.Fields["request"])
+		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
-		upload := &upload{}
+		upload := &web.Upload{}
 		return request.JSONBody, upload, h.readInline(ctx, request.JSONBody, upload)
 	}
-	return nil, &upload{}, services.Faultf(services.KindUnsupported, "%s", neitherFormNorJSON)
+	return nil, &web.Upload{}, services.Faultf(services.KindUnsupported, "%s", neitherFormNorJSON)
 }
 
 // parseJobForm reads the part "request" of a form, which the validator has not seen.
@@ -152,24 +149,24 @@ func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fau
 }
 
 // readInline receives a recording that came as base64.
-func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *upload) error {
+func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *web.Upload) error {
 	if body.Audio == nil {
 		return nil
 	}
-	err := h.takeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
+	err := h.base.TakeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
 	if problem := base64Problem(err); problem != "" {
 		return services.Invalidf("audio.data", "%s", problem)
 	}
 	if err != nil {
-		return h.receiveFault(someJSON, err)
+		return h.base.ReceiveFault(web.SomeJSON, err)
 	}
 	return nil
 }
 
 // submissionOf checks what the contract cannot say, and names every bad field.
-func submissionOf(body *gen.JobRequest, upload *upload) (jobs.Submission, error) {
+func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
 	s := jobs.Submission{
-		Service: body.Service, Task: value(body.Task), Labels: value(body.Labels), Callback: value(body.CallbackUrl), AudioID: value(body.AudioId),
+		Service: body.Service, Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
 	}
 	var bad []services.FieldError
 	complain := func(field, format string, args ...any) {
@@ -202,14 +199,14 @@ func submissionOf(body *gen.JobRequest, upload *upload) (jobs.Submission, error)
 		}
 		s.Params = compact.Bytes()
 	}
-	if upload.incoming != nil {
+	if upload.Incoming != nil {
 		if s.AudioID != "" {
 			complain("audio_id", "cannot go with audio: one recording a job")
 		}
-		if upload.incoming.Size() == 0 {
+		if upload.Incoming.Size() == 0 {
 			complain("audio", "is empty")
 		}
-		s.Upload = upload.incoming
+		s.Upload = upload.Incoming
 	}
 	if len(bad) > 0 {
 		return s, &services.Fault{Kind: services.KindInvalid, Fields: bad}

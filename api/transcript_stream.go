@@ -2,12 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -23,14 +22,8 @@ type transcriptEvent struct {
 	Type  string `json:"type"`
 	Delta string `json:"delta,omitempty"`
 	// Text is told by the last event even where it is empty.
-	Text  *string      `json:"text,omitempty"`
-	Error *streamError `json:"error,omitempty"`
-}
-
-// streamError tells why a stream broke off.
-type streamError struct {
-	Message string `json:"message"`
-	Type    string `json:"type"`
+	Text  *string          `json:"text,omitempty"`
+	Error *web.StreamError `json:"error,omitempty"`
 }
 
 // transcriptStream runs a transcription and sends its words as they come.
@@ -46,7 +39,7 @@ type transcriptStream struct {
 // An error before the first word is answered like any other.
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
 	defer s.done()
-	events := &eventWriter{w: w, control: http.NewResponseController(w)}
+	events := web.NewEvents(w)
 	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
 	transcription, ok := result.Value.(*services.Transcription)
 	if err == nil && !ok {
@@ -54,29 +47,20 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	}
 	switch {
 	case err == nil:
-		events.send(transcriptEvent{Type: eventDone, Text: &transcription.Text})
-	case !events.begun:
+		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text})
+	case !events.Begun():
 		return err
 	default:
-		events.send(transcriptEvent{Type: eventError, Error: &streamError{Message: clientText(err), Type: string(services.KindOf(err))}})
+		events.Send(transcriptEvent{Type: eventError, Error: web.NewStreamError(err)})
 	}
-	events.end()
+	events.End()
 	return nil
-}
-
-// clientText is what a client is told of an error.
-func clientText(err error) string {
-	var fault *services.Fault
-	if errors.As(err, &fault) {
-		return fault.Detail()
-	}
-	return string(services.KindOf(err))
 }
 
 // transcriptSink sends each batch of words.
 type transcriptSink struct {
 	services.DiscardSink
-	events *eventWriter
+	events *web.Events
 	told   bool
 }
 
@@ -95,43 +79,5 @@ func (s *transcriptSink) Partial(value any) {
 		text = " " + text
 	}
 	s.told = true
-	s.events.send(transcriptEvent{Type: eventDelta, Delta: text})
-}
-
-// eventWriter writes server-sent events. What a client that has left does not
-// take is dropped: the request's context ends the work.
-type eventWriter struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	begun   bool
-}
-
-// begin writes the header, once.
-func (e *eventWriter) begin() {
-	if e.begun {
-		return
-	}
-	e.begun = true
-	header := e.w.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // or nginx holds the events back
-	e.w.WriteHeader(http.StatusOK)
-}
-
-// send writes one event and flushes it.
-func (e *eventWriter) send(event any) {
-	e.begin()
-	data, err := json.Marshal(event)
-	if err != nil {
-		return
-	}
-	fmt.Fprintf(e.w, "data: %s\n\n", data)
-	_ = e.control.Flush()
-}
-
-// end tells that no event follows.
-func (e *eventWriter) end() {
-	fmt.Fprintf(e.w, "data: [DONE]\n\n")
-	_ = e.control.Flush()
+	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
 }

@@ -4,30 +4,30 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // transcriptionService does the work of the route.
 const transcriptionService = "wav2vec2"
 
-// transcriptionFields are the form fields beside the file.
-var transcriptionFields = []string{
-	"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
-	"decoding", "beam_width", "window_seconds", "chunking_strategy",
-}
-
-// refusedFields are OpenAI's fields for what no CTC model can do, with why.
-var refusedFields = map[string]string{
-	"include[]":                  "is not supported: there are no log probabilities of tokens to include",
-	"known_speaker_names[]":      "is not supported: the words are not told apart by speaker",
-	"known_speaker_references[]": "is not supported: the words are not told apart by speaker",
+// transcriptionShape is the form of the route. It refuses OpenAI's fields for what no CTC
+// model can do, with the reason.
+var transcriptionShape = web.FormShape{
+	File: "file", MaxField: web.MaxFieldBytes,
+	Known: []string{
+		"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
+		"decoding", "beam_width", "window_seconds", "chunking_strategy",
+	},
+	Refused: map[string]string{
+		"include[]":                  "is not supported: there are no log probabilities of tokens to include",
+		"known_speaker_names[]":      "is not supported: the words are not told apart by speaker",
+		"known_speaker_references[]": "is not supported: the words are not told apart by speaker",
+	},
 }
 
 // transcriptionForm is what the fields said.
@@ -39,19 +39,17 @@ type transcriptionForm struct {
 
 // CreateTranscription implements gen.StrictServerInterface.
 func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, transcriptionFields)
-	remove := func() {
-		if err := upload.Close(); err != nil {
-			h.Log.Error("upload could not be removed", "error", err)
-		}
-	}
+	upload, err := h.base.ReceiveForm(ctx, request.Body, transcriptionShape)
+	remove := func() { h.base.Discard(upload) }
 	// A stream reads the upload after this function has returned.
 	defer func() { remove() }()
-	form, formErr := parseTranscriptionForm(upload.fields)
-	if err := joinFields(err, formErr); err != nil {
+	form, formErr := parseTranscriptionForm(upload)
+	if err := web.Join(err, formErr); err != nil {
 		return nil, err
 	}
-	task, err := form.task(ctx, request.Params.GrymPriority, upload.audio())
+	task, err := web.NewTask(ctx, web.Work{
+		Service: transcriptionService, Task: services.TaskTranscribe, Model: form.model, Params: form.params, Audio: upload.Audio(),
+	}, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
@@ -64,113 +62,55 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 	if err != nil {
 		return nil, err
 	}
-	transcription, ok := result.Value.(*services.Transcription)
-	if !ok {
-		return nil, services.Internal(fmt.Errorf("transcribe gave %T", result.Value), "the answer could not be encoded")
+	transcription, err := web.ResultOf[*services.Transcription](result)
+	if err != nil {
+		return nil, err
 	}
 	return form.respond(transcription)
 }
 
-// joinFields makes one fault of two that each name bad fields; an error of
-// another kind comes first.
-func joinFields(received error, form *services.Fault) error {
-	if form == nil {
-		return received
-	}
-	if received == nil {
-		return form
-	}
-	if fault, ok := received.(*services.Fault); ok && len(fault.Fields) > 0 { //nolint:errorlint // made by receive, never wrapped
-		fault.Fields = append(fault.Fields, form.Fields...)
-	}
-	return received
-}
-
 // parseTranscriptionForm reads the fields, and names every one that is wrong.
-func parseTranscriptionForm(fields map[string][]string) (transcriptionForm, *services.Fault) {
-	var bad []services.FieldError
-	complain := func(field, format string, args ...any) {
-		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fault) {
+	fields := web.NewForm(upload)
+	form := transcriptionForm{
+		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), services.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
 	}
-	one := func(field string) string {
-		values := fields[field]
-		if len(values) > 1 {
-			complain(field, "came %d times", len(values))
-		}
-		if len(values) == 0 {
-			return ""
-		}
-		return strings.TrimSpace(values[0])
-	}
-	form := transcriptionForm{model: one("model"), format: cmp.Or(one("response_format"), services.FormatJSON), granularities: fields["timestamp_granularities[]"]}
-	form.params = services.TranscribeParams{Language: one("language"), Prompt: one("prompt"), Decoding: one("decoding")}
+	form.params = services.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
 	if formats := services.TranscriptFormats(); !slices.Contains(formats, form.format) {
-		complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
+		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}
 	if len(form.params.Language) > 32 {
-		complain("language", "must be a language code such as en, got %d bytes", len(form.params.Language))
+		fields.Complain("language", "must be a language code such as en, got %d bytes", len(form.params.Language))
 	}
 	for _, granularity := range form.granularities {
 		if granularity != services.GranularityWord && granularity != services.GranularitySegment {
-			complain("timestamp_granularities[]", "must be word or segment, got %.40q", granularity)
+			fields.Complain("timestamp_granularities[]", "must be word or segment, got %.40q", granularity)
 		}
 	}
 	if len(form.granularities) > 0 && form.format != services.FormatVerbose {
-		complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
+		fields.Complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
 	}
-	if strategy := one("chunking_strategy"); strategy != "" && strategy != "auto" {
-		complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
+	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
+		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
-	form.parseNumbers(one, complain)
-	if len(bad) > 0 {
-		return form, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != services.FormatJSON && form.format != services.FormatText {
+		fields.Complain("stream", "goes with response_format json or text, not %.40s", form.format)
 	}
-	return form, nil
+	form.parseNumbers(fields)
+	return form, fields.Fault()
 }
 
-// parseNumbers reads the fields that are not text. The service knows their limits.
-func (f *transcriptionForm) parseNumbers(one func(string) string, complain func(field, format string, args ...any)) {
-	var err error
-	if text := one("stream"); text != "" {
-		if f.params.Stream, err = strconv.ParseBool(text); err != nil {
-			complain("stream", "must be true or false, got %.40q", text)
-		}
-		if f.params.Stream && f.format != services.FormatJSON && f.format != services.FormatText {
-			complain("stream", "goes with response_format json or text, not %.40s", f.format)
+// parseNumbers reads the fields that are numbers. The service knows their other limits.
+func (f *transcriptionForm) parseNumbers(fields *web.Form) {
+	f.params.WindowSeconds = fields.Number("window_seconds")
+	if temperature := fields.Number("temperature"); temperature != nil {
+		if f.params.Temperature = *temperature; !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
+			fields.Complain("temperature", "must be a number from 0 to 1, got %g", *temperature)
 		}
 	}
-	if text := one("window_seconds"); text != "" {
-		window, err := parseNumber(text)
-		if err != nil {
-			complain("window_seconds", "must be a number of seconds, got %.40q", text)
-		}
-		f.params.WindowSeconds = &window
+	if width := fields.Whole("beam_width", 1, services.MaxBeamWidth); width != nil {
+		f.params.BeamWidth = int(*width)
 	}
-	if text := one("temperature"); text != "" {
-		if f.params.Temperature, err = parseNumber(text); err != nil || !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
-			complain("temperature", "must be a number from 0 to 1, got %.40q", text)
-		}
-	}
-	if text := one("beam_width"); text != "" {
-		if f.params.BeamWidth, err = strconv.Atoi(text); err != nil || f.params.BeamWidth < 1 {
-			complain("beam_width", "must be a whole number from 1 to %d, got %.40q", services.MaxBeamWidth, text)
-		}
-	}
-}
-
-func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscriptionParamsGrymPriority, audio services.AudioSource) (services.Task, error) {
-	params, err := json.Marshal(f.params)
-	if err != nil {
-		return services.Task{}, services.Internal(err, "the request could not be encoded")
-	}
-	task := services.Task{
-		ID: requestID(ctx), Service: transcriptionService, Name: services.TaskTranscribe,
-		Model: f.model, Params: params, Audio: audio,
-	}
-	if priority != nil {
-		task.Priority, err = services.ParsePriority(string(*priority))
-	}
-	return task, err
 }
 
 func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {

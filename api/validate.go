@@ -61,10 +61,10 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	withBody, unsupported := readsJSON(route, r)
 	if withBody {
 		limit := h.limitOf(r)
-		if r.ContentLength > limit.bytes {
-			return limit.fault(nil)
+		if r.ContentLength > limit.Bytes {
+			return limit.Fault(nil)
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit.bytes)
+		r.Body = http.MaxBytesReader(w, r.Body, limit.Bytes)
 	} else {
 		body := r.Body
 		r.Body = http.NoBody
@@ -77,9 +77,9 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
+		return &services.Fault{Kind: services.KindInvalid, Message: h.cfg.limits().TooSlow(), Err: err}
 	case errors.As(err, &tooLarge):
-		return h.limitOf(r).fault(err)
+		return h.limitOf(r).Fault(err)
 	case unsupported != nil:
 		if err != nil {
 			unsupported.Fields, unsupported.Err = validationFault(err).Fields, err

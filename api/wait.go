@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -39,11 +40,11 @@ func (h *handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) 
 	if wait <= 0 || job.Status.Terminal() {
 		return job
 	}
-	ctx, cancel := untilDrain(ctx)
+	ctx, cancel := web.UntilDrain(ctx)
 	defer cancel()
 	bounded, stop := context.WithTimeout(ctx, wait)
 	defer stop()
-	err := h.Jobs.Follow(bounded, h.viewer(ctx), job.ID, job.Revision, func(changed jobs.Job) error {
+	err := h.Jobs.Follow(bounded, web.ViewerOf(ctx), job.ID, job.Revision, func(changed jobs.Job) error {
 		changed.Params = job.Params // which are not told again
 		job = changed
 		return nil

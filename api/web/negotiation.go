@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"mime"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// negotiate gives the index of the media type that an Accept header likes best
+// Negotiate returns the index of the media type that an Accept header likes best
 // (RFC 9110, section 12.5.1), the first among equals, and -1 where it takes none.
 // Without a header everything is taken.
-func negotiate(accept []string, offers []string) int {
+func Negotiate(accept []string, offers []string) int {
 	ranges := mediaRanges(strings.Join(accept, ","))
 	if len(ranges) == 0 {
 		ranges = []mediaRange{{name: "*/*", quality: 1}}

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 )
 
-// anyBytes is the content type of what is not known.
-const anyBytes = "application/octet-stream"
+// AnyBytes is the content type of what is not known.
+const AnyBytes = "application/octet-stream"
 
 // soundMarks are the first bytes of the formats that are read without ffmpeg.
 var soundMarks = []struct {
@@ -37,22 +37,22 @@ func contentType(head []byte, sent string) string {
 			return m.contentType
 		}
 	}
-	if kind, params, err := mime.ParseMediaType(sent); err == nil && isSound(kind) {
+	if kind, params, err := mime.ParseMediaType(sent); err == nil && IsSound(kind) {
 		return mime.FormatMediaType(kind, params)
 	}
-	return anyBytes
+	return AnyBytes
 }
 
-// isSound reports whether a recording may have the media type.
-func isSound(kind string) bool {
+// IsSound reports whether a recording may have the media type.
+func IsSound(kind string) bool {
 	return strings.HasPrefix(kind, "audio/") || strings.HasPrefix(kind, "video/") || kind == "application/ogg"
 }
 
-// contentTypeOf returns the content type of stored audio, never one that a browser
+// ContentTypeOf returns the content type of stored audio, never one that a browser
 // would run.
-func contentTypeOf(audio library.Recording) string {
-	if kind, _, err := mime.ParseMediaType(audio.ContentType); err != nil || !isSound(kind) {
-		return anyBytes
+func ContentTypeOf(audio library.Recording) string {
+	if kind, _, err := mime.ParseMediaType(audio.ContentType); err != nil || !IsSound(kind) {
+		return AnyBytes
 	}
 	return audio.ContentType
 }
