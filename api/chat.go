@@ -2,10 +2,7 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -204,33 +201,12 @@ func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, fie
 	case id != nil:
 		return web.Rename(h.base.Find(ctx, c.upload, *id), map[string]string{web.StoredField: field + "." + web.StoredField})
 	default:
-		err := h.base.Spool(c.upload, decodeBase64(*data))
-		if problem := base64Problem(err); problem != "" {
+		err := h.base.Spool(c.upload, web.DecodeBase64(*data))
+		if problem := web.Base64Problem(err); problem != "" {
 			complain(field+".data", "%s", problem)
 		} else if err != nil {
 			return h.base.ReceiveFault(web.SomeJSON, err)
 		}
 	}
 	return nil
-}
-
-// decodeBase64 reads a recording that came as text. A data URL's head is passed over.
-func decodeBase64(data string) io.Reader {
-	if head, rest, ok := strings.Cut(data, ";base64,"); ok && strings.HasPrefix(head, "data:") {
-		data = rest
-	}
-	return base64.NewDecoder(base64.StdEncoding, strings.NewReader(data))
-}
-
-// base64Problem returns what is wrong with a recording that came as text; it is empty
-// if err is not an error of the text.
-func base64Problem(err error) string {
-	var corrupt base64.CorruptInputError
-	switch {
-	case errors.As(err, &corrupt):
-		return fmt.Sprintf("is not valid base64 at byte %d", int64(corrupt))
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "is not valid base64: it ends within a group of four characters"
-	}
-	return ""
 }

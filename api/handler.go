@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -67,7 +68,7 @@ type Dependencies struct {
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
 	// Jobs runs the asynchronous jobs.
-	Jobs Jobs
+	Jobs jobs.Jobs
 	// Recordings stores recordings.
 	Recordings Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
@@ -105,19 +106,19 @@ type Dependencies struct {
 	Log      *slog.Logger
 }
 
+// jobHandlers are embedded by a name of their own.
+type jobHandlers = jobs.Handlers
+
 // handlers implements the generated strict interface.
 type handlers struct {
 	Dependencies
 	base *web.Base
-	cfg  Config
+	*jobHandlers
+	cfg Config
 	// operations are those of the contract.
 	operations *operations
 	// document is the contract as JSON.
 	document []byte
-	// jobRequest is the schema of a job's request, for those that come in a form.
-	jobRequest *openapi3.Schema
-	// heartbeat is the longest silence of a stream of events.
-	heartbeat time.Duration
 	// hosts and proxies are those of the configuration.
 	hosts   access.Hosts
 	proxies access.Proxies
@@ -129,10 +130,11 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
-	h := &handlers{Dependencies: deps, cfg: cfg, jobRequest: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+	h := &handlers{Dependencies: deps, cfg: cfg}
 	h.base = &web.Base{
 		Executor: deps.Executor, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
 	}
+	h.jobHandlers = jobs.New(h.base, deps.Jobs, spec)
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
 	h.proxies, worse = access.ParseProxies(cfg.TrustedProxies)
@@ -155,9 +157,6 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	}
 	return h.routes(spec, problems)
 }
-
-// jobsPath is where jobs are.
-const jobsPath = "/v1/jobs"
 
 // unserved are routes of OpenAI's that clients ask for and no service offers.
 var unserved = map[string]string{

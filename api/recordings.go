@@ -2,18 +2,17 @@ package api
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// audioPath is where recordings are stored; a body may be one.
-const audioPath = "/v1/audio"
 
 // Recordings stores recordings; library.Library implements it.
 type Recordings interface {
@@ -38,9 +37,9 @@ func (h *handlers) CreateAudio(ctx context.Context, request gen.CreateAudioReque
 	}
 	audio, created, err := h.Recordings.Save(ctx, upload.Incoming, web.CallerOf(ctx).Key)
 	if err != nil {
-		return nil, jobFault(err)
+		return nil, recordingFault(err)
 	}
-	view, location := recordingView(audio), new(audioPath+"/"+audio.ID)
+	view, location := recordingView(audio), new(web.AudioPath+"/"+audio.ID)
 	if created {
 		return gen.CreateAudio201JSONResponse{Body: view, Headers: gen.CreateAudio201ResponseHeaders{Location: location}}, nil
 	}
@@ -73,7 +72,7 @@ func (h *handlers) receiveRecording(ctx context.Context, request gen.CreateAudio
 
 // ListAudio implements gen.StrictServerInterface.
 func (h *handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestObject) (gen.ListAudioResponseObject, error) {
-	limit := defaultPage
+	limit := web.DefaultPage
 	if request.Params.Limit != nil {
 		limit = *request.Params.Limit
 	}
@@ -105,7 +104,7 @@ func (h *handlers) HeadAudio(ctx context.Context, request gen.HeadAudioRequestOb
 // DeleteAudio implements gen.StrictServerInterface.
 func (h *handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioRequestObject) (gen.DeleteAudioResponseObject, error) {
 	if err := h.Recordings.Delete(ctx, request.AudioId); err != nil {
-		return nil, jobFault(err)
+		return nil, recordingFault(err)
 	}
 	return gen.DeleteAudio204Response{}, nil
 }
@@ -118,3 +117,20 @@ func (s storedSound) VisitGetAudioResponse(w http.ResponseWriter) error { return
 
 // VisitHeadAudioResponse implements gen.HeadAudioResponseObject.
 func (s storedSound) VisitHeadAudioResponse(w http.ResponseWriter) error { return s.Serve(w) }
+
+// recordingFault turns the sentinel of the library into its answer; any other error stays
+// as it is.
+func recordingFault(err error) error {
+	if !errors.Is(err, library.ErrInUse) {
+		return err
+	}
+	answer := &problem.HTTPError{
+		Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use",
+		Message: "the recording is needed by an unfinished job or a conversation",
+	}
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		answer.Message, answer.Fields, answer.RetryAfter = fault.Detail(), fault.Fields, fault.RetryAfter
+	}
+	return answer
+}

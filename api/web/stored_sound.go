@@ -13,6 +13,12 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// AudioPath is where recordings are stored; a body may be one.
+const AudioPath = "/v1/audio"
+
+// DefaultPage is the length of a page of a list unless the request says so.
+const DefaultPage = 20
+
 // OpenSound opens stored sound for the answer to a request; nothing is read of it
 // if the answer has no body. The content type is the stored one's if it is empty.
 func (b *Base) OpenSound(ctx context.Context, id, contentType, name string) (StoredSound, error) {

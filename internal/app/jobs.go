@@ -11,6 +11,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
+	apijobs "github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
@@ -50,7 +51,7 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 	a.library = library.New(cfg.Jobs.Work.Audio, a.database, s.log)
 	stored := conversations.New(a.database, a.library, s.log)
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
-		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
+		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: apijobs.Body,
 		Describe: func(name string) (services.Description, error) {
 			entry, err := s.registry.Lookup(name)
 			if err != nil {

@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"context"
@@ -105,7 +105,7 @@ func chooseForm(forms []resultForm, format string, accept []string) (resultForm,
 }
 
 // GetJobResult implements gen.StrictServerInterface.
-func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultRequestObject) (gen.GetJobResultResponseObject, error) {
+func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultRequestObject) (gen.GetJobResultResponseObject, error) {
 	viewer := web.ViewerOf(ctx)
 	job, err := h.Jobs.Get(ctx, viewer, request.JobId)
 	if err != nil {
@@ -121,7 +121,7 @@ func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		return nil, err
 	}
 	if form.write == nil {
-		sound, err := h.base.OpenSound(ctx, job.Result.AudioID, form.contentType, job.ID)
+		sound, err := h.OpenSound(ctx, job.Result.AudioID, form.contentType, job.ID)
 		return resultSound{sound}, err
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)

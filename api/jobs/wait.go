@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func preferredWait(header string) (time.Duration, *services.Fault) {
 // await gives the job at its end, or as it was last seen when the time is over,
 // the client gone or the server about to stop. The job is accepted, so nothing
 // here is an error to the client.
-func (h *handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) jobs.Job {
+func (h *Handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) jobs.Job {
 	if wait <= 0 || job.Status.Terminal() {
 		return job
 	}

@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"bytes"
@@ -28,13 +28,11 @@ const (
 	maxJobParams  = 256 << 10
 )
 
-const neitherFormNorJSON = "the body must be multipart/form-data, as curl -F request='{\"service\":\"wav2vec2\"}' -F audio=@speech.wav sends it, or application/json"
-
 // labelKey bounds the keys of labels. A colon would part key and value in a filter.
 var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
 // CreateJob implements gen.StrictServerInterface.
-func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
+func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
 	wait, fault := preferredWait(web.Value(request.Params.Prefer))
 	job, existed, err := h.accept(ctx, request, fault)
 	if err != nil {
@@ -51,9 +49,9 @@ func (h *handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 }
 
 // accept reads a request and submits it. wrong is what is wrong beside its body.
-func (h *handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
+func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
 	body, upload, err := h.readJob(ctx, request)
-	defer h.base.Discard(upload)
+	defer h.Discard(upload)
 	if err := web.Join(err, wrong); err != nil {
 		return jobs.Job{}, false, err
 	}
@@ -108,21 +106,21 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 
 // readJob takes the request apart, whichever way it came. The caller closes the
 // upload, also after an error.
-func (h *handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
+func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.base.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.base.Take(ctx)})
+		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.Take(ctx)})
 		body, formErr := h.parseJobForm(upload.Fields["request"])
 		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
 		upload := &web.Upload{}
 		return request.JSONBody, upload, h.readInline(ctx, request.JSONBody, upload)
 	}
-	return nil, &web.Upload{}, services.Faultf(services.KindUnsupported, "%s", neitherFormNorJSON)
+	return nil, &web.Upload{}, services.Faultf(services.KindUnsupported, "%s", web.FormOrJSON)
 }
 
 // parseJobForm reads the part "request" of a form, which the validator has not seen.
-func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
+func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
 	if len(values) != 1 {
 		return nil, services.Invalidf("request", "must come once, as JSON such as {\"service\":\"wav2vec2\"}; it came %d times", len(values))
 	}
@@ -135,8 +133,8 @@ func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fau
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, services.Invalidf("request", "has more than one JSON value")
 	}
-	if err := h.jobRequest.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
-		return nil, &services.Fault{Kind: services.KindInvalid, Fields: schemaProblems(err), Err: err}
+	if err := h.request.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
+		return nil, &services.Fault{Kind: services.KindInvalid, Fields: web.SchemaProblems(err), Err: err}
 	}
 	body := new(gen.JobRequest)
 	if err := json.Unmarshal([]byte(values[0]), body); err != nil {
@@ -149,16 +147,16 @@ func (h *handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fau
 }
 
 // readInline receives a recording that came as base64.
-func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *web.Upload) error {
+func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *web.Upload) error {
 	if body.Audio == nil {
 		return nil
 	}
-	err := h.base.TakeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, decodeBase64(body.Audio.Data))
-	if problem := base64Problem(err); problem != "" {
+	err := h.TakeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, web.DecodeBase64(body.Audio.Data))
+	if problem := web.Base64Problem(err); problem != "" {
 		return services.Invalidf("audio.data", "%s", problem)
 	}
 	if err != nil {
-		return h.base.ReceiveFault(web.SomeJSON, err)
+		return h.ReceiveFault(web.SomeJSON, err)
 	}
 	return nil
 }

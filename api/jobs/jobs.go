@@ -1,16 +1,18 @@
-package api
+package jobs
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -36,8 +38,26 @@ type Jobs interface {
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
 }
 
+// Handlers serves the routes of jobs.
+type Handlers struct {
+	*web.Base
+	Jobs Jobs
+	// request is the schema of a job's request, for those that come in a form.
+	request *openapi3.Schema
+	// heartbeat is the longest silence of a stream of events.
+	heartbeat time.Duration
+}
+
+// New returns the handlers of the contract's routes of jobs.
+func New(base *web.Base, manager Jobs, spec *openapi3.T) *Handlers {
+	return &Handlers{Base: base, Jobs: manager, request: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+}
+
+// path is where jobs are.
+const path = "/v1/jobs"
+
 // ListJobs implements gen.StrictServerInterface.
-func (h *handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObject) (gen.ListJobsResponseObject, error) {
+func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObject) (gen.ListJobsResponseObject, error) {
 	filter, err := jobFilter(request.Params)
 	if err != nil {
 		return nil, err
@@ -55,7 +75,7 @@ func (h *handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 }
 
 // GetJob implements gen.StrictServerInterface.
-func (h *handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) (gen.GetJobResponseObject, error) {
+func (h *Handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) (gen.GetJobResponseObject, error) {
 	job, err := h.Jobs.Get(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
@@ -64,7 +84,7 @@ func (h *handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) 
 }
 
 // CancelJob implements gen.StrictServerInterface.
-func (h *handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestObject) (gen.CancelJobResponseObject, error) {
+func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestObject) (gen.CancelJobResponseObject, error) {
 	job, err := h.Jobs.Cancel(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
@@ -73,7 +93,7 @@ func (h *handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestOb
 }
 
 // RetryJob implements gen.StrictServerInterface.
-func (h *handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
+func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
 	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)
@@ -90,7 +110,6 @@ var jobProblems = []struct {
 	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
 	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
 	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
-	{library.ErrInUse, problem.HTTPError{Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use", Message: "the recording is needed by an unfinished job or a conversation"}},
 }
 
 // jobFault turns the sentinels of jobs into answers. A fault that wraps one is more

@@ -1,9 +1,10 @@
-package api
+package jobs
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/api/web"
@@ -32,9 +33,9 @@ func FuzzJobRequest(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	checked, err := contract()
+	contract, err := openapi3.NewLoader().LoadFromFile("../../openapi.yaml")
 	require.NoError(f, err)
-	h := &handlers{jobRequest: checked.spec.Components.Schemas["JobRequest"].Value}
+	h := New(&web.Base{}, nil, contract)
 	f.Fuzz(func(t *testing.T, text string) {
 		body, fault := h.parseJobForm([]string{text})
 		if fault != nil {

@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 const reconnect = 2000
 
 // FollowJob implements gen.StrictServerInterface.
-func (h *handlers) FollowJob(ctx context.Context, request gen.FollowJobRequestObject) (gen.FollowJobResponseObject, error) {
+func (h *Handlers) FollowJob(ctx context.Context, request gen.FollowJobRequestObject) (gen.FollowJobResponseObject, error) {
 	viewer := web.ViewerOf(ctx)
 	job, err := h.Jobs.Get(ctx, viewer, request.JobId)
 	if err != nil {
@@ -47,12 +47,12 @@ func (h *handlers) FollowJob(ctx context.Context, request gen.FollowJobRequestOb
 	case seen == job.Revision && job.Status.Terminal():
 		return gen.FollowJob204Response{}, nil
 	}
-	return &jobStream{handlers: h, ctx: ctx, viewer: viewer, id: job.ID, seen: seen}, nil
+	return &jobStream{Handlers: h, ctx: ctx, viewer: viewer, id: job.ID, seen: seen}, nil
 }
 
 // jobStream sends what happens to a job.
 type jobStream struct {
-	*handlers
+	*Handlers
 	ctx    context.Context //nolint:containedctx // of the request that the response belongs to
 	viewer string
 	id     string

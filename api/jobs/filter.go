@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"fmt"
@@ -11,13 +11,10 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// defaultPage is the length of a page unless the request says so.
-const defaultPage = 20
-
 // jobFilter reads the parameters of a list, and names every one that is wrong.
 func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	filter := jobs.Filter{
-		Service: web.Value(params.Service), Limit: defaultPage, Cursor: web.Value(params.Cursor),
+		Service: web.Value(params.Service), Limit: web.DefaultPage, Cursor: web.Value(params.Cursor),
 		CreatedFrom: web.Value(params.CreatedAfter), CreatedTo: web.Value(params.CreatedBefore),
 	}
 	if params.Limit != nil {

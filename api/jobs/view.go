@@ -1,4 +1,4 @@
-package api
+package jobs
 
 import (
 	"encoding/json"
@@ -8,14 +8,14 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// JobBody encodes a job as the routes show it, without its result: the body of a
+// Body encodes a job as the routes show it, without its result: the body of a
 // webhook.
-func JobBody(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
+func Body(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
 
 // jobView shows a job to a client: all of it but its owner, its claim and what
 // only the queue is for.
 func jobView(job jobs.Job) gen.Job {
-	path := jobsPath + "/" + job.ID
+	self := path + "/" + job.ID
 	view := gen.Job{
 		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: web.Unless(job.Model, ""),
 		Status: gen.JobStatus(job.Status), Priority: gen.JobPriority(job.Priority.String()),
@@ -23,7 +23,7 @@ func jobView(job jobs.Job) gen.Job {
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
 		Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
 		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started), Finished: web.UnlessZero(job.Finished),
-		Links: gen.JobLinks{Self: path, Events: path + "/events", Result: path + "/result"},
+		Links: gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
 	}
 	if view.Labels == nil {
 		view.Labels = map[string]string{}
@@ -48,7 +48,7 @@ func jobView(job jobs.Job) gen.Job {
 		}
 		if result.AudioID != "" {
 			view.Sound = &gen.StoredSound{AudioId: result.AudioID, Bytes: result.AudioBytes, ContentType: result.ContentType}
-			view.Links.Audio = new(audioPath + "/" + result.AudioID)
+			view.Links.Audio = new(web.AudioPath + "/" + result.AudioID)
 		}
 		for _, more := range result.More {
 			view.MoreSounds = append(view.MoreSounds, gen.StoredSound{AudioId: more.AudioID, ContentType: more.ContentType, Bytes: more.AudioBytes})
