@@ -12,20 +12,15 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/grym-synth/grym-synth/api/audio"
+	"github.com/grym-synth/grym-synth/api/chat"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
-	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// Services lists what can run; the orchestrator's registry implements it.
-type Services interface {
-	List() []*orchestrator.Registration
-	Lookup(name string) (*orchestrator.Registration, error)
-}
 
 // HealthView is what the probes tell.
 type HealthView struct {
@@ -59,7 +54,7 @@ type Tracer interface {
 // Dependencies of the handler.
 type Dependencies struct {
 	Executor web.Executor
-	Services Services
+	Services web.Services
 	// Health is asked for by probes, so it reads memory only.
 	Health func() HealthView
 	// UnreadableModels lists the model folders of which no service can be named,
@@ -70,7 +65,7 @@ type Dependencies struct {
 	// Jobs runs the asynchronous jobs.
 	Jobs jobs.Jobs
 	// Recordings stores recordings.
-	Recordings Recordings
+	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio web.StoredAudio
 	// Resources tells the memory budget's books.
@@ -106,14 +101,24 @@ type Dependencies struct {
 	Log      *slog.Logger
 }
 
-// jobHandlers are embedded by a name of their own.
-type jobHandlers = jobs.Handlers
+// The handlers of each subject, by names under which they can be embedded together.
+type (
+	audioHandlers = audio.Handlers
+	chatHandlers  = chat.Handlers
+	jobHandlers   = jobs.Handlers
+)
 
-// handlers implements the generated strict interface.
+// endpoints implements the generated strict interface.
+type endpoints struct {
+	*audioHandlers
+	*chatHandlers
+	*jobHandlers
+	*handlers
+}
+
+// handlers has the middleware.
 type handlers struct {
 	Dependencies
-	base *web.Base
-	*jobHandlers
 	cfg Config
 	// operations are those of the contract.
 	operations *operations
@@ -131,10 +136,9 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg}
-	h.base = &web.Base{
+	base := &web.Base{
 		Executor: deps.Executor, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
 	}
-	h.jobHandlers = jobs.New(h.base, deps.Jobs, spec)
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
 	h.proxies, worse = access.ParseProxies(cfg.TrustedProxies)
@@ -155,7 +159,13 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		RequestID: func(r *http.Request) string { return web.RequestID(r.Context()) },
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 	}
-	return h.routes(spec, problems)
+	endpoints := &endpoints{
+		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
+		chatHandlers:  &chat.Handlers{Base: base, Services: deps.Services, Conversations: deps.Contexts},
+		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+		handlers:      h,
+	}
+	return h.routes(spec, endpoints, problems)
 }
 
 // unserved are routes of OpenAI's that clients ask for and no service offers.
@@ -176,7 +186,7 @@ func noRoute(path string) error {
 // routes mounts middleware and generated routes. The id comes first, so that
 // every answer and log line has it; the log next, so that it sees refusals;
 // and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
-func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Handler, error) {
+func (h *handlers) routes(spec *openapi3.T, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
 	validator, err := h.validator(spec, problems)
 	if err != nil {
 		return nil, err
@@ -190,7 +200,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Hand
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
 	})
-	strict := gen.NewStrictHandlerWithOptions(h, nil, gen.StrictHTTPServerOptions{
+	strict := gen.NewStrictHandlerWithOptions(endpoints, nil, gen.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, decodeFault(err)) },
 		ResponseErrorHandlerFunc: problems.Write,
 	})

@@ -363,4 +363,4 @@ func TestTheContractIsServedAsItIs(t *testing.T) {
 	}
 }
 
-var _ gen.StrictServerInterface = (*handlers)(nil)
+var _ gen.StrictServerInterface = (*endpoints)(nil)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -13,6 +14,12 @@ import (
 // Executor runs tasks; the orchestrator implements it.
 type Executor interface {
 	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
+}
+
+// Services lists what can run; the orchestrator's registry implements it.
+type Services interface {
+	List() []*orchestrator.Registration
+	Lookup(name string) (*orchestrator.Registration, error)
 }
 
 // Sounds stores recordings; library.Library implements it.

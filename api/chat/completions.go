@@ -1,4 +1,4 @@
-package api
+package chat
 
 import (
 	"context"
@@ -14,6 +14,14 @@ import (
 // questionService does the work of the routes that ask about sounds.
 const questionService = "gama"
 
+// Handlers serves the routes of questions about sounds and of the conversations about them.
+type Handlers struct {
+	*web.Base
+	Services web.Services
+	// Conversations keeps the conversations.
+	Conversations services.Contexts
+}
+
 // chat is a request that has been read.
 type chat struct {
 	model  string
@@ -23,9 +31,9 @@ type chat struct {
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
-func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
+func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
-	remove := func() { h.base.Discard(c.upload) }
+	remove := func() { h.Discard(c.upload) }
 	// A stream reads the upload after this function has returned.
 	defer func() { remove() }()
 	if err != nil {
@@ -37,7 +45,7 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	}
 	head := chatHead{ID: "chatcmpl-" + web.RequestID(ctx), Created: time.Now().Unix(), Model: h.chatModel(c)}
 	if c.params.Stream {
-		stream := chatStream{handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, done: remove}
+		stream := chatStream{Handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, done: remove}
 		remove = func() {}
 		return stream, nil
 	}
@@ -61,7 +69,7 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 }
 
 // chatModel is the model that is told before the answer is there.
-func (h *handlers) chatModel(c *chat) string {
+func (h *Handlers) chatModel(c *chat) string {
 	if c.model != "" {
 		return c.model
 	}
@@ -88,7 +96,7 @@ func chatFault(err error) error { return web.Rename(err, chatFields) }
 
 // readChat takes the request apart; the service checks the values. The caller
 // closes the upload, also after an error.
-func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
+func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
 	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: services.AskParams{
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
@@ -130,7 +138,7 @@ func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 }
 
 // readMessages makes exchanges and a question of the messages.
-func (h *handlers) readMessages(ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
+func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
 	asked := ""
 	for i, message := range messages {
 		field := fmt.Sprintf("messages[%d]", i)
@@ -163,7 +171,7 @@ func (h *handlers) readMessages(ctx context.Context, c *chat, messages []gen.Cha
 }
 
 // readContent gives the text of a message and spools its sound.
-func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
+func (h *Handlers) readContent(ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
 	if text, err := content.AsChatMessageContent0(); err == nil {
 		return text, nil
 	}
@@ -194,18 +202,18 @@ func (h *handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 }
 
 // readSound takes a recording from the request, or from what the server keeps.
-func (h *handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) error {
+func (h *Handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) error {
 	switch {
 	case (data == nil) == (id == nil):
 		complain(field, "must have either data or audio_id")
 	case id != nil:
-		return web.Rename(h.base.Find(ctx, c.upload, *id), map[string]string{web.StoredField: field + "." + web.StoredField})
+		return web.Rename(h.Find(ctx, c.upload, *id), map[string]string{web.StoredField: field + "." + web.StoredField})
 	default:
-		err := h.base.Spool(c.upload, web.DecodeBase64(*data))
+		err := h.Spool(c.upload, web.DecodeBase64(*data))
 		if problem := web.Base64Problem(err); problem != "" {
 			complain(field+".data", "%s", problem)
 		} else if err != nil {
-			return h.base.ReceiveFault(web.SomeJSON, err)
+			return h.ReceiveFault(web.SomeJSON, err)
 		}
 	}
 	return nil

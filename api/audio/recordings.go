@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -25,10 +25,16 @@ type Recordings interface {
 	Delete(ctx context.Context, id string) error
 }
 
+// Handlers serves the routes of audio.
+type Handlers struct {
+	*web.Base
+	Recordings Recordings
+}
+
 // CreateAudio implements gen.StrictServerInterface.
-func (h *handlers) CreateAudio(ctx context.Context, request gen.CreateAudioRequestObject) (gen.CreateAudioResponseObject, error) {
+func (h *Handlers) CreateAudio(ctx context.Context, request gen.CreateAudioRequestObject) (gen.CreateAudioResponseObject, error) {
 	upload, err := h.receiveRecording(ctx, request)
-	defer h.base.Discard(upload)
+	defer h.Discard(upload)
 	if err != nil {
 		return nil, err
 	}
@@ -55,23 +61,23 @@ func recordingView(audio library.Recording) gen.Audio {
 
 // receiveRecording takes a recording from a form or alone. The caller closes the
 // upload, also after an error.
-func (h *handlers) receiveRecording(ctx context.Context, request gen.CreateAudioRequestObject) (*web.Upload, error) {
+func (h *Handlers) receiveRecording(ctx context.Context, request gen.CreateAudioRequestObject) (*web.Upload, error) {
 	if request.MultipartBody != nil {
-		return h.base.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "file", MaxField: web.MaxFieldBytes, Take: h.base.Take(ctx)})
+		return h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "file", MaxField: web.MaxFieldBytes, Take: h.Take(ctx)})
 	}
 	kind, _, _ := mime.ParseMediaType(request.ContentType)
 	if !web.IsSound(kind) && kind != web.AnyBytes {
 		return &web.Upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
 	}
 	u := &web.Upload{Sent: request.ContentType}
-	if err := h.base.Take(ctx)(u, web.ExchangeOf(ctx).R.Body); err != nil {
-		return u, h.base.ReceiveFault(web.ARecording, err)
+	if err := h.Take(ctx)(u, web.ExchangeOf(ctx).R.Body); err != nil {
+		return u, h.ReceiveFault(web.ARecording, err)
 	}
 	return u, nil
 }
 
 // ListAudio implements gen.StrictServerInterface.
-func (h *handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestObject) (gen.ListAudioResponseObject, error) {
+func (h *Handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestObject) (gen.ListAudioResponseObject, error) {
 	limit := web.DefaultPage
 	if request.Params.Limit != nil {
 		limit = *request.Params.Limit
@@ -90,19 +96,19 @@ func (h *handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestOb
 }
 
 // GetAudio implements gen.StrictServerInterface.
-func (h *handlers) GetAudio(ctx context.Context, request gen.GetAudioRequestObject) (gen.GetAudioResponseObject, error) {
-	sound, err := h.base.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
+func (h *Handlers) GetAudio(ctx context.Context, request gen.GetAudioRequestObject) (gen.GetAudioResponseObject, error) {
+	sound, err := h.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
 	return storedSound{sound}, err
 }
 
 // HeadAudio implements gen.StrictServerInterface.
-func (h *handlers) HeadAudio(ctx context.Context, request gen.HeadAudioRequestObject) (gen.HeadAudioResponseObject, error) {
-	sound, err := h.base.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
+func (h *Handlers) HeadAudio(ctx context.Context, request gen.HeadAudioRequestObject) (gen.HeadAudioResponseObject, error) {
+	sound, err := h.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
 	return storedSound{sound}, err
 }
 
 // DeleteAudio implements gen.StrictServerInterface.
-func (h *handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioRequestObject) (gen.DeleteAudioResponseObject, error) {
+func (h *Handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioRequestObject) (gen.DeleteAudioResponseObject, error) {
 	if err := h.Recordings.Delete(ctx, request.AudioId); err != nil {
 		return nil, recordingFault(err)
 	}

@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -30,7 +30,7 @@ func (s generatedSound) VisitCreateGenerationResponse(w http.ResponseWriter) err
 }
 
 // CreateGeneration implements gen.StrictServerInterface.
-func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGenerationRequestObject) (gen.CreateGenerationResponseObject, error) {
+func (h *Handlers) CreateGeneration(ctx context.Context, request gen.CreateGenerationRequestObject) (gen.CreateGenerationResponseObject, error) {
 	accept := web.ExchangeOf(ctx).R.Header.Get("Accept")
 	task, err := generationTask(ctx, request, accept)
 	if err != nil {

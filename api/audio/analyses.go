@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -17,9 +17,9 @@ var (
 )
 
 // CreateEmbedding implements gen.StrictServerInterface.
-func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbeddingRequestObject) (gen.CreateEmbeddingResponseObject, error) {
-	upload, err := h.base.Receive(ctx, request.Body, embeddingFields)
-	defer h.base.Discard(upload)
+func (h *Handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbeddingRequestObject) (gen.CreateEmbeddingResponseObject, error) {
+	upload, err := h.Receive(ctx, request.Body, embeddingFields)
+	defer h.Discard(upload)
 	form := web.NewForm(upload)
 	params := services.EmbedParams{Pooling: form.Text("pooling"), WindowSeconds: form.Number("window_seconds")}
 	if err := web.Join(err, form.Fault()); err != nil {
@@ -43,9 +43,9 @@ func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbedd
 }
 
 // CreateClassification implements gen.StrictServerInterface.
-func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateClassificationRequestObject) (gen.CreateClassificationResponseObject, error) {
-	upload, err := h.base.Receive(ctx, request.Body, classificationFields)
-	defer h.base.Discard(upload)
+func (h *Handlers) CreateClassification(ctx context.Context, request gen.CreateClassificationRequestObject) (gen.CreateClassificationResponseObject, error) {
+	upload, err := h.Receive(ctx, request.Body, classificationFields)
+	defer h.Discard(upload)
 	form := web.NewForm(upload)
 	params := services.ClassifyParams{TopK: int(web.Value(form.Whole("top_k", 0, math.MaxInt64))), Threshold: form.Number("threshold"), WindowSeconds: form.Number("window_seconds")}
 	if err := web.Join(err, form.Fault()); err != nil {
@@ -74,7 +74,7 @@ func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateC
 }
 
 // analyse runs a task of the speech service on an upload.
-func (h *handlers) analyse(ctx context.Context, name, model string, params any, u *web.Upload, priority *string) (services.TaskResult, error) {
+func (h *Handlers) analyse(ctx context.Context, name, model string, params any, u *web.Upload, priority *string) (services.TaskResult, error) {
 	task, err := web.NewTask(ctx, web.Work{Service: transcriptionService, Task: name, Model: model, Params: params, Audio: u.Audio()}, priority)
 	if err != nil {
 		return services.TaskResult{}, err

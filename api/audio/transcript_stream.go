@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type transcriptEvent struct {
 
 // transcriptStream runs a transcription and sends its words as they come.
 type transcriptStream struct {
-	*handlers
+	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
 	// done is called once the upload is of no use any more.

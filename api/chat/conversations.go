@@ -1,4 +1,4 @@
-package api
+package chat
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 )
 
 // ListContexts implements gen.StrictServerInterface.
-func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
+func (h *Handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestObject) (gen.ListContextsResponseObject, error) {
 	list := gen.ContextList{Data: []gen.Context{}}
-	infos, err := h.Contexts.ListContexts(ctx, web.CallerOf(ctx))
+	infos, err := h.Conversations.ListContexts(ctx, web.CallerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -22,9 +22,9 @@ func (h *handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 }
 
 // CreateContext implements gen.StrictServerInterface.
-func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
-	upload, err := h.base.ReceiveOrFind(ctx, request.Body, []string{"model"})
-	defer h.base.Discard(upload)
+func (h *Handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
+	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model"})
+	defer h.Discard(upload)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 	if values := upload.Fields["model"]; len(values) > 0 {
 		model = values[0]
 	}
-	info, err := h.Contexts.CreateContext(ctx, web.CallerOf(ctx), model, upload.Audio())
+	info, err := h.Conversations.CreateContext(ctx, web.CallerOf(ctx), model, upload.Audio())
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 }
 
 // GetContext implements gen.StrictServerInterface.
-func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
-	info, err := h.Contexts.Context(ctx, web.CallerOf(ctx), request.ContextId)
+func (h *Handlers) GetContext(ctx context.Context, request gen.GetContextRequestObject) (gen.GetContextResponseObject, error) {
+	info, err := h.Conversations.Context(ctx, web.CallerOf(ctx), request.ContextId)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func (h *handlers) GetContext(ctx context.Context, request gen.GetContextRequest
 }
 
 // DeleteContext implements gen.StrictServerInterface.
-func (h *handlers) DeleteContext(ctx context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
-	if err := h.Contexts.DeleteContext(ctx, web.CallerOf(ctx), request.ContextId); err != nil {
+func (h *Handlers) DeleteContext(ctx context.Context, request gen.DeleteContextRequestObject) (gen.DeleteContextResponseObject, error) {
+	if err := h.Conversations.DeleteContext(ctx, web.CallerOf(ctx), request.ContextId); err != nil {
 		return nil, err
 	}
 	return gen.DeleteContext204Response{}, nil

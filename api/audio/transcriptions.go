@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"bytes"
@@ -38,9 +38,9 @@ type transcriptionForm struct {
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
-func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
-	upload, err := h.base.ReceiveForm(ctx, request.Body, transcriptionShape)
-	remove := func() { h.base.Discard(upload) }
+func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
+	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
+	remove := func() { h.Discard(upload) }
 	// A stream reads the upload after this function has returned.
 	defer func() { remove() }()
 	form, formErr := parseTranscriptionForm(upload)
@@ -54,7 +54,7 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 		return nil, err
 	}
 	if form.params.Stream {
-		stream := transcriptStream{handlers: h, ctx: ctx, task: task, done: remove}
+		stream := transcriptStream{Handlers: h, ctx: ctx, task: task, done: remove}
 		remove = func() {}
 		return stream, nil
 	}

@@ -1,4 +1,4 @@
-package api
+package chat
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func (h chatHead) chunk(choices ...chunkChoice) chatChunk {
 
 // chatStream answers and sends the text as it comes.
 type chatStream struct {
-	*handlers
+	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
 	head chatHead

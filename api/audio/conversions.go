@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -24,9 +24,9 @@ type convertedSound struct{ web.Sound }
 func (s convertedSound) VisitCreateConversionResponse(w http.ResponseWriter) error { return s.Send(w) }
 
 // CreateConversion implements gen.StrictServerInterface.
-func (h *handlers) CreateConversion(ctx context.Context, request gen.CreateConversionRequestObject) (gen.CreateConversionResponseObject, error) {
-	upload, err := h.base.Receive(ctx, request.Body, conversionFields)
-	defer h.base.Discard(upload)
+func (h *Handlers) CreateConversion(ctx context.Context, request gen.CreateConversionRequestObject) (gen.CreateConversionResponseObject, error) {
+	upload, err := h.Receive(ctx, request.Body, conversionFields)
+	defer h.Discard(upload)
 	params, formErr := parseConversionForm(upload)
 	if err := web.Join(err, formErr); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package api
+package audio
 
 import (
 	"context"
@@ -13,15 +13,18 @@ import (
 // captionFields are the form fields beside the file.
 var captionFields = []string{"model", "question", "window_seconds", "max_tokens", "temperature", "seed"}
 
+// captionService does the work of the route.
+const captionService = "gama"
+
 // CreateCaption implements gen.StrictServerInterface.
-func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionRequestObject) (gen.CreateCaptionResponseObject, error) {
-	upload, err := h.base.ReceiveOrFind(ctx, request.Body, captionFields)
-	defer h.base.Discard(upload)
+func (h *Handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionRequestObject) (gen.CreateCaptionResponseObject, error) {
+	upload, err := h.ReceiveOrFind(ctx, request.Body, captionFields)
+	defer h.Discard(upload)
 	model, params, formErr := parseCaptionForm(upload)
 	if err := web.Join(err, formErr); err != nil {
 		return nil, err
 	}
-	task, err := web.NewTask(ctx, web.Work{Service: questionService, Task: services.TaskCaption, Model: model, Params: params, Audio: upload.Audio()}, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Service: captionService, Task: services.TaskCaption, Model: model, Params: params, Audio: upload.Audio()}, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
