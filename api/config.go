@@ -90,3 +90,9 @@ func (c Config) Proxied() bool { return len(c.Hosts)+len(c.TrustedProxies) > 0 }
 func (c Config) limits() web.Limits {
 	return web.Limits{MaxUpload: c.MaxUpload, HeaderTimeout: c.HeaderTimeout, UploadTimeout: c.UploadTimeout, MinUploadRate: c.MinUploadRate}
 }
+
+// onLoopback reports whether the server listens on the loopback interface only.
+func (c Config) onLoopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return err == nil && isLoopback(host)
+}

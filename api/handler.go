@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
@@ -16,32 +15,12 @@ import (
 	"github.com/grym-synth/grym-synth/api/chat"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// HealthView is what the probes tell.
-type HealthView struct {
-	Phase string
-	Since time.Time
-	// Reasons why the server is not ready; empty when it is.
-	Reasons []string
-	Memory  gen.MemoryUse
-	Tasks   gen.TaskCounts
-	// Breakers that are open, by service.
-	BreakerOpen map[string]bool
-	// Problems of services that are not ready, by service.
-	Problems map[string]string
-	// Checks of the health monitor: of the process, and by service.
-	Checks        []gen.HealthCheck
-	ServiceChecks map[string][]gen.HealthCheck
-	// Models beside the default one, by service.
-	Models map[string][]gen.ModelHealth
-	// Warnings of the performance monitor.
-	Warnings []gen.PerformanceWarning
-}
 
 // Tracer records requests step by step; tracing.Tracer implements it.
 type Tracer interface {
@@ -55,8 +34,8 @@ type Tracer interface {
 type Dependencies struct {
 	Executor web.Executor
 	Services web.Services
-	// Health is asked for by probes, so it reads memory only.
-	Health func() HealthView
+	// Views shows the state of the server.
+	Views manage.Views
 	// UnreadableModels lists the model folders of which no service can be named,
 	// because the files that would say so cannot be read; nil where there are none.
 	UnreadableModels func() []services.ModelStatus
@@ -68,17 +47,8 @@ type Dependencies struct {
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio web.StoredAudio
-	// Resources tells the memory budget's books.
-	Resources func() gen.Resources
-	// System tells how the parts are; version and keys are filled in here.
-	System func(context.Context) gen.System
-	// Performance tells what the performance monitor has seen, with at most so
-	// many samples.
-	Performance func(samples int) gen.Performance
-	// Forecast tells what is expected, and what to do about it.
-	Forecast func() gen.Forecast
 	// Settings are the configuration in force.
-	Settings Settings
+	Settings manage.Settings
 	// Keys are asked for by every route but the probes; nil asks for none.
 	Keys Keys
 	// Presented checks the keys that requests bring where none is asked for; nil
@@ -103,9 +73,10 @@ type Dependencies struct {
 
 // The handlers of each subject, by names under which they can be embedded together.
 type (
-	audioHandlers = audio.Handlers
-	chatHandlers  = chat.Handlers
-	jobHandlers   = jobs.Handlers
+	audioHandlers  = audio.Handlers
+	chatHandlers   = chat.Handlers
+	jobHandlers    = jobs.Handlers
+	manageHandlers = manage.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -113,6 +84,7 @@ type endpoints struct {
 	*audioHandlers
 	*chatHandlers
 	*jobHandlers
+	*manageHandlers
 	*handlers
 }
 
@@ -163,7 +135,11 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Services: deps.Services, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
-		handlers:      h,
+		manageHandlers: &manage.Handlers{
+			Services: deps.Services, Views: deps.Views, Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
+			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
+		},
+		handlers: h,
 	}
 	return h.routes(spec, endpoints, problems)
 }

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
@@ -51,6 +52,14 @@ func says(text string) executorFunc {
 
 func fails(err error) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) { return services.TaskResult{}, err }
+}
+
+// draining is a server that is about to stop; nothing but its health is asked for.
+type draining struct{ manage.Views }
+
+// HealthView implements manage.Views.
+func (draining) HealthView() manage.HealthView {
+	return manage.HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
 }
 
 // bundle is the whole handler over a scripted executor.
@@ -91,9 +100,7 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	cfg := DefaultConfig()
 	deps := Dependencies{
 		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: b.spool, Contract: checked.text, Log: log,
-		Health: func() HealthView {
-			return HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
-		},
+		Views:   draining{},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "grym_up 1\n") }),
 	}
 	for _, f := range change {

@@ -18,7 +18,7 @@ func (h *handlers) GetLiveness(context.Context, gen.GetLivenessRequestObject) (g
 
 // GetReadiness implements gen.StrictServerInterface.
 func (h *handlers) GetReadiness(context.Context, gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
-	reasons := h.Health().Reasons
+	reasons := h.Views.HealthView().Reasons
 	if len(reasons) > 0 {
 		return gen.GetReadiness503JSONResponse{Ready: false, Reasons: reasons}, nil
 	}
@@ -30,7 +30,7 @@ func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetService
 	if _, err := h.Services.Lookup(request.Service); err != nil {
 		return nil, err
 	}
-	if problem := h.Health().Problems[request.Service]; problem != "" {
+	if problem := h.Views.HealthView().Problems[request.Service]; problem != "" {
 		return gen.GetServiceReadiness503JSONResponse{Ready: false, Reasons: []string{problem}}, nil
 	}
 	return gen.GetServiceReadiness200JSONResponse{Ready: true, Reasons: []string{}}, nil
@@ -38,7 +38,7 @@ func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetService
 
 // GetHealth implements gen.StrictServerInterface.
 func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
-	view := h.Health()
+	view := h.Views.HealthView()
 	body := gen.GetHealth200JSONResponse{
 		Status: gen.HealthStatusHealthy, Phase: gen.HealthPhase(view.Phase), Since: view.Since,
 		Reasons: append([]string{}, view.Reasons...), Memory: view.Memory, Tasks: view.Tasks,

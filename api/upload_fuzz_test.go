@@ -54,7 +54,7 @@ func FuzzUpload(f *testing.F) {
 	})
 	handler, err := NewHandler(DefaultConfig(), Dependencies{
 		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: spool, Contract: contract, Log: log,
-		Health: func() HealthView { return HealthView{} }, Metrics: http.NotFoundHandler(),
+		Views: draining{}, Metrics: http.NotFoundHandler(),
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -9,9 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/grym-synth/grym-synth/api"
-	"github.com/grym-synth/grym-synth/api/gen"
 	apijobs "github.com/grym-synth/grym-synth/api/jobs"
+	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
@@ -81,8 +80,8 @@ func (a *asynchronous) start(ctx context.Context) error {
 	return nil
 }
 
-// inform adds the check of the jobs to what the probes answer.
-func (a *asynchronous) inform(view api.HealthView) api.HealthView {
+// check is the check of the jobs.
+func (a *asynchronous) check() hardening.Check {
 	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
 	if problem := a.store.Problem(); problem != "" {
 		ok, detail = false, problem
@@ -92,8 +91,7 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	if damage := a.store.Damage(); damage != "" {
 		detail += "; " + damage
 	}
-	view.Checks = append(view.Checks, gen.HealthCheck{Name: "jobs", At: time.Now(), Ok: ok, Detail: &detail})
-	return view
+	return hardening.Check{Name: "jobs", At: time.Now(), OK: ok, Detail: detail}
 }
 
 // drain starts no further job. Those at work may go on for the time given.

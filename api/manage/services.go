@@ -1,4 +1,4 @@
-package api
+package manage
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // ListServices implements gen.StrictServerInterface.
-func (h *handlers) ListServices(context.Context, gen.ListServicesRequestObject) (gen.ListServicesResponseObject, error) {
+func (h *Handlers) ListServices(context.Context, gen.ListServicesRequestObject) (gen.ListServicesResponseObject, error) {
 	list := gen.ServiceList{Data: []gen.Service{}}
 	for _, entry := range h.Services.List() {
 		list.Data = append(list.Data, h.describe(entry))
@@ -20,7 +20,7 @@ func (h *handlers) ListServices(context.Context, gen.ListServicesRequestObject) 
 }
 
 // GetService implements gen.StrictServerInterface.
-func (h *handlers) GetService(_ context.Context, request gen.GetServiceRequestObject) (gen.GetServiceResponseObject, error) {
+func (h *Handlers) GetService(_ context.Context, request gen.GetServiceRequestObject) (gen.GetServiceResponseObject, error) {
 	entry, err := h.Services.Lookup(request.Service)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (h *handlers) GetService(_ context.Context, request gen.GetServiceRequestOb
 }
 
 // ChangeService implements gen.StrictServerInterface.
-func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceRequestObject) (gen.ChangeServiceResponseObject, error) {
+func (h *Handlers) ChangeService(ctx context.Context, request gen.ChangeServiceRequestObject) (gen.ChangeServiceResponseObject, error) {
 	entry, err := h.manage(request.Service)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 }
 
 // ChangeBreaker implements gen.StrictServerInterface.
-func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerRequestObject) (gen.ChangeBreakerResponseObject, error) {
+func (h *Handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerRequestObject) (gen.ChangeBreakerResponseObject, error) {
 	entry, err := h.manage(request.Service)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (h *handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 
 // manage finds a service that is to be changed. Where no keys are asked for, only
 // the loopback interface may do that.
-func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
+func (h *Handlers) manage(name string) (*orchestrator.Registration, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (h *handlers) manage(name string) (*orchestrator.Registration, error) {
 }
 
 // describe is all that is known of a service.
-func (h *handlers) describe(entry *orchestrator.Registration) gen.Service {
+func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	d, status := entry.Describe(), entry.Status()
 	s := gen.Service{
 		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
@@ -108,6 +108,6 @@ func (h *handlers) describe(entry *orchestrator.Registration) gen.Service {
 }
 
 // GetResources implements gen.StrictServerInterface.
-func (h *handlers) GetResources(context.Context, gen.GetResourcesRequestObject) (gen.GetResourcesResponseObject, error) {
-	return gen.GetResources200JSONResponse(h.Resources()), nil
+func (h *Handlers) GetResources(context.Context, gen.GetResourcesRequestObject) (gen.GetResourcesResponseObject, error) {
+	return gen.GetResources200JSONResponse(h.Views.ResourcesView()), nil
 }

@@ -1,4 +1,4 @@
-package app
+package manage
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// systemView tells how every part is.
-func (s *system) systemView(ctx context.Context) gen.System {
-	report, hardening, performance := s.health.Report(), s.cfg.SystemHardening, s.performance.Report()
+// SystemView returns how every part is.
+func (s *State) SystemView(ctx context.Context) gen.System {
+	report, performance := s.Health.Report(), s.Performance.Report()
 	view := gen.System{
-		Started: s.started, UptimeSeconds: time.Since(s.started).Seconds(),
+		Started: s.Started, UptimeSeconds: time.Since(s.Started).Seconds(),
 		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
 		Capabilities: []gen.Capability{},
 	}
@@ -26,29 +26,29 @@ func (s *system) systemView(ctx context.Context) gen.System {
 		}
 		view.Parts = append(view.Parts, part)
 	}
-	add(gen.SystemPartKindLibrary, "onnxruntime", true, "ready", s.runtime.Version())
+	add(gen.SystemPartKindLibrary, "onnxruntime", true, "ready", s.Engine)
 	for _, part := range []struct {
 		name    string
 		enabled bool
 		detail  string
 	}{
-		{"healthMonitoring", hardening.HealthMonitoring.Enabled, "every " + hardening.HealthMonitoring.CheckInterval.String()},
+		{"healthMonitoring", s.HealthMonitoring.Enabled, "every " + s.HealthMonitoring.CheckInterval.String()},
 		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
-		{"errorRecovery", hardening.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", hardening.ErrorRecovery.MaxAttempts)},
-		{"resourceManagement", hardening.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.memory.Budget().Bytes, s.memory.Budget().Bound)},
+		{"errorRecovery", s.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", s.ErrorRecovery.MaxAttempts)},
+		{"resourceManagement", s.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
 	} {
 		state := "ready"
 		if !part.enabled {
 			state = "off"
 		}
-		for _, check := range s.monitor.Checks("", "") {
+		for _, check := range s.Monitor.Checks("", "") {
 			if part.name == "healthMonitoring" && !check.OK {
 				state, part.detail = "failing", check.Name+": "+check.Detail
 			}
 		}
 		add(gen.SystemPartKindHardening, part.name, part.enabled, state, part.detail)
 	}
-	for _, entry := range s.registry.List() {
+	for _, entry := range s.Services.List() {
 		status, detail := entry.Status(), entry.Describe().Summary
 		if status.LastError != "" && status.State != services.StateReady {
 			detail = status.LastError
@@ -64,16 +64,16 @@ func (s *system) systemView(ctx context.Context) gen.System {
 		}
 		view.Capabilities = append(view.Capabilities, capabilities(entry, models)...)
 	}
-	for _, model := range s.catalog.Unreadable() {
+	for _, model := range s.Unreadable() {
 		add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
 	}
 	return view
 }
 
-// needs tells what a service needs and has.
-func (s *system) needs(ctx context.Context, entry *orchestrator.Registration) gen.ServiceNeeds {
+// needs returns what a service needs and has.
+func (s *State) needs(ctx context.Context, entry *orchestrator.Registration) gen.ServiceNeeds {
 	var needs gen.ServiceNeeds
-	for _, use := range s.memory.Usage().Services {
+	for _, use := range s.Memory.Usage().Services {
 		if use.Name == entry.Name() {
 			needs = gen.ServiceNeeds{
 				MaxBytes: int64(use.Limit.MaxMemory), MaxRuns: use.Runs, Running: use.Running, Waiting: use.Waiting,

@@ -1,13 +1,14 @@
-package api
+package manage
 
 import (
 	"context"
 	"fmt"
-	"net"
+	"log/slog"
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -21,10 +22,27 @@ type Settings interface {
 	Patch(patch map[string]any) (changed []string, err error)
 }
 
+// Handlers serves the management routes.
+type Handlers struct {
+	Services web.Services
+	Views    Views
+	// Unreadable is State's.
+	Unreadable func() []services.ModelStatus
+	// Settings are the configuration in force.
+	Settings Settings
+	Version  gen.Version
+	// Keys reports whether keys are asked for.
+	Keys bool
+	// Locked refuses every change: no keys are asked for, and others than the users of this
+	// machine can reach the server.
+	Locked bool
+	Log    *slog.Logger
+}
+
 // GetSystem implements gen.StrictServerInterface.
-func (h *handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
-	view := h.System(ctx)
-	view.Version, view.Keys = h.Version, h.Keys != nil
+func (h *Handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
+	view := h.Views.SystemView(ctx)
+	view.Version, view.Keys = h.Version, h.Keys
 	return gen.GetSystem200JSONResponse(view), nil
 }
 
@@ -32,27 +50,27 @@ func (h *handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) 
 const defaultSamples = 60
 
 // GetPerformance implements gen.StrictServerInterface.
-func (h *handlers) GetPerformance(_ context.Context, request gen.GetPerformanceRequestObject) (gen.GetPerformanceResponseObject, error) {
+func (h *Handlers) GetPerformance(_ context.Context, request gen.GetPerformanceRequestObject) (gen.GetPerformanceResponseObject, error) {
 	samples := defaultSamples
 	if request.Params.Samples != nil {
 		samples = *request.Params.Samples
 	}
-	return gen.GetPerformance200JSONResponse(h.Performance(samples)), nil
+	return gen.GetPerformance200JSONResponse(h.Views.PerformanceView(samples)), nil
 }
 
 // GetForecast implements gen.StrictServerInterface.
-func (h *handlers) GetForecast(context.Context, gen.GetForecastRequestObject) (gen.GetForecastResponseObject, error) {
-	return gen.GetForecast200JSONResponse(h.Forecast()), nil
+func (h *Handlers) GetForecast(context.Context, gen.GetForecastRequestObject) (gen.GetForecastResponseObject, error) {
+	return gen.GetForecast200JSONResponse(h.Views.ForecastView()), nil
 }
 
 // GetConfig implements gen.StrictServerInterface.
-func (h *handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
+func (h *Handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
 	settings, _, err := h.Settings.View()
 	return gen.GetConfig200JSONResponse(settings), err
 }
 
 // ChangeConfig implements gen.StrictServerInterface.
-func (h *handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
+func (h *Handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
@@ -75,13 +93,13 @@ func (h *handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigReque
 }
 
 // GetLogLevel implements gen.StrictServerInterface.
-func (h *handlers) GetLogLevel(context.Context, gen.GetLogLevelRequestObject) (gen.GetLogLevelResponseObject, error) {
+func (h *Handlers) GetLogLevel(context.Context, gen.GetLogLevelRequestObject) (gen.GetLogLevelResponseObject, error) {
 	level, err := h.logLevel()
 	return gen.GetLogLevel200JSONResponse(level), err
 }
 
 // SetLogLevel implements gen.StrictServerInterface.
-func (h *handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
+func (h *Handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
@@ -96,7 +114,7 @@ func (h *handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequest
 }
 
 // logLevel reads the level in force from the settings.
-func (h *handlers) logLevel() (gen.LogLevel, error) {
+func (h *Handlers) logLevel() (gen.LogLevel, error) {
 	settings, _, err := h.Settings.View()
 	if err != nil {
 		return gen.LogLevel{}, err
@@ -105,10 +123,10 @@ func (h *handlers) logLevel() (gen.LogLevel, error) {
 	return gen.LogLevel{Level: gen.LogLevelLevel(fmt.Sprint(section["level"]))}, nil
 }
 
-// mayManage refuses changes where no keys are asked for and others than the
-// loopback interface can reach the server.
-func (h *handlers) mayManage() error {
-	if host, _, err := net.SplitHostPort(h.cfg.Listen); h.Keys == nil && (err != nil || !isLoopback(host)) {
+// mayManage refuses changes where others than users of this machine could make them without
+// a key.
+func (h *Handlers) mayManage() error {
+	if h.Locked {
 		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "the server is changed only where it listens on the loopback interface, or asks for keys; auth.mode is off"}
 	}
 	return nil

@@ -1,32 +1,16 @@
-package app
+package manage
 
 import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/hardening"
-	"github.com/grym-synth/grym-synth/resources/memprobe"
 )
 
-// processUsage is what the performance monitor asks of the process; zero is what
-// the system does not tell.
-func (s *system) processUsage() hardening.ProcessUsage {
-	var probe memprobe.Probe
-	books := s.memory.Usage()
-	usage := hardening.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
-	for _, u := range books.Services {
-		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
-	}
-	usage.CPU, _ = probe.CPU()
-	usage.Resident, _ = s.measureResident()
-	usage.FileDescriptors, _ = probe.FileDescriptors()
-	return usage
-}
-
-// performanceView tells what the performance monitor has seen, with the latest
+// PerformanceView returns what the performance monitor has seen, with the latest
 // so many samples.
-func (s *system) performanceView(samples int) gen.Performance {
-	report := s.performance.Report()
+func (s *State) PerformanceView(samples int) gen.Performance {
+	report := s.Performance.Report()
 	view := gen.Performance{
 		Enabled: report.Enabled, IntervalSeconds: report.Interval.Seconds(), Samples: []gen.PerformanceSample{},
 		Warnings: warnings(report.Warnings), PastWarnings: warnings(report.Over),

@@ -1,4 +1,4 @@
-package api
+package manage
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 )
 
 // ListModels implements gen.StrictServerInterface.
-func (h *handlers) ListModels(context.Context, gen.ListModelsRequestObject) (gen.ListModelsResponseObject, error) {
+func (h *Handlers) ListModels(context.Context, gen.ListModelsRequestObject) (gen.ListModelsResponseObject, error) {
 	return gen.ListModels200JSONResponse{Object: gen.ModelListObjectList, Data: h.models()}, nil
 }
 
 // GetModel implements gen.StrictServerInterface.
-func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject) (gen.GetModelResponseObject, error) {
+func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject) (gen.GetModelResponseObject, error) {
 	var known []string
 	for _, m := range h.models() {
 		if m.Id == request.Model {
@@ -28,13 +28,13 @@ func (h *handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 	}}
 }
 
-func (h *handlers) models() []gen.Model {
+func (h *Handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
 		models = append(models, modelsOf(entry.Name(), entry.Models())...)
 	}
-	if h.UnreadableModels != nil {
-		models = append(models, modelsOf("", h.UnreadableModels())...)
+	if h.Unreadable != nil {
+		models = append(models, modelsOf("", h.Unreadable())...)
 	}
 	return models
 }
