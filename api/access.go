@@ -1,13 +1,13 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -41,10 +41,7 @@ func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handl
 				problems.Write(w, r, err)
 				return
 			}
-			if key != nil {
-				r = r.WithContext(context.WithValue(r.Context(), keyContext{}, *key))
-			}
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, r.WithContext(web.WithCaller(r.Context(), h.callerOf(key))))
 		})
 	}
 }
@@ -73,13 +70,10 @@ func (h *handlers) identify(r *http.Request) (*access.Key, error) {
 	return key, err
 }
 
-// keyContext is the place of a request's key in its context.
-type keyContext struct{}
-
-// caller is on whose behalf a request is made. Without Keys everybody sees everything.
-func (h *handlers) caller(ctx context.Context) services.Caller {
-	key, ok := ctx.Value(keyContext{}).(access.Key)
-	if !ok {
+// callerOf returns on whose behalf a request with a key is made, nil for none. Without
+// Keys everybody sees everything.
+func (h *handlers) callerOf(key *access.Key) services.Caller {
+	if key == nil {
 		return services.Caller{All: h.Keys == nil}
 	}
 	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin)}

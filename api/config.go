@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -84,3 +85,14 @@ func (c Config) Validate() []error {
 // Proxied reports whether the settings speak of a reverse proxy, so that requests
 // from loopback are not those of this machine's users.
 func (c Config) Proxied() bool { return len(c.Hosts)+len(c.TrustedProxies) > 0 }
+
+// limits are those of a request's body.
+func (c Config) limits() web.Limits {
+	return web.Limits{MaxUpload: c.MaxUpload, HeaderTimeout: c.HeaderTimeout, UploadTimeout: c.UploadTimeout, MinUploadRate: c.MinUploadRate}
+}
+
+// onLoopback reports whether the server listens on the loopback interface only.
+func (c Config) onLoopback() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	return err == nil && isLoopback(host)
+}

@@ -44,7 +44,7 @@ func TestEveryRouteOfTheContractIsServed(t *testing.T) {
 	h := &handlers{Dependencies: Dependencies{Log: slog.New(slog.DiscardHandler)}}
 	spec, err := openapi3.NewLoader().LoadFromData(checked.text) // routes changes it
 	require.NoError(t, err)
-	handler, err := h.routes(spec, &problem.Writer{})
+	handler, err := h.routes(spec, &endpoints{handlers: h}, &problem.Writer{})
 	require.NoError(t, err)
 	router, ok := handler.(*chi.Mux)
 	require.True(t, ok)

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"time"
+
+	"github.com/grym-synth/grym-synth/api/web"
 )
 
 // A client that sends its whole body before it reads sees a broken pipe and not the
@@ -32,7 +34,7 @@ func (b *pacedBody) pending() bool {
 // drain throws away what is still to come of the body, once the answer is sent, until the
 // bounds are reached or the server is to stop.
 func (b *pacedBody) drain(ctx context.Context) {
-	ctx, cancel := untilDrain(ctx)
+	ctx, cancel := web.UntilDrain(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = b.control.SetReadDeadline(time.Now()) })()
 	allowed := drainTime

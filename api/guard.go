@@ -58,8 +58,7 @@ func forwardedAttrs(ctx context.Context) []slog.Attr {
 // server that asks for no key trusts its own machine, so requests that come from
 // elsewhere through a web page or a reverse proxy must not pass for the machine's.
 func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
-	host, _, err := net.SplitHostPort(h.cfg.Listen)
-	loopback := err == nil && isLoopback(host)
+	loopback := h.cfg.onLoopback()
 	if loopback {
 		if err := h.suspectPage(r); err != nil {
 			return err

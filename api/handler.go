@@ -7,49 +7,20 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/grym-synth/grym-synth/api/audio"
+	"github.com/grym-synth/grym-synth/api/chat"
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/jobs"
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
-	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// Executor runs tasks; the orchestrator implements it.
-type Executor interface {
-	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
-}
-
-// Services lists what can run; the orchestrator's registry implements it.
-type Services interface {
-	List() []*orchestrator.Registration
-	Lookup(name string) (*orchestrator.Registration, error)
-}
-
-// HealthView is what the probes tell.
-type HealthView struct {
-	Phase string
-	Since time.Time
-	// Reasons why the server is not ready; empty when it is.
-	Reasons []string
-	Memory  gen.MemoryUse
-	Tasks   gen.TaskCounts
-	// Breakers that are open, by service.
-	BreakerOpen map[string]bool
-	// Problems of services that are not ready, by service.
-	Problems map[string]string
-	// Checks of the health monitor: of the process, and by service.
-	Checks        []gen.HealthCheck
-	ServiceChecks map[string][]gen.HealthCheck
-	// Models beside the default one, by service.
-	Models map[string][]gen.ModelHealth
-	// Warnings of the performance monitor.
-	Warnings []gen.PerformanceWarning
-}
 
 // Tracer records requests step by step; tracing.Tracer implements it.
 type Tracer interface {
@@ -61,35 +32,26 @@ type Tracer interface {
 
 // Dependencies of the handler.
 type Dependencies struct {
-	Executor Executor
-	Services Services
+	Executor web.Executor
+	Services web.Services
+	Models   web.Models
 	// Restart restarts a service, or, for a name that is not empty, one model of it.
 	Restart func(ctx context.Context, service, model string) error
-	Models  Models
-	// Health is asked for by probes, so it reads memory only.
-	Health func() HealthView
+	// Views shows the state of the server.
+	Views manage.Views
 	// UnreadableModels lists the model folders of which no service can be named,
 	// because the files that would say so cannot be read; nil where there are none.
 	UnreadableModels func() []services.ModelStatus
 	// Contexts keeps the conversations about sounds.
 	Contexts services.Contexts
 	// Jobs runs the asynchronous jobs.
-	Jobs Jobs
+	Jobs jobs.Jobs
 	// Recordings stores recordings.
-	Recordings Recordings
+	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
-	StoredAudio StoredAudio
-	// Resources tells the memory budget's books.
-	Resources func() gen.Resources
-	// System tells how the parts are; version and keys are filled in here.
-	System func(context.Context) gen.System
-	// Performance tells what the performance monitor has seen, with at most so
-	// many samples.
-	Performance func(samples int) gen.Performance
-	// Forecast tells what is expected, and what to do about it.
-	Forecast func() gen.Forecast
+	StoredAudio web.StoredAudio
 	// Settings are the configuration in force.
-	Settings Settings
+	Settings manage.Settings
 	// Keys are asked for by every route but the probes; nil asks for none.
 	Keys Keys
 	// Presented checks the keys that requests bring where none is asked for; nil
@@ -112,7 +74,24 @@ type Dependencies struct {
 	Log      *slog.Logger
 }
 
-// handlers implements the generated strict interface.
+// The handlers of each subject, by names under which they can be embedded together.
+type (
+	audioHandlers  = audio.Handlers
+	chatHandlers   = chat.Handlers
+	jobHandlers    = jobs.Handlers
+	manageHandlers = manage.Handlers
+)
+
+// endpoints implements the generated strict interface.
+type endpoints struct {
+	*audioHandlers
+	*chatHandlers
+	*jobHandlers
+	*manageHandlers
+	*handlers
+}
+
+// handlers has the middleware.
 type handlers struct {
 	Dependencies
 	cfg Config
@@ -120,10 +99,6 @@ type handlers struct {
 	operations *operations
 	// document is the contract as JSON.
 	document []byte
-	// jobRequest is the schema of a job's request, for those that come in a form.
-	jobRequest *openapi3.Schema
-	// heartbeat is the longest silence of a stream of events.
-	heartbeat time.Duration
 	// hosts and proxies are those of the configuration.
 	hosts   access.Hosts
 	proxies access.Proxies
@@ -135,7 +110,10 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the contract: %w", err)
 	}
-	h := &handlers{Dependencies: deps, cfg: cfg, jobRequest: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+	h := &handlers{Dependencies: deps, cfg: cfg}
+	base := &web.Base{
+		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
+	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
 	h.proxies, worse = access.ParseProxies(cfg.TrustedProxies)
@@ -153,14 +131,21 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	}
 	problems := &problem.Writer{
 		Log:       deps.Log,
-		RequestID: func(r *http.Request) string { return requestID(r.Context()) },
+		RequestID: func(r *http.Request) string { return web.RequestID(r.Context()) },
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 	}
-	return h.routes(spec, problems)
+	endpoints := &endpoints{
+		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
+		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
+		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+		manageHandlers: &manage.Handlers{
+			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
+			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
+		},
+		handlers: h,
+	}
+	return h.routes(spec, endpoints, problems)
 }
-
-// jobsPath is where jobs are.
-const jobsPath = "/v1/jobs"
 
 // unserved are routes of OpenAI's that clients ask for and no service offers.
 var unserved = map[string]string{
@@ -180,13 +165,13 @@ func noRoute(path string) error {
 // routes mounts middleware and generated routes. The id comes first, so that
 // every answer and log line has it; the log next, so that it sees refusals;
 // and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
-func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Handler, error) {
+func (h *handlers) routes(spec *openapi3.T, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
 	validator, err := h.validator(spec, problems)
 	if err != nil {
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, withRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), withRequest)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})
@@ -194,7 +179,7 @@ func (h *handlers) routes(spec *openapi3.T, problems *problem.Writer) (http.Hand
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
 	})
-	strict := gen.NewStrictHandlerWithOptions(h, nil, gen.StrictHTTPServerOptions{
+	strict := gen.NewStrictHandlerWithOptions(endpoints, nil, gen.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, decodeFault(err)) },
 		ResponseErrorHandlerFunc: problems.Write,
 	})

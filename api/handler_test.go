@@ -23,6 +23,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/manage"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -50,6 +52,14 @@ func says(text string) executorFunc {
 
 func fails(err error) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) { return services.TaskResult{}, err }
+}
+
+// draining is a server that is about to stop; nothing but its health is asked for.
+type draining struct{ manage.Views }
+
+// HealthView implements manage.Views.
+func (draining) HealthView() manage.HealthView {
+	return manage.HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
 }
 
 // bundle is the whole handler over a scripted executor.
@@ -81,7 +91,7 @@ var contract = sync.OnceValues(func() (c struct {
 	return c, err
 })
 
-func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencies)) *bundle {
+func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Dependencies)) *bundle {
 	t.Helper()
 	checked, err := contract()
 	require.NoError(t, err)
@@ -91,9 +101,7 @@ func setup(t *testing.T, executor Executor, change ...func(*Config, *Dependencie
 	registry := orchestrator.NewRegistry(log)
 	deps := Dependencies{
 		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry), SpoolDir: b.spool, Contract: checked.text, Log: log,
-		Health: func() HealthView {
-			return HealthView{Phase: "draining", Since: time.Now(), Reasons: []string{"the server is draining"}}
-		},
+		Views:   draining{},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "grym_up 1\n") }),
 	}
 	for _, f := range change {
@@ -234,7 +242,7 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		"temperature NaN":       {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
 		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
 		"segment granularity":   {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
-		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", maxFieldBytes+1)}, []string{"language has more than"}},
+		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", web.MaxFieldBytes+1)}, []string{"language has more than"}},
 	} {
 		response, body := b.upload(t, c.fields...)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, name)
@@ -363,4 +371,4 @@ func TestTheContractIsServedAsItIs(t *testing.T) {
 	}
 }
 
-var _ gen.StrictServerInterface = (*handlers)(nil)
+var _ gen.StrictServerInterface = (*endpoints)(nil)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	apijobs "github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -17,7 +18,7 @@ import (
 
 // scriptedJobs answers as a test says; what the test does not say panics.
 type scriptedJobs struct {
-	Jobs
+	apijobs.Jobs
 	submit func(s jobs.Submission) (jobs.Job, bool, error)
 	get    func(viewer, id string) (jobs.Job, error)
 	list   func(f jobs.Filter) (jobs.Page, error)

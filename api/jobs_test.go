@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	apijobs "github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
@@ -98,15 +99,15 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 		`{"service":"x","model":"m"}`:         `model`,
 		`{"service":"x","priority":"urgent"}`: `priority`,
 		`{"service":"x","deadline":"10m"}`:    `deadline`,
-		`{"service":"x","deadline":"2026-02-31T00:00:00Z"}`:                          `deadline`,
-		`{"service":"x","params":[]}`:                                                `params`,
-		`{"service":"x","labels":{"a:b":"c"}}`:                                       `labels must have keys of 1 to 63`,
-		`{"service":"x","labels":{"a":7}}`:                                           `labels.a`,
-		`{"service":"x","labels":` + string(many) + `}`:                              `labels`,
-		`{"service":"x","labels":{"a":"` + strings.Repeat("x", 257) + `"}}`:          `labels.a`,
-		`{"service":"x","audio_id":"abc"}`:                                           `audio_id`,
-		`{"service":"x","callback_url":"` + strings.Repeat("x", 2049) + `"}`:         `callback_url`,
-		`{"service":"x","params":{"a":"` + strings.Repeat("x", maxJobParams) + `"}}`: `params must have at most 262144 bytes`,
+		`{"service":"x","deadline":"2026-02-31T00:00:00Z"}`:                     `deadline`,
+		`{"service":"x","params":[]}`:                                           `params`,
+		`{"service":"x","labels":{"a:b":"c"}}`:                                  `labels must have keys of 1 to 63`,
+		`{"service":"x","labels":{"a":7}}`:                                      `labels.a`,
+		`{"service":"x","labels":` + string(many) + `}`:                         `labels`,
+		`{"service":"x","labels":{"a":"` + strings.Repeat("x", 257) + `"}}`:     `labels.a`,
+		`{"service":"x","audio_id":"abc"}`:                                      `audio_id`,
+		`{"service":"x","callback_url":"` + strings.Repeat("x", 2049) + `"}`:    `callback_url`,
+		`{"service":"x","params":{"a":"` + strings.Repeat("x", 256<<10) + `"}}`: `params must have at most 262144 bytes`,
 	} {
 		for _, contentType := range []string{jsonType, formType} {
 			sent := body
@@ -182,7 +183,7 @@ func TestWhatJobsRefuseHasAStatus(t *testing.T) {
 	} {
 		refusal = c.err
 		body := ""
-		if c.path == jobsPath {
+		if c.path == "/v1/jobs" {
 			body = `{"service":"x"}`
 		}
 		response, answer := b.call(t, c.method, c.path, body, "Content-Type", jsonType)
@@ -358,7 +359,7 @@ func TestAllOfAJobIsShownButWhatIsTheQueues(t *testing.T) {
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 		require.JSONEq(t, want, body)
 	}
-	body, err := JobBody(job)
+	body, err := apijobs.Body(job)
 	require.NoError(t, err)
 	require.JSONEq(t, want, string(body), "a webhook tells what the route tells")
 	require.False(t, bytes.Contains(body, []byte("secret")))

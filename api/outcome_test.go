@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
@@ -30,7 +31,7 @@ func (n namedModels) Model(services.Task) (string, error) { return n.model, nil 
 
 func (n namedModels) Aliases() []orchestrator.Alias { return n.aliases }
 
-func withModels(models Models) func(*Config, *Dependencies) {
+func withModels(models web.Models) func(*Config, *Dependencies) {
 	return func(_ *Config, d *Dependencies) { d.Models = models }
 }
 
@@ -135,13 +136,13 @@ func TestManyUnknownFieldsAreReportedInPart(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("HELLO"))
 	var fields []string
-	for range 3 * maxUnknown {
+	const most = 16 // that are reported each by its name
+	for range 3 * most {
 		fields = append(fields, strings.Repeat("x", 1+len(fields)), "")
 	}
 	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form(append(fields, "file", "sound", "stream", "true")...), "Content-Type", formType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
-	require.Equal(t, maxUnknown, strings.Count(body, "unknown_field"))
-	require.Equal(t, "unknown_field", warningTokens([]services.Warning{{Code: "unknown_field", Field: "a"}, {Code: "unknown_field", Field: "b"}}))
+	require.Equal(t, most, strings.Count(body, "unknown_field"))
 }
 
 func TestAJobHasItsWarnings(t *testing.T) {

@@ -62,7 +62,7 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 				return services.TaskResult{Value: &services.Transcription{Text: "HELLO"}}, nil
 			}
 		}),
-		Health:   func() HealthView { return HealthView{} },
+		Views:    draining{},
 		SpoolDir: t.TempDir(), Contract: checked.text, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -17,7 +18,7 @@ func (h *handlers) GetLiveness(context.Context, gen.GetLivenessRequestObject) (g
 
 // GetReadiness implements gen.StrictServerInterface.
 func (h *handlers) GetReadiness(context.Context, gen.GetReadinessRequestObject) (gen.GetReadinessResponseObject, error) {
-	reasons := h.Health().Reasons
+	reasons := h.Views.HealthView().Reasons
 	if len(reasons) > 0 {
 		return gen.GetReadiness503JSONResponse{Ready: false, Reasons: reasons}, nil
 	}
@@ -29,7 +30,7 @@ func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetService
 	if _, err := h.Services.Lookup(request.Service); err != nil {
 		return nil, err
 	}
-	if problem := h.Health().Problems[request.Service]; problem != "" {
+	if problem := h.Views.HealthView().Problems[request.Service]; problem != "" {
 		return gen.GetServiceReadiness503JSONResponse{Ready: false, Reasons: []string{problem}}, nil
 	}
 	return gen.GetServiceReadiness200JSONResponse{Ready: true, Reasons: []string{}}, nil
@@ -37,7 +38,7 @@ func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetService
 
 // GetHealth implements gen.StrictServerInterface.
 func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
-	view := h.Health()
+	view := h.Views.HealthView()
 	body := gen.GetHealth200JSONResponse{
 		Status: gen.HealthStatusHealthy, Phase: gen.HealthPhase(view.Phase), Since: view.Since,
 		Reasons: append([]string{}, view.Reasons...), Memory: view.Memory, Tasks: view.Tasks,
@@ -82,7 +83,7 @@ func (h *handlers) GetVersion(context.Context, gen.GetVersionRequestObject) (gen
 
 // GetMetrics implements gen.StrictServerInterface.
 func (h *handlers) GetMetrics(ctx context.Context, _ gen.GetMetricsRequestObject) (gen.GetMetricsResponseObject, error) {
-	return metricsResponse{h.Metrics, exchangeOf(ctx).r}, nil
+	return metricsResponse{h.Metrics, web.ExchangeOf(ctx).R}, nil
 }
 
 // metricsResponse lets the Prometheus handler write, since it negotiates the

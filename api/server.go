@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
 )
 
@@ -50,7 +51,7 @@ func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slo
 	base, cut := context.WithCancelCause(context.Background())
 	draining, drain := context.WithCancel(context.Background())
 	s.cut, s.drain = cut, drain
-	base = context.WithValue(base, drainKey{}, draining)
+	base = web.WithDrain(base, draining)
 	s.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
@@ -80,19 +81,6 @@ func (s *Server) Start(context.Context) error {
 
 // Failed returns a channel that has the listener's error, should it fail before Stop.
 func (s *Server) Failed() <-chan error { return s.failed }
-
-type drainKey struct{}
-
-// untilDrain gives a context that ends when the server is to stop too: for answers
-// that wait for something, and that the client can ask for again.
-func untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	if draining, ok := ctx.Value(drainKey{}).(context.Context); ok {
-		stop := context.AfterFunc(draining, cancel)
-		return ctx, func() { stop(); cancel() }
-	}
-	return ctx, cancel
-}
 
 // Stop waits for the delay in which the probes are unready, stops taking connections,
 // lets requests end within the drain time, and then cancels those that are left and waits

@@ -7,6 +7,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -22,7 +23,7 @@ func (h *handlers) trace(next http.Handler) http.Handler {
 			return
 		}
 		ctx, span := services.BeginSpan(h.Tracer.Extract(r.Context(), r.Header.Get), r.Method,
-			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path), slog.String("grym.request_id", requestID(r.Context())))
+			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path), slog.String("grym.request_id", web.RequestID(r.Context())))
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			// The route is known once the router has found it.

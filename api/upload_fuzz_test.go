@@ -55,7 +55,7 @@ func FuzzUpload(f *testing.F) {
 	registry := orchestrator.NewRegistry(log)
 	handler, err := NewHandler(DefaultConfig(), Dependencies{
 		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry), SpoolDir: spool, Contract: contract, Log: log,
-		Health: func() HealthView { return HealthView{} }, Metrics: http.NotFoundHandler(),
+		Views: draining{}, Metrics: http.NotFoundHandler(),
 	})
 	if err != nil {
 		f.Fatal(err)

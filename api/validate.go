@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -13,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -61,10 +61,10 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	withBody, unsupported := readsJSON(route, r)
 	if withBody {
 		limit := h.limitOf(r)
-		if r.ContentLength > limit.bytes {
-			return limit.fault(nil)
+		if r.ContentLength > limit.Bytes {
+			return limit.Fault(nil)
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit.bytes)
+		r.Body = http.MaxBytesReader(w, r.Body, limit.Bytes)
 	} else {
 		body := r.Body
 		r.Body = http.NoBody
@@ -77,9 +77,9 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &services.Fault{Kind: services.KindInvalid, Message: h.tooSlow(), Err: err}
+		return &services.Fault{Kind: services.KindInvalid, Message: h.cfg.limits().TooSlow(), Err: err}
 	case errors.As(err, &tooLarge):
-		return h.limitOf(r).fault(err)
+		return h.limitOf(r).Fault(err)
 	case unsupported != nil:
 		if err != nil {
 			unsupported.Fields, unsupported.Err = validationFault(err).Fields, err
@@ -101,14 +101,14 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	if body.Content.Get(r.Header.Get("Content-Type")) != nil {
 		return isJSON(mediaType(r)), nil
 	}
-	if route.Path == audioPath { // whose handler takes more types than the contract can list
+	if route.Path == web.AudioPath { // whose handler takes more types than the contract can list
 		return false, nil
 	}
 	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it")
 	if body.Content["multipart/form-data"] != nil {
 		fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
 		if body.Content["application/json"] != nil {
-			fault.Message = neitherFormNorJSON
+			fault.Message = web.FormOrJSON
 		}
 	}
 	return false, fault
@@ -117,7 +117,7 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 // validationFault names each parameter and field that the contract does not allow.
 func validationFault(err error) *services.Fault {
 	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
-	for _, one := range flatten(err) {
+	for _, one := range web.Flatten(err) {
 		var request *openapi3filter.RequestError
 		if !errors.As(one, &request) {
 			fault.Message = "the request does not fit the contract"
@@ -139,47 +139,9 @@ func validationFault(err error) *services.Fault {
 
 // addBodyProblems names the fields of a body that are wrong.
 func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError) {
-	fields := schemaProblems(request.Err)
+	fields := web.SchemaProblems(request.Err)
 	fault.Fields = append(fault.Fields, fields...)
 	if len(fields) == 0 {
 		fault.Message = "the body is no JSON that can be read"
 	}
-}
-
-// schemaProblems names the fields of a value that do not fit its schema.
-func schemaProblems(err error) (fields []services.FieldError) {
-	for _, one := range flatten(err) {
-		var schema *openapi3.SchemaError
-		if !errors.As(one, &schema) {
-			continue
-		}
-		field := strings.Join(schema.JSONPointer(), ".")
-		// A field that is not known stands in the reason, in quotation marks.
-		if parts := strings.Split(schema.Reason, `"`); schema.SchemaField == "properties" && len(parts) == 3 {
-			field = strings.TrimPrefix(field+"."+parts[1], ".")
-		}
-		if field == "" {
-			field = "body"
-		}
-		fields = append(fields, services.FieldError{Field: field, Problem: schema.Reason})
-	}
-	return fields
-}
-
-// flatten gives the errors that an error stands for.
-func flatten(err error) []error {
-	var several openapi3.MultiError
-	if !errors.As(err, &several) {
-		return []error{err}
-	}
-	var list []error
-	for _, one := range several {
-		var request *openapi3filter.RequestError
-		if errors.As(one, &request) {
-			list = append(list, one)
-			continue
-		}
-		list = append(list, flatten(one)...)
-	}
-	return list
 }

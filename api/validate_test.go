@@ -66,7 +66,7 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 					most := int64(0)
 					if takesJSON := operation.RequestBody != nil && operation.RequestBody.Value.Content.Get(request.Header.Get("Content-Type")) != nil &&
 						isJSON(mediaType(request)); takesJSON && length < 0 {
-						limit := h.limitOf(request).bytes
+						limit := h.limitOf(request).Bytes
 						most = limit + limit/2 // the reader's last piece
 						require.Positive(t, body.read)
 					}
@@ -101,6 +101,6 @@ func TestEachLimitHasItsName(t *testing.T) {
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, io.NopCloser(strings.NewReader("")))
 		request.Header.Set("Content-Type", c.kind)
-		require.Equal(t, "the body has more than "+c.says, c.h.limitOf(request).fault(nil).Message)
+		require.Equal(t, "the body has more than "+c.says, c.h.limitOf(request).Fault(nil).Message)
 	}
 }

@@ -159,9 +159,7 @@ func (s *system) care() {
 	cfg, log := s.cfg, s.log
 	health := cfg.SystemHardening.HealthMonitoring
 	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)
-	s.monitor = hardening.NewMonitor(hardening.MonitorConfig{
-		Enabled: health.Enabled, CheckInterval: health.CheckInterval, StallTimeout: cfg.Hardening.StallTimeout,
-	}, s.recovery, []hardening.ProcessCheck{
+	s.monitor = hardening.NewMonitor(s.monitorConfig(), s.recovery, []hardening.ProcessCheck{
 		{Name: "memory", Ask: s.memoryCheck},
 		{Name: "disk", Ask: func() (bool, string) { return diskCheck(cfg.DataDir) }},
 		{Name: "queue", Ask: s.queueCheck},

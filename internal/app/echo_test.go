@@ -108,7 +108,7 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	contract, err := os.ReadFile("openapi.yaml")
 	require.NoError(t, err)
 	handler, err := api.NewHandler(s.cfg.API, api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Health: s.healthView, System: s.systemView, Contract: contract, Log: s.log,
+		Executor: s.orchestrator, Services: s.registry, Views: s.views(), Contract: contract, Log: s.log,
 		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}),
 	})
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	require.NotContains(t, metrics, "grym_custom_broken")
 	s.performance.Configure(hardening.PerformanceConfig{Enabled: true, CheckInterval: 10 * time.Millisecond, History: 5, Sustain: 3})
 	require.Eventually(t, func() bool {
-		samples := s.performanceView(1).Samples
+		samples := s.views().PerformanceView(1).Samples
 		return len(samples) == 1 && samples[0].Services[2].Custom != nil && (*samples[0].Services[2].Custom)["words_said_total"] == 2
 	}, 10*time.Second, 10*time.Millisecond, "sampled too")
 	require.Contains(t, get("/v1/system"), `{"models":[],"ready":true,"service":"echo","task":"say"}`)

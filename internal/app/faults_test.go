@@ -85,7 +85,7 @@ func TestAServiceWhoseEngineFailsIsCutOffAndComesBack(t *testing.T) {
 	err := speak(t, s)
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 	require.ErrorContains(t, err, "3 attempts to recover it failed")
-	require.Contains(t, s.healthView().Reasons[0], "service wav2vec2 is unavailable")
+	require.Contains(t, s.views().HealthView().Reasons[0], "service wav2vec2 is unavailable")
 	s.runtime.Intercept(nil)
 	becomes(t, s, services.StateReady)
 	require.NoError(t, speak(t, s))

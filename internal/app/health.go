@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/grym-synth/grym-synth/api"
-	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -66,61 +64,17 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 	return list
 }
 
-// healthView puts together what the probes tell. It reads memory only: probes come
-// often, and must answer when a disk does not.
-func (s *system) healthView() api.HealthView {
-	report, usage := s.health.Report(), s.memory.Usage()
-	view := api.HealthView{
-		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
-		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
-		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
-		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
+// processUsage is what the performance monitor asks of the process; zero is what
+// the system does not tell.
+func (s *system) processUsage() hardening.ProcessUsage {
+	var probe memprobe.Probe
+	books := s.memory.Usage()
+	usage := hardening.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
+	for _, u := range books.Services {
+		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
 	}
-	if bytes := s.resident.Load(); bytes > 0 {
-		view.Memory.ResidentBytes = &bytes
-	}
-	for _, service := range report.Services {
-		view.BreakerOpen[service.Name] = service.BreakerOpen
-		if problem := service.Problem(); problem != "" {
-			view.Problems[service.Name] = problem
-		}
-	}
-	view.Warnings = warnings(s.performance.Report().Warnings)
-	view.Checks = checks(s.monitor.Checks("", ""))
-	view.ServiceChecks = make(map[string][]gen.HealthCheck)
-	view.Models = make(map[string][]gen.ModelHealth)
-	for _, service := range report.Services {
-		view.ServiceChecks[service.Name] = checks(s.monitor.Checks(service.Name, ""))
-		for _, model := range service.Models {
-			view.Models[service.Name] = append(view.Models[service.Name], s.modelHealth(service.Name, model))
-		}
-	}
-	return view
-}
-
-// modelHealth shows one further model of a service.
-func (s *system) modelHealth(service string, model hardening.ModelHealth) gen.ModelHealth {
-	checks := checks(s.monitor.Checks(service, model.Name))
-	view := gen.ModelHealth{
-		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen, Checks: &checks,
-	}
-	if model.Status.LastError != "" {
-		view.LastError = &model.Status.LastError
-	}
-	if !model.Status.LastSuccess.IsZero() {
-		view.LastSuccess = &model.Status.LastSuccess
-	}
-	return view
-}
-
-func checks(list []hardening.Check) []gen.HealthCheck {
-	shown := make([]gen.HealthCheck, 0, len(list))
-	for _, c := range list {
-		check := gen.HealthCheck{Name: c.Name, Ok: c.OK, At: c.At}
-		if c.Detail != "" {
-			check.Detail = &c.Detail
-		}
-		shown = append(shown, check)
-	}
-	return shown
+	usage.CPU, _ = probe.CPU()
+	usage.Resident, _ = s.measureResident()
+	usage.FileDescriptors, _ = probe.FileDescriptors()
+	return usage
 }

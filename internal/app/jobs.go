@@ -8,8 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/grym-synth/grym-synth/api"
-	"github.com/grym-synth/grym-synth/api/gen"
+	apijobs "github.com/grym-synth/grym-synth/api/jobs"
+	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
@@ -59,7 +59,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 	}
 	a := &asynchronous{storage: stored}
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
-		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
+		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: apijobs.Body,
 		Describe: func(name string) (services.Description, error) {
 			entry, err := s.registry.Lookup(name)
 			if err != nil {
@@ -76,8 +76,8 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 	return a, nil
 }
 
-// inform adds the check of the jobs to what the probes answer.
-func (a *asynchronous) inform(view api.HealthView) api.HealthView {
+// check is the check of the jobs.
+func (a *asynchronous) check() hardening.Check {
 	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
 	if problem := a.store.Problem(); problem != "" {
 		ok, detail = false, problem
@@ -87,8 +87,7 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	if damage := a.store.Damage(); damage != "" {
 		detail += "; " + damage
 	}
-	view.Checks = append(view.Checks, gen.HealthCheck{Name: "jobs", At: time.Now(), Ok: ok, Detail: &detail})
-	return view
+	return hardening.Check{Name: "jobs", At: time.Now(), OK: ok, Detail: detail}
 }
 
 // watchJobs exports the numbers of jobs and recordings, at each scrape.

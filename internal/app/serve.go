@@ -15,6 +15,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
@@ -110,12 +111,11 @@ func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, co
 }
 
 // dependencies gives the handler what it asks of the rest.
-func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
+func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings) api.Dependencies {
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
 		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
-		Health:    func() api.HealthView { return async.inform(s.healthView()) },
-		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
+		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
 		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},

@@ -1,0 +1,88 @@
+package audio
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Types of the events of a streamed transcription, as OpenAI's clients know them.
+const (
+	eventDelta = "transcript.text.delta"
+	eventDone  = "transcript.text.done"
+	eventError = "error"
+)
+
+// transcriptEvent is one event; gen's type has the same fields.
+type transcriptEvent struct {
+	Type  string `json:"type"`
+	Delta string `json:"delta,omitempty"`
+	// Text is told by the last event even where it is empty.
+	Text     *string          `json:"text,omitempty"`
+	Warnings gen.Warnings     `json:"warnings,omitempty"`
+	Error    *web.StreamError `json:"error,omitempty"`
+}
+
+// transcriptStream runs a transcription and sends its words as they come.
+type transcriptStream struct {
+	*Handlers
+	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
+	task services.Task
+	// warnings are those of the request.
+	warnings []services.Warning
+	// done is called once the upload is of no use any more.
+	done func()
+}
+
+// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
+// An error before the first word is answered like any other.
+func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+	defer s.done()
+	events := web.NewEvents(w)
+	s.Announce(w.Header(), s.task, s.warnings)
+	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
+	transcription, ok := result.Value.(*services.Transcription)
+	if err == nil && !ok {
+		err = services.Internal(fmt.Errorf("transcribe gave %T", result.Value), "the answer could not be encoded")
+	}
+	switch {
+	case err == nil:
+		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: web.WarningsView(web.JoinWarnings(s.warnings, result.Warnings))})
+	case !events.Begun():
+		return err
+	default:
+		events.Send(transcriptEvent{Type: eventError, Error: web.NewStreamError(err)})
+	}
+	events.End()
+	return nil
+}
+
+// transcriptSink sends each batch of words.
+type transcriptSink struct {
+	services.DiscardSink
+	events *web.Events
+	told   bool
+}
+
+// Partial implements services.Sink.
+func (s *transcriptSink) Partial(value any) {
+	delta, ok := value.(services.TranscriptDelta)
+	if !ok {
+		return
+	}
+	words := make([]string, 0, len(delta.Words))
+	for _, word := range delta.Words {
+		words = append(words, word.Text)
+	}
+	text := strings.Join(words, " ")
+	if s.told {
+		text = " " + text
+	}
+	s.told = true
+	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
+}

@@ -1,0 +1,130 @@
+package audio
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// transcriptionShape is the form of the route. It refuses OpenAI's fields for what no CTC
+// model can do, with the reason.
+var transcriptionShape = web.FormShape{
+	File: "file", MaxField: web.MaxFieldBytes,
+	Known: []string{
+		"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
+		"decoding", "beam_width", "window_seconds", "chunking_strategy",
+	},
+	Lenient: true,
+	Refused: map[string]string{
+		"include[]":                  "is not supported: there are no log probabilities of tokens to include",
+		"known_speaker_names[]":      "is not supported: the words are not told apart by speaker",
+		"known_speaker_references[]": "is not supported: the words are not told apart by speaker",
+	},
+}
+
+// transcriptionForm is what the fields said.
+type transcriptionForm struct {
+	model, format string
+	granularities []string
+	params        services.TranscribeParams
+}
+
+// CreateTranscription implements gen.StrictServerInterface.
+func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
+	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
+	remove := func() { h.Discard(upload) }
+	// A stream reads the upload after this function has returned.
+	defer func() { remove() }()
+	form, formErr := parseTranscriptionForm(upload)
+	if err := web.Join(err, formErr); err != nil {
+		return nil, err
+	}
+	task, err := web.NewTask(ctx, web.Work{
+		Task: services.TaskTranscribe, Model: form.model, Params: form.params, Audio: upload.Audio(),
+	}, request.Params.GrymPriority)
+	if err != nil {
+		return nil, err
+	}
+	if form.params.Stream {
+		stream := transcriptStream{Handlers: h, ctx: ctx, task: task, warnings: upload.Warnings, done: remove}
+		remove = func() {}
+		return stream, nil
+	}
+	result, err := h.Run(ctx, task, upload.Warnings)
+	if err != nil {
+		return nil, err
+	}
+	transcription, err := web.ResultOf[*services.Transcription](result)
+	if err != nil {
+		return nil, err
+	}
+	return form.respond(transcription)
+}
+
+// parseTranscriptionForm reads the fields, and names every one that is wrong.
+func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fault) {
+	fields := web.NewForm(upload)
+	form := transcriptionForm{
+		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), services.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
+	}
+	form.params = services.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
+	if formats := services.TranscriptFormats(); !slices.Contains(formats, form.format) {
+		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
+	}
+	if len(form.params.Language) > 32 {
+		fields.Complain("language", "must be a language code such as en, got %d bytes", len(form.params.Language))
+	}
+	for _, granularity := range form.granularities {
+		if granularity != services.GranularityWord && granularity != services.GranularitySegment {
+			fields.Complain("timestamp_granularities[]", "must be word or segment, got %.40q", granularity)
+		}
+	}
+	if len(form.granularities) > 0 && form.format != services.FormatVerbose {
+		fields.Complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
+	}
+	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
+		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
+	}
+	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != services.FormatJSON && form.format != services.FormatText {
+		fields.Complain("stream", "goes with response_format json or text, not %.40s", form.format)
+	}
+	form.parseNumbers(fields)
+	return form, fields.Fault()
+}
+
+// parseNumbers reads the fields that are numbers. The service knows their other limits.
+func (f *transcriptionForm) parseNumbers(fields *web.Form) {
+	f.params.WindowSeconds = fields.Number("window_seconds")
+	if temperature := fields.Number("temperature"); temperature != nil {
+		if f.params.Temperature = *temperature; !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
+			fields.Complain("temperature", "must be a number from 0 to 1, got %g", *temperature)
+		}
+	}
+	if width := fields.Whole("beam_width", 1, services.MaxBeamWidth); width != nil {
+		f.params.BeamWidth = int(*width)
+	}
+}
+
+func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {
+	encoded, err := t.Encode(f.format, f.granularities...)
+	if err != nil {
+		return nil, services.Internal(err, "the answer could not be encoded")
+	}
+	switch f.format {
+	case services.FormatText, services.FormatSRT:
+		return gen.CreateTranscription200TextResponse{Body: string(encoded)}, nil
+	case services.FormatVTT:
+		return gen.CreateTranscription200TextvttResponse{Body: bytes.NewReader(encoded)}, nil
+	}
+	var body gen.CreateTranscription200JSONResponseBody
+	if err := body.UnmarshalJSON(encoded); err != nil {
+		return nil, services.Internal(err, "the answer could not be encoded")
+	}
+	return gen.CreateTranscription200JSONResponse{Body: body}, nil
+}

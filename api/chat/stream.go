@@ -1,0 +1,118 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// chatHead is what every chunk of an answer says.
+type chatHead struct {
+	ID      string
+	Created int64
+	Model   string
+}
+
+// chatChunk is one event of a streamed answer.
+type chatChunk struct {
+	ID        string         `json:"id"`
+	Object    string         `json:"object"`
+	Created   int64          `json:"created"`
+	Model     string         `json:"model"`
+	ContextID string         `json:"context_id,omitempty"`
+	Choices   []chunkChoice  `json:"choices"`
+	Usage     *gen.ChatUsage `json:"usage,omitempty"`
+	Warnings  gen.Warnings   `json:"warnings,omitempty"`
+}
+
+// chunkChoice is the one choice of a chunk; gen's types have no null.
+type chunkChoice struct {
+	Index        int        `json:"index"`
+	Delta        chunkDelta `json:"delta"`
+	FinishReason *string    `json:"finish_reason"`
+}
+
+type chunkDelta struct {
+	Role    string  `json:"role,omitempty"`
+	Content *string `json:"content,omitempty"`
+}
+
+func (h chatHead) chunk(choices ...chunkChoice) chatChunk {
+	return chatChunk{ID: h.ID, Object: "chat.completion.chunk", Created: h.Created, Model: h.Model, Choices: append([]chunkChoice{}, choices...)}
+}
+
+// chatStream answers and sends the text as it comes.
+type chatStream struct {
+	*Handlers
+	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
+	task services.Task
+	head chatHead
+	// usage asks for a last chunk with the token counts.
+	usage bool
+	// warnings are those of the request.
+	warnings []services.Warning
+	// done is called once the upload is of no use any more.
+	done func()
+}
+
+// VisitCreateChatCompletionResponse implements gen.CreateChatCompletionResponseObject.
+// An error before the first text is answered like any other.
+func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+	defer s.done()
+	events := web.NewEvents(w)
+	s.head.Model = s.Announce(w.Header(), s.task, s.warnings)
+	sink := &chatSink{events: events, head: s.head}
+	result, err := s.Executor.Execute(s.ctx, s.task, sink)
+	answer, ok := result.Value.(*services.Answer)
+	if err == nil && !ok {
+		err = services.Internal(fmt.Errorf("ask gave %T", result.Value), "the answer could not be encoded")
+	}
+	switch {
+	case err == nil:
+		sink.begin()
+		last := s.head.chunk(chunkChoice{FinishReason: &answer.FinishReason})
+		last.ContextID, last.Warnings = answer.ContextID, web.WarningsView(web.JoinWarnings(s.warnings, result.Warnings))
+		events.Send(last)
+		if s.usage {
+			counts := s.head.chunk()
+			usage := chatUsage(answer)
+			counts.Usage = &usage
+			events.Send(counts)
+		}
+	case !events.Begun():
+		return chatFault(err)
+	default:
+		events.Send(struct {
+			Error *web.StreamError `json:"error"`
+		}{web.NewStreamError(err)})
+	}
+	events.End()
+	return nil
+}
+
+// chatSink sends each piece of text.
+type chatSink struct {
+	services.DiscardSink
+	events *web.Events
+	head   chatHead
+}
+
+// begin sends the chunk that says who speaks, once.
+func (s *chatSink) begin() {
+	if !s.events.Begun() {
+		empty := ""
+		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Role: string(gen.ChatChoiceMessageRoleAssistant), Content: &empty}}))
+	}
+}
+
+// Partial implements services.Sink.
+func (s *chatSink) Partial(value any) {
+	if delta, ok := value.(services.AnswerDelta); ok {
+		s.begin()
+		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}}))
+	}
+}

@@ -1,0 +1,3 @@
+// Package jobs serves the routes of asynchronous jobs: their submission, their lists, what
+// happens to them, and their results.
+package jobs

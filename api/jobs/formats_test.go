@@ -1,0 +1,39 @@
+package jobs
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
+	t.Parallel()
+	value := json.RawMessage(`{"text":"HELLO YOU","duration":1,"words":[{"word":"HELLO","start":0,"end":0.4},{"word":"YOU","start":0.5,"end":0.9}]}`)
+	for params, want := range map[string]struct{ name, begins string }{
+		``:                           {"json", `{"text":"HELLO YOU"`},
+		`{"response_format":"json"}`: {"json", `{"text":"HELLO YOU"`},
+		`{"response_format":"text"}`: {"text", "HELLO YOU\n"},
+		`{"response_format":"srt"}`:  {"srt", "1\n00:00:00,000 --> 00:00:00,900\nHELLO YOU\n"},
+		`{"response_format":"vtt"}`:  {"vtt", "WEBVTT\n"},
+		`{"response_format":"verbose_json","timestamp_granularities":["word"]}`: {"json", `{"task":"transcribe"`},
+	} {
+		forms := resultForms(jobs.Job{Task: services.TaskTranscribe, Params: json.RawMessage(params), Result: &jobs.Result{}})
+		require.Len(t, forms, 4, params)
+		for _, accept := range [][]string{nil, {"*/*"}} {
+			form, err := chooseForm(forms, "", accept)
+			require.NoError(t, err)
+			require.Equal(t, want.name, form.name, params)
+			text, err := form.write(value)
+			require.NoError(t, err)
+			require.Regexp(t, "^"+regexp.QuoteMeta(want.begins), text, params)
+		}
+		form, err := chooseForm(forms, "", []string{"text/plain"})
+		require.NoError(t, err)
+		require.Equal(t, "text", form.name, "what the reader names goes before")
+	}
+}

@@ -1,0 +1,133 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Jobs runs asynchronous jobs; jobs.Manager implements it. A viewer is the owner
+// that a job must have to be found, and empty for one that sees all.
+type Jobs interface {
+	// Submit accepts a job; existed reports whether an idempotent repetition found
+	// the first one.
+	Submit(ctx context.Context, s jobs.Submission) (job jobs.Job, existed bool, err error)
+	// Get returns a job; the fault is not found.
+	Get(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// List returns a page; a bad cursor is an invalid field.
+	List(ctx context.Context, f jobs.Filter) (jobs.Page, error)
+	// Cancel stops a job; one at its end is returned as it is.
+	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// Retry queues a job anew; ErrNotRetriable.
+	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// Follow calls changed with the job as it is now, unless its revision is not after
+	// the one given, and at every later change. It returns after the terminal one,
+	// with ctx's error, or with changed's.
+	Follow(ctx context.Context, viewer, id string, after jobs.Revision, changed func(jobs.Job) error) error
+	// Result returns the value of a succeeded job as JSON; ErrNotFinished, ErrNoResult.
+	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
+}
+
+// Handlers serves the routes of jobs.
+type Handlers struct {
+	*web.Base
+	Jobs Jobs
+	// request is the schema of a job's request, for those that come in a form.
+	request *openapi3.Schema
+	// heartbeat is the longest silence of a stream of events.
+	heartbeat time.Duration
+}
+
+// New returns the handlers of the contract's routes of jobs.
+func New(base *web.Base, manager Jobs, spec *openapi3.T) *Handlers {
+	return &Handlers{Base: base, Jobs: manager, request: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+}
+
+// path is where jobs are.
+const path = "/v1/jobs"
+
+// ListJobs implements gen.StrictServerInterface.
+func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObject) (gen.ListJobsResponseObject, error) {
+	filter, err := jobFilter(request.Params)
+	if err != nil {
+		return nil, err
+	}
+	filter.Owner = web.ViewerOf(ctx)
+	page, err := h.Jobs.List(ctx, filter)
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "", NextCursor: web.Unless(page.Next, "")}
+	for _, job := range page.Jobs {
+		list.Data = append(list.Data, jobView(job))
+	}
+	return gen.ListJobs200JSONResponse{Body: list}, nil
+}
+
+// GetJob implements gen.StrictServerInterface.
+func (h *Handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) (gen.GetJobResponseObject, error) {
+	job, err := h.Jobs.Get(ctx, web.ViewerOf(ctx), request.JobId)
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	return gen.GetJob200JSONResponse{JobJSONResponse: gen.JobJSONResponse{Body: jobView(job)}}, nil
+}
+
+// CancelJob implements gen.StrictServerInterface.
+func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestObject) (gen.CancelJobResponseObject, error) {
+	job, err := h.Jobs.Cancel(ctx, web.ViewerOf(ctx), request.JobId)
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	return gen.CancelJob200JSONResponse{JobJSONResponse: gen.JobJSONResponse{Body: jobView(job)}}, nil
+}
+
+// RetryJob implements gen.StrictServerInterface.
+func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
+	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	return gen.RetryJob200JSONResponse{JobJSONResponse: gen.JobJSONResponse{Body: jobView(job)}}, nil
+}
+
+// jobProblems are the answers to what a client asks of jobs and cannot have.
+var jobProblems = []struct {
+	err    error
+	answer problem.HTTPError
+}{
+	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused", Title: "Idempotency key reused", Message: "the Idempotency-Key was used for another request; a new request needs a new key"}},
+	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
+	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
+	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
+}
+
+// jobFault turns the sentinels of jobs into answers. A fault that wraps one is more
+// precise; any other error stays as it is.
+func jobFault(err error) error {
+	for _, row := range jobProblems {
+		if !errors.Is(err, row.err) {
+			continue
+		}
+		answer := row.answer
+		var fault *services.Fault
+		switch {
+		case errors.As(err, &fault):
+			answer.Message, answer.Fields, answer.RetryAfter = fault.Detail(), fault.Fields, fault.RetryAfter
+		case row.err == jobs.ErrNotRetriable: //nolint:errorlint // which row it is
+			answer.Message = err.Error()
+		}
+		return &answer
+	}
+	return err
+}

@@ -1,0 +1,216 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+const (
+	// maxJobRequest bounds the part "request" of a form, maxJobParams a job's
+	// parameters, which are kept in its record.
+	maxJobRequest = 1 << 20
+	maxJobParams  = 256 << 10
+)
+
+// labelKey bounds the keys of labels. A colon would part key and value in a filter.
+var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
+
+// CreateJob implements gen.StrictServerInterface.
+func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestObject) (gen.CreateJobResponseObject, error) {
+	wait, fault := preferredWait(web.Value(request.Params.Prefer))
+	job, existed, err := h.accept(ctx, request, fault)
+	if err != nil {
+		return nil, err
+	}
+	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
+	if answer.job.Status == jobs.StatusSucceeded {
+		// The job is accepted whatever happens here, and its result can be fetched.
+		if _, answer.result, err = h.Jobs.Result(ctx, web.ViewerOf(ctx), job.ID); err != nil {
+			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
+		}
+	}
+	return answer, nil
+}
+
+// accept reads a request and submits it. wrong is what is wrong beside its body.
+func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
+	body, upload, err := h.readJob(ctx, request)
+	defer h.Discard(upload)
+	if err := web.Join(err, wrong); err != nil {
+		return jobs.Job{}, false, err
+	}
+	submission, err := submissionOf(body, upload)
+	if err != nil {
+		return jobs.Job{}, false, err
+	}
+	submission.Owner, submission.IdempotencyKey = web.CallerOf(ctx).Key, web.Value(request.Params.IdempotencyKey)
+	recording := "audio"
+	if submission.AudioID != "" {
+		recording = "audio_id"
+	}
+	job, existed, err := h.Jobs.Submit(ctx, submission)
+	return job, existed, submitFault(err, recording)
+}
+
+// submitted is the answer to a submission.
+type submitted struct {
+	job     jobs.Job
+	result  json.RawMessage
+	wait    time.Duration
+	existed bool
+}
+
+// VisitCreateJobResponse implements gen.CreateJobResponseObject.
+func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
+	view := jobView(s.job)
+	if len(s.result) > 0 {
+		view.Result = &s.result
+	}
+	body, err := json.Marshal(view)
+	if err != nil {
+		return services.Internal(err, "the job could not be encoded")
+	}
+	header := w.Header()
+	header.Set("Location", view.Links.Self)
+	header.Set("Content-Type", "application/json")
+	if s.wait > 0 {
+		header.Set("Preference-Applied", fmt.Sprintf("wait=%d", int(s.wait.Seconds())))
+	}
+	if s.existed {
+		header.Set("Idempotent-Replayed", "true")
+	}
+	status := http.StatusAccepted
+	if s.job.Status.Terminal() {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // the client may be gone; the job is accepted
+	return nil
+}
+
+// readJob takes the request apart, whichever way it came. The caller closes the
+// upload, also after an error.
+func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
+	switch {
+	case request.MultipartBody != nil:
+		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.Take(ctx)})
+		body, formErr := h.parseJobForm(upload.Fields["request"])
+		return body, upload, web.Join(err, formErr)
+	case request.JSONBody != nil:
+		upload := &web.Upload{}
+		return request.JSONBody, upload, h.readInline(ctx, request.JSONBody, upload)
+	}
+	return nil, &web.Upload{}, services.Faultf(services.KindUnsupported, "%s", web.FormOrJSON)
+}
+
+// parseJobForm reads the part "request" of a form, which the validator has not seen.
+func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
+	if len(values) != 1 {
+		return nil, services.Invalidf("request", "must come once, as JSON such as {\"service\":\"wav2vec2\"}; it came %d times", len(values))
+	}
+	var plain any
+	decoder := json.NewDecoder(strings.NewReader(values[0]))
+	decoder.UseNumber()
+	if err := decoder.Decode(&plain); err != nil {
+		return nil, services.Invalidf("request", "is no JSON: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, services.Invalidf("request", "has more than one JSON value")
+	}
+	if err := h.request.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
+		return nil, &services.Fault{Kind: services.KindInvalid, Fields: web.SchemaProblems(err), Err: err}
+	}
+	body := new(gen.JobRequest)
+	if err := json.Unmarshal([]byte(values[0]), body); err != nil {
+		return nil, services.Invalidf("request", "cannot be read: %v", err)
+	}
+	if body.Audio != nil {
+		return nil, services.Invalidf("audio", "comes as a part of its own in a form; base64 is for JSON")
+	}
+	return body, nil
+}
+
+// readInline receives a recording that came as base64.
+func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *web.Upload) error {
+	if body.Audio == nil {
+		return nil
+	}
+	err := h.TakeBytes(ctx, int64(base64.StdEncoding.DecodedLen(len(body.Audio.Data))))(upload, web.DecodeBase64(body.Audio.Data))
+	if problem := web.Base64Problem(err); problem != "" {
+		return services.Invalidf("audio.data", "%s", problem)
+	}
+	if err != nil {
+		return h.ReceiveFault(web.SomeJSON, err)
+	}
+	return nil
+}
+
+// submissionOf checks what the contract cannot say, and names every bad field.
+func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
+	s := jobs.Submission{
+		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
+	}
+	var bad []services.FieldError
+	complain := func(field, format string, args ...any) {
+		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if s.Service == "" && s.Task == "" {
+		complain("task", "is missing; name what is to be done, as transcribe, or the service that does it")
+	}
+	if body.Priority != nil {
+		var err error
+		if s.Priority, err = services.ParsePriority(string(*body.Priority)); err != nil {
+			return s, err
+		}
+	}
+	if body.Deadline != nil {
+		var err error
+		if s.Deadline, err = time.Parse(time.RFC3339, *body.Deadline); err != nil {
+			complain("deadline", "must be a time such as 2026-11-24T18:00:00Z, got %.40q", *body.Deadline)
+		}
+	}
+	for key := range s.Labels {
+		if !labelKey.MatchString(key) {
+			complain("labels", "must have keys of 1 to 63 letters, digits, '.', '_', '/' or '-', got %.80q", key)
+		}
+	}
+	if body.Params != nil {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, *body.Params); err != nil {
+			complain("params", "is no JSON: %v", err)
+		}
+		if compact.Len() > maxJobParams {
+			complain("params", "must have at most %d bytes, got %d", maxJobParams, compact.Len())
+		}
+		s.Params = compact.Bytes()
+	}
+	if upload.Incoming != nil {
+		if s.AudioID != "" {
+			complain("audio_id", "cannot go with audio: one recording a job")
+		}
+		if upload.Incoming.Size() == 0 {
+			complain("audio", "is empty")
+		}
+		s.Upload = upload.Incoming
+	}
+	if len(bad) > 0 {
+		return s, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	}
+	return s, nil
+}

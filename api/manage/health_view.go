@@ -1,0 +1,91 @@
+package manage
+
+import (
+	"time"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/hardening"
+)
+
+// HealthView is what the probes show.
+type HealthView struct {
+	Phase string
+	Since time.Time
+	// Reasons why the server is not ready; empty when it is.
+	Reasons []string
+	Memory  gen.MemoryUse
+	Tasks   gen.TaskCounts
+	// Breakers that are open, by service.
+	BreakerOpen map[string]bool
+	// Problems of services that are not ready, by service.
+	Problems map[string]string
+	// Checks of the health monitor: of the process, and by service.
+	Checks        []gen.HealthCheck
+	ServiceChecks map[string][]gen.HealthCheck
+	// Models beside the default one, by service.
+	Models map[string][]gen.ModelHealth
+	// Warnings of the performance monitor.
+	Warnings []gen.PerformanceWarning
+}
+
+// HealthView returns what the probes show. It reads memory only: probes come
+// often, and must answer when a disk does not.
+func (s *State) HealthView() HealthView {
+	report, usage := s.Health.Report(), s.Memory.Usage()
+	view := HealthView{
+		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
+		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
+		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
+		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
+	}
+	if bytes := int64(s.Resident()); bytes > 0 {
+		view.Memory.ResidentBytes = &bytes
+	}
+	for _, service := range report.Services {
+		view.BreakerOpen[service.Name] = service.BreakerOpen
+		if problem := service.Problem(); problem != "" {
+			view.Problems[service.Name] = problem
+		}
+	}
+	view.Warnings = warnings(s.Performance.Report().Warnings)
+	view.Checks = checks(s.Monitor.Checks("", ""))
+	for _, check := range s.Checks {
+		view.Checks = append(view.Checks, checks([]hardening.Check{check()})...)
+	}
+	view.ServiceChecks = make(map[string][]gen.HealthCheck)
+	view.Models = make(map[string][]gen.ModelHealth)
+	for _, service := range report.Services {
+		view.ServiceChecks[service.Name] = checks(s.Monitor.Checks(service.Name, ""))
+		for _, model := range service.Models {
+			view.Models[service.Name] = append(view.Models[service.Name], s.modelHealth(service.Name, model))
+		}
+	}
+	return view
+}
+
+// modelHealth shows one further model of a service.
+func (s *State) modelHealth(service string, model hardening.ModelHealth) gen.ModelHealth {
+	checks := checks(s.Monitor.Checks(service, model.Name))
+	view := gen.ModelHealth{
+		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen, Checks: &checks,
+	}
+	if model.Status.LastError != "" {
+		view.LastError = &model.Status.LastError
+	}
+	if !model.Status.LastSuccess.IsZero() {
+		view.LastSuccess = &model.Status.LastSuccess
+	}
+	return view
+}
+
+func checks(list []hardening.Check) []gen.HealthCheck {
+	shown := make([]gen.HealthCheck, 0, len(list))
+	for _, c := range list {
+		check := gen.HealthCheck{Name: c.Name, Ok: c.OK, At: c.At}
+		if c.Detail != "" {
+			check.Detail = &c.Detail
+		}
+		shown = append(shown, check)
+	}
+	return shown
+}

@@ -1,0 +1,63 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// ListModels implements gen.StrictServerInterface.
+func (h *Handlers) ListModels(context.Context, gen.ListModelsRequestObject) (gen.ListModelsResponseObject, error) {
+	return gen.ListModels200JSONResponse{Object: gen.ModelListObjectList, Data: h.models()}, nil
+}
+
+// GetModel implements gen.StrictServerInterface.
+func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject) (gen.GetModelResponseObject, error) {
+	var known []string
+	for _, m := range h.models() {
+		if m.Id == request.Model {
+			return gen.GetModel200JSONResponse(m), nil
+		}
+		known = append(known, m.Id)
+	}
+	return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", request.Model, strings.Join(known, ", "))},
+	}}
+}
+
+func (h *Handlers) models() []gen.Model {
+	models := []gen.Model{}
+	for _, entry := range h.Services.List() {
+		models = append(models, modelsOf(entry.Name(), entry.Models())...)
+	}
+	if h.Unreadable != nil {
+		models = append(models, modelsOf("", h.Unreadable())...)
+	}
+	return append(models, h.aliases(models)...)
+}
+
+// modelsOf lists what one service can use.
+func modelsOf(service string, list []services.ModelStatus) []gen.Model {
+	models := []gen.Model{}
+	for _, status := range list {
+		m := gen.Model{
+			Id: status.Name, Object: gen.ModelObjectModel, OwnedBy: status.Origin,
+			Service: service, State: string(status.State), LoadedBytes: int64(status.Bytes),
+		}
+		if !status.Created.IsZero() {
+			m.Created = status.Created.Unix()
+		}
+		if status.Problem != "" {
+			m.Problem = &status.Problem
+		}
+		if status.Breaker != "" {
+			breaker := gen.ModelBreaker(status.Breaker)
+			m.Breaker = &breaker
+		}
+		models = append(models, m)
+	}
+	return models
+}

@@ -1,0 +1,77 @@
+package manage
+
+import (
+	"time"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/hardening"
+)
+
+// PerformanceView returns what the performance monitor has seen, with the latest
+// so many samples.
+func (s *State) PerformanceView(samples int) gen.Performance {
+	report := s.Performance.Report()
+	view := gen.Performance{
+		Enabled: report.Enabled, IntervalSeconds: report.Interval.Seconds(), Samples: []gen.PerformanceSample{},
+		Warnings: warnings(report.Warnings), PastWarnings: warnings(report.Over),
+		Forecast: gen.MemoryForecast{Known: report.Forecast.Known, Compared: report.Forecast.Compared},
+	}
+	if f := report.Forecast; f.Known {
+		view.Forecast.BytesPerSecond, view.Forecast.BytesInAMinute = &f.BytesPerSecond, &f.Bytes
+		view.Forecast.FullInSeconds = seconds(f.FullIn)
+	}
+	if report.Forecast.Compared > 0 {
+		view.Forecast.MeanErrorBytes = &report.Forecast.MeanError
+	}
+	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
+		shown := gen.PerformanceSample{
+			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap), EngineBytes: int64(sample.Engine),
+			Goroutines: sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
+			SchedulingP99Seconds: sample.SchedulingP99.Seconds(), GcPauseP99Seconds: sample.GCPauseP99.Seconds(),
+			Services: []gen.ServicePerformance{},
+		}
+		for _, service := range sample.Services {
+			shown.Services = append(shown.Services, gen.ServicePerformance{
+				Custom: customValues(service.Custom), Waiting: service.Waiting, Running: service.Running,
+
+				Name: service.Name, Tasks: service.Tasks, Failed: service.Failed, PerSecond: service.PerSecond,
+				LatencyP50Seconds: seconds(service.P50), LatencyP95Seconds: seconds(service.P95), LatencyP99Seconds: seconds(service.P99),
+			})
+		}
+		view.Samples = append(view.Samples, shown)
+	}
+	return view
+}
+
+// customValues are a service's own figures by name, nil for none.
+func customValues(list []hardening.CustomValue) *map[string]float64 {
+	if len(list) == 0 {
+		return nil
+	}
+	values := make(map[string]float64, len(list))
+	for _, v := range list {
+		values[v.Name] = v.Value
+	}
+	return &values
+}
+
+// seconds of a duration, nil for none.
+func seconds(d time.Duration) *float64 {
+	if d == 0 {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
+}
+
+func warnings(list []hardening.Warning) []gen.PerformanceWarning {
+	shown := make([]gen.PerformanceWarning, 0, len(list))
+	for _, w := range list {
+		warning := gen.PerformanceWarning{Name: w.Name, Detail: w.Detail, Since: w.Since}
+		if !w.Until.IsZero() {
+			warning.Until = &w.Until
+		}
+		shown = append(shown, warning)
+	}
+	return shown
+}

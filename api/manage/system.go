@@ -1,0 +1,136 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Settings are the configuration in force; config.Live implements it.
+type Settings interface {
+	// View gives every setting as nested maps, secrets masked, and the keys that
+	// may change live.
+	View() (settings map[string]any, live []string, err error)
+	// Patch changes settings by a JSON merge patch, or refuses it whole with a
+	// fault. It gives the keys that changed.
+	Patch(patch map[string]any) (changed []string, err error)
+}
+
+// Handlers serves the management routes.
+type Handlers struct {
+	Services web.Services
+	Models   web.Models
+	// Restart restarts a service, or, for a name that is not empty, one model of it.
+	Restart func(ctx context.Context, service, model string) error
+	Views   Views
+	// Unreadable is State's.
+	Unreadable func() []services.ModelStatus
+	// Settings are the configuration in force.
+	Settings Settings
+	Version  gen.Version
+	// Keys reports whether keys are asked for.
+	Keys bool
+	// Locked refuses every change: no keys are asked for, and others than the users of this
+	// machine can reach the server.
+	Locked bool
+	Log    *slog.Logger
+}
+
+// GetSystem implements gen.StrictServerInterface.
+func (h *Handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) (gen.GetSystemResponseObject, error) {
+	view := h.Views.SystemView(ctx)
+	view.Version, view.Keys = h.Version, h.Keys
+	return gen.GetSystem200JSONResponse(view), nil
+}
+
+// defaultSamples is how many samples are shown unless the request says so.
+const defaultSamples = 60
+
+// GetPerformance implements gen.StrictServerInterface.
+func (h *Handlers) GetPerformance(_ context.Context, request gen.GetPerformanceRequestObject) (gen.GetPerformanceResponseObject, error) {
+	samples := defaultSamples
+	if request.Params.Samples != nil {
+		samples = *request.Params.Samples
+	}
+	return gen.GetPerformance200JSONResponse(h.Views.PerformanceView(samples)), nil
+}
+
+// GetForecast implements gen.StrictServerInterface.
+func (h *Handlers) GetForecast(context.Context, gen.GetForecastRequestObject) (gen.GetForecastResponseObject, error) {
+	return gen.GetForecast200JSONResponse(h.Views.ForecastView()), nil
+}
+
+// GetConfig implements gen.StrictServerInterface.
+func (h *Handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
+	settings, _, err := h.Settings.View()
+	return gen.GetConfig200JSONResponse(settings), err
+}
+
+// ChangeConfig implements gen.StrictServerInterface.
+func (h *Handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	var patch map[string]any
+	switch {
+	case request.JSONBody != nil:
+		patch = *request.JSONBody
+	case request.ApplicationMergePatchPlusJSONBody != nil:
+		patch = *request.ApplicationMergePatchPlusJSONBody
+	default:
+		return nil, services.Invalidf("body", "is missing; send the settings to change as a JSON object")
+	}
+	changed, err := h.Settings.Patch(patch)
+	if err != nil {
+		return nil, err
+	}
+	h.Log.Info("settings changed", "keys", changed)
+	settings, _, err := h.Settings.View()
+	return gen.ChangeConfig200JSONResponse(settings), err
+}
+
+// GetLogLevel implements gen.StrictServerInterface.
+func (h *Handlers) GetLogLevel(context.Context, gen.GetLogLevelRequestObject) (gen.GetLogLevelResponseObject, error) {
+	level, err := h.logLevel()
+	return gen.GetLogLevel200JSONResponse(level), err
+}
+
+// SetLogLevel implements gen.StrictServerInterface.
+func (h *Handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	if request.Body == nil {
+		return nil, services.Invalidf("level", "is missing; send it as {\"level\":\"debug\"}")
+	}
+	if _, err := h.Settings.Patch(map[string]any{"log": map[string]any{"level": string(request.Body.Level)}}); err != nil {
+		return nil, err
+	}
+	level, err := h.logLevel()
+	return gen.SetLogLevel200JSONResponse(level), err
+}
+
+// logLevel reads the level in force from the settings.
+func (h *Handlers) logLevel() (gen.LogLevel, error) {
+	settings, _, err := h.Settings.View()
+	if err != nil {
+		return gen.LogLevel{}, err
+	}
+	section, _ := settings["log"].(map[string]any)
+	return gen.LogLevel{Level: gen.LogLevelLevel(fmt.Sprint(section["level"]))}, nil
+}
+
+// mayManage refuses changes where others than users of this machine could make them without
+// a key.
+func (h *Handlers) mayManage() error {
+	if h.Locked {
+		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "the server is changed only where it listens on the loopback interface, or asks for keys; auth.mode is off"}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// SystemView returns how every part is.
+func (s *State) SystemView(ctx context.Context) gen.System {
+	report, performance := s.Health.Report(), s.Performance.Report()
+	view := gen.System{
+		Started: s.Started, UptimeSeconds: time.Since(s.Started).Seconds(),
+		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
+		Capabilities: []gen.Capability{},
+	}
+	add := func(kind gen.SystemPartKind, name string, enabled bool, state, detail string) {
+		part := gen.SystemPart{Name: name, Kind: kind, Enabled: enabled, State: state}
+		if detail != "" {
+			part.Detail = &detail
+		}
+		view.Parts = append(view.Parts, part)
+	}
+	add(gen.SystemPartKindLibrary, "onnxruntime", true, "ready", s.Engine)
+	for _, part := range []struct {
+		name    string
+		enabled bool
+		detail  string
+	}{
+		{"healthMonitoring", s.HealthMonitoring.Enabled, "every " + s.HealthMonitoring.CheckInterval.String()},
+		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
+		{"errorRecovery", s.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", s.ErrorRecovery.MaxAttempts)},
+		{"resourceManagement", s.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
+	} {
+		state := "ready"
+		if !part.enabled {
+			state = "off"
+		}
+		for _, check := range s.Monitor.Checks("", "") {
+			if part.name == "healthMonitoring" && !check.OK {
+				state, part.detail = "failing", check.Name+": "+check.Detail
+			}
+		}
+		add(gen.SystemPartKindHardening, part.name, part.enabled, state, part.detail)
+	}
+	for _, entry := range s.Services.List() {
+		status, detail := entry.Status(), entry.Describe().Summary
+		if status.LastError != "" && status.State != services.StateReady {
+			detail = status.LastError
+		}
+		add(gen.SystemPartKindService, entry.Name(), true, string(status.State), detail)
+		needs := s.needs(ctx, entry)
+		view.Parts[len(view.Parts)-1].Needs = &needs
+		models := entry.Models()
+		for _, model := range models {
+			if model.Problem != "" {
+				add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
+			}
+		}
+		view.Capabilities = append(view.Capabilities, capabilities(entry, models)...)
+	}
+	for _, model := range s.Unreadable() {
+		add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
+	}
+	return view
+}
+
+// needs returns what a service needs and has.
+func (s *State) needs(ctx context.Context, entry *orchestrator.Registration) gen.ServiceNeeds {
+	var needs gen.ServiceNeeds
+	for _, use := range s.Memory.Usage().Services {
+		if use.Name == entry.Name() {
+			needs = gen.ServiceNeeds{
+				MaxBytes: int64(use.Limit.MaxMemory), MaxRuns: use.Runs, Running: use.Running, Waiting: use.Waiting,
+				HasBytes: int64(use.Leased + use.Resident + use.Retained),
+			}
+		}
+	}
+	if bytes, err := entry.Smallest(ctx); err == nil && bytes > 0 {
+		smallest := int64(bytes)
+		needs.SmallestTaskBytes = &smallest
+	}
+	return needs
+}
+
+// capabilities are the tasks that a service takes, with those of its models that
+// can be used.
+func capabilities(entry *orchestrator.Registration, all []services.ModelStatus) (list []gen.Capability) {
+	status, models := entry.Status(), []string{}
+	for _, model := range all {
+		if model.Problem == "" {
+			models = append(models, model.Name)
+		}
+	}
+	_, open := entry.Guard.Open()
+	shut := []services.State{services.StateRecovering, services.StateUnavailable, services.StateStopped}
+	ready := !open && !slices.Contains(shut, status.State)
+	for _, task := range entry.Describe().Tasks {
+		list = append(list, gen.Capability{Task: task.Name, Service: entry.Name(), Ready: ready, Models: models})
+	}
+	return list
+}

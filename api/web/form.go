@@ -1,0 +1,135 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Form reads the fields of a form and collects what is wrong with them. It checks that a
+// value is one of its kind; the service knows which values are allowed.
+type Form struct {
+	fields map[string][]string
+	bad    []services.FieldError
+}
+
+// NewForm returns a reader of the fields of an upload.
+func NewForm(u *Upload) *Form { return &Form{fields: u.Fields} }
+
+// Complain records that a field is wrong.
+func (f *Form) Complain(field, format string, args ...any) {
+	f.bad = append(f.bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+}
+
+// All returns the values of a field that may come several times.
+func (f *Form) All(field string) []string { return f.fields[field] }
+
+// Text returns a field's value without the space around it, empty where it is missing.
+func (f *Form) Text(field string) string {
+	values := f.fields[field]
+	if len(values) > 1 {
+		f.complainOnce(field, fmt.Sprintf("came %d times", len(values)))
+	}
+	if len(values) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(values[0])
+}
+
+// complainOnce is Complain for a field that is read several times.
+func (f *Form) complainOnce(field, problem string) {
+	if one := (services.FieldError{Field: field, Problem: problem}); !slices.Contains(f.bad, one) {
+		f.bad = append(f.bad, one)
+	}
+}
+
+// Number returns a finite number; nil where the field is missing.
+func (f *Form) Number(field string) *float64 {
+	text := f.Text(field)
+	if text == "" {
+		return nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		f.Complain(field, "must be a number, got %.40q", text)
+	}
+	return &v
+}
+
+// Whole returns a whole number from least to most, which is math.MaxInt64 for no bound;
+// nil where the field is missing.
+func (f *Form) Whole(field string, least, most int64) *int64 {
+	text := f.Text(field)
+	if text == "" {
+		return nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err == nil && v >= least && v <= most:
+	case most < math.MaxInt64:
+		f.Complain(field, "must be a whole number from %d to %d, got %.40q", least, most, text)
+	default:
+		f.Complain(field, "must be a whole number, %d or above, got %.40q", least, text)
+	}
+	return &v
+}
+
+// Bool returns true or false; nil where the field is missing.
+func (f *Form) Bool(field string) *bool {
+	text := f.Text(field)
+	if text == "" {
+		return nil
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		f.Complain(field, "must be true or false, got %.40q", text)
+	}
+	return &v
+}
+
+// Fault returns every complaint as one fault, nil where there is none.
+func (f *Form) Fault() *services.Fault {
+	if len(f.bad) == 0 {
+		return nil
+	}
+	return &services.Fault{Kind: services.KindInvalid, Fields: f.bad}
+}
+
+// Join makes one fault of what is wrong with an upload and what is wrong with its
+// fields; an error that names no field comes first.
+func Join(received error, form *services.Fault) error {
+	if form == nil {
+		return received
+	}
+	var fault *services.Fault
+	switch {
+	case received == nil:
+		return form
+	case errors.As(received, &fault) && len(fault.Fields) > 0:
+		joined := *fault
+		joined.Fields = append(slices.Clone(fault.Fields), form.Fields...)
+		return &joined
+	}
+	return received
+}
+
+// Rename calls the fields of a fault by the client's names.
+func Rename(err error, names map[string]string) error {
+	var fault *services.Fault
+	if !errors.As(err, &fault) || len(fault.Fields) == 0 {
+		return err
+	}
+	renamed := *fault
+	renamed.Fields = slices.Clone(fault.Fields)
+	for i, field := range renamed.Fields {
+		if name, ok := names[strings.SplitN(field.Field, "[", 2)[0]]; ok {
+			renamed.Fields[i].Field = name
+		}
+	}
+	return &renamed
+}

@@ -1,0 +1,243 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// MaxFieldBytes bounds a form field that is not a file.
+const MaxFieldBytes = 64 << 10
+
+// Upload is a form that has been received: its fields in memory, its file on
+// disk, or sound that the server keeps in its place. Close removes the file.
+type Upload struct {
+	Fields map[string][]string
+	file   *spooledFile
+	// Incoming is the recording in place of a file if the route stores it.
+	Incoming *library.Incoming
+	// Warnings report what of the form was ignored.
+	Warnings []services.Warning
+	// Sent is the content type that came with the file, Name its name.
+	Sent, Name string
+	// stored is sound that the server keeps, until release is called; else nil.
+	stored  services.AudioSource
+	release func()
+}
+
+// spooledFile is an upload on disk; it can be opened as often as needed.
+type spooledFile struct {
+	path string
+	size int64
+}
+
+// Open implements services.AudioSource.
+func (f *spooledFile) Open() (io.ReadSeekCloser, error) { return os.Open(f.path) }
+
+// Size implements services.AudioSource.
+func (f *spooledFile) Size() int64 { return f.size }
+
+// Discard closes an upload that is of no use any more.
+func (b *Base) Discard(u *Upload) {
+	if err := u.Close(); err != nil {
+		b.Log.Error("upload could not be removed", "error", err)
+	}
+}
+
+// Close removes the file.
+func (u *Upload) Close() error {
+	if u.release != nil {
+		u.release()
+	}
+	if u.Incoming != nil {
+		return u.Incoming.Discard(context.Background())
+	}
+	if u.file == nil {
+		return nil
+	}
+	return os.Remove(u.file.path)
+}
+
+// IsReceived reports whether a recording came.
+func (u *Upload) IsReceived() bool { return u.file != nil || u.Incoming != nil }
+
+// Audio returns the sound of the request, nil where there is none.
+func (u *Upload) Audio() services.AudioSource {
+	if u.stored != nil {
+		return u.stored
+	}
+	if u.file == nil {
+		return nil
+	}
+	return u.file
+}
+
+// FormShape says what a form may hold.
+type FormShape struct {
+	// File is the field with the recording; Optional allows it to be left out.
+	File     string
+	Optional bool
+	// Known are the other fields, each of at most MaxField bytes; Refused says why a field that
+	// others know is refused. Lenient ignores all others, with a warning, as clients of
+	// OpenAI expect.
+	Known    []string
+	Refused  map[string]string
+	MaxField int
+	Lenient  bool
+	// Take receives the recording; nil writes it to the spool.
+	Take func(u *Upload, part io.Reader) error
+}
+
+// Receive reads a form with a recording in the field "file", and only the other
+// fields named. The caller closes the upload, also after an error.
+func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
+	return b.ReceiveForm(ctx, form, FormShape{File: "file", Known: known, MaxField: MaxFieldBytes})
+}
+
+// ReceiveForm reads a form with at most one file; the fields may come in any
+// order. Every bad field is told in one fault. The caller closes the upload, also
+// after an error.
+func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
+	u := &Upload{Fields: make(map[string][]string)}
+	bad := &services.Fault{Kind: services.KindInvalid}
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = b.receivePart(u, part, shape, bad)
+		}
+		if err != nil {
+			// The reader of forms can hide why the body ended under a complaint about a half
+			// line; the body keeps its error.
+			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
+			return u, b.ReceiveFault(AForm, errors.Join(err, cause))
+		}
+	}
+	// The server notices a hang-up only once it has read the body to its end.
+	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
+		return u, b.ReceiveFault(AForm, err)
+	}
+	if !u.IsReceived() && !shape.Optional {
+		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.File, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.File)})
+	}
+	if len(bad.Fields) > 0 {
+		return u, bad
+	}
+	return u, nil
+}
+
+func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Fault) error {
+	defer part.Close()
+	name := part.FormName()
+	complain := func(format string, args ...any) {
+		bad.Fields = append(bad.Fields, services.FieldError{Field: name, Problem: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case name == shape.File && u.IsReceived():
+		complain("came twice; one recording a request")
+	case name == shape.File:
+		u.Sent, u.Name = part.Header.Get("Content-Type"), part.FileName()
+		if shape.Take != nil {
+			return shape.Take(u, part)
+		}
+		return b.Spool(u, part)
+	case shape.Refused[name] != "":
+		complain("%s", shape.Refused[name])
+	case !slices.Contains(shape.Known, name) && shape.Lenient:
+		u.ignore(name)
+	case !slices.Contains(shape.Known, name):
+		complain("is not known; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
+	default:
+		value, err := io.ReadAll(io.LimitReader(part, int64(shape.MaxField)+1))
+		if err != nil {
+			return err
+		}
+		if len(value) > shape.MaxField {
+			complain("has more than %d bytes", shape.MaxField)
+			return nil
+		}
+		u.Fields[name] = append(u.Fields[name], string(value))
+	}
+	return nil
+}
+
+// Spool writes the file to disk, so that memory does not grow with it.
+func (b *Base) Spool(u *Upload, part io.Reader) error {
+	file, err := os.CreateTemp(b.SpoolDir, "upload-*")
+	if err != nil {
+		return &spoolError{err}
+	}
+	u.file = &spooledFile{path: file.Name()}
+	u.file.size, err = io.Copy(spoolWriter{file}, part)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = &spoolError{closeErr}
+	}
+	return err
+}
+
+// spoolWriter tells a full disk from a client that stopped sending.
+type spoolWriter struct{ file *os.File }
+
+func (s spoolWriter) Write(p []byte) (int, error) {
+	n, err := s.file.Write(p)
+	if err != nil {
+		err = &spoolError{err}
+	}
+	return n, err
+}
+
+type spoolError struct{ err error }
+
+func (e *spoolError) Error() string { return e.err.Error() }
+func (e *spoolError) Unwrap() error { return e.err }
+
+// ReceiveFault explains why a body, a form or a recording, could not be received.
+func (b *Base) ReceiveFault(of string, err error) error {
+	var tooLarge *http.MaxBytesError
+	var spool *spoolError
+	var fault *services.Fault
+	switch {
+	case errors.As(err, &tooLarge):
+		return b.Limits.Upload(of).Fault(err)
+	case errors.As(err, &fault):
+		return fault
+	case errors.As(err, &spool):
+		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &services.Fault{Kind: services.KindInvalid, Message: b.Limits.TooSlow(), Err: err}
+	default:
+		message := "the form breaks off or is malformed"
+		if of == ARecording {
+			message = "the recording breaks off"
+		}
+		return &services.Fault{Kind: services.KindInvalid, Message: message, Err: err}
+	}
+}
+
+// Take returns what receives a recording of a request's body into the library.
+func (b *Base) Take(ctx context.Context) func(u *Upload, r io.Reader) error {
+	return b.TakeBytes(ctx, max(0, ExchangeOf(ctx).R.ContentLength))
+}
+
+// TakeBytes is Take for so many bytes at the most; zero if that is not known.
+func (b *Base) TakeBytes(ctx context.Context, bytes int64) func(u *Upload, r io.Reader) error {
+	return func(u *Upload, r io.Reader) (err error) {
+		u.Incoming, err = b.Sounds.Receive(ctx, r, library.About{Name: u.Name, Bytes: bytes})
+		if err == nil {
+			u.Incoming.ContentType = contentType(u.Incoming.Head(), u.Sent)
+		}
+		return err
+	}
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"runtime"
+
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/resources"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// adapt is called after each sample: what the performance monitor expects becomes
+// advice for the memory manager, which acts on it where it may.
+func (s *system) adapt() {
+	cores := runtime.GOMAXPROCS(0)
+	outlook := resources.Outlook{IdleCores: float64(cores), Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
+	if sample, ok := s.performance.Latest(); ok {
+		outlook.IdleCores = max(float64(cores)-sample.CPU, 0)
+	}
+	for _, o := range s.performance.Outlooks() {
+		expected := o.Now
+		if o.Known {
+			expected = o.Ahead[0].Value
+		}
+		service := outlook.Services[o.Service]
+		switch o.Series {
+		case hardening.SeriesMemory:
+			if o.Known {
+				outlook.Resident = services.Bytes(expected)
+			}
+			continue
+		case hardening.SeriesQueue:
+			service.Waiting = expected
+		case hardening.SeriesArrivals:
+			service.PerSecond = expected
+		}
+		outlook.Services[o.Service] = service
+	}
+	s.memory.Adapt(outlook)
+}

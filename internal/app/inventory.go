@@ -1,0 +1,67 @@
+package app
+
+import (
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/resources"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// sessions are the engine's open sessions as resources.
+func (s *system) sessions() (list []resources.Resource) {
+	numbers := make(map[string]int)
+	for _, session := range s.runtime.Sessions() {
+		name := session.Graph
+		if numbers[name]++; numbers[name] > 1 {
+			name += "#" + strconv.Itoa(numbers[name])
+		}
+		r := resources.Resource{
+			ID: "session/" + name, Type: "session", Name: name, Status: resources.StatusReady, Created: session.Created, LastUsed: session.LastUsed,
+			Metadata: map[string]any{"inputs": session.Inputs, "outputs": session.Outputs, "runs": session.Runs, "running": session.Running},
+		}
+		if session.Running > 0 {
+			r.Status = resources.StatusBusy
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// maxFiles bounds the files that the inventory lists of each folder.
+const maxFiles = 1000
+
+// files are what is stored on disk as resources: what tasks work on and made,
+// conversations, the jobs' store, and models' folders.
+func (s *system) files() (list []resources.Resource) {
+	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
+		n := 0
+		// A folder that is not there has nothing in it; a file may go while we look.
+		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return nil //nolint:nilerr // what cannot be read is not listed
+			}
+			info, err := entry.Info()
+			if err != nil {
+				return nil //nolint:nilerr // it has gone meanwhile
+			}
+			if n++; n > maxFiles {
+				return fs.SkipAll
+			}
+			name, err := filepath.Rel(folder.dir, path)
+			if err != nil {
+				name = entry.Name()
+			}
+			name = filepath.ToSlash(name)
+			list = append(list, resources.Resource{
+				ID: "file/" + folder.name + "/" + name, Type: "file", Name: name, Bytes: services.Bytes(info.Size()),
+				Status: resources.StatusReady, Created: info.ModTime(), LastUsed: info.ModTime(),
+				Metadata: map[string]any{"folder": folder.name, "extension": strings.TrimPrefix(filepath.Ext(name), ".")},
+			})
+			return nil
+		})
+	}
+	return list
+}
