@@ -218,7 +218,7 @@ func uploadsStream(t *testing.T, v visitor) {
 func (v visitor) beginUpload(t *testing.T, head string) (int, error) {
 	t.Helper()
 	never, end := io.Pipe()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	// The transport waits for the body also where the connection is lost.
 	context.AfterFunc(ctx, func() { _ = end.Close() })
