@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,7 +143,7 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 // attempt calls fn once, and tells an end that the caller brought about from one
 // that the service did.
 func (g *Guard) attempt(caller, ctx context.Context, fn func(ctx context.Context) error) error {
-	err := g.recovered(ctx, fn)
+	err := services.CatchPanic(g.of.logger(g.log), g.of.String(), func() error { return fn(ctx) })
 	if err == nil || caller.Err() == nil {
 		return err
 	}
@@ -154,18 +153,6 @@ func (g *Guard) attempt(caller, ctx context.Context, fn func(ctx context.Context
 		return cause
 	}
 	return &callerLeft{err}
-}
-
-// recovered calls fn and turns a panic into a fault.
-func (g *Guard) recovered(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			panicked := &PanicError{Value: value, Stack: debug.Stack()}
-			g.of.logger(g.log).Error("service panicked", "panic", fmt.Sprint(value), "stack", string(panicked.Stack))
-			err = services.Internal(panicked, "%s failed unexpectedly", g.of)
-		}
-	}()
-	return fn(ctx)
 }
 
 // translate turns the policies' sentinels into faults.
@@ -216,12 +203,3 @@ func verdictOn(err error) verdict {
 		return neutral
 	}
 }
-
-// PanicError is a recovered panic.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error gives the panic's value; the stack is for the log.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }

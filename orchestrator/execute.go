@@ -135,7 +135,7 @@ func (o *Orchestrator) lease(ctx context.Context, claim Claim) (Lease, error) {
 // estimate asks the service what the task needs.
 func (e *Registration) estimate(ctx context.Context, task services.Task) (bytes services.Bytes, err error) {
 	ctx, span := services.BeginSpan(ctx, "estimate")
-	err = e.calm(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
+	err = e.call(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
 	span.Note(slog.Int64("bytes", int64(bytes)))
 	span.End(err)
 	return bytes, err
@@ -229,7 +229,7 @@ func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
 	if err != nil {
 		return err
 	}
-	return entry.calm(func() error {
+	return entry.call(func() error {
 		_, err := entry.Service.Estimate(ctx, task)
 		return err
 	})
