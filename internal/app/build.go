@@ -16,6 +16,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/version"
@@ -44,7 +45,7 @@ type system struct {
 	health       *hardening.Health
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
-	performance  *hardening.Performance
+	performance  *performance.Monitor
 	tracer       *tracing.Tracer // nil traces nothing
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
@@ -83,7 +84,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	s.memory.Include(s.sessions)
 	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
-	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
+	s.performance = performance.New(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
 	if cfg.Tracing.Enabled {
 		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {

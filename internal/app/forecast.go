@@ -5,7 +5,7 @@ import (
 	"runtime"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -18,21 +18,21 @@ func (s *system) adapt() {
 	if sample, ok := s.performance.Latest(); ok {
 		outlook.IdleCores = max(float64(cores)-sample.CPU, 0)
 	}
-	for _, o := range s.performance.Outlooks() {
+	for _, o := range s.performance.Forecasts() {
 		expected := o.Now
 		if o.Known {
 			expected = o.Ahead[0].Value
 		}
 		service := outlook.Services[o.Service]
 		switch o.Series {
-		case hardening.SeriesMemory:
+		case performance.SeriesMemory:
 			if o.Known {
 				outlook.Resident = services.Bytes(expected)
 			}
 			continue
-		case hardening.SeriesQueue:
+		case performance.SeriesQueue:
 			service.Waiting = expected
-		case hardening.SeriesArrivals:
+		case performance.SeriesArrivals:
 			service.PerSecond = expected
 		}
 		outlook.Services[o.Service] = service
@@ -44,13 +44,13 @@ func (s *system) adapt() {
 func (s *system) forecastView() gen.Forecast {
 	advice := s.memory.Advice()
 	view := gen.Forecast{
-		Estimator: hardening.Estimator, Dynamic: gen.ForecastDynamic(s.memory.Dynamic()),
+		Estimator: performance.Estimator, Dynamic: gen.ForecastDynamic(s.memory.Dynamic()),
 		Series: []gen.SeriesForecast{}, Runs: []gen.RunAdvice{}, Models: []gen.ModelAdvice{},
 	}
 	if !advice.At.IsZero() {
 		view.At = &advice.At
 	}
-	for _, o := range s.performance.Outlooks() {
+	for _, o := range s.performance.Forecasts() {
 		view.Series = append(view.Series, seriesView(o))
 	}
 	for _, a := range advice.Services {
@@ -68,7 +68,7 @@ func (s *system) forecastView() gen.Forecast {
 	return view
 }
 
-func seriesView(o hardening.Outlook) gen.SeriesForecast {
+func seriesView(o performance.Forecast) gen.SeriesForecast {
 	view := gen.SeriesForecast{Series: gen.SeriesForecastSeries(o.Series), Now: o.Now, Known: o.Known, Ahead: []gen.ForecastAhead{}}
 	if o.Service != "" {
 		view.Service = &o.Service

@@ -4,18 +4,18 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 )
 
 // processUsage is what the performance monitor asks of the process; zero is what
 // the system does not tell.
-func (s *system) processUsage() hardening.ProcessUsage {
+func (s *system) processUsage() performance.ProcessUsage {
 	var probe memprobe.Probe
 	books := s.memory.Usage()
-	usage := hardening.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
+	usage := performance.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
 	for _, u := range books.Services {
-		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
+		usage.Services = append(usage.Services, performance.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
 	}
 	usage.CPU, _ = probe.CPU()
 	usage.Resident, _ = s.measureResident()
@@ -30,14 +30,14 @@ func (s *system) performanceView(samples int) gen.Performance {
 	view := gen.Performance{
 		Enabled: report.Enabled, IntervalSeconds: report.Interval.Seconds(), Samples: []gen.PerformanceSample{},
 		Warnings: warnings(report.Warnings), PastWarnings: warnings(report.Over),
-		Forecast: gen.MemoryForecast{Known: report.Forecast.Known, Compared: report.Forecast.Compared},
+		Forecast: gen.MemoryForecast{Known: report.Memory.Known, Compared: report.Memory.Compared},
 	}
-	if f := report.Forecast; f.Known {
+	if f := report.Memory; f.Known {
 		view.Forecast.BytesPerSecond, view.Forecast.BytesInAMinute = &f.BytesPerSecond, &f.Bytes
 		view.Forecast.FullInSeconds = seconds(f.FullIn)
 	}
-	if report.Forecast.Compared > 0 {
-		view.Forecast.MeanErrorBytes = &report.Forecast.MeanError
+	if report.Memory.Compared > 0 {
+		view.Forecast.MeanErrorBytes = &report.Memory.MeanError
 	}
 	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
 		shown := gen.PerformanceSample{
@@ -60,7 +60,7 @@ func (s *system) performanceView(samples int) gen.Performance {
 }
 
 // customValues are a service's own figures by name, nil for none.
-func customValues(list []hardening.CustomValue) *map[string]float64 {
+func customValues(list []performance.CustomValue) *map[string]float64 {
 	if len(list) == 0 {
 		return nil
 	}
@@ -80,7 +80,7 @@ func seconds(d time.Duration) *float64 {
 	return &s
 }
 
-func warnings(list []hardening.Warning) []gen.PerformanceWarning {
+func warnings(list []performance.Warning) []gen.PerformanceWarning {
 	shown := make([]gen.PerformanceWarning, 0, len(list))
 	for _, w := range list {
 		warning := gen.PerformanceWarning{Name: w.Name, Detail: w.Detail, Since: w.Since}
