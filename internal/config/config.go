@@ -83,10 +83,10 @@ type Readiness struct {
 
 // SystemHardening has the keys of the reference architecture.
 type SystemHardening struct {
-	HealthMonitoring      Monitoring                  `koanf:"healthMonitoring"`
-	PerformanceMonitoring performance.Config `koanf:"performanceMonitoring"`
-	ErrorRecovery         hardening.RecoveryConfig    `koanf:"errorRecovery"`
-	ResourceManagement    resources.Config            `koanf:"resourceManagement"`
+	HealthMonitoring      Monitoring               `koanf:"healthMonitoring"`
+	PerformanceMonitoring performance.Config       `koanf:"performanceMonitoring"`
+	ErrorRecovery         hardening.RecoveryConfig `koanf:"errorRecovery"`
+	ResourceManagement    resources.Config         `koanf:"resourceManagement"`
 }
 
 // Monitoring switches a monitor.
