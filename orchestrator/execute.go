@@ -29,7 +29,7 @@ func (o *Orchestrator) Trace(tracer services.Tracer) { o.tracer = tracer }
 // Registry of the services.
 func (o *Orchestrator) Registry() *Registry { return o.registry }
 
-// Execute is the one road of a task, whoever brings it: it finds the service,
+// Execute is how every task runs, whatever brings it: it finds the service,
 // refuses what cannot work, waits for memory and a run slot, and runs the task
 // under the service's guard. The error is or wraps a fault, or ctx's error; when
 // it returns, no work goes on.
@@ -46,7 +46,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	visit := &visit{event: &event, arrived: arrived, leave: func() {}}
 	// Only after the report: a model that is forgotten leaves no metrics behind.
 	defer func() { visit.leave() }()
-	result, err := o.road(services.WithExecutions(ctx, &executions), task, sink, visit)
+	result, err := o.run(services.WithExecutions(ctx, &executions), task, sink, visit)
 	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
 	event.Model, event.Stages = result.Model, result.Stages
@@ -65,7 +65,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	return result, err
 }
 
-// visit is one task's way along the road.
+// visit is one task on its way.
 type visit struct {
 	event   *services.TaskEvent
 	arrived time.Time
@@ -84,9 +84,9 @@ func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (conte
 		slog.String("name", task.Name), slog.String("priority", task.Priority.String()))
 }
 
-// road is what every task goes through. A canary passes where an isolated
+// run is what every task goes through. A canary passes where an isolated
 // unit refuses all others.
-func (o *Orchestrator) road(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
+func (o *Orchestrator) run(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return services.TaskResult{}, err
@@ -153,7 +153,7 @@ func (e *Registration) modelOf(task services.Task) string {
 }
 
 // Canary runs the service's smallest task on a model, or on the default model for an
-// empty name. It takes the same road as every other task, but also while the model is
+// empty name. It runs as every other task, but also while the model is
 // isolated. A service without a canary has nothing to prove.
 func (o *Orchestrator) Canary(ctx context.Context, service, model string) error {
 	entry, err := o.registry.Lookup(service)
@@ -171,7 +171,7 @@ func (o *Orchestrator) Canary(ctx context.Context, service, model string) error 
 	var event services.TaskEvent
 	visit := &visit{event: &event, arrived: time.Now(), leave: func() {}}
 	defer func() { visit.leave() }()
-	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
+	result, err := o.run(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
 	if err != nil && !event.Started && ctx.Err() != nil {
 		// It waited for memory or a slot all the time: nothing is known of the service.
 		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}
@@ -199,7 +199,7 @@ func (e *Registration) canary(model string) (services.Task, bool) {
 	return task, true
 }
 
-// report tells the observers and writes the task's one line.
+// report calls the observers and writes the task's one line.
 func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 	for _, observer := range o.observers {
 		observer.TaskEnded(event)

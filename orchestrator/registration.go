@@ -41,10 +41,10 @@ type start struct {
 	err  error
 }
 
-// Describe gives the service's description.
+// Describe returns the service's description.
 func (e *Registration) Describe() services.Description { return e.description }
 
-// Status joins the service's own view with its place in its life.
+// Status returns the service's own view with the state of its unit.
 func (e *Registration) Status() services.ServiceStatus {
 	status := e.Service.Status()
 	e.place(&status)
@@ -86,7 +86,7 @@ func (e *Registration) Events() []services.Transition {
 	}
 	slices.SortStableFunc(models, byTime)
 	// Models that come and go leave the service's own steps in sight.
-	models = models[max(len(models)-keptTransitions, 0):]
+	models = models[max(len(models)-maxTransitions, 0):]
 	all := append(e.steps(), models...)
 	slices.SortStableFunc(all, byTime)
 	return all

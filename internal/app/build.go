@@ -94,7 +94,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	}
 	s.performance.OnSample(s.adapt)
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
-	s.care()
+	s.supervise()
 	s.registerServices(spool)
 	return s, nil
 }
@@ -142,7 +142,7 @@ func (s *system) session(threads, runs int) onnx.SessionConfig {
 	return onnx.SessionConfig{Threads: threads, Concurrent: runs > 1, NoPlan: s.memory.Budget().Bytes < planFrom}
 }
 
-// register gives a service all that a service has: a share of the budget, a
+// register adds a service with all that a service has: a share of the budget, a
 // guard, a place in the registry, recovery, health checks and metrics.
 func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs, widest int) {
 	name := service.Describe().Name
@@ -164,8 +164,8 @@ func (s *system) register(service services.ModelService, limits config.ServiceLi
 	s.performance.Watch(name, custom...)
 }
 
-// care makes those who look after the services.
-func (s *system) care() {
+// supervise makes the recovery, the health monitor and the metrics of states.
+func (s *system) supervise() {
 	cfg, log := s.cfg, s.log
 	health := cfg.SystemHardening.HealthMonitoring
 	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)

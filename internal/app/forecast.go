@@ -40,7 +40,7 @@ func (s *system) adapt() {
 	s.memory.Adapt(outlook)
 }
 
-// forecastView tells what is expected, and what to do about it.
+// forecastView returns what is expected, and what to do about it.
 func (s *system) forecastView() gen.Forecast {
 	advice := s.memory.Advice()
 	view := gen.Forecast{

@@ -66,7 +66,7 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 	return list
 }
 
-// healthView puts together what the probes tell. It reads memory only: probes come
+// healthView returns what the probes answer. It reads memory only: probes come
 // often, and must answer when a disk does not.
 func (s *system) healthView() api.HealthView {
 	report, usage := s.health.Report(), s.memory.Usage()

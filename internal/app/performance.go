@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 )
 
-// processUsage is what the performance monitor asks of the process; zero is what
-// the system does not tell.
+// processUsage returns the figures of the process for the performance monitor, zero
+// where the system does not report one.
 func (s *system) processUsage() performance.ProcessUsage {
 	var probe memprobe.Probe
 	books := s.memory.Usage()
@@ -23,8 +23,8 @@ func (s *system) processUsage() performance.ProcessUsage {
 	return usage
 }
 
-// performanceView tells what the performance monitor has seen, with the latest
-// so many samples.
+// performanceView returns what the performance monitor has seen, with so many of the
+// latest samples.
 func (s *system) performanceView(samples int) gen.Performance {
 	report := s.performance.Report()
 	view := gen.Performance{

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// resourcesView tells the memory budget's books.
+// resourcesView returns the memory budget's books.
 func (s *system) resourcesView() gen.Resources {
 	usage, budget, patterns := s.memory.Usage(), s.memory.Budget(), s.memory.Patterns()
 	view := gen.Resources{
@@ -51,7 +51,7 @@ func (s *system) resourcesView() gen.Resources {
 	return view
 }
 
-// patternView tells how a service takes memory.
+// patternView returns how a service takes memory.
 func patternView(p resources.Pattern) gen.AllocationPattern {
 	view := gen.AllocationPattern{
 		Leases: int64(p.Leases), PerMinute: p.PerMinute, Refused: make(map[string]int64), Measured: int64(p.Measured),

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// systemView tells how every part is.
+// systemView returns the state of every part.
 func (s *system) systemView(ctx context.Context) gen.System {
 	report, hardening, performance := s.health.Report(), s.cfg.SystemHardening, s.performance.Report()
 	view := gen.System{
@@ -70,7 +70,7 @@ func (s *system) systemView(ctx context.Context) gen.System {
 	return view
 }
 
-// needs tells what a service needs and has.
+// needs returns what a service needs and has.
 func (s *system) needs(ctx context.Context, entry *orchestrator.Registration) gen.ServiceNeeds {
 	var needs gen.ServiceNeeds
 	for _, use := range s.memory.Usage().Services {
