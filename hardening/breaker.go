@@ -10,7 +10,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/policy"
 )
 
-// verdict is what an attempt says of its service.
+// verdict is what an attempt means for its service.
 type verdict int
 
 const (
@@ -38,7 +38,7 @@ type breaker struct {
 	trying int
 }
 
-// newBreaker makes a closed breaker. changed is called after each change of
+// newBreaker returns a closed breaker. changed is called after each change of
 // state, with no lock held.
 func newBreaker(cfg BreakerConfig, changed func(from, to circuitbreaker.State)) *breaker {
 	b := &breaker{trials: cfg.Trials}
@@ -55,7 +55,7 @@ func newBreaker(cfg BreakerConfig, changed func(from, to circuitbreaker.State)) 
 	return b
 }
 
-// admit tells whether a call may go, and whether it is a trial. Every call that
+// admit reports whether a call may go, and whether it is a trial. Every call that
 // may go is settled.
 func (b *breaker) admit() (trial, ok bool) {
 	if b.circuit.IsClosed() {
@@ -76,7 +76,7 @@ func (b *breaker) admit() (trial, ok bool) {
 	return true, true
 }
 
-// settle takes the outcome of a call that was admitted.
+// settle records the outcome of a call that was admitted.
 func (b *breaker) settle(trial bool, v verdict) {
 	if trial {
 		b.mu.Lock()
@@ -98,7 +98,7 @@ func (b *breaker) settle(trial bool, v verdict) {
 	}
 }
 
-// refusing tells whether calls are refused now, and for how long still. Once
+// refusing reports whether calls are refused now, and for how long still. Once
 // the delay is over a call is let through as a trial, though the breaker goes on
 // calling itself open until then.
 func (b *breaker) refusing() (time.Duration, bool) {

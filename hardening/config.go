@@ -31,7 +31,7 @@ type RetryConfig struct {
 	Jitter float64 `koanf:"jitter"`
 }
 
-// BreakerConfig says when a service is cut off for a while.
+// BreakerConfig sets when a service is cut off for a while.
 type BreakerConfig struct {
 	// Failures in a row that open the breaker. Defaults to 5.
 	Failures int `koanf:"failures"`
@@ -46,7 +46,7 @@ type BreakerConfig struct {
 	Trials int `koanf:"trials"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
 		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Jitter: 0.1},
@@ -55,8 +55,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate gives every bad value, its key relative to this section. The
-// builders of the policies panic on bad values, so this runs first.
+// Validate returns an error for every bad value, with its key relative to this section.
+// The builders of the policies panic on bad values, so this runs first.
 func (c Config) Validate() []error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {

@@ -1,5 +1,5 @@
-// Package hardening keeps one failing service from becoming everybody's
-// failure: a Guard of policies round every call of a service, the health view
-// behind the probes, and the metrics of the road a task takes. It knows
-// operations and their errors, not audio, queues or HTTP.
+// Package hardening keeps the failure of one service, or of one model, from spreading: a
+// Guard of policies round every call, the Recovery that brings back what failed, the
+// Monitor of health, the health view behind the probes, and the metrics of tasks. It
+// knows operations and their errors, not audio, queues or HTTP.
 package hardening

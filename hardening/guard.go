@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,21 +37,21 @@ type Guard struct {
 	bulkhead bulkhead.Bulkhead[any]
 	breaker  *breaker
 	executor failsafe.Executor[any]
-	// changed is told of the breaker's new states; see OnChange. untold are those that it
-	// has yet to hear of.
+	// changed is called with the breaker's new states; see OnChange. pending are those
+	// that it has not been called with.
 	changed atomic.Pointer[func(state string)]
 	mu      sync.Mutex
-	untold  []string
+	pending []string
 }
 
-// NewGuard builds the guard of a service with so many calls inside at once: those
+// NewGuard returns the guard of a service with so many calls inside at once: those
 // that run, and those that gave their run slot away for a while. The configuration
 // must be valid.
 func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
 	return guardFor(key{service: service}, bulkhead.New[any](uint(inside)), cfg, metrics, log)
 }
 
-// ForModel builds the guard of one model of the service. The width is the service's,
+// ForModel returns the guard of one model of the service. The width is the service's,
 // for all its models together; failures are the model's own.
 func (g *Guard) ForModel(model string) *Guard {
 	return guardFor(key{g.of.service, model}, g.bulkhead, g.cfg, g.metrics, g.log)
@@ -64,7 +63,7 @@ func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, metrics *GuardMe
 		metrics.breakerChanged(of, to)
 		of.logger(log).Warn("circuit breaker changed", "from", from.String(), "to", to.String())
 		g.mu.Lock()
-		g.untold = append(g.untold, to.String())
+		g.pending = append(g.pending, to.String())
 		g.mu.Unlock()
 	})
 	retry := retrypolicy.NewBuilder[any]().
@@ -80,37 +79,37 @@ func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, metrics *GuardMe
 	return g
 }
 
-// Open tells whether the breaker refuses calls now, and when to try again.
+// Open reports whether the breaker refuses calls now, and when to try again.
 func (g *Guard) Open() (retryAfter time.Duration, open bool) { return g.breaker.refusing() }
 
-// State of the breaker: closed, half-open or open.
+// State returns that of the breaker: closed, half-open or open.
 func (g *Guard) State() string { return g.breaker.circuit.State().String() }
 
 // Reset closes the breaker and forgets the failures.
 func (g *Guard) Reset() {
 	g.breaker.circuit.Close()
 	g.breaker.rate.Close()
-	g.tell()
+	g.notify()
 }
 
 // HalfOpen lets trial calls through.
 func (g *Guard) HalfOpen() {
 	g.breaker.circuit.HalfOpen()
-	g.tell()
+	g.notify()
 }
 
 // Trip opens the breaker, as an operator may want to.
 func (g *Guard) Trip() {
 	g.breaker.circuit.Open()
-	g.tell()
+	g.notify()
 }
 
-// tell passes the changes of the breaker on. A call does so only once it has left its
+// notify calls the function of OnChange with the changes of the breaker. A call does so only once it has left its
 // bulkhead: else the canary of the recovery that it sets off may find it full.
-func (g *Guard) tell() {
+func (g *Guard) notify() {
 	g.mu.Lock()
-	states := g.untold
-	g.untold = nil
+	states := g.pending
+	g.pending = nil
 	g.mu.Unlock()
 	changed := g.changed.Load()
 	if changed == nil {
@@ -121,7 +120,7 @@ func (g *Guard) tell() {
 	}
 }
 
-// OnChange sets who is told of the breaker's states, after each change and
+// OnChange sets the function that is called with the breaker's state after each change,
 // before the call that caused it returns.
 func (g *Guard) OnChange(changed func(state string)) { g.changed.Store(&changed) }
 
@@ -133,7 +132,7 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		last = g.attempt(ctx, attempt.Context(), fn)
 		return last
 	})
-	g.tell()
+	g.notify()
 	if err != nil && last != nil && ctx.Err() != nil {
 		// The retry policy puts the context's bare error in place of the attempt's.
 		err = last
@@ -141,31 +140,18 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	return g.translate(err)
 }
 
-// attempt calls fn once, and tells an end that the caller brought about from one
-// that the service did.
+// attempt calls fn once. An end that the caller brought about is marked as such.
 func (g *Guard) attempt(caller, ctx context.Context, fn func(ctx context.Context) error) error {
-	err := g.recovered(ctx, fn)
+	err := services.CatchPanic(g.of.logger(g.log), g.of.String(), func() error { return fn(ctx) })
 	if err == nil || caller.Err() == nil {
 		return err
 	}
-	// A watchdog that stops a hung run gives a service fault as the cause; any
+	// The cause of a run that the watchdog has stopped is a service fault; any
 	// other end of the context says nothing of the service.
 	if cause := context.Cause(caller); services.IsServiceFault(cause) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
 	return &callerLeft{err}
-}
-
-// recovered calls fn and turns a panic into a fault.
-func (g *Guard) recovered(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			panicked := &PanicError{Value: value, Stack: debug.Stack()}
-			g.of.logger(g.log).Error("service panicked", "panic", fmt.Sprint(value), "stack", string(panicked.Stack))
-			err = services.Internal(panicked, "%s failed unexpectedly", g.of)
-		}
-	}()
-	return fn(ctx)
 }
 
 // translate turns the policies' sentinels into faults.
@@ -187,7 +173,7 @@ func (g *Guard) translate(err error) error {
 	}
 }
 
-// Refusal is the fault for a call that the open breaker does not let through.
+// Refusal returns the fault for a call that the open breaker does not let through.
 func (g *Guard) Refusal() error {
 	return &services.Fault{
 		Kind:       services.KindUnavailable,
@@ -203,7 +189,7 @@ type callerLeft struct{ err error }
 func (e *callerLeft) Error() string { return e.err.Error() }
 func (e *callerLeft) Unwrap() error { return e.err }
 
-// verdictOn tells what an attempt's error says of the service. Bad input,
+// verdictOn returns what an attempt's error means for the service. Bad input,
 // refusals, and a caller who left say nothing.
 func verdictOn(err error) verdict {
 	var left *callerLeft
@@ -216,12 +202,3 @@ func verdictOn(err error) verdict {
 		return neutral
 	}
 }
-
-// PanicError is a recovered panic.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error gives the panic's value; the stack is for the log.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }

@@ -37,7 +37,7 @@ func TestAPanicIsOneFailedTaskAndLeaksNoPermit(t *testing.T) {
 	for range 5 {
 		err := g.Do(t.Context(), func(context.Context) error { panic("boom") })
 		require.Equal(t, services.KindInternal, services.KindOf(err))
-		var panicked *PanicError
+		var panicked *services.PanicError
 		require.ErrorAs(t, err, &panicked)
 		require.Equal(t, "boom", panicked.Value)
 		require.NotEmpty(t, panicked.Stack)

@@ -22,10 +22,10 @@ const (
 type ServiceHealth struct {
 	Name   string
 	Status services.ServiceStatus
-	// BreakerOpen tells that calls are being refused.
+	// BreakerOpen reports that calls are being refused.
 	BreakerOpen bool
-	// Models are the further models that have a guard of their own. What is wrong
-	// with one of them is no problem of the service, whose own state is that of its
+	// Models are the further models that have a guard of their own. A problem
+	// of one of them is none of the service, whose own state is that of its
 	// default model.
 	Models []ModelHealth
 }
@@ -48,27 +48,27 @@ type Health struct {
 	since    time.Time
 }
 
-// NewHealth makes the view over the services that list gives; the required
-// ones decide readiness.
+// NewHealth returns the view of the services that list returns; the required ones
+// decide readiness.
 func NewHealth(required []string, list func() []ServiceHealth) *Health {
 	return &Health{required: required, list: list, phase: PhaseStarting, since: time.Now()}
 }
 
-// SetPhase moves the process on.
+// SetPhase sets the phase of the process.
 func (h *Health) SetPhase(phase Phase) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.phase, h.since = phase, time.Now()
 }
 
-// Require changes which services decide readiness.
+// Require sets which services decide readiness.
 func (h *Health) Require(services []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.required = services
 }
 
-// Report is the whole picture.
+// Report is the state of the process and its services.
 type Report struct {
 	Phase    Phase
 	Since    time.Time
@@ -77,7 +77,7 @@ type Report struct {
 	Reasons []string
 }
 
-// Report gives the whole picture as it is now.
+// Report returns the state as it is now.
 func (h *Health) Report() Report {
 	h.mu.Lock()
 	r, required := Report{Phase: h.phase, Since: h.since}, h.required
@@ -99,8 +99,8 @@ func (h *Health) Report() Report {
 	return r
 }
 
-// Problem says what is wrong with the service; empty when nothing is. One that
-// has not started is well: it does with its first task.
+// Problem returns the problem of the service; empty when there is none. One that has
+// not started has none: it starts with its first task.
 func (s ServiceHealth) Problem() string {
 	if s.Status.State != services.StateReady && s.Status.State != services.StateRegistered {
 		problem := "service " + s.Name + " is " + string(s.Status.State)

@@ -15,7 +15,7 @@ func TestAHungRunIsSeenAmongLivelyOnes(t *testing.T) {
 	t.Parallel()
 	for place := range 3 {
 		synctest.Test(t, func(t *testing.T) {
-			w, _, m, _ := clinic(t, true)
+			w, _, m, _ := setup(t, true)
 			at := time.Now()
 			for range interval / time.Second {
 				w.change(func() {

@@ -16,9 +16,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// house is a service with one further model, in the care of everybody.
-type house struct {
-	service, model *ward
+// modelSetup is a service with one further model, under a recovery manager and a monitor.
+type modelSetup struct {
+	service, model *fakeUnit
 	recovery       *Recovery
 	monitor        *Monitor
 	guards         *GuardMetrics
@@ -26,13 +26,13 @@ type house struct {
 	reg            *prometheus.Registry
 }
 
-// newHouse makes a recoverable service whose breakers open after two failures.
-func newHouse(t *testing.T) *house {
+// newModelSetup makes a recoverable service whose breakers open after two failures.
+func newModelSetup(t *testing.T) *modelSetup {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	cfg := DefaultConfig()
 	cfg.Breaker.Failures = 2
-	h := &house{service: newWard(), model: newWard(), reg: prometheus.NewRegistry()}
+	h := &modelSetup{service: newFakeUnit(), model: newFakeUnit(), reg: prometheus.NewRegistry()}
 	h.guards, h.states = NewGuardMetrics(h.reg), NewStateMetrics(h.reg)
 	own := NewGuard("echo", 1, cfg, h.guards, log)
 	h.model.model = "bad"
@@ -40,7 +40,7 @@ func newHouse(t *testing.T) *house {
 	h.states.Watch("echo", "bad")
 	h.recovery = NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, h.reg, log)
 	h.monitor = NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, h.recovery, nil, h.reg, log)
-	for _, w := range []*ward{h.service, h.model} {
+	for _, w := range []*fakeUnit{h.service, h.model} {
 		w.success = time.Now().Add(time.Hour) // not idle: no canaries of the monitor
 		h.recovery.Watch(w, w.guard, true)
 		h.monitor.Watch(w)
@@ -54,7 +54,7 @@ func newHouse(t *testing.T) *house {
 }
 
 // fail makes the model's breaker open.
-func (h *house) fail(t *testing.T) {
+func (h *modelSetup) fail(t *testing.T) {
 	t.Helper()
 	for range 2 {
 		require.Error(t, h.model.guard.Do(context.Background(), always(errService)))
@@ -63,7 +63,7 @@ func (h *house) fail(t *testing.T) {
 }
 
 // series counts the lines of metrics that have the model as a label.
-func (h *house) series(t *testing.T) int {
+func (h *modelSetup) series(t *testing.T) int {
 	t.Helper()
 	count := 0
 	families, err := h.reg.Gather()
@@ -82,10 +82,10 @@ func (h *house) series(t *testing.T) int {
 
 func TestAModelThatFailsIsRecoveredAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		h.model.change(func() { h.model.sick = errors.New("no file") })
+		h := newModelSetup(t)
+		h.model.change(func() { h.model.reloadErr = errors.New("no file") })
 		h.fail(t)
-		require.Contains(t, h.model.told(), "recovering: its circuit breaker opened; reload")
+		require.Contains(t, h.model.takeSteps(), "recovering: its circuit breaker opened; reload")
 		time.Sleep(5 * time.Second)
 		require.Equal(t, services.StateUnavailable, h.model.State())
 		require.ErrorContains(t, h.model.guard.Do(t.Context(), always(nil)), "model bad of echo has failed repeatedly")
@@ -93,7 +93,7 @@ func TestAModelThatFailsIsRecoveredAlone(t *testing.T) {
 		require.NoError(t, h.service.guard.Do(t.Context(), always(nil)))
 		require.Equal(t, "closed", h.service.guard.State())
 		require.Equal(t, services.StateReady, h.service.State())
-		require.Empty(t, h.service.told(), "nothing happens to the service")
+		require.Empty(t, h.service.takeSteps(), "nothing happens to the service")
 		require.NoError(t, testutil.GatherAndCompare(h.reg, strings.NewReader(`
 # HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.
 # TYPE grym_recoveries_total counter
@@ -103,10 +103,10 @@ grym_recoveries_total{model="bad",outcome="failure",service="echo"} 3
 grym_recoveries_total{model="bad",outcome="success",service="echo"} 0
 `), "grym_recoveries_total"))
 
-		h.model.change(func() { h.model.sick = nil })
-		h.model.told()
+		h.model.change(func() { h.model.reloadErr = nil })
+		h.model.takeSteps()
 		time.Sleep(interval)
-		require.Equal(t, "reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.told())
+		require.Equal(t, "reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.takeSteps())
 		require.NoError(t, h.model.guard.Do(t.Context(), always(nil)))
 	})
 }
@@ -125,8 +125,8 @@ func TestTheWidthIsTheServices(t *testing.T) {
 
 func TestAModelThatHasGoneLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
-		h.model.change(func() { h.model.sick = errors.New("no file") })
+		h := newModelSetup(t)
+		h.model.change(func() { h.model.reloadErr = errors.New("no file") })
 		h.fail(t)
 		h.states.Transition(services.Transition{Service: "echo", Model: "bad", From: services.StateReady, To: services.StateRecovering})
 		time.Sleep(2 * interval)
@@ -138,7 +138,7 @@ func TestAModelThatHasGoneLeavesNothingBehind(t *testing.T) {
 		h.guards.Forget("echo", "bad")
 		h.states.Forget("echo", "bad")
 		synctest.Wait()
-		h.model.told()
+		h.model.takeSteps()
 		require.Zero(t, h.series(t))
 		require.Empty(t, h.monitor.Checks("echo", "bad"))
 
@@ -148,14 +148,14 @@ func TestAModelThatHasGoneLeavesNothingBehind(t *testing.T) {
 		h.states.Transition(services.Transition{Service: "echo", Model: "bad", From: services.StateRecovering, To: services.StateReady})
 		time.Sleep(5 * interval)
 		require.Zero(t, h.series(t))
-		require.Empty(t, h.model.told(), "nobody tries to recover it")
-		require.NotEmpty(t, h.monitor.Checks("echo", ""), "the service is in care as before")
+		require.Empty(t, h.model.takeSteps(), "nobody tries to recover it")
+		require.NotEmpty(t, h.monitor.Checks("echo", ""), "the service is watched as before")
 	})
 }
 
 func TestAModelForgottenInTheMiddleOfItsRecoveryIsNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newModelSetup(t)
 		reloading, let := make(chan struct{}), make(chan struct{})
 		h.model.change(func() { h.model.reload = func() { close(reloading); <-let } })
 		h.fail(t)
@@ -172,14 +172,14 @@ func TestAModelForgottenInTheMiddleOfItsRecoveryIsNotCounted(t *testing.T) {
 
 func TestAHungRunOfAModelIsThatModels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newModelSetup(t)
 		h.model.change(func() { h.model.runs = []services.Run{{Task: "7", Name: "say", Model: "bad", Progressed: time.Now()}} })
 		time.Sleep(interval)
 		require.Equal(t, services.StateDegraded, h.model.State())
 		require.False(t, h.monitor.Checks("echo", "bad")[0].OK)
 		time.Sleep(2 * time.Minute)
 		require.True(t, h.model.Runs()[0].Stopped)
-		require.Contains(t, h.model.told(), "recovering: task 7 (say) showed no sign of life")
+		require.Contains(t, h.model.takeSteps(), "recovering: task 7 (say) showed no sign of life")
 		require.Equal(t, services.StateReady, h.service.State())
 		require.True(t, h.monitor.Checks("echo", "")[0].OK)
 		require.InDelta(t, 1, testutil.ToFloat64(h.monitor.stalls.WithLabelValues("echo", "bad")), 0)

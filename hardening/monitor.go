@@ -24,7 +24,7 @@ type MonitorConfig struct {
 	StallTimeout time.Duration
 }
 
-// Check is one of the monitor's questions with its latest answer.
+// Check is a health check with its latest answer.
 type Check struct {
 	// Name as "disk", "memory", "queue"; or "canary" and "progress" of a service.
 	Name string
@@ -34,7 +34,7 @@ type Check struct {
 	At     time.Time
 }
 
-// ProcessCheck answers a question about the whole process.
+// ProcessCheck is a health check of the whole process.
 type ProcessCheck struct {
 	Name string
 	Ask  func() (ok bool, detail string)
@@ -63,7 +63,7 @@ type Monitor struct {
 	looking map[key]bool
 }
 
-// NewMonitor makes a monitor that is not running yet.
+// NewMonitor returns a monitor that is not running yet.
 func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, reg prometheus.Registerer, log *slog.Logger) *Monitor {
 	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[key][]Check), looking: make(map[key]bool)}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -79,7 +79,7 @@ func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, r
 	return m
 }
 
-// Watch takes a unit into care.
+// Watch adds a unit.
 func (m *Monitor) Watch(unit Unit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *Monitor) Watch(unit Unit) {
 	m.success.WithLabelValues(unit.Name(), unit.Model())
 }
 
-// Forget ends the care of a model that has gone, and removes its metrics.
+// Forget removes a model that has gone, and its metrics.
 func (m *Monitor) Forget(service, model string) {
 	of := key{service, model}
 	m.mu.Lock()
@@ -98,8 +98,8 @@ func (m *Monitor) Forget(service, model string) {
 	of.delete(m.checks.MetricVec, m.stalls.MetricVec, m.success.MetricVec)
 }
 
-// cared calls fn for the process and for a unit in care. The caller holds mu.
-func (m *Monitor) cared(of key, fn func()) {
+// ifWatched calls fn for the process and for a unit that is watched. The caller holds mu.
+func (m *Monitor) ifWatched(of key, fn func()) {
 	if of == (key{}) || slices.ContainsFunc(m.units, func(u Unit) bool { return keyOf(u) == of }) {
 		fn()
 	}
@@ -115,16 +115,16 @@ func (m *Monitor) Start() {
 	}
 }
 
-// patience is how long a run may be silent before its service's health is red. It
+// silenceLimit is how long a run may be silent before its service's health is red. It
 // is less than the check interval by more than a look of the watchdog takes to
 // come, so that a hung run shows within one interval.
-func (m *Monitor) patience() time.Duration { return max(m.cfg.CheckInterval, time.Second) * 3 / 4 }
+func (m *Monitor) silenceLimit() time.Duration { return max(m.cfg.CheckInterval, time.Second) * 3 / 4 }
 
 // watchInterval is the time between two looks of the watchdog.
 func (m *Monitor) watchInterval() time.Duration {
 	interval := min(max(m.cfg.StallTimeout/4, 10*time.Millisecond), 5*time.Second)
 	if m.cfg.Enabled {
-		interval = min(interval, m.patience()/6)
+		interval = min(interval, m.silenceLimit()/6)
 	}
 	return interval
 }
@@ -199,7 +199,7 @@ func (m *Monitor) watchRuns() {
 	}
 }
 
-// mend has a unit recovered, or degrades it where it is not recoverable.
+// mend starts the recovery of a unit, or degrades it where it is not recoverable.
 func (m *Monitor) mend(of key, unit Unit, cause string) {
 	if m.recovery.Recoverable(of.service, of.model) {
 		m.recovery.Trigger(of.service, of.model, cause)
@@ -214,8 +214,8 @@ func (m *Monitor) list() []Unit {
 	return m.units
 }
 
-// look asks every question once. Services are looked at side by side, so that a
-// hung one does not hide the others.
+// look makes every check once. Units are checked side by side, so that a hung one does
+// not hide the others.
 func (m *Monitor) look(ctx context.Context) {
 	var answers []Check
 	for _, check := range m.process {
@@ -230,8 +230,8 @@ func (m *Monitor) look(ctx context.Context) {
 		m.looking[of] = true
 		m.mu.Unlock()
 		if looking {
-			// The last look waits for a canary. That the runs get on, or do not, is
-			// told all the same.
+			// The last look waits for a canary. The progress of the runs is checked
+			// all the same.
 			m.answer(of, []Check{m.progress(unit)})
 			continue
 		}
@@ -247,7 +247,7 @@ func (m *Monitor) look(ctx context.Context) {
 func (m *Monitor) answer(of key, answers []Check) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.cared(of, func() {
+	m.ifWatched(of, func() {
 		for _, a := range answers {
 			m.checks.WithLabelValues(of.service, of.model, a.Name, strconv.FormatBool(a.OK)).Inc()
 		}
@@ -260,11 +260,11 @@ func (m *Monitor) amend(of key, check Check) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	answers := slices.DeleteFunc(slices.Clone(m.answers[of]), func(c Check) bool { return c.Name == check.Name })
-	m.cared(of, func() { m.answers[of] = append([]Check{check}, answers...) })
+	m.ifWatched(of, func() { m.answers[of] = append([]Check{check}, answers...) })
 }
 
-// examine looks at one unit: do its runs get on, and, when it has had nothing
-// to do for an interval, does a canary sing?
+// examine checks one unit: whether its runs make progress, and, when it has had nothing
+// to do for an interval, whether a canary succeeds.
 func (m *Monitor) examine(ctx context.Context, unit Unit) {
 	answers := []Check{m.progress(unit)}
 	state := unit.State()
@@ -308,17 +308,17 @@ func (m *Monitor) progress(unit Unit) Check {
 			check.Detail = fmt.Sprintf("task %s has shown no sign of life for %s", run.Task, silent.Round(time.Millisecond))
 		}
 	}
-	check.OK = longest < m.patience()
+	check.OK = longest < m.silenceLimit()
 	return check
 }
 
-// lastSuccess tells how long ago the service did something well. It says nothing of
-// its health: nobody may have asked, and where somebody did the breaker knows.
+// lastSuccess returns how long ago a task of the unit succeeded. It is no sign of its
+// health: there may have been no task, and where there was the breaker knows.
 func (m *Monitor) lastSuccess(unit Unit) Check {
 	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
 	if at := unit.Status().LastSuccess; !at.IsZero() {
 		m.mu.Lock()
-		m.cared(keyOf(unit), func() {
+		m.ifWatched(keyOf(unit), func() {
 			m.success.WithLabelValues(unit.Name(), unit.Model()).Set(float64(at.UnixMilli()) / 1000)
 		})
 		m.mu.Unlock()
@@ -327,7 +327,7 @@ func (m *Monitor) lastSuccess(unit Unit) Check {
 	return check
 }
 
-// idle tells that the service is loaded, does nothing, and did nothing of late.
+// idle reports whether the unit is loaded and has had no task for an interval.
 func idle(unit Unit, interval time.Duration) bool {
 	if len(unit.Runs()) > 0 {
 		return false
@@ -339,7 +339,7 @@ func idle(unit Unit, interval time.Duration) bool {
 	return status.ModelsLoaded > 0
 }
 
-// canary proves an idle service. One interval is all it gets.
+// canary runs the canary of an idle unit, for one interval at most.
 func (m *Monitor) canary(ctx context.Context, unit Unit) Check {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.CheckInterval)
 	defer cancel()

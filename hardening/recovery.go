@@ -66,7 +66,7 @@ type Recovery struct {
 	units map[key]*managed
 }
 
-// managed is a unit that recovery has in charge.
+// managed is a unit under recovery.
 type managed struct {
 	Unit
 	of          key

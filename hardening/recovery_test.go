@@ -17,42 +17,42 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ward is a subject that writes down what happens to it.
-type ward struct {
+// fakeUnit is a unit that records what happens to it.
+type fakeUnit struct {
 	model string
 	guard *Guard
 
-	mu      sync.Mutex
-	state   services.State
-	life    []string
-	sick    error // of the reload
-	reload  func()
-	silent  error // of the canary
-	runs    []services.Run
-	success time.Time
-	loaded  bool
+	mu        sync.Mutex
+	state     services.State
+	steps     []string
+	reloadErr error // of the reload
+	reload    func()
+	canaryErr error // of the canary
+	runs      []services.Run
+	success   time.Time
+	loaded    bool
 	// isolated refuses tasks.
 	isolated bool
 }
 
-func newWard() *ward { return &ward{state: services.StateReady, loaded: true} }
+func newFakeUnit() *fakeUnit { return &fakeUnit{state: services.StateReady, loaded: true} }
 
-func (w *ward) set(state services.State, isolated bool, cause string) {
+func (w *fakeUnit) set(state services.State, isolated bool, cause string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.state, w.isolated = state, isolated
-	w.life = append(w.life, string(state)+": "+cause)
+	w.steps = append(w.steps, string(state)+": "+cause)
 }
 
-func (w *ward) Name() string  { return "echo" }
-func (w *ward) Model() string { return w.model }
-func (w *ward) State() services.State {
+func (w *fakeUnit) Name() string  { return "echo" }
+func (w *fakeUnit) Model() string { return w.model }
+func (w *fakeUnit) State() services.State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state
 }
 
-func (w *ward) Status() services.ServiceStatus {
+func (w *fakeUnit) Status() services.ServiceStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	status := services.ServiceStatus{State: w.state, LastSuccess: w.success}
@@ -62,13 +62,13 @@ func (w *ward) Status() services.ServiceStatus {
 	return status
 }
 
-func (w *ward) Runs() []services.Run {
+func (w *fakeUnit) Runs() []services.Run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]services.Run(nil), w.runs...)
 }
 
-func (w *ward) StopRun(task string, _ error) {
+func (w *fakeUnit) StopRun(task string, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.runs {
@@ -76,21 +76,25 @@ func (w *ward) StopRun(task string, _ error) {
 	}
 }
 
-func (w *ward) Isolate(cause string, _ time.Duration) { w.set(services.StateRecovering, true, cause) }
-func (w *ward) Restore(cause string)                  { w.set(services.StateReady, false, cause) }
-func (w *ward) Degrade(cause string)                  { w.set(services.StateDegraded, false, cause) }
-func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, true, cause) }
-func (w *ward) Fail(cause string)                     { w.set(services.StateUnavailable, false, cause) }
+func (w *fakeUnit) Isolate(cause string, _ time.Duration) {
+	w.set(services.StateRecovering, true, cause)
+}
+func (w *fakeUnit) Restore(cause string) { w.set(services.StateReady, false, cause) }
+func (w *fakeUnit) Degrade(cause string) { w.set(services.StateDegraded, false, cause) }
+func (w *fakeUnit) GiveUp(cause string, _ time.Duration) {
+	w.set(services.StateUnavailable, true, cause)
+}
+func (w *fakeUnit) Fail(cause string) { w.set(services.StateUnavailable, false, cause) }
 
-func (w *ward) Isolated() bool {
+func (w *fakeUnit) Isolated() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.isolated
 }
 
-func (w *ward) Restart(ctx context.Context, _ string) error { return w.Reload(ctx) }
+func (w *fakeUnit) Restart(ctx context.Context, _ string) error { return w.Reload(ctx) }
 
-func (w *ward) Reload(context.Context) error {
+func (w *fakeUnit) Reload(context.Context) error {
 	w.mu.Lock()
 	reload := w.reload
 	w.mu.Unlock()
@@ -99,14 +103,14 @@ func (w *ward) Reload(context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.life = append(w.life, "reload")
-	return w.sick
+	w.steps = append(w.steps, "reload")
+	return w.reloadErr
 }
 
-func (w *ward) Canary(ctx context.Context) error {
+func (w *fakeUnit) Canary(ctx context.Context) error {
 	w.mu.Lock()
-	w.life = append(w.life, "canary")
-	err := w.silent
+	w.steps = append(w.steps, "canary")
+	err := w.canaryErr
 	w.mu.Unlock()
 	if w.guard == nil {
 		return err
@@ -114,30 +118,30 @@ func (w *ward) Canary(ctx context.Context) error {
 	return w.guard.Do(ctx, always(err))
 }
 
-func (w *ward) change(f func()) {
+func (w *fakeUnit) change(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
 }
 
-// told takes what has happened since the last call.
-func (w *ward) told() string {
+// takeSteps returns what has happened since the last call.
+func (w *fakeUnit) takeSteps() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	told := strings.Join(w.life, "; ")
-	w.life = nil
-	return told
+	steps := strings.Join(w.steps, "; ")
+	w.steps = nil
+	return steps
 }
 
 const interval = 30 * time.Second
 
-// clinic is a recovery manager and a monitor with one ward.
-func clinic(t *testing.T, recoverable bool, process ...ProcessCheck) (*ward, *Recovery, *Monitor, *prometheus.Registry) {
+// setup is a recovery manager and a monitor with one unit.
+func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, *Recovery, *Monitor, *prometheus.Registry) {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	cfg := DefaultConfig()
 	cfg.Breaker.Failures = 2
-	w := newWard()
+	w := newFakeUnit()
 	w.guard = NewGuard("echo", 1, cfg, NewGuardMetrics(reg), log)
 	r := NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, reg, log)
 	m := NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, r, process, reg, log)
@@ -153,13 +157,13 @@ func clinic(t *testing.T, recoverable bool, process ...ProcessCheck) (*ward, *Re
 
 func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, _, reg := clinic(t, true)
+		w, _, _, reg := setup(t, true)
 		ctx := context.Background()
 		for range 2 {
 			require.Error(t, w.guard.Do(ctx, always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.told())
+		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.takeSteps())
 		require.Equal(t, "closed", w.guard.State())
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.
@@ -172,48 +176,48 @@ grym_recoveries_total{model="",outcome="success",service="echo"} 1
 
 func TestAttemptsAreBoundedThenTheServiceIsTriedEveryInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
-		w.change(func() { w.sick = errors.New("no file") })
+		w, r, _, _ := setup(t, true)
+		w.change(func() { w.reloadErr = errors.New("no file") })
 		r.Trigger("echo", "", "it broke")
 		r.Trigger("echo", "", "it broke again: nothing happens, one recovery is under way")
 		synctest.Wait()
-		require.Equal(t, "recovering: it broke; reload; recovering: it broke; attempt 1 to recover it failed: no file", w.told())
+		require.Equal(t, "recovering: it broke; reload; recovering: it broke; attempt 1 to recover it failed: no file", w.takeSteps())
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Contains(t, w.told(), "attempt 2")
+		require.Contains(t, w.takeSteps(), "attempt 2")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		require.Equal(t, "reload; unavailable: it broke; 3 attempts to recover it failed, the last one: no file", w.told())
+		require.Equal(t, "reload; unavailable: it broke; 3 attempts to recover it failed, the last one: no file", w.takeSteps())
 		time.Sleep(interval)
 		synctest.Wait()
-		require.Contains(t, w.told(), "4 attempts")
+		require.Contains(t, w.takeSteps(), "4 attempts")
 
-		w.change(func() { w.sick, w.silent = nil, errService })
+		w.change(func() { w.reloadErr, w.canaryErr = nil, errService })
 		time.Sleep(interval)
 		synctest.Wait()
-		require.Contains(t, w.told(), "the last one: canary: it failed")
-		w.change(func() { w.silent = nil })
+		require.Contains(t, w.takeSteps(), "the last one: canary: it failed")
+		w.change(func() { w.canaryErr = nil })
 		time.Sleep(interval)
 		synctest.Wait()
-		require.Equal(t, "reload; canary; canary; ready: recovered: it broke", w.told())
+		require.Equal(t, "reload; canary; canary; ready: recovered: it broke", w.takeSteps())
 	})
 }
 
 func TestAttemptsInARowAreThoseWithoutAnIntervalOfHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
+		w, r, _, _ := setup(t, true)
 		w.change(func() { w.success = time.Now().Add(time.Hour) }) // not idle: no canaries of the monitor
 		for range 3 {
 			r.Trigger("echo", "", "it flaps")
 			time.Sleep(5 * time.Second)
 			require.Equal(t, services.StateReady, w.State())
 		}
-		w.change(func() { w.sick = errors.New("no file") })
+		w.change(func() { w.reloadErr = errors.New("no file") })
 		r.Trigger("echo", "", "it flaps")
 		require.Equal(t, services.StateUnavailable, w.State(), "the attempts before count: it was never well for long")
-		w.change(func() { w.sick = nil })
+		w.change(func() { w.reloadErr = nil })
 		time.Sleep(2*interval + time.Second)
-		w.change(func() { w.sick = errors.New("no file") })
+		w.change(func() { w.reloadErr = errors.New("no file") })
 		r.Trigger("echo", "", "it broke")
 		synctest.Wait()
 		require.Equal(t, services.StateRecovering, w.State(), "well for an interval: the count starts again")
@@ -222,24 +226,24 @@ func TestAttemptsInARowAreThoseWithoutAnIntervalOfHealth(t *testing.T) {
 
 func TestWhatIsNotRecoverableIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, false)
+		w, r, _, _ := setup(t, false)
 		r.Trigger("echo", "", "it broke")
 		for range 2 {
 			require.Error(t, w.guard.Do(context.Background(), always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "degraded: its circuit breaker is open", w.told())
+		require.Equal(t, "degraded: its circuit breaker is open", w.takeSteps())
 		time.Sleep(10 * time.Second)
 		for range 2 {
 			require.NoError(t, w.guard.Do(context.Background(), always(nil)))
 		}
-		require.Equal(t, "ready: its circuit breaker closed", w.told())
+		require.Equal(t, "ready: its circuit breaker closed", w.takeSteps())
 	})
 }
 
 func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, m, _ := clinic(t, true)
+		w, _, m, _ := setup(t, true)
 		time.Sleep(interval / 3) // the hang begins between two looks
 		w.change(func() { w.runs = []services.Run{{Task: "7", Name: "say", Progressed: time.Now()}} })
 		time.Sleep(interval / 2)
@@ -247,12 +251,12 @@ func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 		time.Sleep(interval / 2)
 		require.Equal(t, services.StateDegraded, w.State(), "silent for an interval")
 		require.Contains(t, m.Checks("echo", "")[0].Detail, "no sign of life")
-		w.told()
+		w.takeSteps()
 		time.Sleep(2*interval + 29*time.Second)
 		require.False(t, w.Runs()[0].Stopped)
 		time.Sleep(5 * time.Second)
 		require.True(t, w.Runs()[0].Stopped, "silent for longer than the stall timeout")
-		require.Contains(t, w.told(), "recovering: task 7 (say) showed no sign of life")
+		require.Contains(t, w.takeSteps(), "recovering: task 7 (say) showed no sign of life")
 		time.Sleep(interval)
 		checks := m.Checks("echo", "")
 		require.False(t, checks[0].OK)
@@ -262,7 +266,7 @@ func TestAHungRunIsSeenWithinAnIntervalAndStopped(t *testing.T) {
 
 func TestARunThatGaveItsSlotAwayDoesNotHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _, _, _ := clinic(t, true)
+		w, _, _, _ := setup(t, true)
 		w.change(func() { w.runs = []services.Run{{Task: "7", Progressed: time.Now(), Waiting: true}} })
 		time.Sleep(time.Hour)
 		require.Equal(t, services.StateReady, w.State())
@@ -272,24 +276,24 @@ func TestARunThatGaveItsSlotAwayDoesNotHang(t *testing.T) {
 func TestAnIdleServiceIsProvedByACanary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := true
-		w, _, m, _ := clinic(t, true, ProcessCheck{Name: "disk", Ask: func() (bool, string) { return full, "figures" }})
+		w, _, m, _ := setup(t, true, ProcessCheck{Name: "disk", Ask: func() (bool, string) { return full, "figures" }})
 		time.Sleep(interval + time.Second)
-		require.Equal(t, "canary", w.told())
+		require.Equal(t, "canary", w.takeSteps())
 		require.Equal(t, "disk", m.Checks("", "")[0].Name)
 		w.change(func() { w.success = time.Now() })
 		time.Sleep(interval - 2*time.Second)
-		require.Empty(t, w.told(), "not idle")
+		require.Empty(t, w.takeSteps(), "not idle")
 		w.change(func() { w.loaded = false })
 		time.Sleep(2 * interval)
-		require.Empty(t, w.told(), "nothing is loaded: a canary would load it")
-		w.change(func() { w.loaded, w.silent = true, services.Faultf(services.KindBusy, "full") })
+		require.Empty(t, w.takeSteps(), "nothing is loaded: a canary would load it")
+		w.change(func() { w.loaded, w.canaryErr = true, services.Faultf(services.KindBusy, "full") })
 		time.Sleep(interval)
 		require.Equal(t, services.StateReady, w.State(), "a full queue says nothing of the service")
-		w.told()
-		w.change(func() { w.silent = errService })
+		w.takeSteps()
+		w.change(func() { w.canaryErr = errService })
 		time.Sleep(interval)
-		require.Contains(t, w.told(), "recovering: its canary inference failed")
-		w.change(func() { w.silent = nil })
+		require.Contains(t, w.takeSteps(), "recovering: its canary inference failed")
+		w.change(func() { w.canaryErr = nil })
 		time.Sleep(2 * interval)
 		require.Equal(t, services.StateReady, w.State())
 	})

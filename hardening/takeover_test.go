@@ -18,48 +18,48 @@ import (
 // has given up on; it fails again before recovery would have tried it.
 func TestAFailureAfterARestartIsNotIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
-		w.change(func() { w.sick = errors.New("no file") })
+		w, r, _, _ := setup(t, true)
+		w.change(func() { w.reloadErr = errors.New("no file") })
 		r.Trigger("echo", "", "it broke")
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
 		require.Equal(t, services.StateUnavailable, w.State())
-		w.told()
-		w.change(func() { w.sick = nil })
+		w.takeSteps()
+		w.change(func() { w.reloadErr = nil })
 		require.NoError(t, r.Restart(context.Background(), "echo", ""))
-		require.Equal(t, "recovering: restart by an operator; reload; ready: restarted by an operator", w.told())
+		require.Equal(t, "recovering: restart by an operator; reload; ready: restarted by an operator", w.takeSteps())
 		for range 2 {
 			require.Error(t, w.guard.Do(context.Background(), always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.told())
+		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.takeSteps())
 	})
 }
 
 func TestARecoveryEndsWhenSomebodyElseRestoresTheUnit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
-		w.change(func() { w.sick, w.success = errors.New("no file"), time.Now().Add(time.Hour) })
+		w, r, _, _ := setup(t, true)
+		w.change(func() { w.reloadErr, w.success = errors.New("no file"), time.Now().Add(time.Hour) })
 		for range 2 {
 			r.Trigger("echo", "", "it broke")
 			time.Sleep(4 * time.Second)
 			require.Equal(t, services.StateUnavailable, w.State())
-			w.told()
+			w.takeSteps()
 			w.Restore("unloaded by an operator")
 			r.Trigger("echo", "", "it broke again")
 			synctest.Wait()
-			require.Contains(t, w.told(), "recovering: it broke again; reload", "a failure is not ignored")
+			require.Contains(t, w.takeSteps(), "recovering: it broke again; reload", "a failure is not ignored")
 			w.Restore("unloaded by an operator")
-			w.told()
+			w.takeSteps()
 			time.Sleep(10 * interval)
-			require.Empty(t, w.told(), "nobody reloads a unit that works")
+			require.Empty(t, w.takeSteps(), "nobody reloads a unit that works")
 		}
 	})
 }
 
 func TestARestartForgetsTheAttemptsBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
+		w, r, _, _ := setup(t, true)
 		w.change(func() { w.success = time.Now().Add(time.Hour) })
 		for range 3 {
 			r.Trigger("echo", "", "it flaps")
@@ -74,18 +74,18 @@ func TestARestartForgetsTheAttemptsBefore(t *testing.T) {
 
 func TestAModelThatFailsWhileItsServiceRestartsIsRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t)
+		h := newModelSetup(t)
 		h.service.change(func() { h.service.reload = func() { h.fail(t) } })
 		require.NoError(t, h.recovery.Restart(context.Background(), "echo", ""))
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.told())
+		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.takeSteps())
 	})
 }
 
 // stuck has a recovery under way whose reload ends when let is closed.
-func stuck(t *testing.T) (w *ward, r *Recovery, let chan struct{}) {
+func stuck(t *testing.T) (w *fakeUnit, r *Recovery, let chan struct{}) {
 	t.Helper()
-	w, r, _, _ = clinic(t, true)
+	w, r, _, _ = setup(t, true)
 	let = make(chan struct{})
 	w.change(func() {
 		w.success = time.Now().Add(time.Hour) // not idle: no canaries of the monitor
@@ -93,7 +93,7 @@ func stuck(t *testing.T) (w *ward, r *Recovery, let chan struct{}) {
 	})
 	r.Trigger("echo", "", "it broke")
 	synctest.Wait()
-	w.told()
+	w.takeSteps()
 	return w, r, let
 }
 
@@ -106,7 +106,7 @@ func TestARestartWaitsForTheAttemptUnderWay(t *testing.T) {
 		require.Empty(t, result)
 		close(let)
 		require.NoError(t, <-result)
-		require.Equal(t, "reload; canary; recovering: restart by an operator; reload; ready: restarted by an operator", w.told(),
+		require.Equal(t, "reload; canary; recovering: restart by an operator; reload; ready: restarted by an operator", w.takeSteps(),
 			"the attempt that was taken over restores nothing")
 		require.Equal(t, "closed", w.guard.State())
 	})
@@ -127,7 +127,7 @@ func TestARestartThatIsBrokenOffLeavesTheRecovery(t *testing.T) {
 
 func TestRestartsOfAServiceFollowEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
+		w, r, _, _ := setup(t, true)
 		var work sync.WaitGroup
 		for range 3 {
 			work.Go(func() {
@@ -138,17 +138,17 @@ func TestRestartsOfAServiceFollowEachOther(t *testing.T) {
 		}
 		work.Wait()
 		one := "recovering: restart by an operator; reload; ready: restarted by an operator"
-		require.Equal(t, one+"; "+one+"; "+one, w.told())
+		require.Equal(t, one+"; "+one+"; "+one, w.takeSteps())
 	})
 }
 
 func TestARestartAfterCloseIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
+		w, r, _, _ := setup(t, true)
 		require.NoError(t, r.Close(context.Background()))
 		require.Equal(t, services.KindUnavailable, services.KindOf(r.Restart(context.Background(), "echo", "")))
 		require.Equal(t, services.KindNotFound, services.KindOf(r.Restart(context.Background(), "nobody", "")))
-		require.Empty(t, w.told())
+		require.Empty(t, w.takeSteps())
 	})
 }
 
@@ -156,7 +156,7 @@ func TestARestartAfterCloseIsRefused(t *testing.T) {
 // unit at the same time. A unit that works is ready in the end.
 func TestWhateverComesTogetherEndsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, r, _, _ := clinic(t, true)
+		w, r, _, _ := setup(t, true)
 		w.change(func() { w.success = time.Now().Add(time.Hour) })
 		for range 200 {
 			var work sync.WaitGroup
@@ -170,9 +170,9 @@ func TestWhateverComesTogetherEndsReady(t *testing.T) {
 					case 1:
 						w.Restore("by an operator")
 					case 2:
-						w.change(func() { w.sick = errors.New("no file") })
+						w.change(func() { w.reloadErr = errors.New("no file") })
 						time.Sleep(time.Duration(rand.IntN(3)) * time.Second)
-						w.change(func() { w.sick = nil })
+						w.change(func() { w.reloadErr = nil })
 					default:
 						r.Trigger("echo", "", "it broke")
 					}

@@ -34,7 +34,7 @@ func (o *Orchestrator) Registry() *Registry { return o.registry }
 // Resolver returns what finds the service and the model of a task.
 func (o *Orchestrator) Resolver() *Resolver { return o.resolver }
 
-// Execute is the one road of a task, whoever brings it: it finds the service and the
+// Execute is how every task runs, whatever brings it: it finds the service and the
 // model, refuses what cannot work, waits for memory and a run slot, and runs the task
 // under the service's guard. The error is or wraps a fault, or ctx's error; when
 // it returns, no work goes on.
@@ -55,7 +55,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	var result services.TaskResult
 	err := unknown
 	if err == nil {
-		result, err = o.road(services.WithExecutions(ctx, &executions), task, sink, visit)
+		result, err = o.run(services.WithExecutions(ctx, &executions), task, sink, visit)
 	}
 	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
@@ -75,7 +75,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	return result, err
 }
 
-// visit is one task's way along the road.
+// visit is one task on its way.
 type visit struct {
 	event   *services.TaskEvent
 	arrived time.Time
@@ -94,9 +94,9 @@ func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (conte
 		slog.String("name", task.Name), slog.String("priority", task.Priority.String()))
 }
 
-// road is what every task goes through. A canary passes where an isolated
+// run is what every task goes through. A canary passes where an isolated
 // unit refuses all others.
-func (o *Orchestrator) road(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
+func (o *Orchestrator) run(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return services.TaskResult{}, err
@@ -145,7 +145,7 @@ func (o *Orchestrator) lease(ctx context.Context, claim Claim) (Lease, error) {
 // estimate asks the service what the task needs.
 func (e *Registration) estimate(ctx context.Context, task services.Task) (bytes services.Bytes, err error) {
 	ctx, span := services.BeginSpan(ctx, "estimate")
-	err = e.calm(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
+	err = e.call(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
 	span.Note(slog.Int64("bytes", int64(bytes)))
 	span.End(err)
 	return bytes, err
@@ -163,7 +163,7 @@ func (e *Registration) modelOf(task services.Task) string {
 }
 
 // Canary runs the service's smallest task on a model, or on the default model for an
-// empty name. It takes the same road as every other task, but also while the model is
+// empty name. It runs as every other task, but also while the model is
 // isolated. A service without a canary has nothing to prove.
 func (o *Orchestrator) Canary(ctx context.Context, service, model string) error {
 	entry, err := o.registry.Lookup(service)
@@ -181,7 +181,7 @@ func (o *Orchestrator) Canary(ctx context.Context, service, model string) error 
 	var event services.TaskEvent
 	visit := &visit{event: &event, arrived: time.Now(), leave: func() {}}
 	defer func() { visit.leave() }()
-	result, err := o.road(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
+	result, err := o.run(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
 	if err != nil && !event.Started && ctx.Err() != nil {
 		// It waited for memory or a slot all the time: nothing is known of the service.
 		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}
@@ -209,7 +209,7 @@ func (e *Registration) canary(model string) (services.Task, bool) {
 	return task, true
 }
 
-// report tells the observers and writes the task's one line.
+// report calls the observers and writes the task's one line.
 func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 	for _, observer := range o.observers {
 		observer.TaskEnded(event)
@@ -243,7 +243,7 @@ func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
 	if err != nil {
 		return err
 	}
-	return entry.calm(func() error {
+	return entry.call(func() error {
 		_, err := entry.Service.Estimate(ctx, task)
 		return err
 	})

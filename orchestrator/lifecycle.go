@@ -43,7 +43,7 @@ func (e *Registration) Load(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
-	return e.calm(func() error { return host.LoadModel(ctx, model) })
+	return e.call(func() error { return host.LoadModel(ctx, model) })
 }
 
 // Unload unloads one model, or, for an empty name, the whole service, which then
@@ -54,13 +54,13 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 		if err != nil {
 			return err
 		}
-		return e.calm(func() error { return host.UnloadModel(ctx, model) })
+		return e.call(func() error { return host.UnloadModel(ctx, model) })
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
 	e.halt(true)
 	defer e.halt(false)
-	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
+	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
 	}
 	e.transition(services.StateRegistered, "unloaded by an operator", e.isolate(false, 0))
@@ -139,7 +139,7 @@ func (u *Unit) Reload(ctx context.Context) error {
 	if !ok || model == "" {
 		return e.again(ctx)
 	}
-	if err := e.calm(func() error { return host.UnloadModel(ctx, model) }); err != nil {
+	if err := e.call(func() error { return host.UnloadModel(ctx, model) }); err != nil {
 		return services.Internal(err, "%s could not be unloaded", u.title())
 	}
 	if e.State() == services.StateStopped {
@@ -168,7 +168,7 @@ func (u *Unit) Restart(ctx context.Context, model string) error {
 	if err := u.Reload(ctx); err != nil {
 		return err
 	}
-	if err := e.calm(func() error { return host.LoadModel(ctx, model) }); err != nil {
+	if err := e.call(func() error { return host.LoadModel(ctx, model) }); err != nil {
 		return services.Internal(err, "%s could not be loaded", u.title())
 	}
 	return nil
@@ -177,7 +177,7 @@ func (u *Unit) Restart(ctx context.Context, model string) error {
 // again shuts the service down and starts it. The caller holds changing.
 func (e *Registration) again(ctx context.Context) error {
 	e.halt(true)
-	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
+	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		// It is half shut down: tasks of every model are refused until it starts again.
 		return services.Internal(err, "service %s could not be unloaded", e.Name())
 	}
@@ -190,7 +190,7 @@ func (e *Registration) again(ctx context.Context) error {
 
 // startAgain starts the service unless it is started. The caller holds changing.
 func (e *Registration) startAgain(ctx context.Context) error {
-	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
+	if err := e.call(func() error { return e.Service.Initialize(ctx) }); err != nil {
 		return services.Internal(err, "service %s could not start", e.Name())
 	}
 	e.halt(false)

@@ -14,9 +14,9 @@ import (
 // same time. Beyond it the one that was longest out of use is forgotten.
 const maxModels = 256
 
-// KeepModels gives every further model of the service a unit of its own, made when
-// a task first asks for a model that exists, and forgotten when its folder has gone.
-// Without a keeper, or where the service has no models, there is only the service's
+// KeepModels has every further model of the service run in a unit of its own, which is
+// made when a task first asks for a model that exists, and forgotten when its folder has
+// gone. Without a keeper, or where the service has no models, there is only the service's
 // own unit. It is called before the first task.
 func (e *Registration) KeepModels(keeper Keeper) {
 	if _, ok := e.Service.(services.ModelHost); ok {
@@ -55,8 +55,8 @@ func (e *Registration) find(model string) *Unit {
 	return e.units[model]
 }
 
-// enter takes the unit of the model in hand, until leave is called. A model that
-// exists and has no unit gets one.
+// enter returns the unit of the model, which is not forgotten until leave is called. A
+// model that exists and has no unit gets one.
 func (e *Registration) enter(model string) (unit *Unit, leave func(), err error) {
 	if e.own(model) {
 		return e.Unit, func() {}, nil

@@ -89,10 +89,10 @@ func (c *choir) ExecuteTask(_ context.Context, task services.Task, _ services.Si
 
 func (c *choir) CanaryTask() services.Task { return services.Task{Service: "echo", Name: "say"} }
 
-// book is a keeper that writes down what is in its care.
+// book is a keeper that records the units it watches.
 type book struct {
 	mu        sync.Mutex
-	care      []string
+	watched   []string
 	forgotten []string
 	guard     passGuard
 }
@@ -100,7 +100,7 @@ type book struct {
 func (b *book) Watch(unit *Unit) Guard {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.care = append(b.care, unit.Model())
+	b.watched = append(b.watched, unit.Model())
 	return b.guard
 }
 
@@ -135,7 +135,7 @@ func TestAnIsolatedModelRefusesOnlyItself(t *testing.T) {
 	require.Empty(t, sing(t, o, "good"))
 	require.Empty(t, sing(t, o, ""))
 	require.Empty(t, sing(t, o, "echo-tiny"))
-	require.Equal(t, []string{"bad", "good"}, keeper.care, "the default model is the service's own")
+	require.Equal(t, []string{"bad", "good"}, keeper.watched, "the default model is the service's own")
 
 	entry.Units()[0].GiveUp("tried in vain", 7*time.Second)
 	_, err := o.Execute(t.Context(), services.Task{Service: "echo", Model: "bad"}, services.DiscardSink{})
@@ -206,7 +206,7 @@ func TestMadeUpNamesMakeNothing(t *testing.T) {
 		require.Equal(t, services.KindNotFound, services.KindOf(err))
 		require.Equal(t, services.KindNotFound, services.KindOf(entry.ChangeBreaker(name, true)))
 	}
-	require.Empty(t, keeper.care)
+	require.Empty(t, keeper.watched)
 	require.Empty(t, entry.Units())
 	for _, event := range *seen {
 		require.Empty(t, event.Model)

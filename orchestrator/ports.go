@@ -7,22 +7,22 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Keeper looks after the models that have a unit of their own. It must neither wait
-// nor call the unit's service.
+// Keeper watches the models that have a unit of their own. It must neither wait nor
+// call the unit's service.
 type Keeper interface {
-	// Watch takes a new unit into care and makes its guard.
+	// Watch adds a new unit and returns its guard.
 	Watch(unit *Unit) Guard
-	// Forget ends all that is kept of the unit, metrics included.
+	// Forget removes a unit, and its metrics.
 	Forget(unit *Unit)
 }
 
 // Guard protects the calls of one unit.
 type Guard interface {
-	// Open tells whether calls are refused now, and when to try again.
+	// Open reports whether calls are refused now, and when to try again.
 	Open() (retryAfter time.Duration, open bool)
-	// Refusal is the fault for a call that Open forbids.
+	// Refusal returns the fault for a call that Open forbids.
 	Refusal() error
-	// State of the breaker: closed, half-open or open.
+	// State returns that of the breaker: closed, half-open or open.
 	State() string
 	// Reset closes the breaker, Trip opens it.
 	Reset()
@@ -31,7 +31,7 @@ type Guard interface {
 	Do(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
-// Admission hands out the right to run.
+// Admission grants the right to run.
 type Admission interface {
 	// Acquire waits for so many bytes and a run slot of the service, or refuses
 	// with a fault.
@@ -50,7 +50,7 @@ type Claim struct {
 
 // Lease is the right to run one task.
 type Lease interface {
-	// Bind gives the context that the task runs in.
+	// Bind returns the context that the task runs in.
 	Bind(ctx context.Context) context.Context
 	// Yield lets a waiting task of the service go first.
 	Yield(ctx context.Context) error
@@ -58,7 +58,7 @@ type Lease interface {
 	Release()
 }
 
-// Observer is told how tasks end.
+// Observer is called when a task has ended.
 type Observer interface {
 	TaskEnded(event services.TaskEvent)
 }

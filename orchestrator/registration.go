@@ -41,10 +41,10 @@ type start struct {
 	err  error
 }
 
-// Describe gives the service's description.
+// Describe returns the service's description.
 func (e *Registration) Describe() services.Description { return e.description }
 
-// Status joins the service's own view with its place in its life.
+// Status returns the service's own view with the state of its unit.
 func (e *Registration) Status() services.ServiceStatus {
 	status := e.Service.Status()
 	e.place(&status)
@@ -86,7 +86,7 @@ func (e *Registration) Events() []services.Transition {
 	}
 	slices.SortStableFunc(models, byTime)
 	// Models that come and go leave the service's own steps in sight.
-	models = models[max(len(models)-keptTransitions, 0):]
+	models = models[max(len(models)-maxTransitions, 0):]
 	all := append(e.steps(), models...)
 	slices.SortStableFunc(all, byTime)
 	return all
@@ -139,7 +139,7 @@ func (e *Registration) run(s *start) {
 func (e *Registration) initialize(ctx context.Context) error {
 	admitted := func() bool { return !e.isolated }
 	e.transition(services.StateInitializing, "start", admitted)
-	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
+	if err := e.call(func() error { return e.Service.Initialize(ctx) }); err != nil {
 		e.transition(services.StateUnavailable, "start failed: "+err.Error(), admitted)
 		return &services.Fault{Kind: services.KindUnavailable, Message: "service " + e.description.Name + " could not start", Err: err}
 	}
@@ -153,8 +153,14 @@ func (e *Registration) stop(ctx context.Context) error {
 	e.transition(services.StateStopped, "shutdown", nil)
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
+	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return fmt.Errorf("shut down %s: %w", e.description.Name, err)
 	}
 	return nil
+}
+
+// call calls into the service and turns a panic into a fault. Tasks have the guard for
+// that; starts, stops and estimates do not go through it.
+func (e *Registration) call(fn func() error) error {
+	return services.CatchPanic(e.log.With("service", e.Name()), e.Name(), fn)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Registry knows the services, their guards and their states. Safe for
+// Registry has the services, their guards and their states. Safe for
 // concurrent use.
 type Registry struct {
 	log *slog.Logger
@@ -24,22 +24,22 @@ type Registry struct {
 	observers []func(services.Transition)
 }
 
-// NewRegistry makes an empty registry.
+// NewRegistry returns an empty registry.
 func NewRegistry(log *slog.Logger) *Registry {
 	r := &Registry{log: log, entries: make(map[string]*Registration)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// OnTransition adds somebody who is told of every step in a service's life. It
-// is called from whoever causes the step, and must not wait.
+// OnTransition adds a function that is called at every step of a service's life, by
+// the caller that causes the step. It must not wait.
 func (r *Registry) OnTransition(observer func(services.Transition)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observers = append(r.observers, observer)
 }
 
-// observe tells the observers.
+// observe calls the observers.
 func (r *Registry) observe(step services.Transition) {
 	r.mu.RLock()
 	observers := r.observers
@@ -68,7 +68,7 @@ func (r *Registry) Register(service services.ModelService, guard Guard) *Registr
 	return entry
 }
 
-// Lookup finds a service. The fault is not found and lists what there is.
+// Lookup returns a service. The fault for an unknown name lists those that exist.
 func (r *Registry) Lookup(name string) (*Registration, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -78,7 +78,7 @@ func (r *Registry) Lookup(name string) (*Registration, error) {
 	return nil, services.Faultf(services.KindNotFound, "service %q does not exist; there is %s", name, strings.Join(r.order, ", "))
 }
 
-// List gives every service in the order of registration.
+// List returns every service in the order of registration.
 func (r *Registry) List() []*Registration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// run is a task between its lease and its end. It is the sink that the service
-// talks to: every word is a sign of life.
+// run is a task between its lease and its end. It is the sink of the
+// service; every call is a sign of life.
 type run struct {
 	sink  services.Sink
 	lease Lease

@@ -13,11 +13,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// keptTransitions is how many steps of its life a unit remembers.
-const keptTransitions = 64
+// maxTransitions is how many of its latest steps a unit remembers.
+const maxTransitions = 64
 
 // Unit is what fails and recovers by itself: a service with its default model, or
-// one further model of a service. It has a guard, a place in life, and the runs at
+// one further model of a service. It has a guard, a state, and the runs at
 // work. Safe for concurrent use.
 type Unit struct {
 	Guard Guard
@@ -30,15 +30,15 @@ type Unit struct {
 	state services.State
 	since time.Time
 	cause string
-	// isolated refuses tasks; retryAfter is what they are told.
+	// isolated refuses tasks; retryAfter is when they may try again.
 	isolated    bool
 	retryAfter  time.Duration
 	transitions []services.Transition
 	runs        map[*run]struct{}
 	lastSuccess time.Time
 
-	// users and used are guarded by entry.lock: how many tasks and operators have
-	// the unit in hand, and when one last took it.
+	// users and used are guarded by entry.lock: how many tasks and operators use
+	// the unit, and when one last began to.
 	users int
 	used  time.Time
 }
@@ -62,14 +62,14 @@ func (u *Unit) title() string {
 	return "model " + u.model + " of service " + u.Name()
 }
 
-// State returns the unit's place in life.
+// State returns the unit's state.
 func (u *Unit) State() services.State {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.state
 }
 
-// Status joins the service's view of the unit's model with the unit's place in life.
+// Status returns the service's view of the unit's model with the state of the unit.
 func (u *Unit) Status() services.ServiceStatus {
 	status := u.entry.Service.Status()
 	if u.model != "" {
@@ -82,7 +82,7 @@ func (u *Unit) Status() services.ServiceStatus {
 	return status
 }
 
-// place writes the unit's place in life into a status.
+// place sets the state of the unit in a status.
 func (u *Unit) place(status *services.ServiceStatus) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -118,7 +118,7 @@ func (u *Unit) transition(to services.State, cause string, change func() bool) {
 	moved := step.From != to
 	if moved {
 		u.state, u.since = to, step.At
-		if len(u.transitions) == keptTransitions {
+		if len(u.transitions) == maxTransitions {
 			u.transitions = slices.Delete(u.transitions, 0, 1)
 		}
 		u.transitions = append(u.transitions, step)
@@ -160,8 +160,8 @@ func (u *Unit) admits() error {
 	}
 }
 
-// refuses returns the fault for a task that the unit cannot take now, by its place
-// in life or by its breaker.
+// refuses returns the fault for a task that the unit cannot take now, by its state
+// or by its breaker.
 func (u *Unit) refuses() error {
 	if err := u.admits(); err != nil {
 		return err
@@ -205,8 +205,8 @@ func (u *Unit) succeeded() {
 	}
 }
 
-// errPanicked is what a trace tells of an attempt that did not return; the guard
-// tells the rest.
+// errPanicked is the error in the trace of an attempt that did not return; the guard
+// returns the panic as a fault.
 var errPanicked = errors.New("panicked")
 
 // attempt calls the service once.

@@ -17,7 +17,7 @@ type Pattern struct {
 	PerMinute float64
 	// Refused leases since the start, by reason.
 	Refused map[Refusal]uint64
-	// Bytes leased, time waited and time held: quantiles of the latest leases.
+	// Bytes leased, time waited and time held: percentiles of the latest leases.
 	BytesP50, BytesP95, BytesMax services.Bytes
 	WaitP50, WaitP95             time.Duration
 	HeldP50, HeldP95             time.Duration
@@ -53,8 +53,7 @@ var refusals = []Refusal{RefusedTooLarge, RefusedQueueFull, RefusedDeadline}
 // pattern collects a service's leases. The manager's mu guards it.
 type pattern struct {
 	leases         uint64
-	latest         []past // a ring once it is full; next is the oldest
-	next           int
+	latest         services.Recent[past]
 	refused        [3]uint64 // as in refusals
 	peak           services.Bytes
 	measured       uint64
@@ -70,13 +69,11 @@ type past struct {
 
 // add takes a lease that has ended.
 func (p *pattern) add(l past) {
-	p.leases++
-	if len(p.latest) < patternWindow {
-		p.latest = append(p.latest, l)
-		return
+	if p.leases == 0 {
+		p.latest = services.NewRecent[past](patternWindow)
 	}
-	p.latest[p.next] = l
-	p.next = (p.next + 1) % patternWindow
+	p.leases++
+	p.latest.Add(l)
 }
 
 // refuse counts a refusal.
@@ -88,17 +85,14 @@ func (p *pattern) view(now time.Time) Pattern {
 	for i, why := range refusals {
 		v.Refused[why] = p.refused[i]
 	}
-	if len(p.latest) == 0 {
+	if p.latest.Len() == 0 {
 		return v
 	}
-	oldest := p.latest[0].at
-	if len(p.latest) == patternWindow {
-		oldest = p.latest[p.next].at
-	}
-	v.PerMinute = float64(len(p.latest)) / max(now.Sub(oldest).Minutes(), 1)
-	v.BytesP50, v.BytesP95, v.BytesMax = quantiles(p.latest, func(l past) services.Bytes { return l.bytes })
-	v.WaitP50, v.WaitP95, _ = quantiles(p.latest, func(l past) time.Duration { return l.waited })
-	v.HeldP50, v.HeldP95, _ = quantiles(p.latest, func(l past) time.Duration { return l.held })
+	latest := slices.Collect(p.latest.All())
+	v.PerMinute = float64(len(latest)) / max(now.Sub(latest[0].at).Minutes(), 1)
+	v.BytesP50, v.BytesP95, v.BytesMax = percentiles(latest, func(l past) services.Bytes { return l.bytes })
+	v.WaitP50, v.WaitP95, _ = percentiles(latest, func(l past) time.Duration { return l.waited })
+	v.HeldP50, v.HeldP95, _ = percentiles(latest, func(l past) time.Duration { return l.held })
 	return v
 }
 
@@ -113,13 +107,12 @@ func (m *Manager) Patterns() map[string]Pattern {
 	return patterns
 }
 
-// quantiles gives the median, the 95th percentile and the largest, by nearest rank.
-func quantiles[T services.Bytes | time.Duration](list []past, of func(past) T) (p50, p95, largest T) {
-	sorted := make([]T, 0, len(list))
+// percentiles returns the median, the 95th percentile and the largest.
+func percentiles[T services.Bytes | time.Duration](list []past, of func(past) T) (p50, p95, largest T) {
+	values := make([]T, 0, len(list))
 	for _, l := range list {
-		sorted = append(sorted, of(l))
+		values = append(values, of(l))
 	}
-	slices.Sort(sorted)
-	at := func(percent int) T { return sorted[(len(sorted)*percent+99)/100-1] }
-	return at(50), at(95), at(100)
+	p := services.Percentiles(values, 50, 95, 100)
+	return p[0], p[1], p[2]
 }

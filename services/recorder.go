@@ -6,17 +6,16 @@ import (
 	"time"
 )
 
-// recorderWindow is how many of the latest latencies the quantiles are taken
+// recorderWindow is how many of the latest latencies the percentiles are taken
 // over: enough for a steady p99, little enough to follow a change.
 const recorderWindow = 512
 
-// Recorder keeps the counts behind ServiceMetrics and ServiceStatus. The zero
+// Recorder has the counts behind ServiceMetrics and ServiceStatus. The zero
 // value is ready. Safe for concurrent use.
 type Recorder struct {
 	mu          sync.Mutex
 	tasks       map[Outcome]uint64
-	latencies   []time.Duration
-	next        int
+	latencies   Recent[time.Duration]
 	lastError   string
 	lastSuccess time.Time
 }
@@ -26,7 +25,7 @@ func (r *Recorder) Record(err error, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.tasks == nil {
-		r.tasks = make(map[Outcome]uint64)
+		r.tasks, r.latencies = make(map[Outcome]uint64), NewRecent[time.Duration](recorderWindow)
 	}
 	r.tasks[OutcomeOf(err)]++
 	switch {
@@ -35,22 +34,17 @@ func (r *Recorder) Record(err error, took time.Duration) {
 	case IsServiceFault(err):
 		r.lastError = err.Error()
 	}
-	if len(r.latencies) < recorderWindow {
-		r.latencies = append(r.latencies, took)
-		return
-	}
-	r.latencies[r.next] = took
-	r.next = (r.next + 1) % recorderWindow
+	r.latencies.Add(took)
 }
 
-// Last gives the latest service fault and the end of the latest success.
+// Last returns the latest service fault and the end of the latest success.
 func (r *Recorder) Last() (lastError string, lastSuccess time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lastError, r.lastSuccess
 }
 
-// Metrics gives the counts and quantiles; the byte fields are the caller's.
+// Metrics returns the counts and percentiles; the byte fields are the caller's.
 func (r *Recorder) Metrics() ServiceMetrics {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,10 +52,8 @@ func (r *Recorder) Metrics() ServiceMetrics {
 	for outcome, n := range r.tasks {
 		m.Tasks[outcome] = n
 	}
-	if len(r.latencies) > 0 {
-		sorted := slices.Sorted(slices.Values(r.latencies))
-		at := func(q float64) time.Duration { return sorted[int(q*float64(len(sorted)-1))] }
-		m.LatencyP50, m.LatencyP95, m.LatencyP99 = at(0.50), at(0.95), at(0.99)
+	if p := Percentiles(slices.Collect(r.latencies.All()), 50, 95, 99); p != nil {
+		m.LatencyP50, m.LatencyP95, m.LatencyP99 = p[0], p[1], p[2]
 	}
 	return m
 }

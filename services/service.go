@@ -108,7 +108,7 @@ type ModelStatus struct {
 type ServiceMetrics struct {
 	// Tasks by outcome since the service was built.
 	Tasks map[Outcome]uint64
-	// Latency quantiles of the latest tasks, zero before the first.
+	// Latency percentiles of the latest tasks, zero before the first.
 	LatencyP50, LatencyP95, LatencyP99 time.Duration
 	// BytesLoaded is held by loaded models now, BytesPeak the most it ever was.
 	BytesLoaded, BytesPeak Bytes

@@ -2007,7 +2007,7 @@ type LogLevel struct {
 // LogLevelLevel defines model for LogLevel.Level.
 type LogLevelLevel string
 
-// MemoryForecast Where the resident set goes, by the line of least squares through the last five minutes.
+// MemoryForecast Where the resident set goes, by its forecast for a minute ahead.
 type MemoryForecast struct {
 	BytesInAMinute *float64 `json:"bytes_in_a_minute,omitempty"`
 	BytesPerSecond *float64 `json:"bytes_per_second,omitempty"`
@@ -2130,7 +2130,7 @@ type OpenAIError struct {
 type Performance struct {
 	Enabled bool `json:"enabled"`
 
-	// Forecast Where the resident set goes, by the line of least squares through the last five minutes.
+	// Forecast Where the resident set goes, by its forecast for a minute ahead.
 	Forecast        MemoryForecast       `json:"forecast"`
 	IntervalSeconds float64              `json:"interval_seconds"`
 	PastWarnings    []PerformanceWarning `json:"past_warnings"`

@@ -4,20 +4,20 @@ import (
 	"math"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 )
 
 // ForecastView returns what is expected, and what to do about it.
 func (s *State) ForecastView() gen.Forecast {
 	advice := s.Memory.Advice()
 	view := gen.Forecast{
-		Estimator: hardening.Estimator, Dynamic: gen.ForecastDynamic(s.Memory.Dynamic()),
+		Estimator: performance.Estimator, Dynamic: gen.ForecastDynamic(s.Memory.Dynamic()),
 		Series: []gen.SeriesForecast{}, Runs: []gen.RunAdvice{}, Models: []gen.ModelAdvice{},
 	}
 	if !advice.At.IsZero() {
 		view.At = &advice.At
 	}
-	for _, o := range s.Performance.Outlooks() {
+	for _, o := range s.Performance.Forecasts() {
 		view.Series = append(view.Series, seriesView(o))
 	}
 	for _, a := range advice.Services {
@@ -35,7 +35,7 @@ func (s *State) ForecastView() gen.Forecast {
 	return view
 }
 
-func seriesView(o hardening.Outlook) gen.SeriesForecast {
+func seriesView(o performance.Forecast) gen.SeriesForecast {
 	view := gen.SeriesForecast{Series: gen.SeriesForecastSeries(o.Series), Now: o.Now, Known: o.Known, Ahead: []gen.ForecastAhead{}}
 	if o.Service != "" {
 		view.Service = &o.Service

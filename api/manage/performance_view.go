@@ -4,24 +4,24 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 )
 
-// PerformanceView returns what the performance monitor has seen, with the latest
-// so many samples.
+// PerformanceView returns what the performance monitor has seen, with so many of the
+// latest samples.
 func (s *State) PerformanceView(samples int) gen.Performance {
 	report := s.Performance.Report()
 	view := gen.Performance{
 		Enabled: report.Enabled, IntervalSeconds: report.Interval.Seconds(), Samples: []gen.PerformanceSample{},
 		Warnings: warnings(report.Warnings), PastWarnings: warnings(report.Over),
-		Forecast: gen.MemoryForecast{Known: report.Forecast.Known, Compared: report.Forecast.Compared},
+		Forecast: gen.MemoryForecast{Known: report.Memory.Known, Compared: report.Memory.Compared},
 	}
-	if f := report.Forecast; f.Known {
+	if f := report.Memory; f.Known {
 		view.Forecast.BytesPerSecond, view.Forecast.BytesInAMinute = &f.BytesPerSecond, &f.Bytes
 		view.Forecast.FullInSeconds = seconds(f.FullIn)
 	}
-	if report.Forecast.Compared > 0 {
-		view.Forecast.MeanErrorBytes = &report.Forecast.MeanError
+	if report.Memory.Compared > 0 {
+		view.Forecast.MeanErrorBytes = &report.Memory.MeanError
 	}
 	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
 		shown := gen.PerformanceSample{
@@ -44,7 +44,7 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 }
 
 // customValues are a service's own figures by name, nil for none.
-func customValues(list []hardening.CustomValue) *map[string]float64 {
+func customValues(list []performance.CustomValue) *map[string]float64 {
 	if len(list) == 0 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func seconds(d time.Duration) *float64 {
 	return &s
 }
 
-func warnings(list []hardening.Warning) []gen.PerformanceWarning {
+func warnings(list []performance.Warning) []gen.PerformanceWarning {
 	shown := make([]gen.PerformanceWarning, 0, len(list))
 	for _, w := range list {
 		warning := gen.PerformanceWarning{Name: w.Name, Detail: w.Detail, Since: w.Since}

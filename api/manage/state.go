@@ -7,6 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -30,7 +31,7 @@ type State struct {
 	Memory      *resources.Manager
 	Health      *hardening.Health
 	Monitor     *hardening.Monitor
-	Performance *hardening.Performance
+	Performance *performance.Monitor
 	// Checks are those of parts that the monitor does not know.
 	Checks []func() hardening.Check
 	// Unreadable lists the model folders of which no service can be named, because the

@@ -3,7 +3,7 @@ package app
 import (
 	"runtime"
 
-	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -16,21 +16,21 @@ func (s *system) adapt() {
 	if sample, ok := s.performance.Latest(); ok {
 		outlook.IdleCores = max(float64(cores)-sample.CPU, 0)
 	}
-	for _, o := range s.performance.Outlooks() {
+	for _, o := range s.performance.Forecasts() {
 		expected := o.Now
 		if o.Known {
 			expected = o.Ahead[0].Value
 		}
 		service := outlook.Services[o.Service]
 		switch o.Series {
-		case hardening.SeriesMemory:
+		case performance.SeriesMemory:
 			if o.Known {
 				outlook.Resident = services.Bytes(expected)
 			}
 			continue
-		case hardening.SeriesQueue:
+		case performance.SeriesQueue:
 			service.Waiting = expected
-		case hardening.SeriesArrivals:
+		case performance.SeriesArrivals:
 			service.PerSecond = expected
 		}
 		outlook.Services[o.Service] = service

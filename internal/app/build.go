@@ -13,6 +13,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
@@ -40,7 +41,7 @@ type system struct {
 	health       *hardening.Health
 	recovery     *hardening.Recovery
 	monitor      *hardening.Monitor
-	performance  *hardening.Performance
+	performance  *performance.Monitor
 	tracer       *tracing.Tracer // nil traces nothing
 	metrics      *prometheus.Registry
 	tasks        *hardening.TaskMetrics
@@ -85,7 +86,7 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	s.memory.Include(s.sessions)
 	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
-	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
+	s.performance = performance.New(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
 	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
 	if cfg.Tracing.Enabled {
 		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
@@ -97,7 +98,7 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	s.performance.OnSample(s.adapt)
 	s.orchestrator.Resolver().Configure(cfg.Models.Names())
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
-	s.care()
+	s.supervise()
 	s.registerServices(stored)
 	s.addParts()
 	return s, nil
@@ -129,7 +130,7 @@ func (s *system) session(threads, runs int) onnx.SessionConfig {
 	return onnx.SessionConfig{Threads: threads, Concurrent: runs > 1, NoPlan: s.memory.Budget().Bytes < planFrom}
 }
 
-// register gives a service all that a service has: a share of the budget, a
+// register adds a service with all that a service has: a share of the budget, a
 // guard, a place in the registry, recovery, health checks and metrics.
 func (s *system) register(service services.ModelService, limits module.Limits, runs, most int) {
 	name := service.Describe().Name
@@ -154,8 +155,8 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	s.performance.Watch(name, custom...)
 }
 
-// care makes those who look after the services.
-func (s *system) care() {
+// supervise makes the recovery, the health monitor and the metrics of states.
+func (s *system) supervise() {
 	cfg, log := s.cfg, s.log
 	health := cfg.SystemHardening.HealthMonitoring
 	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)

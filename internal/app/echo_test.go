@@ -16,6 +16,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/services"
@@ -134,7 +135,7 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 		require.Contains(t, metrics, line)
 	}
 	require.NotContains(t, metrics, "grym_custom_broken")
-	s.performance.Configure(hardening.PerformanceConfig{Enabled: true, CheckInterval: 10 * time.Millisecond, History: 5, Sustain: 3})
+	s.performance.Configure(performance.Config{Enabled: true, CheckInterval: 10 * time.Millisecond, History: 5, Sustain: 3})
 	require.Eventually(t, func() bool {
 		samples := s.views().PerformanceView(1).Samples
 		return len(samples) == 1 && samples[0].Services[2].Custom != nil && (*samples[0].Services[2].Custom)["words_said_total"] == 2

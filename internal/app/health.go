@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -64,14 +65,14 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 	return list
 }
 
-// processUsage is what the performance monitor asks of the process; zero is what
-// the system does not tell.
-func (s *system) processUsage() hardening.ProcessUsage {
+// processUsage returns the figures of the process for the performance monitor, zero
+// where the system does not report one.
+func (s *system) processUsage() performance.ProcessUsage {
 	var probe memprobe.Probe
 	books := s.memory.Usage()
-	usage := hardening.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
+	usage := performance.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
 	for _, u := range books.Services {
-		usage.Services = append(usage.Services, hardening.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
+		usage.Services = append(usage.Services, performance.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
 	}
 	usage.CPU, _ = probe.CPU()
 	usage.Resident, _ = s.measureResident()

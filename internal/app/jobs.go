@@ -53,7 +53,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 	hooks := cfg.Jobs.Webhooks
 	if hooks.Secret == "" {
 		var err error
-		if hooks.Secret, err = webhook.KeptSecret(filepath.Join(cfg.DataDir, "webhook.secret")); err != nil {
+		if hooks.Secret, err = webhook.LoadSecret(filepath.Join(cfg.DataDir, "webhook.secret")); err != nil {
 			return nil, err
 		}
 	}

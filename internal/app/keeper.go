@@ -35,7 +35,7 @@ func (s *system) restart(ctx context.Context, service, model string) error {
 	return s.recovery.Restart(ctx, service, model)
 }
 
-// keeper gives the further models of one service what the service itself has: a
+// keeper adds the further models of one service to what the service itself has: a
 // guard, recovery, health checks and metrics.
 type keeper struct {
 	system      *system

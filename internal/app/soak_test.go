@@ -59,7 +59,7 @@ func (l *load) run(ctx context.Context, s *system, task services.Task, callers i
 	return &work
 }
 
-// faulty fails, panics, runs short of memory, dawdles, hangs until it is told to
+// faulty fails, panics, runs short of memory, dawdles, hangs until it is asked to
 // stop, or answers NaN, for a part of the speech service's runs.
 func faulty(part float64) onnx.Interceptor {
 	return func(ctx context.Context, graph string, run func() error) error {
@@ -107,8 +107,8 @@ func (r *trial) say(at time.Time, format string, args ...any) {
 	r.t.Logf("TIMELINE %6.1fs %s", at.Sub(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// told writes what happened to the speech service.
-func (r *trial) told() {
+// report logs what happened to the speech service.
+func (r *trial) report() {
 	r.t.Helper()
 	events := speech(r.t, r.s).Events()
 	for _, e := range events[min(r.seen, len(events)):] {
@@ -167,7 +167,7 @@ func (r *trial) phase(part float64) map[string]float64 {
 		rates[name] = float64(other.done.Load()-before[name]) / time.Since(began).Seconds()
 		require.Zero(t, other.failed.Load(), "the faults of one service are not those of another: %s", name)
 	}
-	r.told()
+	r.report()
 	r.say(time.Now(), "speech: %d well, %d failed or refused; others a second: %v; breaker %s", r.speech.done.Load()-done, r.speech.failed.Load()-failed, rounded(rates), speech(t, r.s).Guard.State())
 	return rates
 }
@@ -263,7 +263,7 @@ func (r *trial) comesBack(within time.Duration) {
 	require.Eventually(t, func() bool {
 		return speech(t, r.s).State() == services.StateReady && speech(t, r.s).Guard.State() == "closed"
 	}, within, 20*time.Millisecond, "not back within %s", within)
-	r.told()
+	r.report()
 	r.say(time.Now(), "ready again after %s", time.Since(ended).Round(10*time.Millisecond))
 }
 

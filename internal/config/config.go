@@ -11,6 +11,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/modules"
@@ -80,10 +81,10 @@ type Readiness struct {
 
 // SystemHardening has the keys of the reference architecture.
 type SystemHardening struct {
-	HealthMonitoring      Monitoring                  `koanf:"healthMonitoring"`
-	PerformanceMonitoring hardening.PerformanceConfig `koanf:"performanceMonitoring"`
-	ErrorRecovery         hardening.RecoveryConfig    `koanf:"errorRecovery"`
-	ResourceManagement    resources.Config            `koanf:"resourceManagement"`
+	HealthMonitoring      Monitoring               `koanf:"healthMonitoring"`
+	PerformanceMonitoring performance.Config       `koanf:"performanceMonitoring"`
+	ErrorRecovery         hardening.RecoveryConfig `koanf:"errorRecovery"`
+	ResourceManagement    resources.Config         `koanf:"resourceManagement"`
 }
 
 // Monitoring switches a monitor.
@@ -108,7 +109,7 @@ func Default() Config {
 		Tracing:   tracing.DefaultConfig(),
 		SystemHardening: SystemHardening{
 			HealthMonitoring:      Monitoring{Enabled: true, CheckInterval: 30 * time.Second},
-			PerformanceMonitoring: hardening.DefaultPerformanceConfig(),
+			PerformanceMonitoring: performance.DefaultConfig(),
 			ErrorRecovery:         hardening.DefaultRecoveryConfig(),
 			ResourceManagement:    resources.DefaultConfig(),
 		},

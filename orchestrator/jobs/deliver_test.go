@@ -37,7 +37,7 @@ func TestWebhooksAreDeliveredUntilTheyAreTaken(t *testing.T) {
 	}
 }
 
-func TestARetriedJobIsToldAnew(t *testing.T) {
+func TestARetriedJobIsDeliveredAnew(t *testing.T) {
 	t.Parallel()
 	w := &worker{}
 	w.run = func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
@@ -45,7 +45,7 @@ func TestARetriedJobIsToldAnew(t *testing.T) {
 	}
 	b := setup(t, w, func(_ *jobs.Config, d *wiring) { d.MaxDeliveries = 2 })
 	job := b.submit(t, jobs.Submission{Callback: "http://receiver"})
-	told := func(state jobs.CallbackState, deliveries int) {
+	callback := func(state jobs.CallbackState, deliveries int) {
 		t.Helper()
 		require.Eventually(t, func() bool {
 			var err error
@@ -53,13 +53,13 @@ func TestARetriedJobIsToldAnew(t *testing.T) {
 			return err == nil && job.Callback.State == state && len(job.Callback.Deliveries) == deliveries
 		}, 20*time.Second, 5*time.Millisecond)
 	}
-	told(jobs.CallbackDelivered, 1)
+	callback(jobs.CallbackDelivered, 1)
 	b.receiver.mu.Lock()
 	b.receiver.fail = 2
 	b.receiver.mu.Unlock()
 	_, err := b.Retry(t.Context(), "", job.ID)
 	require.NoError(t, err)
-	told(jobs.CallbackPending, 2) // the try for the first end is not counted against the second
+	callback(jobs.CallbackPending, 2) // the try for the first end is not counted against the second
 	require.NotEqual(t, b.receiver.ids[0], b.receiver.ids[1], "another end is another message")
 }
 

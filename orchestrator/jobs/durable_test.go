@@ -124,9 +124,9 @@ func TestAWorkerThatLostItsClaimCannotWriteTheEnd(t *testing.T) {
 	require.NoError(t, err)
 	close(finish)
 	b.halt(t)
-	kept, _, err := b.store.Read(t.Context(), "job."+job.ID)
+	stored, _, err := b.store.Read(t.Context(), "job."+job.ID)
 	require.NoError(t, err)
-	require.Equal(t, string(raw), string(kept))
+	require.Equal(t, string(raw), string(stored))
 	names, err := b.store.Objects(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, names, "the result that lost is not left behind")
@@ -247,11 +247,11 @@ func TestWhatACrashLeavesBehindGoesAway(t *testing.T) {
 	dying.stop()
 	b := prepare(t, &worker{run: says(strings.Repeat("x", 100<<10))}, dir)
 	b.start(t)
-	kept := b.end(t, b.submit(t, jobs.Submission{Upload: b.upload(t, "kept")}).ID)
+	lasting := b.end(t, b.submit(t, jobs.Submission{Upload: b.upload(t, "kept")}).ID)
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		names, err := b.store.Objects(t.Context())
 		require.NoError(c, err)
-		require.ElementsMatch(c, []string{"audio-" + kept.AudioID, kept.Result.ValueID}, names)
+		require.ElementsMatch(c, []string{"audio-" + lasting.AudioID, lasting.Result.ValueID}, names)
 	}, 10*time.Second, 10*time.Millisecond)
 }
 

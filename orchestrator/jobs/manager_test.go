@@ -21,7 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-func TestAJobRunsAndItsResultIsKept(t *testing.T) {
+func TestAJobRunsAndItsResultIsStored(t *testing.T) {
 	t.Parallel()
 	w := &worker{run: func(_ context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 		if task.Name != "say" || task.Model != "echo-large" || string(task.Params) != `{"loud":true}` || task.Priority != services.PriorityHigh {
@@ -32,9 +32,9 @@ func TestAJobRunsAndItsResultIsKept(t *testing.T) {
 			return services.TaskResult{}, err
 		}
 		defer file.Close()
-		heard, err := io.ReadAll(file)
+		data, err := io.ReadAll(file)
 		sink.Progress(0.5, "halfway")
-		return services.TaskResult{Model: "echo-large", Value: string(heard)}, err
+		return services.TaskResult{Model: "echo-large", Value: string(data)}, err
 	}}
 	b := setup(t, w)
 	job := b.submit(t, jobs.Submission{
@@ -53,7 +53,7 @@ func TestAJobRunsAndItsResultIsKept(t *testing.T) {
 	require.Equal(t, `"hello"`, string(value))
 }
 
-func TestALargeResultAndASoundAreKept(t *testing.T) {
+func TestALargeResultAndASoundAreStored(t *testing.T) {
 	t.Parallel()
 	large := string(bytes.Repeat([]byte("x"), 200<<10))
 	w := &worker{run: func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {

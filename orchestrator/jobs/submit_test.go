@@ -131,7 +131,7 @@ func (s *shut) Read(context.Context, string) ([]byte, records.Revision, error) {
 	return nil, 0, services.Faultf(services.KindUnavailable, "the job store is not available")
 }
 
-func TestAFullDiskIsToldWhileTheStoreIsOpenedAnew(t *testing.T) {
+func TestAFullDiskIsReportedWhileTheStoreIsOpenedAnew(t *testing.T) {
 	t.Parallel()
 	store := &shut{}
 	b := setup(t, &worker{run: says("x")}, func(_ *jobs.Config, made *wiring) {

@@ -78,7 +78,7 @@ func TestRecordingsOfAnOlderVersion(t *testing.T) {
 		now := time.Now().UTC()
 		job := write("a", map[string]any{"id": "x", "bytes": 5, "content_type": "audio/wav", "created": now, "used": now})
 		own := write("b", map[string]any{"id": "y", "bytes": 5, "created": now, "used": now})
-		talk := write("c", map[string]any{"id": "z", "bytes": 5, "created": now, "used": now, "conversational": true})
+		conversation := write("c", map[string]any{"id": "z", "bytes": 5, "created": now, "used": now, "conversational": true})
 		s := over(store)
 		s.start(t)
 		defer s.stop(t)
@@ -88,14 +88,14 @@ func TestRecordingsOfAnOlderVersion(t *testing.T) {
 		}
 		_, err := s.db.Upgrade(t.Context())
 		require.NoError(t, err)
-		for _, id := range []string{job, own, talk} {
+		for _, id := range []string{job, own, conversation} {
 			file, recording, err := s.Open(t.Context(), "", id)
 			require.NoError(t, err)
 			content, err := io.ReadAll(file)
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(content))
 			require.True(t, now.Equal(recording.Created))
-			require.Equal(t, id == talk, recording.Conversational)
+			require.Equal(t, id == conversation, recording.Conversational)
 		}
 		for owner, want := range map[string]string{"key-1": job, "": own} {
 			page, err := s.List(t.Context(), owner, 10, "")

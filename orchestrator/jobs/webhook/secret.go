@@ -16,9 +16,9 @@ import (
 // maxSecretBytes bounds the file of a secret.
 const maxSecretBytes = 64 << 10
 
-// KeptSecret gives the secret that a file holds, and makes one of 256 random bits
+// LoadSecret returns the secret that a file holds, and makes one of 256 random bits
 // where there is no file yet. One process at a time.
-func KeptSecret(path string) (string, error) {
+func LoadSecret(path string) (string, error) {
 	data, err := regular.Read(path, maxSecretBytes)
 	if err == nil {
 		secret := strings.TrimSpace(string(data))

@@ -143,10 +143,10 @@ func TestAnEndlessAnswerIsCut(t *testing.T) {
 func TestTheSecretIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "webhook-secret")
-	first, err := KeptSecret(path)
+	first, err := LoadSecret(path)
 	require.NoError(t, err)
 	require.Len(t, first, 64)
-	again, err := KeptSecret(path)
+	again, err := LoadSecret(path)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 	info, err := os.Stat(path)
@@ -157,11 +157,11 @@ func TestTheSecretIsMadeOnce(t *testing.T) {
 	require.Len(t, left, 1)
 
 	require.NoError(t, os.WriteFile(path, []byte("short\n"), 0o600))
-	_, err = KeptSecret(path)
+	_, err = LoadSecret(path)
 	require.ErrorContains(t, err, "at least 16 characters")
-	_, err = KeptSecret(filepath.Join(path, "x"))
+	_, err = LoadSecret(filepath.Join(path, "x"))
 	require.Error(t, err)
-	_, err = KeptSecret(filepath.Join(t.TempDir(), "missing", "x"))
+	_, err = LoadSecret(filepath.Join(t.TempDir(), "missing", "x"))
 	require.Error(t, err)
 }
 

@@ -28,7 +28,7 @@ func (l *link) reading(ctx context.Context, try func(context.Context) error) err
 func (l *link) insist(ctx context.Context, each time.Duration, try func(context.Context) error) error {
 	ctx, release := l.bind(ctx)
 	defer release()
-	until := time.Now().Add(patience)
+	until := time.Now().Add(totalTimeout)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		bounded, cancel := context.WithTimeout(ctx, each)
 		err := try(bounded)

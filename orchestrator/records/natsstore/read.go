@@ -123,7 +123,7 @@ func (o *object) damaged(err error) error {
 // fetch reads a piece. A store that is opened anew meanwhile is waited for: the
 // places of the pieces stay.
 func (o *object) fetch(index int) error {
-	until := time.Now().Add(patience)
+	until := time.Now().Add(totalTimeout)
 	for {
 		l, err := o.store.current()
 		if err == nil {

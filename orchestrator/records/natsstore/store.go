@@ -23,11 +23,11 @@ import (
 var validBucket = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 const (
-	// tryTimeout bounds one write to the store, readTimeout one read, patience all
+	// tryTimeout bounds one write to the store, readTimeout one read, totalTimeout all
 	// tries of it: a cluster that elects a leader answers again within seconds.
-	tryTimeout  = 4 * time.Second
-	readTimeout = 1500 * time.Millisecond
-	patience    = 12 * time.Second
+	tryTimeout   = 4 * time.Second
+	readTimeout  = 1500 * time.Millisecond
+	totalTimeout = 12 * time.Second
 )
 
 // Store implements records.Store. Safe for concurrent use.

@@ -226,7 +226,7 @@ func TestAWriteThatMeetsAnotherUnderWayWaitsForItsEnd(t *testing.T) {
 	require.ErrorIs(t, err, records.ErrConflict)
 }
 
-func TestAStoreThatIsNotOpenStillTellsOfAFullDisk(t *testing.T) {
+func TestAStoreThatIsNotOpenStillReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	cfg := DefaultConfig()
 	cfg.Dir = filepath.Join(t.TempDir(), "file")

@@ -1,4 +1,4 @@
-package hardening
+package performance
 
 import (
 	"log/slog"

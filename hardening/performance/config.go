@@ -1,12 +1,12 @@
-package hardening
+package performance
 
 import (
 	"fmt"
 	"time"
 )
 
-// PerformanceConfig of the performance monitor. All of it can change live.
-type PerformanceConfig struct {
+// Config of the performance monitor. All of it can change live.
+type Config struct {
 	// Enabled samples the process and every service. Defaults to true.
 	Enabled bool `koanf:"enabled"`
 	// CheckInterval between two samples. Defaults to 5s.
@@ -28,22 +28,22 @@ type PerformanceConfig struct {
 	MaxSchedulingLatency time.Duration `koanf:"maxSchedulingLatency"`
 	// MaxGoroutines in the process. Defaults to 10000; 0 is no threshold.
 	MaxGoroutines int `koanf:"maxGoroutines"`
-	// Horizon of the memory forecast: a warning when the resident set, on its
-	// trend, reaches the budget within so long. Defaults to 10m; 0 is no warning.
+	// Horizon of the memory forecast: a warning when the resident set, at its
+	// growth, reaches the budget within so long. Defaults to 10m; 0 is no warning.
 	Horizon time.Duration `koanf:"horizon"`
 }
 
-// DefaultPerformanceConfig gives the documented defaults.
-func DefaultPerformanceConfig() PerformanceConfig {
-	return PerformanceConfig{
+// DefaultConfig returns the documented defaults.
+func DefaultConfig() Config {
+	return Config{
 		Enabled: true, CheckInterval: 5 * time.Second, History: 360, Sustain: 3,
 		MaxCPU: 0.95, MaxMemory: 0.9, MaxLatency: time.Minute, MaxSchedulingLatency: 100 * time.Millisecond,
 		MaxGoroutines: 10_000, Horizon: 10 * time.Minute,
 	}
 }
 
-// Validate gives every bad value, its key relative to this section.
-func (c PerformanceConfig) Validate() []error {
+// Validate returns an error for every bad value, with its key relative to this section.
+func (c Config) Validate() []error {
 	var errs []error
 	if c.CheckInterval < 100*time.Millisecond {
 		errs = append(errs, fmt.Errorf("checkInterval: must be at least 100ms, got %s", c.CheckInterval))

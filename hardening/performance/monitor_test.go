@@ -1,4 +1,4 @@
-package hardening
+package performance
 
 import (
 	"errors"
@@ -16,10 +16,10 @@ import (
 )
 
 // observe runs a performance monitor on a fake clock over scripted figures.
-func observe(t *testing.T, cfg PerformanceConfig, usage func() ProcessUsage, body func(t *testing.T, p *Performance)) {
+func observe(t *testing.T, cfg Config, usage func() ProcessUsage, body func(t *testing.T, p *Monitor)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPerformance(cfg, usage, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		p := New(cfg, usage, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 		p.Watch("echo")
 		p.Start()
 		body(t, p)
@@ -34,7 +34,7 @@ func TestSamplesHaveTheLastMinuteOfEachService(t *testing.T) {
 		cpu += 10 * time.Second // in five: two cores
 		return ProcessUsage{CPU: cpu, Resident: services.GiB, Budget: 4 * services.GiB, FileDescriptors: 7, Waiting: 3}
 	}
-	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+	observe(t, DefaultConfig(), usage, func(t *testing.T, p *Monitor) {
 		t.Helper()
 		for i := range 100 {
 			p.TaskEnded(services.TaskEvent{Service: "echo", Queued: time.Millisecond, Ran: time.Duration(i) * time.Millisecond})
@@ -70,7 +70,7 @@ func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
 	usage := func() ProcessUsage {
 		return ProcessUsage{Resident: services.Bytes(resident.Load()), Budget: 1000 * services.MiB}
 	}
-	observe(t, DefaultPerformanceConfig(), usage, func(t *testing.T, p *Performance) {
+	observe(t, DefaultConfig(), usage, func(t *testing.T, p *Monitor) {
 		t.Helper()
 		time.Sleep(11 * time.Second)
 		require.Empty(t, p.Report().Warnings, "two samples")
@@ -93,9 +93,9 @@ func TestAWarningBeginsAfterSomeSamplesAndEndsWithItsCause(t *testing.T) {
 
 func TestSlowTasksGiveAWarning(t *testing.T) {
 	t.Parallel()
-	cfg := DefaultPerformanceConfig()
+	cfg := DefaultConfig()
 	cfg.MaxLatency, cfg.Sustain = time.Second, 1
-	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Monitor) {
 		t.Helper()
 		p.TaskEnded(services.TaskEvent{Service: "echo", Queued: 2 * time.Second})
 		time.Sleep(6 * time.Second)
@@ -111,27 +111,27 @@ func TestGrowthIsForecastAndTheForecastIsMeasured(t *testing.T) {
 		grown := resident.Add(int64(services.MiB)) // every five seconds: 12 MiB a minute
 		return ProcessUsage{Resident: services.Bytes(grown), Budget: 700 * services.MiB}
 	}
-	cfg := DefaultPerformanceConfig()
+	cfg := DefaultConfig()
 	cfg.MaxMemory = 0
-	observe(t, cfg, usage, func(t *testing.T, p *Performance) {
+	observe(t, cfg, usage, func(t *testing.T, p *Monitor) {
 		t.Helper()
 		time.Sleep(121 * time.Second)
 		r := p.Report()
-		require.True(t, r.Forecast.Known)
-		require.InDelta(t, float64(services.MiB)/5, r.Forecast.BytesPerSecond, 1)
-		require.InDelta(t, float64(resident.Load()+int64(12*services.MiB)), r.Forecast.Bytes, 16)
-		require.InDelta(t, (76 * 5 * time.Second).Seconds(), r.Forecast.FullIn.Seconds(), 0.1)
+		require.True(t, r.Memory.Known)
+		require.InEpsilon(t, float64(services.MiB)/5, r.Memory.BytesPerSecond, 1e-4)
+		require.InEpsilon(t, float64(resident.Load()+int64(12*services.MiB)), r.Memory.Bytes, 1e-4)
+		require.InEpsilon(t, (76 * 5 * time.Second).Seconds(), r.Memory.FullIn.Seconds(), 1e-4)
 		require.Equal(t, "memoryTrend", r.Warnings[0].Name)
-		require.Positive(t, r.Forecast.Compared)
-		require.InDelta(t, 0, r.Forecast.MeanError, 16, "a straight line is forecast exactly")
+		require.Positive(t, r.Memory.Compared)
+		require.InDelta(t, 0, r.Memory.MeanError, float64(services.MiB)/10, "a straight line is forecast almost exactly")
 	})
 }
 
 func TestTheMonitorIsSwitchedLive(t *testing.T) {
 	t.Parallel()
-	cfg := DefaultPerformanceConfig()
+	cfg := DefaultConfig()
 	cfg.Enabled = false
-	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Performance) {
+	observe(t, cfg, func() ProcessUsage { return ProcessUsage{} }, func(t *testing.T, p *Monitor) {
 		t.Helper()
 		time.Sleep(time.Minute)
 		require.Empty(t, p.Report().Samples, "off")

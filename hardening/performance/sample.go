@@ -1,6 +1,7 @@
-package hardening
+package performance
 
 import (
+	"iter"
 	"math"
 	"runtime"
 	"runtime/metrics"
@@ -10,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ProcessUsage is what the system tells of the process; zero where it does not.
+// ProcessUsage is what the system reports about the process; zero where it does not.
 type ProcessUsage struct {
 	// CPU time that the process used since its start, of all threads.
 	CPU time.Duration
@@ -52,7 +53,7 @@ type ServiceSample struct {
 	// Tasks that ended, Failed ones among them, and their rate.
 	Tasks, Failed int
 	PerSecond     float64
-	// Latency quantiles of successful tasks from arrival to end; zero without any.
+	// Latency percentiles of successful tasks from arrival to end; zero without any.
 	P50, P95, P99 time.Duration
 	// Waiting and Running tasks now.
 	Waiting, Running int
@@ -63,33 +64,35 @@ type ServiceSample struct {
 const (
 	// serviceWindow is how far back a service's sample looks.
 	serviceWindow = time.Minute
-	// serviceTasks bounds the tasks that are remembered of a service.
+	// serviceTasks is how many of the latest tasks of a service its sample is taken from.
 	serviceTasks = 4096
 )
 
-// ended is a task that a service's window remembers.
+// ended is a task that has ended.
 type ended struct {
 	at     time.Time
 	took   time.Duration
 	failed bool
 }
 
-// sampleService looks at a service's window, the oldest task first.
-func sampleService(name string, window []ended) ServiceSample {
-	s := ServiceSample{Name: name, Tasks: len(window), PerSecond: float64(len(window)) / serviceWindow.Seconds()}
+// sampleService returns the sample of a service from its tasks since a time.
+func sampleService(name string, tasks iter.Seq[ended], since time.Time) ServiceSample {
+	s := ServiceSample{Name: name}
 	var took []time.Duration
-	for _, e := range window {
-		if e.failed {
+	for e := range tasks {
+		switch {
+		case e.at.Before(since):
+			continue
+		case e.failed:
 			s.Failed++
-		} else {
+		default:
 			took = append(took, e.took)
 		}
+		s.Tasks++
 	}
-	if len(took) > 0 {
-		slices.Sort(took)
-		// The nearest rank.
-		at := func(q float64) time.Duration { return took[int(math.Ceil(q*float64(len(took))))-1] }
-		s.P50, s.P95, s.P99 = at(0.5), at(0.95), at(0.99)
+	s.PerSecond = float64(s.Tasks) / serviceWindow.Seconds()
+	if p := services.Percentiles(took, 50, 95, 99); p != nil {
+		s.P50, s.P95, s.P99 = p[0], p[1], p[2]
 	}
 	return s
 }
@@ -113,7 +116,7 @@ func newGoRuntime() *goRuntime {
 	return &goRuntime{samples: []metrics.Sample{{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}, {Name: metricMapped}, {Name: metricReleased}}}
 }
 
-// read fills in a sample whose resident set is known.
+// read completes a sample whose resident set is known.
 func (g *goRuntime) read(s *Sample) {
 	metrics.Read(g.samples)
 	s.SchedulingP99 = since(g.samples[0].Value.Float64Histogram(), &g.scheduling)
@@ -124,8 +127,8 @@ func (g *goRuntime) read(s *Sample) {
 	s.Goroutines = runtime.NumGoroutine()
 }
 
-// since gives the 99th percentile of what a histogram counted since the counts
-// before, which it replaces: the upper end of the bucket.
+// since returns the 99th percentile of what a histogram counted since the counts
+// before, which it replaces: the upper end of the bucket that has its rank.
 func since(h *metrics.Float64Histogram, before *[]uint64) time.Duration {
 	counts := slices.Clone(h.Counts)
 	var total uint64
@@ -139,7 +142,7 @@ func since(h *metrics.Float64Histogram, before *[]uint64) time.Duration {
 	if total == 0 {
 		return 0
 	}
-	rank := uint64(math.Ceil(0.99 * float64(total)))
+	rank := services.PercentileRank(total, 99)
 	var seen uint64
 	for i, n := range counts {
 		if seen += n; seen >= rank {

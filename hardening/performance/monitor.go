@@ -1,0 +1,291 @@
+package performance
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Monitor samples the process and its services once an interval, and warns where a
+// threshold is exceeded for some samples in a row. It is an observer of tasks. Safe for
+// concurrent use.
+type Monitor struct {
+	process func() ProcessUsage
+	log     *slog.Logger
+	active  *prometheus.GaugeVec
+	total   *prometheus.CounterVec
+	custom  *customMetrics
+	// sampled is called after each sample; see OnSample.
+	sampled func()
+
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the monitor has stopped
+	changed chan struct{}
+
+	mu  sync.Mutex
+	cfg Config
+	// tasks of each service that ended, and arrived when it was sampled last.
+	tasks     map[string]*services.Recent[ended]
+	arrived   map[string]uint64
+	samples   []Sample
+	lastCPU   time.Duration
+	forecasts *forecasts
+	memory    MemoryForecast
+	budget    services.Bytes
+	runtime   *goRuntime
+	beyond    map[string]int // samples in a row beyond a threshold, by warning
+	warnings  map[string]Warning
+	over      []Warning
+}
+
+// New returns a monitor that is not running yet. process is called at each sample.
+func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log *slog.Logger) *Monitor {
+	m := &Monitor{
+		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), done: make(chan struct{}), runtime: newGoRuntime(), sampled: func() {},
+		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
+		beyond: make(map[string]int), warnings: make(map[string]Warning),
+	}
+	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed."}, []string{"warning"})
+	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began."}, []string{"warning"})
+	m.custom = newCustomMetrics(reg, log)
+	reg.MustRegister(m.active, m.total,
+		m.gauge("grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.", func(f MemoryForecast) float64 {
+			return known(f.Known, f.Bytes)
+		}),
+		m.gauge("grym_memory_forecast_error_bytes", "Mean distance between forecasts and what came; NaN while there was none.", func(f MemoryForecast) float64 {
+			return known(f.Compared > 0, f.MeanError)
+		}),
+		m.gauge("grym_memory_full_seconds", "Time until the resident set reaches the budget, on its trend; +Inf while it does not.", func(f MemoryForecast) float64 {
+			if f.FullIn == 0 {
+				return math.Inf(1)
+			}
+			return f.FullIn.Seconds()
+		}))
+	for _, name := range []string{"cpu", "memory", "memoryTrend", "scheduling", "goroutines"} {
+		m.active.WithLabelValues(name)
+		m.total.WithLabelValues(name)
+	}
+	return m
+}
+
+// known returns the value, or NaN where there is none.
+func known(ok bool, value float64) float64 {
+	if !ok {
+		return math.NaN()
+	}
+	return value
+}
+
+func (m *Monitor) gauge(name, help string, value func(MemoryForecast) float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return value(m.memory)
+	})
+}
+
+// Watch makes a service's sample and series appear before anything happens to it,
+// and takes the metrics that the service has of its own.
+func (m *Monitor) Watch(service string, custom ...services.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.custom.register(service, custom)
+	recent := services.NewRecent[ended](serviceTasks)
+	m.tasks[service] = &recent
+	m.active.WithLabelValues("latency/" + service)
+	m.total.WithLabelValues("latency/" + service)
+}
+
+// TaskEnded implements the orchestrator's observer.
+func (m *Monitor) TaskEnded(event services.TaskEvent) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if tasks := m.tasks[event.Service]; tasks != nil && m.cfg.Enabled {
+		tasks.Add(ended{time.Now(), event.Queued + event.Ran, event.Err != nil})
+	}
+}
+
+// Start samples until Close.
+func (m *Monitor) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	go func() {
+		defer close(m.done)
+		m.run(ctx)
+	}()
+}
+
+// Close stops the monitor and waits for it, at most until ctx ends.
+func (m *Monitor) Close(ctx context.Context) error {
+	if m.cancel == nil {
+		return nil // it was not started
+	}
+	m.cancel()
+	select {
+	case <-m.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop the performance monitor: %w", ctx.Err())
+	}
+}
+
+// Configure changes the settings. When the monitor is disabled, it drops its samples.
+func (m *Monitor) Configure(cfg Config) {
+	m.mu.Lock()
+	if cfg == m.cfg {
+		m.mu.Unlock()
+		return
+	}
+	m.cfg = cfg
+	if !cfg.Enabled {
+		m.samples, m.memory = nil, MemoryForecast{}
+		m.forecasts.forget()
+		for _, tasks := range m.tasks {
+			tasks.Clear()
+		}
+		m.judge(nil, time.Now())
+	}
+	m.mu.Unlock()
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Monitor) run(ctx context.Context) {
+	for {
+		m.mu.Lock()
+		cfg := m.cfg
+		m.mu.Unlock()
+		var tick <-chan time.Time
+		var timer *time.Timer
+		if cfg.Enabled {
+			timer = time.NewTimer(cfg.CheckInterval)
+			tick = timer.C
+		}
+		select {
+		case <-tick:
+			m.sample()
+			m.sampled()
+		case <-m.changed:
+		case <-ctx.Done():
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// sample takes one sample.
+func (m *Monitor) sample() {
+	usage, now := m.process(), time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.cfg.Enabled {
+		return
+	}
+	s := Sample{At: now, Resident: usage.Resident, FileDescriptors: usage.FileDescriptors, Waiting: usage.Waiting}
+	m.runtime.read(&s)
+	if n := len(m.samples); n > 0 {
+		if elapsed := now.Sub(m.samples[n-1].At); elapsed > 0 {
+			s.CPU = max(usage.CPU-m.lastCPU, 0).Seconds() / elapsed.Seconds()
+		}
+	}
+	m.lastCPU, m.budget = usage.CPU, usage.Budget
+	s.Services = m.sampleServices(now, usage.Services)
+	m.lookAhead(s, usage.Services)
+	m.samples = append(m.samples, s)
+	m.samples = slices.Clone(m.samples[max(len(m.samples)-m.cfg.History, 0):])
+	m.memory = memoryForecast(m.forecasts.one(SeriesMemory, ""), float64(usage.Budget))
+	m.judge(m.beyondThresholds(s), now)
+}
+
+// sampleServices returns the sample of each service's last minute. The caller holds mu.
+func (m *Monitor) sampleServices(now time.Time, use []ServiceUse) []ServiceSample {
+	list := make([]ServiceSample, 0, len(m.tasks))
+	for name, tasks := range m.tasks {
+		service := sampleService(name, tasks.All(), now.Add(-serviceWindow))
+		service.Custom = m.custom.values(name)
+		for _, u := range use {
+			if u.Name == name {
+				service.Waiting, service.Running = u.Waiting, u.Running
+			}
+		}
+		list = append(list, service)
+	}
+	slices.SortFunc(list, func(a, b ServiceSample) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// lookAhead adds a sample that is not yet among the others to the forecasts. The caller
+// holds mu.
+func (m *Monitor) lookAhead(s Sample, use []ServiceUse) {
+	interval := m.cfg.CheckInterval
+	m.forecasts.add(SeriesMemory, "", float64(s.Resident), s.At, interval)
+	for _, u := range use {
+		before, seen := m.arrived[u.Name]
+		m.arrived[u.Name] = u.Arrived
+		m.forecasts.add(SeriesQueue, u.Name, float64(u.Waiting), s.At, interval)
+		if n := len(m.samples); seen && n > 0 {
+			if elapsed := s.At.Sub(m.samples[n-1].At).Seconds(); elapsed > 0 {
+				m.forecasts.add(SeriesArrivals, u.Name, float64(u.Arrived-before)/elapsed, s.At, interval)
+			}
+		}
+	}
+}
+
+// Forecasts returns where memory, queues and arrivals go.
+func (m *Monitor) Forecasts() []Forecast {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.forecasts.list()
+}
+
+// OnSample sets what is called after each sample, with no lock held. It is set
+// before Start.
+func (m *Monitor) OnSample(sampled func()) { m.sampled = sampled }
+
+// Report is what the monitor has seen.
+type Report struct {
+	Enabled  bool
+	Interval time.Duration
+	// Samples, the oldest first.
+	Samples []Sample
+	Memory  MemoryForecast
+	// Warnings that last, and then those that are over, the latest last.
+	Warnings, Over []Warning
+}
+
+// Report returns what the monitor has seen.
+func (m *Monitor) Report() Report {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := Report{Enabled: m.cfg.Enabled, Interval: m.cfg.CheckInterval, Samples: m.samples, Memory: m.memory, Over: m.over}
+	for _, warning := range m.warnings {
+		r.Warnings = append(r.Warnings, warning)
+	}
+	slices.SortFunc(r.Warnings, func(a, b Warning) int { return strings.Compare(a.Name, b.Name) })
+	return r
+}
+
+// Latest returns the newest sample; false before the first.
+func (m *Monitor) Latest() (Sample, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.samples) == 0 {
+		return Sample{}, false
+	}
+	return m.samples[len(m.samples)-1], true
+}

@@ -1,0 +1,68 @@
+package performance
+
+import "math"
+
+// Estimator names what forecasts a series.
+const Estimator = "damped Holt"
+
+// smoothing is the Holt-Winters forecaster without seasons and with a damped trend
+// (Gardner and McKenzie, "Forecasting trends in time series", 1985): level and trend
+// follow the series by alpha and beta, and the trend fades by phi with each step ahead.
+type smoothing struct {
+	alpha, beta, phi float64
+	level, trend     float64
+}
+
+// add adds the next value and returns how far the forecast of it was off.
+func (s *smoothing) add(value float64) (off float64) {
+	expected := s.level + s.phi*s.trend
+	level := s.alpha*value + (1-s.alpha)*expected
+	s.trend = s.beta*(level-s.level) + (1-s.beta)*s.phi*s.trend
+	s.level = level
+	return value - expected
+}
+
+// ahead returns the forecast of the value in so many steps.
+func (s *smoothing) ahead(steps int) float64 {
+	if s.phi == 1 {
+		return s.level + float64(steps)*s.trend
+	}
+	return s.level + s.phi*(1-math.Pow(s.phi, float64(steps)))/(1-s.phi)*s.trend
+}
+
+// The grid that fit searches. Beta of zero is a series without a trend, phi of one a
+// trend that goes on, as memory that leaks.
+var (
+	gridAlphas = []float64{0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1}
+	gridBetas  = []float64{0, 0.05, 0.1, 0.2, 0.4}
+	gridPhis   = []float64{0.8, 0.9, 0.98, 1}
+)
+
+// fit returns the smoothing whose forecasts of the next value have the least squared
+// error over the series, at its end. The series has two values or more.
+func fit(series []float64) smoothing {
+	var best smoothing
+	least := math.Inf(1)
+	for _, alpha := range gridAlphas {
+		for _, beta := range gridBetas {
+			for _, phi := range gridPhis {
+				if s, sum := smooth(smoothing{alpha: alpha, beta: beta, phi: phi}, series); sum < least {
+					best, least = s, sum
+				}
+			}
+		}
+	}
+	return best
+}
+
+// smooth runs over the series, from its first value and no trend on, and returns the
+// smoothing at the end and the sum of the squared errors.
+func smooth(s smoothing, series []float64) (smoothing, float64) {
+	s.level = series[0]
+	sum := 0.0
+	for _, value := range series[1:] {
+		off := s.add(value)
+		sum += off * off
+	}
+	return s, sum
+}
