@@ -307,3 +307,29 @@ func TestEveryKeyHasACase(t *testing.T) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, slices.Collect(maps.Keys(l.origins)), slices.Collect(maps.Keys(keyCases())))
 }
+
+func TestSettingsThatDoNotGoTogether(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"api: {hosts: [audio.example]}\nauth: {mode: 'off'}":      "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
+		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}": "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
+		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: auto}":  "",
+		"auth: {mode: 'off'}":                                 "",
+		"jobs: {replicas: 3}":                                 "jobs.replicas: must be 1 without jobs.url, got 3",
+		"jobs: {replicas: 3, url: 'nats://a:4222'}":           "",
+		"jobs: {tls: {certificate: x}}":                       "jobs.tls: certificate and key belong together",
+		"jobs: {tls: {key: x}}":                               "jobs.tls: certificate and key belong together",
+		"audio: {maxSampleRate: 16000, minSampleRate: 16001}": "audio.maxSampleRate: must be minSampleRate (16001) to 192000, got 16000",
+	} {
+		_, err := Load(Source{File: yamlFile(t, text)})
+		if says == "" {
+			require.NoError(t, err, text)
+		} else {
+			require.ErrorContains(t, err, says, text)
+		}
+	}
+	_, err := Load(Source{File: yamlFile(t, "dataDir: ''\nauth: {mode: x}\njobs: {spare: 0, webhooks: {maxAttempts: 0}}\nservices: {gama: {runs: -1}}")})
+	for _, key := range []string{"dataDir", "auth.mode", "jobs.spare", "jobs.webhooks.maxAttempts", "services.gama.runs"} {
+		require.True(t, names(err, key), "every bad value is named, also %s:\n%v", key, err)
+	}
+}
