@@ -67,7 +67,9 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 	})
 	require.NoError(t, err)
 	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: cfg.HeaderTimeout, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: cfg.HeaderTimeout, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
@@ -95,8 +97,8 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 func (u pacedUpload) write(conn io.Writer) {
 	begin := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\n\r\n"
 	end := "\r\n--b--\r\n"
-	_, err := fmt.Fprintf(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
-		formType, len(begin)+u.pieces*u.bytes+len(end))
+	const head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+	_, err := fmt.Fprintf(conn, head, formType, len(begin)+u.pieces*u.bytes+len(end))
 	for i := 0; i < u.pieces && err == nil; i++ {
 		time.Sleep(u.every)
 		if i == u.pieces-1 {
@@ -115,22 +117,23 @@ func TestUploadsAtALegalPaceArrive(t *testing.T) {
 	cfg := func(c *Config) {
 		c.HeaderTimeout, c.MinUploadRate, c.UploadTimeout = 10*time.Second, 1000, 3*time.Minute
 	}
+	const sec = time.Second
 	for name, c := range map[string]struct {
 		upload pacedUpload
 		status int
 		from   time.Duration // the answer comes
 		to     time.Duration
 	}{
-		"within the time for a header":        {pacedUpload{pieces: 8, bytes: 1, every: time.Second}, http.StatusOK, 8 * time.Second, 8 * time.Second},
-		"fast, longer than that":              {pacedUpload{pieces: 60, bytes: 4000, every: time.Second}, http.StatusOK, time.Minute, time.Minute},
-		"at the least rate":                   {pacedUpload{pieces: 170, bytes: 1000, every: time.Second}, http.StatusOK, 170 * time.Second, 170 * time.Second},
-		"below it, within the time beside it": {pacedUpload{pieces: 90, bytes: 900, every: time.Second}, http.StatusOK, 90 * time.Second, 90 * time.Second},
-		"below it for longer":                 {pacedUpload{pieces: 120, bytes: 900, every: time.Second}, http.StatusBadRequest, 91 * time.Second, 92 * time.Second},
-		"not a byte":                          {pacedUpload{pieces: 1, bytes: 1, every: time.Minute}, http.StatusBadRequest, 10 * time.Second, 10 * time.Second},
-		"fast, and then not at all":           {pacedUpload{pieces: 2, bytes: 20_000, every: time.Second, pause: time.Minute}, http.StatusBadRequest, 30 * time.Second, 31 * time.Second},
-		"a pause that its speed has earned":   {pacedUpload{pieces: 5, bytes: 30_000, every: 9 * time.Second}, http.StatusOK, 45 * time.Second, 45 * time.Second},
-		"just within the time of an upload":   {pacedUpload{pieces: 179, bytes: 4000, every: time.Second}, http.StatusOK, 179 * time.Second, 179 * time.Second},
-		"fast, beyond the time of an upload":  {pacedUpload{pieces: 240, bytes: 4000, every: time.Second}, http.StatusBadRequest, 180 * time.Second, 181 * time.Second},
+		"within the time for a header":        {pacedUpload{pieces: 8, bytes: 1, every: sec}, http.StatusOK, 8 * sec, 8 * sec},
+		"fast, longer than that":              {pacedUpload{pieces: 60, bytes: 4000, every: sec}, http.StatusOK, 60 * sec, 60 * sec},
+		"at the least rate":                   {pacedUpload{pieces: 170, bytes: 1000, every: sec}, http.StatusOK, 170 * sec, 170 * sec},
+		"below it, within the time beside it": {pacedUpload{pieces: 90, bytes: 900, every: sec}, http.StatusOK, 90 * sec, 90 * sec},
+		"below it for longer":                 {pacedUpload{pieces: 120, bytes: 900, every: sec}, http.StatusBadRequest, 91 * sec, 92 * sec},
+		"not a byte":                          {pacedUpload{pieces: 1, bytes: 1, every: 60 * sec}, http.StatusBadRequest, 10 * sec, 10 * sec},
+		"fast, and then not at all":           {pacedUpload{pieces: 2, bytes: 20_000, every: sec, pause: 60 * sec}, http.StatusBadRequest, 30 * sec, 31 * sec},
+		"a pause that its speed has earned":   {pacedUpload{pieces: 5, bytes: 30_000, every: 9 * sec}, http.StatusOK, 45 * sec, 45 * sec},
+		"just within the time of an upload":   {pacedUpload{pieces: 179, bytes: 4000, every: sec}, http.StatusOK, 179 * sec, 179 * sec},
+		"fast, beyond the time of an upload":  {pacedUpload{pieces: 240, bytes: 4000, every: sec}, http.StatusBadRequest, 180 * sec, 181 * sec},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -83,7 +83,9 @@ type briefContexts struct {
 	create func() (services.ContextInfo, error)
 }
 
-func (c briefContexts) CreateContext(_ context.Context, _ services.Caller, _ string, _ services.AudioSource) (services.ContextInfo, error) {
+func (c briefContexts) CreateContext(
+	_ context.Context, _ services.Caller, _ string, _ services.AudioSource,
+) (services.ContextInfo, error) {
 	return c.create()
 }
 
@@ -101,13 +103,15 @@ type uploadRoute struct {
 func formRoute(path, file string, value any, fields ...string) uploadRoute {
 	good := form(append([]string{file, "sound"}, fields...)...)
 	return uploadRoute{
-		path: path, kind: formType, value: value, body: good, bad: form(append(fields, file, "sound", "odd", "x")...), broken: strings.TrimSuffix(good, "b--\r\n"),
+		path: path, kind: formType, value: value,
+		body: good, bad: form(append(fields, file, "sound", "odd", "x")...), broken: strings.TrimSuffix(good, "b--\r\n"),
 	}
 }
 
 // uploadRoutes are all of them, by name.
 func uploadRoutes() map[string]uploadRoute {
-	const chat = `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
+	const chat = `{"messages":[{"role":"user","content":[` +
+		`{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
 	asked := &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}
 	return map[string]uploadRoute{
 		"transcription":          formRoute("/v1/audio/transcriptions", "file", &services.Transcription{Text: "HELLO"}),
@@ -120,11 +124,12 @@ func uploadRoutes() map[string]uploadRoute {
 		"recording":              formRoute("/v1/audio", "file", nil),
 		"job":                    formRoute("/v1/jobs", "audio", nil, "request", `{"service":"wav2vec2"}`),
 		"chat": {
-			path: "/v1/chat/completions", kind: jsonType, body: chat + "}", bad: chat + `,"stream_options":{}}`, broken: strings.Replace(chat, "==", "*", 1) + "}", value: asked,
+			path: "/v1/chat/completions", kind: jsonType, value: asked,
+			body: chat + "}", bad: chat + `,"stream_options":{}}`, broken: strings.Replace(chat, "==", "*", 1) + "}",
 		},
 		"streamed chat": {
-			path: "/v1/chat/completions", kind: jsonType, body: chat + `,"stream":true}`, bad: strings.Replace(chat, "What?", " ", 1) + `,"stream":true}`,
-			broken: strings.Replace(chat, "==", "", 1) + `,"stream":true}`, value: asked,
+			path: "/v1/chat/completions", kind: jsonType, value: asked, body: chat + `,"stream":true}`,
+			bad: strings.Replace(chat, "What?", " ", 1) + `,"stream":true}`, broken: strings.Replace(chat, "==", "", 1) + `,"stream":true}`,
 		},
 		"recording alone": {path: "/v1/audio", kind: "audio/wav", body: "sound", bad: "", broken: ""},
 		"job as JSON": {

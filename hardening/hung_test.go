@@ -10,27 +10,37 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// TestAHungRunIsSeenAmongLivelyOnes has the hung run in each place of the list.
-func TestAHungRunIsSeenAmongLivelyOnes(t *testing.T) {
+// TestAHungRunIsSeenAndStoppedAmongLivelyOnes has the hung run in each place of the list.
+func TestAHungRunIsSeenAndStoppedAmongLivelyOnes(t *testing.T) {
 	t.Parallel()
 	for place := range 3 {
 		synctest.Test(t, func(t *testing.T) {
 			w, _, m, _ := setup(t, true)
-			at := time.Now()
-			for range interval / time.Second {
-				w.change(func() {
-					w.runs = make([]services.Run, 3)
-					for i := range w.runs {
-						w.runs[i] = services.Run{Task: string(rune('a' + i)), Progressed: time.Now()}
-					}
-					w.runs[place].Task, w.runs[place].Progressed = "hung", at
-				})
-				time.Sleep(time.Second)
+			w.change(func() {
+				w.runs = []services.Run{{Task: "a", Progressed: time.Now()}, {Task: "b", Progressed: time.Now()}, {Task: "c", Progressed: time.Now()}}
+				w.runs[place].Task = "hung"
+			})
+			pass := func(d time.Duration) {
+				for range d / time.Second {
+					time.Sleep(time.Second)
+					w.change(func() {
+						for i := range w.runs {
+							if i != place {
+								w.runs[i].Progressed = time.Now()
+							}
+						}
+					})
+				}
 			}
+			pass(interval)
 			require.Equal(t, services.StateDegraded, w.State(), "place %d", place)
 			check := m.Checks("echo", "")[0]
 			require.False(t, check.OK)
 			require.Contains(t, check.Detail, "task hung has shown no sign of life")
+			pass(2*time.Minute + 5*time.Second - interval)
+			for i, run := range w.Runs() {
+				require.Equal(t, i == place, run.Stopped, "only the hung run is stopped, and that in place %d", place)
+			}
 		})
 	}
 }

@@ -38,8 +38,11 @@ func (c RecoveryConfig) Validate() []error {
 	if c.MaxAttempts < 1 {
 		errs = append(errs, fmt.Errorf("maxAttempts: must be at least 1, got %d", c.MaxAttempts))
 	}
-	if c.Delay <= 0 || c.MaxDelay < c.Delay {
-		errs = append(errs, fmt.Errorf("delay: must be above zero and at most maxDelay (%s), got %s", c.MaxDelay, c.Delay))
+	if c.Delay <= 0 {
+		errs = append(errs, fmt.Errorf("delay: must be above zero, got %s", c.Delay))
+	}
+	if c.MaxDelay < c.Delay {
+		errs = append(errs, fmt.Errorf("maxDelay: must be at least delay (%s), got %s", c.Delay, c.MaxDelay))
 	}
 	if c.Timeout < time.Second {
 		errs = append(errs, fmt.Errorf("timeout: must be at least 1s, got %s", c.Timeout))

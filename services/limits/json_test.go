@@ -31,10 +31,13 @@ func TestAFileAtItsLimitsIsDecoded(t *testing.T) {
 		{"empty objects", `{"a":{},"b":{}}`, limits.Size{Bytes: 99, Values: 3}, "must hold at most 3 values, got more"},
 		{"marks in a text", `["[,{,[,{,"]`, limits.Size{Bytes: 99, Values: 1}, ""},
 		{"marks behind a quote in a text", `["\",,,,\\"]`, limits.Size{Bytes: 99, Values: 1}, ""},
-		{"values behind a text that ends in a backslash", `["\\",1,2,3]`, limits.Size{Bytes: 99, Values: 3}, "must hold at most 3 values, got more"},
+		{"values behind a backslash", `["\\",1,2,3]`, limits.Size{Bytes: 99, Values: 3}, "must hold at most 3 values, got more"},
 		{"depth most", nested(64), limits.Size{Bytes: 999, Values: 999}, ""},
 		{"depth above", nested(65), limits.Size{Bytes: 999, Values: 999}, "must be nested at most 64 deep, byte 64 is deeper"},
-		{"objects above", strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), limits.Size{Bytes: 999, Values: 999}, "must be nested at most 64 deep, byte 320 is deeper"},
+		{
+			"objects above", strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), limits.Size{Bytes: 999, Values: 999},
+			"must be nested at most 64 deep, byte 320 is deeper",
+		},
 		{"depth is left again", `[` + nested(63) + `,` + nested(63) + `]`, limits.Size{Bytes: 999, Values: 999}, ""},
 		{"objects are left again", strings.Repeat(`[{},`, 50) + `{"a":{}}` + strings.Repeat("]", 50), limits.Size{Bytes: 999, Values: 999}, ""},
 	} {
