@@ -307,10 +307,32 @@ func (q *query) there() string {
 		}
 	}
 	text := "there is " + cmp.Or(strings.Join(models, ", "), "none")
-	if len(q.names.Aliases) > 0 {
-		text += ", and as other names " + strings.Join(slices.Sorted(maps.Keys(q.names.Aliases)), ", ")
+	var others []string
+	for _, alias := range slices.Sorted(maps.Keys(q.names.Aliases)) {
+		if !slices.Contains(models, alias) && q.isOf(alias, models) {
+			others = append(others, alias)
+		}
+	}
+	if len(others) > 0 {
+		text += ", and as other names " + strings.Join(others, ", ")
 	}
 	return text
+}
+
+// isOf reports whether an alias stands for one of the models, or for the default of a
+// task of the services that have them.
+func (q *query) isOf(alias string, models []string) bool {
+	target := alias
+	for range len(q.names.Aliases) + 1 { // they may lead to each other
+		if slices.Contains(models, target) {
+			return true
+		}
+		if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault {
+			return slices.ContainsFunc(q.candidates, func(e *Registration) bool { return e.takes(task) })
+		}
+		target = q.names.Aliases[target]
+	}
+	return false
 }
 
 // noTask is the fault for a task that no service takes.
