@@ -35,7 +35,10 @@ func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbedd
 	if !ok {
 		return nil, services.Internal(fmt.Errorf("embed gave %T", result.Value), "the answer could not be encoded")
 	}
-	answer := gen.Embedding{Model: result.Model, Warnings: warningsView(result.Warnings), Dimensions: found.Dimensions, Duration: found.DurationSeconds, FrameSeconds: found.FrameSeconds}
+	answer := gen.Embedding{
+		Model: result.Model, Warnings: warningsView(result.Warnings),
+		Dimensions: found.Dimensions, Duration: found.DurationSeconds, FrameSeconds: found.FrameSeconds,
+	}
 	if found.Vector != nil {
 		answer.Embedding = &found.Vector
 	} else {
@@ -61,7 +64,9 @@ func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateC
 	if !ok {
 		return nil, services.Internal(fmt.Errorf("classify gave %T", result.Value), "the answer could not be encoded")
 	}
-	answer := gen.Classification{Model: result.Model, Warnings: warningsView(result.Warnings), Duration: found.DurationSeconds, Labels: []gen.LabelScore{}}
+	answer := gen.Classification{
+		Model: result.Model, Warnings: warningsView(result.Warnings), Duration: found.DurationSeconds, Labels: []gen.LabelScore{},
+	}
 	for _, label := range found.Labels {
 		answer.Labels = append(answer.Labels, gen.LabelScore(label))
 	}

@@ -47,7 +47,8 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 		return nil, services.Internal(fmt.Errorf("caption gave %T", result.Value), "the answer could not be encoded")
 	}
 	body := gen.Caption{
-		Model: result.Model, Warnings: warningsView(result.Warnings), Text: answer.Text, FinishReason: gen.CaptionFinishReason(answer.FinishReason),
+		Model: result.Model, Warnings: warningsView(result.Warnings), Text: answer.Text,
+		FinishReason: gen.CaptionFinishReason(answer.FinishReason),
 		Duration: answer.DurationSeconds, Seed: int64(answer.Seed), Pieces: []gen.CaptionPiece{},
 	}
 	for _, piece := range answer.Pieces {

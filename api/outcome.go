@@ -102,7 +102,8 @@ const maxUnknown = 16
 func (u *upload) ignore(field string) {
 	if len(u.warnings) < maxUnknown {
 		u.warnings = services.AddWarning(u.warnings, services.Warning{
-			Code: services.WarnUnknownField, Field: fmt.Sprintf("%.64s", field), Message: fmt.Sprintf("the field %.64q is not known and was ignored", field),
+			Code: services.WarnUnknownField, Field: fmt.Sprintf("%.64s", field),
+			Message: fmt.Sprintf("the field %.64q is not known and was ignored", field),
 		})
 	}
 }

@@ -59,7 +59,8 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	}
 	switch {
 	case err == nil:
-		events.send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warningsView(joinWarnings(s.warnings, result.Warnings))})
+		warnings := warningsView(joinWarnings(s.warnings, result.Warnings))
+		events.send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warnings})
 	case !events.begun:
 		return err
 	default:

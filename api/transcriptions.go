@@ -36,7 +36,8 @@ type transcriptionForm struct {
 
 // CreateTranscription implements gen.StrictServerInterface.
 func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
-	upload, err := h.receiveForm(ctx, request.Body, formShape{file: "file", known: transcriptionFields, maxField: maxFieldBytes, lenient: true})
+	shape := formShape{file: "file", known: transcriptionFields, maxField: maxFieldBytes, lenient: true}
+	upload, err := h.receiveForm(ctx, request.Body, shape)
 	remove := func() {
 		if err := upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)

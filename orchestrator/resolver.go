@@ -180,7 +180,8 @@ func (q *query) byTarget(alias, target string) (Resolution, error) {
 		return Resolution{}, missing(fmt.Sprintf("%q stands for %q, which does not exist; %s", alias, target, q.there()))
 	}
 	if q.service != "" && !entry.lists(target) {
-		return Resolution{}, services.Invalidf("model", "%q stands for %q, which is not a model of %s; leave service out, or name one of its models", alias, target, q.service)
+		return Resolution{}, services.Invalidf("model",
+			"%q stands for %q, which is not a model of %s; leave service out, or name one of its models", alias, target, q.service)
 	}
 	return resolution(entry, target), nil
 }
@@ -209,7 +210,8 @@ func (q *query) byDefault() (Resolution, error) {
 			return Resolution{}, err
 		}
 		if named == nil {
-			return Resolution{}, missing(fmt.Sprintf("is not given, and models.defaults.%s is %q, which does not exist; %s", q.task, name, q.there()))
+			problem := "is not given, and models.defaults.%s is %q, which does not exist; %s"
+			return Resolution{}, missing(fmt.Sprintf(problem, q.task, name, q.there()))
 		}
 		// With a service named, the default may be another one's.
 		if q.service == "" || named.lists(target) {
@@ -250,7 +252,8 @@ func (q *query) find(name string) (*Registration, error) {
 	}
 	switch {
 	case len(owners) > 1:
-		return nil, services.Invalidf("model", "%q is a model of %s; names must be unique, or the service be named", name, strings.Join(namesOf(owners), " and of "))
+		return nil, services.Invalidf("model",
+			"%q is a model of %s; names must be unique, or the service be named", name, strings.Join(namesOf(owners), " and of "))
 	case len(owners) == 1:
 		return owners[0], nil
 	case elsewhere:
