@@ -49,7 +49,7 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 	body := gen.Caption{
 		Model: result.Model, Warnings: warningsView(result.Warnings), Text: answer.Text,
 		FinishReason: gen.CaptionFinishReason(answer.FinishReason),
-		Duration: answer.DurationSeconds, Seed: int64(answer.Seed), Pieces: []gen.CaptionPiece{},
+		Duration:     answer.DurationSeconds, Seed: int64(answer.Seed), Pieces: []gen.CaptionPiece{},
 	}
 	for _, piece := range answer.Pieces {
 		body.Pieces = append(body.Pieces, gen.CaptionPiece{Start: piece.Start, End: piece.End, Text: piece.Text})
