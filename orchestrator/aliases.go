@@ -80,7 +80,8 @@ func (r *Resolver) Problems() (list []string) {
 	all := r.everything()
 	for _, name := range slices.Sorted(maps.Keys(all.names.Aliases)) {
 		if of := owners[name]; len(of) > 0 {
-			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: there is a model of that name, of %s", name, strings.Join(of, " and of ")))
+			owner := strings.Join(of, " and of ")
+			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: there is a model of that name, of %s", name, owner))
 		} else if problem := all.alias(name).Problem; problem != "" {
 			list = append(list, fmt.Sprintf("models.aliases.%s: %s", name, problem))
 		}

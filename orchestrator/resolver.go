@@ -180,7 +180,8 @@ func (q *query) byTarget(alias, target string) (Resolution, error) {
 		return Resolution{}, missing(fmt.Sprintf("%q stands for %q, which does not exist; %s", alias, target, q.there()))
 	}
 	if q.service != "" && !entry.lists(target) {
-		return Resolution{}, services.Invalidf("model", "%q stands for %q, which is not a model of %s; leave service out, or name one of its models", alias, target, q.service)
+		return Resolution{}, services.Invalidf("model",
+			"%q stands for %q, which is not a model of %s; leave service out, or name one of its models", alias, target, q.service)
 	}
 	return resolution(entry, target), nil
 }
@@ -209,7 +210,8 @@ func (q *query) byDefault() (Resolution, error) {
 			return Resolution{}, err
 		}
 		if named == nil {
-			return Resolution{}, missing(fmt.Sprintf("is not given, and models.defaults.%s is %q, which does not exist; %s", q.task, name, q.there()))
+			problem := "is not given, and models.defaults.%s is %q, which does not exist; %s"
+			return Resolution{}, missing(fmt.Sprintf(problem, q.task, name, q.there()))
 		}
 		// With a service named, the default may be another one's.
 		if q.service == "" || named.lists(target) {
@@ -250,7 +252,8 @@ func (q *query) find(name string) (*Registration, error) {
 	}
 	switch {
 	case len(owners) > 1:
-		return nil, services.Invalidf("model", "%q is a model of %s; names must be unique, or the service be named", name, strings.Join(namesOf(owners), " and of "))
+		return nil, services.Invalidf("model",
+			"%q is a model of %s; names must be unique, or the service be named", name, strings.Join(namesOf(owners), " and of "))
 	case len(owners) == 1:
 		return owners[0], nil
 	case elsewhere:
@@ -307,10 +310,32 @@ func (q *query) there() string {
 		}
 	}
 	text := "there is " + cmp.Or(strings.Join(models, ", "), "none")
-	if len(q.names.Aliases) > 0 {
-		text += ", and as other names " + strings.Join(slices.Sorted(maps.Keys(q.names.Aliases)), ", ")
+	var others []string
+	for _, alias := range slices.Sorted(maps.Keys(q.names.Aliases)) {
+		if !slices.Contains(models, alias) && q.isOf(alias, models) {
+			others = append(others, alias)
+		}
+	}
+	if len(others) > 0 {
+		text += ", and as other names " + strings.Join(others, ", ")
 	}
 	return text
+}
+
+// isOf reports whether an alias stands for one of the models, or for the default of a
+// task of the services that have them.
+func (q *query) isOf(alias string, models []string) bool {
+	target := alias
+	for range len(q.names.Aliases) + 1 { // they may lead to each other
+		if slices.Contains(models, target) {
+			return true
+		}
+		if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault {
+			return slices.ContainsFunc(q.candidates, func(e *Registration) bool { return e.takes(task) })
+		}
+		target = q.names.Aliases[target]
+	}
+	return false
 }
 
 // noTask is the fault for a task that no service takes.

@@ -47,6 +47,18 @@ for await (const model of client.models.list()) models.push(model.id);
 assert.ok(models.includes('wav2vec2-tiny'));
 assert.equal((await client.models.retrieve('wav2vec2-tiny')).object, 'model');
 
+// The names that the client's own documentation uses.
+for (const model of ['whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe']) {
+  const { data, response } = await client.audio.transcriptions.create({ file: file(), model, user_note: 'x' }).withResponse();
+  assert.equal(data.text, words);
+  assert.equal(response.headers.get('grym-model'), 'wav2vec2-tiny');
+  assert.equal(response.headers.get('grym-warning'), 'unknown_field');
+  const listed = await client.models.retrieve(model);
+  assert.equal(listed.owned_by, 'alias');
+  assert.equal(typeof listed.created, 'number');
+  assert.ok(models.includes(model));
+}
+
 // Errors, by class.
 async function fails(promise, kind, status, code, text) {
   const error = await promise.then(() => assert.fail(`no ${kind.name}`), (e) => e);
@@ -56,7 +68,7 @@ async function fails(promise, kind, status, code, text) {
   assert.match(error.message, text);
   assert.ok(error.requestID, 'an id to ask about');
 }
-await fails(ask({ model: 'whisper-1' }), OpenAI.NotFoundError, 404, 'model_not_found', /"whisper-1" does not exist/);
+await fails(ask({ model: 'whisper-9' }), OpenAI.NotFoundError, 404, 'model_not_found', /"whisper-9" does not exist/);
 await fails(ask({ file: await toFile(Buffer.from('not a recording\n'), 'x.mp3') }), OpenAI.APIError, 415, 'unsupported_format', /file is text/);
 await fails(ask({ file: await toFile(fs.readFileSync(speech).subarray(0, 5000), 'x.wav') }), OpenAI.BadRequestError, 400, 'invalid_value', /cut short/);
 await fails(ask({ include: ['logprobs'] }), OpenAI.BadRequestError, 400, 'invalid_value', /include\[\] is not supported/);

@@ -74,7 +74,8 @@ file is overwritten without --force.`,
 // bind lets flags set what was asked for.
 func (t *transcription) bind(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&t.model, "model", "", "`NAME` of a model or an alias (default models.defaults.transcribe, else services.wav2vec2.defaultModel)")
+	flags.StringVar(&t.model, "model", "",
+		"`NAME` of a model or an alias (default models.defaults.transcribe, else services.wav2vec2.defaultModel)")
 	flags.StringVar(&t.format, "format", services.FormatText, "`FORMAT` of the words: "+strings.Join(services.TranscriptFormats(), ", "))
 	flags.StringVar(&t.folder, "output", "", "`DIR` to write a file for each recording to, instead of printing")
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")

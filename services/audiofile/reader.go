@@ -47,7 +47,8 @@ func (f Format) Warnings() []services.Warning {
 		return nil
 	}
 	return []services.Warning{{
-		Code: services.WarnTruncated, Field: field, Message: fmt.Sprintf("the recording ends within a frame of %s; the sound before it was used", f.Container),
+		Code: services.WarnTruncated, Field: field,
+		Message: fmt.Sprintf("the recording ends within a frame of %s; the sound before it was used", f.Container),
 	}}
 }
 

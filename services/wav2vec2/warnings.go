@@ -47,6 +47,7 @@ func (m *model) unspelled(prompt string) []services.Warning {
 		words[maxShownWords] = "others"
 	}
 	return []services.Warning{{
-		Code: services.WarnUnknownPrompt, Field: "prompt", Message: "the model has no letters for these words of the prompt: " + strings.Join(words, ", "),
+		Code: services.WarnUnknownPrompt, Field: "prompt",
+		Message: "the model has no letters for these words of the prompt: " + strings.Join(words, ", "),
 	}}
 }
