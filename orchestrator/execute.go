@@ -113,7 +113,9 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 			return services.TaskResult{}, err
 		}
 	}
-	lease, err := o.lease(ctx, Claim{Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
+	lease, err := o.lease(ctx, Claim{
+		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
+	})
 	if err != nil {
 		return services.TaskResult{}, err
 	}
