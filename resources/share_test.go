@@ -119,14 +119,14 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 						s := newStage(slots(1))
 						ctx, stop := context.WithCancel(t.Context())
 						var running sync.WaitGroup
+						defer running.Wait()
+						defer stop()
 						feeder.Request = Request{Service: "echo", Priority: services.PriorityHigh}
 						for range feeders {
 							running.Go(func() { s.feed(ctx, func() chore { return feeder }) })
 						}
 						time.Sleep(10 * time.Second)
 						r := s.run(t.Context(), chore{Request: Request{Service: "echo", Priority: services.PriorityLow}, work: work, grain: grain})
-						stop()
-						running.Wait()
 						require.NoError(t, r.err)
 						competing := feeders
 						if feeders == 1 {
@@ -156,6 +156,8 @@ func TestShortTasksGoBetweenTheWindowsOfLongOnes(t *testing.T) {
 				s := newStage(slots(1))
 				ctx, stop := context.WithCancel(t.Context())
 				var running sync.WaitGroup
+				defer running.Wait()
+				defer stop()
 				for range long {
 					running.Go(func() {
 						s.run(ctx, chore{Request: Request{Service: "echo"}, work: time.Hour, grain: window})
@@ -167,8 +169,6 @@ func TestShortTasksGoBetweenTheWindowsOfLongOnes(t *testing.T) {
 					short := s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: 300 * time.Millisecond})
 					require.LessOrEqual(t, short.waited(), time.Duration(long)*window)
 				}
-				stop()
-				running.Wait()
 			})
 		})
 	}
@@ -181,17 +181,17 @@ func TestALongWaitIsNoCreditAgainstShortTasks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(slots(1))
+		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
+		defer running.Wait()
+		defer stop()
 		for range 100 {
 			running.Go(func() { s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: time.Second}) })
 		}
 		synctest.Wait()
-		ctx, stop := context.WithCancel(t.Context())
 		running.Go(func() { s.run(ctx, chore{Request: Request{Service: "echo"}, work: time.Hour, grain: time.Second}) })
 		time.Sleep(105 * time.Second)
 		short := s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: time.Second})
 		require.LessOrEqual(t, short.waited(), 10*time.Second)
-		stop()
-		running.Wait()
 	})
 }
