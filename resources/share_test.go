@@ -84,6 +84,13 @@ func (s *stage) run(ctx context.Context, c chore) trace {
 	return r
 }
 
+// done is the seconds of work that a tenant's chores have had.
+func (s *stage) done(tenant string) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.worked[tenant].Seconds()
+}
+
 // feed does chores one after the other until ctx ends.
 func (s *stage) feed(ctx context.Context, next func() chore) {
 	for ctx.Err() == nil {
