@@ -3,6 +3,7 @@ package resources
 import (
 	"cmp"
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
@@ -46,6 +47,11 @@ type flow struct {
 	frontier time.Time
 	// first is how long tasks held their first slot, by model.
 	first map[*arena]*average
+	// used is how many slots the flow had on average of late, up to usedAt; spent is the
+	// work since.
+	used   float64
+	spent  time.Duration
+	usedAt time.Time
 	// seen is how many waiters of each list a pass over the queue has looked at.
 	seenFresh, seenYielded int
 }
@@ -57,7 +63,7 @@ func (a *account) flow(tenant string, now time.Time) *flow {
 		if len(a.flows) >= mostIdleFlows {
 			a.sweep(now)
 		}
-		f = &flow{tenant: tenant, account: a, at: now, first: make(map[*arena]*average)}
+		f = &flow{tenant: tenant, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
 		a.flows[tenant] = f
 	}
 	return f
@@ -89,10 +95,18 @@ func (f *flow) advance(now time.Time) {
 	if f.running > 0 {
 		work := now.Sub(f.at) * time.Duration(f.running)
 		f.tag += work
+		f.spent += work
 		f.rounds += work / time.Duration(f.active())
 	}
 	f.at = now
+	if span := now.Sub(f.usedAt); span >= time.Second {
+		f.used += (1 - math.Exp(-float64(span)/float64(useMemory))) * (float64(f.spent)/float64(span) - f.used)
+		f.spent, f.usedAt = 0, now
+	}
 }
+
+// useMemory is how far back the use of slots looks.
+const useMemory = 30 * time.Second
 
 // clock is the service's virtual time: the start tag of the flow that was served last, or
 // the least of those that want slots where that is later. The caller holds mu.

@@ -25,48 +25,71 @@ func (m *Manager) full(tenant string) *services.Fault {
 const leastPause = 100 * time.Millisecond
 
 // turnIn guesses when a newcomer would start: the work that is queued before it, as long
-// as tasks of that tenant and model hold their first slot, done in as many slots as
-// the service has in use. The caller holds mu.
+// as tasks of that tenant and model hold their first slot, and what other tenants go on
+// to use meanwhile, done in as many slots as the service has in use. The caller holds mu.
 func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) time.Duration {
 	a := f.account
-	f.turnsAt(now)
-	turn := now.Add(-time.Duration(priority) * m.cfg.Ageing)
-	work := time.Duration(a.running) * a.first.mean / 2
 	start := a.clock(now)
 	if f.waiting() > 0 {
 		start = f.tag
 	}
+	f.turnsAt(now)
+	turn := now.Add(-time.Duration(priority) * m.cfg.Ageing)
+	var ahead time.Duration
 	for _, list := range [][]*waiter{f.fresh, f.yielded} {
 		for _, w := range list {
 			if !w.turn.After(turn) {
-				work += w.expected()
-				start += w.expected()
+				ahead += w.expected()
 			}
-		}
-	}
-	for _, other := range a.backlog {
-		if other != f {
-			work += other.workBefore(start, now)
 		}
 	}
 	slots := a.runs()
 	if a.running > 0 && len(a.backlog) > 0 {
 		slots = a.running
 	}
-	return max(work/time.Duration(slots), leastPause)
-}
-
-// workBefore is the work of those waiters of the flow that start before another flow whose
-// start tag is given. The caller holds mu.
-func (f *flow) workBefore(start time.Duration, now time.Time) (work time.Duration) {
-	f.advance(now)
-	for _, list := range [][]*waiter{f.yielded, f.fresh} {
-		for _, w := range list {
-			if f.tag+work >= start {
-				return work
-			}
-			work += w.expected()
+	atWork := time.Duration(a.running) * a.first.mean / 2
+	pause := (atWork + ahead) / time.Duration(slots)
+	others := make([]rival, 0, len(a.flows))
+	for _, other := range a.flows {
+		if other != f {
+			others = append(others, other.rivalTo(start+ahead, now))
 		}
 	}
-	return work
+	for range 8 { // it takes longer the more the others come to use meanwhile
+		work := atWork + ahead
+		for _, other := range others {
+			work += other.work(pause)
+		}
+		pause = work / time.Duration(slots)
+	}
+	return max(pause, leastPause)
+}
+
+// rival is what another tenant has done before a newcomer's turn.
+type rival struct {
+	// queued work is before it now, and most is the tenant's share until then, of which it
+	// uses so many slots of late.
+	queued, most time.Duration
+	used         float64
+}
+
+// work is what the tenant has done within a time.
+func (r rival) work(within time.Duration) time.Duration {
+	return max(r.queued, min(time.Duration(r.used*float64(within)), r.most))
+}
+
+// rivalTo returns what the flow has done before another flow comes to a tag. The caller
+// holds mu.
+func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
+	f.advance(now)
+	r := rival{most: max(tag-f.tag, 0), used: f.used}
+	for _, list := range [][]*waiter{f.yielded, f.fresh} {
+		for _, w := range list {
+			if r.queued >= r.most {
+				return r
+			}
+			r.queued += w.expected()
+		}
+	}
+	return r
 }
