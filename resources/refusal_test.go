@@ -37,7 +37,7 @@ func guesses(t *testing.T, runs int, perSecond float64, next func(*rand.Rand) ch
 	probes := make(chan guess, 1)
 	probing := false
 	began := time.Now()
-	for len(list) < 200 && time.Since(began) < 24*time.Hour {
+	for len(list) < 120 && time.Since(began) < 24*time.Hour {
 		time.Sleep(time.Duration(r.ExpFloat64() / perSecond * float64(time.Second)))
 		c := next(r)
 		tasks.Go(func() {
@@ -75,7 +75,7 @@ func guesses(t *testing.T, runs int, perSecond float64, next func(*rand.Rand) ch
 	return list
 }
 
-// mix is a task of a random length, now and then a long one with windows.
+// mixed is a task of a random length, now and then a long one with windows.
 func mixed(r *rand.Rand, req Request) chore {
 	if r.IntN(10) == 0 {
 		return chore{Request: req, work: time.Duration(5+r.IntN(40)) * time.Second, grain: time.Second}
