@@ -94,7 +94,7 @@ func (m *Manager) Adapt(outlook Outlook) Advice {
 	defer m.mu.Unlock()
 	now := time.Now()
 	advice := Advice{At: now}
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		advice.Services = append(advice.Services, m.adviseRuns(a, outlook))
 	}
 	slices.SortFunc(advice.Services, func(a, b RunAdvice) int { return strings.Compare(a.Service, b.Service) })

@@ -58,13 +58,14 @@ type flow struct {
 
 // flow finds or opens a tenant's flow. The caller holds mu.
 func (a *account) flow(tenant string, now time.Time) *flow {
-	f := a.flows[tenant]
+	f := a.tenants[tenant]
 	if f == nil {
 		if len(a.flows) >= mostIdleFlows {
 			a.sweep(now)
 		}
 		f = &flow{tenant: tenant, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
-		a.flows[tenant] = f
+		a.tenants[tenant] = f
+		a.flows = append(a.flows, f)
 	}
 	return f
 }
@@ -76,11 +77,13 @@ const mostIdleFlows = 64
 // sweep forgets tenants without tasks. The caller holds mu.
 func (a *account) sweep(now time.Time) {
 	clock := a.clock(now)
-	for tenant, f := range a.flows {
-		if f.active() == 0 && f.tag <= clock {
-			delete(a.flows, tenant)
+	a.flows = slices.DeleteFunc(a.flows, func(f *flow) bool {
+		idle := f.active() == 0 && f.tag <= clock
+		if idle {
+			delete(a.tenants, f.tenant)
 		}
-	}
+		return idle
+	})
 }
 
 // waiting is how many tasks of the flow wait for a slot.
@@ -251,7 +254,7 @@ func (a *account) next() *waiter {
 // waiters yields every task that waits, in no order. The caller holds mu.
 func (m *Manager) waiters() iter.Seq[*waiter] {
 	return func(yield func(*waiter) bool) {
-		for _, a := range m.accounts {
+		for _, a := range m.list {
 			if !a.waiters(yield) {
 				return
 			}

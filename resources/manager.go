@@ -25,6 +25,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	accounts map[string]*account
+	list     []*account // the accounts in the order in which they were opened
 	// waiting counts the tasks in the queues of all flows, places those of each tenant
 	// that has any, and numbered all that ever waited.
 	waiting  int
@@ -66,7 +67,8 @@ type account struct {
 	demand  demand
 	// flows are those of the tenants, backlog the ones with tasks that wait, and virtual
 	// the time by which tenants get their share.
-	flows   map[string]*flow
+	flows   []*flow
+	tenants map[string]*flow
 	backlog []*flow
 	virtual time.Duration
 	// short tells a pass over the queue that a task waits for bytes of this service.
@@ -96,8 +98,9 @@ func (m *Manager) Limit(service string, limit ServiceLimit) {
 func (m *Manager) account(service string) *account {
 	a := m.accounts[service]
 	if a == nil {
-		a = &account{service: service, arenas: make(map[string]*arena), flows: make(map[string]*flow)}
+		a = &account{service: service, arenas: make(map[string]*arena), tenants: make(map[string]*flow)}
 		m.accounts[service] = a
+		m.list = append(m.list, a)
 		m.metrics.watch(service)
 	}
 	return a
@@ -128,7 +131,7 @@ func (m *Manager) Tune(cfg Config, budget Budget) {
 	defer m.mu.Unlock()
 	m.budget, m.cfg.QueueLimit, m.cfg.Ageing, m.cfg.Dynamic = budget, cfg.QueueLimit, cfg.Ageing, cfg.Dynamic
 	if cfg.Dynamic != On {
-		for _, a := range m.accounts {
+		for _, a := range m.list {
 			a.demand.width = 0
 		}
 	}
@@ -234,6 +237,12 @@ func (m *Manager) refuse(a *account, why Refusal) {
 // wait blocks until w is granted or ctx ends; a grant that comes too late is
 // given back.
 func (m *Manager) wait(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.granted:
+		m.metrics.waited(0, services.SpanOf(ctx).TraceID())
+		return w.refused
+	default:
+	}
 	started := time.Now()
 	select {
 	case <-w.granted:
@@ -253,10 +262,7 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 		return fmt.Errorf("wait for memory and a run slot: %w", ctx.Err())
 	}
 	m.metrics.waited(time.Since(started), services.SpanOf(ctx).TraceID())
-	if w.refused != nil {
-		return w.refused
-	}
-	return nil
+	return w.refused
 }
 
 // free is what the budget has left; below zero when a model was loaded beyond
@@ -266,7 +272,7 @@ func (m *Manager) free() services.Bytes {
 		return math.MaxInt64
 	}
 	free := m.budget.Bytes - m.overdrawn()
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		free -= a.booked()
 	}
 	return free

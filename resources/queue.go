@@ -114,7 +114,7 @@ func (m *Manager) grant(now time.Time) {
 	if m.doubtful {
 		m.refuseHopeless(now)
 	}
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		a.short = false
 		for _, f := range a.backlog {
 			f.turnsAt(now)
@@ -152,7 +152,7 @@ func (m *Manager) grant(now time.Time) {
 // is in a service with a free slot, the one whose turn came first. The caller holds mu.
 func (m *Manager) next() (first *waiter) {
 	var came time.Time
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		if a.running >= a.runs() || len(a.backlog) == 0 {
 			continue
 		}

@@ -122,7 +122,7 @@ func (m *Manager) evictFor(a *account, w *waiter) bool {
 
 // working tells whether a lease is held. The caller holds mu.
 func (m *Manager) working() bool {
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		if a.leased() > 0 || a.running > 0 {
 			return true
 		}
