@@ -172,24 +172,22 @@ func (l *Lease) settle(now time.Time) {
 	l.due, l.reached = l.dueAfter(0, now), l.tag
 }
 
-// forgive takes from a task that starts what it waited beyond the turns that were
-// granted already, because others did not lack the memory which it waited for: it
-// would keep them off its slot for long. The caller holds mu and has advanced the flow.
-func (l *Lease) forgive(turn, now time.Time) {
-	f := l.flow
-	if f.frontier.After(turn) {
-		due := l.due.Add(f.frontier.Sub(turn))
-		if due.After(now) {
-			due = now
-		}
-		if waited := now.Sub(l.due); waited > 0 {
-			part := float64(due.Sub(l.due)) / float64(waited)
-			l.tag += time.Duration(part * float64(f.rounds-l.tag))
-		}
-		l.due, l.reached = due, l.tag
+// start notes that a task of the flow starts in its turn. One that starts after later turns
+// were granted has waited for memory that those did not lack. It is put where they are, as what
+// it waited would let it keep them off its slot for as long as its share of that is. The
+// caller holds mu and has advanced the flow.
+func (f *flow) start(w *waiter, now time.Time) {
+	l := w.lease
+	if !f.frontier.After(w.turn) {
+		f.frontier = w.turn
 		return
 	}
-	f.frontier = turn
+	late := min(f.frontier.Sub(w.turn), now.Sub(l.due))
+	if late > 0 {
+		part := float64(late) / float64(now.Sub(l.due))
+		l.tag += time.Duration(part * float64(f.rounds-l.tag))
+		l.due, l.reached = l.due.Add(late), l.tag
+	}
 }
 
 // turnsAt brings the turns of the flow's yielded tasks up to a time and in order. The

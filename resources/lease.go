@@ -195,16 +195,15 @@ func (m *Manager) goesFirst(l *Lease, now time.Time) bool {
 	turn := l.turnOf(now.Sub(l.since), now)
 	for _, f := range l.account.backlog {
 		f.turnsAt(now)
-		if f != own && cmp.Or(cmp.Compare(f.tag, own.tag), cmp.Compare(f.running, own.running-1)) > 0 {
-			continue
+		order := 0
+		if f != own {
+			order = cmp.Or(cmp.Compare(f.tag, own.tag), cmp.Compare(f.running, own.running-1))
 		}
 		for _, list := range [][]*waiter{f.yielded, f.fresh} {
-			if len(list) == 0 {
+			if order > 0 || len(list) == 0 {
 				continue
 			}
-			w := list[0]
-			level := f == own || f.tag == own.tag && f.running == own.running-1
-			if (!level || w.turn.Before(turn)) && m.lacksOnlyASlot(w) {
+			if w := list[0]; (order < 0 || w.turn.Before(turn)) && m.lacksOnlyASlot(w) {
 				return true
 			}
 		}

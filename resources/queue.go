@@ -214,7 +214,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	l.since = now
 	m.granted++
 	if !w.yielded {
-		l.forgive(w.turn, now)
+		f.start(w, now)
 		w.arena.uses.tick(now)
 		l.began, l.waited, l.reserved = now, now.Sub(w.since), need
 		if need != w.bytes {

@@ -120,10 +120,11 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 	for kind, feeder := range kinds {
 		for _, grain := range []time.Duration{5 * time.Second, 500 * time.Millisecond, 20 * time.Millisecond} {
 			for _, feeders := range []int{1, 3, 6} {
-				t.Run(fmt.Sprintf("%s, %s, %d", kind, grain, feeders), func(t *testing.T) {
+				runs := 1 + feeders/4
+				t.Run(fmt.Sprintf("%s, %s, %d, %d", kind, grain, feeders, runs), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						s := newStage(slots(1))
+						s := newStage(slots(runs))
 						ctx, stop := context.WithCancel(t.Context())
 						var running sync.WaitGroup
 						defer running.Wait()
@@ -139,7 +140,7 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 						if feeders == 1 {
 							competing = 2 // half of the slot is its share, and it competes too
 						}
-						require.LessOrEqual(t, r.took(), work*time.Duration(competing)*3/2+span)
+						require.LessOrEqual(t, r.took(), work*time.Duration(competing)*3/2/time.Duration(runs)+span)
 						if feeders > 1 {
 							// One alone leaves the slot free for a moment after each task.
 							require.GreaterOrEqual(t, r.took(), span, "urgent tasks go first meanwhile")
@@ -200,5 +201,31 @@ func TestALongWaitIsNoCreditAgainstShortTasks(t *testing.T) {
 		time.Sleep(105 * time.Second)
 		short := s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: time.Second})
 		require.LessOrEqual(t, short.waited(), 10*time.Second)
+	})
+}
+
+// TestAWaitForMemoryIsNoCreditAgainstShortTasks has a long task wait for memory while others
+// that need none share the slot.
+func TestAWaitForMemoryIsNoCreditAgainstShortTasks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(1))
+		kept := s.manager.Hold(t.Context(), "echo", "file/one", 60*mb, func(context.Context) error { return services.ErrInUse })
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		defer s.manager.Close()
+		defer running.Wait()
+		defer stop()
+		for range 2 {
+			running.Go(func() { s.feed(ctx, func() chore { return chore{Request: request(0), work: time.Second} }) })
+		}
+		time.Sleep(time.Second / 2)
+		running.Go(func() { s.run(ctx, chore{Request: request(60 * mb), work: time.Hour, grain: time.Second}) })
+		time.Sleep(100 * time.Second)
+		kept.Release()
+		for range 20 {
+			short := s.run(t.Context(), chore{Request: request(0), work: time.Second})
+			require.LessOrEqual(t, short.waited(), 5*time.Second)
+		}
 	})
 }
