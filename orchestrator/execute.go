@@ -123,7 +123,9 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 			return services.TaskResult{}, err
 		}
 	}
-	lease, err := o.lease(ctx, Claim{Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
+	lease, err := o.lease(ctx, Claim{
+		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
+	})
 	if err != nil {
 		return services.TaskResult{}, err
 	}

@@ -46,6 +46,8 @@ type Claim struct {
 	Priority services.Priority
 	// Deadline after which the task is of no use; zero means none.
 	Deadline time.Time
+	// Tenant on whose behalf the task runs; empty is the anonymous one.
+	Tenant string
 }
 
 // Lease is the right to run one task.

@@ -94,7 +94,7 @@ func (m *Manager) Adapt(outlook Outlook) Advice {
 	defer m.mu.Unlock()
 	now := time.Now()
 	advice := Advice{At: now}
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		advice.Services = append(advice.Services, m.adviseRuns(a, outlook))
 	}
 	slices.SortFunc(advice.Services, func(a, b RunAdvice) int { return strings.Compare(a.Service, b.Service) })
@@ -134,7 +134,7 @@ func (m *Manager) Dynamic() Switch {
 // adviseRuns says how wide a service should be. The caller holds mu.
 func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
 	waiting := 0
-	for _, w := range m.queue {
+	for w := range m.waiters() {
 		if w.account == a && w.arena.more(w.needs()) <= m.free() {
 			waiting++
 		}
@@ -183,7 +183,12 @@ func (m *Manager) idle(a *account) (sum services.Bytes) {
 // othersLackBytes tells whether a task of another service waits for memory. The
 // caller holds mu.
 func (m *Manager) othersLackBytes(a *account) bool {
-	return slices.ContainsFunc(m.queue, func(w *waiter) bool { return w.account != a && w.arena.more(w.needs()) > m.free() })
+	for w := range m.waiters() {
+		if w.account != a && w.arena.more(w.needs()) > m.free() {
+			return true
+		}
+	}
+	return false
 }
 
 // shortOfMemory tells whether the budget is about to be full. The caller holds mu.
@@ -228,5 +233,5 @@ func (m *Manager) act(list []RunAdvice, unload []*resident) {
 		m.evicting = true
 		m.evictions.Go(func() { m.evictOne(unload) })
 	}
-	m.grant()
+	m.grant(time.Now())
 }

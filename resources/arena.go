@@ -23,6 +23,8 @@ type arena struct {
 	predicted, observed services.Bytes
 	// uses is how often the model is asked for.
 	uses rate
+	// first is how long tasks held their first slot.
+	first average
 }
 
 // Bounds of a correction: a measurement is disturbed by whatever else the

@@ -82,7 +82,7 @@ func (m *Manager) Cleanup() {
 	defer m.mu.Unlock()
 	m.cleaned.total.Runs++
 	m.cleaned.total.Last = time.Now()
-	m.grant() // room that was lost to what is not booked may be there again
+	m.grant(time.Now()) // room that was lost to what is not booked may be there again
 }
 
 // retained is what the model's runs have left behind.

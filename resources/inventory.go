@@ -117,9 +117,9 @@ type ModelUsage struct {
 func (m *Manager) Usage() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u := Usage{Budget: m.budget.Bytes, Waiting: len(m.queue), Cleanups: m.cleaned.view(time.Now())}
+	u := Usage{Budget: m.budget.Bytes, Waiting: m.waiting, Cleanups: m.cleaned.view(time.Now())}
 	for name, a := range m.accounts {
-		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running, Runs: a.runs(), Arrived: a.demand.arrived}
+		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running, Runs: a.runs(), Waiting: a.waiting(), Arrived: a.demand.arrived}
 		for model, ar := range a.arenas {
 			s.Leased += ar.active
 			s.Retained += ar.held() - ar.active
@@ -128,11 +128,6 @@ func (m *Manager) Usage() Usage {
 		for i := range s.Models {
 			if s.Models[i].Correction == 0 {
 				s.Models[i].Correction = 1
-			}
-		}
-		for _, w := range m.queue {
-			if w.account == a {
-				s.Waiting++
 			}
 		}
 		slices.SortFunc(s.Models, func(a, b ModelUsage) int { return strings.Compare(a.Name, b.Name) })

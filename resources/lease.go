@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,6 +14,7 @@ type Lease struct {
 	manager  *Manager
 	account  *account
 	arena    *arena
+	flow     *flow
 	priority services.Priority
 	// predicted is the estimate before its correction.
 	predicted services.Bytes
@@ -33,6 +35,12 @@ type Lease struct {
 	reserved services.Bytes
 	// worked is how long it held a run slot.
 	worked time.Duration
+	// tag is the number of the flow's rounds at its arrival and the work done since. At
+	// due the rounds had come to reached, which is the tag where they have got so far.
+	tag, reached time.Duration
+	due          time.Time
+	// waiter is the lease's place in the queue while it has yielded its slot.
+	waiter *waiter
 }
 
 // leaseKey finds the lease in a context.
@@ -64,14 +72,24 @@ func (l *Lease) Release() {
 		m.lookAround(false) // the run has reached its peak, and is still booked
 	}
 	l.stopMeasuring()
-	l.dropSlot()
-	if now := time.Now(); !l.began.IsZero() {
+	now := time.Now()
+	if l.waiter != nil {
+		// Ended by another goroutine while it waited for its slot.
+		w := l.waiter
+		m.remove(w, now)
+		close(w.granted)
+	}
+	l.dropSlot(now)
+	if !l.began.IsZero() {
 		l.account.demand.worked(l.worked)
 		l.account.pattern.add(past{at: now, bytes: l.reserved, waited: l.waited, held: now.Sub(l.began)})
 	}
 	l.giveBack()
 	m.missed = m.evicting
-	m.grant()
+	if a := l.account; a.running == 0 && len(a.backlog) == 0 {
+		a.rest()
+	}
+	m.grant(now)
 }
 
 // giveBack ends the lease's claim on its arena. What it used stays with the
@@ -105,14 +123,22 @@ func (l *Lease) move(bytes services.Bytes) {
 
 // dropSlot gives the run slot back and learns how long it was held. The caller
 // holds mu.
-func (l *Lease) dropSlot() {
+func (l *Lease) dropSlot(now time.Time) {
 	if !l.slot {
 		return
 	}
 	l.slot = false
-	a := l.account
+	a, f := l.account, l.flow
+	f.advance(now)
 	a.running--
-	held := max(time.Since(l.since), time.Microsecond)
+	f.running--
+	work := now.Sub(l.since)
+	l.tag += work
+	l.settle(now)
+	held := max(work, time.Microsecond)
+	if l.worked == 0 {
+		l.learn(held)
+	}
 	l.worked += held
 	if a.holds == 0 {
 		a.holds, a.shortest = held, held
@@ -122,8 +148,21 @@ func (l *Lease) dropSlot() {
 	a.shortest = min(a.shortest, held)
 }
 
-// Yield lets a waiting task of the same service run first, where its turn is
-// before this one's would be if it came now; the bytes stay leased. It returns
+// learn takes how long the task held its first slot. The caller holds mu.
+func (l *Lease) learn(held time.Duration) {
+	mine := l.flow.first[l.arena]
+	if mine == nil {
+		mine = new(average)
+		l.flow.first[l.arena] = mine
+	}
+	mine.add(held)
+	l.arena.first.add(held)
+	l.account.first.add(held)
+}
+
+// Yield lets a waiting task of the service run first, where that is its turn: another
+// tenant's that has had less, or one of the same tenant with an earlier turn. The task
+// stays where its arrival and its work put it, and the bytes stay leased. It returns
 // once the slot is back, or with ctx's error, after which the task must end.
 func (l *Lease) Yield(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -131,27 +170,49 @@ func (l *Lease) Yield(ctx context.Context) error {
 	}
 	m := l.manager
 	m.mu.Lock()
-	turn := time.Now().Add(-time.Duration(l.priority) * m.cfg.Ageing)
-	if l.released || !l.slot || !m.goesFirst(l.account, turn) {
+	if l.released || !l.slot || len(l.account.backlog) == 0 {
 		m.mu.Unlock()
 		return nil
 	}
-	w := &waiter{turn: turn, since: time.Now(), account: l.account, arena: l.arena, lease: l, yielded: true, granted: make(chan struct{})}
-	l.dropSlot()
-	m.insert(w)
-	m.grant()
+	now := time.Now()
+	if !m.goesFirst(l, now) {
+		m.mu.Unlock()
+		return nil
+	}
+	w := &waiter{since: now, account: l.account, arena: l.arena, lease: l, yielded: true, granted: make(chan struct{})}
+	l.dropSlot(now)
+	m.insert(w, now)
+	m.grant(now)
 	m.mu.Unlock()
 	return m.wait(ctx, w)
 }
 
-// goesFirst tells whether a task of the service that lacks only a slot waits
-// with a turn before the given one. The caller holds mu.
-func (m *Manager) goesFirst(a *account, turn time.Time) bool {
-	for _, w := range m.queue {
-		if w.account == a && w.turn.Before(turn) {
-			more := w.arena.more(w.needs())
-			return more <= m.free() && (!m.cfg.Enabled || a.booked()+more <= a.limit.MaxMemory)
+// goesFirst reports whether a task of the service that lacks only a slot would get
+// the one of the lease, if that yielded it. The caller holds mu.
+func (m *Manager) goesFirst(l *Lease, now time.Time) bool {
+	own := l.flow
+	own.advance(now)
+	turn := l.turnOf(now.Sub(l.since), now)
+	for _, f := range l.account.backlog {
+		f.turnsAt(now)
+		order := 0
+		if f != own {
+			order = cmp.Or(cmp.Compare(f.tag, own.tag), cmp.Compare(f.running, own.running-1))
+		}
+		for _, list := range [][]*waiter{f.yielded, f.fresh} {
+			if order > 0 || len(list) == 0 {
+				continue
+			}
+			if w := list[0]; (order < 0 || w.turn.Before(turn)) && m.lacksOnlyASlot(w) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// lacksOnlyASlot reports whether the bytes that w needs are there. The caller holds mu.
+func (m *Manager) lacksOnlyASlot(w *waiter) bool {
+	more := w.arena.more(w.needs())
+	return more == 0 || more <= m.free() && (!m.cfg.Enabled || w.account.booked()+more <= w.account.limit.MaxMemory)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,9 +25,16 @@ type Manager struct {
 	metrics *metrics
 	probe   PeakProbe // guarded by mu; nil measures nothing
 
-	mu        sync.Mutex
-	accounts  map[string]*account
-	queue     []*waiter // in the order of their turn
+	mu       sync.Mutex
+	accounts map[string]*account
+	list     []*account // the accounts in the order in which they were opened
+	// waiting counts the tasks in the queues of all flows, places those of each tenant
+	// that has any, and numbered all that ever waited.
+	waiting  int
+	places   map[string]int
+	numbered uint64
+	// doubtful tells that a task which waits may have become too large to run.
+	doubtful  bool
 	residents []*resident
 	evicting  bool
 	// missed tells that a lease ended while an eviction ran, so that a model
@@ -57,14 +65,24 @@ type account struct {
 	// holds is a moving average of how long a run holds its slot, and shortest
 	// the least that was seen; zero before the first.
 	holds, shortest time.Duration
-	pattern         pattern
-	demand          demand
+	// first is how long tasks held their first slot.
+	first   average
+	pattern pattern
+	demand  demand
+	// flows are those of the tenants, backlog the ones with tasks that wait, and virtual
+	// the time by which tenants get their share.
+	flows   []*flow
+	tenants map[string]*flow
+	backlog []*flow
+	virtual time.Duration
+	// short tells a pass over the queue that a task waits for bytes of this service.
+	short bool
 }
 
 // NewManager makes a manager of the budget. A service gets leases once Limit
 // has given it a share.
 func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account)}
+	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), places: make(map[string]int)}
 	m.metrics = newMetrics(reg, m)
 	return m
 }
@@ -76,15 +94,17 @@ func (m *Manager) Limit(service string, limit ServiceLimit) {
 	a := m.account(service)
 	a.limit = limit
 	m.metrics.runs.WithLabelValues(service).Set(float64(a.runs()))
-	m.grant()
+	m.doubtful = true
+	m.grant(time.Now())
 }
 
 // account finds or opens a service's account. The caller holds mu.
 func (m *Manager) account(service string) *account {
 	a := m.accounts[service]
 	if a == nil {
-		a = &account{service: service, arenas: make(map[string]*arena)}
+		a = &account{service: service, arenas: make(map[string]*arena), tenants: make(map[string]*flow)}
 		m.accounts[service] = a
+		m.list = append(m.list, a)
 		m.metrics.watch(service)
 	}
 	return a
@@ -115,11 +135,12 @@ func (m *Manager) Tune(cfg Config, budget Budget) {
 	defer m.mu.Unlock()
 	m.budget, m.cfg.QueueLimit, m.cfg.Ageing, m.cfg.Dynamic = budget, cfg.QueueLimit, cfg.Ageing, cfg.Dynamic
 	if cfg.Dynamic != On {
-		for _, a := range m.accounts {
+		for _, a := range m.list {
 			a.demand.width = 0
 		}
 	}
-	m.grant()
+	m.doubtful = true
+	m.grant(time.Now())
 }
 
 // Request for a lease.
@@ -132,6 +153,8 @@ type Request struct {
 	Priority services.Priority
 	// Deadline after which the task is of no use; zero means none.
 	Deadline time.Time
+	// Tenant on whose behalf the task runs; empty is the anonymous one.
+	Tenant string
 }
 
 // Acquire waits until the task may run. It refuses at once, with a fault, a
@@ -139,12 +162,13 @@ type Request struct {
 // that is sure to start after its deadline.
 func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 	m.mu.Lock()
-	w, err := m.enqueue(req)
+	now := time.Now()
+	w, err := m.enqueue(req, now)
 	if err != nil {
 		m.mu.Unlock()
 		return nil, err
 	}
-	m.grant()
+	m.grant(now)
 	m.mu.Unlock()
 	if err := m.wait(ctx, w); err != nil {
 		return nil, err
@@ -153,7 +177,7 @@ func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 }
 
 // enqueue checks a request and lines it up. The caller holds mu.
-func (m *Manager) enqueue(req Request) (*waiter, error) {
+func (m *Manager) enqueue(req Request, now time.Time) (*waiter, error) {
 	account := m.accounts[req.Service]
 	if account == nil || account.runs() < 1 {
 		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
@@ -170,13 +194,12 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		m.refuse(account, RefusedTooLarge)
 		return nil, m.tooLarge(account, need)
 	}
-	if len(m.queue) >= m.cfg.QueueLimit {
-		fault := services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit", len(m.queue))
-		fault.RetryAfter = m.turnIn(account)
+	f := account.flow(req.Tenant, now)
+	if fault := m.full(req.Tenant); fault != nil {
+		fault.RetryAfter = m.turnIn(f, req.Priority, now)
 		m.refuse(account, RefusedQueueFull)
 		return nil, fault
 	}
-	now := time.Now()
 	w := &waiter{
 		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
 		since:   now,
@@ -186,16 +209,16 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
-		lease:   &Lease{manager: m, account: account, arena: ar, priority: req.Priority, predicted: req.Bytes},
+		lease:   &Lease{manager: m, account: account, arena: ar, flow: f, priority: req.Priority, predicted: req.Bytes, due: now},
 	}
-	ahead := m.insert(w)
+	ahead := m.insert(w, now)
 	if !req.Deadline.IsZero() {
 		// Nothing ran faster than the shortest run, so this start is the soonest.
 		soonest := now.Add(time.Duration(ahead/account.runs()) * account.shortest)
 		if account.running >= account.runs() && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
-			m.remove(w)
+			m.remove(w, now)
 			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
-			fault.RetryAfter = m.turnIn(account)
+			fault.RetryAfter = m.turnIn(f, req.Priority, now)
 			m.refuse(account, RefusedDeadline)
 			return nil, fault
 		}
@@ -215,31 +238,25 @@ func (m *Manager) refuse(a *account, why Refusal) {
 	m.metrics.refusals.WithLabelValues(a.service, string(why)).Inc()
 }
 
-// turnIn guesses when a newcomer to the service would start. The caller holds mu.
-func (m *Manager) turnIn(a *account) time.Duration {
-	waiting := 0
-	for _, w := range m.queue {
-		if w.account == a {
-			waiting++
-		}
-	}
-	hold := max(a.holds, 100*time.Millisecond)
-	rounds := math.Ceil(float64(waiting+1) / float64(a.runs()))
-	return time.Duration(rounds) * hold
-}
-
 // wait blocks until w is granted or ctx ends; a grant that comes too late is
 // given back.
 func (m *Manager) wait(ctx context.Context, w *waiter) error {
+	select {
+	case <-w.granted:
+		m.metrics.waited(0, services.SpanOf(ctx).TraceID())
+		return w.refused
+	default:
+	}
 	started := time.Now()
 	select {
 	case <-w.granted:
 	case <-ctx.Done():
 		m.mu.Lock()
-		queued := m.remove(w)
+		now := time.Now()
+		queued := m.remove(w, now)
 		if queued {
 			// It may have held back others that fit.
-			m.grant()
+			m.grant(now)
 		}
 		m.mu.Unlock()
 		if !queued {
@@ -249,10 +266,7 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 		return fmt.Errorf("wait for memory and a run slot: %w", ctx.Err())
 	}
 	m.metrics.waited(time.Since(started), services.SpanOf(ctx).TraceID())
-	if w.refused != nil {
-		return w.refused
-	}
-	return nil
+	return w.refused
 }
 
 // free is what the budget has left; below zero when a model was loaded beyond
@@ -262,7 +276,7 @@ func (m *Manager) free() services.Bytes {
 		return math.MaxInt64
 	}
 	free := m.budget.Bytes - m.overdrawn()
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		free -= a.booked()
 	}
 	return free
@@ -272,7 +286,7 @@ func (m *Manager) free() services.Bytes {
 func (m *Manager) OldestWait() (oldest time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, w := range m.queue {
+	for w := range m.waiters() {
 		oldest = max(oldest, time.Since(w.since))
 	}
 	return oldest
@@ -284,15 +298,14 @@ func (m *Manager) OldestWait() (oldest time.Duration) {
 func (m *Manager) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
-	for _, w := range m.queue {
+	now := time.Now()
+	for _, w := range slices.Collect(m.waiters()) {
 		if w.yielded {
-			m.give(w)
+			m.give(w, now)
 			continue
 		}
-		w.refused = services.Faultf(services.KindUnavailable, "the server is shutting down")
-		close(w.granted)
+		m.turnAway(w, now, services.Faultf(services.KindUnavailable, "the server is shutting down"))
 	}
-	m.queue = nil
 	m.mu.Unlock()
 	return errors.Join(m.cleaner.Stop(ctx), lifecycle.Wait(ctx, &m.evictions))
 }

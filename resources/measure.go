@@ -42,7 +42,7 @@ func (m *Manager) startMeasuring(l *Lease) {
 	if m.probe == nil || l.predicted < worthMeasuring {
 		return
 	}
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		if a.running > 1 || a.running == 1 && a != l.account {
 			return
 		}

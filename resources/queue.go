@@ -10,11 +10,13 @@ import (
 // waiter is a task that waits for its lease, or one that gave up its run slot
 // and waits for another.
 type waiter struct {
-	// turn orders the queue, the earliest first: the time of arrival, moved by
-	// one ageing step for each step of priority. So a task overtakes less urgent
-	// ones, but none that has waited long enough.
-	turn  time.Time
-	since time.Time
+	// turn orders the tasks of a tenant, the earliest first: the time of arrival, moved
+	// back by the work that was done already, and forth by one ageing step for each step
+	// of priority. So a task overtakes less urgent ones, but none that has waited long
+	// enough. number is the order in which waiters came.
+	turn   time.Time
+	number uint64
+	since  time.Time
 	// bytes were asked for when the model held so many weights, none where it was
 	// not loaded; factor is the correction that they include.
 	bytes, weights services.Bytes
@@ -44,30 +46,58 @@ func (w *waiter) needs() services.Bytes {
 	return max(w.bytes+services.Bytes(w.factor*float64(change)), 0)
 }
 
-// insert lines w up and tells how many of its service are ahead. The caller holds mu.
-func (m *Manager) insert(w *waiter) (ahead int) {
-	at, _ := slices.BinarySearchFunc(m.queue, w, func(have, want *waiter) int {
-		if have.turn.After(want.turn) {
-			return 1
-		}
-		return -1 // equal turns keep their order of arrival
-	})
-	for _, other := range m.queue[:at] {
-		if other.account == w.account {
+// insert lines w up and returns how many of its tenant's tasks in the service are ahead. The
+// caller holds mu.
+func (m *Manager) insert(w *waiter, now time.Time) (ahead int) {
+	f, a := w.lease.flow, w.account
+	if !w.yielded && len(f.fresh) == 0 {
+		f.tag = max(f.tag, a.clock(now))
+	}
+	f.advance(now)
+	if f.waiting() == 0 {
+		a.backlog = append(a.backlog, f)
+	}
+	m.waiting++
+	m.places[f.tenant]++
+	m.numbered++
+	w.number = m.numbered
+	if w.yielded {
+		f.yielded = append(f.yielded, w)
+		w.lease.waiter = w
+		return 0
+	}
+	w.lease.tag, w.lease.reached = f.rounds, f.rounds
+	at, _ := slices.BinarySearchFunc(f.fresh, w, compareTurns)
+	f.fresh = slices.Insert(f.fresh, at, w)
+	for _, other := range f.yielded {
+		if compareTurns(other, w) < 0 {
 			ahead++
 		}
 	}
-	m.queue = slices.Insert(m.queue, at, w)
-	return ahead
+	return ahead + at
 }
 
-// remove takes w out of the queue and tells whether it was there. The caller holds mu.
-func (m *Manager) remove(w *waiter) bool {
-	at := slices.Index(m.queue, w)
+// remove takes w out of the queue and reports whether it was there. The caller holds mu.
+func (m *Manager) remove(w *waiter, now time.Time) bool {
+	f := w.lease.flow
+	list := &f.fresh
+	if w.yielded {
+		list = &f.yielded
+	}
+	at := slices.Index(*list, w)
 	if at < 0 {
 		return false
 	}
-	m.queue = slices.Delete(m.queue, at, at+1)
+	f.advance(now)
+	*list = slices.Delete(*list, at, at+1)
+	if f.waiting() == 0 {
+		f.account.backlog = slices.DeleteFunc(f.account.backlog, func(other *flow) bool { return other == f })
+	}
+	m.waiting--
+	if m.places[f.tenant]--; m.places[f.tenant] == 0 {
+		delete(m.places, f.tenant)
+	}
+	w.lease.waiter = nil
 	return true
 }
 
@@ -76,66 +106,117 @@ func (m *Manager) remove(w *waiter) bool {
 // holds back everybody behind it who wants bytes from the same pot, or small
 // tasks would starve it for ever; meanwhile idle models are evicted for it.
 // The caller holds mu.
-func (m *Manager) grant() {
-	if len(m.queue) > 0 {
-		m.lookAround(false)
+func (m *Manager) grant(now time.Time) {
+	if m.waiting == 0 {
+		return
 	}
-	short := make(map[*account]bool)
+	m.lookAround(false)
+	if m.doubtful {
+		m.refuseHopeless(now)
+	}
+	for _, a := range m.list {
+		a.short = false
+		for _, f := range a.backlog {
+			f.turnsAt(now)
+			f.seenFresh, f.seenYielded = 0, 0
+		}
+	}
 	shortOfAll := false
-	left := m.queue[:0:0]
-	for _, w := range m.queue {
-		a := w.account
-		need := w.needs()
-		more := w.arena.more(need)
+	for w := m.next(); w != nil; w = m.next() {
+		a, f := w.account, w.lease.flow
+		more := w.arena.more(w.needs())
 		switch {
-		case w.lease.released:
-			// Ended by another goroutine while it waited for its slot.
-			close(w.granted)
-			continue
-		case !w.yielded && m.cfg.Enabled && need+w.arena.weights > min(m.budget.Bytes, a.limit.MaxMemory):
-			// It would wait for ever: the budget shrank, or its model has to be loaded anew.
-			m.refuse(a, RefusedTooLarge)
-			w.refused = m.tooLarge(a, need+w.arena.weights)
-			close(w.granted)
-			continue
-		case a.running >= a.runs():
 		case more == 0:
-			m.give(w)
+			m.give(w, now)
 			continue
-		case shortOfAll || short[a]:
+		case shortOfAll || a.short:
 		case m.cfg.Enabled && a.booked()+more > a.limit.MaxMemory:
-			short[a] = true
+			a.short = true
 			m.evictFor(a, w)
 		case more > m.free():
 			shortOfAll = true
 			if !m.evictFor(nil, w) && !m.working() {
 				// Nothing will make room but what is not booked, and when is not known.
-				w.refused = &services.Fault{Kind: services.KindBusy, Message: "memory is short for the moment", RetryAfter: unbookedMemory}
-				close(w.granted)
+				m.turnAway(w, now, &services.Fault{Kind: services.KindBusy, Message: "memory is short for the moment", RetryAfter: unbookedMemory})
 				continue
 			}
 		default:
-			m.give(w)
+			m.give(w, now)
 			continue
 		}
-		left = append(left, w)
+		f.pass(w)
 	}
-	m.queue = left
 }
 
-// give makes w the holder of its lease. The caller holds mu.
-func (m *Manager) give(w *waiter) {
-	l := w.lease
-	w.account.running++
+// next is the waiter that a pass over the queue looks at next: of those whose turn it
+// is in a service with a free slot, the one whose turn came first. The caller holds mu.
+func (m *Manager) next() (first *waiter) {
+	var came time.Time
+	for _, a := range m.list {
+		if a.running >= a.runs() || len(a.backlog) == 0 {
+			continue
+		}
+		w := a.next()
+		if w == nil {
+			continue
+		}
+		at := w.turn
+		if served := w.lease.flow.served; len(m.places) > 1 && served.After(at) {
+			// Where tenants want the same memory in several services, a crowd of one has
+			// come no earlier than its last task was served.
+			at = served
+		}
+		if first == nil || at.Before(came) || at.Equal(came) && w.number < first.number {
+			first, came = w, at
+		}
+	}
+	return first
+}
+
+// refuseHopeless refuses tasks that would wait for ever: the budget shrank, or their
+// models have to be loaded anew. The caller holds mu.
+func (m *Manager) refuseHopeless(now time.Time) {
+	m.doubtful = false
+	if !m.cfg.Enabled {
+		return
+	}
+	var hopeless []*waiter
+	for w := range m.waiters() {
+		if !w.yielded && w.needs()+w.arena.weights > min(m.budget.Bytes, w.account.limit.MaxMemory) {
+			hopeless = append(hopeless, w)
+		}
+	}
+	for _, w := range hopeless {
+		m.refuse(w.account, RefusedTooLarge)
+		m.turnAway(w, now, m.tooLarge(w.account, w.needs()+w.arena.weights))
+	}
+}
+
+// turnAway refuses a task that waits. The caller holds mu.
+func (m *Manager) turnAway(w *waiter, now time.Time, why error) {
+	m.remove(w, now)
+	w.refused = why
+	close(w.granted)
+}
+
+// give makes w, which waits, the holder of its lease. The caller holds mu.
+func (m *Manager) give(w *waiter, now time.Time) {
+	l, f := w.lease, w.lease.flow
+	m.remove(w, now)
 	need := w.needs()
+	w.account.running++
+	f.running++
+	f.served = now
+	w.account.virtual = max(w.account.virtual, f.tag)
 	w.arena.active += need
 	l.bytes += need
 	l.slot = true
-	l.since = time.Now()
+	l.since = now
 	m.granted++
 	if !w.yielded {
-		w.arena.uses.tick(l.since)
-		l.began, l.waited, l.reserved = l.since, l.since.Sub(w.since), need
+		f.start(w, now)
+		w.arena.uses.tick(now)
+		l.began, l.waited, l.reserved = now, now.Sub(w.since), need
 		if need != w.bytes {
 			l.predicted = services.Bytes(float64(need) / w.factor)
 		}

@@ -38,6 +38,7 @@ func (m *Manager) Hold(ctx context.Context, service, name string, bytes services
 		lease.move(min(bytes, lease.bytes))
 	}
 	a.resident += bytes
+	m.doubtful = true
 	now := time.Now()
 	kind, _, named := strings.Cut(name, "/")
 	if !named {
@@ -81,9 +82,10 @@ func (r *resident) Release() {
 		ar.weights -= r.bytes
 		ar.high = 0
 	}
+	m.doubtful = true
 	m.residents = slices.DeleteFunc(m.residents, func(other *resident) bool { return other == r })
 	m.lookAround(true)
-	m.grant()
+	m.grant(time.Now())
 }
 
 // evictFor unloads the model that is wanted the least, of one service or
@@ -120,7 +122,7 @@ func (m *Manager) evictFor(a *account, w *waiter) bool {
 
 // working tells whether a lease is held. The caller holds mu.
 func (m *Manager) working() bool {
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		if a.leased() > 0 || a.running > 0 {
 			return true
 		}
@@ -142,7 +144,7 @@ func (m *Manager) evictOne(candidates []*resident) {
 	missed := m.missed
 	m.evicting, m.missed = false, false
 	if evicted || missed {
-		m.grant()
+		m.grant(time.Now())
 	}
 }
 

@@ -54,7 +54,7 @@ func (m *Manager) lookAround(fresh bool) {
 	if err != nil {
 		return
 	}
-	for _, a := range m.accounts {
+	for _, a := range m.list {
 		held -= a.booked()
 	}
 	m.unbooked.see(max(held, 0), now, fresh)

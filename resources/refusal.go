@@ -1,0 +1,95 @@
+package resources
+
+import (
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// full returns the fault for a tenant's next task where the queue has no place for it.
+// The limit is that of all tenants together, but each has a place for one task, and
+// those with less than an equal part of the limit have places until twice as many wait.
+// So a crowd of one tenant refuses nobody else. The caller holds mu.
+func (m *Manager) full(tenant string) *services.Fault {
+	mine, tenants := m.places[tenant], len(m.places)
+	if mine == 0 || m.waiting < m.cfg.QueueLimit {
+		return nil
+	}
+	if mine < m.cfg.QueueLimit/tenants && m.waiting < 2*m.cfg.QueueLimit {
+		return nil
+	}
+	return services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit, %d of them of this caller", m.waiting, mine)
+}
+
+// leastPause is the shortest time after which a refused caller is asked to come again.
+const leastPause = 100 * time.Millisecond
+
+// turnIn guesses when a newcomer would start: the work that is queued before it, as long
+// as tasks of that tenant and model hold their first slot, and what other tenants go on
+// to use meanwhile, done in as many slots as the service has in use. The caller holds mu.
+func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) time.Duration {
+	a := f.account
+	start := a.clock(now)
+	if f.waiting() > 0 {
+		start = f.tag
+	}
+	f.turnsAt(now)
+	turn := now.Add(-time.Duration(priority) * m.cfg.Ageing)
+	var ahead time.Duration
+	for _, list := range [][]*waiter{f.fresh, f.yielded} {
+		for _, w := range list {
+			if !w.turn.After(turn) {
+				ahead += w.expected()
+			}
+		}
+	}
+	slots := a.runs()
+	if a.running > 0 && len(a.backlog) > 0 {
+		slots = a.running
+	}
+	atWork := time.Duration(a.running) * a.first.mean / 2
+	pause := (atWork + ahead) / time.Duration(slots)
+	others := make([]rival, 0, len(a.flows))
+	for _, other := range a.flows {
+		if other != f {
+			others = append(others, other.rivalTo(start+ahead, now))
+		}
+	}
+	for range 8 { // it takes longer the more the others come to use meanwhile
+		work := atWork + ahead
+		for _, other := range others {
+			work += other.work(pause)
+		}
+		pause = work / time.Duration(slots)
+	}
+	return max(pause, leastPause)
+}
+
+// rival is what another tenant has done before a newcomer's turn.
+type rival struct {
+	// queued work is before it now, and most is the tenant's share until then, of which it
+	// uses so many slots of late.
+	queued, most time.Duration
+	used         float64
+}
+
+// work is what the tenant has done within a time.
+func (r rival) work(within time.Duration) time.Duration {
+	return max(r.queued, min(time.Duration(r.used*float64(within)), r.most))
+}
+
+// rivalTo returns what the flow has done before another flow comes to a tag. The caller
+// holds mu.
+func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
+	f.advance(now)
+	r := rival{most: max(tag-f.tag, 0), used: f.used}
+	for _, list := range [][]*waiter{f.yielded, f.fresh} {
+		for _, w := range list {
+			if r.queued >= r.most {
+				return r
+			}
+			r.queued += w.expected()
+		}
+	}
+	return r
+}
