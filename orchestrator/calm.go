@@ -8,7 +8,7 @@ import (
 )
 
 // calm calls into the service and turns a panic into a fault. Tasks have the
-// guard for that; starts, stops and estimates do not go through it.
+// guard for that; starts, stops and the preparation of tasks do not go through it.
 func (e *Registration) calm(call func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {

@@ -154,7 +154,11 @@ func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	if !ok {
 		return 0, nil
 	}
-	return e.estimate(ctx, task)
+	work, err := e.prepare(ctx, task)
+	if err != nil {
+		return 0, err
+	}
+	return e.bytes(ctx, work)
 }
 
 // Isolate refuses tasks from now on, telling them when to come back; those under

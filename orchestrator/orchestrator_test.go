@@ -12,18 +12,20 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echo is a scripted service.
 type echo struct {
-	mu          sync.Mutex
-	starts      int
-	started     bool
-	startErr    error
-	estimateErr error
-	run         func(ctx context.Context, sink services.Sink) error
+	mu         sync.Mutex
+	starts     int
+	started    bool
+	startErr   error
+	prepareErr error
+	prepared   int
+	run        func(ctx context.Context, sink services.Sink) error
 }
 
 func (e *echo) Describe() services.Description {
@@ -47,12 +49,17 @@ func (e *echo) Initialized() bool {
 func (e *echo) Shutdown(context.Context) error   { return nil }
 func (e *echo) Status() services.ServiceStatus   { return services.ServiceStatus{} }
 func (e *echo) Metrics() services.ServiceMetrics { return services.ServiceMetrics{} }
-func (e *echo) Estimate(context.Context, services.Task) (services.Bytes, error) {
-	return 7, e.estimateErr
-}
 
-func (e *echo) ExecuteTask(ctx context.Context, _ services.Task, sink services.Sink) (services.TaskResult, error) {
-	return services.TaskResult{Model: "echo-tiny", Value: "hello"}, e.run(ctx, sink)
+func (e *echo) Prepare(context.Context, services.Task) (services.Work, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.prepared++
+	if e.prepareErr != nil {
+		return nil, e.prepareErr
+	}
+	return servicetest.Work{On: "echo-tiny", Needs: 7, Do: func(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+		return services.TaskResult{Model: "echo-tiny", Value: "hello"}, e.run(ctx, sink)
+	}}, nil
 }
 
 // passGuard lets everything through, as often as an error may pass.
@@ -137,8 +144,12 @@ func TestRefusalsCostNoLease(t *testing.T) {
 		kind    services.Kind
 	}{
 		"unknown service":   {&echo{run: never}, passGuard{}, services.Task{Service: "nobody"}, nil, services.KindNotFound},
-		"breaker open":      {&echo{run: never, estimateErr: errors.New("must not be asked")}, passGuard{open: true}, task, nil, services.KindUnavailable},
-		"bad input":         {&echo{run: never, estimateErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"breaker open":      {&echo{run: never}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"broken and open":   {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"bad input":         {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"bad input, open":   {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{open: true}, task, nil, services.KindInvalid},
+		"broken":            {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{}, task, nil, services.KindInternal},
+		"named and open":    {&echo{run: never, prepareErr: services.Invalidf("file", "is not read")}, passGuard{open: true}, services.Task{Service: "echo", Model: "echo-tiny"}, nil, services.KindUnavailable},
 		"does not start":    {&echo{run: never, startErr: errors.New("no model")}, passGuard{}, task, nil, services.KindUnavailable},
 		"no room":           {&echo{run: never}, passGuard{}, task, services.Faultf(services.KindBusy, "full"), services.KindBusy},
 		"deadline is over":  {&echo{run: func(ctx context.Context, _ services.Sink) error { return ctx.Err() }}, passGuard{}, services.Task{Service: "echo", Deadline: time.Now()}, nil, services.KindTimeout},
@@ -150,6 +161,7 @@ func TestRefusalsCostNoLease(t *testing.T) {
 		require.Equal(t, c.kind, services.KindOf(err), name)
 		require.Zero(t, d.held, name)
 		require.Len(t, *seen, 1, name)
+		require.False(t, services.KindOf(err) == services.KindInvalid && c.service.started, "bad input starts nothing")
 		if name == "unknown service" {
 			require.Empty(t, (*seen)[0].Service, "a made-up name must not become a label")
 		}

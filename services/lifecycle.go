@@ -34,7 +34,7 @@ type Run struct {
 }
 
 // Canary is what a service implements that can be proved by a task of its own.
-// The task takes the same road as every other one: estimate, lease, guard.
+// The task takes the same road as every other one: prepare, lease, guard.
 type Canary interface {
 	// CanaryTask is the smallest task that uses the default model.
 	CanaryTask() Task
@@ -73,10 +73,4 @@ func WithCanary(ctx context.Context) context.Context {
 func IsCanary(ctx context.Context) bool {
 	marked, _ := ctx.Value(canaryKey{}).(bool)
 	return marked
-}
-
-// ModelChooser is implemented by services whose default model depends on the task.
-type ModelChooser interface {
-	// ModelFor names the model for a task that names none.
-	ModelFor(task Task) string
 }

@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"services/audioldm":                {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/gama":                    {"services", "services/audiofile", "services/dsp", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/limits":                  {},
+	"services/servicetest":             {"services"}, // for tests only
 	"services/tokenizer":               {"services/limits"},
 	"services/dsp":                     {},
 	"services/modelstore":              {"internal/regular", "services", "services/limits", "services/onnx"},

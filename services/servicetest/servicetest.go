@@ -1,0 +1,38 @@
+// Package servicetest has what every service must pass, and helpers for the tests of
+// services.
+package servicetest
+
+import (
+	"context"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Work is a services.Work for services that are written for a test.
+type Work struct {
+	// On is the name of the model, Needs the memory.
+	On    string
+	Needs services.Bytes
+	// Do runs the task.
+	Do func(ctx context.Context, sink services.Sink) (services.TaskResult, error)
+}
+
+// Model implements services.Work.
+func (w Work) Model() string { return w.On }
+
+// Bytes implements services.Work.
+func (w Work) Bytes(context.Context) (services.Bytes, error) { return w.Needs, nil }
+
+// Run implements services.Work.
+func (w Work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	return w.Do(ctx, sink)
+}
+
+// Bytes prepares a task and returns the memory that it needs.
+func Bytes(ctx context.Context, service services.ModelService, task services.Task) (services.Bytes, error) {
+	work, err := service.Prepare(ctx, task)
+	if err != nil {
+		return 0, err
+	}
+	return work.Bytes(ctx)
+}
