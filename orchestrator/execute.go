@@ -110,7 +110,7 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 	v.event.Started, v.event.Queued = true, time.Since(v.arrived)
 	started := time.Now()
 	defer func() { v.event.Ran = time.Since(started) }()
-	return unit.execute(lease.Bind(ctx), task, work, sink, lease)
+	return unit.execute(services.WithLease(ctx, lease), task, work, sink)
 }
 
 // admit prepares a task, and refuses it where its unit cannot take it or its service
@@ -144,13 +144,15 @@ func (e *Registration) admit(ctx context.Context, task services.Task) (services.
 }
 
 // lease waits for memory and a run slot.
-func (o *Orchestrator) lease(ctx context.Context, task services.Task, entry *Registration, work services.Work) (Lease, error) {
+func (o *Orchestrator) lease(ctx context.Context, task services.Task, entry *Registration, work services.Work) (services.Lease, error) {
 	bytes, err := entry.bytes(ctx, work)
 	if err != nil {
 		return nil, err
 	}
 	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(bytes)))
-	lease, err := o.admission.Acquire(ctx, Claim{Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline})
+	lease, err := o.admission.Acquire(ctx, services.Claim{
+		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline,
+	})
 	span.End(err)
 	return lease, err
 }

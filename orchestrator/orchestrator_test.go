@@ -80,12 +80,15 @@ func (g passGuard) Do(ctx context.Context, fn func(context.Context) error) error
 
 // desk is an admission that counts.
 type desk struct {
-	held, given int
-	bytes       services.Bytes
-	err         error
+	held, given, yielded int
+	bytes                services.Bytes
+	// since and waits are those of the run slot.
+	since time.Time
+	waits bool
+	err   error
 }
 
-func (d *desk) Acquire(_ context.Context, claim Claim) (Lease, error) {
+func (d *desk) Acquire(_ context.Context, claim services.Claim) (services.Lease, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -95,15 +98,11 @@ func (d *desk) Acquire(_ context.Context, claim Claim) (Lease, error) {
 	return &ticket{desk: d}, nil
 }
 
-type ticket struct {
-	desk     *desk
-	yielded  int
-	released bool
-}
+type ticket struct{ desk *desk }
 
-func (l *ticket) Bind(ctx context.Context) context.Context { return ctx }
-func (l *ticket) Yield(context.Context) error              { l.yielded++; return nil }
-func (l *ticket) Release()                                 { l.desk.held--; l.released = true }
+func (l *ticket) Yield(context.Context) error        { l.desk.yielded++; return nil }
+func (l *ticket) Slot() (since time.Time, held bool) { return l.desk.since, !l.desk.waits }
+func (l *ticket) Release()                           { l.desk.held-- }
 
 type events []services.TaskEvent
 
@@ -121,16 +120,66 @@ var task = services.Task{ID: "1", Service: "echo", Name: "say"}
 
 func TestATaskRunsAndItsLeaseEnds(t *testing.T) {
 	t.Parallel()
-	o, d, seen := setup(&echo{run: func(ctx context.Context, sink services.Sink) error { return sink.Yield(ctx) }}, passGuard{})
+	o, d, seen := setup(&echo{run: func(ctx context.Context, _ services.Sink) error { return services.Yield(ctx) }}, passGuard{})
 	result, err := o.Execute(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "hello", result.Value)
-	require.Equal(t, desk{given: 1, bytes: 7}, *d)
+	require.Equal(t, desk{given: 1, yielded: 1, bytes: 7}, *d)
 	require.Len(t, *seen, 1)
 	event := (*seen)[0]
 	require.True(t, event.Started)
 	require.Equal(t, "echo-tiny", event.Model)
 	require.NoError(t, event.Err)
+}
+
+// TestARunIsSilentWhileItWaitsForItsSlot checks the view of the watchdog.
+func TestARunIsSilentWhileItWaitsForItsSlot(t *testing.T) {
+	t.Parallel()
+	service := &echo{}
+	o, d, _ := setup(service, passGuard{})
+	entry, err := o.Registry().Lookup("echo")
+	require.NoError(t, err)
+	service.run = func(_ context.Context, sink services.Sink) error {
+		sink.Progress(0.5, "saying")
+		before := entry.Runs()[0]
+		require.False(t, before.Waiting)
+		require.Equal(t, 0.5, before.Fraction)
+		d.waits = true
+		waiting := entry.Runs()[0]
+		require.True(t, waiting.Waiting)
+		require.Equal(t, before.Progressed, waiting.Progressed)
+		d.waits, d.since = false, before.Progressed.Add(time.Minute)
+		require.Equal(t, d.since, entry.Runs()[0].Progressed, "the return of the slot is a sign of life")
+		return nil
+	}
+	_, err = o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.Empty(t, entry.Runs())
+}
+
+// TestATaskIsPreparedOnce counts on every road.
+func TestATaskIsPreparedOnce(t *testing.T) {
+	t.Parallel()
+	passing := &services.Fault{Kind: services.KindInternal, Transient: true}
+	attempts := 0
+	service := &echo{run: func(context.Context, services.Sink) error {
+		if attempts++; attempts < 3 {
+			return passing
+		}
+		return nil
+	}}
+	o, _, _ := setup(service, passGuard{})
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, 3, attempts)
+	require.Equal(t, 1, service.prepared, "also where the attempt is repeated")
+	require.NoError(t, o.Check(t.Context(), task))
+	require.Equal(t, 2, service.prepared)
+	require.Equal(t, 3, attempts, "a check runs nothing")
+	sung := newChoir()
+	o, _, _, _ = rehearse(sung)
+	require.NoError(t, o.Canary(t.Context(), "echo", ""))
+	require.Equal(t, []string{"echo-tiny"}, sung.sang)
 }
 
 func TestRefusalsCostNoLease(t *testing.T) {

@@ -174,12 +174,12 @@ func (u *Unit) refuses() error {
 	return nil
 }
 
-// execute runs a task that has its lease, under the guard and in sight of the
+// execute runs a task whose context has its lease, under the guard and in sight of the
 // watchdog.
-func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink services.Sink, lease Lease) (services.TaskResult, error) {
+func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink services.Sink) (services.TaskResult, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := u.begin(task, sink, lease, stop)
+	r := u.begin(ctx, task, sink, stop)
 	defer u.end(r)
 	var result services.TaskResult
 	attempts := 0

@@ -35,13 +35,11 @@ type Lease struct {
 	worked time.Duration
 }
 
-// leaseKey finds the lease in a context.
-type leaseKey struct{}
-
-// Bind gives a context that carries the lease, so that a model which the task
-// loads takes its bytes from the lease.
-func (l *Lease) Bind(ctx context.Context) context.Context {
-	return context.WithValue(ctx, leaseKey{}, l)
+// Slot implements services.Lease.
+func (l *Lease) Slot() (since time.Time, held bool) {
+	l.manager.mu.Lock()
+	defer l.manager.mu.Unlock()
+	return l.since, l.slot
 }
 
 // Bytes still leased.
@@ -51,7 +49,7 @@ func (l *Lease) Bytes() services.Bytes {
 	return l.bytes
 }
 
-// Release gives bytes and slot back. Calling it twice does nothing.
+// Release implements services.Lease: it ends the claim on bytes and slot.
 func (l *Lease) Release() {
 	m := l.manager
 	m.mu.Lock()
@@ -155,3 +153,5 @@ func (m *Manager) goesFirst(a *account, turn time.Time) bool {
 	}
 	return false
 }
+
+var _ services.Lease = (*Lease)(nil)

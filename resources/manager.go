@@ -118,24 +118,12 @@ func (m *Manager) Tune(cfg Config, budget Budget) {
 	m.grant()
 }
 
-// Request for a lease.
-type Request struct {
-	Service string
-	// Model that the task runs on; empty where the service has none.
-	Model string
-	// Bytes the task needs at its peak.
-	Bytes    services.Bytes
-	Priority services.Priority
-	// Deadline after which the task is of no use; zero means none.
-	Deadline time.Time
-}
-
 // Acquire waits until the task may run. It refuses at once, with a fault, a
 // task that is too large ever to fit, one that finds the queue full, and one
 // that is sure to start after its deadline.
-func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
+func (m *Manager) Acquire(ctx context.Context, claim services.Claim) (services.Lease, error) {
 	m.mu.Lock()
-	w, err := m.enqueue(req)
+	w, err := m.enqueue(claim)
 	if err != nil {
 		m.mu.Unlock()
 		return nil, err
@@ -148,18 +136,18 @@ func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 	return w.lease, nil
 }
 
-// enqueue checks a request and lines it up. The caller holds mu.
-func (m *Manager) enqueue(req Request) (*waiter, error) {
-	account := m.accounts[req.Service]
+// enqueue checks a claim and lines it up. The caller holds mu.
+func (m *Manager) enqueue(claim services.Claim) (*waiter, error) {
+	account := m.accounts[claim.Service]
 	if account == nil || account.runs() < 1 {
-		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
+		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", claim.Service)
 	}
 	if m.closed {
 		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
 	}
 	account.demand.arrived++
-	ar := account.arena(req.Model)
-	bytes := ar.corrected(req.Bytes)
+	ar := account.arena(claim.Model)
+	bytes := ar.corrected(claim.Bytes)
 	// A model that is loaded is not unloaded for its own task.
 	need := bytes + ar.weights
 	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
@@ -174,7 +162,7 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 	}
 	now := time.Now()
 	w := &waiter{
-		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
+		turn:    now.Add(-time.Duration(claim.Priority) * m.cfg.Ageing),
 		since:   now,
 		bytes:   bytes,
 		weights: ar.weights,
@@ -182,13 +170,13 @@ func (m *Manager) enqueue(req Request) (*waiter, error) {
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
-		lease:   &Lease{manager: m, account: account, arena: ar, priority: req.Priority, predicted: req.Bytes},
+		lease:   &Lease{manager: m, account: account, arena: ar, priority: claim.Priority, predicted: claim.Bytes},
 	}
 	ahead := m.insert(w)
-	if !req.Deadline.IsZero() {
+	if !claim.Deadline.IsZero() {
 		// Nothing ran faster than the shortest run, so this start is the soonest.
 		soonest := now.Add(time.Duration(ahead/account.runs()) * account.shortest)
-		if account.running >= account.runs() && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
+		if account.running >= account.runs() && !soonest.Before(claim.Deadline) || !now.Before(claim.Deadline) {
 			m.remove(w)
 			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
 			fault.RetryAfter = m.turnIn(account)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -84,7 +83,7 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
 	s.performance = hardening.NewPerformance(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
-	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
+	s.orchestrator = orchestrator.New(s.registry, s.memory, log, s.tasks, s.performance)
 	if cfg.Tracing.Enabled {
 		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
 			return nil, err
@@ -235,16 +234,4 @@ func (s *system) close(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// admission fits the memory budget to the orchestrator's interface.
-type admission struct{ *resources.Manager }
-
-// Acquire implements orchestrator.Admission.
-func (a admission) Acquire(ctx context.Context, claim orchestrator.Claim) (orchestrator.Lease, error) {
-	lease, err := a.Manager.Acquire(ctx, resources.Request(claim))
-	if err != nil {
-		return nil, fmt.Errorf("admission: %w", err)
-	}
-	return lease, nil
 }

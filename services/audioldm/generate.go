@@ -104,7 +104,8 @@ func (g *generation) each(ctx context.Context, part string, begin float64, list 
 	defer func() { err = errors.Join(err, done()) }()
 	for i := range list {
 		if i > 0 {
-			if err := g.sink.Yield(ctx); err != nil {
+			g.sink.Progress(begin, "decoding") // a sign of life
+			if err := services.Yield(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -162,7 +163,7 @@ func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) 
 			}
 			made := float64(i*g.plan.count+n+1) / float64(len(times)*g.plan.count)
 			g.sink.Progress(min(toDecode, toDenoise+(toDecode-toDenoise)*made), fmt.Sprintf("denoising, step %d of %d", i+1, len(times)))
-			if err := g.sink.Yield(ctx); err != nil {
+			if err := services.Yield(ctx); err != nil {
 				return nil, err
 			}
 		}

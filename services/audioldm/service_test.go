@@ -35,21 +35,13 @@ func task(params string) services.Task {
 	return services.Task{ID: "1", Service: Name, Name: services.TaskGenerate, Params: json.RawMessage(params)}
 }
 
-// steps counts what a task tells, and hangs up at one of them.
+// steps collects the progress of a task.
 type steps struct {
 	services.DiscardSink
-	told   []float64
-	at     int
-	hangUp func()
+	told []float64
 }
 
 func (s *steps) Progress(fraction float64, _ string) { s.told = append(s.told, fraction) }
-func (s *steps) Yield(ctx context.Context) error {
-	if s.at--; s.at == 0 {
-		s.hangUp()
-	}
-	return ctx.Err()
-}
 
 func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	t.Parallel()
@@ -70,9 +62,8 @@ func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	ctx, hangUp := context.WithCancel(t.Context())
-	sink := steps{at: 3, hangUp: hangUp}
-	_, err := services.ExecuteTask(ctx, s, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
+	var sink steps
+	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 3), s, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
 	require.Equal(t, services.KindCancelled, services.KindOf(err))
 	require.Less(t, len(sink.told), 10)
 	entries, err := os.ReadDir(s.dir)

@@ -142,7 +142,7 @@ func (s *Service) write(ctx context.Context, j *job, file *os.File, sink service
 			return 0, fmt.Errorf("convert: %w", err)
 		}
 		if n%yieldBlocks == yieldBlocks-1 {
-			if err := sink.Yield(ctx); err != nil {
+			if err := services.Yield(ctx); err != nil {
 				return 0, fmt.Errorf("convert: %w", err)
 			}
 		}

@@ -118,7 +118,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		if last {
 			break
 		}
-		if err := a.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return err
 		}
 	}
@@ -250,7 +250,7 @@ func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, log
 			break
 		}
 		a.progress(float64(len(r.tokens)) / float64(most))
-		if err := a.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return r, err
 		}
 		var err error

@@ -16,6 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // rt is the one runtime of the test process.
@@ -178,27 +179,11 @@ func TestASeedMeansTheSameAnswer(t *testing.T) {
 	require.Greater(t, len(texts), 1, "%v", texts)
 }
 
-// hangUp ends the request after some tokens.
-type hangUp struct {
-	services.DiscardSink
-	after int
-	end   context.CancelFunc
-}
-
-func (h *hangUp) Yield(ctx context.Context) error {
-	if h.after--; h.after == 0 {
-		h.end()
-	}
-	return ctx.Err()
-}
-
 func TestAHangUpEndsBetweenTokens(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	task := services.Task{Service: Name, Name: services.TaskAsk, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
-	_, err := services.ExecuteTask(ctx, s, task, &hangUp{after: 2, end: cancel})
+	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 2), s, task, services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 

@@ -4,6 +4,7 @@ package servicetest
 
 import (
 	"context"
+	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -26,6 +27,30 @@ func (w Work) Bytes(context.Context) (services.Bytes, error) { return w.Needs, n
 // Run implements services.Work.
 func (w Work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 	return w.Do(ctx, sink)
+}
+
+// Lease is a services.Lease for tests, by what is done when a service offers the run
+// slot.
+type Lease func(ctx context.Context) error
+
+// Yield implements services.Lease.
+func (l Lease) Yield(ctx context.Context) error { return l(ctx) }
+
+// Slot implements services.Lease.
+func (Lease) Slot() (since time.Time, held bool) { return time.Time{}, true }
+
+// Release implements services.Lease.
+func (Lease) Release() {}
+
+// HangUp returns a context that ends when its task offers its run slot for the nth time.
+func HangUp(ctx context.Context, nth int) context.Context {
+	ctx, end := context.WithCancel(ctx)
+	return services.WithLease(ctx, Lease(func(ctx context.Context) error {
+		if nth--; nth <= 0 {
+			end()
+		}
+		return ctx.Err()
+	}))
 }
 
 // Bytes prepares a task and returns the memory that it needs.

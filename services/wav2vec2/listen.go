@@ -73,7 +73,7 @@ func (l *listening) run(ctx context.Context) error {
 			return nil
 		}
 		l.sink.Progress(l.fraction(), "listening")
-		if err := l.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return err
 		}
 	}
