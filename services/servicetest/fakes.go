@@ -1,5 +1,3 @@
-// Package servicetest has what every service must pass, and helpers for the tests of
-// services.
 package servicetest
 
 import (
