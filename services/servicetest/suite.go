@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -221,21 +222,33 @@ func waitsForTasks(t *testing.T, suite Suite) {
 		require.NoError(t, service.Initialize(t.Context()))
 		work, err := service.Prepare(t.Context(), task)
 		require.NoError(t, err)
-		stop := sync.OnceValue(func() error {
+		var refused error
+		early, stopped := false, make(chan error, 1)
+		stop := sync.OnceFunc(func() {
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
-			return service.Shutdown(ended)
+			refused = service.Shutdown(ended)
+			began := make(chan struct{})
+			go func() {
+				close(began)
+				stopped <- service.Shutdown(t.Context())
+			}()
+			<-began
+			for range 100 {
+				runtime.Gosched() // one that does not wait returns meanwhile
+			}
+			early = len(stopped) > 0
 		})
-		var refused error
 		result, err := work.Run(t.Context(), onProgress(func(fraction float64) {
 			if fraction > 0 {
-				refused = stop()
+				stop()
 			}
 		}))
 		finish(t, result, err)
 		require.ErrorIs(t, refused, context.Canceled, "%s is under way", name)
+		require.False(t, early, "%s is under way", name)
+		require.NoError(t, <-stopped)
 		require.False(t, service.Initialized())
-		require.NoError(t, service.Shutdown(t.Context()))
 		require.Zero(t, service.Metrics().BytesLoaded)
 	})
 }
@@ -255,7 +268,8 @@ func refuses(t *testing.T, suite Suite) {
 			fault := new(services.Fault)
 			require.ErrorAs(t, err, &fault, "%s: %s", name, params)
 			require.Equal(t, services.KindInvalid, fault.Kind, "%s: %v", name, err)
-			require.True(t, slices.ContainsFunc(fault.Fields, func(f services.FieldError) bool { return strings.HasPrefix(f.Field, field) }), "%s: %v names no %s", name, err, field)
+			named := slices.ContainsFunc(fault.Fields, func(f services.FieldError) bool { return strings.HasPrefix(f.Field, field) })
+			require.True(t, named, "%s: %v names no %s", name, err, field)
 		}
 		invalid("no_such_field", with(t, task.Params, "no_such_field", `1`))
 		for field, kind := range properties(t, kinds[name]) {
