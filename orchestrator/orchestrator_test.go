@@ -157,6 +157,37 @@ func TestARunIsSilentWhileItWaitsForItsSlot(t *testing.T) {
 	require.Empty(t, entry.Runs())
 }
 
+// lighter is an echo whose tasks need less once it is started.
+type lighter struct{ echo }
+
+func (l *lighter) Prepare(ctx context.Context, task services.Task) (services.Work, error) {
+	work, err := l.echo.Prepare(ctx, task)
+	return lighterWork{work, l}, err
+}
+
+type lighterWork struct {
+	services.Work
+	service *lighter
+}
+
+func (w lighterWork) Bytes(context.Context) (services.Bytes, error) {
+	if !w.service.Initialized() {
+		return 0, errors.New("asked before the start")
+	}
+	return 5, nil
+}
+
+// TestTheMemoryOfATaskIsThatAfterTheStart has a start that loads what the task needs.
+func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
+	t.Parallel()
+	service := &lighter{echo{run: func(context.Context, services.Sink) error { return nil }}}
+	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
+	registry.Register(service, passGuard{})
+	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.EqualValues(t, 5, d.bytes)
+}
+
 // TestATaskIsPreparedOnce counts on every road.
 func TestATaskIsPreparedOnce(t *testing.T) {
 	t.Parallel()
