@@ -102,6 +102,12 @@ func (o *Orchestrator) road(ctx context.Context, task services.Task, sink servic
 		return services.TaskResult{}, err
 	}
 	v.unit, v.leave = unit, leave
+	if !services.IsCanary(ctx) {
+		// The start may have taken long.
+		if err := unit.refuses(); err != nil {
+			return services.TaskResult{}, err
+		}
+	}
 	lease, err := o.lease(ctx, task, entry, work)
 	if err != nil {
 		return services.TaskResult{}, err

@@ -188,6 +188,28 @@ func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
 	require.EqualValues(t, 5, d.bytes)
 }
 
+// failing is an echo that something is found wrong with while it starts.
+type failing struct {
+	echo
+	found func()
+}
+
+func (f *failing) Initialize(ctx context.Context) error {
+	f.found()
+	return f.echo.Initialize(ctx)
+}
+
+func TestAServiceThatIsCutOffWhileATaskWaitsForItsStartTakesItNot(t *testing.T) {
+	t.Parallel()
+	service := &failing{echo: echo{run: func(context.Context, services.Sink) error { panic("must not run") }}}
+	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
+	entry := registry.Register(service, passGuard{})
+	service.found = func() { entry.Isolate("it hangs", time.Second) }
+	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	require.Zero(t, d.given)
+}
+
 // TestATaskIsPreparedOnce counts on every road.
 func TestATaskIsPreparedOnce(t *testing.T) {
 	t.Parallel()
