@@ -199,7 +199,7 @@ func (f *failing) Initialize(ctx context.Context) error {
 	return f.echo.Initialize(ctx)
 }
 
-func TestAServiceThatIsCutOffWhileATaskWaitsForItsStartTakesItNot(t *testing.T) {
+func TestAServiceCutOffDuringItsStartRefusesTheTask(t *testing.T) {
 	t.Parallel()
 	service := &failing{echo: echo{run: func(context.Context, services.Sink) error { panic("must not run") }}}
 	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
