@@ -63,6 +63,9 @@ type Tracer interface {
 type Dependencies struct {
 	Executor Executor
 	Services Services
+	// Restart restarts a service, or, for a name that is not empty, one model of it.
+	Restart func(ctx context.Context, service, model string) error
+	Models  Models
 	// Health is asked for by probes, so it reads memory only.
 	Health func() HealthView
 	// UnreadableModels lists the model folders of which no service can be named,

@@ -40,7 +40,7 @@ func (h *handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 	case gen.ChangeServiceParamsActionUnload:
 		err = entry.Unload(ctx, model)
 	case gen.ChangeServiceParamsActionRestart:
-		err = entry.Restart(ctx, model)
+		err = h.Restart(ctx, request.Service, model)
 	}
 	if err != nil {
 		return nil, err

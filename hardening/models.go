@@ -11,8 +11,8 @@ import (
 // model, where model is empty, or one further model of it.
 type key struct{ service, model string }
 
-// keyOf returns the key of a subject.
-func keyOf(subject Subject) key { return key{subject.Name(), subject.Model()} }
+// keyOf returns the key of a unit.
+func keyOf(unit Unit) key { return key{unit.Name(), unit.Model()} }
 
 // String names it in a sentence for a person.
 func (k key) String() string {

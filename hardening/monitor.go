@@ -55,10 +55,10 @@ type Monitor struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	mu       sync.Mutex
-	subjects []Subject       // replaced, never changed
-	answers  map[key][]Check // the empty key is the process's
-	// looking has the subjects whose look is under way: a canary that hangs keeps
+	mu      sync.Mutex
+	units   []Unit          // replaced, never changed
+	answers map[key][]Check // the empty key is the process's
+	// looking has the units whose look is under way: a canary that hangs keeps
 	// neither the others nor the next look waiting.
 	looking map[key]bool
 }
@@ -79,13 +79,13 @@ func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, r
 	return m
 }
 
-// Watch takes a subject into care.
-func (m *Monitor) Watch(subject Subject) {
+// Watch takes a unit into care.
+func (m *Monitor) Watch(unit Unit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.subjects = append(slices.Clone(m.subjects), subject)
-	m.stalls.WithLabelValues(subject.Name(), subject.Model())
-	m.success.WithLabelValues(subject.Name(), subject.Model())
+	m.units = append(slices.Clone(m.units), unit)
+	m.stalls.WithLabelValues(unit.Name(), unit.Model())
+	m.success.WithLabelValues(unit.Name(), unit.Model())
 }
 
 // Forget ends the care of a model that has gone, and removes its metrics.
@@ -93,14 +93,14 @@ func (m *Monitor) Forget(service, model string) {
 	of := key{service, model}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.subjects = slices.DeleteFunc(slices.Clone(m.subjects), func(s Subject) bool { return keyOf(s) == of })
+	m.units = slices.DeleteFunc(slices.Clone(m.units), func(u Unit) bool { return keyOf(u) == of })
 	delete(m.answers, of)
 	of.delete(m.checks.MetricVec, m.stalls.MetricVec, m.success.MetricVec)
 }
 
-// cared calls fn for the process and for a subject in care. The caller holds mu.
+// cared calls fn for the process and for a unit in care. The caller holds mu.
 func (m *Monitor) cared(of key, fn func()) {
-	if of == (key{}) || slices.ContainsFunc(m.subjects, func(s Subject) bool { return keyOf(s) == of }) {
+	if of == (key{}) || slices.ContainsFunc(m.units, func(u Unit) bool { return keyOf(u) == of }) {
 		fn()
 	}
 }
@@ -174,18 +174,18 @@ func (m *Monitor) Checks(service, model string) []Check {
 	return m.answers[key{service, model}]
 }
 
-// watchRuns degrades subjects whose runs show no sign of life, and after the stall
-// timeout stops the runs and has the subjects recovered.
+// watchRuns degrades units whose runs show no sign of life, and after the stall
+// timeout stops the runs and has the units recovered.
 func (m *Monitor) watchRuns() {
-	for _, subject := range m.list() {
-		of := keyOf(subject)
+	for _, unit := range m.list() {
+		of := keyOf(unit)
 		if m.cfg.Enabled {
-			if check := m.progress(subject); !check.OK {
+			if check := m.progress(unit); !check.OK {
 				m.amend(of, check)
-				subject.Degrade(check.Detail)
+				unit.Degrade(check.Detail)
 			}
 		}
-		for _, run := range subject.Runs() {
+		for _, run := range unit.Runs() {
 			silent := time.Since(run.Progressed)
 			if run.Waiting || run.Stopped || silent < m.cfg.StallTimeout {
 				continue
@@ -193,25 +193,25 @@ func (m *Monitor) watchRuns() {
 			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
-			subject.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
-			m.mend(of, subject, cause)
+			unit.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
+			m.mend(of, unit, cause)
 		}
 	}
 }
 
-// mend has a subject recovered, or degrades it where it is not recoverable.
-func (m *Monitor) mend(of key, subject Subject, cause string) {
+// mend has a unit recovered, or degrades it where it is not recoverable.
+func (m *Monitor) mend(of key, unit Unit, cause string) {
 	if m.recovery.Recoverable(of.service, of.model) {
 		m.recovery.Trigger(of.service, of.model, cause)
 	} else {
-		subject.Degrade(cause)
+		unit.Degrade(cause)
 	}
 }
 
-func (m *Monitor) list() []Subject {
+func (m *Monitor) list() []Unit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.subjects
+	return m.units
 }
 
 // look asks every question once. Services are looked at side by side, so that a
@@ -223,8 +223,8 @@ func (m *Monitor) look(ctx context.Context) {
 		answers = append(answers, Check{Name: check.Name, OK: ok, Detail: detail, At: time.Now()})
 	}
 	m.answer(key{}, answers)
-	for _, subject := range m.list() {
-		of := keyOf(subject)
+	for _, unit := range m.list() {
+		of := keyOf(unit)
 		m.mu.Lock()
 		looking := m.looking[of]
 		m.looking[of] = true
@@ -232,11 +232,11 @@ func (m *Monitor) look(ctx context.Context) {
 		if looking {
 			// The last look waits for a canary. That the runs get on, or do not, is
 			// told all the same.
-			m.answer(of, []Check{m.progress(subject)})
+			m.answer(of, []Check{m.progress(unit)})
 			continue
 		}
 		m.work.Go(func() {
-			m.examine(ctx, subject)
+			m.examine(ctx, unit)
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			delete(m.looking, of)
@@ -263,16 +263,16 @@ func (m *Monitor) amend(of key, check Check) {
 	m.cared(of, func() { m.answers[of] = append([]Check{check}, answers...) })
 }
 
-// examine looks at one subject: do its runs get on, and, when it has had nothing
+// examine looks at one unit: do its runs get on, and, when it has had nothing
 // to do for an interval, does a canary sing?
-func (m *Monitor) examine(ctx context.Context, subject Subject) {
-	answers := []Check{m.progress(subject)}
-	state := subject.State()
-	if idle(subject, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
-		answers = append(answers, m.canary(ctx, subject))
+func (m *Monitor) examine(ctx context.Context, unit Unit) {
+	answers := []Check{m.progress(unit)}
+	state := unit.State()
+	if idle(unit, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
+		answers = append(answers, m.canary(ctx, unit))
 	}
-	of := keyOf(subject)
-	m.answer(of, append(answers, m.lastSuccess(subject)))
+	of := keyOf(unit)
+	m.answer(of, append(answers, m.lastSuccess(unit)))
 	if ctx.Err() != nil {
 		return
 	}
@@ -281,22 +281,22 @@ func (m *Monitor) examine(ctx context.Context, subject Subject) {
 			continue
 		}
 		if a.Name == "canary" {
-			m.mend(of, subject, a.Detail)
+			m.mend(of, unit, a.Detail)
 		} else {
-			subject.Degrade(a.Detail)
+			unit.Degrade(a.Detail)
 		}
 		return
 	}
-	if m.recovery.well(subject) {
-		subject.Restore("its health checks pass")
+	if m.recovery.healthy(unit) {
+		unit.Restore("its health checks pass")
 	}
 }
 
 // progress finds the run that has been silent the longest.
-func (m *Monitor) progress(subject Subject) Check {
+func (m *Monitor) progress(unit Unit) Check {
 	check := Check{Name: "progress", OK: true, At: time.Now()}
 	var longest time.Duration
-	for _, run := range subject.Runs() {
+	for _, run := range unit.Runs() {
 		silent := check.At.Sub(run.Progressed)
 		switch {
 		case run.Stopped:
@@ -314,12 +314,12 @@ func (m *Monitor) progress(subject Subject) Check {
 
 // lastSuccess tells how long ago the service did something well. It says nothing of
 // its health: nobody may have asked, and where somebody did the breaker knows.
-func (m *Monitor) lastSuccess(subject Subject) Check {
+func (m *Monitor) lastSuccess(unit Unit) Check {
 	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
-	if at := subject.Status().LastSuccess; !at.IsZero() {
+	if at := unit.Status().LastSuccess; !at.IsZero() {
 		m.mu.Lock()
-		m.cared(keyOf(subject), func() {
-			m.success.WithLabelValues(subject.Name(), subject.Model()).Set(float64(at.UnixMilli()) / 1000)
+		m.cared(keyOf(unit), func() {
+			m.success.WithLabelValues(unit.Name(), unit.Model()).Set(float64(at.UnixMilli()) / 1000)
 		})
 		m.mu.Unlock()
 		check.Detail = check.At.Sub(at).Round(time.Second).String() + " ago"
@@ -328,11 +328,11 @@ func (m *Monitor) lastSuccess(subject Subject) Check {
 }
 
 // idle tells that the service is loaded, does nothing, and did nothing of late.
-func idle(subject Subject, interval time.Duration) bool {
-	if len(subject.Runs()) > 0 {
+func idle(unit Unit, interval time.Duration) bool {
+	if len(unit.Runs()) > 0 {
 		return false
 	}
-	status := subject.Status()
+	status := unit.Status()
 	if time.Since(status.LastSuccess) < interval {
 		return false
 	}
@@ -340,10 +340,10 @@ func idle(subject Subject, interval time.Duration) bool {
 }
 
 // canary proves an idle service. One interval is all it gets.
-func (m *Monitor) canary(ctx context.Context, subject Subject) Check {
+func (m *Monitor) canary(ctx context.Context, unit Unit) Check {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.CheckInterval)
 	defer cancel()
-	err := subject.Canary(bounded)
+	err := unit.Canary(bounded)
 	check := Check{Name: "canary", OK: err == nil, At: time.Now()}
 	switch services.KindOf(err) {
 	case "":

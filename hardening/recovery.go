@@ -12,28 +12,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Subject is a service with its default model, or one further model of a service, in
-// the care of the monitor and the recovery manager.
-type Subject interface {
-	// Name is the service's, Model the model's; that is empty for the service itself.
-	Name() string
-	Model() string
-	State() services.State
-	Status() services.ServiceStatus
-	// Runs are the tasks at work; StopRun tells one to end, without waiting.
-	Runs() []services.Run
-	StopRun(task string, cause error)
-	// Isolate refuses tasks, Reload unloads and starts again, Restore lets tasks
-	// in, GiveUp leaves the service unavailable, Degrade marks a problem.
-	Isolate(cause string, retryAfter time.Duration)
-	Reload(ctx context.Context) error
-	Restore(cause string)
-	GiveUp(cause string, retryAfter time.Duration)
-	Degrade(cause string)
-	// Canary runs the smallest task of the subject's model on the road of all tasks.
-	Canary(ctx context.Context) error
-}
-
 // RecoveryConfig bounds the recovery of services.
 type RecoveryConfig struct {
 	// Enabled services are recovered when they fail. Defaults to true.
@@ -49,12 +27,12 @@ type RecoveryConfig struct {
 	Timeout time.Duration `koanf:"timeout"`
 }
 
-// DefaultRecoveryConfig gives the documented defaults.
+// DefaultRecoveryConfig returns the documented defaults.
 func DefaultRecoveryConfig() RecoveryConfig {
 	return RecoveryConfig{Enabled: true, MaxAttempts: 3, Delay: time.Second, MaxDelay: 30 * time.Second, Timeout: 2 * time.Minute}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every bad value, with its key relative to this section.
 func (c RecoveryConfig) Validate() []error {
 	var errs []error
 	if c.MaxAttempts < 1 {
@@ -69,8 +47,9 @@ func (c RecoveryConfig) Validate() []error {
 	return errs
 }
 
-// Recovery brings failed services and models back: isolate, unload, load, canaries through
-// a half-open breaker, and only then tasks again. Safe for concurrent use.
+// Recovery owns every way back of a service and its models: the recovery of one that
+// failed (isolate, unload, load, canaries through a half-open breaker, and only then
+// tasks again) and the restart by an operator. Safe for concurrent use.
 type Recovery struct {
 	cfg      RecoveryConfig
 	interval time.Duration
@@ -82,30 +61,42 @@ type Recovery struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
+	// mu is not held while a unit changes: its observers may call Trigger.
 	mu    sync.Mutex
-	cases map[key]*patient
+	units map[key]*managed
 }
 
-// patient is what can be recovered.
-type patient struct {
+// managed is a unit that recovery has in charge.
+type managed struct {
+	Unit
 	of          key
-	subject     Subject
 	guard       *Guard
 	recoverable bool
-	// Guarded by Recovery.mu.
-	running bool
-	// attempts since the service was last well for a whole interval.
+	// restarts has room for one restart of the service; it is used in its own unit.
+	restarts chan struct{}
+
+	// Guarded by Recovery.mu. activity is nil when nothing is under way.
+	activity *activity
+	// attempts since the unit was last ready for a whole interval.
 	attempts int
 	restored time.Time
-	now      chan struct{}
-	// gone is closed when the patient is forgotten.
-	gone chan struct{}
 }
 
-// NewRecovery makes a manager without services. The interval is that of the
-// health monitor, the trials are those that close a breaker.
+// activity is a recovery or a restart of one unit. The one that follows it cancels it,
+// and begins when it is done.
+type activity struct {
+	ctx      context.Context
+	cancel   context.CancelFunc
+	cause    string
+	previous *activity
+	// isolated is closed once the unit is isolated, done when the activity is over.
+	isolated, done chan struct{}
+}
+
+// NewRecovery returns a manager without services. The interval is that of the
+// health monitor; trials is how many canaries close a breaker.
 func NewRecovery(cfg RecoveryConfig, interval time.Duration, trials int, reg prometheus.Registerer, log *slog.Logger) *Recovery {
-	r := &Recovery{cfg: cfg, interval: interval, trials: trials, log: log, cases: make(map[key]*patient)}
+	r := &Recovery{cfg: cfg, interval: interval, trials: trials, log: log, units: make(map[key]*managed)}
 	r.total = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_recoveries_total", Help: "Attempts to bring a failed service, or a model of it, back, by outcome.",
 	}, []string{"service", "model", "outcome"})
@@ -114,94 +105,112 @@ func NewRecovery(cfg RecoveryConfig, interval time.Duration, trials int, reg pro
 	return r
 }
 
-// Watch takes a subject into care. Its breaker's opening is a reason to recover
-// it, if it is recoverable, and else degrades it.
-func (r *Recovery) Watch(subject Subject, guard *Guard, recoverable bool) {
-	p := &patient{
-		of: keyOf(subject), subject: subject, guard: guard, recoverable: recoverable && r.cfg.Enabled,
-		now: make(chan struct{}, 1), gone: make(chan struct{}),
-	}
+// Watch adds a unit. When its breaker opens it is recovered if it is recoverable,
+// and degraded otherwise.
+func (r *Recovery) Watch(unit Unit, guard *Guard, recoverable bool) {
+	m := &managed{Unit: unit, of: keyOf(unit), guard: guard, recoverable: recoverable && r.cfg.Enabled, restarts: make(chan struct{}, 1)}
 	r.mu.Lock()
-	r.cases[p.of] = p
+	r.units[m.of] = m
 	for _, outcome := range []string{"success", "failure"} {
-		r.total.WithLabelValues(p.of.service, p.of.model, outcome)
+		r.total.WithLabelValues(m.of.service, m.of.model, outcome)
 	}
 	r.mu.Unlock()
 	guard.OnChange(func(state string) {
 		switch {
-		case state == "open" && p.recoverable:
-			r.Trigger(p.of.service, p.of.model, "its circuit breaker opened")
+		case state == "open" && m.recoverable:
+			r.Trigger(m.of.service, m.of.model, "its circuit breaker opened")
 		case state == "open":
-			subject.Degrade("its circuit breaker is open")
-		case state == "closed" && !p.recoverable && subject.State() == services.StateDegraded:
-			subject.Restore("its circuit breaker closed")
+			unit.Degrade("its circuit breaker is open")
+		case state == "closed" && !m.recoverable && unit.State() == services.StateDegraded:
+			unit.Restore("its circuit breaker closed")
 		}
 	})
 }
 
-// Forget ends the care of a model that has gone, and removes its metrics. It does not
-// wait for a recovery under way, which ends at its next step.
+// Forget removes a model that has gone, and its metrics. It does not wait for a
+// recovery under way, which ends at its next step.
 func (r *Recovery) Forget(service, model string) {
 	of := key{service, model}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.cases[of]; p != nil {
-		close(p.gone)
-		delete(r.cases, of)
+	if m := r.units[of]; m != nil {
+		if m.activity != nil {
+			m.activity.cancel()
+		}
+		delete(r.units, of)
 	}
 	of.delete(r.total.MetricVec)
-}
-
-// count counts an attempt; false where the patient was forgotten.
-func (r *Recovery) count(p *patient, outcome string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.cases[p.of] != p {
-		return false
-	}
-	r.total.WithLabelValues(p.of.service, p.of.model, outcome).Inc()
-	return true
 }
 
 // Recoverable reports whether a service, or a model of it, is recovered when it fails.
 func (r *Recovery) Recoverable(service, model string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.cases[key{service, model}]
-	return p != nil && p.recoverable
+	m := r.units[key{service, model}]
+	return m != nil && m.recoverable
 }
 
-// Trigger starts the recovery of a model, for an empty name that of the service with
-// its default model, unless it is under way or not to be done. It does not wait.
+// Trigger starts the recovery of a model, or for an empty name that of the service
+// with its default model, unless a recovery or a restart of it is under way or it is
+// not recoverable. It does not wait.
 func (r *Recovery) Trigger(service, model, cause string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	p := r.cases[key{service, model}]
-	if p == nil || !p.recoverable || p.running || r.ctx.Err() != nil {
+	m := r.units[key{service, model}]
+	if m == nil || !m.recoverable || r.ctx.Err() != nil || m.busy() {
+		r.mu.Unlock()
 		return
 	}
-	p.running = true
-	if time.Since(p.restored) > r.interval {
-		p.attempts = 0
+	if time.Since(m.restored) > r.interval {
+		m.attempts = 0
 	}
-	if p.attempts < r.cfg.MaxAttempts {
-		p.subject.Isolate(cause, r.cfg.Delay)
+	attempts, a := m.attempts, r.begin(m, cause)
+	r.work.Go(func() {
+		<-a.isolated
+		r.recover(m, a)
+	})
+	r.mu.Unlock()
+	if attempts < r.cfg.MaxAttempts {
+		m.Isolate(cause, r.cfg.Delay)
 	} else {
-		p.subject.GiveUp(fmt.Sprintf("%s again after %d recoveries", cause, p.attempts), r.interval)
+		m.GiveUp(fmt.Sprintf("%s again after %d recoveries", cause, attempts), r.interval)
 	}
-	r.work.Go(func() { r.recover(p, cause) })
+	close(a.isolated)
 }
 
-// Now tries an unavailable subject at once instead of at the next interval.
-func (r *Recovery) Now(service, model string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p := r.cases[key{service, model}]; p != nil {
-		select {
-		case p.now <- struct{}{}:
-		default:
-		}
+// busy reports whether the unit is being recovered or restarted. A unit that somebody
+// else has restored is not: what is still under way ends. The caller holds Recovery.mu.
+func (m *managed) busy() bool {
+	if m.activity == nil {
+		return false
 	}
+	select {
+	case <-m.activity.isolated:
+		return m.Isolated()
+	default:
+		return true
+	}
+}
+
+// begin ends the unit's activity and puts a new one in its place. The caller holds mu.
+func (r *Recovery) begin(m *managed, cause string) *activity {
+	a := &activity{cause: cause, previous: m.activity, isolated: make(chan struct{}), done: make(chan struct{})}
+	a.ctx, a.cancel = context.WithCancel(r.ctx)
+	if a.previous != nil {
+		a.previous.cancel()
+	}
+	m.activity = a
+	return a
+}
+
+// end ends an activity. Its unit may have another one already.
+func (r *Recovery) end(m *managed, a *activity) {
+	r.mu.Lock()
+	if m.activity == a {
+		m.activity = nil
+	}
+	r.mu.Unlock()
+	a.cancel()
+	close(a.done)
 }
 
 // Close stops every recovery and waits for it, at most until ctx ends.
@@ -212,47 +221,71 @@ func (r *Recovery) Close(ctx context.Context) error {
 	return waitFor(ctx, &r.work, "recovery manager")
 }
 
-// recover tries until the service is well, stopped, or restored by somebody else.
-func (r *Recovery) recover(p *patient, cause string) {
-	log := p.of.logger(r.log)
-	for {
+// recover makes attempts until the unit is ready, the activity is cancelled, or somebody
+// else restores the unit.
+func (r *Recovery) recover(m *managed, a *activity) {
+	defer r.end(m, a)
+	if a.previous != nil {
+		<-a.previous.done
+		a.previous = nil
+	}
+	for r.pause(a.ctx, r.attempts(m)+1) && m.Isolated() {
 		r.mu.Lock()
-		p.attempts++
-		attempt := p.attempts
+		m.attempts++
+		attempt := m.attempts
 		r.mu.Unlock()
-		if !r.pause(p, attempt) || r.finished(p) {
+		err := r.attempt(a.ctx, m)
+		if a.ctx.Err() != nil {
 			return
 		}
-		err := r.attempt(p)
-		if err == nil {
-			p.subject.Restore("recovered: " + cause)
-			r.mu.Lock()
-			p.running, p.restored = false, time.Now()
-			r.mu.Unlock()
-			r.count(p, "success")
-			log.Info("service recovered", "cause", cause, "attempt", attempt)
-			return
+		if err != nil {
+			r.count(m, "failure")
+			r.failed(m, a.cause, attempt, err)
+			continue
 		}
-		if !r.count(p, "failure") {
-			return
-		}
-		log.Error("recovery failed", "cause", cause, "attempt", attempt, "error", err)
-		if attempt >= r.cfg.MaxAttempts {
-			p.subject.GiveUp(fmt.Sprintf("%s; %d attempts to recover it failed, the last one: %v", cause, attempt, err), r.interval)
-		} else {
-			p.subject.Isolate(fmt.Sprintf("%s; attempt %d to recover it failed: %v", cause, attempt, err), r.cfg.MaxDelay)
-		}
+		r.mu.Lock()
+		m.restored = time.Now()
+		r.mu.Unlock()
+		m.Restore("recovered: " + a.cause)
+		r.count(m, "success")
+		m.of.logger(r.log).Info("service recovered", "cause", a.cause, "attempt", attempt)
+		return
 	}
 }
 
-// pause waits before an attempt: not before the first, longer before each
-// further one, a whole interval once the service was given up. False means that
-// the manager is closed or the patient has gone.
-func (r *Recovery) pause(p *patient, attempt int) bool {
+// attempts returns how many attempts in a row have been made.
+func (r *Recovery) attempts(m *managed) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.attempts
+}
+
+// count counts an attempt, unless the unit was forgotten.
+func (r *Recovery) count(m *managed, outcome string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.units[m.of] == m {
+		r.total.WithLabelValues(m.of.service, m.of.model, outcome).Inc()
+	}
+}
+
+// failed refuses tasks until the next attempt.
+func (r *Recovery) failed(m *managed, cause string, attempt int, err error) {
+	m.of.logger(r.log).Error("recovery failed", "cause", cause, "attempt", attempt, "error", err)
+	if attempt >= r.cfg.MaxAttempts {
+		m.GiveUp(fmt.Sprintf("%s; %d attempts to recover it failed, the last one: %v", cause, attempt, err), r.interval)
+	} else {
+		m.Isolate(fmt.Sprintf("%s; attempt %d to recover it failed: %v", cause, attempt, err), r.cfg.MaxDelay)
+	}
+}
+
+// pause waits before an attempt: not before the first, longer before each further one,
+// a whole interval once the unit was given up. It reports false when ctx has ended.
+func (r *Recovery) pause(ctx context.Context, attempt int) bool {
 	var wait time.Duration
 	switch {
 	case attempt == 1:
-		return r.ctx.Err() == nil
+		return ctx.Err() == nil
 	case attempt > r.cfg.MaxAttempts:
 		wait = r.interval
 	default:
@@ -262,52 +295,36 @@ func (r *Recovery) pause(p *patient, attempt int) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-p.now:
-	case <-p.gone:
-		return false
-	case <-r.ctx.Done():
+		return true
+	case <-ctx.Done():
 		return false
 	}
-	return true
 }
 
-// finished tells that somebody else has dealt with the service.
-func (r *Recovery) finished(p *patient) bool {
-	state := p.subject.State()
-	if state == services.StateRecovering || state == services.StateUnavailable {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	p.running = false
-	return true
-}
-
-// attempt reloads the subject, and proves it by as many canaries as
-// close a half-open breaker.
-func (r *Recovery) attempt(p *patient) error {
-	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Timeout)
+// attempt reloads the unit, and proves it by as many canaries as close a half-open
+// breaker.
+func (r *Recovery) attempt(ctx context.Context, m *managed) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
-	if err := p.subject.Reload(ctx); err != nil {
+	if err := m.Reload(ctx); err != nil {
 		return err
 	}
-	p.guard.HalfOpen()
+	m.guard.HalfOpen()
 	for range r.trials {
-		if err := p.subject.Canary(ctx); err != nil {
-			p.guard.Trip()
+		if err := m.Canary(ctx); err != nil {
+			m.guard.Trip()
 			return fmt.Errorf("canary: %w", err)
 		}
 	}
 	// A service without a canary has proved itself by its start.
-	p.guard.Reset()
+	m.guard.Reset()
 	return nil
 }
 
-// well tells that a degraded service has nothing wrong any more: no recovery
-// under way and its breaker closed.
-func (r *Recovery) well(subject Subject) bool {
+// healthy reports whether the unit is degraded and its breaker is closed.
+func (r *Recovery) healthy(unit Unit) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.cases[keyOf(subject)]
-	return p != nil && !p.running && subject.State() == services.StateDegraded && p.guard.State() == "closed"
+	m := r.units[keyOf(unit)]
+	return m != nil && unit.State() == services.StateDegraded && m.guard.State() == "closed"
 }

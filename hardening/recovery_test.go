@@ -31,14 +31,16 @@ type ward struct {
 	runs    []services.Run
 	success time.Time
 	loaded  bool
+	// isolated refuses tasks.
+	isolated bool
 }
 
 func newWard() *ward { return &ward{state: services.StateReady, loaded: true} }
 
-func (w *ward) set(state services.State, cause string) {
+func (w *ward) set(state services.State, isolated bool, cause string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state = state
+	w.state, w.isolated = state, isolated
 	w.life = append(w.life, string(state)+": "+cause)
 }
 
@@ -74,10 +76,19 @@ func (w *ward) StopRun(task string, _ error) {
 	}
 }
 
-func (w *ward) Isolate(cause string, _ time.Duration) { w.set(services.StateRecovering, cause) }
-func (w *ward) Restore(cause string)                  { w.set(services.StateReady, cause) }
-func (w *ward) Degrade(cause string)                  { w.set(services.StateDegraded, cause) }
-func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, cause) }
+func (w *ward) Isolate(cause string, _ time.Duration) { w.set(services.StateRecovering, true, cause) }
+func (w *ward) Restore(cause string)                  { w.set(services.StateReady, false, cause) }
+func (w *ward) Degrade(cause string)                  { w.set(services.StateDegraded, false, cause) }
+func (w *ward) GiveUp(cause string, _ time.Duration)  { w.set(services.StateUnavailable, true, cause) }
+func (w *ward) Fail(cause string)                     { w.set(services.StateUnavailable, false, cause) }
+
+func (w *ward) Isolated() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.isolated
+}
+
+func (w *ward) Restart(ctx context.Context, _ string) error { return w.Reload(ctx) }
 
 func (w *ward) Reload(context.Context) error {
 	w.mu.Lock()
@@ -178,7 +189,7 @@ func TestAttemptsAreBoundedThenTheServiceIsTriedEveryInterval(t *testing.T) {
 		require.Contains(t, w.told(), "4 attempts")
 
 		w.change(func() { w.sick, w.silent = nil, errService })
-		r.Now("echo", "")
+		time.Sleep(interval)
 		synctest.Wait()
 		require.Contains(t, w.told(), "the last one: canary: it failed")
 		w.change(func() { w.silent = nil })

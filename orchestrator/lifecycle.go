@@ -58,87 +58,50 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	defer e.halt()()
+	e.halt(true)
+	defer e.halt(false)
 	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
 		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
 	}
-	e.transition(services.StateRegistered, "unloaded by an operator", func() { e.isolated = false })
+	e.transition(services.StateRegistered, "unloaded by an operator", e.isolate(false, 0))
 	for _, unit := range e.Units() {
 		unit.Restore("unloaded by an operator")
 	}
 	return nil
 }
 
-// halt refuses tasks of every model until the function that it returns is called.
-func (e *Registration) halt() (resume func()) {
-	set := func(halted bool) {
-		e.lock.Lock()
-		defer e.lock.Unlock()
-		e.halted = halted
-	}
-	set(true)
-	return func() { set(false) }
+// halt refuses tasks of every model while the service unloads and starts as a whole.
+func (e *Registration) halt(halted bool) {
+	e.lock.Lock()
+	defer e.lock.Unlock()
+	e.halted = halted
 }
 
-// Restart unloads and loads a model, closes its breaker and takes tasks again,
-// whatever state it was in. For an empty name it does so with the whole service.
-func (e *Registration) Restart(ctx context.Context, model string) error {
-	const cause = "restart by an operator"
+// Hold keeps the unit of a model from being forgotten until release is called. A model
+// that exists and has no unit gets one; for an empty name it is the service's own.
+func (e *Registration) Hold(model string) (release func(), err error) {
+	_, release, err = e.hold(model)
+	return release, err
+}
+
+// hold is Hold with the unit.
+func (e *Registration) hold(model string) (unit *Unit, release func(), err error) {
 	if model != "" {
-		return e.restartModel(ctx, model, cause)
-	}
-	e.Isolate(cause, time.Second)
-	if err := e.restartAll(ctx); err != nil {
-		return err
-	}
-	for _, unit := range e.all() {
-		unit.Guard.Reset()
-		unit.Restore("restarted by an operator")
-	}
-	return nil
-}
-
-// restartModel is Restart for one model; the others go on.
-func (e *Registration) restartModel(ctx context.Context, model, cause string) error {
-	host, err := e.host()
-	if err != nil {
-		return err
-	}
-	unit, leave, err := e.enter(model)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	before := unit.admits()
-	unit.Isolate(cause, time.Second)
-	if err := unit.Reload(ctx); err != nil {
-		return err
-	}
-	if err := e.calm(func() error { return host.LoadModel(ctx, model) }); err != nil {
-		if before == nil {
-			// Nobody recovers it: its guard judges the next tasks.
-			unit.Restore("restart failed: " + err.Error())
+		if _, err := e.host(); err != nil {
+			return nil, nil, err
 		}
-		return services.Internal(err, "%s could not be loaded", unit.title())
 	}
-	unit.Guard.Reset()
-	unit.Restore("restarted by an operator")
-	return nil
+	return e.enter(model)
 }
 
 // ChangeBreaker opens or closes the breaker of a model, or, for an empty name, the
 // service's own, which is also the default model's.
 func (e *Registration) ChangeBreaker(model string, open bool) error {
-	if model != "" {
-		if _, err := e.host(); err != nil {
-			return err
-		}
-	}
-	unit, leave, err := e.enter(model)
+	unit, release, err := e.hold(model)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer release()
 	if open {
 		unit.Guard.Trip()
 	} else {
@@ -161,16 +124,16 @@ func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	return e.bytes(ctx, work)
 }
 
-// Isolate refuses tasks from now on, telling them when to come back; those under
+// Isolate refuses tasks from now on, with the time after which to retry; those under
 // way go on.
 func (u *Unit) Isolate(cause string, retryAfter time.Duration) {
-	u.transition(services.StateRecovering, cause, func() { u.isolated, u.retryAfter = true, retryAfter })
+	u.transition(services.StateRecovering, cause, u.isolate(true, retryAfter))
 }
 
 // Reload unloads the isolated unit, and starts its service unless that is started.
 // The model is loaded again by the next task, a canary's as a rule, which has room for
 // it. Other models stay as they are; only a service without models is restarted. The
-// unit stays isolated. The fault says which of the two failed; ctx bounds both.
+// unit stays isolated. The error is a fault; ctx bounds both.
 func (u *Unit) Reload(ctx context.Context) error {
 	e := u.entry
 	e.changing.Lock()
@@ -192,21 +155,37 @@ func (u *Unit) Reload(ctx context.Context) error {
 	return e.startAgain(ctx)
 }
 
-// restartAll unloads every model and starts the service again.
-func (e *Registration) restartAll(ctx context.Context) error {
-	e.changing.Lock()
-	defer e.changing.Unlock()
-	return e.again(ctx)
+// Restart unloads and loads the model of the isolated unit, the default one where the
+// unit is the service's own. For an empty name it unloads every model of the service and
+// starts it again. The unit stays isolated. ctx bounds it.
+func (u *Unit) Restart(ctx context.Context, model string) error {
+	e := u.entry
+	if model == "" {
+		e.changing.Lock()
+		defer e.changing.Unlock()
+		return e.again(ctx)
+	}
+	host, err := e.host()
+	if err != nil {
+		return err
+	}
+	if err := u.Reload(ctx); err != nil {
+		return err
+	}
+	if err := e.calm(func() error { return host.LoadModel(ctx, model) }); err != nil {
+		return services.Internal(err, "%s could not be loaded", u.title())
+	}
+	return nil
 }
 
 // again shuts the service down and starts it. The caller holds changing.
 func (e *Registration) again(ctx context.Context) error {
-	resume := e.halt()
+	e.halt(true)
 	if err := e.calm(func() error { return e.Service.Shutdown(ctx) }); err != nil {
-		// It is half shut down: no model can be had until it starts again.
+		// It is half shut down: tasks of every model are refused until it starts again.
 		return services.Internal(err, "service %s could not be unloaded", e.Name())
 	}
-	defer resume()
+	defer e.halt(false)
 	if e.State() == services.StateStopped {
 		return e.admits()
 	}
@@ -218,22 +197,44 @@ func (e *Registration) startAgain(ctx context.Context) error {
 	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
 		return services.Internal(err, "service %s could not start", e.Name())
 	}
+	e.halt(false)
 	return nil
 }
 
-// Restore lets tasks in again.
+// Restore accepts tasks again.
 func (u *Unit) Restore(cause string) {
-	u.transition(services.StateReady, cause, func() { u.isolated = false })
+	u.transition(services.StateReady, cause, u.isolate(false, 0))
 }
 
-// GiveUp leaves an isolated unit unavailable, until somebody restores it.
+// GiveUp leaves an isolated unit unavailable until Restore is called.
 func (u *Unit) GiveUp(cause string, retryAfter time.Duration) {
-	u.transition(services.StateUnavailable, cause, func() { u.isolated, u.retryAfter = true, retryAfter })
+	u.transition(services.StateUnavailable, cause, u.isolate(true, retryAfter))
 }
 
-// Degrade marks a ready unit that has a problem; it goes on taking tasks.
+// Fail leaves the unit unavailable. Tasks are accepted; the first that succeeds makes
+// the unit ready.
+func (u *Unit) Fail(cause string) {
+	u.transition(services.StateUnavailable, cause, u.isolate(false, 0))
+}
+
+// Degrade marks a ready unit that has a problem. Tasks are still accepted.
 func (u *Unit) Degrade(cause string) {
-	if state := u.State(); state == services.StateReady || state == services.StateDegraded {
-		u.transition(services.StateDegraded, cause, nil)
+	u.transition(services.StateDegraded, cause, func() bool {
+		return u.state == services.StateReady || u.state == services.StateDegraded
+	})
+}
+
+// Isolated reports whether tasks are refused until Restore is called.
+func (u *Unit) Isolated() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.isolated && u.state != services.StateStopped
+}
+
+// isolate returns a change of the unit, for transition.
+func (u *Unit) isolate(isolated bool, retryAfter time.Duration) func() bool {
+	return func() bool {
+		u.isolated, u.retryAfter = isolated, retryAfter
+		return true
 	}
 }

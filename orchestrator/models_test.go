@@ -203,7 +203,8 @@ func TestMadeUpNamesMakeNothing(t *testing.T) {
 		name := fmt.Sprint("made-up-", i)
 		require.Equal(t, services.KindNotFound, sing(t, o, name))
 		require.Equal(t, services.KindNotFound, services.KindOf(entry.Load(t.Context(), name)))
-		require.Equal(t, services.KindNotFound, services.KindOf(entry.Restart(t.Context(), name)))
+		_, err := entry.Hold(name)
+		require.Equal(t, services.KindNotFound, services.KindOf(err))
 		require.Equal(t, services.KindNotFound, services.KindOf(entry.ChangeBreaker(name, true)))
 	}
 	require.Empty(t, keeper.care)
@@ -269,18 +270,50 @@ func TestOneModelIsRestarted(t *testing.T) {
 	service := newChoir("bad", "good")
 	o, entry, _, _ := rehearse(service)
 	require.Empty(t, sing(t, o, "bad"))
+	bad := entry.Units()[0]
 	service.change(func() { service.broken["bad"] = true })
-	require.Error(t, entry.Restart(t.Context(), "bad"))
-	require.Equal(t, services.KindInternal, sing(t, o, "bad"), "it goes on as before: its guard judges it")
-	entry.Units()[0].GiveUp("tried in vain", time.Second)
-	require.Error(t, entry.Restart(t.Context(), "bad"))
-	require.Equal(t, services.KindUnavailable, sing(t, o, "bad"), "what was given up stays so")
+	require.ErrorContains(t, bad.Restart(t.Context(), "bad"), "model bad of service echo could not be loaded")
+	bad.Fail("the restart failed")
+	require.Equal(t, services.StateUnavailable, bad.State())
+	require.Equal(t, services.KindInternal, sing(t, o, "bad"), "its guard judges it")
+	bad.GiveUp("tried in vain", time.Second)
+	require.Equal(t, services.KindUnavailable, sing(t, o, "bad"))
 	service.change(func() { service.broken["bad"] = false })
-	require.NoError(t, entry.Restart(t.Context(), "bad"))
+	require.NoError(t, bad.Restart(t.Context(), "bad"))
+	require.Equal(t, services.KindUnavailable, sing(t, o, "bad"), "it stays isolated")
+	bad.Fail("the restart failed")
 	require.Empty(t, sing(t, o, "bad"))
-	require.Equal(t, []string{"bad", "bad", "bad"}, service.unloaded)
-	require.NoError(t, entry.Restart(t.Context(), "echo-tiny"))
+	require.Equal(t, services.StateReady, bad.State(), "a task succeeded")
+	require.Equal(t, []string{"bad", "bad"}, service.unloaded)
+	require.NoError(t, entry.Unit.Restart(t.Context(), "echo-tiny"))
 	require.Equal(t, services.StateReady, entry.State())
+}
+
+func TestAStartDoesNotRestoreAnIsolatedService(t *testing.T) {
+	t.Parallel()
+	service := &slowStart{begun: make(chan struct{}), end: make(chan struct{})}
+	registry := NewRegistry(slog.New(slog.DiscardHandler))
+	entry := registry.Register(service, passGuard{})
+	started := make(chan error, 1)
+	go func() { started <- entry.Initialize(context.Background()) }()
+	<-service.begun
+	entry.Isolate("it failed", time.Second)
+	close(service.end)
+	require.NoError(t, <-started)
+	require.Equal(t, services.StateRecovering, entry.State())
+	require.True(t, entry.Isolated())
+}
+
+// slowStart is a service whose start waits.
+type slowStart struct {
+	echo
+	begun, end chan struct{}
+}
+
+func (s *slowStart) Initialize(ctx context.Context) error {
+	close(s.begun)
+	<-s.end
+	return s.echo.Initialize(ctx)
 }
 
 func TestWhileAServiceRestartsAsAWholeNoModelRuns(t *testing.T) {
@@ -288,12 +321,9 @@ func TestWhileAServiceRestartsAsAWholeNoModelRuns(t *testing.T) {
 	service := newChoir("good")
 	o, entry, _, _ := rehearse(service)
 	require.Empty(t, sing(t, o, "good"))
-	resume := entry.halt()
+	entry.halt(true)
 	require.Equal(t, services.KindUnavailable, sing(t, o, "good"))
-	resume()
-	require.Empty(t, sing(t, o, "good"))
-	entry.Units()[0].Isolate("it failed", time.Second)
-	require.NoError(t, entry.Restart(t.Context(), ""))
+	require.NoError(t, entry.Unit.Restart(t.Context(), ""))
 	require.Empty(t, sing(t, o, "good"))
 	require.Empty(t, o.Registry().Shutdown(t.Context()))
 	require.Equal(t, services.KindUnavailable, sing(t, o, "good"))

@@ -82,10 +82,7 @@ func (g passGuard) Do(ctx context.Context, fn func(context.Context) error) error
 type desk struct {
 	held, given, yielded int
 	bytes                services.Bytes
-	// since and waits are those of the run slot.
-	since time.Time
-	waits bool
-	err   error
+	err                  error
 }
 
 func (d *desk) Acquire(_ context.Context, claim services.Claim) (services.Lease, error) {
@@ -101,7 +98,7 @@ func (d *desk) Acquire(_ context.Context, claim services.Claim) (services.Lease,
 type ticket struct{ desk *desk }
 
 func (l *ticket) Yield(context.Context) error        { l.desk.yielded++; return nil }
-func (l *ticket) Slot() (since time.Time, held bool) { return l.desk.since, !l.desk.waits }
+func (l *ticket) Slot() (since time.Time, held bool) { return time.Time{}, true }
 func (l *ticket) Release()                           { l.desk.held-- }
 
 type events []services.TaskEvent
@@ -130,31 +127,6 @@ func TestATaskRunsAndItsLeaseEnds(t *testing.T) {
 	require.True(t, event.Started)
 	require.Equal(t, "echo-tiny", event.Model)
 	require.NoError(t, event.Err)
-}
-
-// TestARunIsSilentWhileItWaitsForItsSlot checks the view of the watchdog.
-func TestARunIsSilentWhileItWaitsForItsSlot(t *testing.T) {
-	t.Parallel()
-	service := &echo{}
-	o, d, _ := setup(service, passGuard{})
-	entry, err := o.Registry().Lookup("echo")
-	require.NoError(t, err)
-	service.run = func(_ context.Context, sink services.Sink) error {
-		sink.Progress(0.5, "saying")
-		before := entry.Runs()[0]
-		require.False(t, before.Waiting)
-		require.Equal(t, 0.5, before.Fraction)
-		d.waits = true
-		waiting := entry.Runs()[0]
-		require.True(t, waiting.Waiting)
-		require.Equal(t, before.Progressed, waiting.Progressed)
-		d.waits, d.since = false, before.Progressed.Add(time.Minute)
-		require.Equal(t, d.since, entry.Runs()[0].Progressed, "the return of the slot is a sign of life")
-		return nil
-	}
-	_, err = o.Execute(t.Context(), task, services.DiscardSink{})
-	require.NoError(t, err)
-	require.Empty(t, entry.Runs())
 }
 
 // lighter is an echo whose tasks need less once it is started.

@@ -128,25 +128,23 @@ func (e *Registration) run(s *start) {
 		e.lock.Unlock()
 		close(s.done)
 	}()
-	if e.State() == services.StateStopped {
-		s.err = e.admits()
+	if s.err = e.admits(); s.err != nil || e.Service.Initialized() {
 		return
 	}
-	if e.Service.Initialized() {
-		return
-	}
-	s.err = e.initialize(e.ctx, services.StateReady)
+	s.err = e.initialize(e.ctx)
 }
 
-// initialize starts the service, which is then in the state given. The caller
-// holds changing.
-func (e *Registration) initialize(ctx context.Context, then services.State) error {
-	e.transition(services.StateInitializing, "start", nil)
+// initialize starts the service. A unit that is isolated meanwhile stays so, since it is
+// recovery that restores it. The caller holds changing.
+func (e *Registration) initialize(ctx context.Context) error {
+	admitted := func() bool { return !e.isolated }
+	e.transition(services.StateInitializing, "start", admitted)
 	if err := e.calm(func() error { return e.Service.Initialize(ctx) }); err != nil {
-		e.transition(services.StateUnavailable, "start failed: "+err.Error(), nil)
+		e.transition(services.StateUnavailable, "start failed: "+err.Error(), admitted)
 		return &services.Fault{Kind: services.KindUnavailable, Message: "service " + e.description.Name + " could not start", Err: err}
 	}
-	e.transition(then, "initialized", nil)
+	e.halt(false)
+	e.transition(services.StateReady, "initialized", admitted)
 	return nil
 }
 

@@ -105,15 +105,13 @@ func (u *Unit) mark(model *services.ModelStatus) {
 }
 
 // transition moves the unit on, unless it is stopped for good, and informs the
-// observers. change, if any, runs under the lock.
-func (u *Unit) transition(to services.State, cause string, change func()) {
+// observers. change, if any, runs under the lock; when it returns false, the unit
+// stays as it is.
+func (u *Unit) transition(to services.State, cause string, change func() bool) {
 	u.mu.Lock()
-	if u.state == services.StateStopped {
+	if u.state == services.StateStopped || change != nil && !change() {
 		u.mu.Unlock()
 		return
-	}
-	if change != nil {
-		change()
 	}
 	step := services.Transition{Service: u.Name(), Model: u.model, From: u.state, To: to, Cause: cause, At: time.Now()}
 	u.cause = cause
@@ -189,11 +187,22 @@ func (u *Unit) execute(ctx context.Context, task services.Task, work services.Wo
 		return err
 	})
 	if err == nil {
-		u.mu.Lock()
-		u.lastSuccess = time.Now()
-		u.mu.Unlock()
+		u.succeeded()
 	}
 	return result, err
+}
+
+// succeeded notes that a task succeeded, which makes a unit ready whose restart failed.
+func (u *Unit) succeeded() {
+	u.mu.Lock()
+	u.lastSuccess = time.Now()
+	failed := u.state == services.StateUnavailable
+	u.mu.Unlock()
+	if failed {
+		u.transition(services.StateReady, "a task succeeded", func() bool {
+			return u.state == services.StateUnavailable && !u.isolated
+		})
+	}
 }
 
 // errPanicked is what a trace tells of an attempt that did not return; the guard

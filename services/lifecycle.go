@@ -60,6 +60,14 @@ type ModelHost interface {
 	UnloadModel(ctx context.Context, name string) error
 }
 
+// ModelFinder is implemented by services that look for one model faster than by listing
+// all of them.
+type ModelFinder interface {
+	// HasModel reports whether the service has a model of that name. The error is why
+	// that cannot be known: there is such a model, and its files cannot be read.
+	HasModel(name string) (bool, error)
+}
+
 // canaryKey marks a context.
 type canaryKey struct{}
 
@@ -73,4 +81,12 @@ func WithCanary(ctx context.Context) context.Context {
 func IsCanary(ctx context.Context) bool {
 	marked, _ := ctx.Value(canaryKey{}).(bool)
 	return marked
+}
+
+// ModelChooser is implemented by services whose default model depends on the task.
+type ModelChooser interface {
+	// ModelFor returns the name of the model that a task without a model will run on, as
+	// far as that is known before it is prepared. It reports no fault: what is wrong with
+	// a task is for Prepare.
+	ModelFor(task Task) string
 }

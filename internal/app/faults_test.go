@@ -109,9 +109,9 @@ func TestAPanicInTheEngineIsOneFailedTask(t *testing.T) {
 func TestAPanicWhileAServiceStartsIsAFailedStart(t *testing.T) {
 	s := inProcess(t, quick)
 	s.runtime.Intercept(func(context.Context, string, func() error) error { panic("injected") })
-	require.ErrorContains(t, speech(t, s).Restart(t.Context(), ""), "could not start")
+	require.ErrorContains(t, s.restart(t.Context(), wav2vec2.Name, ""), "could not start")
 	s.runtime.Intercept(nil)
-	require.NoError(t, speech(t, s).Restart(t.Context(), ""))
+	require.NoError(t, s.restart(t.Context(), wav2vec2.Name, ""))
 	require.NoError(t, speak(t, s))
 }
 

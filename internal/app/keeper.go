@@ -2,25 +2,38 @@ package app
 
 import (
 	"context"
-	"time"
 
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/orchestrator"
 )
 
-// subject fits a service with its default model, or one further model of it, to what
-// the monitors ask.
-type subject struct {
+// unit is a unit of the orchestrator with its canary.
+type unit struct {
 	*orchestrator.Unit
 	system *system
 }
 
-// Canary implements hardening.Subject.
-func (s subject) Canary(ctx context.Context) error {
-	return s.system.orchestrator.Canary(ctx, s.Name(), s.Model())
+// Canary implements hardening.Unit.
+func (u unit) Canary(ctx context.Context) error {
+	return u.system.orchestrator.Canary(ctx, u.Name(), u.Model())
 }
 
-var _ hardening.Subject = subject{}
+var _ hardening.Unit = unit{}
+
+// restart restarts a service, or one model of it. Recovery does that, as it does every
+// other way back.
+func (s *system) restart(ctx context.Context, service, model string) error {
+	entry, err := s.registry.Lookup(service)
+	if err != nil {
+		return err
+	}
+	release, err := entry.Hold(model)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.recovery.Restart(ctx, service, model)
+}
 
 // keeper gives the further models of one service what the service itself has: a
 // guard, recovery, health checks and metrics.
@@ -31,12 +44,11 @@ type keeper struct {
 }
 
 // Watch implements orchestrator.Keeper.
-func (k keeper) Watch(unit *orchestrator.Unit) orchestrator.Guard {
-	s, guard := k.system, k.guard.ForModel(unit.Model())
-	patient := subject{unit, s}
-	s.states.Watch(unit.Name(), unit.Model())
-	s.recovery.Watch(patient, guard, k.recoverable)
-	s.monitor.Watch(patient)
+func (k keeper) Watch(model *orchestrator.Unit) orchestrator.Guard {
+	s, guard := k.system, k.guard.ForModel(model.Model())
+	s.states.Watch(model.Name(), model.Model())
+	s.recovery.Watch(unit{model, s}, guard, k.recoverable)
+	s.monitor.Watch(unit{model, s})
 	return guard
 }
 
@@ -51,20 +63,3 @@ func (k keeper) Forget(unit *orchestrator.Unit) {
 }
 
 var _ orchestrator.Keeper = keeper{}
-
-// forgetModels forgets the models whose folders have gone, once an interval until ctx
-// ends, so that their metrics go too.
-func (s *system) forgetModels(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for _, entry := range s.registry.List() {
-			entry.Prune()
-		}
-	}
-}

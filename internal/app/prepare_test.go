@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -22,14 +24,17 @@ func whole(t *testing.T, s *system) http.Handler {
 	t.Helper()
 	dir, err := datadir.Open(s.cfg.DataDir)
 	require.NoError(t, err)
-	async, err := s.openJobs(s.cfg, dir)
+	async, err := s.openJobs(s.cfg, openStorage(s.cfg, s.log), dir)
 	require.NoError(t, err)
+	var parts lifecycle.List
+	for _, part := range []lifecycle.Part{async.store, async.database, async.upgrade, async.jobs} {
+		parts.Add("a part of jobs", 10*time.Second, part)
+	}
+	require.NoError(t, parts.Start(t.Context()))
 	t.Cleanup(func() {
-		async.drain(10 * time.Second)
-		require.NoError(t, async.stop())
+		require.NoError(t, parts.Stop(context.Background()))
 		require.NoError(t, dir.Close())
 	})
-	require.NoError(t, async.start(t.Context()))
 	contract, err := os.ReadFile("openapi.yaml")
 	require.NoError(t, err)
 	handler, err := api.NewHandler(s.cfg.API, s.dependencies(s.cfg, t.TempDir(), contract, async, nil, nil))

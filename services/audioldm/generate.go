@@ -25,7 +25,7 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
 		g.stage(services.StageOutput)
 	}
-	result.Stages = g.stages
+	result.Stages, result.Warnings = g.stages, g.warnings
 	if err != nil {
 		return result, err
 	}
@@ -45,7 +45,9 @@ type generation struct {
 	sink   services.Sink
 	mark   time.Time
 	stages []services.StageTime
-	record func(stage services.Stage, began, ended time.Time)
+	// warnings report parameters that were cut or have no effect.
+	warnings []services.Warning
+	record   func(stage services.Stage, began, ended time.Time)
 }
 
 // stage ends the stage that began with the one before.
@@ -125,6 +127,7 @@ func (g *generation) labels(ctx context.Context) (_ []float32, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	g.warn()
 	prompt, err := g.model.embed(ctx, g.plan.prompt)
 	if err != nil || !g.guided() {
 		return prompt, err

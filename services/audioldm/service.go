@@ -1,6 +1,7 @@
 package audioldm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -95,10 +96,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 }
 
 func (s *Service) modelName(task services.Task) string {
-	if task.Model != "" {
-		return task.Model
-	}
-	return s.cfg.DefaultModel
+	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
 }
 
 var (

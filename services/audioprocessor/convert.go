@@ -124,7 +124,8 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
-		Stages: []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Warnings: source.Warnings(),
 	}, nil
 }
 

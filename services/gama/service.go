@@ -1,6 +1,7 @@
 package gama
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,14 +113,31 @@ func (s *Service) Shutdown(ctx context.Context) error {
 }
 
 func (s *Service) modelName(task services.Task) string {
-	if task.Model != "" {
-		return task.Model
+	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
+}
+
+// ModelFor implements services.ModelChooser: a conversation goes on with the model that
+// it began with.
+func (s *Service) ModelFor(task services.Task) string {
+	var params struct {
+		ContextID string `json:"context_id"`
 	}
-	return s.cfg.DefaultModel
+	// What is wrong with the parameters is for Prepare.
+	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil || params.ContextID == "" {
+		return s.modelName(task)
+	}
+	s.contexts.mu.Lock()
+	one := s.contexts.all[params.ContextID]
+	s.contexts.mu.Unlock()
+	if one == nil {
+		return s.modelName(task) // Prepare looks for it in the store
+	}
+	return s.contexts.recordOf(one).Model
 }
 
 var (
 	_ services.ModelService = (*Service)(nil)
+	_ services.ModelChooser = (*Service)(nil)
 	_ services.Canary       = (*Service)(nil)
 	_ services.ModelHost    = (*Service)(nil)
 	_ services.Contexts     = (*Service)(nil)

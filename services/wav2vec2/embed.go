@@ -26,6 +26,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
+	result.Warnings = l.format.Warnings()
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}

@@ -71,7 +71,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 // where that has a head for the task, else the first by name that has.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
-	files, f, err := s.find(cmp.Or(task.Model, s.cfg.DefaultModel))
+	files, f, err := s.find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
 	if err != nil || slices.Contains(wanted, f.Head) {
 		return files, f, err
 	}
@@ -86,6 +86,15 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 	return files, f, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{
 		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models", task.Name, strings.Join(wanted, " or ")),
 	}}}
+}
+
+// ModelFor implements services.ModelChooser.
+func (s *Service) ModelFor(task services.Task) string {
+	files, _, err := s.resolve(task)
+	if err != nil {
+		return cmp.Or(task.DefaultModel, s.cfg.DefaultModel)
+	}
+	return files.Name
 }
 
 // find returns the folder of that name with what its files say.
@@ -104,4 +113,7 @@ func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	return files, f, nil
 }
 
-var _ services.ModelService = (*Service)(nil)
+var (
+	_ services.ModelService = (*Service)(nil)
+	_ services.ModelChooser = (*Service)(nil)
+)

@@ -14,6 +14,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
+	result.Warnings = append(l.format.Warnings(), m.warnings(w.transcribe)...)
 	decoding := m.decoding(w.transcribe)
 	l.take = func(part window, logits []float32) error {
 		decoding.add(l.own(part, logits, len(m.decoder.tokens)))

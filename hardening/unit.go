@@ -1,0 +1,41 @@
+package hardening
+
+import (
+	"context"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// Unit is what fails and recovers by itself: a service with its default model, or one
+// further model of a service. State and Isolated take no lock but the unit's own.
+type Unit interface {
+	// Name returns the name of the service.
+	Name() string
+	// Model returns the name of the model; it is empty for the service's own unit.
+	Model() string
+	State() services.State
+	// Isolated reports whether tasks are refused until Restore is called.
+	Isolated() bool
+	Status() services.ServiceStatus
+	// Runs returns the tasks at work.
+	Runs() []services.Run
+	// StopRun ends a task with the cause. It does not wait.
+	StopRun(task string, cause error)
+	// Isolate refuses tasks. The unit is recovering.
+	Isolate(cause string, retryAfter time.Duration)
+	// Reload unloads the model and starts its service unless that is started.
+	Reload(ctx context.Context) error
+	// Restart unloads and loads the model, or, for an empty name, the whole service.
+	Restart(ctx context.Context, model string) error
+	// Restore accepts tasks again.
+	Restore(cause string)
+	// GiveUp leaves an isolated unit unavailable; tasks are still refused.
+	GiveUp(cause string, retryAfter time.Duration)
+	// Fail leaves the unit unavailable; the next task tries it.
+	Fail(cause string)
+	// Degrade marks a problem. Tasks are still accepted.
+	Degrade(cause string)
+	// Canary runs the smallest task of the unit's model, in the way of all tasks.
+	Canary(ctx context.Context) error
+}
