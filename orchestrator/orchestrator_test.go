@@ -160,6 +160,29 @@ func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
 	require.EqualValues(t, 5, d.bytes)
 }
 
+// chooser is a choir that counts who asks for its default model.
+type chooser struct {
+	*choir
+	asked int
+}
+
+func (c *chooser) ModelFor(services.Task) string { c.asked++; return "good" }
+
+func TestTheDefaultModelOfATaskIsChosenByItsPreparationAlone(t *testing.T) {
+	t.Parallel()
+	service := &chooser{choir: newChoir("good")}
+	registry := NewRegistry(slog.New(slog.DiscardHandler))
+	registry.Register(service, passGuard{})
+	o := New(registry, &desk{}, slog.New(slog.DiscardHandler))
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.NoError(t, o.Check(t.Context(), task))
+	require.Zero(t, service.asked)
+	model, err := o.Resolver().Model(task)
+	require.NoError(t, err)
+	require.Equal(t, "good", model)
+}
+
 // failing is an echo that something is found wrong with while it starts.
 type failing struct {
 	echo
