@@ -45,11 +45,11 @@ func BenchmarkGuardAndLease(b *testing.B) {
 		ctx := context.Background()
 		b.ReportAllocs()
 		for b.Loop() {
-			lease, err := memory.Acquire(ctx, resources.Request{Service: "echo", Model: "parrot", Bytes: services.MiB})
+			lease, err := memory.Acquire(ctx, services.Claim{Service: "echo", Model: "parrot", Bytes: services.MiB})
 			if err != nil {
 				b.Fatal(err)
 			}
-			err = guard.Do(lease.Bind(ctx), nothing)
+			err = guard.Do(services.WithLease(ctx, lease), nothing)
 			lease.Release()
 			if err != nil {
 				b.Fatal(err)

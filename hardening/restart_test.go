@@ -1,6 +1,7 @@
 package hardening_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 const interval = 30 * time.Second
@@ -64,11 +66,12 @@ func (s *single) Shutdown(context.Context) error {
 
 func (s *single) Status() services.ServiceStatus   { return services.ServiceStatus{} }
 func (s *single) Metrics() services.ServiceMetrics { return services.ServiceMetrics{} }
-func (s *single) Estimate(context.Context, services.Task) (services.Bytes, error) {
-	return 1, nil
+
+func (s *single) Prepare(context.Context, services.Task) (services.Work, error) {
+	return servicetest.Work{Needs: 1, Do: s.say}, nil
 }
 
-func (s *single) ExecuteTask(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+func (s *single) say(context.Context, services.Sink) (services.TaskResult, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return services.TaskResult{}, s.broken
@@ -109,22 +112,22 @@ func (s *several) LoadModel(_ context.Context, name string) error {
 
 func (s *several) UnloadModel(context.Context, string) error { return nil }
 
-func (s *several) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	if err := s.LoadModel(ctx, task.Model); err != nil {
-		return services.TaskResult{}, err
-	}
-	return s.single.ExecuteTask(ctx, task, sink)
+func (s *several) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	model := cmp.Or(task.Model, "first")
+	return servicetest.Work{On: model, Needs: 1, Do: func(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+		if err := s.LoadModel(ctx, model); err != nil {
+			return services.TaskResult{}, err
+		}
+		return s.say(ctx, sink)
+	}}, nil
 }
 
 // free lets every task run.
 type free struct{}
 
-func (free) Acquire(context.Context, orchestrator.Claim) (orchestrator.Lease, error) {
-	return free{}, nil
+func (free) Acquire(context.Context, services.Claim) (services.Lease, error) {
+	return servicetest.Lease(func(context.Context) error { return nil }), nil
 }
-func (free) Bind(ctx context.Context) context.Context { return ctx }
-func (free) Yield(context.Context) error              { return nil }
-func (free) Release()                                 {}
 
 // unit is a unit of the orchestrator with its canary.
 type unit struct {

@@ -101,31 +101,23 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	if !services.IsCanary(ctx) {
-		if err := entry.open(ctx, entry.modelOf(task)); err != nil {
-			return services.TaskResult{}, err
-		}
-	}
-	bytes, err := entry.estimate(ctx, task)
+	work, err := entry.admit(ctx, task)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	// The estimate has refused names that do not exist, and a conversation's model is
-	// known only now.
-	task.Model = entry.modelOf(task)
+	task.Model = work.Model()
 	unit, leave, err := entry.enter(task.Model)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	v.unit, v.leave = unit, leave
 	if !services.IsCanary(ctx) {
+		// The start may have taken long.
 		if err := unit.refuses(); err != nil {
 			return services.TaskResult{}, err
 		}
 	}
-	lease, err := o.lease(ctx, Claim{
-		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
-	})
+	lease, err := o.lease(ctx, task, entry, work)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
@@ -133,27 +125,69 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 	v.event.Started, v.event.Queued = true, time.Since(v.arrived)
 	started := time.Now()
 	defer func() { v.event.Ran = time.Since(started) }()
-	return unit.execute(lease.Bind(ctx), task, sink, lease)
+	return unit.execute(services.WithLease(ctx, lease), task, work, sink)
+}
+
+// admit prepares a task, and refuses it where its unit cannot take it or its service
+// does not start.
+func (e *Registration) admit(ctx context.Context, task services.Task) (services.Work, error) {
+	if services.IsCanary(ctx) {
+		return e.prepare(ctx, task)
+	}
+	if task.Model != "" {
+		// Nothing is read of a task whose model is known to be cut off.
+		if unit := e.find(task.Model); unit != nil {
+			if err := unit.refuses(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	work, err := e.prepare(ctx, task)
+	if err != nil && !services.IsServiceFault(err) {
+		return nil, err
+	}
+	model := cmp.Or(task.Model, task.DefaultModel, e.description.DefaultModel)
+	if err == nil {
+		model = work.Model()
+	}
+	// Of a service that is cut off or does not start, that is said, and not what became
+	// of one task.
+	if err := e.open(ctx, model); err != nil {
+		return nil, err
+	}
+	return work, err
 }
 
 // lease waits for memory and a run slot.
-func (o *Orchestrator) lease(ctx context.Context, claim Claim) (Lease, error) {
-	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(claim.Bytes)))
-	lease, err := o.admission.Acquire(ctx, claim)
+func (o *Orchestrator) lease(ctx context.Context, task services.Task, entry *Registration, work services.Work) (services.Lease, error) {
+	bytes, err := entry.bytes(ctx, work)
+	if err != nil {
+		return nil, err
+	}
+	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(bytes)))
+	lease, err := o.admission.Acquire(ctx, services.Claim{
+		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
+	})
 	span.End(err)
 	return lease, err
 }
 
-// estimate asks the service what the task needs.
-func (e *Registration) estimate(ctx context.Context, task services.Task) (bytes services.Bytes, err error) {
-	ctx, span := services.BeginSpan(ctx, "estimate")
-	err = e.call(func() error { bytes, err = e.Service.Estimate(ctx, task); return err })
-	span.Note(slog.Int64("bytes", int64(bytes)))
+// prepare has the service check a task.
+func (e *Registration) prepare(ctx context.Context, task services.Task) (work services.Work, err error) {
+	ctx, span := services.BeginSpan(ctx, "prepare")
+	err = e.call(func() error { work, err = e.Service.Prepare(ctx, task); return err })
 	span.End(err)
+	return work, err
+}
+
+// bytes returns what a task needs as things are now.
+func (e *Registration) bytes(ctx context.Context, work services.Work) (bytes services.Bytes, err error) {
+	err = e.call(func() error { bytes, err = work.Bytes(ctx); return err })
 	return bytes, err
 }
 
-// modelOf returns the model that the task runs on, as far as it is known before.
+// modelOf returns the model that the task will run on, as far as that is known before the
+// task is prepared.
 func (e *Registration) modelOf(task services.Task) string {
 	if task.Model != "" {
 		return task.Model
@@ -245,8 +279,6 @@ func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
 	if err != nil {
 		return err
 	}
-	return entry.call(func() error {
-		_, err := entry.Service.Estimate(ctx, task)
-		return err
-	})
+	_, err = entry.prepare(ctx, task)
+	return err
 }

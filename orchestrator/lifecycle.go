@@ -117,7 +117,11 @@ func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	if !ok {
 		return 0, nil
 	}
-	return e.estimate(ctx, task)
+	work, err := e.prepare(ctx, task)
+	if err != nil {
+		return 0, err
+	}
+	return e.bytes(ctx, work)
 }
 
 // Isolate refuses tasks from now on, with the time after which to retry; those under

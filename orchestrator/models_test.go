@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // choir is a service of several models, each of which may be broken.
@@ -68,23 +70,22 @@ func (c *choir) UnloadModel(_ context.Context, name string) error {
 	return nil
 }
 
-func (c *choir) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
+func (c *choir) Prepare(_ context.Context, task services.Task) (services.Work, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if task.Model != "" && !slices.Contains(c.models, task.Model) {
-		return 0, services.Faultf(services.KindNotFound, "no such model")
+	model := cmp.Or(task.Model, "echo-tiny")
+	if !slices.Contains(c.models, model) {
+		return nil, services.Faultf(services.KindNotFound, "no such model")
 	}
-	return 1, nil
-}
-
-func (c *choir) ExecuteTask(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sang = append(c.sang, task.Model)
-	if c.broken[task.Model] {
-		return services.TaskResult{}, errors.New("broken")
-	}
-	return services.TaskResult{Model: task.Model}, nil
+	return servicetest.Work{On: model, Needs: 1, Do: func(context.Context, services.Sink) (services.TaskResult, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.sang = append(c.sang, model)
+		if c.broken[model] {
+			return services.TaskResult{}, errors.New("broken")
+		}
+		return services.TaskResult{Model: model}, nil
+	}}, nil
 }
 
 func (c *choir) CanaryTask() services.Task { return services.Task{Service: "echo", Name: "say"} }

@@ -12,18 +12,20 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // echo is a scripted service.
 type echo struct {
-	mu          sync.Mutex
-	starts      int
-	started     bool
-	startErr    error
-	estimateErr error
-	run         func(ctx context.Context, sink services.Sink) error
+	mu         sync.Mutex
+	starts     int
+	started    bool
+	startErr   error
+	prepareErr error
+	prepared   int
+	run        func(ctx context.Context, sink services.Sink) error
 }
 
 func (e *echo) Describe() services.Description {
@@ -47,12 +49,17 @@ func (e *echo) Initialized() bool {
 func (e *echo) Shutdown(context.Context) error   { return nil }
 func (e *echo) Status() services.ServiceStatus   { return services.ServiceStatus{} }
 func (e *echo) Metrics() services.ServiceMetrics { return services.ServiceMetrics{} }
-func (e *echo) Estimate(context.Context, services.Task) (services.Bytes, error) {
-	return 7, e.estimateErr
-}
 
-func (e *echo) ExecuteTask(ctx context.Context, _ services.Task, sink services.Sink) (services.TaskResult, error) {
-	return services.TaskResult{Model: "echo-tiny", Value: "hello"}, e.run(ctx, sink)
+func (e *echo) Prepare(context.Context, services.Task) (services.Work, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.prepared++
+	if e.prepareErr != nil {
+		return nil, e.prepareErr
+	}
+	return servicetest.Work{On: "echo-tiny", Needs: 7, Do: func(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+		return services.TaskResult{Model: "echo-tiny", Value: "hello"}, e.run(ctx, sink)
+	}}, nil
 }
 
 // passGuard lets everything through, as often as an error may pass.
@@ -73,12 +80,12 @@ func (g passGuard) Do(ctx context.Context, fn func(context.Context) error) error
 
 // desk is an admission that counts.
 type desk struct {
-	held, given int
-	bytes       services.Bytes
-	err         error
+	held, given, yielded int
+	bytes                services.Bytes
+	err                  error
 }
 
-func (d *desk) Acquire(_ context.Context, claim Claim) (Lease, error) {
+func (d *desk) Acquire(_ context.Context, claim services.Claim) (services.Lease, error) {
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -88,15 +95,11 @@ func (d *desk) Acquire(_ context.Context, claim Claim) (Lease, error) {
 	return &ticket{desk: d}, nil
 }
 
-type ticket struct {
-	desk     *desk
-	yielded  int
-	released bool
-}
+type ticket struct{ desk *desk }
 
-func (l *ticket) Bind(ctx context.Context) context.Context { return ctx }
-func (l *ticket) Yield(context.Context) error              { l.yielded++; return nil }
-func (l *ticket) Release()                                 { l.desk.held--; l.released = true }
+func (l *ticket) Yield(context.Context) error        { l.desk.yielded++; return nil }
+func (l *ticket) Slot() (since time.Time, held bool) { return time.Time{}, true }
+func (l *ticket) Release()                           { l.desk.held-- }
 
 type events []services.TaskEvent
 
@@ -114,16 +117,117 @@ var task = services.Task{ID: "1", Service: "echo", Name: "say"}
 
 func TestATaskRunsAndItsLeaseEnds(t *testing.T) {
 	t.Parallel()
-	o, d, seen := setup(&echo{run: func(ctx context.Context, sink services.Sink) error { return sink.Yield(ctx) }}, passGuard{})
+	o, d, seen := setup(&echo{run: func(ctx context.Context, _ services.Sink) error { return services.Yield(ctx) }}, passGuard{})
 	result, err := o.Execute(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "hello", result.Value)
-	require.Equal(t, desk{given: 1, bytes: 7}, *d)
+	require.Equal(t, desk{given: 1, yielded: 1, bytes: 7}, *d)
 	require.Len(t, *seen, 1)
 	event := (*seen)[0]
 	require.True(t, event.Started)
 	require.Equal(t, "echo-tiny", event.Model)
 	require.NoError(t, event.Err)
+}
+
+// lighter is an echo whose tasks need less once it is started.
+type lighter struct{ echo }
+
+func (l *lighter) Prepare(ctx context.Context, task services.Task) (services.Work, error) {
+	work, err := l.echo.Prepare(ctx, task)
+	return lighterWork{work, l}, err
+}
+
+type lighterWork struct {
+	services.Work
+	service *lighter
+}
+
+func (w lighterWork) Bytes(context.Context) (services.Bytes, error) {
+	if !w.service.Initialized() {
+		return 0, errors.New("asked before the start")
+	}
+	return 5, nil
+}
+
+// TestTheMemoryOfATaskIsThatAfterTheStart has a start that loads what the task needs.
+func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
+	t.Parallel()
+	service := &lighter{echo{run: func(context.Context, services.Sink) error { return nil }}}
+	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
+	registry.Register(service, passGuard{})
+	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.EqualValues(t, 5, d.bytes)
+}
+
+// chooser is a choir that counts who asks for its default model.
+type chooser struct {
+	*choir
+	asked int
+}
+
+func (c *chooser) ModelFor(services.Task) string { c.asked++; return "good" }
+
+func TestTheDefaultModelOfATaskIsChosenByItsPreparationAlone(t *testing.T) {
+	t.Parallel()
+	service := &chooser{choir: newChoir("good")}
+	registry := NewRegistry(slog.New(slog.DiscardHandler))
+	registry.Register(service, passGuard{})
+	o := New(registry, &desk{}, slog.New(slog.DiscardHandler))
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.NoError(t, o.Check(t.Context(), task))
+	require.Zero(t, service.asked)
+	model, err := o.Resolver().Model(task)
+	require.NoError(t, err)
+	require.Equal(t, "good", model)
+}
+
+// failing is an echo that something is found wrong with while it starts.
+type failing struct {
+	echo
+	found func()
+}
+
+func (f *failing) Initialize(ctx context.Context) error {
+	f.found()
+	return f.echo.Initialize(ctx)
+}
+
+func TestAServiceCutOffDuringItsStartRefusesTheTask(t *testing.T) {
+	t.Parallel()
+	service := &failing{echo: echo{run: func(context.Context, services.Sink) error { panic("must not run") }}}
+	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
+	entry := registry.Register(service, passGuard{})
+	service.found = func() { entry.Isolate("it hangs", time.Second) }
+	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	require.Zero(t, d.given)
+}
+
+// TestATaskIsPreparedOnce counts on every road.
+func TestATaskIsPreparedOnce(t *testing.T) {
+	t.Parallel()
+	passing := &services.Fault{Kind: services.KindInternal, Transient: true}
+	attempts := 0
+	service := &echo{run: func(context.Context, services.Sink) error {
+		if attempts++; attempts < 3 {
+			return passing
+		}
+		return nil
+	}}
+	o, _, _ := setup(service, passGuard{})
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, 3, attempts)
+	require.Equal(t, 1, service.prepared, "also where the attempt is repeated")
+	require.NoError(t, o.Check(t.Context(), task))
+	require.Equal(t, 2, service.prepared)
+	require.Equal(t, 3, attempts, "a check runs nothing")
+	sung := newChoir()
+	o, _, _, _ = rehearse(sung)
+	require.NoError(t, o.Canary(t.Context(), "echo", ""))
+	require.Equal(t, []string{"echo-tiny"}, sung.sang)
 }
 
 func TestRefusalsCostNoLease(t *testing.T) {
@@ -137,8 +241,12 @@ func TestRefusalsCostNoLease(t *testing.T) {
 		kind    services.Kind
 	}{
 		"unknown service":   {&echo{run: never}, passGuard{}, services.Task{Service: "nobody"}, nil, services.KindNotFound},
-		"breaker open":      {&echo{run: never, estimateErr: errors.New("must not be asked")}, passGuard{open: true}, task, nil, services.KindUnavailable},
-		"bad input":         {&echo{run: never, estimateErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"breaker open":      {&echo{run: never}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"broken and open":   {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"bad input":         {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"bad input, open":   {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{open: true}, task, nil, services.KindInvalid},
+		"broken":            {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{}, task, nil, services.KindInternal},
+		"named and open":    {&echo{run: never, prepareErr: services.Invalidf("file", "is not read")}, passGuard{open: true}, services.Task{Service: "echo", Model: "echo-tiny"}, nil, services.KindUnavailable},
 		"does not start":    {&echo{run: never, startErr: errors.New("no model")}, passGuard{}, task, nil, services.KindUnavailable},
 		"no room":           {&echo{run: never}, passGuard{}, task, services.Faultf(services.KindBusy, "full"), services.KindBusy},
 		"deadline is over":  {&echo{run: func(ctx context.Context, _ services.Sink) error { return ctx.Err() }}, passGuard{}, services.Task{Service: "echo", Deadline: time.Now()}, nil, services.KindTimeout},
@@ -150,6 +258,7 @@ func TestRefusalsCostNoLease(t *testing.T) {
 		require.Equal(t, c.kind, services.KindOf(err), name)
 		require.Zero(t, d.held, name)
 		require.Len(t, *seen, 1, name)
+		require.False(t, services.KindOf(err) == services.KindInvalid && c.service.started, "bad input starts nothing")
 		if name == "unknown service" {
 			require.Empty(t, (*seen)[0].Service, "a made-up name must not become a label")
 		}

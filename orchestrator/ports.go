@@ -35,29 +35,7 @@ type Guard interface {
 type Admission interface {
 	// Acquire waits for so many bytes and a run slot of the service, or refuses
 	// with a fault.
-	Acquire(ctx context.Context, claim Claim) (Lease, error)
-}
-
-// Claim is what a task asks for before it runs.
-type Claim struct {
-	Service, Model string
-	// Bytes that the task needs at its peak.
-	Bytes    services.Bytes
-	Priority services.Priority
-	// Deadline after which the task is of no use; zero means none.
-	Deadline time.Time
-	// Tenant on whose behalf the task runs; empty is the anonymous one.
-	Tenant string
-}
-
-// Lease is the right to run one task.
-type Lease interface {
-	// Bind returns the context that the task runs in.
-	Bind(ctx context.Context) context.Context
-	// Yield lets a waiting task of the service go first.
-	Yield(ctx context.Context) error
-	// Release ends the lease. Calling it twice does nothing.
-	Release()
+	Acquire(ctx context.Context, claim services.Claim) (services.Lease, error)
 }
 
 // Observer is called when a task has ended.

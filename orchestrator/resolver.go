@@ -68,6 +68,7 @@ func (r *Resolver) Resolve(task, name string) (Resolution, error) {
 // service, only that one's. The task has a service also where the error is of its model.
 func (r *Resolver) Bind(task services.Task) (services.Task, error) {
 	q := r.query(task.Service, task.Name)
+	q.binds = true
 	if task.Service != "" {
 		if _, err := r.registry.Lookup(task.Service); err != nil {
 			return task, err
@@ -111,6 +112,8 @@ type query struct {
 	candidates []*Registration
 	// configured is the model that the settings name as the task's default.
 	configured string
+	// binds leaves the choice of a default model to the service.
+	binds bool
 }
 
 func (r *Resolver) query(service, task string) *query {
@@ -218,8 +221,11 @@ func (q *query) byDefault() (Resolution, error) {
 			entry, q.configured = named, target
 		}
 	}
-	model := entry.modelOf(services.Task{Service: entry.Name(), Name: q.task, DefaultModel: q.configured})
-	return Resolution{Service: entry.Name(), Model: model, Default: true}, nil
+	found := Resolution{Service: entry.Name(), Default: true}
+	if !q.binds {
+		found.Model = entry.modelOf(services.Task{Service: entry.Name(), Name: q.task, DefaultModel: q.configured})
+	}
+	return found, nil
 }
 
 // followDefault returns the model that the settings name as a task's default, which may

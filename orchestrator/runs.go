@@ -2,17 +2,19 @@ package orchestrator
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// run is a task between its lease and its end. It is the sink of the
-// service; every call is a sign of life.
+// run is a task between its lease and its end. It is the sink of the task: each report
+// is a sign of life.
 type run struct {
 	sink  services.Sink
-	lease Lease
+	lease services.Lease
 	stop  context.CancelCauseFunc
 
 	mu      sync.Mutex
@@ -21,9 +23,9 @@ type run struct {
 }
 
 // begin enters a run into the unit's list.
-func (u *Unit) begin(task services.Task, sink services.Sink, lease Lease, stop context.CancelCauseFunc) *run {
+func (u *Unit) begin(ctx context.Context, task services.Task, sink services.Sink, stop context.CancelCauseFunc) *run {
 	now := time.Now()
-	r := &run{sink: sink, lease: lease, stop: stop, view: services.Run{
+	r := &run{sink: sink, lease: services.LeaseOf(ctx), stop: stop, view: services.Run{
 		Task: task.ID, Name: task.Name, Model: task.Model, Started: now, Progressed: now,
 	}}
 	u.mu.Lock()
@@ -42,14 +44,26 @@ func (u *Unit) end(r *run) {
 // Runs returns the unit's tasks at work.
 func (u *Unit) Runs() []services.Run {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	list := make([]services.Run, 0, len(u.runs))
-	for r := range u.runs {
-		r.mu.Lock()
-		list = append(list, r.view)
-		r.mu.Unlock()
+	runs := slices.Collect(maps.Keys(u.runs))
+	u.mu.Unlock()
+	list := make([]services.Run, 0, len(runs))
+	for _, r := range runs {
+		list = append(list, r.look())
 	}
 	return list
+}
+
+// look returns the run as it is now. The return of its run slot is a sign of life.
+func (r *run) look() services.Run {
+	since, held := r.lease.Slot()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	view := r.view
+	view.Waiting = !held
+	if since.After(view.Progressed) {
+		view.Progressed = since
+	}
+	return view
 }
 
 // Runs returns the service's tasks at work, of all its models.
@@ -93,13 +107,6 @@ func (r *run) Progress(fraction float64, stage string) {
 func (r *run) Partial(value any) {
 	r.sign(func(*services.Run) { r.partial = true })
 	r.sink.Partial(value)
-}
-
-// Yield implements services.Sink.
-func (r *run) Yield(ctx context.Context) error {
-	r.sign(func(view *services.Run) { view.Waiting = true })
-	defer r.sign(func(view *services.Run) { view.Waiting = false })
-	return r.lease.Yield(ctx)
 }
 
 // settle keeps an attempt from being retried once part of its answer is out.

@@ -13,13 +13,25 @@ import (
 
 // slowDesk is an admission whose leases call yield.
 type slowDesk struct {
-	ticket
 	yield func()
+	since time.Time
+	away  bool
 }
 
-func (d *slowDesk) Acquire(context.Context, Claim) (Lease, error) { return d, nil }
-func (d *slowDesk) Yield(context.Context) error                   { d.yield(); return nil }
-func (d *slowDesk) Release()                                      {}
+func (d *slowDesk) Acquire(context.Context, services.Claim) (services.Lease, error) {
+	d.since = time.Now()
+	return d, nil
+}
+
+func (d *slowDesk) Yield(context.Context) error {
+	d.away = true
+	d.yield()
+	d.away, d.since = false, time.Now()
+	return nil
+}
+
+func (d *slowDesk) Slot() (since time.Time, held bool) { return d.since, !d.away }
+func (d *slowDesk) Release()                           {}
 
 // TestARunWaitsWhileItYieldsAndWorksAfterwards checks what the watchdog sees of a run:
 // while it waits for others it does not count as silent, and afterwards its silence
@@ -34,10 +46,10 @@ func TestARunWaitsWhileItYieldsAndWorksAfterwards(t *testing.T) {
 			return runs[0]
 		}
 		var before, during, after, silent services.Run
-		o, _, _ := setup(&echo{run: func(ctx context.Context, sink services.Sink) error {
+		o, _, _ := setup(&echo{run: func(ctx context.Context, _ services.Sink) error {
 			time.Sleep(time.Minute)
 			before = see()
-			err := sink.Yield(ctx)
+			err := services.Yield(ctx)
 			after = see()
 			time.Sleep(time.Minute)
 			silent = see()

@@ -172,18 +172,18 @@ func (u *Unit) refuses() error {
 	return nil
 }
 
-// execute runs a task that has its lease, under the guard and in sight of the
+// execute runs a task whose context has its lease, under the guard and in sight of the
 // watchdog.
-func (u *Unit) execute(ctx context.Context, task services.Task, sink services.Sink, lease Lease) (services.TaskResult, error) {
+func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink services.Sink) (services.TaskResult, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	r := u.begin(task, sink, lease, stop)
+	r := u.begin(ctx, task, sink, stop)
 	defer u.end(r)
 	var result services.TaskResult
 	attempts := 0
 	err := u.Guard.Do(ctx, func(ctx context.Context) (err error) {
 		attempts++
-		result, err = u.attempt(ctx, task, r, attempts)
+		result, err = u.attempt(ctx, work, r, attempts)
 		return err
 	})
 	if err == nil {
@@ -209,13 +209,13 @@ func (u *Unit) succeeded() {
 // returns the panic as a fault.
 var errPanicked = errors.New("panicked")
 
-// attempt calls the service once.
-func (u *Unit) attempt(ctx context.Context, task services.Task, r *run, number int) (result services.TaskResult, err error) {
+// attempt runs the task once.
+func (u *Unit) attempt(ctx context.Context, work services.Work, r *run, number int) (result services.TaskResult, err error) {
 	ctx, span := services.BeginSpan(ctx, "attempt", slog.Int("number", number))
 	err = errPanicked
 	defer func() { span.End(err) }()
 	r.sign(func(*services.Run) {})
-	result, err = u.entry.Service.ExecuteTask(ctx, task, r)
+	result, err = work.Run(ctx, r)
 	err = r.settle(err)
 	return result, err
 }

@@ -133,7 +133,7 @@ func TestServicesThatHoldMemoryOthersWaitForAreNarrowed(t *testing.T) {
 		m.Limit("small", ServiceLimit{MaxMemory: 100 * mb, Runs: 1})
 		first, second := acquire(t, m, request(45*mb)), acquire(t, m, request(45*mb))
 		order := make(chan string, 1)
-		queued(t, m, order, "small", Request{Service: "small", Bytes: 50 * mb})
+		queued(t, m, order, "small", services.Claim{Service: "small", Bytes: 50 * mb})
 		require.Contains(t, adviceFor(t, m, expecting(1, 0, 0)).Reason, "others wait for memory")
 		for range insist {
 			adviceFor(t, m, expecting(1, 0, 0))
@@ -158,7 +158,7 @@ func TestTheModelThatIsAskedForOftenStays(t *testing.T) {
 				m.Tune(Config{QueueLimit: 10, Ageing: time.Second, Dynamic: c.dynamic}, Budget{Bytes: 100 * mb})
 				var evicted []string
 				use := func(model string) {
-					acquire(t, m, Request{Service: "echo", Model: model, Bytes: mb}).Release()
+					acquire(t, m, services.Claim{Service: "echo", Model: model, Bytes: mb}).Release()
 				}
 				held := make(map[string]services.Resident)
 				for _, model := range []string{"often", "rare"} {
@@ -176,7 +176,7 @@ func TestTheModelThatIsAskedForOftenStays(t *testing.T) {
 				use("rare")
 				held["rare"].Touch()
 				m.Limit("small", ServiceLimit{MaxMemory: 100 * mb, Runs: 1})
-				acquire(t, m, Request{Service: "small", Bytes: 60 * mb}).Release()
+				acquire(t, m, services.Claim{Service: "small", Bytes: 60 * mb}).Release()
 				require.NoError(t, m.Stop(context.Background()))
 				require.Equal(t, []string{c.evicted}, evicted)
 			})

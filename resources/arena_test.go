@@ -12,15 +12,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-func onModel(bytes services.Bytes) Request {
-	return Request{Service: "echo", Model: "tiny", Bytes: bytes}
+func onModel(bytes services.Bytes) services.Claim {
+	return services.Claim{Service: "echo", Model: "tiny", Bytes: bytes}
 }
 
 // load makes the model resident with a first run of 50 MiB, 20 of them weights.
 func load(t *testing.T, m *Manager, evict func(context.Context) error) services.Resident {
 	t.Helper()
 	lease := acquire(t, m, onModel(50*mb))
-	resident := m.Hold(lease.Bind(t.Context()), "echo", "tiny", 20*mb, evict)
+	resident := m.Hold(services.WithLease(t.Context(), lease), "echo", "tiny", 20*mb, evict)
 	lease.Release()
 	return resident
 }
@@ -57,9 +57,9 @@ func TestMemoryThatIsLeftBehindCanBeEvicted(t *testing.T) {
 	m := newManager()
 	var resident services.Resident
 	resident = load(t, m, func(context.Context) error { resident.Release(); return nil })
-	lease := acquire(t, m, Request{Service: "small", Model: "other", Bytes: 40 * mb})
+	lease := acquire(t, m, services.Claim{Service: "small", Model: "other", Bytes: 40 * mb})
 	require.Equal(t, 40*mb, totals(m).Leased)
-	other := acquire(t, m, Request{Service: "echo", Model: "third", Bytes: 60 * mb})
+	other := acquire(t, m, services.Claim{Service: "echo", Model: "third", Bytes: 60 * mb})
 	require.Zero(t, totals(m).Resident, "20 of weights and 20 left behind made room")
 	lease.Release()
 	other.Release()
@@ -143,9 +143,9 @@ func TestPredictionsAreCorrectedByMeasuredPeaks(t *testing.T) {
 func TestALeaseThatEndsWhileItWaitsForItsSlotKeepsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
-		lease := acquire(t, m, Request{Service: "small", Bytes: mb})
+		lease := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
 		order := make(chan string, 1)
-		queued(t, m, order, "first", Request{Service: "small", Bytes: mb, Priority: services.PriorityHigh})
+		queued(t, m, order, "first", services.Claim{Service: "small", Bytes: mb, Priority: services.PriorityHigh})
 		yielded := make(chan error)
 		go func() { yielded <- lease.Yield(t.Context()) }()
 		synctest.Wait()
@@ -159,9 +159,9 @@ func TestALeaseThatEndsWhileItWaitsForItsSlotKeepsNone(t *testing.T) {
 func TestWhoYieldedGetsItsSlotBackFromAClosingManager(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
-		lease := acquire(t, m, Request{Service: "small", Bytes: mb})
+		lease := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
 		go func() {
-			other, err := m.Acquire(context.Background(), Request{Service: "small", Bytes: mb, Priority: services.PriorityHigh})
+			other, err := m.Acquire(context.Background(), services.Claim{Service: "small", Bytes: mb, Priority: services.PriorityHigh})
 			if err == nil {
 				time.Sleep(time.Second)
 				other.Release()
@@ -171,8 +171,14 @@ func TestWhoYieldedGetsItsSlotBackFromAClosingManager(t *testing.T) {
 		yielded := make(chan error)
 		go func() { yielded <- lease.Yield(context.Background()) }()
 		synctest.Wait()
+		_, held := lease.Slot()
+		require.False(t, held, "its slot is another's")
+		time.Sleep(time.Millisecond)
 		require.NoError(t, m.Stop(context.Background()))
 		require.NoError(t, <-yielded)
+		granted, held := lease.Slot()
+		require.True(t, held)
+		require.Equal(t, time.Now(), granted, "since it came back")
 		lease.Release()
 		time.Sleep(time.Second)
 		synctest.Wait()

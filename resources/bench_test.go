@@ -40,10 +40,10 @@ func BenchmarkLeaseContended(b *testing.B) {
 }
 
 // crowd makes a manager with a task of the service small at work and so many behind it.
-func crowd(b *testing.B, waiting int, priority services.Priority) (*Manager, *Lease) {
+func crowd(b *testing.B, waiting int, priority services.Priority) (*Manager, services.Lease) {
 	b.Helper()
 	m := newManager()
-	running, err := m.Acquire(context.Background(), Request{Service: "small", Bytes: mb})
+	running, err := m.Acquire(context.Background(), services.Claim{Service: "small", Bytes: mb})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func crowd(b *testing.B, waiting int, priority services.Priority) (*Manager, *Le
 	done := make(chan struct{})
 	for range waiting {
 		go func() {
-			if lease, err := m.Acquire(ctx, Request{Service: "small", Bytes: mb, Priority: priority}); err == nil {
+			if lease, err := m.Acquire(ctx, services.Claim{Service: "small", Bytes: mb, Priority: priority}); err == nil {
 				lease.Release()
 			}
 			done <- struct{}{}

@@ -49,8 +49,7 @@ func TestAModelInSteadyUseStays(t *testing.T) {
 		evicted := 0
 		var resident services.Resident
 		resident = load(t, m, func(context.Context) error { evicted++; resident.Release(); return nil })
-		ctx, cancel := context.WithCancel(t.Context())
-		go m.KeepTidy(ctx)
+		require.NoError(t, m.Start(t.Context()))
 		for range 24 {
 			time.Sleep(9 * time.Minute)
 			resident.Touch()
@@ -58,7 +57,6 @@ func TestAModelInSteadyUseStays(t *testing.T) {
 		}
 		time.Sleep(12 * time.Minute)
 		require.Equal(t, 1, evicted, "nobody uses it any more")
-		cancel()
-		synctest.Wait()
+		require.NoError(t, m.Stop(t.Context()))
 	})
 }

@@ -43,13 +43,11 @@ type Lease struct {
 	waiter *waiter
 }
 
-// leaseKey finds the lease in a context.
-type leaseKey struct{}
-
-// Bind gives a context that carries the lease, so that a model which the task
-// loads takes its bytes from the lease.
-func (l *Lease) Bind(ctx context.Context) context.Context {
-	return context.WithValue(ctx, leaseKey{}, l)
+// Slot implements services.Lease.
+func (l *Lease) Slot() (since time.Time, held bool) {
+	l.manager.mu.Lock()
+	defer l.manager.mu.Unlock()
+	return l.since, l.slot
 }
 
 // Bytes still leased.
@@ -59,7 +57,7 @@ func (l *Lease) Bytes() services.Bytes {
 	return l.bytes
 }
 
-// Release gives bytes and slot back. Calling it twice does nothing.
+// Release implements services.Lease: it ends the claim on bytes and slot.
 func (l *Lease) Release() {
 	m := l.manager
 	m.mu.Lock()
@@ -216,3 +214,5 @@ func (m *Manager) lacksOnlyASlot(w *waiter) bool {
 	more := w.arena.more(w.needs())
 	return more == 0 || more <= m.free() && (!m.cfg.Enabled || w.account.booked()+more <= w.account.limit.MaxMemory)
 }
+
+var _ services.Lease = (*Lease)(nil)

@@ -143,27 +143,13 @@ func (m *Manager) Tune(cfg Config, budget Budget) {
 	m.grant(time.Now())
 }
 
-// Request for a lease.
-type Request struct {
-	Service string
-	// Model that the task runs on; empty where the service has none.
-	Model string
-	// Bytes the task needs at its peak.
-	Bytes    services.Bytes
-	Priority services.Priority
-	// Deadline after which the task is of no use; zero means none.
-	Deadline time.Time
-	// Tenant on whose behalf the task runs; empty is the anonymous one.
-	Tenant string
-}
-
 // Acquire waits until the task may run. It refuses at once, with a fault, a
 // task that is too large ever to fit, one that finds the queue full, and one
 // that is sure to start after its deadline.
-func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
+func (m *Manager) Acquire(ctx context.Context, claim services.Claim) (services.Lease, error) {
 	m.mu.Lock()
 	now := time.Now()
-	w, err := m.enqueue(req, now)
+	w, err := m.enqueue(claim, now)
 	if err != nil {
 		m.mu.Unlock()
 		return nil, err
@@ -176,32 +162,32 @@ func (m *Manager) Acquire(ctx context.Context, req Request) (*Lease, error) {
 	return w.lease, nil
 }
 
-// enqueue checks a request and lines it up. The caller holds mu.
-func (m *Manager) enqueue(req Request, now time.Time) (*waiter, error) {
-	account := m.accounts[req.Service]
+// enqueue checks a claim and lines it up. The caller holds mu.
+func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) {
+	account := m.accounts[claim.Service]
 	if account == nil || account.runs() < 1 {
-		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", req.Service)
+		return nil, services.Faultf(services.KindNotFound, "service %q has no share of the memory budget", claim.Service)
 	}
 	if m.closed {
 		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
 	}
 	account.demand.arrived++
-	ar := account.arena(req.Model)
-	bytes := ar.corrected(req.Bytes)
+	ar := account.arena(claim.Model)
+	bytes := ar.corrected(claim.Bytes)
 	// A model that is loaded is not unloaded for its own task.
 	need := bytes + ar.weights
 	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
 		m.refuse(account, RefusedTooLarge)
 		return nil, m.tooLarge(account, need)
 	}
-	f := account.flow(req.Tenant, now)
-	if fault := m.full(req.Tenant); fault != nil {
-		fault.RetryAfter = m.turnIn(f, req.Priority, now)
+	f := account.flow(claim.Tenant, now)
+	if fault := m.full(claim.Tenant); fault != nil {
+		fault.RetryAfter = m.turnIn(f, claim.Priority, now)
 		m.refuse(account, RefusedQueueFull)
 		return nil, fault
 	}
 	w := &waiter{
-		turn:    now.Add(-time.Duration(req.Priority) * m.cfg.Ageing),
+		turn:    now.Add(-time.Duration(claim.Priority) * m.cfg.Ageing),
 		since:   now,
 		bytes:   bytes,
 		weights: ar.weights,
@@ -209,16 +195,16 @@ func (m *Manager) enqueue(req Request, now time.Time) (*waiter, error) {
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
-		lease:   &Lease{manager: m, account: account, arena: ar, flow: f, priority: req.Priority, predicted: req.Bytes, due: now},
+		lease:   &Lease{manager: m, account: account, arena: ar, flow: f, priority: claim.Priority, predicted: claim.Bytes, due: now},
 	}
 	ahead := m.insert(w, now)
-	if !req.Deadline.IsZero() {
+	if !claim.Deadline.IsZero() {
 		// Nothing ran faster than the shortest run, so this start is the soonest.
 		soonest := now.Add(time.Duration(ahead/account.runs()) * account.shortest)
-		if account.running >= account.runs() && !soonest.Before(req.Deadline) || !now.Before(req.Deadline) {
+		if account.running >= account.runs() && !soonest.Before(claim.Deadline) || !now.Before(claim.Deadline) {
 			m.remove(w, now)
 			fault := services.Faultf(services.KindBusy, "%d tasks are ahead; this one would start after its deadline", ahead)
-			fault.RetryAfter = m.turnIn(f, req.Priority, now)
+			fault.RetryAfter = m.turnIn(f, claim.Priority, now)
 			m.refuse(account, RefusedDeadline)
 			return nil, fault
 		}

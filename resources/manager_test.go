@@ -47,20 +47,22 @@ func totals(m *Manager) Usage {
 	return u
 }
 
-func request(bytes services.Bytes) Request { return Request{Service: "echo", Bytes: bytes} }
+func request(bytes services.Bytes) services.Claim {
+	return services.Claim{Service: "echo", Bytes: bytes}
+}
 
-func acquire(t *testing.T, m *Manager, req Request) *Lease {
+func acquire(t *testing.T, m *Manager, claim services.Claim) *Lease {
 	t.Helper()
-	lease, err := m.Acquire(t.Context(), req)
+	lease, err := m.Acquire(t.Context(), claim)
 	require.NoError(t, err)
-	return lease
+	return lease.(*Lease)
 }
 
 // queued acquires in the background and tells the name once it has the lease.
-func queued(t *testing.T, m *Manager, order chan<- string, name string, req Request) {
+func queued(t *testing.T, m *Manager, order chan<- string, name string, claim services.Claim) {
 	t.Helper()
 	go func() {
-		lease, err := m.Acquire(t.Context(), req)
+		lease, err := m.Acquire(t.Context(), claim)
 		if err != nil {
 			order <- name + ": " + err.Error()
 			return
@@ -74,14 +76,14 @@ func queued(t *testing.T, m *Manager, order chan<- string, name string, req Requ
 func TestTurnsGoByPriorityAndAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
-		running := acquire(t, m, Request{Service: "small"})
+		running := acquire(t, m, services.Claim{Service: "small"})
 		order := make(chan string, 4)
-		queued(t, m, order, "low", Request{Service: "small", Priority: services.PriorityLow})
-		queued(t, m, order, "normal", Request{Service: "small"})
-		queued(t, m, order, "high", Request{Service: "small", Priority: services.PriorityHigh})
+		queued(t, m, order, "low", services.Claim{Service: "small", Priority: services.PriorityLow})
+		queued(t, m, order, "normal", services.Claim{Service: "small"})
+		queued(t, m, order, "high", services.Claim{Service: "small", Priority: services.PriorityHigh})
 		// The low task has waited long enough to go before a normal one that comes now.
 		time.Sleep(31 * time.Second)
-		queued(t, m, order, "late", Request{Service: "small"})
+		queued(t, m, order, "late", services.Claim{Service: "small"})
 		running.Release()
 		require.Equal(t, []string{"high", "normal", "low", "late"}, []string{<-order, <-order, <-order, <-order})
 	})
@@ -93,17 +95,17 @@ func TestRefusals(t *testing.T) {
 		_, err := m.Acquire(t.Context(), request(101*mb))
 		require.Equal(t, services.KindTooLarge, services.KindOf(err))
 		require.ErrorContains(t, err, "needs 105906176 bytes")
-		_, err = m.Acquire(t.Context(), Request{Service: "small", Bytes: 41 * mb})
+		_, err = m.Acquire(t.Context(), services.Claim{Service: "small", Bytes: 41 * mb})
 		require.Equal(t, services.KindTooLarge, services.KindOf(err), "a service's own limit counts")
-		_, err = m.Acquire(t.Context(), Request{Service: "nobody"})
+		_, err = m.Acquire(t.Context(), services.Claim{Service: "nobody"})
 		require.Equal(t, services.KindNotFound, services.KindOf(err))
 
-		running := acquire(t, m, Request{Service: "small"})
-		_, err = m.Acquire(t.Context(), Request{Service: "small", Deadline: time.Now()})
+		running := acquire(t, m, services.Claim{Service: "small"})
+		_, err = m.Acquire(t.Context(), services.Claim{Service: "small", Deadline: time.Now()})
 		require.Equal(t, services.KindBusy, services.KindOf(err), "its deadline is over")
 		order := make(chan string, 1)
-		queued(t, m, order, "waiting", Request{Service: "small"})
-		_, err = m.Acquire(t.Context(), Request{Service: "small"})
+		queued(t, m, order, "waiting", services.Claim{Service: "small"})
+		_, err = m.Acquire(t.Context(), services.Claim{Service: "small"})
 		var fault *services.Fault
 		require.ErrorAs(t, err, &fault)
 		require.Equal(t, services.KindBusy, fault.Kind)
@@ -168,7 +170,7 @@ func TestAModelTakesItsBytesFromTheLeaseThatLoadedIt(t *testing.T) {
 	t.Parallel()
 	m := newManager()
 	lease := acquire(t, m, request(50*mb))
-	resident := m.Hold(lease.Bind(t.Context()), "echo", "model", 30*mb, nil)
+	resident := m.Hold(services.WithLease(t.Context(), lease), "echo", "model", 30*mb, nil)
 	require.Equal(t, Usage{Budget: 100 * mb, Leased: 20 * mb, Resident: 30 * mb, Running: 1}, totals(m))
 	lease.Release()
 	require.Equal(t, 30*mb, m.Usage().Resident)
@@ -210,17 +212,17 @@ func TestTheModelUsedLongestAgoIsEvicted(t *testing.T) {
 func TestYieldLetsAnEarlierTurnRunAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
-		long := acquire(t, m, Request{Service: "small", Bytes: 10 * mb})
+		long := acquire(t, m, services.Claim{Service: "small", Bytes: 10 * mb})
 		require.NoError(t, long.Yield(t.Context()), "nobody waits")
 		order := make(chan string, 2)
 		time.Sleep(time.Second)
-		queued(t, m, order, "short", Request{Service: "small", Bytes: 10 * mb})
+		queued(t, m, order, "short", services.Claim{Service: "small", Bytes: 10 * mb})
 		time.Sleep(time.Second)
 		require.NoError(t, long.Yield(t.Context()))
 		require.Equal(t, "short", <-order)
 		require.Equal(t, Usage{Budget: 100 * mb, Leased: 10 * mb, Running: 1}, totals(m))
 
-		queued(t, m, order, "low", Request{Service: "small", Priority: services.PriorityLow})
+		queued(t, m, order, "low", services.Claim{Service: "small", Priority: services.PriorityLow})
 		require.NoError(t, long.Yield(t.Context()), "a less urgent task does not interrupt")
 		require.Empty(t, order)
 		long.Release()
@@ -247,7 +249,7 @@ func TestTheBooksBalance(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(i), 1))
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(20))*time.Millisecond)
 			defer cancel()
-			lease, err := m.Acquire(ctx, Request{Service: []string{"echo", "small"}[r.IntN(2)], Bytes: services.Bytes(r.IntN(40)) * mb, Priority: services.Priority(r.IntN(3) - 1)})
+			lease, err := m.Acquire(ctx, services.Claim{Service: []string{"echo", "small"}[r.IntN(2)], Bytes: services.Bytes(r.IntN(40)) * mb, Priority: services.Priority(r.IntN(3) - 1)})
 			if err != nil {
 				if services.KindOf(err) != services.KindTimeout && services.KindOf(err) != services.KindBusy {
 					t.Error(err)

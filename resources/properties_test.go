@@ -30,7 +30,7 @@ func seeded(t *testing.T, seeds int, property func(t *testing.T, r *rand.Rand)) 
 // anyChore is a task of any kind, of three tenants and two services.
 func anyChore(r *rand.Rand) chore {
 	c := chore{
-		Request: Request{
+		Claim: services.Claim{
 			Service: []string{"echo", "small"}[r.IntN(2)], Model: []string{"", "tiny"}[r.IntN(2)], Tenant: []string{"", "a", "b"}[r.IntN(3)],
 			Bytes: services.Bytes(r.IntN(40)) * mb, Priority: services.Priority(r.IntN(3) - 1),
 		},
@@ -131,7 +131,7 @@ func TestEqualTasksStayInOrder(t *testing.T) {
 		list := make(map[string]map[int]trace)
 		for i := range 150 {
 			tenant := []string{"", "a", "b"}[r.IntN(3)]
-			c := chore{Request: of(tenant, services.PriorityHigh), work: time.Duration(r.Int64N(int64(2 * time.Second)))}
+			c := chore{Claim: of(tenant, services.PriorityHigh), work: time.Duration(r.Int64N(int64(2 * time.Second)))}
 			tasks.Go(func() {
 				one := s.run(t.Context(), c)
 				mu.Lock()
@@ -183,7 +183,7 @@ func TestTenantsStayWithinTheBound(t *testing.T) {
 				tasks.Go(func() {
 					r := rand.New(rand.NewPCG(seed, uint64(j)))
 					s.feed(ctx, func() chore {
-						c := chore{Request: of(tenant, services.Priority(r.IntN(3)-1)), work: time.Duration(1 + r.Int64N(int64(most)))}
+						c := chore{Claim: of(tenant, services.Priority(r.IntN(3)-1)), work: time.Duration(1 + r.Int64N(int64(most)))}
 						if r.IntN(2) == 0 {
 							c.grain = max(c.work/time.Duration(1+r.IntN(20)), 1)
 						}
@@ -218,7 +218,7 @@ func TestTasksOfATenantShareEvenly(t *testing.T) {
 		var mu sync.Mutex
 		worked := make([]time.Duration, n)
 		for i := range n {
-			lease := make(chan *Lease, 1)
+			lease := make(chan services.Lease, 1)
 			priority := services.Priority(r.IntN(3) - 1)
 			grain := (time.Second + time.Duration(r.Int64N(int64(4*time.Second)))) / time.Duration([]int{1, 10, 40}[r.IntN(3)])
 			tasks.Go(func() {

@@ -76,11 +76,11 @@ func guesses(t *testing.T, runs int, perSecond float64, next func(*rand.Rand) ch
 }
 
 // mixed is a task of a random length, now and then a long one with windows.
-func mixed(r *rand.Rand, req Request) chore {
+func mixed(r *rand.Rand, claim services.Claim) chore {
 	if r.IntN(10) == 0 {
-		return chore{Request: req, work: time.Duration(5+r.IntN(40)) * time.Second, grain: time.Second}
+		return chore{Claim: claim, work: time.Duration(5+r.IntN(40)) * time.Second, grain: time.Second}
 	}
-	return chore{Request: req, work: time.Duration((0.1 + r.ExpFloat64()) * float64(time.Second))}
+	return chore{Claim: claim, work: time.Duration((0.1 + r.ExpFloat64()) * float64(time.Second))}
 }
 
 // TestRefusedCallersAreToldWhenToComeBack compares Retry-After with the time after which the
@@ -92,9 +92,9 @@ func TestRefusedCallersAreToldWhenToComeBack(t *testing.T) {
 		perSecond float64
 		next      func(*rand.Rand) chore
 	}{
-		"clips of one length": {1, 2, func(*rand.Rand) chore { return chore{Request: of("", 0), work: time.Second} }},
+		"clips of one length": {1, 2, func(*rand.Rand) chore { return chore{Claim: of("", 0), work: time.Second} }},
 		"clips of all lengths": {2, 4, func(r *rand.Rand) chore {
-			return chore{Request: of("", 0), work: time.Duration(r.ExpFloat64() * float64(time.Second))}
+			return chore{Claim: of("", 0), work: time.Duration(r.ExpFloat64() * float64(time.Second))}
 		}},
 		"long ones with windows": {2, 2, func(r *rand.Rand) chore { return mixed(r, of("", 0)) }},
 		"priorities":             {2, 2, func(r *rand.Rand) chore { return mixed(r, of("", services.Priority(r.IntN(3)-1))) }},
@@ -108,9 +108,9 @@ func TestRefusedCallersAreToldWhenToComeBack(t *testing.T) {
 		}},
 		"models": {2, 3, func(r *rand.Rand) chore {
 			if time.Now().Minute()/20 == 0 {
-				return chore{Request: Request{Service: "echo", Model: "slow"}, work: time.Duration(3000+r.IntN(4000)) * time.Millisecond}
+				return chore{Claim: services.Claim{Service: "echo", Model: "slow"}, work: time.Duration(3000+r.IntN(4000)) * time.Millisecond}
 			}
-			return chore{Request: Request{Service: "echo", Model: "fast"}, work: time.Duration(300+r.IntN(1000)) * time.Millisecond}
+			return chore{Claim: services.Claim{Service: "echo", Model: "fast"}, work: time.Duration(300+r.IntN(1000)) * time.Millisecond}
 		}},
 		"memory for one": {4, 2, func(r *rand.Rand) chore {
 			one := mixed(r, of("", 0))

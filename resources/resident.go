@@ -34,7 +34,7 @@ func (m *Manager) Hold(ctx context.Context, service, name string, bytes services
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.account(service)
-	if lease, ok := ctx.Value(leaseKey{}).(*Lease); ok && lease.account == a {
+	if lease, ok := services.LeaseOf(ctx).(*Lease); ok && lease.account == a {
 		lease.move(min(bytes, lease.bytes))
 	}
 	a.resident += bytes

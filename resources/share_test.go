@@ -17,7 +17,7 @@ import (
 // chore is a task of a simulation: it holds a run slot for work, and offers it to
 // others after each grain. Without a grain it never does.
 type chore struct {
-	Request
+	services.Claim
 	work, grain time.Duration
 }
 
@@ -49,7 +49,7 @@ func newStage(m *Manager) *stage { return &stage{manager: m, worked: make(map[st
 // run does one chore, on a fake clock.
 func (s *stage) run(ctx context.Context, c chore) trace {
 	r := trace{chore: c, arrived: time.Now()}
-	lease, err := s.manager.Acquire(ctx, c.Request)
+	lease, err := s.manager.Acquire(ctx, c.Claim)
 	if err != nil {
 		r.err = err
 		return r
@@ -61,7 +61,7 @@ func (s *stage) run(ctx context.Context, c chore) trace {
 	s.started++
 	s.mu.Unlock()
 	if s.granted != nil {
-		s.granted(lease)
+		s.granted(lease.(*Lease))
 	}
 	for left := c.work; left > 0; {
 		step := left
@@ -129,12 +129,12 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 						var running sync.WaitGroup
 						defer running.Wait()
 						defer stop()
-						feeder.Request = Request{Service: "echo", Priority: services.PriorityHigh}
+						feeder.Claim = services.Claim{Service: "echo", Priority: services.PriorityHigh}
 						for range feeders {
 							running.Go(func() { s.feed(ctx, func() chore { return feeder }) })
 						}
 						time.Sleep(10 * time.Second)
-						r := s.run(t.Context(), chore{Request: Request{Service: "echo", Priority: services.PriorityLow}, work: work, grain: grain})
+						r := s.run(t.Context(), chore{Claim: services.Claim{Service: "echo", Priority: services.PriorityLow}, work: work, grain: grain})
 						require.NoError(t, r.err)
 						competing := feeders
 						if feeders == 1 {
@@ -168,13 +168,13 @@ func TestShortTasksGoBetweenTheWindowsOfLongOnes(t *testing.T) {
 				defer stop()
 				for range long {
 					running.Go(func() {
-						s.run(ctx, chore{Request: Request{Service: "echo"}, work: time.Hour, grain: window})
+						s.run(ctx, chore{Claim: services.Claim{Service: "echo"}, work: time.Hour, grain: window})
 					})
 				}
 				r := rand.New(rand.NewPCG(uint64(long), 7))
 				for range 50 {
 					time.Sleep(time.Duration(r.Int64N(int64(20 * time.Second))))
-					short := s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: 300 * time.Millisecond})
+					short := s.run(t.Context(), chore{Claim: services.Claim{Service: "echo"}, work: 300 * time.Millisecond})
 					require.LessOrEqual(t, short.waited(), time.Duration(long)*window)
 				}
 			})
@@ -194,12 +194,14 @@ func TestALongWaitIsNoCreditAgainstShortTasks(t *testing.T) {
 		defer running.Wait()
 		defer stop()
 		for range 100 {
-			running.Go(func() { s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: time.Second}) })
+			running.Go(func() { s.run(t.Context(), chore{Claim: services.Claim{Service: "echo"}, work: time.Second}) })
 		}
 		synctest.Wait()
-		running.Go(func() { s.run(ctx, chore{Request: Request{Service: "echo"}, work: time.Hour, grain: time.Second}) })
+		running.Go(func() {
+			s.run(ctx, chore{Claim: services.Claim{Service: "echo"}, work: time.Hour, grain: time.Second})
+		})
 		time.Sleep(105 * time.Second)
-		short := s.run(t.Context(), chore{Request: Request{Service: "echo"}, work: time.Second})
+		short := s.run(t.Context(), chore{Claim: services.Claim{Service: "echo"}, work: time.Second})
 		require.LessOrEqual(t, short.waited(), 10*time.Second)
 	})
 }
@@ -213,18 +215,18 @@ func TestAWaitForMemoryIsNoCreditAgainstShortTasks(t *testing.T) {
 		kept := s.manager.Hold(t.Context(), "echo", "file/one", 60*mb, func(context.Context) error { return services.ErrInUse })
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		defer s.manager.Close()
+		defer func() { require.NoError(t, s.manager.Stop(context.Background())) }()
 		defer running.Wait()
 		defer stop()
 		for range 2 {
-			running.Go(func() { s.feed(ctx, func() chore { return chore{Request: request(0), work: time.Second} }) })
+			running.Go(func() { s.feed(ctx, func() chore { return chore{Claim: request(0), work: time.Second} }) })
 		}
 		time.Sleep(time.Second / 2)
-		running.Go(func() { s.run(ctx, chore{Request: request(60 * mb), work: time.Hour, grain: time.Second}) })
+		running.Go(func() { s.run(ctx, chore{Claim: request(60 * mb), work: time.Hour, grain: time.Second}) })
 		time.Sleep(100 * time.Second)
 		kept.Release()
 		for range 20 {
-			short := s.run(t.Context(), chore{Request: request(0), work: time.Second})
+			short := s.run(t.Context(), chore{Claim: request(0), work: time.Second})
 			require.LessOrEqual(t, short.waited(), 5*time.Second)
 		}
 	})

@@ -14,8 +14,8 @@ import (
 )
 
 // of is a tenant's request to echo.
-func of(tenant string, priority services.Priority) Request {
-	return Request{Service: "echo", Tenant: tenant, Priority: priority}
+func of(tenant string, priority services.Priority) services.Claim {
+	return services.Claim{Service: "echo", Tenant: tenant, Priority: priority}
 }
 
 // crowded has a tenant bring 205 urgent tasks at once, as long as ctx lasts.
@@ -41,10 +41,10 @@ func TestACrowdOfOneTenantHoldsNobodyElseUp(t *testing.T) {
 					var tasks sync.WaitGroup
 					defer tasks.Wait()
 					defer stop()
-					crowded(ctx, s, &tasks, chore{Request: of("crowd", services.PriorityHigh), work: work})
+					crowded(ctx, s, &tasks, chore{Claim: of("crowd", services.PriorityHigh), work: work})
 					for i := range 40 {
 						time.Sleep(time.Duration(i) * 37 * time.Millisecond)
-						r := s.run(t.Context(), chore{Request: of("other", priority), work: work})
+						r := s.run(t.Context(), chore{Claim: of("other", priority), work: work})
 						require.NoError(t, r.err)
 						require.LessOrEqual(t, r.waited(), work, "the task at work ends, and it is the next")
 					}
@@ -114,9 +114,9 @@ func TestTenantsShareSlotsByWork(t *testing.T) {
 		defer tasks.Wait()
 		defer stop()
 		for _, c := range []chore{
-			{Request: of("long", 1), work: 10 * time.Second},
-			{Request: of("short", 0), work: 200 * time.Millisecond},
-			{Request: of("windows", -1), work: 20 * time.Minute, grain: time.Second},
+			{Claim: of("long", 1), work: 10 * time.Second},
+			{Claim: of("short", 0), work: 200 * time.Millisecond},
+			{Claim: of("windows", -1), work: 20 * time.Minute, grain: time.Second},
 		} {
 			for range 8 {
 				tasks.Go(func() { s.feed(ctx, func() chore { return c }) })
@@ -141,7 +141,7 @@ func TestNeitherAPauseNorADebtCounts(t *testing.T) {
 		defer stop()
 		feed := func(tenant string) {
 			for range 4 {
-				tasks.Go(func() { s.feed(ctx, func() chore { return chore{Request: of(tenant, 0), work: time.Second} }) })
+				tasks.Go(func() { s.feed(ctx, func() chore { return chore{Claim: of(tenant, 0), work: time.Second} }) })
 			}
 		}
 		feed("early")
@@ -166,10 +166,10 @@ func TestATenantWithOneTaskOfFourSlotsOwesNothing(t *testing.T) {
 		defer stop()
 		feed := func(tenant string) {
 			for range 20 {
-				tasks.Go(func() { s.feed(ctx, func() chore { return chore{Request: of(tenant, 0), work: time.Second} }) })
+				tasks.Go(func() { s.feed(ctx, func() chore { return chore{Claim: of(tenant, 0), work: time.Second} }) })
 			}
 		}
-		tasks.Go(func() { s.run(ctx, chore{Request: of("one", 0), work: 2 * time.Hour, grain: time.Second}) })
+		tasks.Go(func() { s.run(ctx, chore{Claim: of("one", 0), work: 2 * time.Hour, grain: time.Second}) })
 		feed("many")
 		time.Sleep(time.Hour + time.Millisecond)
 		many := s.done("many")
@@ -194,10 +194,10 @@ func TestACrowdThatWantsMemoryHoldsNoOtherServiceUp(t *testing.T) {
 		defer stop()
 		crowd := of("crowd", services.PriorityHigh)
 		crowd.Bytes = 90 * mb
-		crowded(ctx, s, &tasks, chore{Request: crowd, work: 200 * time.Millisecond})
+		crowded(ctx, s, &tasks, chore{Claim: crowd, work: 200 * time.Millisecond})
 		for i := range 20 {
 			time.Sleep(time.Duration(i) * 37 * time.Millisecond)
-			r := s.run(t.Context(), chore{Request: Request{Service: "small", Bytes: 20 * mb, Tenant: "other"}, work: 200 * time.Millisecond})
+			r := s.run(t.Context(), chore{Claim: services.Claim{Service: "small", Bytes: 20 * mb, Tenant: "other"}, work: 200 * time.Millisecond})
 			require.NoError(t, r.err)
 			require.LessOrEqual(t, r.waited(), 400*time.Millisecond)
 		}

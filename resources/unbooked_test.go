@@ -73,7 +73,7 @@ func TestUnloadingIsSeenAtOnce(t *testing.T) {
 			resident.Release()
 			return nil
 		})
-		acquire(t, m, Request{Service: "echo", Model: "other", Bytes: 90 * mb}).Release()
+		acquire(t, m, services.Claim{Service: "echo", Model: "other", Bytes: 90 * mb}).Release()
 		require.Empty(t, m.Inventory())
 	})
 }

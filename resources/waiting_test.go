@@ -12,16 +12,16 @@ import (
 )
 
 // asked acquires in the background and gives the lease or the fault.
-func asked(t *testing.T, m *Manager, req Request) (<-chan *Lease, <-chan error) {
+func asked(t *testing.T, m *Manager, claim services.Claim) (<-chan *Lease, <-chan error) {
 	t.Helper()
 	leases, faults := make(chan *Lease, 1), make(chan error, 1)
 	go func() {
-		lease, err := m.Acquire(t.Context(), req)
+		lease, err := m.Acquire(t.Context(), claim)
 		if err != nil {
 			faults <- err
 			return
 		}
-		leases <- lease
+		leases <- lease.(*Lease)
 	}()
 	synctest.Wait()
 	return leases, faults
@@ -35,7 +35,7 @@ func TestATaskThatWaitedForALoadNeedsItNoMore(t *testing.T) {
 		first := acquire(t, m, onModel(85*mb)) // 30 of weights: 45 to load them, 40 to run
 		leases, _ := asked(t, m, onModel(85*mb))
 		require.Equal(t, 1, m.Usage().Waiting)
-		m.Hold(first.Bind(t.Context()), "echo", "tiny", 30*mb, nil)
+		m.Hold(services.WithLease(t.Context(), first), "echo", "tiny", 30*mb, nil)
 		first.Release()
 		require.Equal(t, Usage{Budget: 100 * mb, Leased: 40 * mb, Resident: 30 * mb, Running: 1}, totals(m))
 		(<-leases).Release()
@@ -49,7 +49,7 @@ func TestTwoThatWereToLoadLeaveOneRunBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		first, second := acquire(t, m, onModel(40*mb)), acquire(t, m, onModel(40*mb)) // 20 of weights, 10 to run
-		m.Hold(first.Bind(t.Context()), "echo", "tiny", 20*mb, nil)
+		m.Hold(services.WithLease(t.Context(), first), "echo", "tiny", 20*mb, nil)
 		second.Release()
 		first.Release()
 		require.Equal(t, Usage{Budget: 100 * mb, Resident: 20 * mb, Retained: 20 * mb}, totals(m), "two runs of ten at once")
@@ -62,7 +62,7 @@ func TestAModelThatGoesMeanwhileIsCountedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		resident := m.Hold(t.Context(), "echo", "tiny", 20*mb, nil)
-		other := acquire(t, m, Request{Service: "echo", Model: "other", Bytes: 75 * mb})
+		other := acquire(t, m, services.Claim{Service: "echo", Model: "other", Bytes: 75 * mb})
 		leases, _ := asked(t, m, onModel(10*mb))
 		require.Equal(t, 1, m.Usage().Waiting)
 		resident.Release()

@@ -34,7 +34,7 @@ type Run struct {
 }
 
 // Canary is what a service implements that can be proved by a task of its own.
-// The task takes the same road as every other one: estimate, lease, guard.
+// The task takes the same road as every other one: prepare, lease, guard.
 type Canary interface {
 	// CanaryTask is the smallest task that uses the default model.
 	CanaryTask() Task
@@ -85,6 +85,8 @@ func IsCanary(ctx context.Context) bool {
 
 // ModelChooser is implemented by services whose default model depends on the task.
 type ModelChooser interface {
-	// ModelFor names the model for a task that names none.
+	// ModelFor returns the name of the model that a task without a model will run on, as
+	// far as that is known before it is prepared. It reports no fault: what is wrong with
+	// a task is for Prepare.
 	ModelFor(task Task) string
 }

@@ -29,13 +29,11 @@ type ModelService interface {
 	// Metrics counts what the service has done since it was built.
 	Metrics() ServiceMetrics
 
-	// Estimate predicts the bytes that the task needs at its peak, weights still
-	// to be loaded included, and refuses bad parameters and unreadable input
-	// before anything waits. It reads headers, never whole inputs.
-	Estimate(ctx context.Context, task Task) (Bytes, error)
-	// ExecuteTask does the work. It stops soon after ctx ends, and never leaves
-	// native work running behind its return.
-	ExecuteTask(ctx context.Context, task Task, sink Sink) (TaskResult, error)
+	// Prepare checks a task and returns it ready to run. It refuses bad parameters and
+	// unreadable input before anything waits. It reads headers, never whole inputs, and
+	// opens no file of a model that it knows and that has not changed. The service need
+	// not be initialized.
+	Prepare(ctx context.Context, task Task) (Work, error)
 }
 
 // Description says what a service is.

@@ -1,7 +1,6 @@
 package services
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -149,21 +148,18 @@ const (
 // Stages lists every Stage, in the order of the work.
 func Stages() []Stage { return []Stage{StageInput, StageInfer, StageOutput} }
 
-// Sink is how a running task tells of itself. Implementations are safe for use
-// by one task at a time.
+// Sink listens to a running task. Implementations are safe for use by one task at a
+// time.
 type Sink interface {
-	// Progress reports the fraction done, 0 to 1, and what is being done.
+	// Progress reports the fraction done, 0 to 1, and what is being done. Each call is a
+	// sign of life of the task.
 	Progress(fraction float64, stage string)
-	// Partial hands over a piece of the answer as it comes. After the first one
+	// Partial passes on a piece of the answer as it comes. After the first one
 	// the task is not retried, because the client has seen it.
 	Partial(value any)
-	// Yield gives the task's run slot to a waiting task that goes first, and
-	// takes it back before it returns. Services call it between windows, steps
-	// and tokens. It returns ctx's error when ctx ends meanwhile.
-	Yield(ctx context.Context) error
 }
 
-// DiscardSink ignores what a task tells, and never yields.
+// DiscardSink ignores what a task reports.
 type DiscardSink struct{}
 
 // Progress implements Sink.
@@ -171,9 +167,6 @@ func (DiscardSink) Progress(float64, string) {}
 
 // Partial implements Sink.
 func (DiscardSink) Partial(any) {}
-
-// Yield implements Sink.
-func (DiscardSink) Yield(ctx context.Context) error { return ctx.Err() }
 
 var _ Sink = DiscardSink{}
 

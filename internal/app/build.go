@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -87,7 +86,7 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	s.memory.Include(s.files)
 	resources.LimitHeap(s.memory.Budget())
 	s.performance = performance.New(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
-	s.orchestrator = orchestrator.New(s.registry, admission{s.memory}, log, s.tasks, s.performance)
+	s.orchestrator = orchestrator.New(s.registry, s.memory, log, s.tasks, s.performance)
 	if cfg.Tracing.Enabled {
 		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
 			return nil, err
@@ -180,16 +179,4 @@ func (s *system) requestTracer() api.Tracer {
 		return nil
 	}
 	return s.tracer
-}
-
-// admission fits the memory budget to the orchestrator's interface.
-type admission struct{ *resources.Manager }
-
-// Acquire implements orchestrator.Admission.
-func (a admission) Acquire(ctx context.Context, claim orchestrator.Claim) (orchestrator.Lease, error) {
-	lease, err := a.Manager.Acquire(ctx, resources.Request(claim))
-	if err != nil {
-		return nil, fmt.Errorf("admission: %w", err)
-	}
-	return lease, nil
 }

@@ -21,12 +21,15 @@ import (
 	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // echo is a whole service in one file: it says what it was told.
 type echo struct {
 	recorder services.Recorder
 	started  atomic.Bool
+	// prepared counts the tasks that were prepared.
+	prepared atomic.Int64
 }
 
 func (e *echo) Describe() services.Description {
@@ -48,14 +51,13 @@ func (e *echo) Status() services.ServiceStatus {
 
 func (e *echo) Metrics() services.ServiceMetrics { return e.recorder.Metrics() }
 
-func (e *echo) Estimate(context.Context, services.Task) (services.Bytes, error) {
-	return services.MiB, nil
-}
-
-func (e *echo) ExecuteTask(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
-	started := time.Now()
-	defer func() { e.recorder.Record(nil, time.Since(started)) }()
-	return services.TaskResult{Model: "parrot", Value: string(task.Params)}, nil
+func (e *echo) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	e.prepared.Add(1)
+	return servicetest.Work{On: "parrot", Needs: services.MiB, Do: func(context.Context, services.Sink) (services.TaskResult, error) {
+		started := time.Now()
+		defer func() { e.recorder.Record(nil, time.Since(started)) }()
+		return services.TaskResult{Model: "parrot", Value: string(task.Params)}, nil
+	}}, nil
 }
 
 func (e *echo) CustomMetrics() []services.Metric {

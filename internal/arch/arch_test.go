@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"services/audioldm":                {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/gama":                    {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/limits":                  {},
+	"services/servicetest":             {"services"}, // for tests only
 	"services/module":                  {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
 	"services/tokenizer":               {"services/limits"},
 	"services/dsp":                     {},

@@ -49,8 +49,12 @@ func keyCases() map[string]keyCase {
 		"log.level":          {good: []string{"debug", "error"}, bad: []string{"loud", "[info, warn]"}},
 		"log.format":         {good: []string{"auto", "json", "text"}, bad: []string{"''", "xml", "JSON"}},
 		"models.dir":         texts,
+		"models.aliases":     {good: []string{"{}", "{mine: wav2vec2-tiny}"}, bad: []string{"[a, b]", "{a/b: x}", "{a: a}"}},
 		"onnx.libraryPath":   texts,
 		"readiness.required": {good: []string{"[]", "[gama, audioProcessor]"}, bad: []string{"[speech]", "[wav2vec2, '']"}},
+	}
+	for _, task := range []string{"transcribe", "embed", "classify", "generate", "ask", "caption"} {
+		all["models.defaults."+task] = keyCase{good: []string{"''", "mine"}, bad: []string{"a b", "../x"}}
 	}
 	for _, section := range []map[string]keyCase{
 		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), storeKeys(),
@@ -292,8 +296,9 @@ func TestEachKeyRefusesWhatIsBeyondItsLimits(t *testing.T) {
 // names reports whether a line of an error is about a key.
 func names(err error, key string) bool {
 	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSpace(line)
-		if key != "" && (strings.HasPrefix(line, key+":") || strings.HasPrefix(line, "'"+key+"'") || strings.HasPrefix(line, "'"+key+"[")) {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "settings.yaml: ")
+		// The keys below one that is a map are those that the file has.
+		if key != "" && (strings.HasPrefix(line, key+":") || strings.HasPrefix(line, key+".") || strings.HasPrefix(line, "'"+key+"'") || strings.HasPrefix(line, "'"+key+"[")) {
 			return true
 		}
 	}

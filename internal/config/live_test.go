@@ -66,11 +66,10 @@ func TestLiveSettingsArePatchedAndTakenBack(t *testing.T) {
 		"log.level", "services.audioldm.keepAlive", "services.modelService.keepAlive", "services.wav2vec2.keepAlive",
 	}, changed, "what inherits a value changes with it, and what has its own does not")
 	require.Equal(t, "DEBUG", now.Log.Level.String())
-	require.Equal(t, 5*time.Minute, now.Services.AudioLDM.KeepAlive)
-	require.Equal(t, time.Minute, now.Services.GAMA.KeepAlive)
+	require.Equal(t, 5*time.Minute, now.Services.Section("audioldm").Common().KeepAlive)
+	require.Equal(t, time.Minute, now.Services.Section("gama").Common().KeepAlive)
 	for service, keep := range map[string]time.Duration{"wav2vec2": 5 * time.Minute, "gama": time.Minute, "audioProcessor": 30 * time.Minute} {
-		limits, err := now.Limits(service)
-		require.NoError(t, err)
+		limits := now.Services.Section(service).Common().Limits
 		require.Equal(t, keep, limits.KeepAlive, service)
 		require.True(t, limits.Recoverable, service)
 		require.Positive(t, limits.MaxMemory, service)
@@ -177,7 +176,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	require.Equal(t, []string{"log.level", "services.gama.maxMemory"}, changed)
 	require.Len(t, r.applied, 2)
 	require.Equal(t, "ERROR", r.applied[1].Log.Level.String())
-	require.Equal(t, 2*time.Minute, r.applied[1].Services.GAMA.KeepAlive, "what was patched stays in force")
+	require.Equal(t, 2*time.Minute, r.applied[1].Services.Section("gama").Common().KeepAlive, "what was patched stays in force")
 
 	for text, key := range map[string]string{
 		"log: {level: info, format: json}\n": "log.format",
@@ -194,7 +193,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	require.Len(t, r.applied, 2, "a file that is refused changes nothing")
 	_, now := r.patch(t, tree{"services": tree{"gama": tree{"keepAlive": nil}}})
 	require.Equal(t, "ERROR", now.Log.Level.String())
-	require.Equal(t, 3*time.Minute, now.Services.GAMA.KeepAlive, "the file as last read")
+	require.Equal(t, 3*time.Minute, now.Services.Section("gama").Common().KeepAlive, "the file as last read")
 }
 
 func TestTheViewHasEverySettingAndNoSecret(t *testing.T) {
@@ -216,7 +215,8 @@ func TestTheViewHasEverySettingAndNoSecret(t *testing.T) {
 	require.Equal(t, "1m30s", at("services", "gama", "keepAlive"))
 	require.Equal(t, "4GB", at("services", "gama", "maxMemory"))
 	require.Equal(t, []string{
-		"log.level", "readiness.required",
+		"log.level", "models.aliases", "models.defaults.ask", "models.defaults.caption", "models.defaults.classify", "models.defaults.embed",
+		"models.defaults.generate", "models.defaults.transcribe", "readiness.required",
 		"services.audioProcessor.keepAlive", "services.audioProcessor.maxMemory", "services.audioldm.keepAlive", "services.audioldm.maxMemory",
 		"services.gama.keepAlive", "services.gama.maxMemory", "services.modelService.keepAlive", "services.modelService.maxMemory",
 		"services.wav2vec2.keepAlive", "services.wav2vec2.maxMemory",

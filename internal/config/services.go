@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-viper/mapstructure/v2"
@@ -87,13 +88,12 @@ func load(k *koanf.Koanf, key string, from any) error {
 func (l *Loaded) decode() error {
 	l.Services = defaultServices()
 	rest := l.values.Copy()
-	for name, section := range l.Services.sections {
+	var errs []error
+	for _, name := range modules.Names() {
 		rest.Delete(sectionKey(name))
-		if err := decodeInto(section, sectionKey(name), l.values.Cut(sectionKey(name))); err != nil {
-			return err
-		}
+		errs = append(errs, decodeInto(l.Services.sections[name], sectionKey(name), l.values.Cut(sectionKey(name))))
 	}
-	return decodeInto(&l.Config, "", rest)
+	return errors.Join(append([]error{decodeInto(&l.Config, "", rest)}, errs...)...)
 }
 
 // decodeInto decodes values into a pointer to a struct. In errors, keys begin with the

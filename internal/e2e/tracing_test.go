@@ -92,7 +92,7 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	steps := received.trace(t, id, route)
 	require.Equal(t, caller, hex.EncodeToString(steps[route][0].GetParentSpanId()), "the caller's step is above")
 	for name, above := range map[string]string{
-		"task": route, "estimate": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt", "output": "attempt",
+		"task": route, "prepare": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt", "output": "attempt",
 	} {
 		require.Len(t, steps[name], 1, name)
 		span, parent := steps[name][0], steps[above][0]
@@ -139,7 +139,7 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	failed := strings.Repeat("1", 32)
 	status, body = s.traced(t, []byte("hello, this is not audio\n"), "00-"+failed+"-"+caller+"-01")
 	require.Equal(t, http.StatusUnsupportedMediaType, status, body)
-	require.Equal(t, otlp.Status_STATUS_CODE_ERROR, received.trace(t, failed, route)["estimate"][0].GetStatus().GetCode())
+	require.Equal(t, otlp.Status_STATUS_CODE_ERROR, received.trace(t, failed, route)["prepare"][0].GetStatus().GetCode())
 
 	unsampled := strings.Repeat("2", 32)
 	status, body = s.traced(t, clip(t, "clip09.wav"), "00-"+unsampled+"-"+caller+"-00")

@@ -82,9 +82,6 @@ func (a *attempt) Progress(fraction float64, stage string) {
 // Partial implements services.Sink. A job's result comes whole.
 func (a *attempt) Partial(any) {}
 
-// Yield implements services.Sink. The orchestrator's own sink yields the slot.
-func (a *attempt) Yield(ctx context.Context) error { return ctx.Err() }
-
 // beat writes progress as it is made, and a sign of life where there is none.
 func (a *attempt) beat(ended <-chan struct{}) {
 	m := a.manager

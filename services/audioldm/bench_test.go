@@ -45,7 +45,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 	var whole time.Duration
 	for b.Loop() {
 		began := time.Now()
-		result, err := s.ExecuteTask(b.Context(), request, services.DiscardSink{})
+		result, err := services.ExecuteTask(b.Context(), s, request, services.DiscardSink{})
 		whole += time.Since(began)
 		require.NoError(b, err)
 		require.NoError(b, result.Audio.Remove())
@@ -62,14 +62,14 @@ func BenchmarkSchedulers(b *testing.B) {
 		for i, scheduler := range []string{`"dpmsolver++","num_inference_steps":20`, `"ddim","num_inference_steps":200`} {
 			request := task(`{"prompt":"rain","seed":7,"scheduler":` + scheduler + `}`)
 			request.Model = model
-			r, err := s.prepare(request)
+			w, err := s.prepare(request)
 			require.NoError(b, err)
-			m, done, err := s.model(b.Context(), r)
+			m, done, err := w.model(b.Context())
 			require.NoError(b, err)
-			g := generation{model: m, plan: r.plan, sink: services.DiscardSink{}}
+			g := generation{model: m, plan: w.plan, sink: services.DiscardSink{}}
 			labels, err := g.labels(b.Context())
 			require.NoError(b, err)
-			rows := int64(m.folder.frames(r.plan.seconds) / m.folder.factor())
+			rows := int64(m.folder.frames(w.plan.seconds) / m.folder.factor())
 			began := time.Now()
 			_, err = g.denoise(b.Context(), labels, rows)
 			spent[i] += time.Since(began)
@@ -113,7 +113,7 @@ func hangUp(b *testing.B, s *Service, request services.Task, part string, after 
 		return run()
 	})
 	defer rt.Intercept(nil)
-	result, err := s.ExecuteTask(ctx, request, services.DiscardSink{})
+	result, err := services.ExecuteTask(ctx, s, request, services.DiscardSink{})
 	now := time.Now().UnixNano()
 	if err == nil {
 		require.NoError(b, result.Audio.Remove())

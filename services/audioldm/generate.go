@@ -10,23 +10,19 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// generate is TaskGenerate.
-func (s *Service) generate(ctx context.Context, task services.Task, sink services.Sink) (result services.TaskResult, err error) {
-	r, err := s.prepare(task)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
+// generate runs TaskGenerate.
+func (w *work) generate(ctx context.Context, sink services.Sink) (result services.TaskResult, err error) {
 	sink.Progress(0, "loading")
-	m, done, err := s.model(ctx, r)
+	m, done, err := w.model(ctx)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	g := generation{model: m, plan: r.plan, sink: sink, mark: time.Now(), record: services.StageRecorder(ctx)}
+	g := generation{model: m, plan: w.plan, sink: sink, mark: time.Now(), record: services.StageRecorder(ctx)}
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)
 	if err == nil {
-		result.Audio, err = s.writeAll(sounds, m, r.plan)
+		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
 		g.stage(services.StageOutput)
 	}
 	result.Stages, result.Warnings = g.stages, g.warnings
@@ -35,8 +31,8 @@ func (s *Service) generate(ctx context.Context, task services.Task, sink service
 	}
 	rate := m.folder.vocoder.SampleRateHz
 	result.Value = &services.Generation{
-		Seed: r.plan.seed, Waveforms: r.plan.count, Steps: r.plan.steps, Scheduler: r.plan.scheduler,
-		Seconds: float64(len(sounds[0])) / float64(rate), SampleRateHz: r.plan.output(rate).SampleRateHz,
+		Seed: w.plan.seed, Waveforms: w.plan.count, Steps: w.plan.steps, Scheduler: w.plan.scheduler,
+		Seconds: float64(len(sounds[0])) / float64(rate), SampleRateHz: w.plan.output(rate).SampleRateHz,
 	}
 	sink.Progress(1, "done")
 	return result, nil
@@ -110,7 +106,8 @@ func (g *generation) each(ctx context.Context, part string, begin float64, list 
 	defer func() { err = errors.Join(err, done()) }()
 	for i := range list {
 		if i > 0 {
-			if err := g.sink.Yield(ctx); err != nil {
+			g.sink.Progress(begin, "decoding") // a sign of life
+			if err := services.Yield(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -169,7 +166,7 @@ func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) 
 			}
 			made := float64(i*g.plan.count+n+1) / float64(len(times)*g.plan.count)
 			g.sink.Progress(min(toDecode, toDenoise+(toDecode-toDenoise)*made), fmt.Sprintf("denoising, step %d of %d", i+1, len(times)))
-			if err := g.sink.Yield(ctx); err != nil {
+			if err := services.Yield(ctx); err != nil {
 				return nil, err
 			}
 		}

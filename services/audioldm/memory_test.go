@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // status reads a line of /proc/self/status, in bytes.
@@ -52,9 +53,9 @@ func TestMemoryStaysInsideTheLease(t *testing.T) {
 			onnx.TrimMemory()
 			before := status(t, "VmRSS")
 			require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0), "reset the peak")
-			lease, err := s.Estimate(t.Context(), request)
+			lease, err := servicetest.Bytes(t.Context(), s, request)
 			require.NoError(t, err)
-			result, err := s.ExecuteTask(t.Context(), request, services.DiscardSink{})
+			result, err := services.ExecuteTask(t.Context(), s, request, services.DiscardSink{})
 			require.NoError(t, err)
 			require.NoError(t, result.Audio.Remove())
 			peak := status(t, "VmHWM") - before

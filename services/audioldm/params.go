@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -103,6 +104,7 @@ func (p plan) check(maxSeconds float64) error {
 	check(hz == 0 || hz >= dsp.MinSampleRateHz && hz <= dsp.MaxSampleRateHz, "sample_rate", "must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
 	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM, p.scheduler)
 	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
+	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q", p.container)
 	if len(bad) > 0 {
 		return &services.Fault{Kind: services.KindInvalid, Fields: bad}
 	}

@@ -42,7 +42,7 @@ func TestSoundsAreThoseOfPyTorch(t *testing.T) {
 			require.NoError(t, err)
 			request := task(string(raw))
 			request.Model = "nano"
-			result, err := s.ExecuteTask(t.Context(), request, services.DiscardSink{})
+			result, err := services.ExecuteTask(t.Context(), s, request, services.DiscardSink{})
 			require.NoError(t, err, string(raw))
 			sounds := result.Audio.All()
 			require.Len(t, sounds, len(g.Sounds))

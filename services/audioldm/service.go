@@ -80,7 +80,11 @@ func (s *Service) CanaryTask() services.Task {
 // Initialize loads the default model and makes a short sound.
 func (s *Service) Initialize(ctx context.Context) error {
 	return s.InitializeBy(ctx, func(ctx context.Context) error {
-		result, err := s.generate(ctx, s.CanaryTask(), services.DiscardSink{})
+		work, err := s.prepare(s.CanaryTask())
+		if err != nil {
+			return err
+		}
+		result, err := work.generate(ctx, services.DiscardSink{})
 		if err != nil {
 			return err
 		}
@@ -91,34 +95,8 @@ func (s *Service) Initialize(ctx context.Context) error {
 	})
 }
 
-// Estimate implements services.ModelService.
-func (s *Service) Estimate(ctx context.Context, task services.Task) (services.Bytes, error) {
-	if task.Name != services.TaskGenerate {
-		return 0, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskGenerate)
-	}
-	if task.Audio != nil {
-		return 0, services.Invalidf("audio", "must be left out: %s takes words only", services.TaskGenerate)
-	}
-	r, err := s.prepare(task)
-	if err != nil {
-		return 0, err
-	}
-	if r.staged {
-		// The loaded model would stand in the way of its own parts.
-		if err := s.pool.Unload(withoutWait(ctx), r.files.Name); err != nil {
-			return 0, err
-		}
-	}
-	return r.bytes, nil
-}
-
 func (s *Service) modelName(task services.Task) string {
 	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
-}
-
-// ExecuteTask implements services.ModelService.
-func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	return s.Recorded(func() (services.TaskResult, error) { return s.generate(ctx, task, sink) })
 }
 
 var (

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // rt is the one runtime of the test process.
@@ -34,28 +35,20 @@ func task(params string) services.Task {
 	return services.Task{ID: "1", Service: Name, Name: services.TaskGenerate, Params: json.RawMessage(params)}
 }
 
-// steps counts what a task tells, and hangs up at one of them.
+// steps collects the progress of a task.
 type steps struct {
 	services.DiscardSink
-	told   []float64
-	at     int
-	hangUp func()
+	told []float64
 }
 
 func (s *steps) Progress(fraction float64, _ string) { s.told = append(s.told, fraction) }
-func (s *steps) Yield(ctx context.Context) error {
-	if s.at--; s.at == 0 {
-		s.hangUp()
-	}
-	return ctx.Err()
-}
 
 func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
 	require.NoError(t, s.Initialize(t.Context()))
 	var sink steps
-	result, err := s.ExecuteTask(t.Context(), task(`{"prompt":"rain","num_inference_steps":7,"audio_length_in_s":0.5}`), &sink)
+	result, err := services.ExecuteTask(t.Context(), s, task(`{"prompt":"rain","num_inference_steps":7,"audio_length_in_s":0.5}`), &sink)
 	require.NoError(t, err)
 	require.IsNonDecreasing(t, sink.told)
 	require.GreaterOrEqual(t, len(sink.told), 7)
@@ -69,9 +62,8 @@ func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	ctx, hangUp := context.WithCancel(t.Context())
-	sink := steps{at: 3, hangUp: hangUp}
-	_, err := s.ExecuteTask(ctx, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
+	var sink steps
+	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 3), s, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
 	require.Equal(t, services.KindCancelled, services.KindOf(err))
 	require.Less(t, len(sink.told), 10)
 	entries, err := os.ReadDir(s.dir)
@@ -102,7 +94,7 @@ func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 			ctx, hangUp := context.WithCancel(t.Context())
 			request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 			request.Model = "nano"
-			_, err := s.ExecuteTask(ctx, request, quitter{stage: stage, hangUp: hangUp})
+			_, err := services.ExecuteTask(ctx, s, request, quitter{stage: stage, hangUp: hangUp})
 			require.Equal(t, services.KindCancelled, services.KindOf(err), "%s: %v", stage, err)
 			require.NoError(t, s.Shutdown(t.Context()))
 		}
@@ -139,7 +131,7 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 	} {
 		request := task(`{"prompt":"x"}`)
 		request.Model = name
-		_, err := s.Estimate(t.Context(), request)
+		_, err := s.Prepare(t.Context(), request)
 		require.ErrorContains(t, err, says, name)
 		require.Equal(t, services.KindInvalid, services.KindOf(err), name)
 	}
@@ -157,7 +149,7 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "swapped", "unet", "model.onnx"), data, 0o600))
 	request := task(`{"prompt":"x"}`)
 	request.Model = "swapped"
-	_, err = s.Estimate(t.Context(), request)
+	_, err = s.Prepare(t.Context(), request)
 	require.NoError(t, err)
 }
 
@@ -166,14 +158,14 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 	s, _ := newService(t)
 	var last services.Bytes
 	for _, seconds := range []string{"1", "10", "60"} {
-		need, err := s.Estimate(t.Context(), task(`{"prompt":"x","audio_length_in_s":`+seconds+`}`))
+		need, err := servicetest.Bytes(t.Context(), s, task(`{"prompt":"x","audio_length_in_s":`+seconds+`}`))
 		require.NoError(t, err)
 		require.Greater(t, need, last)
 		last = need
 	}
-	_, err := s.Estimate(t.Context(), task(`{"prompt":"","guidance_scale":-1,"steps":3}`))
+	_, err := s.Prepare(t.Context(), task(`{"prompt":"","guidance_scale":-1,"steps":3}`))
 	require.ErrorContains(t, err, "steps is not a parameter")
-	_, err = s.Estimate(t.Context(), task(`{"prompt":"","guidance_scale":-1}`))
+	_, err = s.Prepare(t.Context(), task(`{"prompt":"","guidance_scale":-1}`))
 	require.ErrorContains(t, err, "prompt is missing")
 	require.ErrorContains(t, err, "guidance_scale must be 0 to 50")
 }
@@ -186,18 +178,22 @@ func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 	request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 	request.Model = "nano"
-	whole, err := s.Estimate(t.Context(), request)
+	whole, err := servicetest.Bytes(t.Context(), s, request)
 	require.NoError(t, err)
 	_, done, err := s.pool.Acquire(t.Context(), "nano")
 	require.NoError(t, err)
 	room = 1
-	_, err = s.Estimate(t.Context(), request)
+	work, err := s.Prepare(t.Context(), request)
+	require.NoError(t, err)
+	_, loaded := s.pool.Loaded("nano")
+	require.True(t, loaded, "a task that is only checked unloads nothing")
+	_, err = work.Bytes(t.Context())
 	require.Equal(t, services.KindBusy, services.KindOf(err))
 	done()
-	staged, err := s.Estimate(t.Context(), request)
+	staged, err := work.Bytes(t.Context())
 	require.NoError(t, err)
 	require.Less(t, staged, whole)
-	_, loaded := s.pool.Loaded("nano")
+	_, loaded = s.pool.Loaded("nano")
 	require.False(t, loaded)
 	require.NoError(t, s.Shutdown(t.Context()))
 }

@@ -3,7 +3,6 @@ package audioprocessor
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,44 +24,6 @@ const (
 	// ffmpegBytes is what the program takes beside us.
 	ffmpegBytes = 96 * services.MiB
 )
-
-// job is one conversion: the recording, opened, and what is to become of it.
-type job struct {
-	file      io.Closer
-	reader    *audiofile.Reader
-	converter *dsp.Converter
-	out       audiofile.Output
-}
-
-// open checks the parameters against the recording's header.
-func (s *Service) open(task services.Task) (*job, error) {
-	if task.Name != services.TaskConvert {
-		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskConvert)
-	}
-	if task.Model != "" {
-		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
-	}
-	params, err := parseParams(task.Params)
-	if err != nil {
-		return nil, err
-	}
-	if task.Audio == nil {
-		return nil, services.Invalidf("file", "is missing; send the audio as form field file")
-	}
-	file, err := task.Audio.Open()
-	if err != nil {
-		return nil, services.Unreadable(err)
-	}
-	reader, err := audiofile.Open(file, task.Audio.Size(), s.limits)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	j := &job{file: file, reader: reader}
-	if err := s.plan(j, params); err != nil {
-		return nil, errors.Join(err, j.Close())
-	}
-	return j, nil
-}
 
 // plan decides on the output.
 func (s *Service) plan(j *job, params services.ConvertParams) error {
@@ -106,12 +67,6 @@ func (s *Service) checkSize(out audiofile.Output, frames int64) error {
 	return out.Fits(frames)
 }
 
-// parseParams reads the parameters strictly.
-func parseParams(raw json.RawMessage) (params services.ConvertParams, err error) {
-	err = services.DecodeParams(raw, &params)
-	return params, err
-}
-
 // bytes that the job needs at its peak; the length does not matter.
 func (j *job) bytes() services.Bytes {
 	format := j.reader.Format()
@@ -128,9 +83,9 @@ func (j *job) bytes() services.Bytes {
 func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close()) }
 
 // convert does the work of the task.
-func (s *Service) convert(ctx context.Context, task services.Task, sink services.Sink) (_ services.TaskResult, err error) {
-	started := time.Now()
-	j, err := s.open(task)
+func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
+	started, s := time.Now(), w.service
+	j, err := w.open()
 	if err != nil {
 		return services.TaskResult{}, err
 	}
@@ -188,7 +143,7 @@ func (s *Service) write(ctx context.Context, j *job, file *os.File, sink service
 			return 0, fmt.Errorf("convert: %w", err)
 		}
 		if n%yieldBlocks == yieldBlocks-1 {
-			if err := sink.Yield(ctx); err != nil {
+			if err := services.Yield(ctx); err != nil {
 				return 0, fmt.Errorf("convert: %w", err)
 			}
 		}

@@ -65,7 +65,11 @@ func (s *Service) Initialize(ctx context.Context) error {
 	if s.initialized.Load() {
 		return nil
 	}
-	result, err := s.convert(ctx, s.CanaryTask(), services.DiscardSink{})
+	work, err := s.prepare(s.CanaryTask())
+	if err != nil {
+		return err
+	}
+	result, err := work.convert(ctx, services.DiscardSink{})
 	if err != nil {
 		return err
 	}
@@ -113,25 +117,6 @@ func (s *Service) Status() services.ServiceStatus {
 
 // Metrics implements services.ModelService.
 func (s *Service) Metrics() services.ServiceMetrics { return s.recorder.Metrics() }
-
-// Estimate implements services.ModelService.
-func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
-	job, err := s.open(task)
-	if err != nil {
-		return 0, err
-	}
-	return job.bytes(), job.Close()
-}
-
-// ExecuteTask implements services.ModelService.
-func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	s.running.Add(1)
-	defer s.running.Done()
-	started := time.Now()
-	result, err := s.convert(ctx, task, sink)
-	s.recorder.Record(err, time.Since(started))
-	return result, err
-}
 
 var (
 	_ services.ModelService = (*Service)(nil)

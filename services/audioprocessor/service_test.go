@@ -17,6 +17,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,10 +92,10 @@ func TestConversions(t *testing.T) {
 			dir := t.TempDir()
 			s := New(DefaultConfig(), limits(), dir)
 			job := task(t, recording(test.file), test.params)
-			bytes, err := s.Estimate(t.Context(), job)
+			bytes, err := servicetest.Bytes(t.Context(), s, job)
 			require.NoError(t, err)
 			require.Greater(t, bytes, services.MiB)
-			result, err := s.ExecuteTask(t.Context(), job, services.DiscardSink{})
+			result, err := services.ExecuteTask(t.Context(), s, job, services.DiscardSink{})
 			require.NoError(t, err)
 			require.Equal(t, test.content, result.Audio.ContentType)
 			before, in := samples(t, job.Audio)
@@ -134,7 +135,7 @@ func TestConversionAgreesWithSox(t *testing.T) {
 		run("-D", in, "-e", "floating-point", "-b", "32", theirs, "remix", "1", "rate", "-h", rate)
 		s := New(DefaultConfig(), limits(), t.TempDir())
 		hz := map[string]int{"16000": 16000, "44100": 44100}[rate]
-		result, err := s.ExecuteTask(t.Context(), task(t, onDisk(in), services.ConvertParams{SampleRateHz: hz, BitDepth: "float"}), services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task(t, onDisk(in), services.ConvertParams{SampleRateHz: hz, BitDepth: "float"}), services.DiscardSink{})
 		require.NoError(t, err)
 		_, got := samples(t, result.Audio)
 		_, want := samples(t, onDisk(theirs))
@@ -177,10 +178,10 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := New(test.cfg, limits(), dir)
-			_, err := s.Estimate(t.Context(), test.task)
+			_, err := s.Prepare(t.Context(), test.task)
 			require.Equal(t, test.kind, services.KindOf(err))
 			require.ErrorContains(t, err, test.text)
-			_, err = s.ExecuteTask(t.Context(), test.task, services.DiscardSink{})
+			_, err = services.ExecuteTask(t.Context(), s, test.task, services.DiscardSink{})
 			require.Equal(t, test.kind, services.KindOf(err))
 		})
 	}
@@ -202,25 +203,25 @@ func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	}
 	require.NoError(t, audiofile.WriteWAV16(file, random, 48000, 2))
 	require.NoError(t, file.Close())
-	_, err = New(small, limits(), dir).ExecuteTask(t.Context(), task(t, onDisk(noise), services.ConvertParams{Container: "flac"}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(noise), services.ConvertParams{Container: "flac"}), services.DiscardSink{})
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 	require.ErrorContains(t, err, "more than 1.0 MiB")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = New(small, limits(), dir).ExecuteTask(ctx, task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(ctx, New(small, limits(), dir), task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 
 	whole, err := os.ReadFile(filepath.Join("..", "audiofile", "testdata", "speech.flac"))
 	require.NoError(t, err)
 	cut := filepath.Join(t.TempDir(), "cut.flac")
 	require.NoError(t, os.WriteFile(cut, whole[:len(whole)/2], 0o600))
-	_, err = New(small, limits(), dir).ExecuteTask(t.Context(), task(t, onDisk(cut), services.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), services.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInvalid, services.KindOf(err))
 	require.ErrorContains(t, err, "cut short")
 	empty(t, dir)
 
-	_, err = New(small, limits(), filepath.Join(dir, "nowhere")).ExecuteTask(t.Context(), task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")), task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInternal, services.KindOf(err))
 }
 
@@ -234,7 +235,7 @@ func TestLifeOfTheService(t *testing.T) {
 	require.True(t, s.Initialized())
 	require.Equal(t, services.StateReady, s.Status().State)
 	empty(t, dir)
-	result, err := s.ExecuteTask(t.Context(), s.CanaryTask(), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), s, s.CanaryTask(), services.DiscardSink{})
 	require.NoError(t, err)
 	require.NoError(t, result.Audio.Remove())
 	require.EqualValues(t, 1, s.Metrics().Tasks[services.OutcomeSuccess])
@@ -251,9 +252,9 @@ func TestLifeOfTheService(t *testing.T) {
 func TestMemoryDoesNotGrowWithTheLength(t *testing.T) {
 	t.Parallel()
 	s := New(DefaultConfig(), limits(), t.TempDir())
-	short, err := s.Estimate(t.Context(), task(t, audiofile.Tone(16000, time.Second), services.ConvertParams{}))
+	short, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, time.Second), services.ConvertParams{}))
 	require.NoError(t, err)
-	long, err := s.Estimate(t.Context(), task(t, audiofile.Tone(16000, 10*time.Minute), services.ConvertParams{}))
+	long, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, 10*time.Minute), services.ConvertParams{}))
 	require.NoError(t, err)
 	require.Equal(t, short, long)
 }

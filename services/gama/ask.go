@@ -27,35 +27,28 @@ type asking struct {
 	record     func(stage services.Stage, began, ended time.Time)
 }
 
-// ask is TaskAsk and TaskCaption.
-func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	params, err := parse(task)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	conversation, release, err := s.contexts.enter(ctx, task, params)
+// ask runs TaskAsk and TaskCaption.
+func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	s := w.service
+	conversation, release, err := s.contexts.enter(ctx, w)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer release()
-	name := s.modelName(task)
-	if conversation != nil {
-		name = s.contexts.recordOf(conversation).Model
-	}
-	m, done, err := s.pool.Acquire(ctx, name)
+	m, done, err := s.pool.Acquire(ctx, w.model)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer done()
-	a := s.newAsking(ctx, m, params, sink)
+	a := s.newAsking(ctx, m, w.params, sink)
 	if conversation != nil {
-		err = a.converse(ctx, conversation, task.Audio)
+		err = a.converse(ctx, conversation, w.audio)
 	} else {
-		err = a.listen(ctx, task.Audio)
+		err = a.listen(ctx, w.audio)
 	}
 	result := services.TaskResult{Model: m.name, Stages: a.stages()}
 	if err != nil {
-		if conversation != nil && params.ContextID == newContext {
+		if conversation != nil && w.params.ContextID == newContext {
 			// Nobody knows its id. It goes also where the question was broken off.
 			err = errors.Join(err, s.contexts.remove(context.WithoutCancel(ctx), conversation.id))
 		}
@@ -128,7 +121,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		if last {
 			break
 		}
-		if err := a.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return err
 		}
 	}
@@ -261,7 +254,7 @@ func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, log
 			break
 		}
 		a.progress(float64(len(r.tokens)) / float64(most))
-		if err := a.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return r, err
 		}
 		var err error

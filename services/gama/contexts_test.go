@@ -280,9 +280,14 @@ func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
 			Service: Name, Name: services.TaskAsk, Caller: everybody, Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
 		}
 	}
-	_, err = s.Estimate(t.Context(), question(info.ID))
+	work, err := s.Prepare(t.Context(), question(info.ID))
 	require.NoError(t, err)
-	require.Equal(t, "gama-tiny", s.ModelFor(question(info.ID)))
+	require.Equal(t, "gama-tiny", work.Model())
+	require.Equal(t, "gama-tiny", s.ModelFor(question(info.ID)), "before it is prepared again")
 	require.Equal(t, "another", s.ModelFor(question(newContext)))
 	require.Equal(t, "another", s.ModelFor(question("ctx_000000000000000000000000")))
+	begin := question(newContext)
+	begin.Audio = clipFile("clip00.wav")
+	_, err = s.Prepare(t.Context(), begin)
+	require.ErrorContains(t, err, `"another" does not exist`)
 }

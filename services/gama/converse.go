@@ -11,14 +11,14 @@ import (
 
 // enter gives the conversation that a task belongs to, nil for none, and keeps other
 // questions out of it until release is called.
-func (c *contexts) enter(ctx context.Context, task services.Task, p services.AskParams) (one *conversation, release func(), err error) {
-	switch p.ContextID {
+func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, release func(), err error) {
+	switch w.params.ContextID {
 	case "":
 		return nil, func() {}, nil
 	case newContext:
-		one, err = c.create(ctx, task.Caller, c.service.modelName(task), task.Audio)
+		one, err = c.create(ctx, w.caller, w.model, w.audio)
 	default:
-		one, err = c.find(ctx, task.Caller, p.ContextID)
+		one, err = c.find(ctx, w.caller, w.params.ContextID)
 	}
 	if err != nil {
 		return nil, nil, err

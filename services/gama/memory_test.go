@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // TestMemoryOfAnAnswerIsLeased measures what an answer that fills the model's whole
@@ -39,7 +40,7 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		if id == newContext {
 			task.Audio = tone
 		}
-		leased, err := s.Estimate(t.Context(), task)
+		leased, err := servicetest.Bytes(t.Context(), s, task)
 		require.NoError(t, err)
 		debug.FreeOSMemory()
 		before, err := probe.Resident()

@@ -16,6 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // rt is the one runtime of the test process.
@@ -45,10 +46,7 @@ func (s *Service) run(t testing.TB, audio services.AudioSource, params services.
 	raw, err := json.Marshal(params)
 	require.NoError(t, err)
 	task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Audio: audio, Caller: everybody}
-	if _, err := s.Estimate(t.Context(), task); err != nil {
-		return nil, err
-	}
-	result, err := s.ExecuteTask(t.Context(), task, sink)
+	result, err := services.ExecuteTask(t.Context(), s, task, sink)
 	answer, _ := result.Value.(*services.Answer)
 	return answer, err
 }
@@ -181,27 +179,11 @@ func TestASeedMeansTheSameAnswer(t *testing.T) {
 	require.Greater(t, len(texts), 1, "%v", texts)
 }
 
-// hangUp ends the request after some tokens.
-type hangUp struct {
-	services.DiscardSink
-	after int
-	end   context.CancelFunc
-}
-
-func (h *hangUp) Yield(ctx context.Context) error {
-	if h.after--; h.after == 0 {
-		h.end()
-	}
-	return ctx.Err()
-}
-
 func TestAHangUpEndsBetweenTokens(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	task := services.Task{Service: Name, Name: services.TaskAsk, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
-	_, err := s.ExecuteTask(ctx, task, &hangUp{after: 2, end: cancel})
+	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 2), s, task, services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -220,18 +202,15 @@ func TestWrongQuestionsAreExplained(t *testing.T) {
 		`{"question":"` + strings.Repeat("why ", 600) + `"}`: "model gama-tiny takes 512",
 	} {
 		task := services.Task{Service: Name, Name: services.TaskAsk, Audio: sound, Params: json.RawMessage(params)}
-		_, err := s.Estimate(t.Context(), task)
-		if err == nil {
-			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
-		}
+		_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.ErrorContains(t, err, want, params)
 		require.Equal(t, services.KindInvalid, services.KindOf(err), params)
 	}
-	_, err := s.Estimate(t.Context(), services.Task{Service: Name, Name: services.TaskAsk, Params: json.RawMessage(`{"question":"x"}`)})
+	_, err := s.Prepare(t.Context(), services.Task{Service: Name, Name: services.TaskAsk, Params: json.RawMessage(`{"question":"x"}`)})
 	require.ErrorContains(t, err, "file is missing")
-	_, err = s.Estimate(t.Context(), services.Task{Service: Name, Name: "sing"})
+	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: "sing"})
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	_, err = s.Estimate(t.Context(), services.Task{Service: Name, Name: services.TaskCaption, Model: "wav2vec2-tiny", Audio: sound})
+	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: services.TaskCaption, Model: "wav2vec2-tiny", Audio: sound})
 	require.ErrorContains(t, err, `is of type "wav2vec2"`)
 	_, err = s.run(t, audiofile.Tone(16000, 20*time.Millisecond), services.AskParams{Question: "x"}, services.DiscardSink{})
 	require.ErrorContains(t, err, "the shortest sound that can be heard has 0.025 s")

@@ -32,7 +32,7 @@ func TestWhatIsLeftOutOfAQuestionIsReported(t *testing.T) {
 		raw, err := json.Marshal(c.params)
 		require.NoError(t, err)
 		task := services.Task{Name: services.TaskAsk, Params: raw, Audio: audiofile.Tone(16000, 2*time.Second)}
-		result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err, name)
 		var got []string
 		for _, w := range result.Warnings {

@@ -207,7 +207,7 @@ func TestWordListOnTheClips(t *testing.T) {
 		hear := func(decoding string) string {
 			task := transcribeTask(diskAudio(filepath.Join(clipsDir, clip.File)))
 			task.Params = fmt.Appendf(nil, `{"decoding": %q}`, decoding)
-			result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+			result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.NoError(t, err)
 			return result.Value.(*services.Transcription).Text
 		}
@@ -254,11 +254,11 @@ func TestPromptNamesHotWords(t *testing.T) {
 	for _, clip := range readClips(t) {
 		task := transcribeTask(diskAudio(filepath.Join(clipsDir, clip.File)))
 		task.Model = "bare"
-		result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err)
 		before := wordErrors(clip.Spoken, result.Value.(*services.Transcription).Text)
 		task.Params = fmt.Appendf(nil, `{"prompt": %q}`, strings.ToLower(clip.Spoken))
-		result, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		result, err = services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err)
 		after := wordErrors(clip.Spoken, result.Value.(*services.Transcription).Text)
 		require.LessOrEqual(t, after, before, clip.File)

@@ -31,10 +31,10 @@ func BenchmarkHangUp(b *testing.B) {
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()
 	task := services.Task{Name: services.TaskTranscribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
-	_, err := s.ExecuteTask(b.Context(), task, services.DiscardSink{}) // loads the model
+	_, err := services.ExecuteTask(b.Context(), s, task, services.DiscardSink{}) // loads the model
 	require.NoError(b, err)
 	began := time.Now()
-	_, err = s.ExecuteTask(b.Context(), task, services.DiscardSink{})
+	_, err = services.ExecuteTask(b.Context(), s, task, services.DiscardSink{})
 	require.NoError(b, err)
 	whole := time.Since(began)
 	var took, spent []time.Duration
@@ -44,7 +44,7 @@ func BenchmarkHangUp(b *testing.B) {
 			var left time.Time
 			var before time.Duration
 			timer := time.AfterFunc(whole*time.Duration(i+1)/14, func() { left, before = time.Now(), cpuTime(b); hangUp() })
-			_, err := s.ExecuteTask(ctx, task, services.DiscardSink{})
+			_, err := services.ExecuteTask(ctx, s, task, services.DiscardSink{})
 			if !timer.Stop() && err != nil {
 				took, spent = append(took, time.Since(left)), append(spent, cpuTime(b)-before)
 			}

@@ -9,17 +9,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// classify is TaskClassify.
-func (s *Service) classify(ctx context.Context, m *model, task services.Task, r request, sink services.Sink) (services.TaskResult, error) {
+// labels runs TaskClassify.
+func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
 	whole := m.folder.Head == headSequence
-	l, closeAudio, err := s.listen(m, task, r.window, !whole, sink)
+	l, closeAudio, err := w.listen(m, !whole, sink)
 	if err != nil {
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
 	result.Warnings = l.format.Warnings()
-	if whole && r.classify.Threshold != nil {
+	if whole && w.classify.Threshold != nil {
 		result.Warnings = append(result.Warnings, services.Warning{
 			Code: services.WarnValueIgnored, Field: "threshold", Message: "threshold has no effect: the model has labels for whole recordings only",
 		})
@@ -28,19 +28,19 @@ func (s *Service) classify(ctx context.Context, m *model, task services.Task, r 
 	sums := make([]float64, len(labels))
 	total := 0.0
 	tracks := &labelTracks{labels: labels, threshold: 0.5, frameSeconds: m.decoder.secondsPerFrame, open: make([]run, len(labels))}
-	if r.classify.Threshold != nil {
-		tracks.threshold = *r.classify.Threshold
+	if w.classify.Threshold != nil {
+		tracks.threshold = *w.classify.Threshold
 	}
-	l.take = func(w window, values []float32) error {
+	l.take = func(part window, values []float32) error {
 		if whole { // each window counts by its length
-			weight := float64(len(w.samples))
+			weight := float64(len(part.samples))
 			for i, p := range m.folder.probabilities(values) {
 				sums[i] += weight * p
 			}
 			total += weight
 			return nil
 		}
-		for own := l.own(w, values, len(labels)); len(own) > 0; own = own[len(labels):] {
+		for own := l.own(part, values, len(labels)); len(own) > 0; own = own[len(labels):] {
 			scores := sigmoids(own[:len(labels)])
 			for i, p := range scores {
 				sums[i] += p
@@ -55,7 +55,7 @@ func (s *Service) classify(ctx context.Context, m *model, task services.Task, r 
 	if err != nil {
 		return result, err
 	}
-	answer := &services.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, r.classify.TopK)}
+	answer := &services.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, w.classify.TopK)}
 	if !whole {
 		answer.Segments = tracks.end()
 	}

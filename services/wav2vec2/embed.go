@@ -18,10 +18,10 @@ func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
 	}}}
 }
 
-// embed is TaskEmbed.
-func (s *Service) embed(ctx context.Context, m *model, task services.Task, r request, sink services.Sink) (services.TaskResult, error) {
+// vectors runs TaskEmbed.
+func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
-	l, closeAudio, err := s.listen(m, task, r.window, true, sink)
+	l, closeAudio, err := w.listen(m, true, sink)
 	if err != nil {
 		return result, err
 	}
@@ -31,9 +31,9 @@ func (s *Service) embed(ctx context.Context, m *model, task services.Task, r req
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
 	answer := &services.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
-	l.take = func(w window, values []float32) error {
-		own := l.own(w, values, width)
-		if r.embed.Pooling != services.PoolingNone {
+	l.take = func(part window, values []float32) error {
+		own := l.own(part, values, width)
+		if w.embed.Pooling != services.PoolingNone {
 			pool.add(own)
 			return nil
 		}
@@ -50,7 +50,7 @@ func (s *Service) embed(ctx context.Context, m *model, task services.Task, r req
 	if err != nil {
 		return result, err
 	}
-	if r.embed.Pooling != services.PoolingNone {
+	if w.embed.Pooling != services.PoolingNone {
 		answer.Vector = pool.mean()
 	}
 	answer.DurationSeconds = l.seconds()

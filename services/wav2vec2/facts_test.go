@@ -43,10 +43,7 @@ func TestAWarmTranscriptionOpensNoFile(t *testing.T) {
 		task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav")))
 		task.Model = name
 		whole := func() {
-			_, err := s.Estimate(t.Context(), task)
-			require.NoError(t, err)
-			require.NotEmpty(t, s.ModelFor(task))
-			_, err = s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+			_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.NoError(t, err)
 		}
 		whole()

@@ -92,7 +92,7 @@ func TestEmbeddings(t *testing.T) {
 	golden := readTorch(t, "features-group")
 	frames, width := golden.Shape[1], golden.Shape[2]
 	// No model named: the default one has another head, so one that fits is found.
-	result, err := s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "", "", golden.Clip), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "", "", golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "features-group", result.Model)
 	require.NotEmpty(t, result.Stages)
@@ -109,7 +109,7 @@ func TestEmbeddings(t *testing.T) {
 		}
 		require.InDelta(t, sum/float64(frames), float64(v), 2e-4)
 	}
-	result, err = s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
+	result, err = services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
 	every := result.Value.(*services.Embedding)
 	require.Nil(t, every.Vector)
@@ -119,7 +119,7 @@ func TestEmbeddings(t *testing.T) {
 		require.InDelta(t, golden.Values[f*width], float64(vector[0]), 2e-4)
 	}
 	// Windows give as many frames as one run.
-	result, err = s.ExecuteTask(t.Context(), headTask(services.TaskEmbed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
+	result, err = services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Len(t, result.Value.(*services.Embedding).Frames, frames)
 }
@@ -128,7 +128,7 @@ func TestClassifications(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
 	classify := func(model, params string) *services.Classification {
-		result, err := s.ExecuteTask(t.Context(), headTask(services.TaskClassify, model, params, "clip09.wav"), services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, headTask(services.TaskClassify, model, params, "clip09.wav"), services.DiscardSink{})
 		require.NoError(t, err)
 		require.Equal(t, model, result.Model)
 		return result.Value.(*services.Classification)
@@ -196,14 +196,12 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 		"pooling":           {headTask(services.TaskEmbed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid, `pooling must be mean or none, got "max"`},
 		"several":           {headTask(services.TaskClassify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"), services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60"},
 	} {
-		_, err := s.Estimate(t.Context(), c.task)
+		_, err := s.Prepare(t.Context(), c.task)
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, c.kind, services.KindOf(err), name)
-		_, err = s.ExecuteTask(t.Context(), c.task, services.DiscardSink{})
-		require.ErrorContains(t, err, c.says, name)
 	}
 	bare := newService(t, t.TempDir())
-	_, err := bare.Estimate(t.Context(), headTask(services.TaskEmbed, "", "", "clip09.wav"))
+	_, err := bare.Prepare(t.Context(), headTask(services.TaskEmbed, "", "", "clip09.wav"))
 	require.ErrorContains(t, err, "there is none for embed: put a folder with the head Wav2Vec2Model under models")
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	for _, kind := range s.Describe().Tasks {
@@ -225,7 +223,7 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 		if model == "made-up" {
 			continue
 		}
-		result, err := s.ExecuteTask(t.Context(), canary, services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, canary, services.DiscardSink{})
 		require.NoError(t, err, model)
 		require.Equal(t, model, result.Model)
 	}
@@ -234,7 +232,9 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	labels := New(cfg, s.catalog, engine, sessionConfig, modeltest.FreeMemory{})
 	t.Cleanup(func() { require.NoError(t, labels.Shutdown(context.Background())) })
 	require.Equal(t, services.TaskClassify, labels.CanaryTask().Name)
-	require.Equal(t, "sequence-group", labels.ModelFor(labels.CanaryTask()))
+	work, err := labels.Prepare(t.Context(), labels.CanaryTask())
+	require.NoError(t, err)
+	require.Equal(t, "sequence-group", work.Model())
 }
 
 // TestFramesHaveALimit asks for the vectors of a recording that is too long for
@@ -255,11 +255,11 @@ func TestFramesHaveALimit(t *testing.T) {
 	require.NoError(t, file.Truncate(44+int64(size)))
 	require.NoError(t, file.Close())
 	task := services.Task{Name: services.TaskEmbed, Model: "features-group", Params: []byte(`{"pooling":"none"}`), Audio: diskAudio(name)}
-	_, err = s.Estimate(t.Context(), task)
+	_, err = s.Prepare(t.Context(), task)
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 	require.ErrorContains(t, err, "takes 5243 s at most")
 	task.Params = nil
-	_, err = s.Estimate(t.Context(), task)
+	_, err = s.Prepare(t.Context(), task)
 	require.NoError(t, err)
 }
 
@@ -277,12 +277,12 @@ func TestSilenceIsRefused(t *testing.T) {
 			{Name: services.TaskEmbed, Audio: audio},
 			{Name: services.TaskClassify, Model: "sequence-group", Audio: audio},
 		} {
-			_, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+			_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.Equal(t, services.KindInvalid, services.KindOf(err), task.Name)
 			require.ErrorContains(t, err, "file is silent", task.Name)
 		}
 		samples[7] += 1.0 / 32768
-		_, err := s.ExecuteTask(t.Context(), transcribeTask(written(t, samples)), services.DiscardSink{})
+		_, err := services.ExecuteTask(t.Context(), s, transcribeTask(written(t, samples)), services.DiscardSink{})
 		require.NoError(t, err, "one bit of noise is a recording")
 	}
 }

@@ -26,13 +26,13 @@ type listening struct {
 
 // listen opens the task's recording for a model. The caller closes the closer and
 // sets take.
-func (s *Service) listen(m *model, task services.Task, seconds float64, overlap bool, sink services.Sink) (*listening, func() error, error) {
-	reader, closer, err := s.openAudio(task.Audio, seconds)
+func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, func() error, error) {
+	reader, closer, err := w.service.openAudio(w.audio, w.window)
 	if err != nil {
 		return nil, nil, err
 	}
 	rate := m.folder.Preprocessor.SamplingRate
-	length, stride := windowSamples(seconds, rate, int(m.folder.Network.hop()))
+	length, stride := windowSamples(w.window, rate, int(m.folder.Network.hop()))
 	if !overlap {
 		stride = 0
 	}
@@ -73,7 +73,7 @@ func (l *listening) run(ctx context.Context) error {
 			return nil
 		}
 		l.sink.Progress(l.fraction(), "listening")
-		if err := l.sink.Yield(ctx); err != nil {
+		if err := services.Yield(ctx); err != nil {
 			return err
 		}
 	}

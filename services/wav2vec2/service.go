@@ -67,52 +67,6 @@ func (s *Service) Initialize(ctx context.Context) error {
 	})
 }
 
-// Estimate implements services.ModelService.
-func (s *Service) Estimate(_ context.Context, task services.Task) (services.Bytes, error) {
-	r, err := parseRequest(task)
-	if err != nil {
-		return 0, err
-	}
-	files, f, err := s.resolve(task)
-	if err != nil {
-		return 0, err
-	}
-	reader, closer, err := s.openAudio(task.Audio, r.window)
-	if err != nil {
-		return 0, err
-	}
-	defer closer.Close()
-	format := reader.Format()
-	rate := int64(f.Preprocessor.SamplingRate)
-	// One run holds one window, however long the recording is. A length that a
-	// format only guesses may be short of the truth.
-	window := r.window
-	if window == 0 {
-		window = longestRun
-	}
-	samples, kept := int64(window*float64(rate)), int64(0)
-	whole := format.Frames * rate / int64(format.SampleRateHz)
-	if !format.Guessed {
-		samples = min(samples, whole)
-	}
-	if r.embed.Pooling == services.PoolingNone && task.Name == services.TaskEmbed {
-		kept = min(f.Network.frames(whole)*f.Network.HiddenSize, maxFrameValues)
-		if !format.Guessed && f.Network.frames(whole)*f.Network.HiddenSize > maxFrameValues {
-			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
-		}
-	}
-	// What is kept is written as JSON too.
-	need := f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*kept)))
-	if _, loaded := s.pool.Loaded(files.Name); !loaded {
-		if f.problem != nil {
-			return 0, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
-		}
-		// A load peaks at the weights and a copy of part of them.
-		need = need.Plus(f.weights, f.weights/2)
-	}
-	return need, nil
-}
-
 // resolve finds the task's model: the one that it names, else the default model
 // where that has a head for the task, else the first by name that has.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
@@ -157,39 +111,6 @@ func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 		return files, facts{}, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	return files, f, nil
-}
-
-// ExecuteTask implements services.ModelService.
-func (s *Service) ExecuteTask(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	return s.Recorded(func() (services.TaskResult, error) { return s.execute(ctx, task, sink) })
-}
-
-func (s *Service) execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-	r, err := parseRequest(task)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	files, _, err := s.resolve(task)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	m, done, err := s.pool.Acquire(ctx, files.Name)
-	if err != nil {
-		return services.TaskResult{}, err
-	}
-	defer done()
-	// The folder may have changed since the model was loaded.
-	if !slices.Contains(taskHeads[task.Name], m.folder.Head) {
-		return services.TaskResult{Model: m.name}, services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
-	}
-	switch task.Name {
-	case services.TaskEmbed:
-		return s.embed(ctx, m, task, r, sink)
-	case services.TaskClassify:
-		return s.classify(ctx, m, task, r, sink)
-	default:
-		return s.transcribe(ctx, m, task, r, sink)
-	}
 }
 
 var (

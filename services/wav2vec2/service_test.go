@@ -13,6 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // TestLogitsEqualAnotherImplementation compares text and logits with those
@@ -63,7 +64,7 @@ func TestOtherFormatsGiveTheSameWords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, audiofile.WriteWAV16(file, stereo, 44100, 2))
 	require.NoError(t, file.Close())
-	result, err := s.ExecuteTask(t.Context(), transcribeTask(diskAudio(name)), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), s, transcribeTask(diskAudio(name)), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "MUTE TRACK ONE", result.Value.(*services.Transcription).Text)
 	require.Equal(t, "wav2vec2-tiny", result.Model)
@@ -79,9 +80,9 @@ func TestHangUpEndsTheTaskAndLeavesTheModelUsable(t *testing.T) {
 	require.NoError(t, audiofile.WriteWAV16(file, make([]float32, 29*16000), 16000, 1))
 	require.NoError(t, file.Close())
 	ctx, hangUp := context.WithCancel(t.Context())
-	_, err = s.ExecuteTask(ctx, transcribeTask(diskAudio(name)), &cancelAt{stage: "listening", cancel: hangUp})
+	_, err = services.ExecuteTask(ctx, s, transcribeTask(diskAudio(name)), &cancelAt{stage: "listening", cancel: hangUp})
 	require.Equal(t, services.KindCancelled, services.KindOf(err), "%v", err)
-	_, err = s.ExecuteTask(t.Context(), transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav"))), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), s, transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav"))), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, uint64(1), s.Metrics().Tasks[services.Outcome(services.KindCancelled)])
 }
@@ -99,7 +100,7 @@ func (c *cancelAt) Progress(_ float64, stage string) {
 	}
 }
 
-func TestEstimateRefusesWhatCannotWork(t *testing.T) {
+func TestPrepareRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
 	good := diskAudio(filepath.Join(clipsDir, "clip01.wav"))
@@ -119,14 +120,14 @@ func TestEstimateRefusesWhatCannotWork(t *testing.T) {
 	} {
 		task := transcribeTask(good)
 		c.change(&task)
-		_, err := s.Estimate(t.Context(), task)
+		_, err := s.Prepare(t.Context(), task)
 		require.Equal(t, c.kind, services.KindOf(err), name)
 		require.ErrorContains(t, err, c.says, name)
 	}
-	cold, err := s.Estimate(t.Context(), transcribeTask(good))
+	cold, err := servicetest.Bytes(t.Context(), s, transcribeTask(good))
 	require.NoError(t, err)
 	require.NoError(t, s.Initialize(t.Context()))
-	warm, err := s.Estimate(t.Context(), transcribeTask(good))
+	warm, err := servicetest.Bytes(t.Context(), s, transcribeTask(good))
 	require.NoError(t, err)
 	require.Greater(t, cold, warm, "the weights are part of the first task's need")
 }
@@ -158,7 +159,7 @@ func TestBrokenFoldersSayWhatIsWrong(t *testing.T) {
 			s := newService(t, dir)
 			task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip01.wav")))
 			task.Model = "broken"
-			_, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+			_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.ErrorContains(t, err, c.says)
 			require.Equal(t, services.KindInvalid, services.KindOf(err), "the request named it")
 		})
@@ -177,7 +178,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	require.NoError(t, os.Rename(filepath.Join(mine, "model.onnx"), filepath.Join(mine, "onnx", "model.onnx")))
 	task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip09.wav")))
 	task.Model = "mine"
-	result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "MUTE TRACK ONE", result.Value.(*services.Transcription).Text)
 	models := s.Models()
@@ -194,7 +195,7 @@ func BenchmarkTranscribe(b *testing.B) {
 	audio := diskAudio(filepath.Join(clipsDir, "clip21.wav"))
 	b.Run("service", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := s.ExecuteTask(b.Context(), transcribeTask(audio), services.DiscardSink{}); err != nil {
+			if _, err := services.ExecuteTask(b.Context(), s, transcribeTask(audio), services.DiscardSink{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -6,19 +6,19 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// transcribe is TaskTranscribe.
-func (s *Service) transcribe(ctx context.Context, m *model, task services.Task, r request, sink services.Sink) (services.TaskResult, error) {
+// words runs TaskTranscribe.
+func (w *work) words(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
-	l, closeAudio, err := s.listen(m, task, r.window, true, sink)
+	l, closeAudio, err := w.listen(m, true, sink)
 	if err != nil {
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = append(l.format.Warnings(), m.warnings(r.transcribe)...)
-	decoding := m.decoding(r.transcribe)
-	l.take = func(w window, logits []float32) error {
-		decoding.add(l.own(w, logits, len(m.decoder.tokens)))
-		if words := complete(decoding, r.transcribe.Stream, w.last); len(words) > 0 {
+	result.Warnings = append(l.format.Warnings(), m.warnings(w.transcribe)...)
+	decoding := m.decoding(w.transcribe)
+	l.take = func(part window, logits []float32) error {
+		decoding.add(l.own(part, logits, len(m.decoder.tokens)))
+		if words := complete(decoding, w.transcribe.Stream, part.last); len(words) > 0 {
 			sink.Partial(services.TranscriptDelta{Words: words})
 		}
 		return nil
@@ -29,7 +29,7 @@ func (s *Service) transcribe(ctx context.Context, m *model, task services.Task, 
 		return result, err
 	}
 	text, words := decoding.answer()
-	result.Value = &services.Transcription{Text: text, Language: r.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
+	result.Value = &services.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
 	return result, nil
 }
 

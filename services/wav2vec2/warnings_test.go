@@ -26,7 +26,7 @@ func TestWhatHasNoEffectIsReported(t *testing.T) {
 	} {
 		task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip09.wav")))
 		task.Params = json.RawMessage(params)
-		result, err := s.ExecuteTask(t.Context(), task, services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err, params)
 		var got []string
 		for _, w := range result.Warnings {

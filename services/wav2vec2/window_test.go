@@ -10,6 +10,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
 // readMono takes a recording in one window.
@@ -115,7 +116,7 @@ func TestALongRecordingIsHeardWhole(t *testing.T) {
 	task := transcribeTask(written(t, samples))
 	task.Params = []byte(`{"stream": true}`)
 	var sink heard
-	result, err := s.ExecuteTask(t.Context(), task, &sink)
+	result, err := services.ExecuteTask(t.Context(), s, task, &sink)
 	require.NoError(t, err)
 	answer := result.Value.(*services.Transcription)
 	require.Equal(t, strings.TrimSpace(strings.Repeat("MUTE TRACK ONE ", times)), answer.Text)
@@ -127,18 +128,18 @@ func TestALongRecordingIsHeardWhole(t *testing.T) {
 		require.InDelta(t, float64(i/3)*float64(len(phrase))/16000, word.Start, 2, "word %d", i)
 	}
 
-	short, err := s.Estimate(t.Context(), transcribeTask(written(t, samples[:20*16000])))
+	short, err := servicetest.Bytes(t.Context(), s, transcribeTask(written(t, samples[:20*16000])))
 	require.NoError(t, err)
-	long, err := s.Estimate(t.Context(), task)
+	long, err := servicetest.Bytes(t.Context(), s, task)
 	require.NoError(t, err)
 	require.Equal(t, short, long, "memory does not grow with the length")
 
 	task.Params = []byte(`{"window_seconds": 0}`)
-	_, err = s.Estimate(t.Context(), task)
+	_, err = s.Prepare(t.Context(), task)
 	require.Equal(t, services.KindTooLarge, services.KindOf(err), "one run takes at most 30 s")
 	for _, bad := range []string{`{"window_seconds": 31}`, `{"window_seconds": 0.5}`, `{"window_seconds": -1}`} {
 		task.Params = []byte(bad)
-		_, err = s.Estimate(t.Context(), task)
+		_, err = s.Prepare(t.Context(), task)
 		require.ErrorContains(t, err, "window_seconds must be 0 or from 1 to 30", bad)
 	}
 }

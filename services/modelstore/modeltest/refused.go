@@ -36,11 +36,7 @@ func RequireRefused(t *testing.T, service hostileService, base, models, dir stri
 		require.Contains(t, problems[h.Name], h.Name)
 		require.Contains(t, problems[h.Name], h.Says)
 		require.Less(t, len(problems[h.Name]), longestText, h.Says)
-		asked := task(h.Name)
-		_, err := service.Estimate(t.Context(), asked)
-		if err == nil {
-			_, err = service.ExecuteTask(t.Context(), asked, services.DiscardSink{})
-		}
+		_, err := services.ExecuteTask(t.Context(), service, task(h.Name), services.DiscardSink{})
 		require.ErrorContains(t, err, h.Says)
 		require.Equal(t, services.KindInvalid, services.KindOf(err), h.Says)
 		require.Less(t, len(err.Error()), longestText, h.Says)

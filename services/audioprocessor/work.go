@@ -1,0 +1,97 @@
+package audioprocessor
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/dsp"
+)
+
+// work is a task with its parameters read.
+type work struct {
+	service *Service
+	params  services.ConvertParams
+	audio   services.AudioSource
+	bytes   services.Bytes
+}
+
+// Prepare implements services.ModelService.
+func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	w, err := s.prepare(task)
+	if err != nil {
+		return nil, err // not a nil *work in an interface
+	}
+	return w, nil
+}
+
+// prepare checks the parameters against the recording's header.
+func (s *Service) prepare(task services.Task) (*work, error) {
+	if task.Name != services.TaskConvert {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskConvert)
+	}
+	if task.Model != "" {
+		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
+	}
+	w := &work{service: s, audio: task.Audio}
+	if err := services.DecodeParams(task.Params, &w.params); err != nil {
+		return nil, err
+	}
+	if task.Audio == nil {
+		return nil, services.Invalidf("file", "is missing; send the audio as form field file")
+	}
+	j, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	w.bytes = j.bytes()
+	if err := j.Close(); err != nil {
+		return nil, services.Unreadable(err)
+	}
+	return w, nil
+}
+
+// Model implements services.Work.
+func (w *work) Model() string { return "" }
+
+// Bytes implements services.Work.
+func (w *work) Bytes(context.Context) (services.Bytes, error) { return w.bytes, nil }
+
+// Run implements services.Work.
+func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	s := w.service
+	s.running.Add(1)
+	defer s.running.Done()
+	started := time.Now()
+	result, err := w.convert(ctx, sink)
+	s.recorder.Record(err, time.Since(started))
+	return result, err
+}
+
+// job is one conversion: the recording, opened, and what is to become of it.
+type job struct {
+	file      io.Closer
+	reader    *audiofile.Reader
+	converter *dsp.Converter
+	out       audiofile.Output
+}
+
+// open reads the recording's header and decides on the output.
+func (w *work) open() (*job, error) {
+	file, err := w.audio.Open()
+	if err != nil {
+		return nil, services.Unreadable(err)
+	}
+	reader, err := audiofile.Open(file, w.audio.Size(), w.service.limits)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	j := &job{file: file, reader: reader}
+	if err := w.service.plan(j, w.params); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return j, nil
+}

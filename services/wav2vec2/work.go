@@ -1,0 +1,108 @@
+package wav2vec2
+
+import (
+	"context"
+	"slices"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+)
+
+// work is a task with its parameters read and its model found.
+type work struct {
+	request
+	service *Service
+	// task is the name of the task, model that of the model.
+	task, model string
+	audio       services.AudioSource
+	// runs is the memory beside the model, weights that of the model.
+	runs, weights services.Bytes
+}
+
+// Prepare implements services.ModelService.
+func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	r, err := parseRequest(task)
+	if err != nil {
+		return nil, err
+	}
+	files, f, err := s.resolve(task)
+	if err != nil {
+		return nil, err
+	}
+	reader, closer, err := s.openAudio(task.Audio, r.window)
+	if err != nil {
+		return nil, err
+	}
+	format := reader.Format()
+	_ = closer.Close() // it was only read
+	w := &work{request: r, service: s, task: task.Name, model: files.Name, audio: task.Audio, weights: f.weights}
+	if w.runs, err = w.need(f, format); err != nil {
+		return nil, err
+	}
+	if _, loaded := s.pool.Loaded(files.Name); !loaded && f.problem != nil {
+		return nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
+	}
+	return w, nil
+}
+
+// need returns the memory of a recording's run.
+func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
+	rate := int64(f.Preprocessor.SamplingRate)
+	// One run holds one window, however long the recording is. A length that a
+	// format only guesses may be short of the truth.
+	window := w.window
+	if window == 0 {
+		window = longestRun
+	}
+	samples, values := int64(window*float64(rate)), int64(0)
+	whole := format.Frames * rate / int64(format.SampleRateHz)
+	if !format.Guessed {
+		samples = min(samples, whole)
+	}
+	if w.embed.Pooling == services.PoolingNone && w.task == services.TaskEmbed {
+		values = min(f.Network.frames(whole)*f.Network.HiddenSize, maxFrameValues)
+		if !format.Guessed && f.Network.frames(whole)*f.Network.HiddenSize > maxFrameValues {
+			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
+		}
+	}
+	// The values of the answer are written as JSON too.
+	return f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*values))), nil
+}
+
+// Model implements services.Work.
+func (w *work) Model() string { return w.model }
+
+// Bytes implements services.Work. A load peaks at the weights and a copy of part of
+// them.
+func (w *work) Bytes(context.Context) (services.Bytes, error) {
+	if _, loaded := w.service.pool.Loaded(w.model); loaded {
+		return w.runs, nil
+	}
+	return w.runs.Plus(w.weights, w.weights/2), nil
+}
+
+// Run implements services.Work.
+func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	return w.service.Recorded(func() (services.TaskResult, error) { return w.run(ctx, sink) })
+}
+
+func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	m, done, err := w.service.pool.Acquire(ctx, w.model)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer done()
+	// The folder may have changed since the model was loaded.
+	if !slices.Contains(taskHeads[w.task], m.folder.Head) {
+		return services.TaskResult{Model: m.name}, services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
+	}
+	switch w.task {
+	case services.TaskEmbed:
+		return w.vectors(ctx, m, sink)
+	case services.TaskClassify:
+		return w.labels(ctx, m, sink)
+	default:
+		return w.words(ctx, m, sink)
+	}
+}
