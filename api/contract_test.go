@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 )
 
 func TestTheContractSaysWhichRoutesAskForAKey(t *testing.T) {
@@ -42,9 +43,11 @@ func TestEveryRouteOfTheContractIsServed(t *testing.T) {
 	checked, err := contract()
 	require.NoError(t, err)
 	h := &handlers{Dependencies: Dependencies{Log: slog.New(slog.DiscardHandler)}}
+	h.operations, err = newOperations(checked.spec)
+	require.NoError(t, err)
 	spec, err := openapi3.NewLoader().LoadFromData(checked.text) // routes changes it
 	require.NoError(t, err)
-	handler, err := h.routes(spec, &endpoints{handlers: h}, &problem.Writer{})
+	handler, err := h.routes(spec, &web.Base{}, &endpoints{handlers: h}, &problem.Writer{})
 	require.NoError(t, err)
 	router, ok := handler.(*chi.Mux)
 	require.True(t, ok)
