@@ -2,7 +2,6 @@ package audio
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -31,19 +30,19 @@ type transcriptStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
-	// done is called once the upload is of no use any more.
-	done func()
+	// upload is the recording, which is removed at the end.
+	upload *web.Upload
 }
 
 // VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
 // An error before the first word is answered like any other.
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
-	defer s.done()
+	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
 	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
-	transcription, ok := result.Value.(*services.Transcription)
-	if err == nil && !ok {
-		err = services.Internal(fmt.Errorf("transcribe gave %T", result.Value), "the answer could not be encoded")
+	var transcription *services.Transcription
+	if err == nil {
+		transcription, err = web.ResultOf[*services.Transcription](result)
 	}
 	switch {
 	case err == nil:

@@ -61,19 +61,21 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, result services.T
 	if err != nil {
 		return services.Internal(err, "the result could not be read")
 	}
-	contentType, encode := typeJSON, func() ([]byte, error) { return r.describe(result, sounds) }
-	if form := r.choose(accept, result.Value); form != nil {
-		contentType, encode = form.ContentType, form.Encode
-	}
-	body, err := encode()
+	body, err := r.encode(accept, result, sounds)
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
-	w.Header().Set("Content-Type", contentType)
-	if _, err := w.Write(body); err != nil {
-		return fmt.Errorf("send the answer: %w", err)
+	return body.Send(w)
+}
+
+// encode returns a result that is no file of sound in the form that a client asks for.
+func (r *Route) encode(accept []string, result services.TaskResult, sounds []inlineSound) (Body, error) {
+	if form := r.choose(accept, result.Value); form != nil {
+		text, err := form.Encode()
+		return Body{ContentType: form.ContentType, Text: text}, err
 	}
-	return nil
+	text, err := r.describe(result, sounds)
+	return NewJSON(text), err
 }
 
 // choose returns the form that a client likes best of those that the contract knows, nil
@@ -125,7 +127,7 @@ func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]by
 			}
 		}
 	}
-	return append(join(body, value), '\n'), nil
+	return join(body, value), nil
 }
 
 // repeat sets the headers that repeat a field of the answer in JSON.
