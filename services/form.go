@@ -62,7 +62,8 @@ func (t *Transcription) Forms() []Form {
 // Tailor implements Tailored: verbose_json has what the parameters name.
 func (t *Transcription) Tailor(raw json.RawMessage) ([]byte, error) {
 	var params TranscribeParams
-	if json.Unmarshal(raw, &params) != nil || params.ResponseFormat != FormatVerbose {
+	_ = json.Unmarshal(raw, &params) // what was accepted can be read; otherwise nothing is asked for
+	if params.ResponseFormat != FormatVerbose {
 		return nil, nil
 	}
 	return t.Encode(FormatVerbose, params.TimestampGranularities...)

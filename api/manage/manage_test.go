@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -90,7 +89,7 @@ func TestTheViewsShowTheParts(t *testing.T) {
 // TestALockedServerIsNotChanged has a server that others can reach and that asks for no key.
 func TestALockedServerIsNotChanged(t *testing.T) {
 	t.Parallel()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	h := &Handlers{Services: orchestrator.NewRegistry(log), Locked: true, Log: log}
 	patch := gen.ChangeConfigJSONRequestBody{}
 	for name, change := range map[string]func(context.Context) error{

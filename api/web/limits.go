@@ -41,7 +41,8 @@ func (l Limits) Upload(of string) Limit {
 
 // TooSlow explains why a body was cut off.
 func (l Limits) TooSlow() string {
-	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s", l.UploadTimeout, l.HeaderTimeout, l.MinUploadRate)
+	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s",
+		l.UploadTimeout, l.HeaderTimeout, l.MinUploadRate)
 }
 
 // MediaType returns the type of a request's body without parameters.

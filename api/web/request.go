@@ -100,7 +100,8 @@ func BodyFault(err error) error {
 		return err
 	case errors.Is(err, http.ErrNotMultipart), errors.Is(err, http.ErrMissingBoundary):
 		return &services.Fault{
-			Kind: services.KindUnsupported, Message: "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it", Err: err,
+			Kind: services.KindUnsupported, Err: err,
+			Message: "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it",
 		}
 	}
 	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
@@ -123,7 +124,8 @@ func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	var n float64 // null leaves it zero
 	text, err := json.Marshal(params[s.Count])
 	if err == nil && json.Unmarshal(text, &n) == nil && n > 1 {
-		return services.Invalidf(s.Count, "must be 1 where the answer is a file, got %v; several sounds come with Accept: application/json", n)
+		return services.Invalidf(s.Count, "must be 1 where the answer is a file, got %v; "+
+			"several sounds come with Accept: application/json", n)
 	}
 	return nil
 }
