@@ -144,7 +144,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		},
 		handlers: h,
 	}
-	return h.routes(spec, endpoints, problems)
+	return h.routes(spec, base, endpoints, problems)
 }
 
 // unserved are routes of OpenAI's that clients ask for and no service offers.
@@ -165,7 +165,7 @@ func noRoute(path string) error {
 // routes mounts middleware and generated routes. The id comes first, so that
 // every answer and log line has it; the log next, so that it sees refusals;
 // and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
-func (h *handlers) routes(spec *openapi3.T, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
+func (h *handlers) routes(spec *openapi3.T, base *web.Base, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
 	validator, err := h.validator(spec, problems)
 	if err != nil {
 		return nil, err
@@ -179,8 +179,11 @@ func (h *handlers) routes(spec *openapi3.T, endpoints gen.StrictServerInterface,
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
 		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
 	})
+	for route, one := range h.operations.tasks() {
+		router.With(validator).Handle(route, base.Serve(one, problems.Write))
+	}
 	strict := gen.NewStrictHandlerWithOptions(endpoints, nil, gen.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, decodeFault(err)) },
+		RequestErrorHandlerFunc:  func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, web.BodyFault(err)) },
 		ResponseErrorHandlerFunc: problems.Write,
 	})
 	gen.HandlerWithOptions(strict, gen.ChiServerOptions{
@@ -240,16 +243,4 @@ func bindFault(err error) error {
 		return services.Invalidf(required.ParamName, "is missing")
 	}
 	return &services.Fault{Kind: services.KindInvalid, Message: "a parameter cannot be read", Err: err}
-}
-
-// decodeFault explains a body that the generated code could not take.
-func decodeFault(err error) error {
-	if errors.Is(err, http.ErrNotMultipart) || errors.Is(err, http.ErrMissingBoundary) {
-		return &services.Fault{Kind: services.KindUnsupported, Message: "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it", Err: err}
-	}
-	var fault *services.Fault
-	if errors.As(err, &fault) {
-		return err
-	}
-	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"mime"
 	"net/http"
 	"strings"
 
@@ -18,7 +17,7 @@ const (
 
 // limitOf returns the limit for the body of a request.
 func (h *handlers) limitOf(r *http.Request) web.Limit {
-	kind := mediaType(r)
+	kind := web.MediaType(r)
 	switch {
 	case kind == "multipart/form-data":
 		return h.cfg.limits().Upload(web.AForm)
@@ -50,12 +49,6 @@ func (h *handlers) limitBody(problems *problem.Writer) func(http.Handler) http.H
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// mediaType returns the type of a request's body without parameters.
-func mediaType(r *http.Request) string {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none where it cannot be read
-	return kind
 }
 
 // isJSON reports whether a media type is JSON.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -29,8 +31,9 @@ type operation struct {
 	openAI bool
 	// caller has the operation see only what belongs to its caller.
 	caller bool
-	// task and service are what the operation runs; empty for none.
-	task, service string
+	// route is that of an operation whose work is one task; nil for any other, and for one
+	// whose requests and answers have OpenAI's shape, which is written by hand.
+	route *web.Route
 	// inline allows a body of JSON to hold a recording as base64.
 	inline bool
 }
@@ -108,6 +111,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	var said struct {
 		Scope                              oneOrMore
 		Errors, Owner, Task, Service, Body string
+		Sound                              *web.SoundRoute
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
@@ -140,6 +144,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		return one, errors.New("scope is none and something else")
 	case (said.Task == "") != (said.Service == ""):
 		return one, errors.New("task and service need each other")
+	case said.Sound != nil && said.Task == "":
+		return one, errors.New("sound needs a task")
 	}
 	if !open {
 		for _, scope := range said.Scope {
@@ -147,12 +153,26 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		}
 	}
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
-	one.task, one.service = said.Task, said.Service
-	return one, nil
+	if said.Task != "" && !one.openAI {
+		one.route, err = web.NewRoute(said.Service, said.Task, said.Sound, described)
+	}
+	return one, err
 }
 
 // methods are those that an operation can have.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// tasks returns the routes of the operations whose work is one task, by method and
+// pattern.
+func (o *operations) tasks() iter.Seq2[string, *web.Route] {
+	return func(yield func(string, *web.Route) bool) {
+		for route, one := range o.byRoute {
+			if one.route != nil && !yield(route, one.route) {
+				return
+			}
+		}
+	}
+}
 
 // of returns the operation that a request asks for. Where there is none, one that
 // nobody serves stands in: it needs the scopes of its path's other methods, or use,

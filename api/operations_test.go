@@ -75,14 +75,16 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 	for said, wrong := range map[string]string{
 		`x-else: {}`:                            "is missing",
 		`x-grym: {errors: openai, owner: none}`: "scope is missing",
-		`x-grym: {scope: everybody, errors: openai, owner: none}`:         `scope is "everybody"`,
-		`x-grym: {scope: [none, use], errors: openai, owner: none}`:       "scope is none and something else",
-		`x-grym: {scope: use, errors: soap, owner: none}`:                 `errors is "soap"`,
-		`x-grym: {scope: use, errors: problem}`:                           `owner is ""`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`: `task is "dance"`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:   "task and service need each other",
-		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:  `body is "huge"`,
-		`x-grym: {scope: use, errors: problem, owner: none, colour: red}`: `unknown field "colour"`,
+		`x-grym: {scope: everybody, errors: openai, owner: none}`:                     `scope is "everybody"`,
+		`x-grym: {scope: [none, use], errors: openai, owner: none}`:                   "scope is none and something else",
+		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors is "soap"`,
+		`x-grym: {scope: use, errors: problem}`:                                       `owner is ""`,
+		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`:             `task is "dance"`,
+		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service need each other",
+		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound needs a task",
+		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task needs a body",
+		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:              `body is "huge"`,
+		`x-grym: {scope: use, errors: problem, owner: none, colour: red}`:             `unknown field "colour"`,
 	} {
 		spec, err := openapi3.NewLoader().LoadFromData([]byte("openapi: 3.0.3\npaths:\n  /x:\n    get:\n      operationId: getX\n      " + said + "\n"))
 		require.NoError(t, err)

@@ -63,7 +63,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	default:
 		b.ended = true
 	}
-	if err == io.EOF { //nolint:errorlint // an io.Reader's own
+	if err == io.EOF {
 		// The deadline must go with the body: net/http takes its passing for a
 		// hang-up.
 		_ = b.control.SetReadDeadline(time.Time{})

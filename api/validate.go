@@ -51,7 +51,7 @@ func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) (func(h
 // so it sees only JSON, up to the limit for it. Every other body is withheld
 // meanwhile; its handler checks it while it streams by.
 func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *http.Request) error {
-	if mediaType(r) == curlType {
+	if web.MediaType(r) == curlType {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	route, params, err := router.FindRoute(r)
@@ -99,7 +99,7 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	}
 	body := route.Operation.RequestBody.Value
 	if body.Content.Get(r.Header.Get("Content-Type")) != nil {
-		return isJSON(mediaType(r)), nil
+		return isJSON(web.MediaType(r)), nil
 	}
 	if route.Path == web.AudioPath { // whose handler takes more types than the contract can list
 		return false, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/api/problem"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -65,7 +66,7 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 					})).ServeHTTP(httptest.NewRecorder(), request)
 					most := int64(0)
 					if takesJSON := operation.RequestBody != nil && operation.RequestBody.Value.Content.Get(request.Header.Get("Content-Type")) != nil &&
-						isJSON(mediaType(request)); takesJSON && length < 0 {
+						isJSON(web.MediaType(request)); takesJSON && length < 0 {
 						limit := h.limitOf(request).Bytes
 						most = limit + limit/2 // the reader's last piece
 						require.Positive(t, body.read)

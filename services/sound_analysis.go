@@ -57,7 +57,7 @@ type Classification struct {
 	Labels []LabelScore `json:"labels"`
 	// Segments in which a label is present, in order of their start, for models that
 	// classify frames; else nil.
-	Segments []LabelSegment `json:"segments,omitempty"`
+	Segments []LabelSegment `json:"segments,omitzero"`
 }
 
 // LabelScore is a label with its probability.

@@ -2,7 +2,6 @@ package audio
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -33,26 +32,25 @@ type transcriptStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
-	// warnings are those of the request.
-	warnings []services.Warning
-	// done is called once the upload is of no use any more.
-	done func()
+	// upload is the recording, which is removed at the end; its warnings are those of the
+	// request.
+	upload *web.Upload
 }
 
 // VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
 // An error before the first word is answered like any other.
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
-	defer s.done()
+	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
-	s.Announce(w.Header(), s.task, s.warnings)
+	s.Announce(w.Header(), s.task, s.upload.Warnings)
 	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
-	transcription, ok := result.Value.(*services.Transcription)
-	if err == nil && !ok {
-		err = services.Internal(fmt.Errorf("transcribe gave %T", result.Value), "the answer could not be encoded")
+	var transcription *services.Transcription
+	if err == nil {
+		transcription, err = web.ResultOf[*services.Transcription](result)
 	}
 	switch {
 	case err == nil:
-		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: web.WarningsView(web.JoinWarnings(s.warnings, result.Warnings))})
+		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))})
 	case !events.Begun():
 		return err
 	default:

@@ -1,9 +1,9 @@
 package audio
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -38,9 +38,7 @@ type transcriptionForm struct {
 // CreateTranscription implements gen.StrictServerInterface.
 func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
 	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
-	remove := func() { h.Discard(upload) }
-	// A stream reads the upload after this function has returned.
-	defer func() { remove() }()
+	defer h.Discard(upload)
 	form, formErr := parseTranscriptionForm(upload)
 	if err := web.Join(err, formErr); err != nil {
 		return nil, err
@@ -52,9 +50,7 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 		return nil, err
 	}
 	if form.params.Stream {
-		stream := transcriptStream{Handlers: h, ctx: ctx, task: task, warnings: upload.Warnings, done: remove}
-		remove = func() {}
-		return stream, nil
+		return transcriptStream{Handlers: h, ctx: ctx, task: task, upload: upload.Move()}, nil
 	}
 	result, err := h.Run(ctx, task, upload.Warnings)
 	if err != nil {
@@ -111,20 +107,22 @@ func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 	}
 }
 
+// contentTypes are those of the formats that are no JSON.
+var contentTypes = map[string]string{services.FormatText: "text/plain", services.FormatSRT: "text/plain", services.FormatVTT: "text/vtt"}
+
+// transcript answers with a transcription.
+type transcript struct{ web.Body }
+
+// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
+func (t transcript) VisitCreateTranscriptionResponse(w http.ResponseWriter) error { return t.Send(w) }
+
 func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {
 	encoded, err := t.Encode(f.format, f.granularities...)
 	if err != nil {
 		return nil, services.Internal(err, "the answer could not be encoded")
 	}
-	switch f.format {
-	case services.FormatText, services.FormatSRT:
-		return gen.CreateTranscription200TextResponse{Body: string(encoded)}, nil
-	case services.FormatVTT:
-		return gen.CreateTranscription200TextvttResponse{Body: bytes.NewReader(encoded)}, nil
+	if contentType := contentTypes[f.format]; contentType != "" {
+		return transcript{web.Body{ContentType: contentType, Text: encoded}}, nil
 	}
-	var body gen.CreateTranscription200JSONResponseBody
-	if err := body.UnmarshalJSON(encoded); err != nil {
-		return nil, services.Internal(err, "the answer could not be encoded")
-	}
-	return gen.CreateTranscription200JSONResponse{Body: body}, nil
+	return transcript{web.NewJSON(encoded)}, nil
 }

@@ -30,9 +30,7 @@ type chat struct {
 // CreateChatCompletion implements gen.StrictServerInterface.
 func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
-	remove := func() { h.Discard(c.upload) }
-	// A stream reads the upload after this function has returned.
-	defer func() { remove() }()
+	defer h.Discard(c.upload)
 	if err != nil {
 		return nil, err
 	}
@@ -42,9 +40,7 @@ func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	}
 	head := chatHead{ID: "chatcmpl-" + web.RequestID(ctx), Created: time.Now().Unix()}
 	if c.params.Stream {
-		stream := chatStream{Handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, warnings: c.warnings, done: remove}
-		remove = func() {}
-		return stream, nil
+		return chatStream{Handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, warnings: c.warnings, upload: c.upload.Move()}, nil
 	}
 	result, err := h.Run(ctx, task, c.warnings)
 	if err != nil {
@@ -87,10 +83,8 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}
-	var bad []services.FieldError
-	complain := func(field, format string, args ...any) {
-		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-	}
+	var bad web.Complaints
+	complain := bad.Complain
 	if body.MaxCompletionTokens != nil {
 		if body.MaxTokens != nil && *body.MaxTokens != *body.MaxCompletionTokens {
 			complain("max_tokens", "is %d and max_completion_tokens is %d; they are one setting", *body.MaxTokens, *body.MaxCompletionTokens)
@@ -120,8 +114,8 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 	if err := h.readMessages(ctx, c, body.Messages, complain); err != nil {
 		return c, err
 	}
-	if len(bad) > 0 {
-		return c, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	if fault := bad.Fault(); fault != nil {
+		return c, fault
 	}
 	return c, nil
 }

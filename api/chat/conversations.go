@@ -25,12 +25,10 @@ func (h *Handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 func (h *Handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
 	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model"})
 	defer h.Discard(upload)
-	if err != nil {
+	form := web.NewForm(upload)
+	model := form.Text("model")
+	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
-	}
-	model := ""
-	if values := upload.Fields["model"]; len(values) > 0 {
-		model = values[0]
 	}
 	found, err := h.Models.Resolve(services.TaskAsk, model)
 	if err != nil {

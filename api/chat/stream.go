@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
@@ -55,21 +54,21 @@ type chatStream struct {
 	usage bool
 	// warnings are those of the request.
 	warnings []services.Warning
-	// done is called once the upload is of no use any more.
-	done func()
+	// upload is the recording, which is removed at the end.
+	upload *web.Upload
 }
 
 // VisitCreateChatCompletionResponse implements gen.CreateChatCompletionResponseObject.
 // An error before the first text is answered like any other.
 func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
-	defer s.done()
+	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
 	s.head.Model = s.Announce(w.Header(), s.task, s.warnings)
 	sink := &chatSink{events: events, head: s.head}
 	result, err := s.Executor.Execute(s.ctx, s.task, sink)
-	answer, ok := result.Value.(*services.Answer)
-	if err == nil && !ok {
-		err = services.Internal(fmt.Errorf("ask gave %T", result.Value), "the answer could not be encoded")
+	var answer *services.Answer
+	if err == nil {
+		answer, err = web.ResultOf[*services.Answer](result)
 	}
 	switch {
 	case err == nil:

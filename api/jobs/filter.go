@@ -1,14 +1,12 @@
 package jobs
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/services"
 )
 
 // jobFilter reads the parameters of a list, and names every one that is wrong.
@@ -20,10 +18,8 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	if params.Limit != nil {
 		filter.Limit = *params.Limit
 	}
-	var bad []services.FieldError
-	complain := func(field, format string, args ...any) {
-		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-	}
+	var bad web.Complaints
+	complain := bad.Complain
 	for _, list := range web.Value(params.Status) {
 		for _, name := range strings.Split(list, ",") {
 			status := jobs.Status(strings.TrimSpace(name))
@@ -50,8 +46,8 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 		}
 		filter.Labels[key] = text
 	}
-	if len(bad) > 0 {
-		return filter, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	if fault := bad.Fault(); fault != nil {
+		return filter, fault
 	}
 	return filter, nil
 }

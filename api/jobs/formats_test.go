@@ -22,18 +22,20 @@ func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
 		`{"response_format":"vtt"}`:  {"vtt", "WEBVTT\n"},
 		`{"response_format":"verbose_json","timestamp_granularities":["word"]}`: {"json", `{"task":"transcribe"`},
 	} {
-		forms := resultForms(jobs.Job{Task: services.TaskTranscribe, Params: json.RawMessage(params), Result: &jobs.Result{}})
+		job := jobs.Job{Task: services.TaskTranscribe, Params: json.RawMessage(params), Result: &jobs.Result{}}
+		result := services.NewResult(job.Task)
+		forms := resultForms(job, result)
 		require.Len(t, forms, 4, params)
 		for _, accept := range [][]string{nil, {"*/*"}} {
 			form, err := chooseForm(forms, "", accept)
 			require.NoError(t, err)
-			require.Equal(t, want.name, form.name, params)
-			text, err := form.write(value)
+			require.Equal(t, want.name, form.Name, params)
+			body, err := encodeResult(job, form, value, result)
 			require.NoError(t, err)
-			require.Regexp(t, "^"+regexp.QuoteMeta(want.begins), text, params)
+			require.Regexp(t, "^"+regexp.QuoteMeta(want.begins), string(body.Text), params)
 		}
 		form, err := chooseForm(forms, "", []string{"text/plain"})
 		require.NoError(t, err)
-		require.Equal(t, "text", form.name, "what the reader names goes before")
+		require.Equal(t, "text", form.Name, "what the reader names goes before")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,74 +16,63 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// resultForm is one form in which a result comes.
-type resultForm struct {
-	// name is the value of the parameter format.
-	name        string
-	contentType string
-	// write makes the text of the result's JSON; nil for the stored sound.
-	write func(value json.RawMessage) (string, error)
-}
+// Names of the forms that every kind of result has, if it has them.
+const (
+	formJSON  = "json"
+	formAudio = "audio"
+)
 
-// resultForms gives the forms of a job's result, the one for who names none first.
-func resultForms(job jobs.Job) []resultForm {
-	forms := []resultForm{{"json", "application/json", func(value json.RawMessage) (string, error) { return string(value) + "\n", nil }}}
+// resultForms returns the forms in which a job's result comes, the one for who names none
+// first. Those of the value are encoded by value, once it is there.
+func resultForms(job jobs.Job, value any) []services.Form {
+	forms := []services.Form{{Name: formJSON, ContentType: "application/json"}}
 	if sound := job.Result; sound != nil && sound.AudioID != "" {
-		forms = slices.Insert(forms, 0, resultForm{name: "audio", contentType: sound.ContentType})
+		forms = slices.Insert(forms, 0, services.Form{Name: formAudio, ContentType: sound.ContentType})
 	}
-	switch job.Task {
-	case services.TaskTranscribe:
-		forms = transcriptForms(forms, job.Params)
-	case services.TaskAsk, services.TaskCaption:
-		forms = append(forms, resultForm{"text", "text/plain; charset=utf-8", func(value json.RawMessage) (string, error) {
-			var answer services.Answer
-			err := json.Unmarshal(value, &answer)
-			return answer.Text + "\n", err
-		}})
+	if formed, ok := value.(services.Formed); ok {
+		forms = append(forms, formed.Forms()...)
 	}
-	return forms
-}
-
-// transcriptForms adds the forms of a transcription. The one that the job's own
-// parameters name comes first.
-func transcriptForms(forms []resultForm, raw json.RawMessage) []resultForm {
-	var params services.TranscribeParams
 	// What was accepted can be read; otherwise nothing is named.
-	_ = json.Unmarshal(raw, &params)
-	if params.ResponseFormat == services.FormatVerbose {
-		forms[0].write = transcript(services.FormatVerbose, params.TimestampGranularities...)
+	var params struct {
+		Form string `json:"response_format"`
 	}
-	forms = append(forms,
-		resultForm{services.FormatText, "text/plain; charset=utf-8", transcript(services.FormatText)},
-		resultForm{services.FormatSRT, "application/x-subrip; charset=utf-8", transcript(services.FormatSRT)},
-		resultForm{services.FormatVTT, "text/vtt; charset=utf-8", transcript(services.FormatVTT)})
-	if at := slices.IndexFunc(forms, func(f resultForm) bool { return f.name == params.ResponseFormat }); at > 0 {
+	_ = json.Unmarshal(job.Params, &params)
+	if at := slices.IndexFunc(forms, func(f services.Form) bool { return f.Name == params.Form }); at > 0 {
 		named := forms[at]
 		forms = slices.Insert(slices.Delete(forms, at, at+1), 0, named)
 	}
 	return forms
 }
 
-// transcript writes a stored transcription in a format.
-func transcript(format string, granularities ...string) func(json.RawMessage) (string, error) {
-	return func(value json.RawMessage) (string, error) {
-		var t services.Transcription
-		if err := json.Unmarshal(value, &t); err != nil {
-			return "", err
-		}
-		text, err := t.Encode(format, granularities...)
-		return string(text), err
+// encodeResult returns the stored JSON of a job's result in a form. value is an empty
+// result of the job's task.
+func encodeResult(job jobs.Job, form services.Form, raw json.RawMessage, value any) (web.Body, error) {
+	tailored, ok := value.(services.Tailored)
+	if form.Encode == nil && !ok {
+		return web.NewJSON(raw), nil
 	}
+	if err := json.Unmarshal(raw, value); err != nil {
+		return web.Body{}, err
+	}
+	if form.Encode != nil {
+		text, err := form.Encode()
+		return web.Body{ContentType: form.ContentType, Text: text}, err
+	}
+	text, err := tailored.Tailor(job.Params)
+	if text == nil {
+		text = raw
+	}
+	return web.NewJSON(text), err
 }
 
-// chooseForm gives the form that the request asks for.
-func chooseForm(forms []resultForm, format string, accept []string) (resultForm, error) {
+// chooseForm returns the form that the request asks for.
+func chooseForm(forms []services.Form, format string, accept []string) (services.Form, error) {
 	var types []string
 	for _, form := range forms {
-		if form.name == format {
+		if form.Name == format {
 			return form, nil
 		}
-		types = append(types, form.contentType)
+		types = append(types, form.ContentType)
 	}
 	asked := "format=" + format
 	if format == "" {
@@ -95,10 +83,10 @@ func chooseForm(forms []resultForm, format string, accept []string) (resultForm,
 	}
 	var names []string
 	for _, form := range forms {
-		kind, _, _ := strings.Cut(form.contentType, ";")
-		names = append(names, fmt.Sprintf("%s (format=%s)", kind, form.name))
+		kind, _, _ := strings.Cut(form.ContentType, ";")
+		names = append(names, fmt.Sprintf("%s (format=%s)", kind, form.Name))
 	}
-	return resultForm{}, &problem.HTTPError{
+	return services.Form{}, &problem.HTTPError{
 		Status: http.StatusNotAcceptable, Slug: "not_acceptable", Title: "Not acceptable",
 		Message: fmt.Sprintf("the result does not come as %.80s; it comes as %s", asked, strings.Join(names, ", ")),
 	}
@@ -116,15 +104,16 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 	}
 	e := web.ExchangeOf(ctx)
 	e.W.Header().Set("Vary", "Accept")
-	form, err := chooseForm(resultForms(job), string(web.Value(request.Params.Format)), e.R.Header.Values("Accept"))
+	value := services.NewResult(job.Task)
+	form, err := chooseForm(resultForms(job, value), string(web.Value(request.Params.Format)), e.R.Header.Values("Accept"))
 	if err != nil {
 		return nil, err
 	}
 	if job.Result != nil {
 		web.WriteOutcome(e.W.Header(), job.Result.Model, job.Result.Warnings)
 	}
-	if form.write == nil {
-		sound, err := h.OpenSound(ctx, job.Result.AudioID, form.contentType, job.ID)
+	if form.Name == formAudio {
+		sound, err := h.OpenSound(ctx, job.Result.AudioID, form.ContentType, job.ID)
 		return resultSound{sound}, err
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)
@@ -132,11 +121,11 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		web.WithoutOutcome(e.W.Header())
 		return nil, jobFault(err)
 	}
-	text, err := form.write(raw)
+	body, err := encodeResult(job, form, raw, value)
 	if err != nil {
 		return nil, services.Internal(err, "the result could not be encoded")
 	}
-	return resultText{contentType: form.contentType, text: text}, nil
+	return resultBody{body}, nil
 }
 
 // noResult says why a job has no result.
@@ -160,15 +149,11 @@ func noResult(job jobs.Job) error {
 	return answer
 }
 
-// resultText is a result that is no sound.
-type resultText struct{ contentType, text string }
+// resultBody is a result that is no sound.
+type resultBody struct{ web.Body }
 
 // VisitGetJobResultResponse implements gen.GetJobResultResponseObject.
-func (r resultText) VisitGetJobResultResponse(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", r.contentType)
-	_, err := io.WriteString(w, r.text)
-	return err
-}
+func (r resultBody) VisitGetJobResultResponse(w http.ResponseWriter) error { return r.Send(w) }
 
 // resultSound is a result that is sound.
 type resultSound struct{ web.StoredSound }

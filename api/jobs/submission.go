@@ -166,10 +166,8 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 	s := jobs.Submission{
 		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
 	}
-	var bad []services.FieldError
-	complain := func(field, format string, args ...any) {
-		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-	}
+	var bad web.Complaints
+	complain := bad.Complain
 	if s.Service == "" && s.Task == "" {
 		complain("task", "is missing; name what is to be done, as transcribe, or the service that does it")
 	}
@@ -209,8 +207,8 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		}
 		s.Upload = upload.Incoming
 	}
-	if len(bad) > 0 {
-		return s, &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	if fault := bad.Fault(); fault != nil {
+		return s, fault
 	}
 	return s, nil
 }

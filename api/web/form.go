@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -14,17 +13,12 @@ import (
 // Form reads the fields of a form and collects what is wrong with them. It checks that a
 // value is one of its kind; the service knows which values are allowed.
 type Form struct {
+	Complaints
 	fields map[string][]string
-	bad    []services.FieldError
 }
 
 // NewForm returns a reader of the fields of an upload.
 func NewForm(u *Upload) *Form { return &Form{fields: u.Fields} }
-
-// Complain records that a field is wrong.
-func (f *Form) Complain(field, format string, args ...any) {
-	f.bad = append(f.bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-}
 
 // All returns the values of a field that may come several times.
 func (f *Form) All(field string) []string { return f.fields[field] }
@@ -33,19 +27,12 @@ func (f *Form) All(field string) []string { return f.fields[field] }
 func (f *Form) Text(field string) string {
 	values := f.fields[field]
 	if len(values) > 1 {
-		f.complainOnce(field, fmt.Sprintf("came %d times", len(values)))
+		f.Complain(field, "came %d times", len(values))
 	}
 	if len(values) == 0 {
 		return ""
 	}
 	return strings.TrimSpace(values[0])
-}
-
-// complainOnce is Complain for a field that is read several times.
-func (f *Form) complainOnce(field, problem string) {
-	if one := (services.FieldError{Field: field, Problem: problem}); !slices.Contains(f.bad, one) {
-		f.bad = append(f.bad, one)
-	}
 }
 
 // Number returns a finite number; nil where the field is missing.
@@ -90,14 +77,6 @@ func (f *Form) Bool(field string) *bool {
 		f.Complain(field, "must be true or false, got %.40q", text)
 	}
 	return &v
-}
-
-// Fault returns every complaint as one fault, nil where there is none.
-func (f *Form) Fault() *services.Fault {
-	if len(f.bad) == 0 {
-		return nil
-	}
-	return &services.Fault{Kind: services.KindInvalid, Fields: f.bad}
 }
 
 // Join makes one fault of what is wrong with an upload and what is wrong with its

@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"mime"
+	"net/http"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -39,5 +41,12 @@ func (l Limits) Upload(of string) Limit {
 
 // TooSlow explains why a body was cut off.
 func (l Limits) TooSlow() string {
-	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s", l.UploadTimeout, l.HeaderTimeout, l.MinUploadRate)
+	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s",
+		l.UploadTimeout, l.HeaderTimeout, l.MinUploadRate)
+}
+
+// MediaType returns the type of a request's body without parameters.
+func MediaType(r *http.Request) string {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none where it cannot be read
+	return kind
 }

@@ -29,7 +29,9 @@ func (b *Base) Find(ctx context.Context, u *Upload, id string) (err error) {
 // ReceiveOrFind is Receive where the recording may be one that the server keeps.
 // The caller closes the upload, also after an error.
 func (b *Base) ReceiveOrFind(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
-	u, err := b.ReceiveForm(ctx, form, FormShape{File: "file", Optional: true, Known: append([]string{StoredField}, known...), MaxField: MaxFieldBytes})
+	u, err := b.ReceiveForm(ctx, form, FormShape{
+		File: fileField, Optional: true, Known: append([]string{StoredField}, known...), MaxField: MaxFieldBytes,
+	})
 	ids := u.Fields[StoredField]
 	var fault *services.Fault
 	switch {
@@ -38,7 +40,8 @@ func (b *Base) ReceiveOrFind(ctx context.Context, form *multipart.Reader, known 
 	case len(ids) == 1 && u.file != nil:
 		fault = services.Invalidf(StoredField, "cannot be given beside a file")
 	case len(ids) == 0 && u.file == nil:
-		fault = services.Invalidf("file", "is missing; send the recording as form field file, as curl -F file=@sound.wav does, or name a stored one in audio_id")
+		fault = services.Invalidf(fileField, "is missing; send the recording as form field file, as curl -F file=@sound.wav does, "+
+			"or name a stored one in audio_id")
 	}
 	if err := Join(err, fault); err != nil || len(ids) == 0 {
 		return u, err

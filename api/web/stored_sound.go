@@ -102,9 +102,14 @@ func (w *refusalWriter) fault() error {
 	case 0:
 		return nil
 	case http.StatusRequestedRangeNotSatisfiable:
-		return &problem.HTTPError{Status: w.status, Slug: "range_not_satisfiable", Title: "Range not satisfiable", Message: "no part of the sound lies in the range asked for; Content-Range has its size"}
+		return &problem.HTTPError{
+			Status: w.status, Slug: "range_not_satisfiable", Title: "Range not satisfiable",
+			Message: "no part of the sound lies in the range asked for; Content-Range has its size",
+		}
 	case http.StatusPreconditionFailed:
-		return &problem.HTTPError{Status: w.status, Slug: "precondition_failed", Title: "Precondition failed", Message: "the sound is not as the request's condition says"}
+		return &problem.HTTPError{
+			Status: w.status, Slug: "precondition_failed", Title: "Precondition failed", Message: "the sound is not as the request's condition says",
+		}
 	}
 	return services.Internal(errors.New(http.StatusText(w.status)), "the sound could not be read")
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -52,6 +51,14 @@ func (b *Base) Discard(u *Upload) {
 	if err := u.Close(); err != nil {
 		b.Log.Error("upload could not be removed", "error", err)
 	}
+}
+
+// Move returns the upload and leaves an empty one behind, for an answer that reads it after
+// its handler has returned.
+func (u *Upload) Move() *Upload {
+	moved := *u
+	*u = Upload{}
+	return &moved
 }
 
 // Close removes the file.
@@ -109,14 +116,14 @@ func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []stri
 // after an error.
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
 	u := &Upload{Fields: make(map[string][]string)}
-	bad := &services.Fault{Kind: services.KindInvalid}
+	var bad Complaints
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil {
-			err = b.receivePart(u, part, shape, bad)
+			err = b.receivePart(u, part, shape, &bad)
 		}
 		if err != nil {
 			// The reader of forms can hide why the body ended under a complaint about a half
@@ -130,19 +137,19 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 		return u, b.ReceiveFault(AForm, err)
 	}
 	if !u.IsReceived() && !shape.Optional {
-		bad.Fields = append(bad.Fields, services.FieldError{Field: shape.File, Problem: fmt.Sprintf("is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.File)})
+		bad.Complain(shape.File, "is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.File)
 	}
-	if len(bad.Fields) > 0 {
-		return u, bad
+	if fault := bad.Fault(); fault != nil {
+		return u, fault
 	}
 	return u, nil
 }
 
-func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Fault) error {
+func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *Complaints) error {
 	defer part.Close()
 	name := part.FormName()
 	complain := func(format string, args ...any) {
-		bad.Fields = append(bad.Fields, services.FieldError{Field: name, Problem: fmt.Sprintf(format, args...)})
+		bad.Complain(name, format, args...)
 	}
 	switch {
 	case name == shape.File && u.IsReceived():

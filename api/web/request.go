@@ -1,0 +1,131 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// fileField is the field of a form with the recording, and modelField the one of a form or
+// of JSON that names the model; all others are parameters of the task.
+const (
+	fileField  = "file"
+	modelField = "model"
+)
+
+// asked is a request of a route, taken apart.
+type asked struct {
+	model  string
+	params map[string]any
+	upload *Upload
+}
+
+// read takes a request apart, whichever way it came. The caller closes the upload, also
+// after an error.
+func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, error) {
+	if route.form == nil || route.json && MediaType(r) != typeForm {
+		return readJSON(r)
+	}
+	reader, err := r.MultipartReader()
+	if err != nil {
+		return asked{upload: &Upload{}}, BodyFault(err)
+	}
+	receive := b.Receive
+	if route.stored {
+		receive = b.ReceiveOrFind
+	}
+	names := slices.Sorted(maps.Keys(route.form))
+	upload, err := receive(ctx, reader, names)
+	form := NewForm(upload)
+	got := asked{upload: upload, params: make(map[string]any)}
+	for _, name := range names {
+		switch value := form.read(name, route.form[name]); {
+		case name == modelField:
+			got.model = form.Text(name)
+		case value != nil:
+			got.params[name] = value
+		}
+	}
+	return got, Join(err, form.Fault())
+}
+
+// read returns a field's value as JSON has it, nil where it is left out.
+func (f *Form) read(name string, one field) any {
+	if f.Text(name) == "" {
+		return nil
+	}
+	switch one.kind {
+	case openapi3.TypeInteger:
+		return f.Whole(name, one.least, math.MaxInt64)
+	case openapi3.TypeNumber:
+		return f.Number(name)
+	case openapi3.TypeBoolean:
+		return f.Bool(name)
+	}
+	return f.Text(name)
+}
+
+// readJSON reads a body that the validator has found to fit the contract.
+func readJSON(r *http.Request) (asked, error) {
+	got := asked{upload: &Upload{}, params: make(map[string]any)}
+	var body map[string]json.RawMessage
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return got, BodyFault(err)
+	}
+	for name, value := range body {
+		if name != modelField {
+			got.params[name] = value
+			continue
+		}
+		if err := json.Unmarshal(value, &got.model); err != nil {
+			return got, services.Invalidf(modelField, "must be a string")
+		}
+	}
+	return got, nil
+}
+
+// BodyFault explains a body that cannot be read as what it says it is.
+func BodyFault(err error) error {
+	var fault *services.Fault
+	switch {
+	case errors.As(err, &fault):
+		return err
+	case errors.Is(err, http.ErrNotMultipart), errors.Is(err, http.ErrMissingBoundary):
+		return &services.Fault{
+			Kind: services.KindUnsupported, Err: err,
+			Message: "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it",
+		}
+	}
+	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
+}
+
+// negotiate takes from the Accept header what the request leaves open of its sound.
+func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
+	if _, set := params[s.Container]; !set && s.Container != "" {
+		var offers []string
+		for _, container := range s.containers {
+			offers = append(offers, "audio/"+container)
+		}
+		if i := Negotiate(accept, offers); i > 0 {
+			params[s.Container] = s.containers[i]
+		}
+	}
+	if s.Count == "" || wantsJSON(accept) {
+		return nil
+	}
+	var n float64 // null leaves it zero
+	text, err := json.Marshal(params[s.Count])
+	if err == nil && json.Unmarshal(text, &n) == nil && n > 1 {
+		return services.Invalidf(s.Count, "must be 1 where the answer is a file, got %v; "+
+			"several sounds come with Accept: application/json", n)
+	}
+	return nil
+}
