@@ -202,9 +202,9 @@ func clientIsLogged(t *testing.T, s *server, v visitor, scheme string) {
 	require.Equal(t, publicName, line.Host)
 }
 
-// uploadsStream sends a recording of 200 MB, and one that is refused by its key
-// before it has been sent to its end: a proxy that collects the body first would
-// wait for it.
+// uploadsStream sends a recording of 200 MB, and one without an end that is refused by
+// its key: a proxy that collects the body first would refuse its size. It must go on
+// coming, as a proxy may wait for 256 KiB of it before it passes an answer on.
 func uploadsStream(t *testing.T, v visitor) {
 	t.Helper()
 	const size = 200_000_000
@@ -212,14 +212,12 @@ func uploadsStream(t *testing.T, v visitor) {
 	require.Equal(t, http.StatusCreated, status, body)
 	require.Contains(t, body, `"bytes":200000044`)
 
-	never, end := io.Pipe()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	context.AfterFunc(ctx, func() { _ = end.Close() }) // net/http waits for the body also after its context has ended
 	liar := v
 	liar.key = "grym_00_11"
-	begun := io.MultiReader(strings.NewReader(wavHead(size)), io.LimitReader(zeros{}, 1_000_000), never) // net/http waits for 256 KiB before it answers
-	response := liar.send(ctx, t, http.MethodPost, "/v1/audio", begun, "Content-Type", "audio/wav")
+	endless := io.MultiReader(strings.NewReader(wavHead(size)), zeros{})
+	response := liar.send(ctx, t, http.MethodPost, "/v1/audio", endless, "Content-Type", "audio/wav")
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 }
