@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -50,7 +49,7 @@ func problems(t *testing.T, err error) map[string]string {
 	t.Helper()
 	require.Equal(t, services.KindInvalid, services.KindOf(err), "%v", err)
 	var fault *services.Fault
-	require.True(t, errors.As(err, &fault))
+	require.ErrorAs(t, err, &fault)
 	found := make(map[string]string)
 	for _, field := range fault.Fields {
 		found[field.Field] = field.Problem
