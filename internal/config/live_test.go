@@ -125,7 +125,7 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 		"no settings": {
 			tree{"log": tree{"level": "debug", "levels": "x"}, "services": tree{"gamma": tree{"keepAlive": 1}}},
 			map[string]string{
-				"log.levels":                "is no setting; the nearest is log.level",
+				"log.levels":               "is no setting; the nearest is log.level",
 				"services.gamma.keepAlive": "is no setting; the nearest is services.gama.keepAlive",
 			},
 		},
@@ -181,7 +181,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	for text, key := range map[string]string{
 		"log: {level: info, format: json}\n": "log.format",
 		"log: {level: loud}\n":               "log.level",
-		"log: {levels: info}\n":               "settings.yaml",
+		"log: {levels: info}\n":              "settings.yaml",
 	} {
 		r.write(t, text)
 		_, err = r.Reload()
