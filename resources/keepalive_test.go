@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,17 +47,17 @@ func TestAModelInSteadyUseStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()
 		m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 2, KeepAlive: 10 * time.Minute})
-		evicted := 0
+		var evicted atomic.Int64
 		var resident services.Resident
-		resident = load(t, m, func(context.Context) error { evicted++; resident.Release(); return nil })
+		resident = load(t, m, func(context.Context) error { evicted.Add(1); resident.Release(); return nil })
 		require.NoError(t, m.Start(t.Context()))
 		for range 24 {
 			time.Sleep(9 * time.Minute)
 			resident.Touch()
-			require.Zero(t, evicted)
+			require.Zero(t, evicted.Load())
 		}
 		time.Sleep(12 * time.Minute)
-		require.Equal(t, 1, evicted, "nobody uses it any more")
+		require.Equal(t, int64(1), evicted.Load(), "nobody uses it any more")
 		require.NoError(t, m.Stop(t.Context()))
 	})
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -50,7 +49,7 @@ func problems(t *testing.T, err error) map[string]string {
 	t.Helper()
 	require.Equal(t, services.KindInvalid, services.KindOf(err), "%v", err)
 	var fault *services.Fault
-	require.True(t, errors.As(err, &fault))
+	require.ErrorAs(t, err, &fault)
 	found := make(map[string]string)
 	for _, field := range fault.Fields {
 		found[field.Field] = field.Problem
@@ -123,9 +122,9 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 			},
 		},
 		"no settings": {
-			tree{"log": tree{"level": "debug", "levle": "x"}, "services": tree{"gamma": tree{"keepAlive": 1}}},
+			tree{"log": tree{"level": "debug", "levels": "x"}, "services": tree{"gamma": tree{"keepAlive": 1}}},
 			map[string]string{
-				"log.levle":                "is no setting; the nearest is log.level",
+				"log.levels":               "is no setting; the nearest is log.level",
 				"services.gamma.keepAlive": "is no setting; the nearest is services.gama.keepAlive",
 			},
 		},
@@ -181,7 +180,7 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	for text, key := range map[string]string{
 		"log: {level: info, format: json}\n": "log.format",
 		"log: {level: loud}\n":               "log.level",
-		"log: {levle: info}\n":               "settings.yaml",
+		"log: {levels: info}\n":              "settings.yaml",
 	} {
 		r.write(t, text)
 		_, err = r.Reload()
