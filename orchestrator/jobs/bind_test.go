@@ -15,9 +15,12 @@ import (
 func TestAJobKeepsToTheServiceAndTheModelThatItWasBoundTo(t *testing.T) {
 	t.Parallel()
 	ran := make(chan services.Task, 1)
-	b := setup(t, &worker{run: func(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
-		ran <- task
-		return services.TaskResult{Model: "echo-tiny"}, nil
+	b := setup(t, &worker{run: func(ctx context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
+		select {
+		case ran <- task:
+		case <-ctx.Done():
+		}
+		return services.TaskResult{Model: "echo-tiny"}, ctx.Err()
 	}})
 	one := jobs.Submission{Task: "sing", Params: json.RawMessage(`{"model":"whisper-1"}`), IdempotencyKey: "k"}
 	job, _, err := b.Submit(t.Context(), one)
