@@ -35,7 +35,7 @@ func (h *handlers) CreateEmbedding(ctx context.Context, request gen.CreateEmbedd
 	if !ok {
 		return nil, services.Internal(fmt.Errorf("embed gave %T", result.Value), "the answer could not be encoded")
 	}
-	answer := gen.Embedding{Model: result.Model, Dimensions: found.Dimensions, Duration: found.DurationSeconds, FrameSeconds: found.FrameSeconds}
+	answer := gen.Embedding{Model: result.Model, Warnings: warningsView(result.Warnings), Dimensions: found.Dimensions, Duration: found.DurationSeconds, FrameSeconds: found.FrameSeconds}
 	if found.Vector != nil {
 		answer.Embedding = &found.Vector
 	} else {
@@ -61,7 +61,7 @@ func (h *handlers) CreateClassification(ctx context.Context, request gen.CreateC
 	if !ok {
 		return nil, services.Internal(fmt.Errorf("classify gave %T", result.Value), "the answer could not be encoded")
 	}
-	answer := gen.Classification{Model: result.Model, Duration: found.DurationSeconds, Labels: []gen.LabelScore{}}
+	answer := gen.Classification{Model: result.Model, Warnings: warningsView(result.Warnings), Duration: found.DurationSeconds, Labels: []gen.LabelScore{}}
 	for _, label := range found.Labels {
 		answer.Labels = append(answer.Labels, gen.LabelScore(label))
 	}
@@ -82,21 +82,21 @@ func (h *handlers) discard(u *upload) {
 	}
 }
 
-// analyse runs a task of the speech service on an upload.
+// analyse runs a task on an upload.
 func (h *handlers) analyse(ctx context.Context, name, model string, params any, u *upload, priority *string) (services.TaskResult, error) {
 	raw, err := json.Marshal(params)
 	if err != nil {
 		return services.TaskResult{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: transcriptionService, Name: name, Model: model, Params: raw, Audio: u.audio(), Caller: h.caller(ctx),
+		ID: requestID(ctx), Name: name, Model: model, Params: raw, Audio: u.audio(), Caller: h.caller(ctx),
 	}
 	if priority != nil {
 		if task.Priority, err = services.ParsePriority(*priority); err != nil {
 			return services.TaskResult{}, err
 		}
 	}
-	return h.Executor.Execute(ctx, task, services.DiscardSink{})
+	return h.run(ctx, task, u.warnings)
 }
 
 // analysisForm reads fields and keeps what is wrong with them. The service knows

@@ -31,14 +31,14 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 		return nil, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskCaption, Model: model, Params: raw, Audio: upload.audio(), Caller: h.caller(ctx),
+		ID: requestID(ctx), Name: services.TaskCaption, Model: model, Params: raw, Audio: upload.audio(), Caller: h.caller(ctx),
 	}
 	if priority := request.Params.GrymPriority; priority != nil {
 		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {
 			return nil, err
 		}
 	}
-	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
+	result, err := h.run(ctx, task, upload.warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (h *handlers) CreateCaption(ctx context.Context, request gen.CreateCaptionR
 		return nil, services.Internal(fmt.Errorf("caption gave %T", result.Value), "the answer could not be encoded")
 	}
 	body := gen.Caption{
-		Model: result.Model, Text: answer.Text, FinishReason: gen.CaptionFinishReason(answer.FinishReason),
+		Model: result.Model, Warnings: warningsView(result.Warnings), Text: answer.Text, FinishReason: gen.CaptionFinishReason(answer.FinishReason),
 		Duration: answer.DurationSeconds, Seed: int64(answer.Seed), Pieces: []gen.CaptionPiece{},
 	}
 	for _, piece := range answer.Pieces {

@@ -15,15 +15,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// questionService does the work of the routes that ask about sounds.
-const questionService = "gama"
-
 // chat is a request that has been read.
 type chat struct {
-	model  string
-	params services.AskParams
-	usage  bool
-	upload *upload
+	model    string
+	params   services.AskParams
+	usage    bool
+	upload   *upload
+	warnings []services.Warning
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
@@ -43,13 +41,13 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	if err != nil {
 		return nil, err
 	}
-	head := chatHead{ID: "chatcmpl-" + requestID(ctx), Created: time.Now().Unix(), Model: h.chatModel(c)}
+	head := chatHead{ID: "chatcmpl-" + requestID(ctx), Created: time.Now().Unix()}
 	if c.params.Stream {
-		stream := chatStream{handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, done: remove}
+		stream := chatStream{handlers: h, ctx: ctx, task: task, head: head, usage: c.usage, warnings: c.warnings, done: remove}
 		remove = func() {}
 		return stream, nil
 	}
-	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
+	result, err := h.run(ctx, task, c.warnings)
 	if err != nil {
 		return nil, chatFault(err)
 	}
@@ -66,17 +64,6 @@ func (h *handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 		body.ContextId = &answer.ContextID
 	}
 	return gen.CreateChatCompletion200JSONResponse{Body: body}, nil
-}
-
-// chatModel is the model that is told before the answer is there.
-func (h *handlers) chatModel(c *chat) string {
-	if c.model != "" {
-		return c.model
-	}
-	if entry, err := h.Services.Lookup(questionService); err == nil {
-		return entry.Describe().DefaultModel
-	}
-	return ""
 }
 
 func chatUsage(a *services.Answer) gen.ChatUsage {
@@ -126,6 +113,9 @@ func (h *handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 			complain("max_tokens", "is %d and max_completion_tokens is %d; they are one setting", *body.MaxTokens, *body.MaxCompletionTokens)
 		}
 		c.params.MaxTokens = body.MaxCompletionTokens
+	}
+	if body.User != nil {
+		c.warnings = append(c.warnings, services.Warning{Code: services.WarnValueIgnored, Field: "user", Message: "user has no effect"})
 	}
 	if body.Seed != nil {
 		seed := uint64(*body.Seed)
@@ -262,7 +252,7 @@ func (h *handlers) chatTask(ctx context.Context, c *chat, priority *gen.CreateCh
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: questionService, Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.upload.audio(), Caller: h.caller(ctx),
+		ID: requestID(ctx), Name: services.TaskAsk, Model: c.model, Params: raw, Audio: c.upload.audio(), Caller: h.caller(ctx),
 	}
 	if priority != nil {
 		task.Priority, err = services.ParsePriority(string(*priority))

@@ -25,6 +25,7 @@ type chatChunk struct {
 	ContextID string         `json:"context_id,omitempty"`
 	Choices   []chunkChoice  `json:"choices"`
 	Usage     *gen.ChatUsage `json:"usage,omitempty"`
+	Warnings  gen.Warnings   `json:"warnings,omitempty"`
 }
 
 // chunkChoice is the one choice of a chunk; gen's types have no null.
@@ -51,6 +52,8 @@ type chatStream struct {
 	head chatHead
 	// usage asks for a last chunk with the token counts.
 	usage bool
+	// warnings are those of the request.
+	warnings []services.Warning
 	// done is called once the upload is of no use any more.
 	done func()
 }
@@ -60,6 +63,7 @@ type chatStream struct {
 func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
 	defer s.done()
 	events := &eventWriter{w: w, control: http.NewResponseController(w)}
+	s.head.Model = s.announce(w.Header(), s.task, s.warnings)
 	sink := &chatSink{events: events, head: s.head}
 	result, err := s.Executor.Execute(s.ctx, s.task, sink)
 	answer, ok := result.Value.(*services.Answer)
@@ -70,7 +74,7 @@ func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) err
 	case err == nil:
 		sink.begin()
 		last := s.head.chunk(chunkChoice{FinishReason: &answer.FinishReason})
-		last.ContextID = answer.ContextID
+		last.ContextID, last.Warnings = answer.ContextID, warningsView(joinWarnings(s.warnings, result.Warnings))
 		events.send(last)
 		if s.usage {
 			counts := s.head.chunk()

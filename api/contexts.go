@@ -35,7 +35,11 @@ func (h *handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 	if values := upload.fields["model"]; len(values) > 0 {
 		model = values[0]
 	}
-	info, err := h.Contexts.CreateContext(ctx, h.caller(ctx), model, upload.audio())
+	found, err := h.Models.Resolve(services.TaskAsk, model)
+	if err != nil {
+		return nil, err
+	}
+	info, err := h.Contexts.CreateContext(ctx, h.caller(ctx), found.Model, upload.audio())
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// conversionService does the work of the route.
-const conversionService = "audioProcessor"
-
 // conversionFields are the form fields beside the file.
 var conversionFields = []string{"container", "sample_rate", "channels", "bit_depth"}
 
@@ -42,14 +39,14 @@ func (h *handlers) CreateConversion(ctx context.Context, request gen.CreateConve
 		return nil, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: conversionService, Name: services.TaskConvert, Params: raw, Audio: upload.audio(),
+		ID: requestID(ctx), Name: services.TaskConvert, Params: raw, Audio: upload.audio(),
 	}
 	if priority := request.Params.GrymPriority; priority != nil {
 		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {
 			return nil, err
 		}
 	}
-	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
+	result, err := h.run(ctx, task, upload.warnings)
 	if err != nil {
 		return nil, err
 	}

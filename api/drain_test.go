@@ -43,6 +43,7 @@ func sendWhole(t *testing.T, b *bundle, head, start string, size int, chunked bo
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	defer response.Body.Close()
+	require.True(t, response.Close, "the connection ends with the answer: %s", head)
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(text)
@@ -88,6 +89,34 @@ func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
 		status, body := sendWhole(t, b, c.line+" HTTP/1.1\r\nHost: localhost\r\n"+c.headers, start, size, c.chunked)
 		require.Equal(t, c.status, status, "%s: %s", c.name, body)
 		require.Contains(t, body, c.says, c.name)
+	}
+}
+
+// TestAnEarlyRefusalIsWholeBeforeTheBody has a client that reads the answer to its end
+// before it goes on to send: an answer that waits for the body finds it gone.
+func TestAnEarlyRefusalIsWholeBeforeTheBody(t *testing.T) {
+	t.Parallel()
+	b := setup(t, says("unused"), func(c *Config, _ *Dependencies) { c.MaxUpload = services.MiB })
+	const size = 32 << 20
+	for _, c := range []struct {
+		name, headers, begun string
+		status               int
+	}{
+		{"too large", fmt.Sprintf("Content-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n", len("--b")+size), "--b", 413},
+		{"in pieces", "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x\r\n", size), 415},
+	} {
+		conn := dial(t, b)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+		_, err := io.WriteString(conn, "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\n"+c.headers+c.begun)
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, c.status, response.StatusCode, "%s: %s", c.name, text)
+		_, err = conn.Write(make([]byte, size))
+		require.NoError(t, err, "the rest of the body must still be taken: %s", c.name)
 	}
 }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// generationService does the work of the route.
-const generationService = "audioldm"
-
 // generatedSound is the answer of the route as a file.
 type generatedSound struct {
 	soundResponse
@@ -36,7 +33,7 @@ func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGener
 	if err != nil {
 		return nil, err
 	}
-	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
+	result, err := h.run(ctx, task, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +52,7 @@ func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGener
 	return gen.CreateGeneration200JSONResponse{
 		Headers: gen.CreateGeneration200ResponseHeaders{GrymSeed: &seed},
 		Body: gen.Generation{
-			Model: result.Model, Seed: seed, NumInferenceSteps: made.Steps, Scheduler: made.Scheduler,
+			Model: result.Model, Warnings: warningsView(result.Warnings), Seed: seed, NumInferenceSteps: made.Steps, Scheduler: made.Scheduler,
 			AudioLengthInS: made.Seconds, SampleRate: made.SampleRateHz, NumWaveformsPerPrompt: made.Waveforms, Sounds: sounds,
 		},
 	}, nil
@@ -88,7 +85,7 @@ func generationTask(ctx context.Context, request gen.CreateGenerationRequestObje
 	if err != nil {
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
-	task := services.Task{ID: requestID(ctx), Service: generationService, Name: services.TaskGenerate, Model: value(body.Model), Params: raw}
+	task := services.Task{ID: requestID(ctx), Name: services.TaskGenerate, Model: value(body.Model), Params: raw}
 	if priority := request.Params.GrymPriority; priority != nil {
 		task.Priority, err = services.ParsePriority(string(*priority))
 	}

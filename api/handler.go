@@ -65,6 +65,7 @@ type Dependencies struct {
 	Services Services
 	// Restart restarts a service, or, for a name that is not empty, one model of it.
 	Restart func(ctx context.Context, service, model string) error
+	Models  Models
 	// Health is asked for by probes, so it reads memory only.
 	Health func() HealthView
 	// UnreadableModels lists the model folders of which no service can be named,

@@ -119,11 +119,15 @@ func (h *handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 	if err != nil {
 		return nil, err
 	}
+	if job.Result != nil {
+		writeOutcome(e.w.Header(), job.Result.Model, job.Result.Warnings)
+	}
 	if form.write == nil {
 		return h.openSound(ctx, job.Result.AudioID, form.contentType, job.ID)
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)
 	if err != nil {
+		withoutOutcome(e.w.Header())
 		return nil, jobFault(err)
 	}
 	text, err := form.write(raw)

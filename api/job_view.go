@@ -46,6 +46,7 @@ func jobView(job jobs.Job) gen.Job {
 		if result.Model != "" {
 			view.Model = &result.Model
 		}
+		view.Warnings = warningsView(result.Warnings)
 		if result.AudioID != "" {
 			view.Sound = &gen.StoredSound{AudioId: result.AudioID, Bytes: result.AudioBytes, ContentType: result.ContentType}
 			view.Links.Audio = new(audioPath + "/" + result.AudioID)

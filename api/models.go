@@ -36,7 +36,7 @@ func (h *handlers) models() []gen.Model {
 	if h.UnreadableModels != nil {
 		models = append(models, modelsOf("", h.UnreadableModels())...)
 	}
-	return models
+	return append(models, h.aliases(models)...)
 }
 
 // modelsOf lists what one service can use.

@@ -7,64 +7,79 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 )
 
 // ErrShutdown is the cause of the contexts of requests that were cut off when
 // the time to drain was over.
 var ErrShutdown = errors.New("the server is shutting down")
 
-// Server listens and serves a handler.
+// Server serves a handler at a listener. It is a lifecycle.Part.
 type Server struct {
 	cfg      Config
 	listener net.Listener
 	server   *http.Server
-	// cut ends the context of every request; drain tells those that would last
-	// that the server is to stop.
+	// cut ends the context of every request; drain ends those that last until the
+	// server is to stop.
 	cut   context.CancelCauseFunc
 	drain context.CancelFunc
-	// served is closed when the listener has ended.
-	served chan struct{}
+	// failed has the error of a listener that ended before Stop.
+	failed chan error
+
+	mu             sync.Mutex
+	begun, stopped bool
+	serving        sync.WaitGroup
 }
 
-// Listen opens the listener, so that the address is known and taken; nothing
-// is served before Start.
-func Listen(ctx context.Context, cfg Config) (*Server, error) {
+// Listen opens the listener, so that the address is known and taken before anything is
+// served.
+func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("api.listen: %w", err)
 	}
-	return &Server{cfg: cfg, listener: listener, served: make(chan struct{})}, nil
+	return listener, nil
 }
 
-// Addr is the address that was opened.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
-
-// Start serves in the background until Stop. The channel gets the listener's
-// error, should it fail before.
-func (s *Server) Start(handler http.Handler, log *slog.Logger) <-chan error {
+// NewServer returns a server that owns the listener and serves nothing before Start.
+func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slog.Logger) *Server {
+	s := &Server{cfg: cfg, listener: listener, failed: make(chan error, 1)}
 	base, cut := context.WithCancelCause(context.Background())
-	s.cut = cut
 	draining, drain := context.WithCancel(context.Background())
-	s.drain = drain
+	s.cut, s.drain = cut, drain
 	base = context.WithValue(base, drainKey{}, draining)
 	s.server = &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: s.cfg.HeaderTimeout,
+		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
-	failed := make(chan error, 1)
-	go func() {
-		defer close(s.served)
-		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			failed <- err
-		}
-	}()
-	return failed
+	return s
 }
+
+// Start serves until Stop.
+func (s *Server) Start(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun || s.stopped {
+		return lifecycle.ErrStarted
+	}
+	s.begun = true
+	s.serving.Go(func() {
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	})
+	return nil
+}
+
+// Failed returns a channel that has the listener's error, should it fail before Stop.
+func (s *Server) Failed() <-chan error { return s.failed }
 
 type drainKey struct{}
 
@@ -79,26 +94,47 @@ func untilDrain(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// Stop waits out the delay in which the probes are unready, stops taking
-// connections, lets requests end within the drain time, and then cancels what
-// is left and waits for it.
-func (s *Server) Stop() error {
-	time.Sleep(s.cfg.ShutdownDelay)
+// Stop waits for the delay in which the probes are unready, stops taking connections,
+// lets requests end within the drain time, and then cancels those that are left and waits
+// for them. When ctx ends, it goes on at once to the next of these steps.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	begun, again := s.begun, s.stopped
+	s.stopped = true
+	s.mu.Unlock()
+	if !begun {
+		s.drain()
+		s.cut(ErrShutdown)
+		if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("close the listener: %w", err)
+		}
+		return nil
+	}
+	if !again {
+		pause(ctx, s.cfg.ShutdownDelay)
+	}
 	s.drain()
-	drain, cancel := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	drain, cancel := context.WithTimeout(ctx, s.cfg.DrainTimeout)
 	defer cancel()
 	err := s.server.Shutdown(drain)
 	s.cut(ErrShutdown)
-	if errors.Is(err, context.DeadlineExceeded) {
-		// Cancelled work ends by itself within a moment; the wait has a bound all
-		// the same, as a run in native code could hang.
-		last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		// Cancelled work ends within a moment; the wait has a bound all the same, as a
+		// run in native code could hang.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = errors.Join(s.server.Shutdown(last), s.server.Close())
 	}
-	<-s.served
+	s.serving.Wait()
 	return err
 }
 
-// Close gives up a listener that was never started.
-func (s *Server) Close() error { return s.listener.Close() }
+// pause waits for some time, at most until ctx ends.
+func pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -169,11 +169,14 @@ func (h *handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 // submissionOf checks what the contract cannot say, and names every bad field.
 func submissionOf(body *gen.JobRequest, upload *upload) (jobs.Submission, error) {
 	s := jobs.Submission{
-		Service: body.Service, Task: value(body.Task), Labels: value(body.Labels), Callback: value(body.CallbackUrl), AudioID: value(body.AudioId),
+		Service: value(body.Service), Task: value(body.Task), Labels: value(body.Labels), Callback: value(body.CallbackUrl), AudioID: value(body.AudioId),
 	}
 	var bad []services.FieldError
 	complain := func(field, format string, args ...any) {
 		bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	}
+	if s.Service == "" && s.Task == "" {
+		complain("task", "is missing; name what is to be done, as transcribe, or the service that does it")
 	}
 	if body.Priority != nil {
 		var err error

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -23,8 +24,9 @@ type transcriptEvent struct {
 	Type  string `json:"type"`
 	Delta string `json:"delta,omitempty"`
 	// Text is told by the last event even where it is empty.
-	Text  *string      `json:"text,omitempty"`
-	Error *streamError `json:"error,omitempty"`
+	Text     *string      `json:"text,omitempty"`
+	Warnings gen.Warnings `json:"warnings,omitempty"`
+	Error    *streamError `json:"error,omitempty"`
 }
 
 // streamError tells why a stream broke off.
@@ -38,6 +40,8 @@ type transcriptStream struct {
 	*handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
+	// warnings are those of the request.
+	warnings []services.Warning
 	// done is called once the upload is of no use any more.
 	done func()
 }
@@ -47,6 +51,7 @@ type transcriptStream struct {
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
 	defer s.done()
 	events := &eventWriter{w: w, control: http.NewResponseController(w)}
+	s.announce(w.Header(), s.task, s.warnings)
 	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
 	transcription, ok := result.Value.(*services.Transcription)
 	if err == nil && !ok {
@@ -54,7 +59,7 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	}
 	switch {
 	case err == nil:
-		events.send(transcriptEvent{Type: eventDone, Text: &transcription.Text})
+		events.send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warningsView(joinWarnings(s.warnings, result.Warnings))})
 	case !events.begun:
 		return err
 	default:

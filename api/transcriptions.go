@@ -14,9 +14,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// transcriptionService does the work of the route.
-const transcriptionService = "wav2vec2"
-
 // transcriptionFields are the form fields beside the file.
 var transcriptionFields = []string{
 	"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
@@ -39,7 +36,7 @@ type transcriptionForm struct {
 
 // CreateTranscription implements gen.StrictServerInterface.
 func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
-	upload, err := h.receive(ctx, request.Body, transcriptionFields)
+	upload, err := h.receiveForm(ctx, request.Body, formShape{file: "file", known: transcriptionFields, maxField: maxFieldBytes, lenient: true})
 	remove := func() {
 		if err := upload.Close(); err != nil {
 			h.Log.Error("upload could not be removed", "error", err)
@@ -56,11 +53,11 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 		return nil, err
 	}
 	if form.params.Stream {
-		stream := transcriptStream{handlers: h, ctx: ctx, task: task, done: remove}
+		stream := transcriptStream{handlers: h, ctx: ctx, task: task, warnings: upload.warnings, done: remove}
 		remove = func() {}
 		return stream, nil
 	}
-	result, err := h.Executor.Execute(ctx, task, services.DiscardSink{})
+	result, err := h.run(ctx, task, upload.warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +161,7 @@ func (f transcriptionForm) task(ctx context.Context, priority *gen.CreateTranscr
 		return services.Task{}, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: transcriptionService, Name: services.TaskTranscribe,
-		Model: f.model, Params: params, Audio: audio,
+		ID: requestID(ctx), Name: services.TaskTranscribe, Model: f.model, Params: params, Audio: audio,
 	}
 	if priority != nil {
 		task.Priority, err = services.ParsePriority(string(*priority))

@@ -26,6 +26,8 @@ type upload struct {
 	file   *spooledFile
 	// incoming is the recording in place of a file if the route stores it.
 	incoming *library.Incoming
+	// warnings report what of the form was ignored.
+	warnings []services.Warning
 	// sent is the content type that came with the file, name its name.
 	sent, name string
 	// stored is sound that the server keeps, until release is called; else nil.
@@ -78,9 +80,11 @@ type formShape struct {
 	// file is the field with the recording; optional tells that it may be left out.
 	file     string
 	optional bool
-	// known are the other fields, each of at most maxField bytes.
+	// known are the other fields, each of at most maxField bytes. lenient ignores all
+	// others, with a warning, as clients of OpenAI expect.
 	known    []string
 	maxField int
+	lenient  bool
 	// take receives the recording; nil writes it to the spool.
 	take func(u *upload, part io.Reader) error
 }
@@ -142,6 +146,8 @@ func (h *handlers) receivePart(u *upload, part *multipart.Part, shape formShape,
 		return h.spool(u, part)
 	case refusedFields[name] != "":
 		complain("%s", refusedFields[name])
+	case !slices.Contains(shape.known, name) && shape.lenient:
+		u.ignore(name)
 	case !slices.Contains(shape.known, name):
 		complain("is not known; the fields are %s", strings.Join(append([]string{shape.file}, shape.known...), ", "))
 	default:

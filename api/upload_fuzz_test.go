@@ -52,8 +52,9 @@ func FuzzUpload(f *testing.F) {
 		}
 		return services.TaskResult{Value: &services.Transcription{Text: "HELLO"}}, err
 	})
+	registry := orchestrator.NewRegistry(log)
 	handler, err := NewHandler(DefaultConfig(), Dependencies{
-		Executor: executor, Services: orchestrator.NewRegistry(log), SpoolDir: spool, Contract: contract, Log: log,
+		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry), SpoolDir: spool, Contract: contract, Log: log,
 		Health: func() HealthView { return HealthView{} }, Metrics: http.NotFoundHandler(),
 	})
 	if err != nil {

@@ -147,10 +147,10 @@ func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, 
 	m := NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, r, process, reg, log)
 	r.Watch(w, w.guard, recoverable)
 	m.Watch(w)
-	m.Start()
+	require.NoError(t, m.Start(context.Background()))
 	t.Cleanup(func() {
-		require.NoError(t, m.Close(context.Background()))
-		require.NoError(t, r.Close(context.Background()))
+		require.NoError(t, m.Stop(context.Background()))
+		require.NoError(t, r.Stop(context.Background()))
 	})
 	return w, r, m, reg
 }

@@ -164,10 +164,10 @@ func newBench(t *testing.T, service services.ModelService, recoverable bool) *be
 	b.recovery.Watch(unit{b.entry.Unit, b.o}, b.guard, recoverable)
 	b.monitor.Watch(unit{b.entry.Unit, b.o})
 	b.entry.KeepModels(b)
-	b.monitor.Start()
+	require.NoError(t, b.monitor.Start(context.Background()))
 	t.Cleanup(func() {
-		require.NoError(t, b.monitor.Close(context.Background()))
-		require.NoError(t, b.recovery.Close(context.Background()))
+		require.NoError(t, b.monitor.Stop(context.Background()))
+		require.NoError(t, b.recovery.Stop(context.Background()))
 		registry.Shutdown(context.Background())
 	})
 	return b

@@ -145,7 +145,7 @@ func TestRestartsOfAServiceFollowEachOther(t *testing.T) {
 func TestARestartAfterCloseIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r, _, _ := setup(t, true)
-		require.NoError(t, r.Close(context.Background()))
+		require.NoError(t, r.Stop(context.Background()))
 		require.Equal(t, services.KindUnavailable, services.KindOf(r.Restart(context.Background(), "echo", "")))
 		require.Equal(t, services.KindNotFound, services.KindOf(r.Restart(context.Background(), "nobody", "")))
 		require.Empty(t, w.takeSteps())

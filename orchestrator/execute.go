@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -11,6 +12,7 @@ import (
 // Orchestrator runs tasks. Safe for concurrent use.
 type Orchestrator struct {
 	registry  *Registry
+	resolver  *Resolver
 	admission Admission
 	observers []Observer
 	tracer    services.Tracer // nil traces nothing
@@ -19,7 +21,7 @@ type Orchestrator struct {
 
 // New makes an orchestrator over the services of the registry.
 func New(registry *Registry, admission Admission, log *slog.Logger, observers ...Observer) *Orchestrator {
-	return &Orchestrator{registry: registry, admission: admission, observers: observers, log: log}
+	return &Orchestrator{registry: registry, resolver: NewResolver(registry), admission: admission, observers: observers, log: log}
 }
 
 // Trace records tasks that no trace has come with, as those of jobs. It is called
@@ -29,12 +31,16 @@ func (o *Orchestrator) Trace(tracer services.Tracer) { o.tracer = tracer }
 // Registry of the services.
 func (o *Orchestrator) Registry() *Registry { return o.registry }
 
-// Execute is how every task runs, whatever brings it: it finds the service,
-// refuses what cannot work, waits for memory and a run slot, and runs the task
+// Resolver returns what finds the service and the model of a task.
+func (o *Orchestrator) Resolver() *Resolver { return o.resolver }
+
+// Execute is how every task runs, whatever brings it: it finds the service and the
+// model, refuses what cannot work, waits for memory and a run slot, and runs the task
 // under the service's guard. The error is or wraps a fault, or ctx's error; when
 // it returns, no work goes on.
 func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	arrived := time.Now()
+	task, unknown := o.resolver.Bind(task)
 	ctx, span := o.beginSpan(ctx, task)
 	event := services.TaskEvent{TaskID: task.ID, Service: task.Service, TraceID: span.TraceID()}
 	if !task.Deadline.IsZero() {
@@ -46,7 +52,11 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	visit := &visit{event: &event, arrived: arrived, leave: func() {}}
 	// Only after the report: a model that is forgotten leaves no metrics behind.
 	defer func() { visit.leave() }()
-	result, err := o.run(services.WithExecutions(ctx, &executions), task, sink, visit)
+	var result services.TaskResult
+	err := unknown
+	if err == nil {
+		result, err = o.run(services.WithExecutions(ctx, &executions), task, sink, visit)
+	}
 	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
 	event.Model, event.Stages = result.Model, result.Stages
@@ -149,7 +159,7 @@ func (e *Registration) modelOf(task services.Task) string {
 	if chooser, ok := e.Service.(services.ModelChooser); ok {
 		return chooser.ModelFor(task)
 	}
-	return e.description.DefaultModel
+	return cmp.Or(task.DefaultModel, e.description.DefaultModel)
 }
 
 // Canary runs the service's smallest task on a model, or on the default model for an
@@ -225,6 +235,10 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 // Check refuses a task that cannot work, as Execute would before it waits. It
 // starts and runs nothing.
 func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
+	task, err := o.resolver.Bind(task)
+	if err != nil {
+		return err
+	}
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return err

@@ -177,7 +177,7 @@ func TestTheModelThatIsAskedForOftenStays(t *testing.T) {
 				held["rare"].Touch()
 				m.Limit("small", ServiceLimit{MaxMemory: 100 * mb, Runs: 1})
 				acquire(t, m, Request{Service: "small", Bytes: 60 * mb}).Release()
-				m.Close()
+				require.NoError(t, m.Stop(context.Background()))
 				require.Equal(t, []string{c.evicted}, evicted)
 			})
 		})
@@ -195,7 +195,7 @@ func TestUnwantedModelsGoBeforeMemoryIsShort(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Equal(t, Keep, m.Adapt(expecting(1, 0, 0)).Models[0].Action, "there is room")
 		require.Equal(t, Unload, m.Adapt(soon).Models[0].Action)
-		m.Close()
+		require.NoError(t, m.Stop(context.Background()))
 		require.Empty(t, m.Inventory())
 	})
 }

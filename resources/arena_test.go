@@ -63,7 +63,7 @@ func TestMemoryThatIsLeftBehindCanBeEvicted(t *testing.T) {
 	require.Zero(t, totals(m).Resident, "20 of weights and 20 left behind made room")
 	lease.Release()
 	other.Release()
-	m.Close()
+	require.NoError(t, m.Stop(context.Background()))
 }
 
 func TestAFailedUnloadThatGaveItsMemoryBackIsAnEviction(t *testing.T) {
@@ -73,7 +73,7 @@ func TestAFailedUnloadThatGaveItsMemoryBackIsAnEviction(t *testing.T) {
 	first = m.Hold(t.Context(), "echo", "broken", 30*mb, func(context.Context) error { first.Release(); return errors.New("close failed") })
 	second := m.Hold(t.Context(), "echo", "fine", 30*mb, func(context.Context) error { return errors.New("must not be asked") })
 	acquire(t, m, request(60*mb)).Release()
-	m.Close()
+	require.NoError(t, m.Stop(context.Background()))
 	require.Equal(t, 30*mb, totals(m).Resident)
 	second.Release()
 }
@@ -84,8 +84,7 @@ func TestIdleModelsEndWithTheirKeepAliveTime(t *testing.T) {
 		m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 2, KeepAlive: 10 * time.Minute})
 		var resident services.Resident
 		resident = load(t, m, func(context.Context) error { resident.Release(); return nil })
-		ctx, cancel := context.WithCancel(t.Context())
-		go m.KeepTidy(ctx)
+		require.NoError(t, m.Start(t.Context()))
 		time.Sleep(9 * time.Minute)
 		resident.Touch()
 		time.Sleep(9 * time.Minute)
@@ -103,8 +102,7 @@ func TestIdleModelsEndWithTheirKeepAliveTime(t *testing.T) {
 		require.Equal(t, uint64(1), done.Models)
 		require.Equal(t, 40*mb, done.Bytes)
 		require.GreaterOrEqual(t, done.Runs, uint64(24))
-		cancel()
-		synctest.Wait()
+		require.NoError(t, m.Stop(t.Context()))
 	})
 }
 
@@ -173,7 +171,7 @@ func TestWhoYieldedGetsItsSlotBackFromAClosingManager(t *testing.T) {
 		yielded := make(chan error)
 		go func() { yielded <- lease.Yield(context.Background()) }()
 		synctest.Wait()
-		m.Close()
+		require.NoError(t, m.Stop(context.Background()))
 		require.NoError(t, <-yielded)
 		lease.Release()
 		time.Sleep(time.Second)

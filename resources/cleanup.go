@@ -45,9 +45,11 @@ func (c *cleanups) view(now time.Time) Cleanups {
 	return v
 }
 
-// KeepTidy unloads models that were idle for longer than their service's
-// keep-alive time, once every cleanup interval, until ctx ends.
-func (m *Manager) KeepTidy(ctx context.Context) {
+// Start unloads models that were idle for longer than their service's keep-alive time,
+// once every cleanup interval, until Stop.
+func (m *Manager) Start(ctx context.Context) error { return m.cleaner.Start(ctx, m.cleanPeriodically) }
+
+func (m *Manager) cleanPeriodically(ctx context.Context) {
 	ticker := time.NewTicker(m.cfg.CleanupInterval)
 	defer ticker.Stop()
 	for {

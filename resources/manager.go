@@ -2,6 +2,7 @@ package resources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -39,7 +41,9 @@ type Manager struct {
 	advice  Advice
 	// unbooked is what the process was seen to hold beyond the books.
 	unbooked unbooked
-	// evictions are waited for by Close.
+	// cleaner unloads models that were idle for too long; Stop waits for it and for
+	// evictions.
+	cleaner   lifecycle.Group
 	evictions sync.WaitGroup
 }
 
@@ -274,10 +278,10 @@ func (m *Manager) OldestWait() (oldest time.Duration) {
 	return oldest
 }
 
-// Close refuses new tasks and those that wait, and waits for evictions that
-// are under way. Leases that are held stay valid, and who gave a run slot away
-// for a while gets it back.
-func (m *Manager) Close() {
+// Stop refuses new tasks and those that wait, ends the clean-up, and waits for evictions
+// under way. Leases that are held stay valid, and a task that let others run first has
+// its run slot back.
+func (m *Manager) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
 	for _, w := range m.queue {
@@ -290,5 +294,5 @@ func (m *Manager) Close() {
 	}
 	m.queue = nil
 	m.mu.Unlock()
-	m.evictions.Wait()
+	return errors.Join(m.cleaner.Stop(ctx), lifecycle.Wait(ctx, &m.evictions))
 }

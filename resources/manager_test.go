@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/internal/lifecycle/lifecycletest"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -107,7 +110,7 @@ func TestRefusals(t *testing.T) {
 		require.Positive(t, fault.RetryAfter)
 		running.Release()
 		<-order
-		m.Close()
+		require.NoError(t, m.Stop(context.Background()))
 		_, err = m.Acquire(t.Context(), request(1))
 		require.Equal(t, services.KindUnavailable, services.KindOf(err))
 	})
@@ -198,7 +201,7 @@ func TestTheModelUsedLongestAgoIsEvicted(t *testing.T) {
 		hold("new", false)
 		residents["old"].Touch() // so that new is now the one used longest ago
 		lease := acquire(t, m, request(40*mb))
-		m.Close()
+		require.NoError(t, m.Stop(context.Background()))
 		require.Equal(t, []string{"new"}, evicted)
 		lease.Release()
 	})
@@ -310,4 +313,8 @@ func TestLimitsOfControlGroups(t *testing.T) {
 		require.Equal(t, c.want, got, name)
 		require.Equal(t, c.want == 0, errors.Is(err, memprobe.ErrUnknown), name)
 	}
+}
+
+func TestManagerStartsAndStops(t *testing.T) {
+	lifecycletest.Stress(t, 20, func(*testing.T) lifecycle.Part { return newManager() })
 }

@@ -111,6 +111,6 @@ func TestTheLastResortIsTheModelItself(t *testing.T) {
 		default:
 			t.Fatal("it waits for ever")
 		}
-		m.Close()
+		require.NoError(t, m.Stop(context.Background()))
 	})
 }

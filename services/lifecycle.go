@@ -60,6 +60,14 @@ type ModelHost interface {
 	UnloadModel(ctx context.Context, name string) error
 }
 
+// ModelFinder is implemented by services that look for one model faster than by listing
+// all of them.
+type ModelFinder interface {
+	// HasModel reports whether the service has a model of that name. The error is why
+	// that cannot be known: there is such a model, and its files cannot be read.
+	HasModel(name string) (bool, error)
+}
+
 // canaryKey marks a context.
 type canaryKey struct{}
 

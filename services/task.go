@@ -85,11 +85,15 @@ func ParsePriority(name string) (Priority, error) {
 type Task struct {
 	// ID names the task in logs and errors; unique within the process.
 	ID string
-	// Service and Name say who does what: "wav2vec2", "transcribe".
+	// Service and Name say who does what: "wav2vec2", "transcribe". Without a service
+	// the one that has the model does it.
 	Service string
 	Name    string
-	// Model is empty for the service's default.
+	// Model is empty for a default.
 	Model string
+	// DefaultModel takes the place of the service's default model where Model is empty
+	// and nothing else in the task says which model it needs; empty for the service's.
+	DefaultModel string
 	// Params are checked by the service against its own schema.
 	Params json.RawMessage
 	// Audio is the input, nil where the task takes none.
@@ -122,6 +126,8 @@ type TaskResult struct {
 	Audio *Artifact
 	// Stages says where the compute time went.
 	Stages []StageTime
+	// Warnings report what was done differently from what was asked for.
+	Warnings []Warning
 }
 
 // StageTime is the time spent in one stage of a task.

@@ -924,6 +924,48 @@ func (e VerboseTranscriptionTask) Valid() bool {
 	}
 }
 
+// Defines values for WarningCode.
+const (
+	WarningCodeLowConfidence   WarningCode = "low_confidence"
+	WarningCodePriorityLowered WarningCode = "priority_lowered"
+	WarningCodePromptCut       WarningCode = "prompt_cut"
+	WarningCodeSystemIgnored   WarningCode = "system_ignored"
+	WarningCodeTrailingData    WarningCode = "trailing_data"
+	WarningCodeTruncated       WarningCode = "truncated"
+	WarningCodeTurnsDropped    WarningCode = "turns_dropped"
+	WarningCodeUnknownField    WarningCode = "unknown_field"
+	WarningCodeUnknownPrompt   WarningCode = "unknown_prompt"
+	WarningCodeValueIgnored    WarningCode = "value_ignored"
+)
+
+// Valid indicates whether the value is a known member of the WarningCode enum.
+func (e WarningCode) Valid() bool {
+	switch e {
+	case WarningCodeLowConfidence:
+		return true
+	case WarningCodePriorityLowered:
+		return true
+	case WarningCodePromptCut:
+		return true
+	case WarningCodeSystemIgnored:
+		return true
+	case WarningCodeTrailingData:
+		return true
+	case WarningCodeTruncated:
+		return true
+	case WarningCodeTurnsDropped:
+		return true
+	case WarningCodeUnknownField:
+		return true
+	case WarningCodeUnknownPrompt:
+		return true
+	case WarningCodeValueIgnored:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Priority.
 const (
 	PriorityHigh   Priority = "high"
@@ -1249,6 +1291,9 @@ type Caption struct {
 		CompletionTokens int `json:"completion_tokens"`
 		PromptTokens     int `json:"prompt_tokens"`
 	} `json:"usage"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // CaptionFinishReason defines model for Caption.FinishReason.
@@ -1440,6 +1485,9 @@ type Classification struct {
 
 	// Segments When each label is present, by start; of models that classify frames only.
 	Segments *[]LabelSegment `json:"segments,omitempty"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // ClassificationRequest defines model for ClassificationRequest.
@@ -1556,6 +1604,9 @@ type Embedding struct {
 	// Frames The vectors of the frames, with pooling none.
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // EmbeddingRequest defines model for EmbeddingRequest.
@@ -1643,6 +1694,9 @@ type Generation struct {
 
 	// Sounds One for each waveform.
 	Sounds []GeneratedSound `json:"sounds"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // GenerationRequest defines model for GenerationRequest.
@@ -1779,6 +1833,9 @@ type Job struct {
 	// Status The last three are the end.
 	Status JobStatus `json:"status"`
 	Task   string    `json:"task"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // JobObject defines model for Job.Object.
@@ -1877,7 +1934,7 @@ type JobProgress struct {
 	Status JobStatus `json:"status"`
 }
 
-// JobRequest defines model for JobRequest.
+// JobRequest A request has a task, a service, or both.
 type JobRequest struct {
 	// Audio The recording. Either this, the part `audio`, or audio_id.
 	Audio *struct {
@@ -1898,20 +1955,20 @@ type JobRequest struct {
 	// Labels The client's own words for the job. A key has 1 to 63 letters, digits, `.`, `_`, `/` or `-`.
 	Labels *map[string]string `json:"labels,omitempty"`
 
-	// Params The task's parameters, among them `model`, the fields that the route of the task has; `/v1/services/{service}` has their JSON
+	// Params The task's parameters, among them `model`, a name or an alias as `/v1/models` lists it, and the fields that the route of the task has; `/v1/services/{service}` has their JSON
 	// Schema. At most 256 KiB.
 	Params *json.RawMessage `json:"params,omitempty"`
 
 	// Priority Where the job stands among those that wait. Waiting raises it, so that nothing starves.
 	Priority *JobRequestPriority `json:"priority,omitempty"`
 
-	// Service Who does it, as `/v1/services` lists it.
+	// Service Who does it, as `/v1/services` lists it. Where it is left out, the service that has the model.
 	//
 	// Example: wav2vec2
-	Service string `json:"service"`
+	Service *string `json:"service,omitempty"`
 
 	// Task What is done: transcribe, embed, classify, generate, ask, caption, convert, as `/v1/services/{service}` lists it. The service's first task where it is
-	// left out.
+	// left out; without a service it is needed.
 	Task *string `json:"task,omitempty"`
 }
 
@@ -1978,18 +2035,21 @@ type MemoryUse struct {
 
 // Model defines model for Model.
 type Model struct {
+	// AliasOf The model that an alias stands for now. Where it stands for nothing, what the settings say, and `problem` says why.
+	AliasOf *string `json:"alias_of,omitempty"`
+
 	// Breaker The state of the model's own circuit breaker; left out while nobody has used the model.
 	Breaker *ModelBreaker `json:"breaker,omitempty"`
 
-	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model.
+	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
 	Created int64  `json:"created"`
 	Id      string `json:"id"`
 
-	// LoadedBytes Memory the model holds now.
+	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
 	Object      ModelObject `json:"object"`
 
-	// OwnedBy "embedded" or "folder".
+	// OwnedBy "embedded", "folder", or "alias" for a further name of a model.
 	OwnedBy string `json:"owned_by"`
 
 	// Problem Why the model cannot be used.
@@ -2398,11 +2458,14 @@ type TaskKind struct {
 }
 
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
-// `transcript.text.done` the whole in `text`. An `error` event ends a stream that broke off.
+// `transcript.text.done` the whole in `text`, and `warnings` where there are any. An `error` event ends a stream that broke off.
 type TranscriptEvent struct {
 	Delta *string             `json:"delta,omitempty"`
 	Text  *string             `json:"text,omitempty"`
 	Type  TranscriptEventType `json:"type"`
+
+	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // TranscriptEventType defines model for TranscriptEvent.Type.
@@ -2414,7 +2477,7 @@ type Transcription struct {
 	Usage TranscriptionUsage `json:"usage"`
 }
 
-// TranscriptionRequest defines model for TranscriptionRequest.
+// TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field.
 type TranscriptionRequest struct {
 	// BeamWidth How many texts the beam search keeps.
 	BeamWidth *int `json:"beam_width,omitempty"`
@@ -2518,6 +2581,32 @@ type Version struct {
 	Platform    string `json:"platform"`
 	Version     string `json:"version"`
 }
+
+// Warning One way in which the work was done differently from what was asked for.
+type Warning struct {
+	// Code truncated: the recording ends early, and what is there was used. trailing_data: bytes behind the recording were not used.
+	// unknown_field: the request has a field that is not known. value_ignored: a field had no effect. prompt_cut: only the beginning of
+	// a prompt was used. system_ignored: the model takes no system message. priority_lowered: the caller may not use the priority.
+	// turns_dropped: the oldest questions and answers were left out. low_confidence: the result is probably wrong. unknown_prompt: the
+	// prompt has words that the model does not know.
+	Code WarningCode `json:"code"`
+
+	// Field The field of the request that it is about.
+	Field *string `json:"field,omitempty"`
+
+	// Message A sentence for a person.
+	Message string `json:"message"`
+}
+
+// WarningCode truncated: the recording ends early, and what is there was used. trailing_data: bytes behind the recording were not used.
+// unknown_field: the request has a field that is not known. value_ignored: a field had no effect. prompt_cut: only the beginning of
+// a prompt was used. system_ignored: the model takes no system message. priority_lowered: the caller may not use the priority.
+// turns_dropped: the oldest questions and answers were left out. low_confidence: the result is probably wrong. unknown_prompt: the
+// prompt has words that the model does not know.
+type WarningCode string
+
+// Warnings What was done differently from what was asked for; left out where there is nothing.
+type Warnings = []Warning
 
 // Word defines model for Word.
 type Word struct {
@@ -6074,7 +6163,9 @@ type CreateCaptionResponseObject interface {
 }
 
 type CreateCaption200ResponseHeaders struct {
-	XRequestId *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateCaption200JSONResponse struct {
@@ -6089,6 +6180,12 @@ func (response CreateCaption200JSONResponse) VisitCreateCaptionResponse(w http.R
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -6344,7 +6441,9 @@ type CreateClassificationResponseObject interface {
 }
 
 type CreateClassification200ResponseHeaders struct {
-	XRequestId *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateClassification200JSONResponse struct {
@@ -6359,6 +6458,12 @@ func (response CreateClassification200JSONResponse) VisitCreateClassificationRes
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -6614,7 +6719,8 @@ type CreateConversionResponseObject interface {
 }
 
 type CreateConversion200ResponseHeaders struct {
-	XRequestId *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateConversion200AudioflacResponse struct {
@@ -6628,6 +6734,9 @@ func (response CreateConversion200AudioflacResponse) VisitCreateConversionRespon
 	w.Header().Set("Content-Type", "audio/flac")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -6653,6 +6762,9 @@ func (response CreateConversion200AudiopcmResponse) VisitCreateConversionRespons
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -6676,6 +6788,9 @@ func (response CreateConversion200AudiowavResponse) VisitCreateConversionRespons
 	w.Header().Set("Content-Type", "audio/wav")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -6912,7 +7027,9 @@ type CreateEmbeddingResponseObject interface {
 }
 
 type CreateEmbedding200ResponseHeaders struct {
-	XRequestId *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateEmbedding200JSONResponse struct {
@@ -6927,6 +7044,12 @@ func (response CreateEmbedding200JSONResponse) VisitCreateEmbeddingResponse(w ht
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -7182,8 +7305,10 @@ type CreateGenerationResponseObject interface {
 }
 
 type CreateGeneration200ResponseHeaders struct {
-	GrymSeed   *int64
-	XRequestId *string
+	GrymModel   *string
+	GrymSeed    *int64
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateGeneration200JSONResponse struct {
@@ -7198,8 +7323,14 @@ func (response CreateGeneration200JSONResponse) VisitCreateGenerationResponse(w 
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
 	if response.Headers.GrymSeed != nil {
 		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -7221,8 +7352,14 @@ func (response CreateGeneration200AudioflacResponse) VisitCreateGenerationRespon
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
 	if response.Headers.GrymSeed != nil {
 		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -7248,8 +7385,14 @@ func (response CreateGeneration200AudiopcmResponse) VisitCreateGenerationRespons
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
 	if response.Headers.GrymSeed != nil {
 		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -7275,8 +7418,14 @@ func (response CreateGeneration200AudiowavResponse) VisitCreateGenerationRespons
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
 	if response.Headers.GrymSeed != nil {
 		w.Header().Set("Grym-Seed", fmt.Sprint(*response.Headers.GrymSeed))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -7537,7 +7686,9 @@ type CreateTranscriptionResponseObject interface {
 }
 
 type CreateTranscription200ResponseHeaders struct {
-	XRequestId *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateTranscription200JSONResponse struct {
@@ -7552,6 +7703,12 @@ func (response CreateTranscription200JSONResponse) VisitCreateTranscriptionRespo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -7571,6 +7728,12 @@ func (response CreateTranscription200TexteventStreamResponse) VisitCreateTranscr
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -7615,6 +7778,12 @@ type CreateTranscription200TextResponse struct {
 func (response CreateTranscription200TextResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -7635,6 +7804,12 @@ func (response CreateTranscription200TextvttResponse) VisitCreateTranscriptionRe
 	w.Header().Set("Content-Type", "text/vtt")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -8572,7 +8747,9 @@ type CreateChatCompletionResponseObject interface {
 }
 
 type CreateChatCompletion200ResponseHeaders struct {
-	XRequestId *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type CreateChatCompletion200JSONResponse struct {
@@ -8587,6 +8764,12 @@ func (response CreateChatCompletion200JSONResponse) VisitCreateChatCompletionRes
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -8606,6 +8789,12 @@ func (response CreateChatCompletion200TexteventStreamResponse) VisitCreateChatCo
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -10782,8 +10971,10 @@ type GetJobResultResponseObject interface {
 }
 
 type GetJobResult200ResponseHeaders struct {
-	ETag       *string
-	XRequestId *string
+	ETag        *string
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
 }
 
 type GetJobResult200JSONResponse struct {
@@ -10800,6 +10991,12 @@ func (response GetJobResult200JSONResponse) VisitGetJobResultResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -10823,6 +11020,12 @@ func (response GetJobResult200ApplicationxSubripResponse) VisitGetJobResultRespo
 	}
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -10852,6 +11055,12 @@ func (response GetJobResult200AudioResponse) VisitGetJobResultResponse(w http.Re
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
@@ -10874,6 +11083,12 @@ func (response GetJobResult200TextResponse) VisitGetJobResultResponse(w http.Res
 	w.Header().Set("Content-Type", "text/plain")
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
@@ -10898,6 +11113,12 @@ func (response GetJobResult200TextvttResponse) VisitGetJobResultResponse(w http.
 	}
 	if response.Headers.ETag != nil {
 		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
 	}
 	if response.Headers.XRequestId != nil {
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))

@@ -2,7 +2,6 @@ package performance
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -27,8 +27,7 @@ type Monitor struct {
 	// sampled is called after each sample; see OnSample.
 	sampled func()
 
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when the monitor has stopped
+	lifecycle.Group
 	changed chan struct{}
 
 	mu  sync.Mutex
@@ -50,7 +49,7 @@ type Monitor struct {
 // New returns a monitor that is not running yet. process is called at each sample.
 func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log *slog.Logger) *Monitor {
 	m := &Monitor{
-		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), done: make(chan struct{}), runtime: newGoRuntime(), sampled: func() {},
+		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), runtime: newGoRuntime(), sampled: func() {},
 		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
 		beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
@@ -114,29 +113,8 @@ func (m *Monitor) TaskEnded(event services.TaskEvent) {
 	}
 }
 
-// Start samples until Close.
-func (m *Monitor) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	m.cancel = cancel
-	go func() {
-		defer close(m.done)
-		m.run(ctx)
-	}()
-}
-
-// Close stops the monitor and waits for it, at most until ctx ends.
-func (m *Monitor) Close(ctx context.Context) error {
-	if m.cancel == nil {
-		return nil // it was not started
-	}
-	m.cancel()
-	select {
-	case <-m.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop the performance monitor: %w", ctx.Err())
-	}
-}
+// Start implements lifecycle.Part.
+func (m *Monitor) Start(ctx context.Context) error { return m.Group.Start(ctx, m.run) }
 
 // Configure changes the settings. When the monitor is disabled, it drops its samples.
 func (m *Monitor) Configure(cfg Config) {

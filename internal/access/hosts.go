@@ -90,5 +90,5 @@ func isName(name string) bool {
 
 func isPort(text string) bool {
 	port, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && port > 0 && text[0] != '+'
+	return err == nil && port > 0
 }

@@ -21,7 +21,7 @@ func fields(pairs map[string]string) func(string) []string {
 
 func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 	t.Parallel()
-	proxies, errs := ParseProxies([]string{"127.0.0.1", "::1", "10.0.0.0/8", "2001:db8:1::/48"})
+	proxies, errs := ParseProxies([]string{"127.0.0.1", "::1", "10.0.0.0/8", "2001:db8:1::/48", "::ffff:192.0.2.200"})
 	require.Empty(t, errs)
 	const xff, std = "X-Forwarded-For", "Forwarded"
 	for name, c := range map[string]struct {
@@ -36,6 +36,7 @@ func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 		"two hops":                {"[::1]:5", map[string]string{xff: "192.0.2.7, 198.51.100.1, 10.1.2.3"}, Origin{Client: "198.51.100.1", Proxy: "::1"}},
 		"all trusted":             {"127.0.0.1:5", map[string]string{xff: "10.0.0.1, 10.0.0.2"}, Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
 		"mapped peer":             {"[::ffff:127.0.0.1]:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+		"mapped proxy":            {"192.0.2.200:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1", Proxy: "192.0.2.200"}},
 		"port":                    {"127.0.0.1:5", map[string]string{xff: "198.51.100.1:4711"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
 		"IPv6":                    {"127.0.0.1:5", map[string]string{xff: "2001:db8::7"}, Origin{Client: "2001:db8::7", Proxy: "127.0.0.1"}},
 		"IPv6 with port":          {"127.0.0.1:5", map[string]string{xff: "[2001:db8::7]:4711"}, Origin{Client: "2001:db8::7", Proxy: "127.0.0.1"}},
@@ -45,6 +46,7 @@ func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 		"a zone is free text":     {"127.0.0.1:5", map[string]string{xff: "fe80::1%a b"}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
 		"scheme and host":         {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher, HTTPS", "X-Forwarded-Host": "evil.example, audio.example"}, Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
 		"nonsense for scheme":     {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher", "X-Forwarded-Host": "a b"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+		"scheme and host alone":   {"127.0.0.1:5", map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "audio.example"}, Origin{"127.0.0.1:5", "127.0.0.1", "https", "audio.example"}},
 		"standard":                {"127.0.0.1:5", map[string]string{std: `for=198.51.100.1;proto=https;host=audio.example;by=_here`}, Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
 		"standard, forged":        {"127.0.0.1:5", map[string]string{std: `for=127.0.0.1;host=evil.example, for=198.51.100.1;host="audio.example:8443"`}, Origin{"198.51.100.1", "127.0.0.1", "", "audio.example:8443"}},
 		"standard, two":           {"127.0.0.1:5", map[string]string{std: `for=192.0.2.9, For="[2001:DB8::7]:4711";Proto=https , for=10.0.0.1;proto=http`}, Origin{"2001:db8::7", "127.0.0.1", "https", ""}},
@@ -54,12 +56,40 @@ func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 		"standard, bare IPv6":     {"127.0.0.1:5", map[string]string{std: `for=[2001:db8::7]`}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
 		"standard, open quote":    {"127.0.0.1:5", map[string]string{std: `for="192.0.2.1, for=198.51.100.1`}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
 		"both, and one is forged": {"127.0.0.1:5", map[string]string{std: "for=192.0.2.1;host=evil.example", xff: "198.51.100.1"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+		"standard, too many":      {"127.0.0.1:5", map[string]string{std: "for=198.51.100.1" + strings.Repeat(", for=10.0.0.1", 2*maxHops)}, Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
 		"too many":                {"127.0.0.1:5", map[string]string{xff: "198.51.100.1" + strings.Repeat(", 10.0.0.1", 2*maxHops)}, Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
 	} {
 		require.Equal(t, c.want, proxies.Origin(c.remote, fields(c.header)), name)
 	}
-	lines := map[string][]string{xff: {"192.0.2.1", "198.51.100.1", "10.0.0.1"}}
-	require.Equal(t, "198.51.100.1", proxies.Origin("127.0.0.1:1", func(name string) []string { return lines[name] }).Client, "lines are one list")
+	for header, lines := range map[string][]string{
+		xff: {"192.0.2.1", "198.51.100.1", "10.0.0.1"},
+		std: {"for=192.0.2.1", "for=198.51.100.1", "for=10.0.0.1"},
+	} {
+		several := func(name string) []string { return map[string][]string{header: lines}[name] }
+		require.Equal(t, "198.51.100.1", proxies.Origin("127.0.0.1:1", several).Client, "the lines of %s are one list", header)
+	}
+}
+
+// TestNodes has the forms of RFC 7239, section 6, and what only resembles them. An
+// address of IPv6 without brackets stands in X-Forwarded-For only.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "192.0.2.1:1": "192.0.2.1", "192.0.2.1:65535": "192.0.2.1", "192.0.2.1:_aZ9._-": "192.0.2.1",
+		"2001:db8::1": "2001:db8::1", "[2001:db8::1]": "2001:db8::1", "[2001:db8::1]:80": "2001:db8::1", "[2001:db8::1]:_x": "2001:db8::1",
+		"::ffff:192.0.2.1": "192.0.2.1", "[::ffff:192.0.2.1]:80": "192.0.2.1",
+	} {
+		require.Equal(t, want, parseNode(text).String(), text)
+	}
+	for _, text := range []string{
+		"", "unknown", "_hidden", "audio.example", "192.0.2", "192.0.2.256", "192.0.2.1 ", "192.0.2.1/32",
+		"192.0.2.1:", "192.0.2.1:x", "192.0.2.1:8x", "192.0.2.1:+80", "192.0.2.1:123456",
+		"192.0.2.1:_", "192.0.2.1:_a b", "192.0.2.1:_<b>", "192.0.2.1:_ä", "192.0.2.1:_" + strings.Repeat("a", 128),
+		"[192.0.2.1]", "[192.0.2.1]:80", "[2001:db8::1", "2001:db8::1]", "[2001:db8::1]80", "[2001:db8::1]:", "[2001:db8::1]:x", "[[2001:db8::1]]", "[]", "[:]",
+		"fe80::1%eth0", "[fe80::1%eth0]:80",
+	} {
+		require.False(t, parseNode(text).IsValid(), text)
+	}
 }
 
 // TestForwardedExamples has those of RFC 7239, sections 4, 6 and 7.1.
@@ -80,7 +110,7 @@ func TestForwardedExamples(t *testing.T) {
 		require.True(t, ok, text)
 		require.Equal(t, want, hops, text)
 	}
-	for _, text := range []string{`for`, `for=`, `for="1`, `for="1"x`, `for=1 for=2`, `for=[::1]`, `for=a;for=b`, `=a`, `for = a`, "for=\x00", `"for"=a`} {
+	for _, text := range []string{`for`, `for=`, `for="1`, `for="1"x`, `for=1 for=2`, `for=[::1]`, `for=a;for=b`, `=a`, `for = a`, "for=\x00", `"for"=a`, `for=;proto=http`, `for=,for=1`} {
 		_, ok := parseForwarded([]string{text})
 		require.False(t, ok, text)
 	}
@@ -92,7 +122,7 @@ func TestBadProxiesAndHostsAreRefused(t *testing.T) {
 		_, errs := ParseProxies([]string{text})
 		require.Len(t, errs, 1, text)
 	}
-	for _, text := range []string{"", "https://audio.example", "audio.example/", "*.audio.example", "audio.example:", "audio.example:0", "audio.example:+80", "audio.example:99999", "müsik.example", "a b", "-a.example", "a..example", "[::1", "[1.2.3.4]", "[::1]x", "::1%lo", strings.Repeat("a", 64)} {
+	for _, text := range []string{"", "https://audio.example", "audio.example/", "*.audio.example", "audio.example:", "audio.example:0", "audio.example:+80", "audio.example:99999", "müsik.example", "a b", "-a.example", "a-.example", "a..example", "[::1", "[1.2.3.4]", "[::1]x", "::1%lo", strings.Repeat("a", 64), strings.Repeat("a.", 128)} {
 		_, errs := ParseHosts([]string{text})
 		require.Len(t, errs, 1, text)
 	}

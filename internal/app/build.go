@@ -1,13 +1,10 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,18 +16,17 @@ import (
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
-	"github.com/grym-synth/grym-synth/services/audioldm"
-	"github.com/grym-synth/grym-synth/services/audioprocessor"
-	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/onnx"
-	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
 // system is every object, wired.
@@ -54,18 +50,18 @@ type system struct {
 	// runs of each service at once, widths the most where they follow demand; started is when the process was built.
 	runs, widths map[string]int
 	started      time.Time
-	contexts     *gama.Service
+	contexts     services.Contexts
 	spool        string // where tasks put files
 	// resident is the resident set as the monitors measured it last, in bytes.
 	resident atomic.Int64
-	// background is what start began; stop ends it.
-	background sync.WaitGroup
-	stop       context.CancelFunc
+	// parts are started and stopped in this order.
+	parts lifecycle.List
 }
 
-// build makes the objects. Nothing runs yet and no model is loaded. What tasks
-// make goes to files in the spool folder.
-func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
+// build makes the objects. Nothing runs before the start of the parts, and no model is
+// loaded. What tasks make goes to files in the spool folder. If it fails, nothing stays
+// open. Without a storage, services keep nothing.
+func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (_ *system, err error) {
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
 	if err := catalog.Check(); err != nil {
 		return nil, err
@@ -76,6 +72,12 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 	}
 	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: rt.Close})
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.parts.Stop(context.Background()))
+		}
+	}()
 	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
 
 	memory := cfg.SystemHardening.ResourceManagement
@@ -91,45 +93,31 @@ func build(cfg config.Config, spool string, log *slog.Logger) (*system, error) {
 			return nil, err
 		}
 		s.orchestrator.Trace(s.tracer)
+		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
 	}
 	s.performance.OnSample(s.adapt)
+	s.orchestrator.Resolver().Configure(cfg.Models.Names())
 	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
 	s.supervise()
-	s.registerServices(spool)
+	s.registerServices(stored)
+	s.addParts()
 	return s, nil
 }
 
 // registerServices makes every service and registers it.
-func (s *system) registerServices(spool string) {
-	audio := s.cfg.Audio.Limits()
-	processor := s.cfg.Services.AudioProcessor
-	s.register(audioprocessor.New(processor.Config, audio, spool), processor.ServiceLimits, cmp.Or(processor.Runs, runtime.GOMAXPROCS(0)), 0)
-
-	catalog := s.catalog
-	speech := s.cfg.Services.Wav2Vec2
-	speech.Audio = audio
-	runs, threads := config.Parallel(speech.Runs)
-	s.register(wav2vec2.New(speech.Config, catalog, s.runtime, s.session(threads, runs), s.memory), speech.ServiceLimits, runs, s.widest(speech.Runs))
-
-	sound := s.cfg.Services.AudioLDM
-	runs, threads = config.Parallel(sound.Runs)
-	s.register(audioldm.New(sound.Config, catalog, s.runtime, s.session(threads, runs), s.memory, func() services.Bytes { return s.memory.Room(audioldm.Name) }, spool), sound.ServiceLimits, runs, s.widest(sound.Runs))
-
-	questions := s.cfg.Services.GAMA
-	questions.Audio = audio
-	runs, threads = config.Parallel(questions.Runs)
-	asked := gama.New(questions.Config, catalog, s.runtime, s.session(threads, runs), s.memory)
-	s.contexts = asked
-	s.register(asked, questions.ServiceLimits, runs, s.widest(questions.Runs))
-}
-
-// widest is how many tasks of a service may run at once where demand asks for it;
-// zero where the settings say how many.
-func (s *system) widest(set int) int {
-	if set > 0 {
-		return 0
+func (s *system) registerServices(stored *storage) {
+	for _, m := range modules.All() {
+		section := s.cfg.Services.Section(m.Name)
+		runs, threads, most := m.Runs(*section.Common())
+		deps := module.Deps{
+			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs),
+			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
+		}
+		if stored != nil {
+			deps.Records, deps.Contexts = stored.database, stored.conversations
+		}
+		s.register(m.Build(section, deps), section.Common().Limits, runs, most)
 	}
-	return runtime.GOMAXPROCS(0)
 }
 
 // planFrom is the budget from which runs are planned by shape: it makes them a few
@@ -144,19 +132,22 @@ func (s *system) session(threads, runs int) onnx.SessionConfig {
 
 // register adds a service with all that a service has: a share of the budget, a
 // guard, a place in the registry, recovery, health checks and metrics.
-func (s *system) register(service services.ModelService, limits config.ServiceLimits, runs, widest int) {
+func (s *system) register(service services.ModelService, limits module.Limits, runs, most int) {
 	name := service.Describe().Name
-	s.runs[name], s.widths[name] = runs, widest
-	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: widest, KeepAlive: limits.KeepAlive})
+	s.runs[name], s.widths[name] = runs, most
+	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: most, KeepAlive: limits.KeepAlive})
 	// A task that has given its run slot away for a while is still inside the
 	// guard, and as many may be as can wait.
-	inside := max(runs, widest) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
+	inside := max(runs, most) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
 	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
 	entry := s.registry.Register(service, guard)
 	entry.KeepModels(keeper{s, guard, limits.Recoverable})
 	s.recovery.Watch(unit{entry.Unit, s}, guard, limits.Recoverable)
 	s.monitor.Watch(unit{entry.Unit, s})
 	s.tasks.Watch(service.Describe())
+	if contexts, ok := service.(services.Contexts); ok {
+		s.contexts = contexts
+	}
 	var custom []services.Metric
 	if instrumented, ok := service.(services.Instrumented); ok {
 		custom = instrumented.CustomMetrics()
@@ -185,56 +176,12 @@ func (s *system) supervise() {
 	})
 }
 
-// start initialises the services that readiness asks for; the others start
-// with their first task. A service that fails leaves the server up and unready,
-// so that the probes can say why.
-func (s *system) start(ctx context.Context, required []string, log *slog.Logger) {
-	for _, name := range required {
-		entry, err := s.registry.Lookup(name)
-		if err == nil {
-			err = entry.Initialize(ctx)
-		}
-		if err != nil {
-			log.Error("service did not start", "service", name, "error", err)
-		}
-	}
-	_, _ = s.measureResident() // the probes do without where it is not known
-	s.monitor.Start()
-	s.performance.Start()
-	ctx, s.stop = context.WithCancel(ctx)
-	s.background.Go(func() { s.memory.KeepTidy(ctx) })
-	s.background.Go(func() { s.forgetModels(ctx, s.cfg.SystemHardening.HealthMonitoring.CheckInterval) })
-	s.health.SetPhase(hardening.PhaseServing)
-}
-
 // requestTracer records requests; nil where tracing is off.
 func (s *system) requestTracer() api.Tracer {
 	if s.tracer == nil {
 		return nil
 	}
 	return s.tracer
-}
-
-// close ends what build made, in the order of use: services, then the budget
-// they book with, then the library under them.
-func (s *system) close(ctx context.Context) error {
-	if s.stop != nil {
-		s.stop()
-	}
-	s.background.Wait()
-	errs := []error{s.performance.Close(ctx), s.monitor.Close(ctx), s.recovery.Close(ctx)}
-	errs = append(errs, s.registry.Shutdown(ctx)...)
-	s.memory.Close()
-	errs = append(errs, s.runtime.Close(ctx))
-	if s.tracer != nil {
-		// A receiver that is not there holds nobody up for long.
-		bounded, cancel := context.WithTimeout(ctx, 3*time.Second)
-		defer cancel()
-		if err := s.tracer.Close(bounded); err != nil {
-			s.log.Warn("traces were lost", "error", err)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // admission fits the memory budget to the orchestrator's interface.

@@ -13,7 +13,6 @@ import (
 	"github.com/grym-synth/grym-synth/internal/cli"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/version"
-	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
 // Commands returns what the command line needs. The contract is openapi.yaml.
@@ -21,7 +20,7 @@ func Commands(contract []byte) cli.Program {
 	key, keyFile := config.ClientKey(config.Environ())
 	return cli.Program{
 		Version: fmt.Sprintf("grym-synth %s (%s, %s)", version.Version, version.Commit(), version.Platform()),
-		Service: wav2vec2.Name, APIKey: key, APIKeyFile: keyFile,
+		APIKey:  key, APIKeyFile: keyFile,
 		Serve: func(ctx context.Context, forget func(), settings cli.Settings) error {
 			return serveCommand(ctx, forget, contract, settings)
 		},
@@ -54,11 +53,11 @@ func Commands(contract []byte) cli.Program {
 			if err != nil {
 				return nil, nil, err
 			}
-			s, err := build(cfg.Config, os.TempDir(), slog.New(slog.DiscardHandler))
+			s, err := build(cfg.Config, os.TempDir(), nil, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return nil, nil, err
 			}
-			return s.orchestrator, s.close, nil
+			return s.orchestrator, s.parts.Stop, nil
 		},
 	}
 }

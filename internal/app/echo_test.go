@@ -15,9 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/module"
 )
 
 // echo is a whole service in one file: it says what it was told.
@@ -73,19 +76,24 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	t.Helper()
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()
-	limits := cfg.Services.ModelService
-	cfg.Services.Wav2Vec2.ServiceLimits, cfg.Services.AudioLDM.ServiceLimits, cfg.Services.GAMA.ServiceLimits = limits, limits, limits
+	for _, m := range modules.All() {
+		if m.HasModels {
+			cfg.Services.Section(m.Name).Common().Limits = cfg.Services.ModelService
+		}
+	}
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := build(cfg, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	s, err := build(cfg, t.TempDir(), nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
-	s.register(&echo{}, config.ServiceLimits{MaxMemory: services.GiB, Recoverable: true}, 2, 0)
-	s.start(t.Context(), cfg.Readiness.Required, s.log)
+	s.register(&echo{}, module.Limits{MaxMemory: services.GiB, Recoverable: true}, 2, 0)
+	require.NoError(t, s.parts.Start(t.Context()))
+	require.NoError(t, s.initializeRequired(t.Context()))
+	s.health.SetPhase(hardening.PhaseServing)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		require.NoError(t, s.close(ctx))
+		require.NoError(t, s.parts.Stop(ctx))
 	})
 	return s
 }

@@ -1,9 +1,8 @@
 package app
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -23,19 +22,34 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// asynchronous stores recordings and conversations, and runs jobs.
-type asynchronous struct {
-	store    *natsstore.Store
-	database *records.Database
-	library  *library.Library
-	jobs     *jobs.Manager
-	upgrade  *upgrade
-	// until is when jobs still at work are interrupted; drain sets it.
-	until time.Time
+// storage keeps recordings, conversations and the records of services.
+type storage struct {
+	store         *natsstore.Store
+	database      *records.Database
+	library       *library.Library
+	conversations *conversations.Conversations
 }
 
-// openJobs makes the store and what lies in it; nothing runs before start.
-func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, error) {
+// openStorage makes the store and what lies in it; nothing is opened before the start.
+func openStorage(cfg config.Config, log *slog.Logger) *storage {
+	settings := cfg.Jobs.Store
+	settings.Dir = cfg.JobsDir()
+	s := &storage{store: natsstore.New(settings, memprobe.DiskFree, log)}
+	s.database = records.NewDatabase(s.store, log)
+	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
+	s.conversations = conversations.New(s.database, s.library, log)
+	return s
+}
+
+// asynchronous runs jobs, which lie in the storage.
+type asynchronous struct {
+	*storage
+	jobs    *jobs.Manager
+	upgrade *upgrade
+}
+
+// openJobs makes what works on jobs; nothing runs before the start.
+func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) (*asynchronous, error) {
 	hooks := cfg.Jobs.Webhooks
 	if hooks.Secret == "" {
 		var err error
@@ -43,12 +57,7 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 			return nil, err
 		}
 	}
-	storage := cfg.Jobs.Store
-	storage.Dir = cfg.JobsDir()
-	a := &asynchronous{store: natsstore.New(storage, memprobe.DiskFree, s.log)}
-	a.database = records.NewDatabase(a.store, s.log)
-	a.library = library.New(cfg.Jobs.Work.Audio, a.database, s.log)
-	stored := conversations.New(a.database, a.library, s.log)
+	a := &asynchronous{storage: stored}
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
 		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: api.JobBody,
 		Describe: func(name string) (services.Description, error) {
@@ -58,26 +67,13 @@ func (s *system) openJobs(cfg config.Config, dir *datadir.Dir) (*asynchronous, e
 			}
 			return entry.Describe(), nil
 		},
+		Bind: s.orchestrator.Resolver().Bind,
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
-	s.contexts.KeepContexts(stored)
 	watchJobs(s.metrics, a.jobs, a.library)
 	return a, nil
-}
-
-// start opens the store and works on its jobs. A store that cannot be opened now is
-// tried again, and the rest of the server serves meanwhile.
-func (a *asynchronous) start(ctx context.Context) error {
-	for _, part := range []interface {
-		Start(ctx context.Context) error
-	}{a.store, a.database, a.upgrade, a.jobs} {
-		if err := part.Start(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // inform adds the check of the jobs to what the probes answer.
@@ -93,23 +89,6 @@ func (a *asynchronous) inform(view api.HealthView) api.HealthView {
 	}
 	view.Checks = append(view.Checks, gen.HealthCheck{Name: "jobs", At: time.Now(), Ok: ok, Detail: &detail})
 	return view
-}
-
-// drain starts no further job. Those at work may go on for the time given.
-func (a *asynchronous) drain(timeout time.Duration) {
-	a.until = time.Now().Add(timeout)
-	a.jobs.StopIntake()
-}
-
-// stop waits for what drain left, sends jobs still at work back to the queue,
-// and closes the store.
-func (a *asynchronous) stop() error {
-	ctx, cancel := context.WithDeadline(context.Background(), a.until)
-	defer cancel()
-	err := a.jobs.Stop(ctx) // it may take all of the time
-	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return errors.Join(err, a.upgrade.Stop(last), a.database.Stop(last), a.store.Stop(last))
 }
 
 // watchJobs exports the numbers of jobs and recordings, at each scrape.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"time"
 
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/orchestrator"
@@ -64,20 +63,3 @@ func (k keeper) Forget(unit *orchestrator.Unit) {
 }
 
 var _ orchestrator.Keeper = keeper{}
-
-// forgetModels forgets the models whose folders have gone, once an interval until ctx
-// ends, so that their metrics go too.
-func (s *system) forgetModels(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for _, entry := range s.registry.List() {
-			entry.Prune()
-		}
-	}
-}

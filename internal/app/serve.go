@@ -15,15 +15,14 @@ import (
 
 	"github.com/grym-synth/grym-synth/api"
 	"github.com/grym-synth/grym-synth/api/gen"
-	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/version"
 )
 
-// serve runs the server until ctx ends, and then drains it. forget makes the
-// next signal end the process at once.
+// serve runs the server until ctx ends, and then drains it. forget makes the next signal
+// end the process at once.
 func serve(ctx context.Context, forget func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
 	cfg := loaded.Config
 	if err := keyBeforeProxy(cfg); err != nil {
@@ -38,58 +37,83 @@ func serve(ctx context.Context, forget func(), contract []byte, source config.So
 	if err != nil {
 		return err
 	}
-	s, err := build(cfg, spool, log)
+	stored := openStorage(cfg, log)
+	s, err := build(cfg, spool, stored, log)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		bounded, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, s.close(bounded))
-	}()
-	async, err := s.openJobs(cfg, dir)
-	if err != nil {
+	server, opened, err := s.open(ctx, stored, dir, contract, source, loaded, level)
+	if err == nil {
+		greet(stdout, opened.addr, opened.firstKey)
+		err = s.run(ctx, server, opened.addr)
+		forget()
+		log.Info("draining", "timeout", cfg.API.DrainTimeout)
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), cfg.API.ShutdownDelay+cfg.API.DrainTimeout)
+	defer cancel()
+	err = errors.Join(err, s.parts.Stop(bounded))
+	log.Info("stopped")
+	return err
+}
+
+// run starts the parts and returns when ctx ends or the listener fails.
+func (s *system) run(ctx context.Context, server *api.Server, addr string) error {
+	if err := s.parts.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, async.stop()) }() // before the services end, on which its jobs run
+	budget := s.memory.Budget()
+	s.log.Info("listening", "listen", addr, "onnxruntime", s.runtime.Version(), "budget_bytes", int64(budget.Bytes), "budget_bound", budget.Bound)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-server.Failed():
+		return err
+	}
+}
+
+// opening is what a person must know of a server before it starts.
+type opening struct {
+	addr string
+	// firstKey is a key that was made at this start, empty where none was.
+	firstKey string
+}
+
+// open opens the listener and adds the store, the jobs and the server to the parts.
+func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar) (*api.Server, opening, error) {
+	cfg := loaded.Config
+	async, err := s.openJobs(cfg, stored, dir)
+	if err != nil {
+		return nil, opening{}, err
+	}
+	s.addJobs(async)
 	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
 		level.Set(changed.Log.Level)
 		s.apply(changed)
 	})
-	server, err := api.Listen(ctx, cfg.API)
+	listener, err := api.Listen(ctx, cfg.API)
 	if err != nil {
-		return err
+		return nil, opening{}, err
 	}
-	keys, firstKey, err := keysFor(cfg, server.Addr(), log)
+	found := opening{addr: listener.Addr().String()}
+	keys, firstKey, err := keysFor(cfg, found.addr, s.log)
 	if err != nil {
-		return errors.Join(err, server.Close())
+		return nil, opening{}, errors.Join(err, listener.Close())
 	}
-	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, spool, contract, async, keys, settings))
+	found.firstKey = firstKey
+	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, s.spool, contract, async, keys, settings))
 	if err != nil {
-		return errors.Join(err, server.Close())
+		return nil, opening{}, errors.Join(err, listener.Close())
 	}
-	if err := async.start(ctx); err != nil {
-		return errors.Join(err, server.Close())
-	}
-	failed := server.Start(handler, log)
-	greet(stdout, server.Addr(), firstKey)
-	s.start(ctx, cfg.Readiness.Required, log)
-	defer s.reloadOnHangup(settings, log)()
-	log.Info("listening", "listen", server.Addr(), "onnxruntime", s.runtime.Version(), "budget_bytes", int64(s.memory.Budget().Bytes), "budget_bound", s.memory.Budget().Bound)
-
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
-	forget()
-	async.drain(cfg.API.DrainTimeout)
-	return errors.Join(err, s.drain(server, cfg.API.DrainTimeout))
+	server := api.NewServer(cfg.API, listener, handler, s.log)
+	s.addServing(server, settings, async.jobs.StopIntake)
+	return server, found, nil
 }
 
 // dependencies gives the handler what it asks of the rest.
 func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings api.Settings) api.Dependencies {
 	return api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Restart: s.restart, Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
+		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
+		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Health:    func() api.HealthView { return async.inform(s.healthView()) },
 		Resources: s.resourcesView, UnreadableModels: s.catalog.Unreadable, System: s.systemView, Performance: s.performanceView, Forecast: s.forecastView, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
@@ -97,15 +121,6 @@ func (s *system) dependencies(cfg config.Config, spool string, contract []byte, 
 		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
 		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
 	}
-}
-
-// drain turns the probes unready and lets requests under way end.
-func (s *system) drain(server *api.Server, timeout time.Duration) error {
-	s.log.Info("draining", "timeout", timeout)
-	s.health.SetPhase(hardening.PhaseDraining)
-	err := server.Stop()
-	s.log.Info("stopped")
-	return err
 }
 
 // greet is the first thing a person sees. firstKey is a key that was made at this

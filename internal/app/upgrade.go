@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
@@ -18,7 +19,7 @@ type upgrade struct {
 	jobs     *jobs.Manager
 	dir      *datadir.Dir
 	log      *slog.Logger
-	group    records.Group
+	group    lifecycle.Group
 }
 
 // Start begins the upgrade, if there is one to make, and returns at once.

@@ -61,8 +61,8 @@ type called struct {
 
 func (c *called) program(dataDir string) Program {
 	return Program{
-		Version: "grym-synth 1.2.3 (abc, os/cpu)", Service: "speech",
-		Serve: func(_ context.Context, _ func(), s Settings) error { c.serve++; c.settings = s; return nil },
+		Version: "grym-synth 1.2.3 (abc, os/cpu)",
+		Serve:   func(_ context.Context, _ func(), s Settings) error { c.serve++; c.settings = s; return nil },
 		WriteConfig: func(s Settings, origins bool, out io.Writer) error {
 			c.settings, c.origins = s, origins
 			_, err := io.WriteString(out, "settings\n")

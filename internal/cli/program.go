@@ -45,8 +45,6 @@ type Streams struct {
 type Program struct {
 	// Version is one line that names the build.
 	Version string
-	// Service is the one that transcribes where no server is named.
-	Service string
 	// APIKey and APIKeyFile are for another server, from the environment; empty
 	// where there is none.
 	APIKey, APIKeyFile string

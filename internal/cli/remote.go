@@ -214,10 +214,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 }
 
 // local transcribes in this process.
-type local struct {
-	executor Executor
-	service  string
-}
+type local struct{ executor Executor }
 
 func (l *local) transcribe(ctx context.Context, t *transcription, r *recording, p *progress) ([]byte, error) {
 	audio, done, err := r.source(ctx)
@@ -230,7 +227,7 @@ func (l *local) transcribe(ctx context.Context, t *transcription, r *recording, 
 		return nil, err
 	}
 	result, err := l.executor.Execute(ctx, services.Task{
-		ID: r.base(), Service: l.service, Name: services.TaskTranscribe, Model: t.model, Params: params, Audio: audio,
+		ID: r.base(), Name: services.TaskTranscribe, Model: t.model, Params: params, Audio: audio,
 	}, p)
 	if err != nil {
 		return nil, err

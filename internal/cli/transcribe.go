@@ -74,7 +74,7 @@ file is overwritten without --force.`,
 // bind lets flags set what was asked for.
 func (t *transcription) bind(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&t.model, "model", "", "`NAME` of a folder under models (default services.wav2vec2.defaultModel)")
+	flags.StringVar(&t.model, "model", "", "`NAME` of a model or an alias (default models.defaults.transcribe, else services.wav2vec2.defaultModel)")
 	flags.StringVar(&t.format, "format", services.FormatText, "`FORMAT` of the words: "+strings.Join(services.TranscriptFormats(), ", "))
 	flags.StringVar(&t.folder, "output", "", "`DIR` to write a file for each recording to, instead of printing")
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")
@@ -153,7 +153,7 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 		}
 		// What has to be given back is given back also after an interruption.
 		defer func() { err = errors.Join(err, closeExecutor(context.WithoutCancel(ctx))) }()
-		with = &local{executor, e.Service}
+		with = &local{executor}
 	}
 	return e.transcribeAll(ctx, t, recordings, with)
 }

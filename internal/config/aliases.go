@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/knadh/koanf/v2"
+
+	"github.com/grym-synth/grym-synth/internal/modules"
 )
 
 // aliases are other names of settings: those of the reference architecture's
@@ -27,8 +29,8 @@ const recoverableList = "systemHardening.recoverableServices"
 // recoverableKeys of the services that the list can name.
 var recoverableKeys = func() map[string]string {
 	keys := make(map[string]string)
-	for _, name := range append([]string{"audioProcessor", "modelService"}, modelServices...) {
-		keys[name] = "services." + name + ".recoverable"
+	for _, name := range append(modules.Names(), "modelService") {
+		keys[name] = sectionKey(name) + ".recoverable"
 	}
 	return keys
 }()

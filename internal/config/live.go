@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"reflect"
 	"slices"
@@ -18,6 +17,8 @@ import (
 // liveKeys may change while the server runs; a star stands for one name.
 var liveKeys = []string{
 	"log.level",
+	keyAliases,
+	"models.defaults.*",
 	"readiness.required",
 	"services.*.maxMemory",
 	"services.*.keepAlive",
@@ -120,6 +121,9 @@ func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 	}
 	if err == nil {
 		err = translateAliases(k)
+	}
+	if err == nil {
+		err = mergeAliases(k, current, shown)
 	}
 	if err != nil {
 		return nil, &services.Fault{Kind: services.KindInvalid, Message: err.Error()}
@@ -225,17 +229,4 @@ func refusal(err error) error {
 		fault.Fields = append(fault.Fields, services.FieldError{Field: field, Problem: problem})
 	}
 	return fault
-}
-
-// Limits gives the settings in force that every service has.
-func (l *Loaded) Limits(service string) (ServiceLimits, error) {
-	k, err := l.typed()
-	if err != nil {
-		return ServiceLimits{}, err
-	}
-	var limits ServiceLimits
-	if err := k.UnmarshalWithConf("services."+service, &limits, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
-		return limits, fmt.Errorf("services.%s: %w", service, err)
-	}
-	return limits, nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/agext/levenshtein"
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
@@ -44,17 +43,6 @@ const (
 	keyLibrary   = "onnx.libraryPath"
 	originNormal = "default"
 )
-
-// inherited settings take another key's value where nobody sets them.
-var inherited = func() map[string]string {
-	keys := make(map[string]string)
-	for _, name := range modelServices {
-		for _, setting := range []string{".maxMemory", ".recoverable", ".keepAlive"} {
-			keys["services."+name+setting] = "services.modelService" + setting
-		}
-	}
-	return keys
-}()
 
 // Loaded is a configuration with the origin of each setting.
 type Loaded struct {
@@ -110,18 +98,10 @@ func Load(source Source) (*Loaded, error) {
 	return l, nil
 }
 
-// defaultValues gives the defaults as nested maps, without what is inherited.
+// defaultValues returns the defaults as nested maps, without what is inherited.
 func defaultValues() (map[string]any, error) {
-	values := make(map[string]any)
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
+	k, err := encode(Default())
 	if err != nil {
-		return nil, err
-	}
-	if err := decoder.Decode(Default()); err != nil {
-		return nil, err
-	}
-	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(values, "."), nil); err != nil {
 		return nil, err
 	}
 	for key := range inherited {
@@ -234,6 +214,9 @@ func (l *Loaded) apply(set *layer, known []string) error {
 	if err := translateAliases(set.values); err != nil {
 		return fmt.Errorf("%s: %w", set.origin(""), err)
 	}
+	if err := l.joinAliases(set); err != nil {
+		return fmt.Errorf("%s: %w", set.origin(keyAliases), err)
+	}
 	var errs []error
 	for _, key := range set.values.Keys() {
 		if set.values.Get(key) == nil {
@@ -266,19 +249,6 @@ func keysOf(m map[string]string) []string {
 		keys = append(keys, key)
 	}
 	return keys
-}
-
-// decode turns the values into the typed configuration. Problems are told with
-// their keys.
-func (l *Loaded) decode() error {
-	err := l.values.UnmarshalWithConf("", &l.Config, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		TagName: "koanf", Result: &l.Config, WeaklyTypedInput: true, ErrorUnused: true,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), switchHook, listHook),
-	}})
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	return nil
 }
 
 // Environ gives the process's environment. It stands here because this package

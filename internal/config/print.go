@@ -11,10 +11,7 @@ import (
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
-
-	"github.com/go-viper/mapstructure/v2"
 
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
@@ -43,26 +40,19 @@ func (l *Loaded) WriteOrigins(w io.Writer) error {
 	keys := k.Keys()
 	slices.Sort(keys)
 	for _, key := range keys {
-		if _, err := fmt.Fprintf(w, "%s: %v  # %s\n", key, k.Get(key), l.origins[key]); err != nil {
+		value := k.Get(key)
+		if aliases, ok := value.(map[string]string); ok {
+			value = pairs(aliases)
+		}
+		if _, err := fmt.Fprintf(w, "%s: %v  # %s\n", key, value, l.origins[key]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// typed gives the typed configuration as nested maps.
-func (l *Loaded) typed() (*koanf.Koanf, error) {
-	values := make(map[string]any)
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
-	if err != nil {
-		return nil, err
-	}
-	if err := decoder.Decode(l.Config); err != nil {
-		return nil, err
-	}
-	k := koanf.New(".")
-	return k, k.Load(confmap.Provider(values, "."), nil)
-}
+// typed returns the typed configuration as nested maps.
+func (l *Loaded) typed() (*koanf.Koanf, error) { return encode(l.Config) }
 
 // plain gives the typed configuration as strings, numbers and lists, so that
 // what is printed is what is in force, not what was written. Secrets are masked.

@@ -75,10 +75,8 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 	problems := s.problems(t)
 	for _, h := range folders {
 		require.Contains(t, problems, h.Name)
-		if !h.OnLoad {
-			require.Contains(t, problems[h.Name], h.Name)
-			require.Contains(t, problems[h.Name], h.Says)
-		}
+		require.Contains(t, problems[h.Name], h.Name)
+		require.Contains(t, problems[h.Name], h.Says)
 		status, body := s.askKind(t, h.Base, h.Name)
 		require.Equal(t, http.StatusBadRequest, status, "%s: %.1000s", h.Says, body)
 		var answer any

@@ -168,24 +168,53 @@ func TestABrokenDefaultFolderTakesNoOtherModelDown(t *testing.T) {
 // it is mended, and one for the default model done meanwhile.
 func TestJobsOfAnIsolatedModelWaitAndOthersGoOn(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	modeltest.CopySpeech(t, dir, "nan", poisoned)
-	s := start(t, "--data-dir", dir, "--config", caring(t))
-	audio := clip(t, "clip09.wav")
-	require.Eventually(t, func() bool {
-		status, _ := s.transcribe(t, audio, "model", "nan")
-		return status == http.StatusServiceUnavailable
-	}, 20*time.Second, 10*time.Millisecond)
-	waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"nan"}}`, audio)
-	other := s.submit(t, `{"service":"wav2vec2"}`, audio)
-	state := func(id string) string {
-		_, body := s.get(t, "/v1/jobs/"+id)
-		return told(t, body).Status
+	for name, c := range map[string]struct {
+		recovery string
+		// back is what an operator does once the folder is mended; empty for nothing.
+		back string
+	}{
+		"recovered": {recovery: "{delay: 50ms, maxDelay: 100ms, timeout: 5s}"},
+		// Nothing ends the isolation by itself, so a job that shares it waits for ever.
+		"restarted": {"{enabled: false}", "/v1/services/wav2vec2/restart?model=nan"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			modeltest.CopySpeech(t, dir, "nan", poisoned)
+			s := startWith(t, options{dataDir: dir, settings: `
+hardening: {breaker: {delay: 1h}}
+jobs: {retry: {delay: 50ms, maxDelay: 100ms}}
+systemHardening:
+  healthMonitoring: {checkInterval: 3s}
+  errorRecovery: ` + c.recovery + "\n"})
+			audio := clip(t, "clip09.wav")
+			require.Eventually(t, func() bool {
+				status, _ := s.transcribe(t, audio, "model", "nan")
+				return status == http.StatusServiceUnavailable
+			}, 20*time.Second, 10*time.Millisecond)
+			waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"nan"}}`, audio)
+			read := func(id string) toldJob {
+				_, body := s.get(t, "/v1/jobs/"+id)
+				return told(t, body)
+			}
+			succeeded := func(id string) func() bool {
+				return func() bool { return read(id).Status == "succeeded" }
+			}
+			require.Eventually(t, func() bool { return len(read(waiting.ID).AttemptLog) > 0 }, 20*time.Second, 20*time.Millisecond)
+			other := s.submit(t, `{"service":"wav2vec2"}`, audio)
+			require.Eventually(t, succeeded(other.ID), 20*time.Second, 20*time.Millisecond, "the job of the default model")
+			require.NotContains(t, []string{"failed", "succeeded"}, read(waiting.ID).Status)
+			for _, attempt := range read(waiting.ID).AttemptLog {
+				require.Contains(t, []string{"", "unavailable"}, attempt.Outcome, "no attempt ran")
+			}
+			modeltest.CopySpeech(t, dir, "nan", func(data []byte) []byte { return data })
+			if c.back != "" {
+				status, body := s.post(t, c.back)
+				require.Equal(t, http.StatusOK, status, body)
+			}
+			require.Eventually(t, succeeded(waiting.ID), 60*time.Second, 50*time.Millisecond, "the job of the mended model")
+		})
 	}
-	require.Eventually(t, func() bool { return state(other.ID) == "succeeded" }, 20*time.Second, 20*time.Millisecond)
-	require.NotContains(t, []string{"failed", "succeeded"}, state(waiting.ID))
-	modeltest.CopySpeech(t, dir, "nan", func(data []byte) []byte { return data })
-	require.Eventually(t, func() bool { return state(waiting.ID) == "succeeded" }, 60*time.Second, 50*time.Millisecond)
 }
 
 func TestWrongManagementIsExplained(t *testing.T) {

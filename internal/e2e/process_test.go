@@ -21,6 +21,10 @@ import (
 // on a machine that is busy with other things.
 const startTimeout = time.Minute
 
+// requestTimeout bounds each request, so that one which is never answered fails its own
+// test, with the server's goroutines, and not the whole run.
+const requestTimeout = 3 * time.Minute
+
 // program is the path of the real binary, built once for all tests.
 var program string
 
@@ -45,6 +49,7 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
 	}
+	http.DefaultClient.Timeout = requestTimeout
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -132,8 +137,28 @@ func launch(t testing.TB, args ...string) (*server, <-chan string) {
 		}
 		s.done <- s.cmd.Wait()
 	}()
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.logGoroutines(t)
+		}
+		s.kill()
+	})
 	return s, listening
+}
+
+// logGoroutines ends a process that still runs by SIGQUIT and logs the goroutines that
+// the Go runtime writes then.
+func (s *server) logGoroutines(t testing.TB) {
+	from := len(s.log.String())
+	if s.cmd.Process.Signal(syscall.SIGQUIT) != nil {
+		return // it has ended
+	}
+	select {
+	case err := <-s.done:
+		s.done <- err
+		t.Logf("goroutines of %s:\n%s", s.url, s.log.String()[from:])
+	case <-time.After(10 * time.Second):
+	}
 }
 
 // runProgram returns a call of the binary.

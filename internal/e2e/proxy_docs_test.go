@@ -79,7 +79,7 @@ type visitor struct {
 
 // visit returns a client that finds the public name at a port of loopback.
 func visit(port, scheme, key string, trusted *x509.CertPool) visitor {
-	return visitor{scheme: scheme, key: key, client: &http.Client{Transport: &http.Transport{
+	return visitor{scheme: scheme, key: key, client: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)

@@ -241,23 +241,33 @@ func askRoad(t *testing.T, entrance string, proxied bool, route, key string) int
 // TestBehindAProxyNobodyComesInWithoutAKey starts with the settings of a proxy.
 func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ settings, says string }{
-		"host":        {"api: {hosts: [audio.example]}", "grym-synth keys create --scopes admin --data-dir "},
-		"proxy":       {"api: {trustedProxies: [127.0.0.1]}", "grym-synth keys create --scopes admin --data-dir "},
-		"other place": {"api: {listen: '0.0.0.0:0', hosts: [audio.example]}", "grym-synth keys create --scopes admin --data-dir "},
-		"no keys":     {"api: {hosts: [audio.example]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
-		"bad host":    {"api: {hosts: ['https://audio.example']}", "api.hosts: must be names"},
-		"bad proxy":   {"api: {trustedProxies: [proxy.example]}", "api.trustedProxies: must be addresses"},
+	const local, makeOne = "127.0.0.1:0", "grym-synth keys create --scopes admin --data-dir "
+	for name, c := range map[string]struct{ listen, settings, says string }{
+		"host":           {local, "api: {hosts: [audio.example]}", makeOne},
+		"proxy":          {local, "api: {trustedProxies: [127.0.0.1]}", makeOne},
+		"other place":    {"0.0.0.0:0", "api: {hosts: [audio.example]}", makeOne},
+		"asked for keys": {local, "api: {hosts: [audio.example]}\nauth: {mode: keys}", makeOne},
+		"no keys":        {local, "api: {hosts: [audio.example]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
+		"no keys, proxy": {local, "api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
+		"bad host":       {local, "api: {hosts: ['https://audio.example']}", "api.hosts: must be names"},
+		"bad proxy":      {local, "api: {trustedProxies: [proxy.example]}", "api.trustedProxies: must be addresses"},
 	} {
 		dir := t.TempDir()
 		settings := filepath.Join(dir, "settings.yaml")
 		require.NoError(t, os.WriteFile(settings, []byte(c.settings+"\n"), 0o600))
 		run := func() string {
-			out, err := exec.CommandContext(t.Context(), program, "--data-dir", dir, "--config", settings).CombinedOutput()
-			require.Error(t, err, name)
-			return string(out)
+			s, listening := launch(t, "--listen", c.listen, "--data-dir", dir, "--config", settings)
+			select {
+			case address := <-listening:
+				require.Fail(t, "the server serves at "+address, name)
+			case err := <-s.done:
+				s.done <- err
+				require.Error(t, err, name)
+			}
+			return s.log.String()
 		}
 		require.Contains(t, run(), c.says, name)
+		require.NoFileExists(t, filepath.Join(dir, "keys.json"), "%s: no key is made where the world waits for it", name)
 		if name == "host" {
 			out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--expires", "1ns", "--data-dir", dir).CombinedOutput()
 			require.NoError(t, err, string(out))

@@ -160,6 +160,16 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 			}
 			return services.Description{Name: "echo", Tasks: []services.TaskKind{{Name: "say"}, {Name: "sing"}}}, nil
 		},
+		Bind: func(task services.Task) (services.Task, error) {
+			task.Service = "echo"
+			switch task.Model {
+			case "whisper-1":
+				task.Model = "echo-tiny"
+			case "none":
+				return task, services.Faultf(services.KindNotFound, "no model none")
+			}
+			return task, nil
+		},
 		Runs: map[string]int{"echo": 1}, Ageing: 30 * time.Second, MaxAttempts: 3, MaxDeliveries: 3,
 		Log: slog.New(slog.DiscardHandler),
 	}}

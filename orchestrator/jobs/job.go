@@ -143,6 +143,8 @@ type Result struct {
 	AudioBytes  int64  `json:"audio_bytes,omitempty"`
 	// More are further sounds of the same task, in order.
 	More []Sound `json:"more,omitempty"`
+	// Warnings report what was done differently from what was asked for.
+	Warnings []services.Warning `json:"warnings,omitempty"`
 }
 
 // Sound names a stored sound that a task made.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
@@ -53,6 +54,9 @@ type Dependencies struct {
 	Encode func(Job) ([]byte, error)
 	// Describe returns what a service takes; the fault is not found.
 	Describe func(service string) (services.Description, error)
+	// Bind returns a task with its service, and the model in place of an alias; the faults
+	// are of the fields task and model.
+	Bind func(services.Task) (services.Task, error)
 	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
 	// Ageing is the wait that makes up for one step of priority.
@@ -122,12 +126,12 @@ func newWorker() string {
 }
 
 // Start works on the jobs until Stop. It returns at once, with
-// records.ErrStarted if the manager was started or stopped before.
+// lifecycle.ErrStarted if the manager was started or stopped before.
 func (m *Manager) Start(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.started || m.stopped {
-		return records.ErrStarted
+		return lifecycle.ErrStarted
 	}
 	m.started = true
 	m.dispatching.Go(m.dispatch)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -202,14 +203,14 @@ func TestStartAndStop(t *testing.T) {
 		for range 3 {
 			all.Go(func() {
 				if err := manager.Start(t.Context()); err != nil {
-					assert.True(t, errors.Is(err, records.ErrStarted))
+					assert.True(t, errors.Is(err, lifecycle.ErrStarted))
 				}
 			})
 			all.Go(func() { assert.NoError(t, manager.Stop(t.Context())) })
 		}
 		all.Wait()
 		require.NoError(t, manager.Stop(t.Context()))
-		require.ErrorIs(t, manager.Start(t.Context()), records.ErrStarted)
+		require.ErrorIs(t, manager.Start(t.Context()), lifecycle.ErrStarted)
 		require.NoError(t, db.Stop(t.Context()))
 	}
 }

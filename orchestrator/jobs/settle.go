@@ -179,7 +179,7 @@ func failureOf(err error) *Failure {
 // storeResult stores what the task made, before the record that names it is
 // written.
 func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
-	stored := &Result{Model: result.Model}
+	stored := &Result{Model: result.Model, Warnings: result.Warnings}
 	value, err := json.Marshal(result.Value)
 	if err != nil {
 		return nil, services.Internal(err, "the result could not be encoded")

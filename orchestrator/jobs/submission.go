@@ -25,7 +25,7 @@ var (
 // Submission is a request for a job.
 type Submission struct {
 	Owner    string
-	Service  string
+	Service  string // empty is the one that has the model; the task is needed then
 	Task     string // empty is the service's first task
 	Params   json.RawMessage
 	Priority services.Priority

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,9 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	}
 	if !job.Deadline.IsZero() && !job.Deadline.After(job.Created) {
 		return Job{}, false, services.Invalidf("deadline", "must lie in the future, got %s", job.Deadline.Format(time.RFC3339))
+	}
+	if err := m.bind(&job); err != nil {
+		return Job{}, false, err
 	}
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
@@ -136,21 +140,11 @@ func (m *Manager) save(ctx context.Context, s Submission, in input) error {
 	return err
 }
 
-// draft makes the record of a submission, its recording left out.
+// draft makes the record of a submission, its recording left out. Its service and its
+// model are those that were asked for, as its fingerprint has them.
 func (m *Manager) draft(s Submission) (Job, error) {
-	description, err := m.Describe(s.Service)
-	if err != nil {
+	if err := m.checkTask(&s); err != nil {
 		return Job{}, err
-	}
-	if s.Task == "" {
-		s.Task = description.Tasks[0].Name
-	}
-	var names []string
-	for _, task := range description.Tasks {
-		names = append(names, task.Name)
-	}
-	if !strings.Contains(" "+strings.Join(names, " ")+" ", " "+s.Task+" ") {
-		return Job{}, services.Invalidf("task", "must be %s for service %s, got %q", strings.Join(names, " or "), s.Service, s.Task)
 	}
 	if len(s.Params) > int(maxParams) {
 		return Job{}, services.Invalidf("params", "must be at most %s of JSON, got %s", maxParams, services.Bytes(len(s.Params)))
@@ -171,6 +165,39 @@ func (m *Manager) draft(s Submission) (Job, error) {
 		job.Callback = &Callback{URL: s.Callback, State: CallbackWaiting}
 	}
 	return job, nil
+}
+
+// checkTask refuses a task that the service does not take, and fills in its first one
+// where none is named.
+func (m *Manager) checkTask(s *Submission) error {
+	if s.Service == "" && s.Task != "" {
+		return nil // bind finds the service
+	}
+	description, err := m.Describe(s.Service)
+	if err != nil {
+		return err
+	}
+	if s.Task == "" {
+		s.Task = description.Tasks[0].Name
+	}
+	var names []string
+	for _, task := range description.Tasks {
+		names = append(names, task.Name)
+	}
+	if !slices.Contains(names, s.Task) {
+		return services.Invalidf("task", "must be %s for service %s, got %q", strings.Join(names, " or "), s.Service, s.Task)
+	}
+	return nil
+}
+
+// bind puts the service into a job that names none, and the model in place of an alias,
+// so that the job keeps to both whatever the settings say later.
+func (m *Manager) bind(job *Job) error {
+	bound, err := m.Bind(services.Task{Service: job.Service, Name: job.Task, Model: job.Model})
+	if err == nil {
+		job.Service, job.Model = bound.Service, bound.Model
+	}
+	return err
 }
 
 // splitModel takes the model out of the parameters, which services do not have

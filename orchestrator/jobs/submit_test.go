@@ -32,6 +32,8 @@ func TestWhatIsSureToFailIsRefused(t *testing.T) {
 		says string
 	}{
 		"an unknown service":   {jobs.Submission{Service: "nobody"}, services.KindNotFound, "nobody"},
+		"no service or task":   {jobs.Submission{}, services.KindNotFound, "no service"},
+		"an unknown model":     {jobs.Submission{Task: "say", Params: json.RawMessage(`{"model":"none"}`)}, services.KindNotFound, "no model none"},
 		"an unknown task":      {jobs.Submission{Service: "echo", Task: "dance"}, services.KindInvalid, "say or sing"},
 		"params of no object":  {jobs.Submission{Service: "echo", Params: json.RawMessage(`[1]`)}, services.KindInvalid, "JSON object"},
 		"a model of no text":   {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"model":1}`)}, services.KindInvalid, "params.model"},

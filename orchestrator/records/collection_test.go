@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
@@ -312,13 +313,13 @@ func TestStartAndStop(t *testing.T) {
 		for range 4 {
 			all.Go(func() {
 				if err := db.Start(t.Context()); err != nil {
-					assert.ErrorIs(t, err, records.ErrStarted)
+					assert.ErrorIs(t, err, lifecycle.ErrStarted)
 				}
 			})
 			all.Go(func() { assert.NoError(t, db.Stop(context.Background())) })
 		}
 		all.Wait()
 		end(t, db)
-		require.ErrorIs(t, db.Start(t.Context()), records.ErrStarted)
+		require.ErrorIs(t, db.Start(t.Context()), lifecycle.ErrStarted)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -41,7 +42,7 @@ type Database struct {
 	log     *slog.Logger
 	members map[string]member
 	sweeps  []Sweep
-	group   Group
+	group   lifecycle.Group
 
 	ready      atomic.Bool
 	caughtUp   chan struct{}

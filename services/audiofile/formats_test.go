@@ -251,7 +251,7 @@ func TestFLACOfUnknownLength(t *testing.T) {
 	require.True(t, reader.Format().Guessed)
 	require.GreaterOrEqual(t, reader.Format().Frames, int64(10000))
 	require.Equal(t, known, readAll(t, reader))
-	require.Equal(t, Format{"flac", "flac", 16000, 2, 16, 10000, false}, reader.Format())
+	require.Equal(t, Format{"flac", "flac", 16000, 2, 16, 10000, false, false}, reader.Format())
 
 	limits := DefaultLimits()
 	limits.MaxDuration = 500 * time.Millisecond
@@ -280,7 +280,7 @@ func TestFLACWritesWhatItReads(t *testing.T) {
 				reader, err := openBytes(write(t, out, samples))
 				require.NoError(t, err)
 				bits := out.sampleBytes() * 8
-				require.Equal(t, Format{"flac", "flac", rate, channels, bits, 5000, false}, reader.Format())
+				require.Equal(t, Format{"flac", "flac", rate, channels, bits, 5000, false, false}, reader.Format())
 				for i, x := range readAll(t, reader) {
 					if want := float32(math.Ldexp(float64(quantise(samples[i], bits)), 1-bits)); x != want {
 						t.Fatalf("sample %d: %v, want %v", i, x, want)
@@ -318,7 +318,7 @@ func TestOggStreams(t *testing.T) {
 		oggPage(0, 48000+1920, 7, quiet, quiet), oggPage(oggLast, 48000+2500, 7, quiet))
 	reader, err := openBytes(file)
 	require.NoError(t, err)
-	require.Equal(t, Format{"ogg", "opus", 48000, 1, 0, 2500 - 256, false}, reader.Format())
+	require.Equal(t, Format{"ogg", "opus", 48000, 1, 0, 2500 - 256, false, false}, reader.Format())
 	require.Len(t, readAll(t, reader), 2500-256)
 
 	_, err = openBytes(cat(oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, quiet)))

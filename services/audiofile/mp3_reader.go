@@ -41,7 +41,10 @@ func newMP3Decoder(f file) (decoder, Format, error) {
 		}
 		total += int64(header.samples)
 	}
-	if counted := total / int64(header.samples); counted+1 < notes.frames {
+	counted := total / int64(header.samples)
+	// What follows the frames that were announced may look like one.
+	truncated := frames.cut && (notes.frames == 0 || counted < notes.frames)
+	if counted+1 < notes.frames {
 		return nil, Format{}, services.Invalidf(field, "is cut short: it announces %d MP3 frames, %d are there; upload the whole file", notes.frames, counted)
 	}
 	// From the beginning again, to decode.
@@ -55,7 +58,7 @@ func newMP3Decoder(f file) (decoder, Format, error) {
 	}
 	return d, Format{
 		Container: "mp3", Encoding: "mp3",
-		SampleRateHz: header.rateHz, Channels: header.channels, Frames: d.left,
+		SampleRateHz: header.rateHz, Channels: header.channels, Frames: d.left, Truncated: truncated,
 	}, nil
 }
 
@@ -122,6 +125,7 @@ type mp3Frames struct {
 	frame  []byte       // the latest; reused
 	rest   []byte       // of it, not read yet
 	repack *mp3Repacker // nil where the frames can stay as they are
+	cut    bool         // the last frame is not whole
 	err    error
 }
 
@@ -204,6 +208,7 @@ func (f *mp3Frames) next() ([]byte, error) {
 		}
 		f.frame = f.frame[:h.bytes]
 		if _, err := io.ReadFull(f.src, f.frame); err != nil {
+			f.cut = errors.Is(err, io.ErrUnexpectedEOF)
 			return nil, endOr(err)
 		}
 		return f.frame, nil

@@ -36,6 +36,19 @@ type Format struct {
 	Frames int64
 	// Guessed is true while nobody knows the length: it shows at the end.
 	Guessed bool
+	// Truncated is true for a file that ends within a block of sound; what is whole is
+	// decoded.
+	Truncated bool
+}
+
+// Warnings returns what a result of the recording should be reported with.
+func (f Format) Warnings() []services.Warning {
+	if !f.Truncated {
+		return nil
+	}
+	return []services.Warning{{
+		Code: services.WarnTruncated, Field: field, Message: fmt.Sprintf("the recording ends within a frame of %s; the sound before it was used", f.Container),
+	}}
 }
 
 // Duration of the recording.

@@ -63,7 +63,7 @@ func TestChunkOrdersAndSizes(t *testing.T) {
 			t.Parallel()
 			format, got := decode(t, test.file)
 			require.Equal(t, []float32{100.0 / 32768, -200.0 / 32768, 300.0 / 32768}, got)
-			require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 3, false}, format)
+			require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 3, false, false}, format)
 		})
 	}
 }

@@ -223,7 +223,7 @@ func TestDuration(t *testing.T) {
 func TestRealRecording(t *testing.T) {
 	t.Parallel()
 	reader := openTestdata(t, "audio", "1272-128104-0000.wav")
-	require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 93680, false}, reader.Format())
+	require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 93680, false, false}, reader.Format())
 	x := make([]float32, 93680)
 	n, err := reader.ReadFrames(x)
 	require.NoError(t, err)

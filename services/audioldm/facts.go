@@ -11,14 +11,14 @@ type facts struct {
 	prints map[string]footprint
 }
 
-// readFacts reads a folder without loading it. The error names what is wrong with
-// it: the file, and the tensor where a graph does not fit.
+// readFacts reads a folder without loading it. The error names the file that cannot be
+// used, and the tensor where a graph does not fit.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readFolder(files)
 	if err != nil {
 		return facts{}, err
 	}
-	if err := files.Readable(tokenizerFiles...); err != nil {
+	if _, err := readTokenizer(files); err != nil {
 		return facts{}, err
 	}
 	prints, err := footprints(files)
@@ -38,6 +38,3 @@ func (f facts) weights() (sum services.Bytes) {
 	}
 	return sum
 }
-
-// tokenizerFiles are those of which readTokenizer reads some.
-var tokenizerFiles = []string{"tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer.json"}

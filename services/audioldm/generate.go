@@ -29,7 +29,7 @@ func (s *Service) generate(ctx context.Context, task services.Task, sink service
 		result.Audio, err = s.writeAll(sounds, m, r.plan)
 		g.stage(services.StageOutput)
 	}
-	result.Stages = g.stages
+	result.Stages, result.Warnings = g.stages, g.warnings
 	if err != nil {
 		return result, err
 	}
@@ -49,7 +49,9 @@ type generation struct {
 	sink   services.Sink
 	mark   time.Time
 	stages []services.StageTime
-	record func(stage services.Stage, began, ended time.Time)
+	// warnings report parameters that were cut or have no effect.
+	warnings []services.Warning
+	record   func(stage services.Stage, began, ended time.Time)
 }
 
 // stage ends the stage that began with the one before.
@@ -128,6 +130,7 @@ func (g *generation) labels(ctx context.Context) (_ []float32, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	g.warn()
 	prompt, err := g.model.embed(ctx, g.plan.prompt)
 	if err != nil || !g.guided() {
 		return prompt, err

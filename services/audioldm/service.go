@@ -1,6 +1,7 @@
 package audioldm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -112,10 +113,7 @@ func (s *Service) Estimate(ctx context.Context, task services.Task) (services.By
 }
 
 func (s *Service) modelName(task services.Task) string {
-	if task.Model != "" {
-		return task.Model
-	}
-	return s.cfg.DefaultModel
+	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
 }
 
 // ExecuteTask implements services.ModelService.

@@ -169,7 +169,8 @@ func (s *Service) convert(ctx context.Context, task services.Task, sink services
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
-		Stages: []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Warnings: source.Warnings(),
 	}, nil
 }
 

@@ -19,6 +19,7 @@ type asking struct {
 	sampling sampling
 	sink     services.Sink
 	answer   services.Answer
+	warnings []services.Warning
 	// from and span are the part of the whole that the piece at work is.
 	from, span float64
 	spent      map[services.Stage]time.Duration
@@ -61,7 +62,7 @@ func (s *Service) ask(ctx context.Context, task services.Task, sink services.Sin
 		return result, err
 	}
 	sink.Progress(1, "done")
-	result.Value = &a.answer
+	result.Value, result.Warnings = &a.answer, a.warnings
 	return result, nil
 }
 
@@ -71,6 +72,7 @@ func (s *Service) newAsking(ctx context.Context, m *model, params services.AskPa
 		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
 	}
 	a.answer.Seed = a.sampling.seed
+	a.warnIgnored()
 	return a
 }
 
@@ -100,6 +102,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		return err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
+	a.warn(sound.reader.Format().Warnings()...)
 	turns := make([]turn, 0, len(a.params.History))
 	for _, h := range a.params.History {
 		turns = append(turns, turn{Exchange: h})
@@ -206,6 +209,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	if err != nil {
 		return response{}, err
 	}
+	a.warnDropped(s.dropped, len(turns))
 	most := a.model.folder.newTokens(a.params, len(s.keys))
 	d, err := a.model.newDecoding(from, s, int64(len(s.keys)+most))
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 type sequence struct {
 	keys  []int64
 	sound *heard
+	// dropped is how many turns are left out.
+	dropped int
 }
 
 func (s *sequence) addTokens(ids ...int) {

@@ -8,7 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// facts are what a folder's files say without a load; the tokenizer is left out.
+// facts are what a folder's files say without a load. The tokenizer is checked but not
+// held: a large one takes many times the memory of its file.
 type facts struct {
 	*folder
 	weights services.Bytes
@@ -17,14 +18,15 @@ type facts struct {
 	problem error
 }
 
-// readFacts reads the configuration and looks at the other files.
+// readFacts reads everything but the weights.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readConfigs(files)
 	if err != nil {
 		return facts{}, err
 	}
 	known := facts{folder: f}
-	problems := []error{files.Readable("tokenizer.json", "tokenizer.model")}
+	_, err = readTokenizer(files)
+	problems := []error{err}
 	contracts := map[string]onnx.Contract{encoderGraph: f.encoderContract(), embedderGraph: f.embedderContract(), decoderGraph: f.decoderContract()}
 	for _, name := range graphNames {
 		file := f.graphFile(files, name)

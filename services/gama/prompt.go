@@ -55,6 +55,8 @@ func (m *model) sequence(sound *heard, turns []turn, question string) *sequence 
 			}
 			s.addTokens(f.Network.EOS[0])
 		}
+	} else {
+		s.dropped = len(turns)
 	}
 	ask(question)
 	return s
@@ -64,9 +66,10 @@ func (m *model) sequence(sound *heard, turns []turn, question string) *sequence 
 // request allows that.
 func (m *model) fit(sound *heard, turns []turn, p services.AskParams) (*sequence, error) {
 	most := int(m.folder.Network.TextPart.MaxPositions)
-	for {
+	for dropped := 0; ; dropped++ {
 		s := m.sequence(sound, turns, p.Question)
 		if len(s.keys) < most {
+			s.dropped += dropped
 			return s, nil
 		}
 		if p.Truncation != truncateAuto || len(turns) == 0 || m.folder.Network.History == historyNone {

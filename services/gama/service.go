@@ -1,6 +1,7 @@
 package gama
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -206,10 +207,7 @@ func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording
 }
 
 func (s *Service) modelName(task services.Task) string {
-	if task.Model != "" {
-		return task.Model
-	}
-	return s.cfg.DefaultModel
+	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
 }
 
 // ModelFor implements services.ModelChooser: a conversation goes on with the model that

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,9 +12,6 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 	"github.com/grym-synth/grym-synth/services"
 )
-
-// validName keeps a model's name from leaving the models folder.
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // Origins of a folder.
 const (
@@ -55,7 +51,7 @@ func (c *Catalog) Opens() int64 { return c.opens.Load() }
 // Find returns the folder of that name. The fault is not found, and lists the
 // names there are of the given model type.
 func (c *Catalog) Find(name, modelType string) (Folder, error) {
-	if validName.MatchString(name) {
+	if services.IsModelName(name) { // which keeps it from leaving the models folder
 		if folder, ok := c.find(name); ok {
 			return folder, nil
 		}
@@ -119,7 +115,7 @@ func (c *Catalog) list(wanted func(Folder) bool) []Folder {
 			continue
 		}
 		for _, entry := range entries {
-			names[entry.Name()] = validName.MatchString(entry.Name())
+			names[entry.Name()] = services.IsModelName(entry.Name())
 		}
 	}
 	var folders []Folder

@@ -109,17 +109,6 @@ func (f Folder) refused(name string, err error) error {
 	return fmt.Errorf("%s/%s: %w", f.Name, name, err)
 }
 
-// Readable returns an error for the first of the files that is there and is not a
-// regular file. It opens none.
-func (f Folder) Readable(names ...string) error {
-	for _, name := range names {
-		if _, err := f.stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
 // ReadJSON decodes one of the folder's files. The error names the file.
 func (f Folder) ReadJSON(name string, into any) error {
 	data, err := f.ReadFile(name)

@@ -76,6 +76,18 @@ func (h *Host[M]) Models() []services.ModelStatus {
 	return list
 }
 
+// HasModel implements services.ModelFinder.
+func (h *Host[M]) HasModel(name string) (bool, error) {
+	if !services.IsModelName(name) {
+		return false, nil
+	}
+	folder, ok := h.catalog.find(name)
+	if !ok {
+		return false, nil
+	}
+	return folder.modelType == h.modelType, folder.problem
+}
+
 // Metrics implements services.ModelService.
 func (h *Host[M]) Metrics() services.ServiceMetrics {
 	m := h.recorder.Metrics()

@@ -18,6 +18,12 @@ func (s *Service) classify(ctx context.Context, m *model, task services.Task, r 
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
+	result.Warnings = l.format.Warnings()
+	if whole && r.classify.Threshold != nil {
+		result.Warnings = append(result.Warnings, services.Warning{
+			Code: services.WarnValueIgnored, Field: "threshold", Message: "threshold has no effect: the model has labels for whole recordings only",
+		})
+	}
 	labels := m.folder.Labels
 	sums := make([]float64, len(labels))
 	total := 0.0

@@ -82,12 +82,16 @@ var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
 // decoding makes what the parameters ask for: a beam search where a word list
 // stands beside the model or a prompt names words, unless the caller chose.
 func (m *model) decoding(params services.TranscribeParams) decoding {
-	how := params.Decoding
-	if how == "" && (m.words != nil || len(params.Prompt) > 0) {
-		how = services.DecodingBeam
-	}
-	if how == services.DecodingBeam {
+	if m.searches(params) {
 		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(params.Prompt))}
 	}
 	return &greedyDecoding{tail: wordTail{decoder: &m.decoder}}
+}
+
+// searches reports whether the parameters ask for a beam search.
+func (m *model) searches(params services.TranscribeParams) bool {
+	if params.Decoding == "" {
+		return m.words != nil || params.Prompt != ""
+	}
+	return params.Decoding == services.DecodingBeam
 }

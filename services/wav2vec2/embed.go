@@ -26,6 +26,7 @@ func (s *Service) embed(ctx context.Context, m *model, task services.Task, r req
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
+	result.Warnings = l.format.Warnings()
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}

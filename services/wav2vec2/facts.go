@@ -16,7 +16,7 @@ type facts struct {
 	problem error
 }
 
-// readFacts reads the configuration and looks at the other files.
+// readFacts reads everything but the weights. The word list is checked but not held.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -28,6 +28,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 	if err == nil {
 		known.weights, err = weights, files.Fits(graph, f.contract(), signature)
 	}
-	known.problem = errors.Join(err, files.Readable(wordsFile))
+	_, wordsErr := f.wordList(files)
+	known.problem = errors.Join(err, wordsErr)
 	return known, nil
 }

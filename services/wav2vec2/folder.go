@@ -130,9 +130,9 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	return f, f.readVocabulary(files)
 }
 
-// readWords reads the word list, where there is one. It may be long, so this is left
-// to the load of the model.
-func (f *folder) readWords(files modelstore.Folder) (*lexicon, error) {
+// wordList returns the words of the word list that the model can spell; none where
+// there is no list.
+func (f *folder) wordList(files modelstore.Folder) ([]string, error) {
 	text, err := files.ReadFile(wordsFile)
 	if errors.Is(err, fs.ErrNotExist) || f.Head != headCTC {
 		return nil, nil
@@ -140,13 +140,12 @@ func (f *folder) readWords(files modelstore.Folder) (*lexicon, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := readWords(text, f.Tokens)
+	words, err := readWords(text, f.Tokens)
 	if err != nil {
 		return nil, fmt.Errorf("%s/%s: %w", files.Name, wordsFile, err)
 	}
-	words := newLexicon(list)
-	if len(words.words) == 0 {
-		return nil, fmt.Errorf("%s/%s: it holds no word that the model can spell", files.Name, wordsFile)
+	if len(words) == 0 {
+		return nil, fmt.Errorf("%s/%s: has no word that the model can spell", files.Name, wordsFile)
 	}
 	return words, nil
 }

@@ -36,7 +36,7 @@ func FuzzFiles(f *testing.F) {
 		if folder.Head == headCTC {
 			folder.decoder()
 		}
-		_, _ = folder.readWords(files)
+		_, _ = folder.wordList(files)
 		_ = folder.contract()
 		rate := int64(folder.Preprocessor.SamplingRate)
 		for _, samples := range []int64{0, rate, 30 * rate} {

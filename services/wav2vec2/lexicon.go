@@ -90,6 +90,17 @@ func hotWords(prompt string) []string {
 	return words
 }
 
+// unknownLetter returns what reports whether a letter, folded, stands in no token.
+func unknownLetter(tokens []string) func(rune) bool {
+	letters := make(map[rune]bool)
+	for _, token := range tokens {
+		for _, letter := range fold(token) {
+			letters[letter] = true
+		}
+	}
+	return func(letter rune) bool { return !letters[letter] }
+}
+
 // Limits of a word list.
 const (
 	maxWords     = 2_000_000
@@ -100,13 +111,7 @@ const (
 // with letters that the model does not spell are left out too: no search could
 // find them.
 func readWords(text []byte, tokens []string) ([]string, error) {
-	letters := make(map[rune]bool)
-	for _, token := range tokens {
-		for _, letter := range fold(token) {
-			letters[letter] = true
-		}
-	}
-	unspelled := func(letter rune) bool { return !letters[letter] }
+	unspelled := unknownLetter(tokens)
 	var words []string
 	number := 0
 	for line := range bytes.Lines(text) {

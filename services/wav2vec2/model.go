@@ -46,9 +46,13 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
-	words, err := f.readWords(files)
+	list, err := f.wordList(files)
 	if err != nil {
 		return nil, 0, err
+	}
+	var words *lexicon
+	if list != nil {
+		words = newLexicon(list)
 	}
 	opened, err := rt.OpenSession(graph, f.contract(), session)
 	if err != nil {

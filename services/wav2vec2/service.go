@@ -117,7 +117,7 @@ func (s *Service) Estimate(_ context.Context, task services.Task) (services.Byte
 // where that has a head for the task, else the first by name that has.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
-	files, f, err := s.find(cmp.Or(task.Model, s.cfg.DefaultModel))
+	files, f, err := s.find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
 	if err != nil || slices.Contains(wanted, f.Head) {
 		return files, f, err
 	}
@@ -138,7 +138,7 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 func (s *Service) ModelFor(task services.Task) string {
 	files, _, err := s.resolve(task)
 	if err != nil {
-		return s.cfg.DefaultModel
+		return cmp.Or(task.DefaultModel, s.cfg.DefaultModel)
 	}
 	return files.Name
 }

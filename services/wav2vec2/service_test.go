@@ -143,7 +143,7 @@ func TestBrokenFoldersSayWhatIsWrong(t *testing.T) {
 		"id out of range":    {"vocab.json", `{"<pad>":0,"A":99}`, `vocab.json: id of "A" must be at most 31, got 99`},
 		"no blank":           {"vocab.json", `{"A":1}`, "blank"},
 		"vocabulary too big": {"config.json", `{"model_type":"wav2vec2","vocab_size":40}`, "logits float32[?,?,40], found logits float32[?,?,32]"},
-		"nothing to spell":   {"words.txt", "é 1\n", "broken/words.txt: it holds no word that the model can spell"},
+		"nothing to spell":   {"words.txt", "é 1\n", "broken/words.txt: has no word that the model can spell"},
 		"graph is no model":  {"model.onnx", "hello", "not a readable ONNX model"},
 	} {
 		t.Run(name, func(t *testing.T) {

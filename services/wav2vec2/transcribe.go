@@ -14,6 +14,7 @@ func (s *Service) transcribe(ctx context.Context, m *model, task services.Task, 
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
+	result.Warnings = append(l.format.Warnings(), m.warnings(r.transcribe)...)
 	decoding := m.decoding(r.transcribe)
 	l.take = func(w window, logits []float32) error {
 		decoding.add(l.own(w, logits, len(m.decoder.tokens)))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -74,7 +75,7 @@ func (s *Store) Start(context.Context) error {
 	s.mu.Lock()
 	if s.started || s.closed {
 		s.mu.Unlock()
-		return errors.New("jobs: the store was started or stopped before")
+		return fmt.Errorf("jobs: the store %w", lifecycle.ErrStarted)
 	}
 	s.started = true
 	s.removing.Go(func() { s.removePieces(s.ctx) })

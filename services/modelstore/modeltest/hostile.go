@@ -22,9 +22,6 @@ type Hostile struct {
 	File string
 	// Says is what the reason must hold, after the folder's name.
 	Says string
-	// OnLoad reports that the reason is found when the model is loaded, since lists of
-	// models do not read the file.
-	OnLoad bool
 
 	change func(original []byte) []byte
 }

@@ -62,12 +62,12 @@ func speech() []Hostile {
 		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at least 0, got -9223372036854775808`, change: set("A", "-9223372036854775808")},
 		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: must hold at most 1000000 values`, change: whole(entries(1_100_000, 1))},
 		Hostile{Base: base, File: "vocab.json", Says: `must be at most 4096 bytes, got 1048576`, change: set(strings.Repeat("v", 1<<20), "1")},
-		Hostile{Base: base, File: "words.txt", OnLoad: true, Says: "/words.txt: must have at most 2000000 words", change: whole(strings.Repeat("A\n", 3_000_000))},
-		Hostile{Base: base, File: "words.txt", OnLoad: true, Says: "/words.txt: line 1 must be at most 4096 bytes", change: whole(strings.Repeat("A ", 3_000_000))},
-		Hostile{Base: base, File: "model.onnx", OnLoad: true, Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
-		Hostile{Base: base, File: "model.onnx", OnLoad: true, Says: "at most 4096 inputs or outputs", change: graph(strings.Repeat(field(11, ""), 5000))},
-		Hostile{Base: base, File: "model.onnx", OnLoad: true, Says: "at most 4096 bytes, got 1048576", change: graph(field(12, field(1, strings.Repeat("n", 1<<20))))},
-		Hostile{Base: base, File: "model.onnx", OnLoad: true, Says: "a field of 9223372036854775807 bytes ends beyond", change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")},
+		Hostile{Base: base, File: "words.txt", Says: "/words.txt: must have at most 2000000 words", change: whole(strings.Repeat("A\n", 3_000_000))},
+		Hostile{Base: base, File: "words.txt", Says: "/words.txt: line 1 must be at most 4096 bytes", change: whole(strings.Repeat("A ", 3_000_000))},
+		Hostile{Base: base, File: "model.onnx", Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
+		Hostile{Base: base, File: "model.onnx", Says: "at most 4096 inputs or outputs", change: graph(strings.Repeat(field(11, ""), 5000))},
+		Hostile{Base: base, File: "model.onnx", Says: "at most 4096 bytes, got 1048576", change: graph(field(12, field(1, strings.Repeat("n", 1<<20))))},
+		Hostile{Base: base, File: "model.onnx", Says: "a field of 9223372036854775807 bytes ends beyond", change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")},
 	)
 }
 
@@ -121,8 +121,8 @@ func sounds() []Hostile {
 			change: func(original []byte) []byte {
 				return set("sampling_rate", "192000")(set("hop_length", "1")(original))
 			}},
-		Hostile{Base: base, File: "tokenizer/vocab.json", OnLoad: true, Says: `/tokenizer/vocab.json: id of "a" must be 0 to 999999, got ` + huge, change: set("a", huge)},
-		Hostile{Base: base, File: "tokenizer/merges.txt", OnLoad: true, Says: "/tokenizer/merges.txt: line 1 must be at most 8192 bytes", change: whole(strings.Repeat("a", 1<<20))},
+		Hostile{Base: base, File: "tokenizer/vocab.json", Says: `/tokenizer/vocab.json: id of "a" must be 0 to 999999, got ` + huge, change: set("a", huge)},
+		Hostile{Base: base, File: "tokenizer/merges.txt", Says: "/tokenizer/merges.txt: line 1 must be at most 8192 bytes", change: whole(strings.Repeat("a", 1<<20))},
 		Hostile{Base: base, File: "unet/model.onnx", Says: "/unet/model.onnx: not a readable ONNX model", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
 		Hostile{Base: base, File: "unet/model.onnx", Says: "a tensor must have at most 64 dimensions", change: graph(field(11, field(2, field(1, field(2, strings.Repeat(field(1, ""), 100))))))},
 	)
@@ -163,10 +163,10 @@ func questions() []Hostile {
 		{"stop_strings", repeated(`"x"`, 100_000), "stop_strings must have at most 64 values"},
 	})...)
 	return append(list,
-		Hostile{Base: base, File: "tokenizer.json", OnLoad: true, Says: `/tokenizer.json: id of "a" must be 0 to 999999, got ` + huge, change: set("model.vocab.a", huge)},
-		Hostile{Base: base, File: "tokenizer.json", OnLoad: true, Says: "/tokenizer.json: model.vocab must hold at most 1000000 values", change: set("model.vocab", entries(1_100_000, 1))},
-		Hostile{Base: base, File: "tokenizer.json", OnLoad: true, Says: "/tokenizer.json: normalizer must hold at most 4096 values", change: set("normalizer.normalizers", repeated("{}", 200_000))},
-		Hostile{Base: base, File: "tokenizer.json", OnLoad: true, Says: "/tokenizer.json: normalizer.prepend must be at most 64 bytes", change: set("normalizer", `{"type":"Prepend","prepend":"`+strings.Repeat("p", 1<<16)+`"}`)},
-		Hostile{Base: base, File: "tokenizer.json", OnLoad: true, Says: "/tokenizer.json: must be nested at most 64 deep", change: set("normalizer", nested(9000))},
+		Hostile{Base: base, File: "tokenizer.json", Says: `/tokenizer.json: id of "a" must be 0 to 999999, got ` + huge, change: set("model.vocab.a", huge)},
+		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: model.vocab must hold at most 1000000 values", change: set("model.vocab", entries(1_100_000, 1))},
+		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer must hold at most 4096 values", change: set("normalizer.normalizers", repeated("{}", 200_000))},
+		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer.prepend must be at most 64 bytes", change: set("normalizer", `{"type":"Prepend","prepend":"`+strings.Repeat("p", 1<<16)+`"}`)},
+		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: must be nested at most 64 deep", change: set("normalizer", nested(9000))},
 	)
 }

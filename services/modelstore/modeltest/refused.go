@@ -33,11 +33,9 @@ func RequireRefused(t *testing.T, service hostileService, base, models, dir stri
 	}
 	require.Empty(t, problems[base])
 	for _, h := range folders {
-		if !h.OnLoad {
-			require.Contains(t, problems[h.Name], h.Name)
-			require.Contains(t, problems[h.Name], h.Says)
-			require.Less(t, len(problems[h.Name]), longestText, h.Says)
-		}
+		require.Contains(t, problems[h.Name], h.Name)
+		require.Contains(t, problems[h.Name], h.Says)
+		require.Less(t, len(problems[h.Name]), longestText, h.Says)
 		asked := task(h.Name)
 		_, err := service.Estimate(t.Context(), asked)
 		if err == nil {

@@ -1,14 +1,10 @@
-package records
+package lifecycle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 )
-
-// ErrStarted is returned by the Start of a part that was started or stopped before.
-var ErrStarted = errors.New("was started or stopped before")
 
 // Group runs the goroutines of a part between its Start and its Stop. The zero
 // value is ready. Safe for concurrent use.

@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
+)
+
+// grace is the time that each part has for its stop, also where requests have used all
+// of the time to drain.
+const grace = 10 * time.Second
+
+// traceGrace is that of the last traces, whose receiver may be absent.
+const traceGrace = 3 * time.Second
+
+// addParts lists what runs beside the tasks, in the order of use: the memory budget under
+// the services, and what watches the services above them.
+func (s *system) addParts() {
+	s.parts.Add("the memory budget", grace, s.memory)
+	s.parts.Add("the services", grace, lifecycle.Funcs{OnStop: func(ctx context.Context) error {
+		return errors.Join(s.registry.Shutdown(ctx)...)
+	}})
+	s.parts.Add("recovery", grace, lifecycle.Funcs{OnStop: s.recovery.Stop})
+	s.parts.Add("health monitoring", grace, lifecycle.Funcs{
+		OnStart: func(ctx context.Context) error {
+			_, _ = s.measureResident() // the probes do without where it is not known
+			return s.monitor.Start(ctx)
+		},
+		OnStop: s.monitor.Stop,
+	})
+	s.parts.Add("performance monitoring", grace, s.performance)
+	s.parts.Add("the list of models", grace, &pruner{every: s.cfg.SystemHardening.HealthMonitoring.CheckInterval, prune: s.pruneModels})
+}
+
+// addJobs lists the store, and what works on the records in it.
+func (s *system) addJobs(a *asynchronous) {
+	s.parts.Add("the store", grace, a.store)
+	s.parts.Add("the records", grace, a.database)
+	s.parts.Add("the upgrade of the data folder", grace, a.upgrade)
+	s.parts.Add("jobs", 0, a.jobs) // those at work may use all of the time to drain, and no more
+}
+
+// addServing lists the listener and what follows it: requests are answered while models
+// load, and the first step of a stop is that no further work is taken.
+func (s *system) addServing(server lifecycle.Part, settings *config.Live, stopIntake func()) {
+	s.parts.Add("the listener", 0, server)
+	s.parts.Add("the services that readiness asks for", 0, lifecycle.Funcs{OnStart: s.initializeRequired})
+	s.parts.Add("the reload of settings", grace, &reloader{settings: settings, log: s.log})
+	s.parts.Add("serving", 0, lifecycle.Funcs{
+		OnStart: func(context.Context) error { s.health.SetPhase(hardening.PhaseServing); return nil },
+		OnStop: func(context.Context) error {
+			stopIntake()
+			s.health.SetPhase(hardening.PhaseDraining)
+			return nil
+		},
+	})
+}
+
+// stopTracing sends the last traces, for a short time.
+func (s *system) stopTracing(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), traceGrace)
+	defer cancel()
+	if err := s.tracer.Close(ctx); err != nil {
+		s.log.Warn("traces were lost", "error", err)
+	}
+	return nil
+}
+
+// initializeRequired initialises the services that readiness asks for; the others start
+// with their first task. A service that fails leaves the server up and unready, so that
+// the probes can say why.
+func (s *system) initializeRequired(ctx context.Context) error {
+	s.reportNames()
+	for _, name := range s.cfg.Readiness.Required {
+		entry, err := s.registry.Lookup(name)
+		if err == nil {
+			err = entry.Initialize(ctx)
+		}
+		if err != nil {
+			s.log.Error("service did not start", "service", name, "error", err)
+		}
+	}
+	return nil
+}
+
+// pruner forgets the models whose folders have gone, so that their metrics go too.
+type pruner struct {
+	lifecycle.Group
+	every time.Duration
+	prune func()
+}
+
+// Start implements lifecycle.Part.
+func (p *pruner) Start(ctx context.Context) error {
+	return p.Group.Start(ctx, func(ctx context.Context) {
+		ticker := time.NewTicker(p.every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				p.prune()
+			}
+		}
+	})
+}
+
+func (s *system) pruneModels() {
+	for _, entry := range s.registry.List() {
+		entry.Prune()
+	}
+}
+
+// reloader reads the file of settings again at each SIGHUP.
+type reloader struct {
+	lifecycle.Group
+	settings *config.Live
+	log      *slog.Logger
+}
+
+// Start implements lifecycle.Part.
+func (r *reloader) Start(ctx context.Context) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	err := r.Group.Start(ctx, func(ctx context.Context) {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+				r.reload()
+			}
+		}
+	})
+	if err != nil {
+		signal.Stop(signals)
+	}
+	return err
+}
+
+func (r *reloader) reload() {
+	if changed, err := r.settings.Reload(); err != nil {
+		r.log.Error("settings not reloaded", "error", err)
+	} else {
+		r.log.Info("settings reloaded", "keys", changed)
+	}
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/grym-synth/grym-synth/internal/modules"
+	"github.com/grym-synth/grym-synth/services/module"
+)
+
+// Services has a section for each service.
+type Services struct {
+	// ModelService has the limits of every service with models, where its own section
+	// does not set them.
+	ModelService module.Limits `koanf:"modelService"`
+	// sections by the name of the service, each of the kind that its module has.
+	sections map[string]module.Section
+}
+
+// Section returns the settings of a service.
+func (s Services) Section(name string) module.Section { return s.sections[name] }
+
+// defaultServices returns the defaults. The limits of services with models are empty.
+func defaultServices() Services {
+	s := Services{ModelService: module.DefaultLimits(true), sections: make(map[string]module.Section)}
+	for _, m := range modules.All() {
+		s.sections[m.Name] = m.Defaults()
+	}
+	return s
+}
+
+// sectionKey returns the key of a service's section.
+func sectionKey(service string) string { return "services." + service }
+
+// inherited settings take another key's value where nobody sets them.
+var inherited = func() map[string]string {
+	keys := make(map[string]string)
+	for _, m := range modules.All() {
+		if !m.HasModels {
+			continue
+		}
+		for _, setting := range []string{".maxMemory", ".recoverable", ".keepAlive"} {
+			keys[sectionKey(m.Name)+setting] = sectionKey("modelService") + setting
+		}
+	}
+	return keys
+}()
+
+// encode returns a configuration as nested maps.
+func encode(cfg Config) (*koanf.Koanf, error) {
+	k := koanf.New(".")
+	if err := load(k, "", cfg); err != nil {
+		return nil, err
+	}
+	for name, section := range cfg.Services.sections {
+		if err := load(k, sectionKey(name), section); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// load puts the fields of a struct below a key.
+func load(k *koanf.Koanf, key string, from any) error {
+	values := make(map[string]any)
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
+	if err != nil {
+		return err
+	}
+	if err := decoder.Decode(from); err != nil {
+		return err
+	}
+	below := koanf.New(".")
+	if err := below.Load(confmap.Provider(values, "."), nil); err != nil {
+		return err
+	}
+	if key == "" {
+		return k.Merge(below)
+	}
+	return k.MergeAt(below, key)
+}
+
+// decode turns the values into the typed configuration. Each problem has its key.
+func (l *Loaded) decode() error {
+	l.Services = defaultServices()
+	rest := l.values.Copy()
+	for name, section := range l.Services.sections {
+		rest.Delete(sectionKey(name))
+		if err := decodeInto(section, sectionKey(name), l.values.Cut(sectionKey(name))); err != nil {
+			return err
+		}
+	}
+	return decodeInto(&l.Config, "", rest)
+}
+
+// decodeInto decodes values into a pointer to a struct. In errors, keys begin with the
+// key of the section.
+func decodeInto(target any, key string, values *koanf.Koanf) error {
+	err := values.UnmarshalWithConf("", target, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
+		TagName: "koanf", RootName: key, Result: target, WeaklyTypedInput: true, ErrorUnused: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(durationHook, bytesHook, mapstructure.TextUnmarshallerHookFunc(), switchHook, listHook),
+	}})
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return nil
+}

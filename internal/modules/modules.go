@@ -1,0 +1,30 @@
+// Package modules lists the services that the server has.
+package modules
+
+import (
+	"github.com/grym-synth/grym-synth/services/audioldm"
+	"github.com/grym-synth/grym-synth/services/audioprocessor"
+	"github.com/grym-synth/grym-synth/services/gama"
+	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/wav2vec2"
+)
+
+// All returns every module, in the order in which the services are registered. A new
+// service adds its line here.
+func All() []module.Module {
+	return []module.Module{
+		audioprocessor.Module(),
+		wav2vec2.Module(),
+		audioldm.Module(),
+		gama.Module(),
+	}
+}
+
+// Names returns the names of the services.
+func Names() []string {
+	var names []string
+	for _, m := range All() {
+		names = append(names, m.Name)
+	}
+	return names
+}

@@ -1,0 +1,150 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// maxAliases bounds the aliases of the settings.
+const maxAliases = 1000
+
+// NamesConfig has the settings by which models are found. They change live.
+type NamesConfig struct {
+	// Aliases are further names of models, by alias. A target is a model's name, another
+	// alias, or DefaultOf and a task; an empty one removes the alias. Default to OpenAI's
+	// names of transcription models, each for the default of transcribe.
+	Aliases map[string]string `koanf:"aliases"`
+	// Defaults are the models of tasks that name none.
+	Defaults TaskDefaults `koanf:"defaults"`
+}
+
+// TaskDefaults has a model, or an alias of one, for each task that is done by models.
+// Empty is the default model of the first service that takes the task.
+type TaskDefaults struct {
+	Transcribe string `koanf:"transcribe"`
+	Embed      string `koanf:"embed"`
+	Classify   string `koanf:"classify"`
+	Generate   string `koanf:"generate"`
+	Ask        string `koanf:"ask"`
+	Caption    string `koanf:"caption"`
+}
+
+// DefaultNames returns the defaults.
+func DefaultNames() NamesConfig {
+	c := NamesConfig{Aliases: make(map[string]string)}
+	for _, name := range []string{"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe", "gpt-4o-transcribe-diarize"} {
+		c.Aliases[name] = DefaultOf + services.TaskTranscribe
+	}
+	return c
+}
+
+// taskDefault is the default of one task.
+type taskDefault struct{ task, model string }
+
+func (d TaskDefaults) list() []taskDefault {
+	return []taskDefault{
+		{services.TaskTranscribe, d.Transcribe}, {services.TaskEmbed, d.Embed}, {services.TaskClassify, d.Classify},
+		{services.TaskGenerate, d.Generate}, {services.TaskAsk, d.Ask}, {services.TaskCaption, d.Caption},
+	}
+}
+
+// Names returns what a resolver goes by.
+func (c NamesConfig) Names() Names {
+	names := Names{Aliases: maps.Clone(c.Aliases), Defaults: make(map[string]string)}
+	maps.DeleteFunc(names.Aliases, func(_, target string) bool { return target == "" })
+	for _, d := range c.Defaults.list() {
+		if d.model != "" {
+			names.Defaults[d.task] = d.model
+		}
+	}
+	return names
+}
+
+// Validate returns every bad value, its key relative to this section. Whether there are
+// such models is not looked at: folders come and go.
+func (c NamesConfig) Validate() (errs []error) {
+	names := c.Names()
+	if n := len(names.Aliases); n > maxAliases {
+		errs = append(errs, fmt.Errorf("aliases: must be at most %d, got %d", maxAliases, n))
+	}
+	for _, alias := range slices.Sorted(maps.Keys(names.Aliases)) {
+		if err := names.check(alias); err != nil {
+			errs = append(errs, fmt.Errorf("aliases.%s: %w", alias, err))
+		}
+	}
+	for _, d := range c.Defaults.list() {
+		if d.model == "" {
+			continue
+		}
+		if err := names.checkDefault(d); err != nil {
+			errs = append(errs, fmt.Errorf("defaults.%s: %w", d.task, err))
+		}
+	}
+	return errs
+}
+
+// check returns what is wrong with an alias.
+func (n Names) check(alias string) error {
+	if !services.IsModelName(alias) {
+		return errors.New("must be 1 to 128 letters, digits, '.', '_' or '-', the first one a letter or digit")
+	}
+	target := n.Aliases[alias]
+	if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault {
+		return checkTask(task)
+	}
+	if !services.IsModelName(target) {
+		return fmt.Errorf("must stand for a model, another alias, or %s and a task, got %.140q", DefaultOf, target)
+	}
+	way := []string{alias}
+	for ; n.Aliases[target] != ""; target = n.Aliases[target] {
+		if target == alias && len(way) == 1 {
+			return errors.New("stands for itself")
+		}
+		if target == alias {
+			return fmt.Errorf("stands for itself, by way of %s", strings.Join(way[1:], ", "))
+		}
+		if slices.Contains(way, target) {
+			return nil // it leads into a circle, which its members report
+		}
+		way = append(way, target)
+	}
+	return nil
+}
+
+func checkTask(task string) error {
+	var known []string
+	for _, d := range (TaskDefaults{}).list() {
+		known = append(known, d.task)
+	}
+	if !slices.Contains(known, task) {
+		return fmt.Errorf("there is no task %.64q with models; there is %s", task, strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// checkDefault returns what is wrong with the default of a task.
+func (n Names) checkDefault(d taskDefault) error {
+	if !services.IsModelName(d.model) {
+		return fmt.Errorf("must be the name of a model or an alias, got %.140q", d.model)
+	}
+	target := d.model
+	for range len(n.Aliases) + 1 {
+		next := n.Aliases[target]
+		if next == "" {
+			break
+		}
+		target = next
+	}
+	switch task, isDefault := strings.CutPrefix(target, DefaultOf); {
+	case isDefault && task == d.task:
+		return fmt.Errorf("%s stands for %s, the default itself", d.model, target)
+	case isDefault:
+		return fmt.Errorf("%s stands for %s; name a model", d.model, target)
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+package audioldm
+
+import (
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// warn reports prompts of which the model reads only the beginning, or nothing.
+func (g *generation) warn() {
+	cut := func(field, text string) {
+		if tokens, most := len(g.model.tokens.Encode(text)), g.model.folder.maxTokens-2; tokens > most {
+			g.warnings = append(g.warnings, services.Warning{
+				Code: services.WarnPromptCut, Field: field, Message: fmt.Sprintf("%s has %d tokens; model %s reads the first %d", field, tokens, g.model.name, most),
+			})
+		}
+	}
+	cut("prompt", g.plan.prompt)
+	switch {
+	case g.guided():
+		cut("negative_prompt", g.plan.negative)
+	case g.plan.negative != "":
+		g.warnings = append(g.warnings, services.Warning{
+			Code: services.WarnValueIgnored, Field: "negative_prompt", Message: "negative_prompt has no effect: a guidance_scale of 1 and below is no guidance",
+		})
+	}
+}
