@@ -174,8 +174,8 @@ func (m *Monitor) watchRuns() {
 			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
+			m.mend(of, unit, cause) // first, so that no task gets in between
 			unit.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
-			m.mend(of, unit, cause)
 		}
 	}
 }

@@ -71,6 +71,7 @@ func (w *fakeUnit) Runs() []services.Run {
 func (w *fakeUnit) StopRun(task string, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.steps = append(w.steps, "stop "+task)
 	for i := range w.runs {
 		w.runs[i].Stopped = w.runs[i].Task == task
 	}
