@@ -136,6 +136,9 @@ func (w *fakeUnit) takeSteps() string {
 
 const interval = 30 * time.Second
 
+// recoveredSteps are those of a unit whose breaker opened and that works.
+const recoveredSteps = "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened"
+
 // setup is a recovery manager and a monitor with one unit.
 func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, *Recovery, *Monitor, *prometheus.Registry) {
 	t.Helper()
@@ -164,7 +167,7 @@ func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
 			require.Error(t, w.guard.Do(ctx, always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.takeSteps())
+		require.Equal(t, recoveredSteps, w.takeSteps())
 		require.Equal(t, "closed", w.guard.State())
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.

@@ -53,22 +53,25 @@ func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log
 		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
 		beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
-	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed."}, []string{"warning"})
-	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began."}, []string{"warning"})
+	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed.",
+	}, []string{"warning"})
+	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began.",
+	}, []string{"warning"})
 	m.custom = newCustomMetrics(reg, log)
-	reg.MustRegister(m.active, m.total,
-		m.gauge("grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.", func(f MemoryForecast) float64 {
-			return known(f.Known, f.Bytes)
-		}),
-		m.gauge("grym_memory_forecast_error_bytes", "Mean distance between forecasts and what came; NaN while there was none.", func(f MemoryForecast) float64 {
-			return known(f.Compared > 0, f.MeanError)
-		}),
-		m.gauge("grym_memory_full_seconds", "Time until the resident set reaches the budget, on its trend; +Inf while it does not.", func(f MemoryForecast) float64 {
+	reg.MustRegister(m.active, m.total)
+	m.gauge(reg, "grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.",
+		func(f MemoryForecast) float64 { return known(f.Known, f.Bytes) })
+	m.gauge(reg, "grym_memory_forecast_error_bytes", "Mean distance between forecasts and what came; NaN while there was none.",
+		func(f MemoryForecast) float64 { return known(f.Compared > 0, f.MeanError) })
+	m.gauge(reg, "grym_memory_full_seconds", "Time until the resident set reaches the budget, on its trend; +Inf while it does not.",
+		func(f MemoryForecast) float64 {
 			if f.FullIn == 0 {
 				return math.Inf(1)
 			}
 			return f.FullIn.Seconds()
-		}))
+		})
 	for _, name := range []string{"cpu", "memory", "memoryTrend", "scheduling", "goroutines"} {
 		m.active.WithLabelValues(name)
 		m.total.WithLabelValues(name)
@@ -84,12 +87,13 @@ func known(ok bool, value float64) float64 {
 	return value
 }
 
-func (m *Monitor) gauge(name, help string, value func(MemoryForecast) float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+// gauge registers a figure of the forecast of memory.
+func (m *Monitor) gauge(reg prometheus.Registerer, name, help string, value func(MemoryForecast) float64) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return value(m.memory)
-	})
+	}))
 }
 
 // Watch makes a service's sample and series appear before anything happens to it,

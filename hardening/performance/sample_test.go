@@ -20,7 +20,8 @@ func TestPercentilesOfShuffledLatencies(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []struct{ tasks, p50, p95, p99 int }{
-		{1, 1, 1, 1}, {2, 1, 2, 2}, {3, 2, 3, 3}, {20, 10, 19, 20}, {21, 11, 20, 21}, {100, 50, 95, 99}, {101, 51, 96, 100}, {1000, 500, 950, 990},
+		{1, 1, 1, 1}, {2, 1, 2, 2}, {3, 2, 3, 3}, {20, 10, 19, 20},
+		{21, 11, 20, 21}, {100, 50, 95, 99}, {101, 51, 96, 100}, {1000, 500, 950, 990},
 	} {
 		for range 5 {
 			window := []ended{{took: time.Hour, failed: true}}
@@ -37,7 +38,8 @@ func TestPercentilesOfShuffledLatencies(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, ServiceSample{Name: "echo", Tasks: 1, Failed: 1, PerSecond: 1.0 / 60}, sampleService("echo", slices.Values([]ended{{took: time.Hour, failed: true}}), time.Time{}))
+	require.Equal(t, ServiceSample{Name: "echo", Tasks: 1, Failed: 1, PerSecond: 1.0 / 60},
+		sampleService("echo", slices.Values([]ended{{took: time.Hour, failed: true}}), time.Time{}))
 }
 
 func TestTheMonitorStartsOnceAndStops(t *testing.T) {
