@@ -31,7 +31,10 @@ func TestTheLongestSilenceCounts(t *testing.T) {
 		w, _, _, _ := setup(t, true)
 		began := time.Now()
 		w.change(func() {
-			w.runs = []services.Run{{Task: "hung", Started: began, Progressed: began}, {Task: "lively", Started: began, Progressed: began.Add(95 * time.Second)}}
+			w.runs = []services.Run{
+				{Task: "hung", Started: began, Progressed: began},
+				{Task: "lively", Started: began, Progressed: began.Add(95 * time.Second)},
+			}
 		})
 		time.Sleep(100 * time.Second)
 		require.Equal(t, services.StateDegraded, w.State(), w.takeSteps())

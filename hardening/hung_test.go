@@ -1,12 +1,17 @@
 package hardening
 
 import (
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/internal/lifecycle/lifecycletest"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -43,4 +48,26 @@ func TestAHungRunIsSeenAndStoppedAmongLivelyOnes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheMonitorStartsOnceAndStops(t *testing.T) {
+	t.Parallel()
+	lifecycletest.Stress(t, 20, func(*testing.T) lifecycle.Part {
+		reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+		r := NewRecovery(DefaultRecoveryConfig(), interval, 2, reg, log)
+		return NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: time.Minute}, r, nil, reg, log)
+	})
+}
+
+// TestAUnitIsIsolatedBeforeItsHungRunIsStopped requires that no task gets in between.
+func TestAUnitIsIsolatedBeforeItsHungRunIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _, _, _ := setup(t, true)
+		w.change(func() { w.runs = []services.Run{{Task: "7", Name: "say", Progressed: time.Now()}} })
+		time.Sleep(2*time.Minute + 5*time.Second)
+		steps := w.takeSteps()
+		isolated, stopped := strings.Index(steps, "recovering: task 7"), strings.Index(steps, "stop 7")
+		require.Positive(t, isolated, steps)
+		require.Greater(t, stopped, isolated, steps)
+	})
 }

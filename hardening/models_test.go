@@ -45,10 +45,10 @@ func newModelSetup(t *testing.T) *modelSetup {
 		h.recovery.Watch(w, w.guard, true)
 		h.monitor.Watch(w)
 	}
-	h.monitor.Start()
+	require.NoError(t, h.monitor.Start(context.Background()))
 	t.Cleanup(func() {
-		require.NoError(t, h.monitor.Close(context.Background()))
-		require.NoError(t, h.recovery.Close(context.Background()))
+		require.NoError(t, h.monitor.Stop(context.Background()))
+		require.NoError(t, h.recovery.Stop(context.Background()))
 	})
 	return h
 }

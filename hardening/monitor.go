@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -52,8 +53,8 @@ type Monitor struct {
 	stalls   *prometheus.CounterVec
 	success  *prometheus.GaugeVec
 
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	lifecycle.Group
+	looks sync.WaitGroup // of single units
 
 	mu      sync.Mutex
 	units   []Unit          // replaced, never changed
@@ -105,14 +106,17 @@ func (m *Monitor) ifWatched(of key, fn func()) {
 	}
 }
 
-// Start runs the watchdog and, where enabled, the health checks, until Close.
-func (m *Monitor) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	m.cancel = cancel
-	m.work.Go(func() { every(ctx, m.watchInterval(), m.watchRuns) })
+// Start implements lifecycle.Part: it runs the watchdog and, where enabled, the health
+// checks.
+func (m *Monitor) Start(ctx context.Context) error {
+	run := []func(context.Context){func(ctx context.Context) { every(ctx, m.watchInterval(), m.watchRuns) }}
 	if m.cfg.Enabled {
-		m.work.Go(func() { every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) }) })
+		run = append(run, func(ctx context.Context) {
+			every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) })
+			m.looks.Wait()
+		})
 	}
+	return m.Group.Start(ctx, run...)
 }
 
 // silenceLimit is how long a run may be silent before its service's health is red. It
@@ -127,29 +131,6 @@ func (m *Monitor) watchInterval() time.Duration {
 		interval = min(interval, m.silenceLimit()/6)
 	}
 	return interval
-}
-
-// Close stops the monitor and waits for what it does, at most until ctx ends.
-func (m *Monitor) Close(ctx context.Context) error {
-	if m.cancel != nil {
-		m.cancel()
-	}
-	return waitFor(ctx, &m.work, "health monitor")
-}
-
-// waitFor waits for a group, at most until ctx ends.
-func waitFor(ctx context.Context, work *sync.WaitGroup, what string) error {
-	done := make(chan struct{})
-	go func() {
-		work.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop the %s: %w", what, ctx.Err())
-	}
 }
 
 // every calls fn each interval until ctx ends.
@@ -193,8 +174,8 @@ func (m *Monitor) watchRuns() {
 			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
+			m.mend(of, unit, cause) // first, so that no task gets in between
 			unit.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
-			m.mend(of, unit, cause)
 		}
 	}
 }
@@ -235,7 +216,7 @@ func (m *Monitor) look(ctx context.Context) {
 			m.answer(of, []Check{m.progress(unit)})
 			continue
 		}
-		m.work.Go(func() {
+		m.looks.Go(func() {
 			m.examine(ctx, unit)
 			m.mu.Lock()
 			defer m.mu.Unlock()

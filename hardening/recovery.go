@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -216,12 +217,12 @@ func (r *Recovery) end(m *managed, a *activity) {
 	close(a.done)
 }
 
-// Close stops every recovery and waits for it, at most until ctx ends.
-func (r *Recovery) Close(ctx context.Context) error {
+// Stop ends every recovery and waits for it, at most until ctx ends.
+func (r *Recovery) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	r.cancel()
 	r.mu.Unlock()
-	return waitFor(ctx, &r.work, "recovery manager")
+	return lifecycle.Wait(ctx, &r.work)
 }
 
 // recover makes attempts until the unit is ready, the activity is cancelled, or somebody

@@ -71,6 +71,7 @@ func (w *fakeUnit) Runs() []services.Run {
 func (w *fakeUnit) StopRun(task string, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.steps = append(w.steps, "stop "+task)
 	for i := range w.runs {
 		w.runs[i].Stopped = w.runs[i].Task == task
 	}
@@ -135,6 +136,9 @@ func (w *fakeUnit) takeSteps() string {
 
 const interval = 30 * time.Second
 
+// recoveredSteps are those of a unit whose breaker opened and that works.
+const recoveredSteps = "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened"
+
 // setup is a recovery manager and a monitor with one unit.
 func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, *Recovery, *Monitor, *prometheus.Registry) {
 	t.Helper()
@@ -147,10 +151,10 @@ func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, 
 	m := NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, r, process, reg, log)
 	r.Watch(w, w.guard, recoverable)
 	m.Watch(w)
-	m.Start()
+	require.NoError(t, m.Start(context.Background()))
 	t.Cleanup(func() {
-		require.NoError(t, m.Close(context.Background()))
-		require.NoError(t, r.Close(context.Background()))
+		require.NoError(t, m.Stop(context.Background()))
+		require.NoError(t, r.Stop(context.Background()))
 	})
 	return w, r, m, reg
 }
@@ -163,7 +167,7 @@ func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
 			require.Error(t, w.guard.Do(ctx, always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.takeSteps())
+		require.Equal(t, recoveredSteps, w.takeSteps())
 		require.Equal(t, "closed", w.guard.State())
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.

@@ -32,7 +32,7 @@ func TestAFailureAfterARestartIsNotIgnored(t *testing.T) {
 			require.Error(t, w.guard.Do(context.Background(), always(errService)))
 		}
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", w.takeSteps())
+		require.Equal(t, recoveredSteps, w.takeSteps())
 	})
 }
 
@@ -78,7 +78,7 @@ func TestAModelThatFailsWhileItsServiceRestartsIsRecovered(t *testing.T) {
 		h.service.change(func() { h.service.reload = func() { h.fail(t) } })
 		require.NoError(t, h.recovery.Restart(context.Background(), "echo", ""))
 		synctest.Wait()
-		require.Equal(t, "recovering: its circuit breaker opened; reload; canary; canary; ready: recovered: its circuit breaker opened", h.model.takeSteps())
+		require.Equal(t, recoveredSteps, h.model.takeSteps())
 	})
 }
 
@@ -145,7 +145,7 @@ func TestRestartsOfAServiceFollowEachOther(t *testing.T) {
 func TestARestartAfterCloseIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, r, _, _ := setup(t, true)
-		require.NoError(t, r.Close(context.Background()))
+		require.NoError(t, r.Stop(context.Background()))
 		require.Equal(t, services.KindUnavailable, services.KindOf(r.Restart(context.Background(), "echo", "")))
 		require.Equal(t, services.KindNotFound, services.KindOf(r.Restart(context.Background(), "nobody", "")))
 		require.Empty(t, w.takeSteps())

@@ -58,7 +58,9 @@ func (c Config) Validate() []error {
 			errs = append(errs, fmt.Errorf("%s: must be 0 to 1, got %v", key, part))
 		}
 	}
-	for key, d := range map[string]time.Duration{"maxLatency": c.MaxLatency, "maxSchedulingLatency": c.MaxSchedulingLatency, "horizon": c.Horizon} {
+	for key, d := range map[string]time.Duration{
+		"maxLatency": c.MaxLatency, "maxSchedulingLatency": c.MaxSchedulingLatency, "horizon": c.Horizon,
+	} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("%s: must not be negative, got %s", key, d))
 		}

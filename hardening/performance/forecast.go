@@ -103,7 +103,8 @@ func (f *forecasts) add(name, service string, value float64, now time.Time, inte
 	key := [2]string{name, service}
 	one := f.series[key]
 	if one == nil {
-		one = &series{pending: make([][]guess, len(horizons)), view: Forecast{Series: name, Service: service, Ahead: make([]Ahead, len(horizons))}}
+		view := Forecast{Series: name, Service: service, Ahead: make([]Ahead, len(horizons))}
+		one = &series{pending: make([][]guess, len(horizons)), view: view}
 		for i, in := range horizons {
 			one.view.Ahead[i].In = in
 		}

@@ -2,7 +2,6 @@ package performance
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -27,8 +27,7 @@ type Monitor struct {
 	// sampled is called after each sample; see OnSample.
 	sampled func()
 
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when the monitor has stopped
+	lifecycle.Group
 	changed chan struct{}
 
 	mu  sync.Mutex
@@ -50,26 +49,29 @@ type Monitor struct {
 // New returns a monitor that is not running yet. process is called at each sample.
 func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log *slog.Logger) *Monitor {
 	m := &Monitor{
-		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), done: make(chan struct{}), runtime: newGoRuntime(), sampled: func() {},
+		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), runtime: newGoRuntime(), sampled: func() {},
 		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
 		beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
-	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed."}, []string{"warning"})
-	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began."}, []string{"warning"})
+	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed.",
+	}, []string{"warning"})
+	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began.",
+	}, []string{"warning"})
 	m.custom = newCustomMetrics(reg, log)
-	reg.MustRegister(m.active, m.total,
-		m.gauge("grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.", func(f MemoryForecast) float64 {
-			return known(f.Known, f.Bytes)
-		}),
-		m.gauge("grym_memory_forecast_error_bytes", "Mean distance between forecasts and what came; NaN while there was none.", func(f MemoryForecast) float64 {
-			return known(f.Compared > 0, f.MeanError)
-		}),
-		m.gauge("grym_memory_full_seconds", "Time until the resident set reaches the budget, on its trend; +Inf while it does not.", func(f MemoryForecast) float64 {
+	reg.MustRegister(m.active, m.total)
+	m.gauge(reg, "grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.",
+		func(f MemoryForecast) float64 { return known(f.Known, f.Bytes) })
+	m.gauge(reg, "grym_memory_forecast_error_bytes", "Mean distance between forecasts and what came; NaN while there was none.",
+		func(f MemoryForecast) float64 { return known(f.Compared > 0, f.MeanError) })
+	m.gauge(reg, "grym_memory_full_seconds", "Time until the resident set reaches the budget, on its trend; +Inf while it does not.",
+		func(f MemoryForecast) float64 {
 			if f.FullIn == 0 {
 				return math.Inf(1)
 			}
 			return f.FullIn.Seconds()
-		}))
+		})
 	for _, name := range []string{"cpu", "memory", "memoryTrend", "scheduling", "goroutines"} {
 		m.active.WithLabelValues(name)
 		m.total.WithLabelValues(name)
@@ -85,12 +87,13 @@ func known(ok bool, value float64) float64 {
 	return value
 }
 
-func (m *Monitor) gauge(name, help string, value func(MemoryForecast) float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
+// gauge registers a figure of the forecast of memory.
+func (m *Monitor) gauge(reg prometheus.Registerer, name, help string, value func(MemoryForecast) float64) {
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		return value(m.memory)
-	})
+	}))
 }
 
 // Watch makes a service's sample and series appear before anything happens to it,
@@ -114,29 +117,8 @@ func (m *Monitor) TaskEnded(event services.TaskEvent) {
 	}
 }
 
-// Start samples until Close.
-func (m *Monitor) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	m.cancel = cancel
-	go func() {
-		defer close(m.done)
-		m.run(ctx)
-	}()
-}
-
-// Close stops the monitor and waits for it, at most until ctx ends.
-func (m *Monitor) Close(ctx context.Context) error {
-	if m.cancel == nil {
-		return nil // it was not started
-	}
-	m.cancel()
-	select {
-	case <-m.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop the performance monitor: %w", ctx.Err())
-	}
-}
+// Start implements lifecycle.Part.
+func (m *Monitor) Start(ctx context.Context) error { return m.Group.Start(ctx, m.run) }
 
 // Configure changes the settings. When the monitor is disabled, it drops its samples.
 func (m *Monitor) Configure(cfg Config) {

@@ -21,9 +21,9 @@ func observe(t *testing.T, cfg Config, usage func() ProcessUsage, body func(t *t
 	synctest.Test(t, func(t *testing.T) {
 		p := New(cfg, usage, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 		p.Watch("echo")
-		p.Start()
+		require.NoError(t, p.Start(t.Context()))
 		body(t, p)
-		require.NoError(t, p.Close(t.Context()))
+		require.NoError(t, p.Stop(t.Context()))
 	})
 }
 

@@ -113,7 +113,9 @@ type goRuntime struct {
 }
 
 func newGoRuntime() *goRuntime {
-	return &goRuntime{samples: []metrics.Sample{{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}, {Name: metricMapped}, {Name: metricReleased}}}
+	return &goRuntime{samples: []metrics.Sample{
+		{Name: metricScheduling}, {Name: metricPauses}, {Name: metricHeap}, {Name: metricMapped}, {Name: metricReleased},
+	}}
 }
 
 // read completes a sample whose resident set is known.

@@ -35,7 +35,8 @@ func (m *Monitor) beyondThresholds(s Sample) map[string]string {
 	}
 	// What a start allocates is no trend, so the budget must be half full.
 	if f := m.memory; f.FullIn > 0 && f.FullIn <= cfg.Horizon && s.Resident > m.budget/2 {
-		wrong["memoryTrend"] = fmt.Sprintf("the resident set grows by %s a minute and reaches the budget of %s in %s", services.Bytes(f.BytesPerSecond*60), m.budget, f.FullIn.Round(time.Second))
+		wrong["memoryTrend"] = fmt.Sprintf("the resident set grows by %s a minute and reaches the budget of %s in %s",
+			services.Bytes(f.BytesPerSecond*60), m.budget, f.FullIn.Round(time.Second))
 	}
 	if limit := cfg.MaxSchedulingLatency; limit > 0 && s.SchedulingP99 > limit {
 		wrong["scheduling"] = fmt.Sprintf("one in a hundred goroutines waits %s for a processor, the threshold is %s", s.SchedulingP99, limit)
@@ -45,7 +46,8 @@ func (m *Monitor) beyondThresholds(s Sample) map[string]string {
 	}
 	for _, service := range s.Services {
 		if limit := cfg.MaxLatency; limit > 0 && service.P95 > limit {
-			wrong["latency/"+service.Name] = fmt.Sprintf("one in twenty tasks of %s took %s or more, the threshold is %s", service.Name, service.P95.Round(time.Millisecond), limit)
+			wrong["latency/"+service.Name] = fmt.Sprintf("one in twenty tasks of %s took %s or more, the threshold is %s",
+				service.Name, service.P95.Round(time.Millisecond), limit)
 		}
 	}
 	return wrong

@@ -28,19 +28,15 @@ func (s *system) addParts() {
 	s.parts.Add("the services", grace, lifecycle.Funcs{OnStop: func(ctx context.Context) error {
 		return errors.Join(s.registry.Shutdown(ctx)...)
 	}})
-	s.parts.Add("recovery", grace, lifecycle.Funcs{OnStop: s.recovery.Close})
+	s.parts.Add("recovery", grace, lifecycle.Funcs{OnStop: s.recovery.Stop})
 	s.parts.Add("health monitoring", grace, lifecycle.Funcs{
-		OnStart: func(context.Context) error {
+		OnStart: func(ctx context.Context) error {
 			_, _ = s.measureResident() // the probes do without where it is not known
-			s.monitor.Start()
-			return nil
+			return s.monitor.Start(ctx)
 		},
-		OnStop: s.monitor.Close,
+		OnStop: s.monitor.Stop,
 	})
-	s.parts.Add("performance monitoring", grace, lifecycle.Funcs{
-		OnStart: func(context.Context) error { s.performance.Start(); return nil },
-		OnStop:  s.performance.Close,
-	})
+	s.parts.Add("performance monitoring", grace, s.performance)
 	s.parts.Add("the list of models", grace, &pruner{every: s.cfg.SystemHardening.HealthMonitoring.CheckInterval, prune: s.pruneModels})
 }
 
