@@ -14,8 +14,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Manager hands out leases on the budget, in order of priority and age. Safe
-// for concurrent use.
+// Manager hands out leases on the budget: in even parts to the tenants, and to the
+// tasks of each in the order of priority, age and work done. Safe for concurrent use.
 type Manager struct {
 	cfg     Config
 	budget  Budget
@@ -31,7 +31,7 @@ type Manager struct {
 	waiting  int
 	places   map[string]int
 	numbered uint64
-	// doubtful tells that a task which waits may have become too large to run.
+	// doubtful is set when a task that waits may have become too large to run.
 	doubtful  bool
 	residents []*resident
 	evicting  bool
@@ -66,12 +66,12 @@ type account struct {
 	pattern pattern
 	demand  demand
 	// flows are those of the tenants, backlog the ones with tasks that wait, and virtual
-	// the time by which tenants get their share.
+	// the virtual time up to which slots were shared.
 	flows   []*flow
 	tenants map[string]*flow
 	backlog []*flow
 	virtual time.Duration
-	// short tells a pass over the queue that a task waits for bytes of this service.
+	// short is set in a pass over the queue once a task waits for bytes of this service.
 	short bool
 }
 
