@@ -48,10 +48,11 @@ type flow struct {
 	// first is how long tasks held their first slot, by model.
 	first map[*arena]*average
 	// used is how many slots the flow had on average of late, up to usedAt; spent is the
-	// work since.
+	// work since. parts are those of the priorities in it, from low to high.
 	used   float64
 	spent  time.Duration
 	usedAt time.Time
+	parts  [3]float64
 	// seen is how many waiters of each list a pass over the queue has looked at.
 	seenFresh, seenYielded int
 }
@@ -107,9 +108,6 @@ func (f *flow) advance(now time.Time) {
 		f.spent, f.usedAt = 0, now
 	}
 }
-
-// useMemory is how far back the use of slots looks.
-const useMemory = 30 * time.Second
 
 // clock is the service's virtual time: the start tag of the flow that was served last, or
 // the least of those that want slots where that is later. The caller holds mu.
@@ -253,25 +251,28 @@ func (a *account) next() *waiter {
 func (m *Manager) waiters() iter.Seq[*waiter] {
 	return func(yield func(*waiter) bool) {
 		for _, a := range m.list {
-			if !a.waiters(yield) {
-				return
+			for _, f := range a.backlog {
+				for w := range f.waiters() {
+					if !yield(w) {
+						return
+					}
+				}
 			}
 		}
 	}
 }
 
-// waiters calls yield for those of the service until it returns false.
-func (a *account) waiters(yield func(*waiter) bool) bool {
-	for _, f := range a.backlog {
-		for _, list := range [][]*waiter{f.fresh, f.yielded} {
+// waiters yields those of the flow. The caller holds mu.
+func (f *flow) waiters() iter.Seq[*waiter] {
+	return func(yield func(*waiter) bool) {
+		for _, list := range [][]*waiter{f.yielded, f.fresh} {
 			for _, w := range list {
 				if !yield(w) {
-					return false
+					return
 				}
 			}
 		}
 	}
-	return true
 }
 
 // waiting is how many tasks of the service wait. The caller holds mu.
@@ -280,34 +281,4 @@ func (a *account) waiting() (n int) {
 		n += f.waiting()
 	}
 	return n
-}
-
-// average is the mean of all values at first, and later of about the latest of them.
-type average struct {
-	count int
-	mean  time.Duration
-}
-
-// averageOver is how many values an average remembers, about.
-const averageOver = 32
-
-// add takes a value.
-func (v *average) add(value time.Duration) {
-	v.count = min(v.count+1, averageOver)
-	v.mean += (value - v.mean) / time.Duration(v.count)
-}
-
-// expected is how long a waiter is expected to hold the slot that it waits for. The
-// caller holds mu.
-func (w *waiter) expected() time.Duration {
-	if w.yielded {
-		return w.account.holds
-	}
-	if mine := w.lease.flow.first[w.arena]; mine != nil {
-		return mine.mean
-	}
-	if w.arena.first.count > 0 {
-		return w.arena.first.mean
-	}
-	return w.account.first.mean
 }

@@ -129,7 +129,7 @@ func TestRetryAfterIsNearTheTruth(t *testing.T) {
 						near++
 					}
 				}
-				t.Logf("%d of %d right by a factor of two", near, len(list))
+				t.Logf("%s: %d of %d right by a factor of two", name, near, len(list))
 				require.GreaterOrEqual(t, near*100, 80*len(list), "%v", list)
 			})
 		})
