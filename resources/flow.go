@@ -25,9 +25,16 @@ import (
 // had shared the slots evenly. A task's tag is translated to the time at which the rounds
 // reached it, which is its arrival where it has not worked yet, and ordered by that.
 
+// tenant is on whose behalf tasks run. The manager's mu guards it.
+type tenant struct {
+	name string
+	// waiting tasks of all services, and the flows that it has there.
+	waiting, flows int
+}
+
 // flow is the tasks of one tenant in one service. The manager's mu guards it.
 type flow struct {
-	tenant  string
+	tenant  *tenant
 	account *account
 	// tag is the work of the tenant's tasks, raised to the service's virtual time
 	// when the tenant comes back.
@@ -57,17 +64,24 @@ type flow struct {
 	seenFresh, seenYielded int
 }
 
-// flow finds or opens a tenant's flow. The caller holds mu.
-func (a *account) flow(tenant string, now time.Time) *flow {
-	f := a.tenants[tenant]
-	if f == nil {
-		if len(a.flows) >= mostIdleFlows {
-			a.sweep(now)
-		}
-		f = &flow{tenant: tenant, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
-		a.tenants[tenant] = f
-		a.flows = append(a.flows, f)
+// flow finds or opens a tenant's flow in a service. The caller holds mu.
+func (m *Manager) flow(a *account, name string, now time.Time) *flow {
+	f := a.tenants[name]
+	if f != nil {
+		return f
 	}
+	if len(a.flows) >= mostIdleFlows {
+		m.sweep(a, now)
+	}
+	t := m.tenants[name]
+	if t == nil {
+		t = &tenant{name: name}
+		m.tenants[name] = t
+	}
+	t.flows++
+	f = &flow{tenant: t, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
+	a.tenants[name] = f
+	a.flows = append(a.flows, f)
 	return f
 }
 
@@ -75,13 +89,16 @@ func (a *account) flow(tenant string, now time.Time) *flow {
 // have no task there and no more than their share.
 const mostIdleFlows = 64
 
-// sweep forgets tenants without tasks. The caller holds mu.
-func (a *account) sweep(now time.Time) {
+// sweep forgets tenants without tasks in a service. The caller holds mu.
+func (m *Manager) sweep(a *account, now time.Time) {
 	clock := a.clock(now)
 	a.flows = slices.DeleteFunc(a.flows, func(f *flow) bool {
 		idle := f.active() == 0 && f.tag <= clock
 		if idle {
-			delete(a.tenants, f.tenant)
+			delete(a.tenants, f.tenant.name)
+			if f.tenant.flows--; f.tenant.flows == 0 {
+				delete(m.tenants, f.tenant.name)
+			}
 		}
 		return idle
 	})

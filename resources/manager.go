@@ -26,11 +26,11 @@ type Manager struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	list     []*account // the accounts in the order in which they were opened
-	// waiting counts the tasks in the queues of all flows, places those of each tenant
-	// that has any, and numbered all that ever waited.
-	waiting  int
-	places   map[string]int
-	numbered uint64
+	// waiting counts the tasks in the queues of all flows, present the tenants that they
+	// are of, and numbered all that ever waited.
+	waiting, present int
+	numbered         uint64
+	tenants          map[string]*tenant
 	// doubtful is set when a task that waits may have become too large to run.
 	doubtful  bool
 	residents []*resident
@@ -78,7 +78,7 @@ type account struct {
 // NewManager makes a manager of the budget. A service gets leases once Limit
 // has given it a share.
 func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), places: make(map[string]int)}
+	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), tenants: make(map[string]*tenant)}
 	m.metrics = newMetrics(reg, m)
 	return m
 }
@@ -190,8 +190,8 @@ func (m *Manager) enqueue(req Request, now time.Time) (*waiter, error) {
 		m.refuse(account, RefusedTooLarge)
 		return nil, m.tooLarge(account, need)
 	}
-	f := account.flow(req.Tenant, now)
-	if fault := m.full(req.Tenant); fault != nil {
+	f := m.flow(account, req.Tenant, now)
+	if fault := m.full(f.tenant); fault != nil {
 		fault.RetryAfter = m.turnIn(f, req.Priority, now)
 		m.refuse(account, RefusedQueueFull)
 		return nil, fault

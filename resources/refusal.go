@@ -10,8 +10,8 @@ import (
 // The limit is that of all tenants together, but each has a place for one task, and
 // those with less than an equal part of the limit have places until twice as many wait.
 // So a crowd of one tenant refuses nobody else. The caller holds mu.
-func (m *Manager) full(tenant string) *services.Fault {
-	mine, tenants := m.places[tenant], len(m.places)
+func (m *Manager) full(t *tenant) *services.Fault {
+	mine, tenants := t.waiting, m.present
 	if mine == 0 || m.waiting < m.cfg.QueueLimit {
 		return nil
 	}

@@ -266,3 +266,20 @@ func TestACrowdThatWantsMemoryHoldsNoOtherServiceUp(t *testing.T) {
 		}
 	})
 }
+
+// TestTenantsThatWentAreForgotten has a thousand tenants come one after the other.
+func TestTenantsThatWentAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(2))
+		var tasks sync.WaitGroup
+		defer tasks.Wait()
+		tasks.Go(func() { s.run(t.Context(), chore{Request: of("stays", 0), work: time.Hour}) })
+		for i := range 1000 {
+			require.NoError(t, s.run(t.Context(), chore{Request: of(fmt.Sprint(i), 0), work: time.Second}).err)
+		}
+		s.manager.mu.Lock()
+		defer s.manager.mu.Unlock()
+		require.LessOrEqual(t, len(s.manager.tenants), mostIdleFlows+1)
+		require.LessOrEqual(t, len(s.manager.accounts["echo"].tenants), mostIdleFlows+1)
+	})
+}
