@@ -118,6 +118,7 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 		"tokens": {work: 4 * time.Second, grain: 20 * time.Millisecond},
 	}
 	for kind, feeder := range kinds {
+		feeder.Request = of("", services.PriorityHigh)
 		for _, grain := range []time.Duration{5 * time.Second, 500 * time.Millisecond, 20 * time.Millisecond} {
 			for _, feeders := range []int{1, 3, 6} {
 				runs := 1 + feeders/4
@@ -129,7 +130,6 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 						var running sync.WaitGroup
 						defer running.Wait()
 						defer stop()
-						feeder.Request = Request{Service: "echo", Priority: services.PriorityHigh}
 						for range feeders {
 							running.Go(func() { s.feed(ctx, func() chore { return feeder }) })
 						}
