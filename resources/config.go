@@ -20,11 +20,13 @@ type Config struct {
 	// size, for the process itself and its neighbours; never more than a quarter
 	// of them. Defaults to 512MiB.
 	Reserve services.Bytes `koanf:"reserve"`
-	// QueueLimit is how many tasks may wait; one more is refused as busy.
-	// Defaults to 256.
+	// QueueLimit is how many tasks may wait; one more is refused as busy. A tenant
+	// with less than an equal part of it has places until twice as many wait, and
+	// one without any always has one. Defaults to 256.
 	QueueLimit int `koanf:"queueLimit"`
 	// Ageing is the wait that makes up for one step of priority: with 30s, a
-	// normal task that has waited 30 s goes before a high one that just came.
+	// normal task that has waited 30 s goes before a high one of the same tenant
+	// that just came.
 	// Defaults to 30s.
 	Ageing time.Duration `koanf:"ageing"`
 	// CleanupInterval between two looks for models that were idle for longer than

@@ -25,9 +25,16 @@ import (
 // had shared the slots evenly. A task's tag is translated to the time at which the rounds
 // reached it, which is its arrival where it has not worked yet, and ordered by that.
 
+// tenant is on whose behalf tasks run. The manager's mu guards it.
+type tenant struct {
+	name string
+	// waiting tasks of all services, and the flows that it has there.
+	waiting, flows int
+}
+
 // flow is the tasks of one tenant in one service. The manager's mu guards it.
 type flow struct {
-	tenant  string
+	tenant  *tenant
 	account *account
 	// tag is the work of the tenant's tasks, raised to the service's virtual time
 	// when the tenant comes back.
@@ -48,25 +55,33 @@ type flow struct {
 	// first is how long tasks held their first slot, by model.
 	first map[*arena]*average
 	// used is how many slots the flow had on average of late, up to usedAt; spent is the
-	// work since.
+	// work since. parts are those of the priorities in it, from low to high.
 	used   float64
 	spent  time.Duration
 	usedAt time.Time
+	parts  [3]float64
 	// seen is how many waiters of each list a pass over the queue has looked at.
 	seenFresh, seenYielded int
 }
 
-// flow finds or opens a tenant's flow. The caller holds mu.
-func (a *account) flow(tenant string, now time.Time) *flow {
-	f := a.tenants[tenant]
-	if f == nil {
-		if len(a.flows) >= mostIdleFlows {
-			a.sweep(now)
-		}
-		f = &flow{tenant: tenant, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
-		a.tenants[tenant] = f
-		a.flows = append(a.flows, f)
+// flow finds or opens a tenant's flow in a service. The caller holds mu.
+func (m *Manager) flow(a *account, name string, now time.Time) *flow {
+	f := a.tenants[name]
+	if f != nil {
+		return f
 	}
+	if len(a.flows) >= mostIdleFlows {
+		m.sweep(a, now)
+	}
+	t := m.tenants[name]
+	if t == nil {
+		t = &tenant{name: name}
+		m.tenants[name] = t
+	}
+	t.flows++
+	f = &flow{tenant: t, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
+	a.tenants[name] = f
+	a.flows = append(a.flows, f)
 	return f
 }
 
@@ -74,13 +89,16 @@ func (a *account) flow(tenant string, now time.Time) *flow {
 // have no task there and no more than their share.
 const mostIdleFlows = 64
 
-// sweep forgets tenants without tasks. The caller holds mu.
-func (a *account) sweep(now time.Time) {
+// sweep forgets tenants without tasks in a service. The caller holds mu.
+func (m *Manager) sweep(a *account, now time.Time) {
 	clock := a.clock(now)
 	a.flows = slices.DeleteFunc(a.flows, func(f *flow) bool {
 		idle := f.active() == 0 && f.tag <= clock
 		if idle {
-			delete(a.tenants, f.tenant)
+			delete(a.tenants, f.tenant.name)
+			if f.tenant.flows--; f.tenant.flows == 0 {
+				delete(m.tenants, f.tenant.name)
+			}
 		}
 		return idle
 	})
@@ -107,9 +125,6 @@ func (f *flow) advance(now time.Time) {
 		f.spent, f.usedAt = 0, now
 	}
 }
-
-// useMemory is how far back the use of slots looks.
-const useMemory = 30 * time.Second
 
 // clock is the service's virtual time: the start tag of the flow that was served last, or
 // the least of those that want slots where that is later. The caller holds mu.
@@ -253,25 +268,28 @@ func (a *account) next() *waiter {
 func (m *Manager) waiters() iter.Seq[*waiter] {
 	return func(yield func(*waiter) bool) {
 		for _, a := range m.list {
-			if !a.waiters(yield) {
-				return
+			for _, f := range a.backlog {
+				for w := range f.waiters() {
+					if !yield(w) {
+						return
+					}
+				}
 			}
 		}
 	}
 }
 
-// waiters calls yield for those of the service until it returns false.
-func (a *account) waiters(yield func(*waiter) bool) bool {
-	for _, f := range a.backlog {
-		for _, list := range [][]*waiter{f.fresh, f.yielded} {
+// waiters yields those of the flow. The caller holds mu.
+func (f *flow) waiters() iter.Seq[*waiter] {
+	return func(yield func(*waiter) bool) {
+		for _, list := range [][]*waiter{f.yielded, f.fresh} {
 			for _, w := range list {
 				if !yield(w) {
-					return false
+					return
 				}
 			}
 		}
 	}
-	return true
 }
 
 // waiting is how many tasks of the service wait. The caller holds mu.
@@ -280,34 +298,4 @@ func (a *account) waiting() (n int) {
 		n += f.waiting()
 	}
 	return n
-}
-
-// average is the mean of all values at first, and later of about the latest of them.
-type average struct {
-	count int
-	mean  time.Duration
-}
-
-// averageOver is how many values an average remembers, about.
-const averageOver = 32
-
-// add takes a value.
-func (v *average) add(value time.Duration) {
-	v.count = min(v.count+1, averageOver)
-	v.mean += (value - v.mean) / time.Duration(v.count)
-}
-
-// expected is how long a waiter is expected to hold the slot that it waits for. The
-// caller holds mu.
-func (w *waiter) expected() time.Duration {
-	if w.yielded {
-		return w.account.holds
-	}
-	if mine := w.lease.flow.first[w.arena]; mine != nil {
-		return mine.mean
-	}
-	if w.arena.first.count > 0 {
-		return w.arena.first.mean
-	}
-	return w.account.first.mean
 }

@@ -119,7 +119,8 @@ func (m *Manager) Usage() Usage {
 	defer m.mu.Unlock()
 	u := Usage{Budget: m.budget.Bytes, Waiting: m.waiting, Cleanups: m.cleaned.view(time.Now())}
 	for name, a := range m.accounts {
-		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running, Runs: a.runs(), Waiting: a.waiting(), Arrived: a.demand.arrived}
+		s := ServiceUsage{Name: name, Limit: a.limit, Resident: a.resident, Running: a.running, Runs: a.runs(), Arrived: a.demand.arrived}
+		s.Waiting = a.waiting()
 		for model, ar := range a.arenas {
 			s.Leased += ar.active
 			s.Retained += ar.held() - ar.active

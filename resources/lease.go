@@ -133,6 +133,7 @@ func (l *Lease) dropSlot(now time.Time) {
 	work := now.Sub(l.since)
 	l.tag += work
 	l.settle(now)
+	f.note(l.priority, work)
 	held := max(work, time.Microsecond)
 	if l.worked == 0 {
 		l.learn(held)

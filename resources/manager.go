@@ -16,8 +16,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Manager hands out leases on the budget, in order of priority and age. Safe
-// for concurrent use.
+// Manager hands out leases on the budget: in even parts to the tenants, and to the
+// tasks of each in the order of priority, age and work done. Safe for concurrent use.
 type Manager struct {
 	cfg     Config
 	budget  Budget
@@ -28,12 +28,12 @@ type Manager struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	list     []*account // the accounts in the order in which they were opened
-	// waiting counts the tasks in the queues of all flows, places those of each tenant
-	// that has any, and numbered all that ever waited.
-	waiting  int
-	places   map[string]int
-	numbered uint64
-	// doubtful tells that a task which waits may have become too large to run.
+	// waiting counts the tasks in the queues of all flows, present the tenants that they
+	// are of, and numbered all that ever waited.
+	waiting, present int
+	numbered         uint64
+	tenants          map[string]*tenant
+	// doubtful is set when a task that waits may have become too large to run.
 	doubtful  bool
 	residents []*resident
 	evicting  bool
@@ -70,19 +70,19 @@ type account struct {
 	pattern pattern
 	demand  demand
 	// flows are those of the tenants, backlog the ones with tasks that wait, and virtual
-	// the time by which tenants get their share.
+	// the virtual time up to which slots were shared.
 	flows   []*flow
 	tenants map[string]*flow
 	backlog []*flow
 	virtual time.Duration
-	// short tells a pass over the queue that a task waits for bytes of this service.
+	// short is set in a pass over the queue once a task waits for bytes of this service.
 	short bool
 }
 
 // NewManager makes a manager of the budget. A service gets leases once Limit
 // has given it a share.
 func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), places: make(map[string]int)}
+	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), tenants: make(map[string]*tenant)}
 	m.metrics = newMetrics(reg, m)
 	return m
 }
@@ -180,8 +180,8 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 		m.refuse(account, RefusedTooLarge)
 		return nil, m.tooLarge(account, need)
 	}
-	f := account.flow(claim.Tenant, now)
-	if fault := m.full(claim.Tenant); fault != nil {
+	f := m.flow(account, claim.Tenant, now)
+	if fault := m.full(f.tenant); fault != nil {
 		fault.RetryAfter = m.turnIn(f, claim.Priority, now)
 		m.refuse(account, RefusedQueueFull)
 		return nil, fault

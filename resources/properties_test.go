@@ -49,7 +49,7 @@ func requireRest(t *testing.T, m *Manager) {
 	require.Equal(t, Usage{Budget: u.Budget, Retained: u.Retained}, u)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	require.Empty(t, m.places)
+	require.Zero(t, m.present)
 	for _, a := range m.accounts {
 		require.Empty(t, a.backlog)
 		for _, f := range a.flows {

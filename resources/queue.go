@@ -58,7 +58,9 @@ func (m *Manager) insert(w *waiter, now time.Time) (ahead int) {
 		a.backlog = append(a.backlog, f)
 	}
 	m.waiting++
-	m.places[f.tenant]++
+	if f.tenant.waiting++; f.tenant.waiting == 1 {
+		m.present++
+	}
 	m.numbered++
 	w.number = m.numbered
 	if w.yielded {
@@ -94,8 +96,8 @@ func (m *Manager) remove(w *waiter, now time.Time) bool {
 		f.account.backlog = slices.DeleteFunc(f.account.backlog, func(other *flow) bool { return other == f })
 	}
 	m.waiting--
-	if m.places[f.tenant]--; m.places[f.tenant] == 0 {
-		delete(m.places, f.tenant)
+	if f.tenant.waiting--; f.tenant.waiting == 0 {
+		m.present--
 	}
 	w.lease.waiter = nil
 	return true
@@ -161,7 +163,7 @@ func (m *Manager) next() (first *waiter) {
 			continue
 		}
 		at := w.turn
-		if served := w.lease.flow.served; len(m.places) > 1 && served.After(at) {
+		if served := w.lease.flow.served; m.present > 1 && served.After(at) {
 			// Where tenants want the same memory in several services, a crowd of one has
 			// come no earlier than its last task was served.
 			at = served

@@ -10,8 +10,8 @@ import (
 // The limit is that of all tenants together, but each has a place for one task, and
 // those with less than an equal part of the limit have places until twice as many wait.
 // So a crowd of one tenant refuses nobody else. The caller holds mu.
-func (m *Manager) full(tenant string) *services.Fault {
-	mine, tenants := m.places[tenant], len(m.places)
+func (m *Manager) full(t *tenant) *services.Fault {
+	mine, tenants := t.waiting, m.present
 	if mine == 0 || m.waiting < m.cfg.QueueLimit {
 		return nil
 	}
@@ -25,8 +25,9 @@ func (m *Manager) full(tenant string) *services.Fault {
 const leastPause = 100 * time.Millisecond
 
 // turnIn guesses when a newcomer would start: the work that is queued before it, as long
-// as tasks of that tenant and model hold their first slot, and what other tenants go on
-// to use meanwhile, done in as many slots as the service has in use. The caller holds mu.
+// as tasks of that tenant and model hold their first slot, and what more urgent tasks and
+// other tenants go on to use meanwhile, done in as many slots as the service has in use. The
+// caller holds mu.
 func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) time.Duration {
 	a := f.account
 	start := a.clock(now)
@@ -36,11 +37,9 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 	f.turnsAt(now)
 	turn := now.Add(-time.Duration(priority) * m.cfg.Ageing)
 	var ahead time.Duration
-	for _, list := range [][]*waiter{f.fresh, f.yielded} {
-		for _, w := range list {
-			if !w.turn.After(turn) {
-				ahead += w.expected()
-			}
+	for w := range f.waiters() {
+		if !w.turn.After(turn) {
+			ahead += w.expected()
 		}
 	}
 	slots := a.runs()
@@ -55,8 +54,8 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 			others = append(others, other.rivalTo(start+ahead, now))
 		}
 	}
-	for range 8 { // it takes longer the more the others come to use meanwhile
-		work := atWork + ahead
+	for range 16 { // it takes longer the more the others come to use meanwhile
+		work := atWork + ahead + f.overtaking(priority, pause, m.cfg.Ageing)
 		for _, other := range others {
 			work += other.work(pause)
 		}
@@ -83,13 +82,11 @@ func (r rival) work(within time.Duration) time.Duration {
 func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
 	f.advance(now)
 	r := rival{most: max(tag-f.tag, 0), used: f.used}
-	for _, list := range [][]*waiter{f.yielded, f.fresh} {
-		for _, w := range list {
-			if r.queued >= r.most {
-				return r
-			}
-			r.queued += w.expected()
+	for w := range f.waiters() {
+		if r.queued >= r.most {
+			break
 		}
+		r.queued += w.expected()
 	}
 	return r
 }

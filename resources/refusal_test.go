@@ -14,15 +14,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// guess is what a refused caller was answered, and how long the task waited that was let
-// in in its place.
+// guess is the Retry-After of a refused task, and how long the same task waited once it was
+// let in beyond the limit.
 type guess struct{ said, was time.Duration }
 
 // near reports whether it was right by a factor of two.
 func (g guess) near() bool { return g.said <= 2*g.was && g.was <= 2*g.said }
 
-// guesses has chores come at random, more than there is room for, and lets one refused task in
-// at a time to see when it starts.
+// guesses lets chores come at random, more than there is room for, and admits one refused task
+// at a time beyond the limit to see when it starts.
 func guesses(t *testing.T, runs int, perSecond float64, next func(*rand.Rand) chore) (list []guess) {
 	t.Helper()
 	const places = 60
@@ -83,9 +83,9 @@ func mixed(r *rand.Rand, claim services.Claim) chore {
 	return chore{Claim: claim, work: time.Duration((0.1 + r.ExpFloat64()) * float64(time.Second))}
 }
 
-// TestRefusedCallersAreToldWhenToComeBack compares Retry-After with the time after which the
+// TestRetryAfterIsNearTheTruth compares Retry-After with the time after which the
 // task would have started, had there been a place for it.
-func TestRefusedCallersAreToldWhenToComeBack(t *testing.T) {
+func TestRetryAfterIsNearTheTruth(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		runs      int
@@ -129,7 +129,7 @@ func TestRefusedCallersAreToldWhenToComeBack(t *testing.T) {
 						near++
 					}
 				}
-				t.Logf("%d of %d right by a factor of two", near, len(list))
+				t.Logf("%s: %d of %d right by a factor of two", name, near, len(list))
 				require.GreaterOrEqual(t, near*100, 80*len(list), "%v", list)
 			})
 		})

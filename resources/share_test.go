@@ -118,6 +118,7 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 		"tokens": {work: 4 * time.Second, grain: 20 * time.Millisecond},
 	}
 	for kind, feeder := range kinds {
+		feeder.Claim = of("", services.PriorityHigh)
 		for _, grain := range []time.Duration{5 * time.Second, 500 * time.Millisecond, 20 * time.Millisecond} {
 			for _, feeders := range []int{1, 3, 6} {
 				runs := 1 + feeders/4
@@ -129,7 +130,6 @@ func TestALowTaskEndsWithinItsShare(t *testing.T) {
 						var running sync.WaitGroup
 						defer running.Wait()
 						defer stop()
-						feeder.Claim = services.Claim{Service: "echo", Priority: services.PriorityHigh}
 						for range feeders {
 							running.Go(func() { s.feed(ctx, func() chore { return feeder }) })
 						}
@@ -212,7 +212,7 @@ func TestAWaitForMemoryIsNoCreditAgainstShortTasks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(slots(1))
-		kept := s.manager.Hold(t.Context(), "echo", "file/one", 60*mb, func(context.Context) error { return services.ErrInUse })
+		file := s.manager.Hold(t.Context(), "echo", "file/one", 60*mb, func(context.Context) error { return services.ErrInUse })
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		defer func() { require.NoError(t, s.manager.Stop(context.Background())) }()
@@ -224,10 +224,46 @@ func TestAWaitForMemoryIsNoCreditAgainstShortTasks(t *testing.T) {
 		time.Sleep(time.Second / 2)
 		running.Go(func() { s.run(ctx, chore{Claim: request(60 * mb), work: time.Hour, grain: time.Second}) })
 		time.Sleep(100 * time.Second)
-		kept.Release()
+		file.Release()
 		for range 20 {
 			short := s.run(t.Context(), chore{Claim: request(0), work: time.Second})
 			require.LessOrEqual(t, short.waited(), 5*time.Second)
 		}
+	})
+}
+
+// TestTheHeadStartOfAnUrgentTaskIsTheAgeing has an urgent task share a slot with four callers
+// that are not: it is one ageing step ahead of what its share would be, 6 s of work, and
+// no more.
+func TestTheHeadStartOfAnUrgentTaskIsTheAgeing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(1))
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer stop()
+		for range 4 {
+			running.Go(func() { s.feed(ctx, func() chore { return chore{Claim: of("", 0), work: time.Second} }) })
+		}
+		var urgent time.Duration
+		running.Go(func() {
+			lease, err := s.manager.Acquire(ctx, of("", services.PriorityHigh))
+			if err != nil {
+				return
+			}
+			defer lease.Release()
+			for lease.Yield(ctx) == nil {
+				time.Sleep(time.Second)
+				s.mu.Lock()
+				urgent += time.Second
+				s.mu.Unlock()
+			}
+		})
+		time.Sleep(5 * time.Minute)
+		s.mu.Lock()
+		got := urgent.Seconds()
+		s.mu.Unlock()
+		require.InDelta(t, 300/5+30/5, got, 3)
 	})
 }

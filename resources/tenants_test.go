@@ -154,6 +154,69 @@ func TestNeitherAPauseNorADebtCounts(t *testing.T) {
 	})
 }
 
+// TestAnotherTenantGoesBetweenTheWindows has a tenant's urgent task of many windows hold the
+// slot, while another brings short ones of low priority.
+func TestAnotherTenantGoesBetweenTheWindows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(1))
+		ctx, stop := context.WithCancel(t.Context())
+		var tasks sync.WaitGroup
+		defer tasks.Wait()
+		defer stop()
+		tasks.Go(func() {
+			s.run(ctx, chore{Claim: of("long", services.PriorityHigh), work: time.Hour, grain: time.Second})
+		})
+		for i := range 20 {
+			time.Sleep(time.Duration(i) * 370 * time.Millisecond)
+			r := s.run(t.Context(), chore{Claim: of("short", services.PriorityLow), work: 300 * time.Millisecond})
+			require.LessOrEqual(t, r.waited(), time.Second)
+		}
+	})
+}
+
+// TestAnHourAloneIsNoDebt has a tenant use a slot for an hour in one piece, once before the
+// service has nothing to do and once while another slot is free.
+func TestAnHourAloneIsNoDebt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(1))
+		ctx, stop := context.WithCancel(t.Context())
+		var tasks sync.WaitGroup
+		defer tasks.Wait()
+		defer stop()
+		feed := func(tenant string) {
+			tasks.Go(func() { s.feed(ctx, func() chore { return chore{Claim: of(tenant, 0), work: time.Second} }) })
+		}
+		s.run(ctx, chore{Claim: of("early", 0), work: time.Hour})
+		early := s.done("early")
+		for range 4 {
+			feed("early")
+			feed("late")
+		}
+		time.Sleep(time.Minute)
+		require.InDelta(t, 30, s.done("early")-early, 1)
+		require.InDelta(t, 30, s.done("late"), 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(2))
+		ctx, stop := context.WithCancel(t.Context())
+		var tasks sync.WaitGroup
+		defer tasks.Wait()
+		defer stop()
+		tasks.Go(func() { s.run(ctx, chore{Claim: of("early", 0), work: time.Hour}) })
+		time.Sleep(time.Hour - time.Second)
+		for range 4 {
+			for _, tenant := range []string{"early", "late"} {
+				tasks.Go(func() { s.feed(ctx, func() chore { return chore{Claim: of(tenant, 0), work: time.Second} }) })
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		require.InDelta(t, 120, s.done("early")-3600, 5)
+		require.InDelta(t, 120, s.done("late"), 5)
+	})
+}
+
 // TestATenantWithOneTaskOfFourSlotsOwesNothing has one tenant use three slots of four, as the
 // other has no more than one task at a time: a third tenant finds both with the same rights.
 func TestATenantWithOneTaskOfFourSlotsOwesNothing(t *testing.T) {
@@ -201,5 +264,22 @@ func TestACrowdThatWantsMemoryHoldsNoOtherServiceUp(t *testing.T) {
 			require.NoError(t, r.err)
 			require.LessOrEqual(t, r.waited(), 400*time.Millisecond)
 		}
+	})
+}
+
+// TestTenantsThatWentAreForgotten has a thousand tenants come one after the other.
+func TestTenantsThatWentAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(slots(2))
+		var tasks sync.WaitGroup
+		defer tasks.Wait()
+		tasks.Go(func() { s.run(t.Context(), chore{Claim: of("stays", 0), work: time.Hour}) })
+		for i := range 1000 {
+			require.NoError(t, s.run(t.Context(), chore{Claim: of(fmt.Sprint(i), 0), work: time.Second}).err)
+		}
+		s.manager.mu.Lock()
+		defer s.manager.mu.Unlock()
+		require.LessOrEqual(t, len(s.manager.tenants), mostIdleFlows+1)
+		require.LessOrEqual(t, len(s.manager.accounts["echo"].tenants), mostIdleFlows+1)
 	})
 }
