@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // pipes is a listener whose connections are in memory, so that a server runs on the
@@ -59,7 +60,7 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 			case <-ctx.Done():
 				return services.TaskResult{}, ctx.Err()
 			case <-time.After(u.works):
-				return services.TaskResult{Value: &services.Transcription{Text: "HELLO"}}, nil
+				return services.TaskResult{Value: &tasks.Transcription{Text: "HELLO"}}, nil
 			}
 		}),
 		Views:    draining{},

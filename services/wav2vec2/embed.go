@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // maxFrameValues bounds the answer of PoolingNone: some 50 MB of JSON.
@@ -30,10 +31,10 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
-	answer := &services.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	answer := &tasks.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
 	l.take = func(part window, values []float32) error {
 		own := l.own(part, values, width)
-		if w.embed.Pooling != services.PoolingNone {
+		if w.embed.Pooling != tasks.PoolingNone {
 			pool.add(own)
 			return nil
 		}
@@ -50,7 +51,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	if err != nil {
 		return result, err
 	}
-	if w.embed.Pooling != services.PoolingNone {
+	if w.embed.Pooling != tasks.PoolingNone {
 		answer.Vector = pool.mean()
 	}
 	answer.DurationSeconds = l.seconds()
