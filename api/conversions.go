@@ -42,7 +42,7 @@ func (h *handlers) CreateConversion(ctx context.Context, request gen.CreateConve
 		return nil, services.Internal(err, "the request could not be encoded")
 	}
 	task := services.Task{
-		ID: requestID(ctx), Service: conversionService, Name: services.TaskConvert, Params: raw, Audio: upload.audio(),
+		ID: requestID(ctx), Service: conversionService, Name: services.TaskConvert, Params: raw, Audio: upload.audio(), Caller: h.caller(ctx),
 	}
 	if priority := request.Params.GrymPriority; priority != nil {
 		if task.Priority, err = services.ParsePriority(string(*priority)); err != nil {

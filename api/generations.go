@@ -33,6 +33,7 @@ func (s generatedSound) VisitCreateGenerationResponse(w http.ResponseWriter) err
 func (h *handlers) CreateGeneration(ctx context.Context, request gen.CreateGenerationRequestObject) (gen.CreateGenerationResponseObject, error) {
 	accept := exchangeOf(ctx).r.Header.Get("Accept")
 	task, err := generationTask(ctx, request, accept)
+	task.Caller = h.caller(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ func (h *handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 		return nil, err
 	}
 	task, err := form.task(ctx, request.Params.GrymPriority, upload.audio())
+	task.Caller = h.caller(ctx)
 	if err != nil {
 		return nil, err
 	}
