@@ -76,9 +76,14 @@ func (c Config) Validate() []error {
 	return errs
 }
 
+// strict is Limits.Strict of every task. The answers of the API have no place
+// for warnings, so nothing is decoded that would need one.
+const strict = true
+
 // Limits are what Open obeys. Each call looks for ffmpeg on the PATH.
 func (c Config) Limits() Limits {
 	limits := Limits{
+		Strict:   strict,
 		MaxBytes: int64(c.MaxBytes), MaxDuration: c.MaxDuration, MaxChannels: c.MaxChannels,
 		MinSampleRateHz: c.MinSampleRate, MaxSampleRateHz: c.MaxSampleRate, FFmpegTimeout: c.FFmpegTimeout,
 	}

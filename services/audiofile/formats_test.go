@@ -291,8 +291,8 @@ func TestFLACWritesWhatItReads(t *testing.T) {
 	}
 }
 
-// oggPage is a page of whole packets, without a checksum, which is not looked at.
-func oggPage(flags byte, granule int64, serial uint32, packets ...[]byte) []byte {
+// pageOf is a page of whole packets, without a checksum, which is not looked at.
+func pageOf(flags byte, granule int64, serial uint32, packets ...[]byte) []byte {
 	var table, body []byte
 	for _, p := range packets {
 		for n := len(p); ; n -= 255 {
@@ -313,20 +313,20 @@ func TestOggStreams(t *testing.T) {
 	head := []byte("OpusHead\x01\x01\x00\x01\x80\xbb\x00\x00\x00\x00\x00") // 256 samples to skip
 	tags := []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")
 	quiet := []byte{0xfc, 0xff, 0xfe} // 20 ms
-	other := oggPage(oggFirst, 0, 9, []byte("\x01video"))
-	file := cat(other, oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, tags), oggPage(0, 5, 9, []byte("picture")),
-		oggPage(0, 48000+1920, 7, quiet, quiet), oggPage(oggLast, 48000+2500, 7, quiet))
+	other := pageOf(oggFirst, 0, 9, []byte("\x01video"))
+	file := cat(other, pageOf(oggFirst, 0, 7, head), pageOf(0, 0, 7, tags), pageOf(0, 5, 9, []byte("picture")),
+		pageOf(0, 48000+1920, 7, quiet, quiet), pageOf(oggLast, 48000+2500, 7, quiet))
 	reader, err := openBytes(file)
 	require.NoError(t, err)
 	require.Equal(t, Format{"ogg", "opus", 48000, 1, 0, 2500 - 256, false}, reader.Format())
 	require.Len(t, readAll(t, reader), 2500-256)
 
-	_, err = openBytes(cat(oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, quiet)))
+	_, err = openBytes(cat(pageOf(oggFirst, 0, 7, head), pageOf(0, 0, 7, quiet)))
 	requireFault(t, err, services.KindInvalid, "without its second header")
 	head[9] = 3
-	_, err = openBytes(cat(oggPage(oggFirst, 0, 7, head), oggPage(0, 0, 7, tags)))
+	_, err = openBytes(cat(pageOf(oggFirst, 0, 7, head), pageOf(0, 0, 7, tags)))
 	requireFault(t, err, services.KindUnsupported, "Opus of 3 channels in mapping family 0")
-	_, err = openBytes(cat(other, oggPage(0, 0, 9, quiet)))
+	_, err = openBytes(cat(other, pageOf(0, 0, 9, quiet)))
 	requireFault(t, err, services.KindUnsupported, "an Ogg file without Opus")
 }
 
