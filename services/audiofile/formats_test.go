@@ -103,10 +103,14 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 			for _, x := range got {
 				squares += float64(x) * float64(x)
 			}
-			require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got))), 2e-3)
+			epsilon, delta := 2e-3, 2e-3
+			if format.Container == "mp3" { // which leaves nothing to a decoder
+				epsilon, delta = 2e-5, 1e-6
+			}
+			require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got))), epsilon)
 			middle := got[want.Frames/2*int64(want.Channels):]
 			for i, x := range want.Middle {
-				require.InDelta(t, x, middle[i*want.Channels], 2e-3, "sample %d of the middle", i)
+				require.InDelta(t, x, middle[i*want.Channels], delta, "sample %d of the middle", i)
 			}
 		})
 	}
