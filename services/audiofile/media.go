@@ -64,61 +64,6 @@ func (f file) promises(end int64, where string) error {
 	return noteBehind(f, min(f.size, end+end%2), "the end that its "+where+" states")
 }
 
-// isMP4 recognises the first box of an MP4 or QuickTime file, old ones of which
-// begin without one of their type.
-func isMP4(head []byte) bool {
-	if len(head) < 8 {
-		return false
-	}
-	switch string(head[4:8]) {
-	case "ftyp", "moov", "mdat", "wide", "free", "skip", "pnot":
-		return true
-	}
-	return false
-}
-
-// judgeMP4 walks the outer boxes. The sound of fragments belongs to the last
-// index before them; of two files without fragments only the first is heard.
-func judgeMP4(f file) error {
-	indexes, fragments := 0, 0
-	at := int64(0)
-	for n := 0; n < maxMediaParts && at+8 <= f.size; n++ {
-		var header [16]byte
-		if _, err := peekAt(f.r, at, header[:min(16, f.size-at)]); err != nil {
-			return err
-		}
-		size, kind := int64(binary.BigEndian.Uint32(header[:4])), string(header[4:8])
-		switch {
-		case !isChunkID(header[4:8]):
-			return noteBehind(f, at, "its last box")
-		case size == 0:
-			size = f.size - at
-		case size == 1:
-			size = int64(min(binary.BigEndian.Uint64(header[8:]), math.MaxInt64>>1))
-		}
-		if size < 8 {
-			return noteBehind(f, at, "its last box")
-		}
-		switch kind {
-		case "moov":
-			indexes++
-		case "moof":
-			fragments++
-		}
-		if at += size; at <= f.size {
-			continue
-		}
-		if indexes == 0 {
-			return services.Invalidf(field, "is cut short: it ends within its %s box, before its index (moov), without which it cannot be decoded; upload the whole file", kind)
-		}
-		return f.notes.truncated("its %s box has %d bytes more than there are", kind, at-f.size)
-	}
-	if indexes > 1 && fragments == 0 {
-		return services.Invalidf(field, "is %d MP4 files one behind another, of which only the first would be heard; send the parts as files of their own", indexes)
-	}
-	return nil
-}
-
 // judgeCAF walks the chunks of a Core Audio file.
 func judgeCAF(f file) error {
 	at := int64(8)
