@@ -161,7 +161,8 @@ func (d *flacDecoder) between() error {
 	switch what := another(head); {
 	case bytes.HasPrefix(head, []byte("fLaC")):
 		if !whole {
-			if err := d.notes.truncated("%d frames were announced, another FLAC file begins after %d", d.stream.Info.NSamples, d.done-d.begun); err != nil {
+			err := d.notes.truncated("%d frames were announced, another FLAC file begins after %d", d.stream.Info.NSamples, d.done-d.begun)
+			if err != nil {
 				return err
 			}
 		}
@@ -170,8 +171,8 @@ func (d *flacDecoder) between() error {
 			return err
 		}
 		if after := d.stream.Info; after.NChannels != before.NChannels || after.SampleRate != before.SampleRate {
-			return services.Invalidf(field, "changes within from %d channels of %d Hz to %d of %d Hz, after %.2f s; send the parts as files of their own",
-				before.NChannels, before.SampleRate, after.NChannels, after.SampleRate, float64(d.done)/float64(before.SampleRate))
+			return services.Invalidf(field, "changes within from %d channels of %d Hz to %d of %d Hz, after %.2f s; "+
+				"send the parts as files of their own", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate, float64(d.done)/float64(before.SampleRate))
 		}
 		return nil
 	case !whole:

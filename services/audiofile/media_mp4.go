@@ -20,6 +20,9 @@ func isMP4(head []byte) bool {
 	return false
 }
 
+// maxMP4Tracks that are followed through fragments.
+const maxMP4Tracks = 64
+
 // judgeMP4 walks the outer boxes. Of two files one behind another ffmpeg decodes
 // the first, or loses some of the fragments, whose times begin anew.
 func judgeMP4(f file) error {
@@ -56,13 +59,16 @@ func judgeMP4(f file) error {
 			if last, known := latest[track]; known && indexes > 1 && time <= last {
 				return twoMP4()
 			}
-			latest[track] = max(latest[track], time)
+			if len(latest) < maxMP4Tracks {
+				latest[track] = max(latest[track], time)
+			}
 		}
 		if at += size; at <= f.size {
 			continue
 		}
 		if indexes == 0 {
-			return services.Invalidf(field, "is cut short: it ends within its %s box, before its index (moov), without which it cannot be decoded; upload the whole file", kind)
+			return services.Invalidf(field, "is cut short: it ends within its %s box, before its index (moov), "+
+				"without which it cannot be decoded; upload the whole file", kind)
 		}
 		return f.notes.truncated("its %s box has %d bytes more than there are", kind, at-f.size)
 	}
@@ -70,7 +76,8 @@ func judgeMP4(f file) error {
 }
 
 func twoMP4() error {
-	return services.Invalidf(field, "is two MP4 files one behind the other, of which not all would be heard; send the parts as files of their own")
+	return services.Invalidf(field, "is two MP4 files one behind the other, of which not all would be heard; "+
+		"send the parts as files of their own")
 }
 
 // fragmentTime returns the first track of a fragment and where it begins, in

@@ -36,7 +36,8 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	t.Parallel()
 	ftyp, moov, mdat := box("ftyp", []byte("M4A \x00\x00\x00\x00")), box("moov", make([]byte, 50)), box("mdat", make([]byte, 500))
 	moof := func(time uint64) []byte {
-		return box("moof", cat(box("mfhd", make([]byte, 8)), box("traf", cat(box("tfhd", make([]byte, 8)), box("tfdt", cat(be32(1<<24), be64(time)))))))
+		track := cat(box("tfhd", make([]byte, 8)), box("tfdt", cat(be32(1<<24), be64(time))))
+		return box("moof", cat(box("mfhd", make([]byte, 8)), box("traf", track)))
 	}
 	mp4 := cat(ftyp, moov, mdat)
 	long := cat(ftyp, moov, be32(1), []byte("mdat"), be64(16+500), make([]byte, 500))
@@ -47,7 +48,8 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	w64 := cat([]byte("riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"), le64(524), make([]byte, 500))
 	caf := cat([]byte("caff\x00\x01\x00\x00desc"), be64(32), make([]byte, 32), []byte("data"), be64(500), make([]byte, 500))
 	cafOpen := cat([]byte("caff\x00\x01\x00\x00desc"), be64(32), make([]byte, 32), []byte("data"), be64(math.MaxUint64), make([]byte, 500))
-	asf := cat([]byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"), make([]byte, 14), asfFileProperties, le64(104),
+	asf := cat([]byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"), make([]byte, 14),
+		asfFileProperties, le64(104),
 		make([]byte, 16), le64(700), make([]byte, 64-8+8), make([]byte, 700-30-112))
 	adts := bytes.Repeat(cat([]byte{0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc}, make([]byte, 9)), 40)
 	ts := bytes.Repeat(cat([]byte{tsMark}, make([]byte, tsPacket-1)), 5)
@@ -73,7 +75,8 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 				found, err = judged(test.file[:len(test.file)-3])
 				require.NoError(t, err)
 				require.Equal(t, []WarningCode{WarnTruncated}, found, "cut")
-				err = judgeMedia(asFile(test.file[:len(test.file)-3], &report{strict: true}), test.file[:min(len(test.file), sniffBytes)])
+				cut := test.file[:len(test.file)-3]
+				err = judgeMedia(asFile(cut, &report{strict: true}), cut[:min(len(cut), sniffBytes)])
 				requireFault(t, err, services.KindInvalid, "is cut short: ", "; upload the whole file")
 			}
 			if test.tail != nil {
@@ -94,7 +97,10 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 		_, err := judged(file)
 		requireFault(t, err, services.KindInvalid, text)
 	}
-	for _, file := range [][]byte{cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(18000), mdat), cat(ogg, ogg), cat(mp4, box("free", nil))} {
+	for _, file := range [][]byte{
+		cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(18000), mdat),
+		cat(ogg, ogg), cat(mp4, box("free", nil)),
+	} {
 		found, err := judged(file)
 		require.NoError(t, err)
 		require.Empty(t, found)

@@ -49,7 +49,8 @@ func TestTagsAnywhere(t *testing.T) {
 	const big = 200000
 	before := map[string][]byte{
 		"nothing": nil, "ID3": id3Tag(big), "two ID3": cat(id3Tag(300), id3Tag(big)), "APE": apeTag(big, true),
-		"ID3 and APE": cat(id3Tag(big), apeTag(50, true)), "ID3 with a footer": id3Footed(big), "ID3 and padding": cat(id3Tag(big), make([]byte, 70000)),
+		"ID3 and APE": cat(id3Tag(big), apeTag(50, true)), "ID3 with a footer": id3Footed(big),
+		"ID3 and padding": cat(id3Tag(big), make([]byte, 70000)),
 	}
 	behind := map[string][]byte{
 		"nothing": nil, "ID3v1": id3v1(), "APE": apeTag(big, true), "APE without a header": apeTag(big, false),
@@ -93,7 +94,8 @@ func TestTagsBetweenMP3(t *testing.T) {
 	sound := clip(t, "speech.mp3")
 	both, _ := readFile(t, cat(sound, sound))
 	for name, tags := range map[string][]byte{
-		"ID3": id3Tag(200000), "APE": apeTag(200000, true), "ID3v1 and ID3": cat(id3v1(), id3Tag(200000)), "all": cat(apeTag(70000, true), id3v1(), id3Tag(70000)),
+		"ID3": id3Tag(200000), "APE": apeTag(200000, true), "ID3v1 and ID3": cat(id3v1(), id3Tag(200000)),
+		"all": cat(apeTag(70000, true), id3v1(), id3Tag(70000)),
 	} {
 		got, reader := readFile(t, cat(sound, tags, sound))
 		require.Equal(t, both, got, name)

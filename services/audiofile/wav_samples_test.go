@@ -163,7 +163,9 @@ func TestReadingInPiecesGivesTheWhole(t *testing.T) {
 			}
 			require.Len(t, got, len(levels))
 			for i, v := range levels {
-				require.Equal(t, float32(v)/32768, got[i], "sample %d", i)
+				if got[i] != float32(v)/32768 { // a million of them
+					t.Fatalf("sample %d is %v, want %v", i, got[i], float32(v)/32768)
+				}
 			}
 		}
 	}

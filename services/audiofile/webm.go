@@ -116,7 +116,8 @@ func (p *webmPackets) headerFault(err error) error {
 	}
 	var fault *services.Fault
 	if errors.As(err, &fault) && fault.Kind == services.KindUnsupported {
-		return services.Invalidf(field, "goes on as another file behind its sound, which %s; send the parts as files of their own", refusedAs(err))
+		return services.Invalidf(field, "goes on as another file behind its sound, which %s; "+
+			"send the parts as files of their own", refusedAs(err))
 	}
 	return err
 }
