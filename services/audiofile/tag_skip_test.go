@@ -46,7 +46,10 @@ func lyricsTag(size int) []byte {
 
 func TestTagsAnywhere(t *testing.T) {
 	t.Parallel()
-	const big = 200000
+	big := 200000
+	if raceEnabled {
+		big = 70000 // more than any buffer, and less to go through
+	}
 	before := map[string][]byte{
 		"nothing": nil, "ID3": id3Tag(big), "two ID3": cat(id3Tag(300), id3Tag(big)), "APE": apeTag(big, true),
 		"ID3 and APE": cat(id3Tag(big), apeTag(50, true)), "ID3 with a footer": id3Footed(big),
@@ -57,7 +60,11 @@ func TestTagsAnywhere(t *testing.T) {
 		"APE and ID3v1": cat(apeTag(big, true), id3v1()), "Lyrics3, APE and ID3v1": cat(lyricsTag(900), apeTag(big, false), id3v1()),
 		"ID3v2": id3Tag(big), "ID3v2 with a footer": id3Footed(big),
 	}
-	for _, name := range []string{"speech.mp3", "speech.flac", "speech-silk.opus", "speech.webm"} {
+	names := []string{"speech.mp3", "speech.flac", "speech-silk.opus", "speech.webm"}
+	if raceEnabled { // the decoders have one thread
+		names = names[1:2]
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sound := clip(t, name)
