@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,61 +32,72 @@ func asFile(raw []byte, notes *report) file {
 	return file{r: bytes.NewReader(raw), size: int64(len(raw)), whole: int64(len(raw)), notes: notes}
 }
 
-// The structure of what ffmpeg decodes: the program would say nothing.
-func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
-	t.Parallel()
-	ftyp, moov, mdat := box("ftyp", []byte("M4A \x00\x00\x00\x00")), box("moov", make([]byte, 50)), box("mdat", make([]byte, 500))
-	moof := func(time uint64) []byte {
+// mediaBoxes are parts of an MP4 file.
+func mediaBoxes() (ftyp, moov, mdat []byte, moof func(time uint64) []byte) {
+	ftyp, moov, mdat = box("ftyp", []byte("M4A \x00\x00\x00\x00")), box("moov", make([]byte, 50)), box("mdat", make([]byte, 500))
+	return ftyp, moov, mdat, func(time uint64) []byte {
 		track := cat(box("tfhd", make([]byte, 8)), box("tfdt", cat(be32(1<<24), be64(time))))
 		return box("moof", cat(box("mfhd", make([]byte, 8)), box("traf", track)))
 	}
-	mp4 := cat(ftyp, moov, mdat)
-	long := cat(ftyp, moov, be32(1), []byte("mdat"), be64(16+500), make([]byte, 500))
-	toEnd := cat(ftyp, moov, be32(0), []byte("mdat"), make([]byte, 500))
-	aiff := cat([]byte("FORM"), be32(4+500), []byte("AIFF"), make([]byte, 500))
-	au := cat([]byte(".snd"), be32(24), be32(500), make([]byte, 12+500))
-	auOpen := cat([]byte(".snd"), be32(24), be32(math.MaxUint32), make([]byte, 12+500))
-	w64 := cat([]byte("riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"), le64(524), make([]byte, 500))
-	caf := cat([]byte("caff\x00\x01\x00\x00desc"), be64(32), make([]byte, 32), []byte("data"), be64(500), make([]byte, 500))
-	cafOpen := cat([]byte("caff\x00\x01\x00\x00desc"), be64(32), make([]byte, 32), []byte("data"), be64(math.MaxUint64), make([]byte, 500))
-	asf := cat([]byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"), make([]byte, 14),
-		asfFileProperties, le64(104),
-		make([]byte, 16), le64(700), make([]byte, 64-8+8), make([]byte, 700-30-112))
+}
+
+// mediaFiles are the structures of files, without sound.
+func mediaFiles() map[string][]byte {
+	ftyp, moov, mdat, moof := mediaBoxes()
 	adts := bytes.Repeat(cat([]byte{0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc}, make([]byte, 9)), 40)
-	ts := bytes.Repeat(cat([]byte{tsMark}, make([]byte, tsPacket-1)), 5)
-	ogg := cat(pageOf(oggFirst, 0, 1, []byte("\x01vorbis")), pageOf(0, 5, 1, make([]byte, 400)), pageOf(oggLast, 9, 1, make([]byte, 90)))
-	matroska := cat([]byte(ebmlMark+"\x80\x18\x53\x80\x67\x41\xf4\x1f\x43\xb6\x75\x41\xee\xa3\x41\xeb"), make([]byte, 0x1eb))
-	for name, test := range map[string]struct {
-		file []byte
-		tail []byte // behind it: a warning of trailing data; nil to leave out
-	}{
-		"MP4": {mp4, []byte("\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe")}, "MP4 of long boxes": {long, nil}, "MP4 to its end": {toEnd, nil},
-		"fragments": {cat(ftyp, moov, moof(0), mdat, moof(9000), mdat), nil}, "QuickTime without a type": {cat(box("wide", nil), moov, mdat), nil},
-		"AIFF": {aiff, []byte("other")}, "AU": {au, []byte("other")}, "AU, open": {auOpen, nil}, "Wave64": {w64, []byte("other")},
-		"CAF": {caf, []byte("\x01\x02\x03\x04\x01\x02\x03\x04\x01\x02\x03\x04")}, "CAF, open": {cafOpen, nil}, "ASF": {asf, nil},
-		"ADTS": {adts, nil}, "TS": {ts, nil}, "Ogg": {ogg, nil}, "Matroska": {matroska, nil},
-		"ADTS with tags": {cat(adts, id3Tag(90), adts), nil},
-	} {
+	caf := cat([]byte("caff\x00\x01\x00\x00desc"), be64(32), make([]byte, 32))
+	return map[string][]byte{
+		"MP4":                      cat(ftyp, moov, mdat),
+		"MP4 of long boxes":        cat(ftyp, moov, be32(1), []byte("mdat"), be64(16+500), make([]byte, 500)),
+		"MP4, open":                cat(ftyp, moov, be32(0), []byte("mdat"), make([]byte, 500)),
+		"fragments":                cat(ftyp, moov, moof(0), mdat, moof(9000), mdat),
+		"QuickTime without a type": cat(box("wide", nil), moov, mdat),
+		"AIFF":                     cat([]byte("FORM"), be32(4+500), []byte("AIFF"), make([]byte, 500)),
+		"AU":                       cat([]byte(".snd"), be32(24), be32(500), make([]byte, 12+500)),
+		"AU, open":                 cat([]byte(".snd"), be32(24), be32(math.MaxUint32), make([]byte, 12+500)),
+		"Wave64":                   cat([]byte("riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"), le64(524), make([]byte, 500)),
+		"CAF":                      cat(caf, []byte("data"), be64(500), make([]byte, 500)),
+		"CAF, open":                cat(caf, []byte("data"), be64(math.MaxUint64), make([]byte, 500)),
+		"ASF": cat([]byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"), make([]byte, 14),
+			asfFileProperties, le64(104), make([]byte, 16), le64(700), make([]byte, 64), make([]byte, 700-30-112)),
+		"ADTS":           adts,
+		"ADTS with tags": cat(adts, id3Tag(90), adts),
+		"TS":             bytes.Repeat(cat([]byte{tsMark}, make([]byte, tsPacket-1)), 5),
+		"Ogg":            cat(pageOf(oggFirst, 0, 1, []byte("\x01vorbis")), pageOf(0, 5, 1, make([]byte, 400)), pageOf(oggLast, 9, 1, make([]byte, 90))),
+		"Matroska":       cat([]byte(ebmlMark+"\x80\x18\x53\x80\x67\x41\xf4\x1f\x43\xb6\x75\x41\xee\xa3\x41\xeb"), make([]byte, 0x1eb)),
+	}
+}
+
+// The structure of what ffmpeg decodes: the program would say nothing.
+func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
+	t.Parallel()
+	files := mediaFiles()
+	tails := map[string]string{
+		"MP4": "\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe", "AIFF": "other", "AU": "other", "Wave64": "other",
+		"CAF": "\x01\x02\x03\x04\x01\x02\x03\x04\x01\x02\x03\x04",
+	}
+	for name, whole := range files {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found, err := judged(test.file)
+			found, err := judged(whole)
 			require.NoError(t, err)
 			require.Empty(t, found)
-			if open := bytes.HasSuffix([]byte(name), []byte("open")) || name == "MP4 to its end"; !open {
-				found, err = judged(test.file[:len(test.file)-3])
+			if cut := whole[:len(whole)-3]; !strings.HasSuffix(name, "open") {
+				found, err = judged(cut)
 				require.NoError(t, err)
 				require.Equal(t, []WarningCode{WarnTruncated}, found, "cut")
-				cut := test.file[:len(test.file)-3]
 				err = judgeMedia(asFile(cut, &report{strict: true}), cut[:min(len(cut), sniffBytes)])
 				requireFault(t, err, services.KindInvalid, "is cut short: ", "; upload the whole file")
 			}
-			if test.tail != nil {
-				found, err = judged(cat(test.file, test.tail))
+			if tail := tails[name]; tail != "" {
+				found, err = judged(cat(whole, []byte(tail)))
 				require.NoError(t, err)
 				require.Equal(t, []WarningCode{WarnTrailingData}, found, "with a tail")
 			}
 		})
 	}
+	ftyp, moov, mdat, moof := mediaBoxes()
+	mp4, ogg, matroska := files["MP4"], files["Ogg"], files["Matroska"]
 	for text, file := range map[string][]byte{
 		"is two MP4 files one behind the other":                         cat(mp4, mp4),
 		"is two MP4 files one behind the other, of which not all":       cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(0), mdat),
