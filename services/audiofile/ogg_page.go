@@ -3,6 +3,7 @@ package audiofile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -12,6 +13,8 @@ const (
 	// maxOggPage is the largest page, and oggBuffer holds one and what follows.
 	maxOggPage = oggHeaderBytes + 255 + 255*255
 	oggBuffer  = 2 * maxOggPage
+	// maxOggDoubt bounds the bytes that are summed up for pages that are none.
+	maxOggDoubt = 128 << 20
 )
 
 // Flags of a page.
@@ -113,6 +116,9 @@ func (p *oggPages) take() (bool, error) {
 	follows := raw[size:]
 	sum := binary.LittleEndian.Uint32(raw[22:26])
 	if len(follows) > 0 && !bytes.HasPrefix(oggMark, follows[:min(len(follows), 4)]) && sum != 0 && sum != oggSum(raw[:size]) {
+		if p.doubt += int64(size); p.doubt > maxOggDoubt {
+			return false, errors.New("too many pages with a wrong checksum")
+		}
 		return false, nil
 	}
 	p.raw = append(p.raw[:0], raw[:size]...)

@@ -152,6 +152,11 @@ func newDecoder(f file, head []byte, limits Limits) (decoder, Format, error) {
 		}
 	}
 	d, format, err := ownDecoder(f, kind, head)
+	if kind == kindMedia && what == unknownFormat && limits.FFmpeg == "" { // perhaps a piece of an MP3 file
+		if mp3, format, err := newMP3Decoder(f); err == nil {
+			return mp3, format, nil
+		}
+	}
 	if err != nil && limits.FFmpeg != "" && services.KindOf(err) == services.KindUnsupported {
 		return newFFmpegDecoder(f, head, limits, err)
 	}
