@@ -53,12 +53,13 @@ func (p *oggPage) codec() string {
 
 // oggPages reads the pages of a file and finds the next one behind damage.
 type oggPages struct {
-	src  *source
-	page oggPage
-	raw  []byte
-	junk int64  // bytes since the latest page that are no page, zeros aside
-	read int64  // pages
-	next string // what begins in place of a page; empty for no file that is known
+	src   *source
+	page  oggPage
+	raw   []byte
+	junk  int64  // bytes since the latest page that are no page, zeros aside
+	read  int64  // pages
+	doubt int64  // bytes of pages with a wrong checksum
+	next  string // what begins in place of a page; empty for no file that is known
 }
 
 // advance reads the next page. It returns io.EOF behind the last one, and
