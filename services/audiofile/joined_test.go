@@ -71,6 +71,7 @@ func TestChainedOgg(t *testing.T) {
 			require.Empty(t, reader.Warnings())
 		})
 	}
+	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels")
 	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "goes on as Ogg Vorbis behind its Opus")
 	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "goes on as a FLAC file", "send the parts as files of their own")
 	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "goes on as a WAV file")
@@ -84,6 +85,17 @@ func TestChainedOggKeepsItsSound(t *testing.T) {
 	two, _ := readFile(t, second)
 	both, reader := readFile(t, cat(first, second))
 	require.Equal(t, slices.Concat(one, two), both)
+	require.Empty(t, reader.Warnings())
+
+	stereo := clip(t, "speech-celt.opus")
+	three, _ := readFile(t, stereo)
+	both, reader = readFile(t, cat(stereo, first))
+	require.Equal(t, three, both[:len(three)])
+	require.Equal(t, 2*len(one), len(both)-len(three))
+	for i, x := range one {
+		require.InDelta(t, x, both[len(three)+2*i], 1e-6)
+		require.InDelta(t, x, both[len(three)+2*i+1], 1e-6)
+	}
 	require.Empty(t, reader.Warnings())
 }
 

@@ -73,10 +73,13 @@ func judgeCAF(f file) error {
 			return err
 		}
 		size := binary.BigEndian.Uint64(header[4:])
-		if size > math.MaxInt64>>1 { // unknown: to the end
+		if string(header[:4]) == "data" && size > math.MaxInt64>>1 { // unknown: to the end
 			return nil
 		}
-		if !isChunkID(header[:4]) {
+		if size > math.MaxInt64>>1 {
+			return noteBehind(f, at, "its last chunk")
+		}
+		if !isChunkID(header[:4]) || string(header[:4]) == "caff" {
 			return noteBehind(f, at, "its last chunk")
 		}
 		if at += 12 + int64(size); at > f.size {
@@ -96,7 +99,7 @@ func judgeASF(f file, head []byte) error {
 	if at := bytes.Index(head, asfFileProperties); at >= 0 && len(head) >= at+flagsAt+4 {
 		object := head[at:]
 		size := binary.LittleEndian.Uint64(object[sizeAt:])
-		if binary.LittleEndian.Uint32(object[flagsAt:])&broadcast == 0 && size > uint64(f.size) && size < math.MaxInt64 {
+		if binary.LittleEndian.Uint32(object[flagsAt:])&broadcast == 0 && size > uint64(at) && size < math.MaxInt64 {
 			return f.promises(int64(size), "header")
 		}
 	}
@@ -126,6 +129,10 @@ func judgeADTS(f file) error {
 			} else if tag {
 				continue
 			}
+			head, _ := src.Peek(sniffBytes)
+			if what := another(head); what != "" {
+				return joinedFault(what, 0)
+			}
 			return nil // ffmpeg looks for the next one
 		}
 		size := int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
@@ -138,14 +145,15 @@ func judgeADTS(f file) error {
 }
 
 // judgeOgg walks the pages of a file whose sound is not decoded here. Of a
-// chain ffmpeg decodes the links of one codec.
+// chain ffmpeg decodes the links of one codec, but not those of Opus and Speex
+// that have another layout than the first.
 func judgeOgg(f file) error {
 	src, err := openSource(f, oggBuffer)
 	if err != nil {
 		return err
 	}
 	pages := oggPages{src: src}
-	codecs, data := map[string]bool{}, false
+	layouts, data := map[string]string{}, false
 	for {
 		err := pages.advance()
 		switch {
@@ -163,12 +171,27 @@ func judgeOgg(f file) error {
 		if !pages.page.isFirst() {
 			data = true
 		} else if codec != "" {
-			if data && !codecs[codec] {
+			first, known := layouts[codec]
+			layout := oggLayout(codec, pages.page.body)
+			if data && (!known || first != layout) {
 				return services.Invalidf(field, "goes on as Ogg %s behind sound of another kind; send the parts as files of their own", codec)
 			}
-			codecs[codec] = true
+			if !known {
+				layouts[codec] = layout
+			}
 		}
 	}
+}
+
+// oggLayout returns what must not change from link to link, of the first packet.
+func oggLayout(codec string, packet []byte) string {
+	switch {
+	case codec == "Opus" && len(packet) > 18:
+		return string(packet[9]) + string(packet[18:])
+	case codec == "Speex" && len(packet) >= 52:
+		return string(packet[36:40]) + string(packet[48:52])
+	}
+	return ""
 }
 
 // judgeMatroska walks the elements of a file whose sound is not decoded here.

@@ -73,7 +73,7 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	t.Parallel()
 	files := mediaFiles()
 	tails := map[string]string{
-		"MP4": "\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe", "AIFF": "other", "AU": "other", "Wave64": "other",
+		"ASF": "other", "MP4": "\xff\xfe\xfd\xfc\xff\xfe\xfd\xfc\xff\xfe", "AIFF": "other", "AU": "other", "Wave64": "other",
 		"CAF": "\x01\x02\x03\x04\x01\x02\x03\x04\x01\x02\x03\x04",
 	}
 	for name, whole := range files {
@@ -102,12 +102,19 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 		"is two MP4 files one behind the other":                         cat(mp4, mp4),
 		"is two MP4 files one behind the other, of which not all":       cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(0), mdat),
 		"goes on as Ogg FLAC behind sound of another kind":              cat(ogg, pageOf(oggFirst, 0, 2, []byte("\x7fFLAC"))),
+		"goes on as Ogg Opus behind sound of another kind":              cat(opusLinkOf(1, 6, 2, true), opusLinkOf(2, 1, 2, true)),
+		"goes on as a WAV file after":                                   cat(files["ADTS"], mono16(1, 2, 3)),
 		"goes on as a FLAC file after":                                  cat(ogg, []byte("fLaC\x00\x00\x00\x22")),
 		"goes on as a WebM or Matroska file after":                      cat(matroska, matroska),
 		"it ends within its mdat box, before its index (moov), without": cat(ftyp, mdat)[:200],
 	} {
 		_, err := judged(file)
 		requireFault(t, err, services.KindInvalid, text)
+	}
+	for _, name := range []string{"CAF", "AIFF", "AU", "Wave64", "ASF"} {
+		found, err := judged(cat(files[name], files[name]))
+		require.NoError(t, err)
+		require.Equal(t, []WarningCode{WarnTrailingData}, found, name)
 	}
 	for _, file := range [][]byte{
 		cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(18000), mdat),
@@ -139,6 +146,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 		"f.mp4":  {[]string{"-c:a", "aac", "-movflags", "frag_keyframe+empty_moov", "-frag_duration", "300000"}, false},
 		"a.mka":  {[]string{"-c:a", "flac"}, false},
 		"a.ts":   {[]string{"-c:a", "aac"}, true},
+		"a.wma":  {[]string{"-c:a", "wmav2"}, true},
 		"32.wav": {[]string{"-c:a", "adpcm_ms"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +174,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 			switch {
 			case !test.joined:
 				requireFault(t, err, services.KindInvalid, "of their own")
-			case name == "32.wav":
+			case name == "32.wav", name == "a.wma": // whose header states the end
 				require.NoError(t, err)
 				require.Equal(t, []WarningCode{WarnTrailingData}, codes(reader))
 			default:
