@@ -95,7 +95,6 @@ var owners = map[string]struct {
 	"github.com/spf13":                     {[]string{"internal/cli"}, "the command line is parsed in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
 	"github.com/mewkiz/flac":               {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
-	"github.com/hajimehoshi/go-mp3":        {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 	"github.com/pion/opus":                 {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 }
 

@@ -21,7 +21,7 @@ const (
 	defaultFFmpegTimeout = 10 * time.Minute
 	// ffmpegMaxAlloc bounds one allocation of the program, in bytes.
 	ffmpegMaxAlloc = 64 << 20
-	// ffmpegMessageBytes of what the program says are kept.
+	// ffmpegMessageBytes of what the program says are held.
 	ffmpegMessageBytes = 4 << 10
 	// ffmpegLeastBytes a second is taken for the thinnest stream there is, which
 	// bounds the length of a file that nobody knows.
@@ -37,6 +37,7 @@ type ffmpegDecoder struct {
 	cmd     *exec.Cmd
 	src     *watchedReader
 	message *tail
+	notes   *report
 	limit   time.Duration
 	ctx     context.Context //nolint:containedctx // of the program, which outlives the call that started it
 	refusal error           // why the file needs ffmpeg
@@ -45,6 +46,9 @@ type ffmpegDecoder struct {
 
 // newFFmpegDecoder starts the program and reads the header that it writes.
 func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decoder, Format, error) {
+	if err := judgeMedia(f, head); err != nil {
+		return nil, Format{}, err
+	}
 	if _, err := f.r.Seek(0, io.SeekStart); err != nil {
 		return nil, Format{}, readFault(err)
 	}
@@ -55,7 +59,7 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	d := &ffmpegDecoder{
 		ctx: ctx, cancel: cancel, limit: timeout, refusal: refusal,
-		src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
+		notes: f.notes, src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
 	}
 	d.cmd = exec.CommandContext(ctx, limits.FFmpeg, ffmpegArguments(head, limits)...)
 	d.cmd.Env = []string{"LC_ALL=C"} // nothing of ours
@@ -109,7 +113,7 @@ func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 	n, err := d.wavDecoder.read(dst)
 	if errors.Is(err, io.EOF) {
 		waited := d.wait()
-		if waited != nil {
+		if waited != nil && (d.done == 0 || d.notes.nothingDecoded("") == nil) {
 			return n, d.failure(waited)
 		}
 		d.cancel()
@@ -137,6 +141,9 @@ func (d *ffmpegDecoder) failure(err error) error {
 		return refuse(services.KindTooLarge, "took ffmpeg more than %s to decode, which is the limit", d.limit)
 	case message == "":
 		message = err.Error()
+	}
+	if cut := d.notes.nothingDecoded(message); cut != nil {
+		return cut
 	}
 	refused := unsupported("%s, and ffmpeg cannot decode it either: %s", refusedAs(d.refusal), message)
 	refused.Err = errors.Join(err, waited)

@@ -27,7 +27,6 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = l.format.Warnings()
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
@@ -47,6 +46,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return nil
 	}
 	err = l.run(ctx)
+	result.Warnings = append(l.warnings(), result.Warnings...)
 	result.Stages = l.stages()
 	if err != nil {
 		return result, err
