@@ -110,3 +110,45 @@ func countFrames(file []byte, limits Limits) (int64, *Reader, error) {
 		}
 	}
 }
+
+// TestReportedFilesThatAreCut cuts and joins the files of every format.
+func TestReportedFilesThatAreCut(t *testing.T) {
+	t.Parallel()
+	if raceEnabled {
+		t.Skip("the decoders have one thread")
+	}
+	limits := withFFmpeg(t)
+	limits.Strict = false
+	for _, path := range reportedCases(t) {
+		name := filepath.Base(filepath.Dir(path))
+		if !slices.Contains([]string{
+			"aac-id3-hls", "aiff", "au-mulaw", "caf", "flac-24", "flac-32", "mp3-8k-mpeg25", "mp4-fragmented", "ogg-flac", "ogg-opus-51",
+			"ogg-speex", "ogg-vorbis", "w64", "wav-g711-alaw", "wav-g726", "wav-ima-adpcm", "wav-rf64", "webm-live", "webm-pcm", "webm-video", "webm-vorbis", "wma",
+		}, name) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole, err := os.ReadFile(path)
+			require.NoError(t, err)
+			frames, reader, err := countFrames(whole, limits)
+			require.NoError(t, err)
+			require.Empty(t, reader.Warnings())
+
+			got, reader, err := countFrames(whole[:len(whole)*2/3-1], limits)
+			require.NoError(t, err)
+			require.Positive(t, got)
+			require.Less(t, got, frames)
+			require.Equal(t, []WarningCode{WarnTruncated}, codes(reader))
+
+			got, reader, err = countFrames(cat(whole, whole), limits)
+			if err != nil {
+				requireFault(t, err, services.KindInvalid, "of their own")
+				return
+			}
+			if !slices.Contains(codes(reader), WarnTrailingData) {
+				require.InDelta(t, 2*frames, got, 3*1152) // an encoder's padding stays between them
+			}
+		})
+	}
+}

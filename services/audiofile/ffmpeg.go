@@ -38,6 +38,7 @@ type ffmpegDecoder struct {
 	src     *watchedReader
 	message *tail
 	notes   *report
+	least   int64 // frames that the file states; 0 where it does not
 	limit   time.Duration
 	ctx     context.Context //nolint:containedctx // of the program, which outlives the call that started it
 	refusal error           // why the file needs ffmpeg
@@ -59,7 +60,7 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	d := &ffmpegDecoder{
 		ctx: ctx, cancel: cancel, limit: timeout, refusal: refusal,
-		notes: f.notes, src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
+		notes: f.notes, least: promisedFrames(head), src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
 	}
 	d.cmd = exec.CommandContext(ctx, limits.FFmpeg, ffmpegArguments(head, limits)...)
 	d.cmd.Env = []string{"LC_ALL=C"} // nothing of ours
@@ -117,6 +118,11 @@ func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 			return n, d.failure(waited)
 		}
 		d.cancel()
+		if d.done < d.least {
+			if cut := d.notes.truncated("%d frames were announced, it ends after %d", d.least, d.done); cut != nil {
+				return n, cut
+			}
+		}
 	}
 	return n, err
 }

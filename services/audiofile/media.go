@@ -2,6 +2,7 @@ package audiofile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -39,12 +40,26 @@ func judgeMedia(f file, head []byte) error {
 		return judgeADTS(f)
 	case bytes.HasPrefix(head, oggMark):
 		return judgeOgg(f)
+	case bytes.HasPrefix(head, flacMarks[0][:4]): // of more bits than are decoded here
+		if joined, err := f.contains(int64(len(flacMarks[0])), flacMarks...); err != nil || joined {
+			return cmp.Or(err, joinedFault("another FLAC file", 0))
+		}
 	case bytes.HasPrefix(head, []byte(ebmlMark)):
 		return judgeMatroska(f)
 	case len(head) > tsPacket && head[0] == tsMark && head[tsPacket] == tsMark && f.size%tsPacket != 0:
 		return f.notes.truncated("it ends within a packet of its transport stream")
 	}
 	return nil
+}
+
+// promisedFrames is the length that the header of a FLAC file states; 0 of any
+// other.
+func promisedFrames(head []byte) int64 {
+	const at = 18 // of 64 bits, of which the lower 36 count the samples
+	if !bytes.HasPrefix(head, flacMarks[0][:4]) || len(head) < at+8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(head[at:]) & (1<<36 - 1))
 }
 
 // Packets of an MPEG transport stream.
