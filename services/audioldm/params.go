@@ -26,15 +26,15 @@ const paramsSchema = `{
   "properties": {
     "prompt": {"type": "string", "minLength": 1, "maxLength": 4096},
     "negative_prompt": {"type": "string", "maxLength": 4096},
-    "audio_length_in_s": {"type": "number", "minimum": 0.1},
-    "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 500},
+    "audio_length_in_s": {"type": "number", "minimum": 0.1, "default": 2.56, "description": "seconds of sound; the most is a setting of the server"},
+    "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 500, "default": 20},
     "guidance_scale": {"type": "number", "minimum": 0, "maximum": 50, "default": 2.5},
     "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295},
     "num_waveforms_per_prompt": {"type": "integer", "minimum": 1, "maximum": 10, "default": 1},
-    "scheduler": {"enum": ["dpmsolver++", "ddim"], "default": "dpmsolver++"},
-    "eta": {"type": "number", "minimum": 0, "maximum": 1, "description": "of DDIM"},
-    "response_format": {"enum": ["wav", "flac", "pcm"], "default": "wav"},
-    "bit_depth": {"enum": ["16", "24", "float"], "default": "16"},
+    "scheduler": {"type": "string", "enum": ["dpmsolver++", "ddim"], "default": "dpmsolver++"},
+    "eta": {"type": "number", "minimum": 0, "maximum": 1, "default": 0, "description": "noise that DDIM adds in each step"},
+    "response_format": {"type": "string", "enum": ["wav", "flac", "pcm"], "default": "wav"},
+    "bit_depth": {"type": "string", "enum": ["16", "24", "float"], "default": "16"},
     "sample_rate": {"type": "integer", "minimum": 8000, "maximum": 192000, "description": "the model's where it is left out"}
   }
 }`

@@ -9,16 +9,25 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// paramsSchema is the JSON Schema of services.AskParams.
-const paramsSchema = `{
+// JSON Schemas of services.AskParams, which ask needs a question in.
+const (
+	askSchema = `{
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["question"],
+  "properties": {
+    "question": {"type": "string", "minLength": 1, "maxLength": 16384},
+    ` + commonSchema
+	captionSchema = `{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "question": {"type": "string", "minLength": 1, "maxLength": 16384, "description": "needed by ask; caption has one of its own"},
-    "history": {"type": "array", "maxItems": 256, "items": {"type": "object", "additionalProperties": false, "required": ["question", "answer"],
+    "question": {"type": "string", "maxLength": 16384, "description": "what to ask instead of what can be heard"},
+    ` + commonSchema
+	commonSchema = `"history": {"type": "array", "maxItems": 256, "items": {"type": "object", "additionalProperties": false, "required": ["question", "answer"],
       "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}},
-    "context_id": {"type": "string", "description": "a kept conversation, whose recording and history are used"},
-    "truncation": {"enum": ["disabled", "auto"], "default": "disabled", "description": "auto drops the oldest exchanges where the prompt is too long"},
+    "context_id": {"type": "string", "maxLength": 64, "description": "a kept conversation, whose recording and history are used"},
+    "truncation": {"type": "string", "enum": ["disabled", "auto"], "default": "disabled", "description": "auto drops the oldest exchanges where the prompt is too long"},
     "max_tokens": {"type": "integer", "minimum": 1},
     "temperature": {"type": "number", "minimum": 0, "maximum": 2, "description": "0 takes the likeliest token"},
     "top_k": {"type": "integer", "minimum": 0, "description": "0 is no bound"},
@@ -30,6 +39,7 @@ const paramsSchema = `{
     "stream": {"type": "boolean", "description": "hand the text over as it comes"}
   }
 }`
+)
 
 // Limits of a request.
 const (

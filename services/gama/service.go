@@ -76,8 +76,8 @@ func (s *Service) Describe() services.Description {
 		Summary:      "Answers to questions about sounds, by audio language models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks: []services.TaskKind{
-			{Name: services.TaskAsk, ParamsSchema: json.RawMessage(paramsSchema)},
-			{Name: services.TaskCaption, ParamsSchema: json.RawMessage(paramsSchema)},
+			{Name: services.TaskAsk, ParamsSchema: json.RawMessage(askSchema)},
+			{Name: services.TaskCaption, ParamsSchema: json.RawMessage(captionSchema)},
 		},
 	}
 }

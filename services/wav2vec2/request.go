@@ -11,13 +11,13 @@ import (
 
 // JSON Schemas of the tasks' parameters.
 const (
-	windowSchema = `"window_seconds": {"type": "number", "default": %d, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"}`
+	windowSchema = `"window_seconds": {"type": "number", "minimum": 0, "maximum": 30, "default": %d, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"}`
 
 	transcribeSchema = `{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "language": {"type": "string", "description": "ISO 639-1 code of the speech, told back in the answer"},
+    "language": {"type": "string", "maxLength": 32, "description": "ISO 639-1 code of the speech, told back in the answer"},
     "prompt": {"type": "string", "maxLength": 4096, "description": "Words that the beam search prefers"},
     "temperature": {"type": "number", "minimum": 0, "maximum": 1, "description": "Has no effect: nothing is drawn by chance"},
     "decoding": {"type": "string", "enum": ["greedy", "beam"], "description": "The best letter of every frame, or a search for the most likely words; beam where a word list stands beside the model or a prompt is given, else greedy"},
@@ -41,7 +41,7 @@ const (
   "additionalProperties": false,
   "properties": {
     "top_k": {"type": "integer", "minimum": 0, "default": 0, "description": "How many labels are told, the likeliest first; 0 for all"},
-    "threshold": {"type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 1, "exclusiveMaximum": true, "default": 0.5, "description": "Probability above which a label is present in a frame"},
+    "threshold": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.5, "description": "Probability above which a label is present in a frame"},
     ` + windowSchema + `
   }
 }`
