@@ -23,8 +23,8 @@ const (
 // WarningCodes lists every WarningCode.
 func WarningCodes() []WarningCode { return []WarningCode{WarnTruncated, WarnTrailingData} }
 
-// Warning is something that whoever sent the file should know. The message is
-// for people and completes the sentence "file ...".
+// Warning is something that the sender of a file should know. The message is for
+// people and completes the sentence "file ...".
 type Warning struct {
 	Code    WarningCode
 	Message string
