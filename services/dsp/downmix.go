@@ -1,9 +1,9 @@
 package dsp
 
-// Downmix averages interleaved channels to mono: value i of the result is the
-// mean of frame i. dst is overwritten from its start and grown where it is too
-// short; it may begin where interleaved begins. A last frame that is not whole
-// is left out, and fewer than one channel gives nothing.
+// Downmix averages interleaved channels to mono: value i of the result is the mean of
+// frame i. dst is overwritten from its start and grown if necessary; it may share its
+// start with interleaved. An incomplete last frame is ignored. The result is empty if
+// channels is below one.
 func Downmix(dst, interleaved []float32, channels int) []float32 {
 	if channels < 1 {
 		return dst[:0]
