@@ -279,7 +279,7 @@ func (s *Session) RunInto(ctx context.Context, inputs, outputs map[string]*Tenso
 		}
 	}
 	if failed != nil {
-		return services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+		return services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model returned an unusable result")
 	}
 	return nil
 }
@@ -345,7 +345,7 @@ func (s *Session) collect(out []ort.Value) (map[string]*Tensor, error) {
 		for _, tensor := range tensors {
 			tensor.Close()
 		}
-		return nil, services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+		return nil, services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model returned an unusable result")
 	}
 	return tensors, nil
 }
