@@ -13,7 +13,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Service does everything that a Wav2Vec2 model can do. Safe for concurrent use.
+// Service implements services.ModelService for Wav2Vec2 models. Safe for concurrent
+// use.
 type Service struct {
 	*modelstore.Host[*model]
 
@@ -23,8 +24,8 @@ type Service struct {
 	facts   *modelstore.Facts[facts]
 }
 
-// New makes the service over the folders of a catalog. The session
-// configuration is that of every model it loads.
+// New returns a service for the folders of a catalog. All models use the given session
+// configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
 	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
@@ -67,8 +68,8 @@ func (s *Service) Initialize(ctx context.Context) error {
 	})
 }
 
-// resolve finds the task's model: the one that it names, else the default model
-// where that has a head for the task, else the first by name that has.
+// resolve returns the task's model: the one that it names, otherwise the default model
+// if that has a head for the task, otherwise the first by name that has one.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
 	files, f, err := s.find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
@@ -76,7 +77,8 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 		return files, f, err
 	}
 	if task.Model != "" {
-		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name, strings.Join(wanted, " or "))
+		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name,
+			strings.Join(wanted, " or "))
 	}
 	for _, other := range s.catalog.List(modelType) {
 		if f, err := s.facts.Of(other); err == nil && slices.Contains(wanted, f.Head) {
@@ -84,7 +86,8 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 		}
 	}
 	return files, f, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{
-		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models", task.Name, strings.Join(wanted, " or ")),
+		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models",
+			task.Name, strings.Join(wanted, " or ")),
 	}}}
 }
 
@@ -97,7 +100,7 @@ func (s *Service) ModelFor(task services.Task) string {
 	return files.Name
 }
 
-// find returns the folder of that name with what its files say.
+// find returns the folder with the given name and its facts.
 func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	files, err := s.catalog.Find(name, modelType)
 	if err == nil {
