@@ -10,35 +10,35 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Types of the events of a streamed transcription, as OpenAI's clients know them.
+// The types of the events of a streamed transcription, as OpenAI defines them.
 const (
 	eventDelta = "transcript.text.delta"
 	eventDone  = "transcript.text.done"
 	eventError = "error"
 )
 
-// transcriptEvent is one event; gen's type has the same fields.
+// transcriptEvent is one event; the type in gen has the same fields.
 type transcriptEvent struct {
 	Type  string `json:"type"`
 	Delta string `json:"delta,omitempty"`
-	// Text is told by the last event even where it is empty.
+	// Text is present in the last event even if it is empty.
 	Text     *string          `json:"text,omitempty"`
 	Warnings gen.Warnings     `json:"warnings,omitempty"`
 	Error    *web.StreamError `json:"error,omitempty"`
 }
 
-// transcriptStream runs a transcription and sends its words as they come.
+// transcriptStream runs a transcription and sends its text as it is produced.
 type transcriptStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
-	// upload is the recording, which is removed at the end; its warnings are those of the
+	// upload is the recording, which is removed at the end, and the warnings of the
 	// request.
 	upload *web.Upload
 }
 
-// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
-// An error before the first word is answered like any other.
+// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject. An
+// error before the first word is sent as an error response.
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
 	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
@@ -64,7 +64,7 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 type transcriptSink struct {
 	services.DiscardSink
 	events *web.Events
-	told   bool
+	ended  bool
 }
 
 // Partial implements services.Sink.
@@ -78,9 +78,9 @@ func (s *transcriptSink) Partial(value any) {
 		words = append(words, word.Text)
 	}
 	text := strings.Join(words, " ")
-	if s.told {
+	if s.ended {
 		text = " " + text
 	}
-	s.told = true
+	s.ended = true
 	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// Body encodes a job as the routes show it, without its result: the body of a
+// Body returns a job as JSON without its result, as the routes show it. It is the body of a
 // webhook.
 func Body(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
 
-// jobView shows a job to a client: all of it but its owner, its claim and what
-// only the queue is for.
+// jobView returns a job as clients see it: without its owner, its claim and the fields of
+// the queue.
 func jobView(job jobs.Job) gen.Job {
 	self := path + "/" + job.ID
 	view := gen.Job{
@@ -59,7 +59,7 @@ func jobView(job jobs.Job) gen.Job {
 	return view
 }
 
-// jobError says why a job failed or was cancelled.
+// jobError returns the reason why a job failed or was cancelled.
 func jobError(job jobs.Job) *gen.JobError {
 	if job.Failure == nil {
 		return nil

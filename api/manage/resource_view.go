@@ -5,7 +5,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources"
 )
 
-// ResourcesView returns the books of the memory budget.
+// ResourcesView returns the state of the memory budget.
 func (s *State) ResourcesView() gen.Resources {
 	usage, budget, patterns := s.Memory.Usage(), s.Memory.Budget(), s.Memory.Patterns()
 	view := gen.Resources{
@@ -45,7 +45,7 @@ func (s *State) ResourcesView() gen.Resources {
 	return view
 }
 
-// patternView returns how a service takes memory.
+// patternView returns the allocation pattern of a service.
 func patternView(p resources.Pattern) gen.AllocationPattern {
 	view := gen.AllocationPattern{
 		Leases: int64(p.Leases), PerMinute: p.PerMinute, Refused: make(map[string]int64), Measured: int64(p.Measured),

@@ -10,11 +10,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// FormOrJSON explains a body that is neither, where both are taken.
+// FormOrJSON is the message for a body of another type where both are accepted.
 const FormOrJSON = "the body must be multipart/form-data, as curl -F request='{\"service\":\"wav2vec2\"}' -F audio=@speech.wav sends it, " +
 	"or application/json"
 
-// SchemaProblems names the fields of a value that do not fit its schema.
+// SchemaProblems returns the fields of a value that violate its schema.
 func SchemaProblems(err error) (fields []services.FieldError) {
 	for _, one := range Flatten(err) {
 		var schema *openapi3.SchemaError
@@ -22,7 +22,7 @@ func SchemaProblems(err error) (fields []services.FieldError) {
 			continue
 		}
 		field := strings.Join(schema.JSONPointer(), ".")
-		// A field that is not known stands in the reason, in quotation marks.
+		// The name of an unknown field is only in the reason, in quotation marks.
 		if parts := strings.Split(schema.Reason, `"`); schema.SchemaField == "properties" && len(parts) == 3 {
 			field = strings.TrimPrefix(field+"."+parts[1], ".")
 		}
@@ -34,7 +34,7 @@ func SchemaProblems(err error) (fields []services.FieldError) {
 	return fields
 }
 
-// Flatten returns the errors that an error stands for.
+// Flatten returns the errors that an error wraps.
 func Flatten(err error) []error {
 	var several openapi3.MultiError
 	if !errors.As(err, &several) {
