@@ -67,12 +67,12 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 
 	for sound, want := range map[string]string{
 		`{"audio_id":"aud_2"}`:                   "messages[0].content[1].input_audio.audio_id does not exist",
-		`{"audio_id":"aud_1","data":"c2VudA=="}`: "must have either data or audio_id",
-		`{}`:                                     "must have either data or audio_id",
+		`{"audio_id":"aud_1","data":"c2VudA=="}`: "must have exactly one of data and audio_id",
+		`{}`:                                     "must have exactly one of data and audio_id",
 	} {
 		_, body := b.chat(t, sound)
 		require.Contains(t, body, want)
 	}
 	_, body = setup(t, listens).chat(t, `{"audio_id":"aud_1"}`)
-	require.Contains(t, body, "this server keeps no audio")
+	require.Contains(t, body, "this server stores no audio")
 }

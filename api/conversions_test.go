@@ -69,7 +69,7 @@ func TestConversionRefusals(t *testing.T) {
 	response, body := conversion(t, b, "sample_rate", "fast", "channels", "-1", "codec", "x")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
-	for _, text := range []string{`sample_rate must be a whole number, 8000 or above, got \"fast\"`, "channels must be a whole number", "codec is not known"} {
+	for _, text := range []string{`sample_rate must be a whole number, 8000 or above, got \"fast\"`, "channels must be a whole number", "codec is not a field of this form"} {
 		require.Contains(t, body, text)
 	}
 	_, body = conversion(t, b)

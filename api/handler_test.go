@@ -235,12 +235,12 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		says   []string
 	}{
 		"no file, bad format":   {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, srt, vtt, verbose_json"}},
-		"what no model can do":  {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"}, []string{"include[] is not supported: there are no log probabilities", "chunking_strategy must be auto", "known_speaker_names[] is not supported"}},
-		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"}, []string{"timestamp_granularities[] goes with response_format verbose_json, not json"}},
+		"what no model can do":  {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"}, []string{"include[] is not supported: token log probabilities are not available", "chunking_strategy must be auto", "known_speaker_names[] is not supported"}},
+		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"}, []string{"timestamp_granularities[] requires response_format verbose_json, got json"}},
 		"odd beams":             {[]string{"file", "a", "beam_width", "many"}, []string{"beam_width must be a whole number from 1 to 1000"}},
-		"two files":             {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
+		"two files":             {[]string{"file", "a", "file", "b"}, []string{"file must not be repeated"}},
 		"temperature NaN":       {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
-		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
+		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model must not be repeated, got 2 values"}},
 		"segment granularity":   {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
 		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", web.MaxFieldBytes+1)}, []string{"language has more than"}},
 	} {
@@ -264,14 +264,14 @@ func TestRefusalsOfTheHTTPLayer(t *testing.T) {
 		says    string
 	}{
 		"no route":            {method: "GET", path: "/v2/x", status: 404, says: "no_such_route"},
-		"wrong method":        {method: "DELETE", path: "/v1/models", status: 405, says: "does not take DELETE"},
+		"wrong method":        {method: "DELETE", path: "/v1/models", status: 405, says: "does not allow DELETE"},
 		"not multipart":       {method: "POST", path: "/v1/audio/transcriptions", body: "{}", status: 415, says: "multipart/form-data"},
 		"unknown service":     {method: "GET", path: "/readyz/x", status: 404, says: `\"x\" does not exist`},
 		"foreign host":        {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Host = "evil.example" }},
 		"foreign origin":      {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }},
 		"own origin":          {method: "GET", path: "/livez", status: 200, says: "ok", request: func(r *http.Request) { r.Header.Set("Origin", "http://localhost:3000") }},
 		"bad priority":        {method: "POST", path: "/v1/audio/transcriptions", status: 400, says: "Grym-Priority", request: func(r *http.Request) { r.Header.Set("Grym-Priority", "urgent") }},
-		"form that breaks":    {method: "POST", path: "/v1/audio/transcriptions", body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", status: 400, says: "breaks off", request: func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }},
+		"form that breaks":    {method: "POST", path: "/v1/audio/transcriptions", body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", status: 400, says: "incomplete", request: func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }},
 		"readiness tells why": {method: "GET", path: "/readyz", status: 503, says: "the server is draining"},
 	} {
 		request := b.request(t, c.method, c.path, strings.NewReader(c.body))

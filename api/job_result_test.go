@@ -73,11 +73,11 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 		{"transcript", "*/*;q=0.1, text/plain;q=0.2", "", 200, plain, "HELLO\n"},
 		{"transcript", "text/html, */*;q=0.1", "", 200, "application/json", "HELLO"},
 		{"transcript", "TEXT/VTT ; Q=1.0", "", 200, web, "WEBVTT"},
-		{"transcript", "audio/*", "", 406, "application/problem+json", "it comes as application/json (format=json), text/plain (format=text), application/x-subrip (format=srt), text/vtt (format=vtt)"},
+		{"transcript", "audio/*", "", 406, "application/problem+json", "available: application/json (format=json), text/plain (format=text), application/x-subrip (format=srt), text/vtt (format=vtt)"},
 		{"transcript", "*/*;q=0", "", 406, "application/problem+json", "not_acceptable"},
 		{"transcript", "text/plain", "?format=srt", 200, subs, "-->"},
 		{"transcript", "", "?format=vtt", 200, web, "WEBVTT"},
-		{"transcript", "", "?format=audio", 406, "application/problem+json", "does not come as format=audio"},
+		{"transcript", "", "?format=audio", 406, "application/problem+json", "is not available as format=audio"},
 		{"transcript", "", "?format=xml", 400, "application/problem+json", "format"},
 		{"answer", "", "", 200, "application/json", "A bell."},
 		{"answer", "text/plain", "", 200, plain, "A bell.\n"},
@@ -180,9 +180,9 @@ func TestStoredSoundComesInParts(t *testing.T) {
 		{"HEAD", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "", nil},
 		{"GET", "/v1/audio/abc", nil, 404, "no_such_route", nil},
 		{"GET", "/v1/audio/" + strings.ToUpper(hash), nil, 404, "no_such_route", nil},
-		{"GET", "/v1/audio/transcriptions", nil, 405, "does not take GET", map[string]string{"Allow": "POST"}},
-		{"DELETE", "/v1/audio/generations", nil, 405, "does not take DELETE", map[string]string{"Allow": "POST"}},
-		{"PUT", path, nil, 405, "does not take PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
+		{"GET", "/v1/audio/transcriptions", nil, 405, "does not allow GET", map[string]string{"Allow": "POST"}},
+		{"DELETE", "/v1/audio/generations", nil, 405, "does not allow DELETE", map[string]string{"Allow": "POST"}},
+		{"PUT", path, nil, 405, "does not allow PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
 	} {
 		before := opened
 		response, body := b.call(t, c.method, c.path, "", c.header...)
@@ -251,7 +251,7 @@ func TestARecordingIsStored(t *testing.T) {
 		"no file":      {formType, form("model", "x"), "file is missing", 400},
 		"too large":    {"audio/wav", strings.Repeat("x", 5<<20), "4194304 bytes", 413},
 		"no boundary":  {"multipart/form-data", "x", "boundary", 415},
-		"form cut off": {formType, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", "breaks off", 400},
+		"form cut off": {formType, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", "incomplete", 400},
 	} {
 		response, body := b.call(t, "POST", "/v1/audio", c.body, "Content-Type", c.contentType)
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, body)

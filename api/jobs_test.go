@@ -126,18 +126,18 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 	}{
 		"no base64":         {`{"service":"x","audio":{"data":"?"}}`, "audio.data is not valid base64", 400, []string{"Content-Type", jsonType}},
 		"no JSON":           {`{"service":`, "JSON", 400, []string{"Content-Type", jsonType}},
-		"two recordings":    {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot go with audio", 400, []string{"Content-Type", formType}},
+		"two recordings":    {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot be combined with audio", 400, []string{"Content-Type", formType}},
 		"empty recording":   {form("request", `{"service":"x"}`, "audio", ""), "audio is empty", 400, []string{"Content-Type", formType}},
 		"no request":        {form("audio", "x"), "request must come once", 400, []string{"Content-Type", formType}},
-		"two requests":      {form("request", `{"service":"x"}`, "request", `{"service":"x"}`), "it came 2 times", 400, []string{"Content-Type", formType}},
-		"request no JSON":   {form("request", `service=x`), "request is no JSON", 400, []string{"Content-Type", formType}},
+		"two requests":      {form("request", `{"service":"x"}`, "request", `{"service":"x"}`), "it must not be repeated, got 2 values", 400, []string{"Content-Type", formType}},
+		"request no JSON":   {form("request", `service=x`), "request is not valid JSON", 400, []string{"Content-Type", formType}},
 		"request and more":  {form("request", `{"service":"x"} 7`), "more than one JSON value", 400, []string{"Content-Type", formType}},
-		"inline in a form":  {form("request", `{"service":"x","audio":{"data":"eA=="}}`), "audio comes as a part of its own", 400, []string{"Content-Type", formType}},
+		"inline in a form":  {form("request", `{"service":"x","audio":{"data":"eA=="}}`), "audio must be a part of its own", 400, []string{"Content-Type", formType}},
 		"every bad field":   {form("file", "x", "request", `{"service":"","priority":"urgent"}`), "file is not known; the fields are audio, request", 400, []string{"Content-Type", formType}},
 		"a bare body":       {`{"service":"x"}`, "or application/json", 415, []string{"Content-Type", "text/plain"}},
 		"a bad key":         {`{"service":"x"}`, "Idempotency-Key", 400, []string{"Content-Type", jsonType, "Idempotency-Key", "a b"}},
-		"a bad preference":  {`{"service":"x"}`, "Prefer must ask for a whole number of seconds", 400, []string{"Content-Type", jsonType, "Prefer", "wait=soon"}},
-		"a wait below zero": {`{"service":"x"}`, "Prefer must ask for a whole number of seconds", 400, []string{"Content-Type", jsonType, "Prefer", "wait=-1"}},
+		"a bad preference":  {`{"service":"x"}`, "Prefer must have a whole number of seconds as wait", 400, []string{"Content-Type", jsonType, "Prefer", "wait=soon"}},
+		"a wait below zero": {`{"service":"x"}`, "Prefer must have a whole number of seconds as wait", 400, []string{"Content-Type", jsonType, "Prefer", "wait=-1"}},
 	} {
 		response, answer := b.call(t, "POST", "/v1/jobs", c.body, c.header...)
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, answer)
@@ -166,7 +166,7 @@ func TestWhatJobsRefuseHasAStatus(t *testing.T) {
 		status       int
 		says         []string
 	}{
-		"key reused":        {"POST", "/v1/jobs", fmt.Errorf("submit: %w", jobs.ErrKeyReused), 422, []string{"urn:grym-synth:problem:idempotency_key_reused", "a new request needs a new key"}},
+		"key reused":        {"POST", "/v1/jobs", fmt.Errorf("submit: %w", jobs.ErrKeyReused), 422, []string{"urn:grym-synth:problem:idempotency_key_reused", "use a new key"}},
 		"no room":           {"POST", "/v1/jobs", services.Faultf(services.KindFull, "the disk is full"), 507, []string{"problem:full", "the disk is full"}},
 		"store down":        {"POST", "/v1/jobs", services.Faultf(services.KindUnavailable, "the store is down"), 503, []string{"the store is down"}},
 		"queue full":        {"POST", "/v1/jobs", services.Faultf(services.KindBusy, "10000 jobs wait"), 429, []string{"10000 jobs wait"}},
@@ -277,8 +277,8 @@ func TestListsAreFiltered(t *testing.T) {
 		Limit: 2, Cursor: "c", CreatedFrom: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC),
 	}, got)
 	for query, want := range map[string]string{
-		"status=done":                "status must be some of queued, running, succeeded, failed, cancelled",
-		"status=queued,":             "status must be some of",
+		"status=done":                "status must be a list of queued, running, succeeded, failed, cancelled",
+		"status=queued,":             "status must be a list of",
 		"label=album":                "label must be key:value",
 		"label=a:1&label=a:2":        "to be both",
 		"limit=0":                    "limit",

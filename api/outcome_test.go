@@ -101,7 +101,7 @@ func TestAStreamNamesItsModelFirstAndItsWarningsLast(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "predicted", response.Header.Get("Grym-Model"))
 	require.Equal(t, "unknown_field", response.Header.Get("Grym-Warning"))
-	require.Contains(t, body, `{"type":"transcript.text.done","text":"HELLO","warnings":[{"code":"unknown_field","field":"colour","message":"the field \"colour\" is not known and was ignored"},{"code":"prompt_cut"`)
+	require.Contains(t, body, `{"type":"transcript.text.done","text":"HELLO","warnings":[{"code":"unknown_field","field":"colour","message":"unknown field \"colour\" was ignored"},{"code":"prompt_cut"`)
 
 	b = setup(t, warned(t, &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}), withModels(namedModels{model: "predicted"}))
 	response, body = b.call(t, http.MethodPost, "/v1/chat/completions", `{"stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`, "Content-Type", jsonType)
@@ -194,5 +194,5 @@ func TestAliasesAreListed(t *testing.T) {
 		"problem":"stands for \"nothing\", which does not exist"}`, body)
 	response, body := b.call(t, http.MethodGet, "/v1/models/other", "")
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
-	require.Contains(t, body, "there is lost, whisper-1")
+	require.Contains(t, body, "does not exist; available: lost, whisper-1")
 }

@@ -118,7 +118,7 @@ func TestBadKeysAreLimited(t *testing.T) {
 	response, body := ask("bad")
 	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("Retry-After"))
-	require.Contains(t, body, "bad API keys")
+	require.Contains(t, body, "invalid API keys")
 	response, _ = ask("good")
 	require.Equal(t, http.StatusOK, response.StatusCode, "a key that was never seen at this address is looked at")
 }

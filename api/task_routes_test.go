@@ -102,8 +102,8 @@ func TestATaskNeedsNothingButTheContract(t *testing.T) {
 		{"loudest must be a whole number, 1 or above", "file", "x", "loudest", "0"},
 		{"quiet must be a number", "file", "x", "quiet", "NaN"},
 		{"all must be true or false", "file", "x", "all", "maybe"},
-		{"breed came 2 times", "file", "x", "breed", "a", "breed", "b"},
-		{"colour is not known; the fields are file, all, breed, loudest, model, quiet", "file", "x", "colour", "red"},
+		{"breed must not be repeated, got 2 values", "file", "x", "breed", "a", "breed", "b"},
+		{"colour is not a field of this form; the fields are file, all, breed, loudest, model, quiet", "file", "x", "colour", "red"},
 	} {
 		response, body = ask(formType, form(c[1:]...))
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
@@ -172,7 +172,7 @@ func TestSoundComesAsItIsAskedFor(t *testing.T) {
 	before := calls
 	for _, accept := range []string{"*/*", "audio/wav", "application/json, audio/*"} {
 		_, body := b.call(t, "POST", "/v1/audio/generations", `{"prompt":"x","num_waveforms_per_prompt":2}`, "Content-Type", jsonType, "Accept", accept)
-		require.Contains(t, body, "num_waveforms_per_prompt must be 1 where the answer is a file", accept)
+		require.Contains(t, body, "num_waveforms_per_prompt must be 1 if the response is an audio file", accept)
 	}
 	require.Equal(t, before, calls, "nothing is made that cannot be sent")
 }

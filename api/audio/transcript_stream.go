@@ -64,7 +64,7 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 type transcriptSink struct {
 	services.DiscardSink
 	events *web.Events
-	ended  bool
+	begun  bool
 }
 
 // Partial implements services.Sink.
@@ -78,9 +78,9 @@ func (s *transcriptSink) Partial(value any) {
 		words = append(words, word.Text)
 	}
 	text := strings.Join(words, " ")
-	if s.ended {
+	if s.begun {
 		text = " " + text
 	}
-	s.ended = true
+	s.begun = true
 	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
 }

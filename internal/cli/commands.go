@@ -10,9 +10,9 @@ import (
 // environment is what every command is built from.
 type environment struct {
 	*Program
-	streams  Streams
-	restoreSignals   func()
-	settings Settings
+	streams        Streams
+	restoreSignals func()
+	settings       Settings
 }
 
 // newRoot returns the command tree.

@@ -316,8 +316,8 @@ func TestEveryKeyHasACase(t *testing.T) {
 func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		"api: {hosts: [audio.example]}\nauth: {mode: 'off'}":      "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
-		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}": "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
+		"api: {hosts: [audio.example]}\nauth: {mode: 'off'}":      "auth.mode: must not be off if api.hosts or api.trustedProxies is set",
+		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}": "auth.mode: must not be off if api.hosts or api.trustedProxies is set",
 		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: auto}":  "",
 		"auth: {mode: 'off'}":                                 "",
 		"jobs: {replicas: 3}":                                 "jobs.replicas: must be 1 without jobs.url, got 3",

@@ -42,7 +42,7 @@ func TestNamesOfModelsAreChecked(t *testing.T) {
 		"models: {aliases: {a: a}}":                                          "models.aliases.a: stands for itself",
 		"models: {aliases: [a, b]}":                                          "models.aliases: must have a name for each alias, as whisper-1: wav2vec2-tiny",
 		"models: {aliases: {a: {b: c}}}":                                     "models.aliases.a: must be the name of a model",
-		"models: {defaults: {sing: x}}":                                      "models.defaults.sing: no such setting",
+		"models: {defaults: {sing: x}}":                                      "models.defaults.sing: not a setting",
 		"models: {defaults: {transcribe: a b}}":                              `models.defaults.transcribe: must be the name of a model or an alias, got "a b"`,
 		"models: {defaults: {transcribe: whisper-1}}":                        "models.defaults.transcribe: whisper-1 stands for default:transcribe, the default itself",
 		"models: {defaults: {transcribe: a}, aliases: {a: 'default:embed'}}": "models.defaults.transcribe: a stands for default:embed; name a model",

@@ -28,7 +28,7 @@ func TestForecastsAreShownAndMeasured(t *testing.T) {
 	} {
 		require.Contains(t, body, part)
 	}
-	require.Equal(t, "off", s.setting(t, "systemHardening.resourceManagement.dynamic"), "another name of it")
+	require.Equal(t, "off", s.setting(t, "systemHardening.resourceManagement.dynamic"), "its other name")
 	status, body = s.patch(t, `{"resources":{"dynamic":"on"}}`)
 	require.Equal(t, http.StatusOK, status, body)
 	_, body = s.get(t, "/v1/system/forecast")

@@ -86,7 +86,7 @@ func TestSettingsThatAreNotLiveAreRefusedByName(t *testing.T) {
 
 	status, body = s.patch(t, `{"log":{"leval":"debug"}}`)
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, body, "the nearest is log.level")
+	require.Contains(t, body, "did you mean log.level")
 	for _, bad := range []string{`{"log":{"level":"loud"}}`, `{"systemHardening":{"resourceManagement":{"queueLimit":0}}}`, `{"services":{"wav2vec2":{"keepAlive":"soon"}}}`, `[]`, `{"log":3}`, `{"log":{"level":{"a":1}}}`} {
 		status, body = s.patch(t, bad)
 		require.Equal(t, http.StatusBadRequest, status, "%s: %s", bad, body)

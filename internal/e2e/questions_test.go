@@ -176,7 +176,7 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		"no text":          {`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg=="}}]}]}`, 400, "messages must end with a text"},
 		"no recording":     {question(t, "x", []byte("hello, world"), ""), 415, "input_audio"},
 		"another model":    {question(t, "x", sound, `,"model":"audioldm-tiny"`), 400, "is of type"},
-		"two settings":     {question(t, "x", sound, `,"max_tokens":1,"max_completion_tokens":2`), 400, "they are one setting"},
+		"two settings":     {question(t, "x", sound, `,"max_tokens":1,"max_completion_tokens":2`), 400, "its new name"},
 		"stop":             {question(t, "x", sound, `,"stop":["a","b","c","d","e"]`), 400, "stop"},
 		"too large":        {question(t, strings.Repeat("x", 33<<20), nil, ""), 413, "33554432 bytes"},
 	} {
