@@ -133,7 +133,7 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 		"request no JSON":   {form("request", `service=x`), "request is not valid JSON", 400, []string{"Content-Type", formType}},
 		"request and more":  {form("request", `{"service":"x"} 7`), "more than one JSON value", 400, []string{"Content-Type", formType}},
 		"inline in a form":  {form("request", `{"service":"x","audio":{"data":"eA=="}}`), "audio must be a part of its own", 400, []string{"Content-Type", formType}},
-		"every bad field":   {form("file", "x", "request", `{"service":"","priority":"urgent"}`), "file is not known; the fields are audio, request", 400, []string{"Content-Type", formType}},
+		"every bad field":   {form("file", "x", "request", `{"service":"","priority":"urgent"}`), "file is not a field of this form; the fields are audio, request", 400, []string{"Content-Type", formType}},
 		"a bare body":       {`{"service":"x"}`, "or application/json", 415, []string{"Content-Type", "text/plain"}},
 		"a bad key":         {`{"service":"x"}`, "Idempotency-Key", 400, []string{"Content-Type", jsonType, "Idempotency-Key", "a b"}},
 		"a bad preference":  {`{"service":"x"}`, "Prefer must have a whole number of seconds as wait", 400, []string{"Content-Type", jsonType, "Prefer", "wait=soon"}},
