@@ -131,7 +131,7 @@ func validationFault(err error) *services.Fault {
 		problem := request.Reason
 		var schema *openapi3.SchemaError
 		if errors.As(one, &schema) {
-			problem = fmt.Sprintf("is %q: %s", fmt.Sprint(schema.Value), schema.Reason)
+			problem = fmt.Sprintf("%s, got %.80q", web.SchemaProblem(schema), fmt.Sprint(schema.Value))
 		}
 		fault.Fields = append(fault.Fields, services.FieldError{Field: request.Parameter.Name, Problem: problem})
 	}
