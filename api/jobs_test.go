@@ -128,7 +128,7 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 		"no JSON":           {`{"service":`, "JSON", 400, []string{"Content-Type", jsonType}},
 		"two recordings":    {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot be combined with audio", 400, []string{"Content-Type", formType}},
 		"empty recording":   {form("request", `{"service":"x"}`, "audio", ""), "audio is empty", 400, []string{"Content-Type", formType}},
-		"no request":        {form("audio", "x"), "request must come once", 400, []string{"Content-Type", formType}},
+		"no request":        {form("audio", "x"), "request must be present once", 400, []string{"Content-Type", formType}},
 		"two requests":      {form("request", `{"service":"x"}`, "request", `{"service":"x"}`), "must be present once", 400, []string{"Content-Type", formType}},
 		"request no JSON":   {form("request", `service=x`), "request is not valid JSON", 400, []string{"Content-Type", formType}},
 		"request and more":  {form("request", `{"service":"x"} 7`), "more than one JSON value", 400, []string{"Content-Type", formType}},
