@@ -22,7 +22,8 @@ type keptSound struct {
 
 func (k keptSound) StoredAudio(_ context.Context, id string) (services.AudioSource, func(), error) {
 	if id != "aud_1" {
-		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: "does not exist"}}}
+		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id",
+			Problem: "does not exist"}}}
 	}
 	return k.file, func() { *k.released++ }, nil
 }

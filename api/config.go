@@ -69,7 +69,8 @@ func (c Config) Validate() []error {
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
 	}
-	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout, "writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
+	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout,
+		"writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s: must be above zero, got %s", key, d))
 		}

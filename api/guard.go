@@ -93,7 +93,8 @@ func (h *handlers) suspectPage(r *http.Request) error {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || !isLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
-			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to allow them, add their host to api.hosts", origin))
+			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to "+
+				"allow them, add their host to api.hosts", origin))
 		}
 	}
 	return nil
@@ -107,7 +108,8 @@ func suspectReferer(r *http.Request) error {
 	}
 	if referer := r.Header.Get("Referer"); referer != "" {
 		if u, err := url.Parse(referer); err != nil || !isLoopback(u.Hostname()) {
-			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key", referer))
+			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key",
+				referer))
 		}
 		return nil
 	}
@@ -137,7 +139,8 @@ func suspectUser(r *http.Request) error {
 	case err != nil:
 		return behindProxy("no process on this machine holds the other end of the connection, and this route manages the server")
 	case uid != 0 && uid != os.Geteuid():
-		return behindProxy(fmt.Sprintf("the request came from a process of another user (uid %d), possibly a reverse proxy, and this route manages the server", uid))
+		return behindProxy(fmt.Sprintf("the request came from a process of another user (uid %d), possibly a reverse proxy, and this route "+
+			"manages the server", uid))
 	}
 	return nil
 }
@@ -166,7 +169,8 @@ func forwardingHeader(header http.Header) string {
 func behindProxy(what string) error {
 	return &problem.HTTPError{
 		Status: http.StatusForbidden, Slug: "key_needed", Title: "Forbidden",
-		Message: what + "; send an API key as Authorization: Bearer KEY (create one with grym-synth keys create), and set api.hosts to the public name of the server " +
+		Message: what + "; send an API key as Authorization: Bearer KEY (create one with grym-synth keys create), and set api.hosts " +
+			"to the public name of the server " +
 			"and api.trustedProxies to the address of the proxy",
 	}
 }

@@ -112,7 +112,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg}
 	base := &web.Base{
-		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
+		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir,
+		Limits: cfg.limits(), Log: deps.Log,
 	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
@@ -139,7 +140,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
-			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
+			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels,
+			Settings: deps.Settings, Version: deps.Version,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
@@ -166,19 +168,23 @@ func noRoute(path string) error {
 // that every response and log line has it; then the log, so that it includes refused
 // requests; then tracing; then what can refuse, the cheapest first. All error hooks use one
 // writer.
-func (h *handlers) routes(spec *openapi3.T, base *web.Base, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
+func (h *handlers) routes(
+	spec *openapi3.T, base *web.Base, endpoints gen.StrictServerInterface, problems *problem.Writer,
+) (http.Handler, error) {
 	validator, err := h.validator(spec, problems)
 	if err != nil {
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems),
+		h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
-		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not allow %s; see the Allow header", r.URL.Path, r.Method)})
+		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed",
+			Message: fmt.Sprintf("%s does not allow %s; see the Allow header", r.URL.Path, r.Method)})
 	})
 	for route, one := range h.operations.tasks() {
 		router.With(validator).Handle(route, base.Serve(one, problems.Write))

@@ -75,7 +75,8 @@ func TestAJobIsFollowedToItsEnd(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
 	require.Equal(t, []string{
-		"retry: 2000", "id: 3", "event: state", "id: 4", "event: state", "id: 6", "event: progress", "id: 8", "event: state", "id: 9", "event: end",
+		"retry: 2000", "id: 3", "event: state", "id: 4", "event: state", "id: 6", "event: progress", "id: 8", "event: state", "id: 9",
+		"event: end",
 	}, lines(body), "the seventh revision shows nothing new")
 	require.Contains(t, body, `event: progress
 data: {"attempts":1,"id":"job_1","progress":0.5,"seconds_left":4.5,"stage":"transcribe","status":"running"}

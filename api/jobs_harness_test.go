@@ -107,12 +107,16 @@ func setupJobs(t *testing.T, script *scriptedJobs, change ...func(*Config, *Depe
 	if script.recordings == nil {
 		script.recordings = memoryLibrary()
 	}
-	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) { d.Jobs, d.Recordings = script, scriptedRecordings{script} })...)
+	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) {
+		d.Jobs, d.Recordings = script,
+			scriptedRecordings{script}
+	})...)
 }
 
 // queued is a job just submitted.
 func queued(id string) jobs.Job {
-	return jobs.Job{ID: id, Service: "wav2vec2", Task: "transcribe", Status: jobs.StatusQueued, Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), Revision: 1}
+	return jobs.Job{ID: id, Service: "wav2vec2", Task: "transcribe", Status: jobs.StatusQueued, Created: time.Date(2026, 11, 24, 9, 0, 0, 0,
+		time.UTC), Revision: 1}
 }
 
 func in(job jobs.Job, status jobs.Status) jobs.Job {

@@ -86,7 +86,8 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:              `body must be one of`,
 		`x-grym: {scope: use, errors: problem, owner: none, colour: red}`:             `unknown field "colour"`,
 	} {
-		spec, err := openapi3.NewLoader().LoadFromData([]byte("openapi: 3.0.3\npaths:\n  /x:\n    get:\n      operationId: getX\n      " + said + "\n"))
+		spec, err := openapi3.NewLoader().LoadFromData([]byte("openapi: 3.0.3\npaths:\n  /x:\n    get:\n      operationId: getX\n      " + said +
+			"\n"))
 		require.NoError(t, err)
 		_, err = newOperations(spec)
 		require.ErrorContains(t, err, wrong, said)

@@ -26,7 +26,9 @@ func (h *handlers) GetReadiness(context.Context, gen.GetReadinessRequestObject) 
 }
 
 // GetServiceReadiness implements gen.StrictServerInterface.
-func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetServiceReadinessRequestObject) (gen.GetServiceReadinessResponseObject, error) {
+func (h *handlers) GetServiceReadiness(
+	_ context.Context, request gen.GetServiceReadinessRequestObject,
+) (gen.GetServiceReadinessResponseObject, error) {
 	if _, err := h.Services.Lookup(request.Service); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,8 @@ func (h *handlers) trace(next http.Handler) http.Handler {
 			return
 		}
 		ctx, span := services.BeginSpan(h.Tracer.Extract(r.Context(), r.Header.Get), r.Method,
-			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path), slog.String("grym.request_id", web.RequestID(r.Context())))
+			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path),
+			slog.String("grym.request_id", web.RequestID(r.Context())))
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			// The route is known only after the router has run.

@@ -104,7 +104,8 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	if route.Path == web.AudioPath { // whose handler takes more types than the contract can list
 		return false, nil
 	}
-	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it")
+	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' "+
+		"sends it")
 	if body.Content["multipart/form-data"] != nil {
 		fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
 		if body.Content["application/json"] != nil {

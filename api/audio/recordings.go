@@ -67,7 +67,8 @@ func (h *Handlers) receiveRecording(ctx context.Context, request gen.CreateAudio
 	}
 	kind, _, _ := mime.ParseMediaType(request.ContentType)
 	if !web.IsSound(kind) && kind != web.AnyBytes {
-		return &web.Upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
+		return &web.Upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav "+
+			"sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
 	}
 	u := &web.Upload{Sent: request.ContentType}
 	if err := h.Take(ctx)(u, web.ExchangeOf(ctx).R.Body); err != nil {

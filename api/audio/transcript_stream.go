@@ -50,7 +50,8 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	}
 	switch {
 	case err == nil:
-		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))})
+		warnings := web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))
+		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warnings})
 	case !events.Begun():
 		return err
 	default:

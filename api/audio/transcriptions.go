@@ -36,7 +36,9 @@ type transcriptionForm struct {
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
-func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
+func (h *Handlers) CreateTranscription(
+	ctx context.Context, request gen.CreateTranscriptionRequestObject,
+) (gen.CreateTranscriptionResponseObject, error) {
 	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
 	defer h.Discard(upload)
 	form, formErr := parseTranscriptionForm(upload)
@@ -67,9 +69,11 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fault) {
 	fields := web.NewForm(upload)
 	form := transcriptionForm{
-		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), services.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
+		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), services.FormatJSON),
+		granularities: fields.All("timestamp_granularities[]"),
 	}
-	form.params = services.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
+	form.params = services.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"),
+		Decoding: fields.Text("decoding")}
 	if formats := services.TranscriptFormats(); !slices.Contains(formats, form.format) {
 		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}
@@ -87,7 +91,8 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
 		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
-	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != services.FormatJSON && form.format != services.FormatText {
+	form.params.Stream = web.Value(fields.Bool("stream"))
+	if form.params.Stream && form.format != services.FormatJSON && form.format != services.FormatText {
 		fields.Complain("stream", "requires response_format json or text, got %.40s", form.format)
 	}
 	form.parseNumbers(fields)

@@ -28,13 +28,16 @@ type chat struct {
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
-func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
+func (h *Handlers) CreateChatCompletion(
+	ctx context.Context, request gen.CreateChatCompletionRequestObject,
+) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
 	defer h.Discard(c.upload)
 	if err != nil {
 		return nil, err
 	}
-	task, err := web.NewTask(ctx, web.Work{Task: services.TaskAsk, Model: c.model, Params: c.params, Audio: c.upload.Audio()}, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Task: services.TaskAsk, Model: c.model, Params: c.params, Audio: c.upload.Audio()},
+		request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +124,9 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 }
 
 // readMessages converts the messages to earlier exchanges and a question.
-func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
+func (h *Handlers) readMessages(
+	ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any),
+) error {
 	asked := ""
 	for i, message := range messages {
 		field := fmt.Sprintf("messages[%d]", i)
@@ -154,7 +159,9 @@ func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.Cha
 }
 
 // readContent returns the text of a message and spools its audio.
-func (h *Handlers) readContent(ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
+func (h *Handlers) readContent(
+	ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any),
+) (string, error) {
 	if text, err := content.AsChatMessageContent0(); err == nil {
 		return text, nil
 	}
@@ -185,7 +192,9 @@ func (h *Handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 }
 
 // readSound reads a recording from the request, or finds a stored one.
-func (h *Handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) error {
+func (h *Handlers) readSound(
+	ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any),
+) error {
 	switch {
 	case (data == nil) == (id == nil):
 		complain(field, "must have exactly one of data and audio_id")

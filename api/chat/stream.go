@@ -41,7 +41,9 @@ type chunkDelta struct {
 }
 
 func (h chatHead) chunk(choices ...chunkChoice) chatChunk {
-	return chatChunk{ID: h.ID, Object: "chat.completion.chunk", Created: h.Created, Model: h.Model, Choices: append([]chunkChoice{}, choices...)}
+	return chatChunk{
+		ID: h.ID, Object: "chat.completion.chunk", Created: h.Created, Model: h.Model, Choices: append([]chunkChoice{}, choices...),
+	}
 }
 
 // chatStream answers a question and sends the text as it is generated.

@@ -68,7 +68,8 @@ func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 	if err != nil {
 		return nil, jobFault(err)
 	}
-	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "", NextCursor: web.Unless(page.Next, "")}
+	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "",
+		NextCursor: web.Unless(page.Next, "")}
 	for _, job := range page.Jobs {
 		list.Data = append(list.Data, jobView(job))
 	}
@@ -107,10 +108,14 @@ var jobProblems = []struct {
 	err    error
 	answer problem.HTTPError
 }{
-	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused", Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
-	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
-	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
-	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
+	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused",
+		Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
+	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished",
+		Message: "the job has no result yet"}},
+	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result",
+		Message: "the job ended without a result"}},
+	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried",
+		Message: "only a failed or cancelled job can be retried"}},
 }
 
 // jobFault returns the response for an error of jobs. A fault that wraps the error has the

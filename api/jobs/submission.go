@@ -108,7 +108,8 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.Take(ctx)})
+		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"},
+			MaxField: maxJobRequest, Take: h.Take(ctx)})
 		body, formErr := h.parseJobForm(upload.Fields["request"])
 		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
@@ -164,7 +165,8 @@ func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 // invalid fields.
 func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
 	s := jobs.Submission{
-		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
+		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl),
+		AudioID: web.Value(body.AudioId),
 	}
 	var bad web.Complaints
 	complain := bad.Complain

@@ -22,8 +22,9 @@ func jobView(job jobs.Job) gen.Job {
 		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
 		Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
-		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started), Finished: web.UnlessZero(job.Finished),
-		Links: gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
+		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started),
+		Finished: web.UnlessZero(job.Finished),
+		Links:    gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
 	}
 	if view.Labels == nil {
 		view.Labels = map[string]string{}
@@ -39,7 +40,8 @@ func jobView(job jobs.Job) gen.Job {
 	}
 	for _, a := range job.Attempts {
 		view.AttemptLog = append(view.AttemptLog, gen.JobAttempt{
-			Started: a.Started, Ended: web.UnlessZero(a.Ended), Worker: a.Worker, Outcome: web.Unless(string(a.Outcome), ""), Error: web.Unless(a.Error, ""),
+			Started: a.Started, Ended: web.UnlessZero(a.Ended), Worker: a.Worker, Outcome: web.Unless(string(a.Outcome), ""),
+			Error: web.Unless(a.Error, ""),
 		})
 	}
 	if result := job.Result; result != nil && job.Status == jobs.StatusSucceeded {
@@ -79,7 +81,8 @@ func callbackView(callback *jobs.Callback) *gen.JobCallback {
 	if callback == nil {
 		return nil
 	}
-	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: web.UnlessZero(callback.Next), Deliveries: []gen.JobDelivery{}}
+	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: web.UnlessZero(callback.Next),
+		Deliveries: []gen.JobDelivery{}}
 	for _, d := range callback.Deliveries {
 		view.Deliveries = append(view.Deliveries, gen.JobDelivery{At: d.At, Status: web.Unless(d.Status, 0), Error: web.Unless(d.Error, "")})
 	}

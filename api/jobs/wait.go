@@ -26,7 +26,8 @@ func preferredWait(header string) (time.Duration, *services.Fault) {
 		}
 		seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(text), `"`), 10, 31)
 		if err != nil {
-			return 0, services.Invalidf("Prefer", "must have a whole number of seconds as wait, such as wait=30, got %.40q", strings.TrimSpace(preference))
+			return 0, services.Invalidf("Prefer", "must have a whole number of seconds as wait, such as wait=30, got %.40q",
+				strings.TrimSpace(preference))
 		}
 		return min(time.Duration(seconds)*time.Second, maxWait), nil
 	}

@@ -68,7 +68,8 @@ func (s *State) HealthView() HealthView {
 func (s *State) modelHealth(service string, model hardening.ModelHealth) gen.ModelHealth {
 	checks := checks(s.Monitor.Checks(service, model.Name))
 	view := gen.ModelHealth{
-		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen, Checks: &checks,
+		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen,
+		Checks: &checks,
 	}
 	if model.Status.LastError != "" {
 		view.LastError = &model.Status.LastError

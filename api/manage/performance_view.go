@@ -25,8 +25,9 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 	}
 	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
 		shown := gen.PerformanceSample{
-			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap), EngineBytes: int64(sample.Engine),
-			Goroutines: sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
+			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap),
+			EngineBytes: int64(sample.Engine),
+			Goroutines:  sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
 			SchedulingP99Seconds: sample.SchedulingP99.Seconds(), GcPauseP99Seconds: sample.GCPauseP99.Seconds(),
 			Services: []gen.ServicePerformance{},
 		}

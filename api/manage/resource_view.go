@@ -12,7 +12,8 @@ func (s *State) ResourcesView() gen.Resources {
 		BudgetBytes: int64(usage.Budget), Bound: budget.Bound, LeasedBytes: int64(usage.Leased),
 		RetainedBytes: int64(usage.Retained), ModelBytes: int64(usage.Resident),
 		Resources: []gen.Resource{}, Services: []gen.ServiceUse{},
-		Cleanups: gen.Cleanups{Runs: int64(usage.Cleanups.Runs), Models: int64(usage.Cleanups.Models), Bytes: int64(usage.Cleanups.Bytes), ModelsPerHour: int64(usage.Cleanups.LastHour.Models), BytesPerHour: int64(usage.Cleanups.LastHour.Bytes)},
+		Cleanups: gen.Cleanups{Runs: int64(usage.Cleanups.Runs), Models: int64(usage.Cleanups.Models), Bytes: int64(usage.Cleanups.Bytes),
+			ModelsPerHour: int64(usage.Cleanups.LastHour.Models), BytesPerHour: int64(usage.Cleanups.LastHour.Bytes)},
 	}
 	if last := usage.Cleanups.Last; !last.IsZero() {
 		view.Cleanups.Last = &last

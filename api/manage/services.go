@@ -94,7 +94,8 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	}
 	for _, run := range entry.Runs() {
 		s.Runs = append(s.Runs, gen.Run{
-			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started, Progressed: run.Progressed,
+			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started,
+			Progressed: run.Progressed,
 		})
 	}
 	for _, step := range entry.Events() {

@@ -129,7 +129,8 @@ func (h *Handlers) logLevel() (gen.LogLevel, error) {
 // mayManage refuses changes that users of other machines could make without a key.
 func (h *Handlers) mayManage() error {
 	if h.Locked {
-		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "the server can only be changed if it listens on the loopback interface or requires API keys; auth.mode is off"}
+		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden",
+			Message: "the server can only be changed if it listens on the loopback interface or requires API keys; auth.mode is off"}
 	}
 	return nil
 }

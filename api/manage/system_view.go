@@ -35,7 +35,8 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 		{"healthMonitoring", s.HealthMonitoring.Enabled, "every " + s.HealthMonitoring.CheckInterval.String()},
 		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
 		{"errorRecovery", s.ErrorRecovery.Enabled, fmt.Sprintf("%d consecutive attempts", s.ErrorRecovery.MaxAttempts)},
-		{"resourceManagement", s.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, set by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
+		{"resourceManagement", s.ResourceManagement.Enabled,
+			fmt.Sprintf("a budget of %s, set by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
 	} {
 		state := "ready"
 		if !part.enabled {

@@ -81,7 +81,8 @@ type answer struct {
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	a := w.answer(r, err)
 	if a.status >= http.StatusInternalServerError {
-		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status, "error", err)
+		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status,
+			"error", err)
 	}
 	body, contentType := a.problem(), "application/problem+json"
 	if w.OpenAI(r) {

@@ -87,7 +87,8 @@ func TestTasksCarryTheirCaller(t *testing.T) {
 	task, err := NewTask(ctx, Work{Service: "s", Task: "t", Model: "m", Params: map[string]any{"a": 1}}, &high)
 	require.NoError(t, err)
 	require.Equal(t, services.Task{
-		Service: "s", Name: "t", Model: "m", Params: json.RawMessage(`{"a":1}`), Caller: services.Caller{Key: "k"}, Priority: services.PriorityHigh,
+		Service: "s", Name: "t", Model: "m", Params: json.RawMessage(`{"a":1}`), Caller: services.Caller{Key: "k"},
+		Priority: services.PriorityHigh,
 	}, task)
 	urgent := "urgent"
 	_, err = NewTask(ctx, Work{}, &urgent)

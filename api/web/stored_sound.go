@@ -109,7 +109,8 @@ func (w *refusalWriter) fault() error {
 		}
 	case http.StatusPreconditionFailed:
 		return &problem.HTTPError{
-			Status: w.status, Slug: "precondition_failed", Title: "Precondition failed", Message: "the recording does not match the request's precondition",
+			Status: w.status, Slug: "precondition_failed", Title: "Precondition failed",
+			Message: "the recording does not match the request's precondition",
 		}
 	}
 	return services.Internal(errors.New(http.StatusText(w.status)), "the sound could not be read")

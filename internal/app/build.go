@@ -70,7 +70,8 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int),
+		started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: rt.Close})
 	defer func() {

@@ -78,7 +78,8 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 
 // check returns the health check of the jobs.
 func (a *asynchronous) check() hardening.Check {
-	ok, detail := true, fmt.Sprintf("%d jobs queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
+	ok, detail := true, fmt.Sprintf("%d jobs queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued),
+		a.jobs.OldestQueued().Round(time.Millisecond))
 	if problem := a.store.Problem(); problem != "" {
 		ok, detail = false, problem
 	} else if !a.jobs.Ready() {

@@ -18,7 +18,8 @@ func (s *system) apply(changed *config.Loaded) {
 			continue // it has no settings
 		}
 		limits := section.Common().Limits
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name], KeepAlive: limits.KeepAlive})
+		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name],
+			KeepAlive: limits.KeepAlive})
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)

@@ -24,7 +24,10 @@ import (
 
 // serve runs the server until ctx ends, and then drains it. restoreSignals restores default
 // signal handling, so a second signal kills the process.
-func serve(ctx context.Context, restoreSignals func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
+func serve(
+	ctx context.Context, restoreSignals func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar,
+	log *slog.Logger, stdout io.Writer,
+) (err error) {
 	cfg := loaded.Config
 	if err := keyBeforeProxy(cfg); err != nil {
 		return err
@@ -63,7 +66,8 @@ func (s *system) run(ctx context.Context, server *api.Server, addr string) error
 		return err
 	}
 	budget := s.memory.Budget()
-	s.log.Info("listening", "listen", addr, "onnxruntime", s.runtime.Version(), "budget_bytes", int64(budget.Bytes), "budget_bound", budget.Bound)
+	s.log.Info("listening", "listen", addr, "onnxruntime", s.runtime.Version(), "budget_bytes", int64(budget.Bytes), "budget_bound",
+		budget.Bound)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -80,7 +84,9 @@ type opening struct {
 }
 
 // open opens the listener and adds the store, the jobs and the server to the parts.
-func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar) (*api.Server, opening, error) {
+func (s *system) open(
+	ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar,
+) (*api.Server, opening, error) {
 	cfg := loaded.Config
 	async, err := s.openJobs(cfg, stored, dir)
 	if err != nil {
@@ -111,14 +117,18 @@ func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, co
 }
 
 // dependencies returns what the handler needs.
-func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings) api.Dependencies {
+func (s *system) dependencies(
+	cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings,
+) api.Dependencies {
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
 		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
-		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
-		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
-		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
+		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
+		OpenMetrics: cfg.Auth.OpenMetrics,
+		Metrics:     promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Version: gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(),
+			Platform: version.Platform()},
 		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
 	}
 }

@@ -75,12 +75,13 @@ func (e *environment) keysCreate() *cobra.Command {
 		}
 		return nil
 	})
-	c.Flags().Func("expires", "`DURATION` after which the key expires, such as 720h; 0 for never (default never)", func(text string) (err error) {
-		if life, err = time.ParseDuration(text); err != nil || life < 0 {
-			return fmt.Errorf("must be a non-negative duration such as 720h, got %q", text)
-		}
-		return nil
-	})
+	c.Flags().Func("expires", "`DURATION` after which the key expires, such as 720h; 0 for never (default never)",
+		func(text string) (err error) {
+			if life, err = time.ParseDuration(text); err != nil || life < 0 {
+				return fmt.Errorf("must be a non-negative duration such as 720h, got %q", text)
+			}
+			return nil
+		})
 	complete(c, "scopes", "use", "read", "admin", "use,read")
 	complete(c, "expires", "24h", "720h", "8760h")
 	return c

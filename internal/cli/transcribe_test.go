@@ -48,7 +48,8 @@ func TestTheParametersReachTheTask(t *testing.T) {
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, got)
 	task := c.executor.tasks[0]
 	require.JSONEq(t, `{"prompt":"-format","language":"en","window_seconds":2.5}`, string(task.Params))
-	require.Equal(t, []string{"m", "", services.TaskTranscribe}, []string{task.Model, task.Service, task.Name}, "the executor finds the service")
+	require.Equal(t, []string{"m", "", services.TaskTranscribe}, []string{task.Model, task.Service, task.Name},
+		"the executor finds the service")
 	require.Equal(t, "d", c.settings.Values["dataDir"])
 }
 
@@ -112,7 +113,8 @@ func TestNothingIsOverwritten(t *testing.T) {
 		require.Equal(t, want, run(t, &c, append([]string{"transcribe", "--output"}, args...)...))
 		require.Zero(t, c.opened)
 	}
-	refused(result{ExitFailure, "", "grym-synth: would overwrite " + out + "/a.txt; use --force to overwrite\n"}, out, in+"/b.wav", in+"/a.wav")
+	refused(result{ExitFailure, "", "grym-synth: would overwrite " + out + "/a.txt; use --force to overwrite\n"}, out, in+"/b.wav",
+		in+"/a.wav")
 	refused(result{ExitMisuse, "",
 		"grym-synth: " + in + "/a.wav and " + in + "/sub/a.mp3 would both be written to " + out + "/a.txt\n" + hint},
 		out, "--force", in+"/a.wav", in+"/sub/a.mp3")

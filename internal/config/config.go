@@ -149,7 +149,8 @@ func (c Config) validate() []error {
 	section("auth", c.Auth.Validate())
 	section("models", c.Models.Validate())
 	if c.API.Proxied() && c.Auth.Mode == access.ModeOff {
-		errs = append(errs, fmt.Errorf("auth.mode: must not be off if api.hosts or api.trustedProxies is set: every client of the proxy could use the server; "+
+		errs = append(errs, fmt.Errorf("auth.mode: must not be off if api.hosts or api.trustedProxies is set: every client of the proxy "+
+			"could use the server; "+
 			"a proxy that authenticates its users can send an API key itself"))
 	}
 	section("hardening", c.Hardening.Validate())

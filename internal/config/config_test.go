@@ -50,14 +50,16 @@ func TestFlagsWinOverVariablesOverTheFile(t *testing.T) {
 	require.Equal(t, "WARN", l.Log.Level.String())
 	var out bytes.Buffer
 	require.NoError(t, l.WriteOrigins(&out))
-	for _, line := range []string{"api.listen: 127.0.0.1:3  # --listen", "dataDir: env  # GRYM_DATA_DIR", "log.level: warn  # settings.yaml", "log.format: auto  # default"} {
+	for _, line := range []string{"api.listen: 127.0.0.1:3  # --listen", "dataDir: env  # GRYM_DATA_DIR", "log.level: warn  # settings.yaml",
+		"log.format: auto  # default"} {
 		require.Contains(t, out.String(), line)
 	}
 }
 
 func TestWhatIsPrintedLoadsAgain(t *testing.T) {
 	t.Parallel()
-	l, err := Load(Source{Environ: []string{"GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY=700MiB", "GRYM_HARDENING__TIMEOUT=1500", "GRYM_READINESS__REQUIRED=wav2vec2"}})
+	l, err := Load(Source{Environ: []string{"GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY=700MiB", "GRYM_HARDENING__TIMEOUT=1500",
+		"GRYM_READINESS__REQUIRED=wav2vec2"}})
 	require.NoError(t, err)
 	require.Equal(t, 1500*time.Millisecond, l.Hardening.Timeout)
 	var out bytes.Buffer

@@ -133,12 +133,16 @@ func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 		value := k.Get(key)
 		switch {
 		case !shown.Exists(key):
-			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is not a setting; did you mean " + nearest(key, shown.Keys()) + "?"})
+			fault.Fields = append(fault.Fields, services.FieldError{
+				Field: key, Problem: "is not a setting; did you mean " + nearest(key, shown.Keys()) + "?",
+			})
 		case isEmpty(value):
 		case value == nil:
 			current.Delete(key)
 		case isSection(shown.Get(key)) != isSection(value):
-			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is a section but must be a value, or is a value but must be a section"})
+			fault.Fields = append(fault.Fields, services.FieldError{
+				Field: key, Problem: "is a section but must be a value, or is a value but must be a section",
+			})
 		case !reflect.DeepEqual(shown.Get(key), value): // a masked secret that is sent back is unchanged
 			err = errors.Join(err, current.Set(key, value))
 		}

@@ -100,7 +100,8 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 		says  map[string]string
 	}{
 		"cannot change": {
-			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"}, "dataDir": "x"},
+			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"},
+				"dataDir": "x"},
 			map[string]string{
 				"log.format": "cannot change while the server runs: the log is opened when the server starts",
 				"api.listen": "cannot change while the server runs: the listener is opened when the server starts",

@@ -239,7 +239,8 @@ func (l *Loaded) apply(set *layer, known []string) error {
 // nearest returns the known key with the smallest edit distance.
 func nearest(key string, known []string) string {
 	return slices.MinFunc(known, func(a, b string) int {
-		return levenshtein.Distance(strings.ToLower(key), strings.ToLower(a), nil) - levenshtein.Distance(strings.ToLower(key), strings.ToLower(b), nil)
+		return levenshtein.Distance(strings.ToLower(key), strings.ToLower(a), nil) -
+			levenshtein.Distance(strings.ToLower(key), strings.ToLower(b), nil)
 	})
 }
 

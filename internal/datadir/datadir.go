@@ -37,7 +37,8 @@ func Open(path string) (*Dir, error) {
 			return nil, fmt.Errorf("dataDir: lock %s: %w", lock.Name(), err)
 		}
 		holder, _ := io.ReadAll(io.LimitReader(lock, 64))
-		return nil, fmt.Errorf("dataDir: %s %w by process %s; choose another folder with --data-dir", path, ErrInUse, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("dataDir: %s %w by process %s; choose another folder with --data-dir", path, ErrInUse,
+			strings.TrimSpace(string(holder)))
 	}
 	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
 		return nil, errors.Join(fmt.Errorf("dataDir: %w", err), lock.Close())

@@ -38,7 +38,8 @@ func (d *Dir) readFormat() error {
 		return fmt.Errorf("dataDir: %s is damaged: it must be {\"version\":%d}, got %.80q", name, Format, raw)
 	}
 	if f.Version > Format {
-		return fmt.Errorf("dataDir: the format of %s is version %d, and this program reads up to version %d; run the newer program that wrote it, or choose another folder with --data-dir", d.path, f.Version, Format)
+		return fmt.Errorf("dataDir: the format of %s is version %d, and this program reads up to version %d; run the newer program that "+
+			"wrote it, or choose another folder with --data-dir", d.path, f.Version, Format)
 	}
 	d.format = f.Version
 	return nil

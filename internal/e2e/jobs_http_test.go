@@ -177,7 +177,8 @@ func TestAWebhookTellsTheEnd(t *testing.T) {
 	require.Equal(t, "succeeded", job.Status)
 
 	strict := start(t)
-	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strict.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell"},"callback_url":"`+receiver.URL+`"}`))
+	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strict.url+"/v1/jobs",
+		strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell"},"callback_url":"`+receiver.URL+`"}`))
 	require.NoError(t, err)
 	post.Header.Set("Content-Type", "application/json")
 	status, answer := do(t, post)
@@ -227,7 +228,8 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	// The recording is stored before: its upload must not eat up the deadline.
 	stored := s.storeSound(t, long)
 	deadline := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
-	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json", strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
+	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json",
+		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
 	require.Equal(t, http.StatusAccepted, status, body)
 	late := told(t, body)
 	s.follow(t, late.ID) // until the end
@@ -239,7 +241,8 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 
 	// The client of a wait hangs up; its job goes on.
 	ctx, hangUp := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell","seed":7},"labels":{"who":"left"}}`))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/jobs",
+		strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell","seed":7},"labels":{"who":"left"}}`))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Prefer", "wait=60")
@@ -272,7 +275,8 @@ func TestARepetitionGivesTheFirstJob(t *testing.T) {
 	speech, other := clip(t, "clip09.wav"), clip(t, "clip01.wav")
 	const request = `{"service":"wav2vec2","labels":{"album":"7"}}`
 	first := s.submit(t, request, speech, "Idempotency-Key", "k-1")
-	require.Equal(t, first.ID, s.submit(t, ` {"labels":{"album":"7"}, "service":"wav2vec2", "task":"transcribe"}`, speech, "Idempotency-Key", "k-1").ID, "the same request in other words")
+	require.Equal(t, first.ID, s.submit(t, ` {"labels":{"album":"7"}, "service":"wav2vec2", "task":"transcribe"}`, speech, "Idempotency-Key",
+		"k-1").ID, "the same request in other words")
 	require.NotEqual(t, first.ID, s.submit(t, request, speech, "Idempotency-Key", "k-2").ID)
 	require.NotEqual(t, first.ID, s.submit(t, request, speech).ID)
 	for name, c := range map[string]struct {

@@ -75,13 +75,15 @@ func TestWrongInputIsExplained(t *testing.T) {
 		status int
 		says   []string
 	}{
-		"text file":       {[]byte("hello, this is not audio\n"), nil, 415, []string{"WAV", "text"}},
-		"empty file":      {[]byte{}, nil, 400, []string{"empty"}},
-		"truncated WAV":   {speech[:len(speech)/2], nil, 400, []string{"cut short"}},
-		"no numbers":      {notANumber, nil, 400, []string{"not a usable number (NaN"}},
-		"silence":         {append(bytes.Clone(speech[:44]), make([]byte, len(speech)-44)...), nil, 400, []string{"file is silent"}},
-		"an archive":      {append([]byte("PK\x03\x04"), make([]byte, 4000)...), nil, 415, []string{"file is", "accepted: WAV"}},
-		"a huge claim":    {append([]byte("RIFF\xff\xff\xff\xffWAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x10"), 1, 2, 3, 4), nil, 400, []string{"cut short"}},
+		"text file":     {[]byte("hello, this is not audio\n"), nil, 415, []string{"WAV", "text"}},
+		"empty file":    {[]byte{}, nil, 400, []string{"empty"}},
+		"truncated WAV": {speech[:len(speech)/2], nil, 400, []string{"cut short"}},
+		"no numbers":    {notANumber, nil, 400, []string{"not a usable number (NaN"}},
+		"silence":       {append(bytes.Clone(speech[:44]), make([]byte, len(speech)-44)...), nil, 400, []string{"file is silent"}},
+		"an archive":    {append([]byte("PK\x03\x04"), make([]byte, 4000)...), nil, 415, []string{"file is", "accepted: WAV"}},
+		"a huge claim": {append([]byte("RIFF\xff\xff\xff\xffWAVEfmt "+
+			"\x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x00\x00\x00\x10"), 1, 2, 3, 4), nil, 400,
+			[]string{"cut short"}},
 		"missing file":    {nil, nil, 400, []string{"file is missing"}},
 		"unknown model":   {speech, []string{"model", "whisper-9"}, 404, []string{"whisper-9", "wav2vec2-tiny", "whisper-1", "model_not_found"}},
 		"model with path": {speech, []string{"model", "../secret"}, 404, []string{"does not exist"}},
@@ -90,8 +92,9 @@ func TestWrongInputIsExplained(t *testing.T) {
 		"streamed srt":    {speech, []string{"stream", "true", "response_format", "srt"}, 400, []string{"stream goes with"}},
 		"odd window":      {speech, []string{"window_seconds", "99"}, 400, []string{"window_seconds must be 0 or from 1 to 30"}},
 		"no audio":        {[]byte("hello, this is not audio\n"), []string{"stream", "true"}, 415, []string{"WAV", "text"}},
-		"several at once": {speech, []string{"response_format", "xml", "temperature", "hot"}, 400, []string{"response_format must be", "temperature must be"}},
-		"too long":        {wav(16000, 1, 31*16000), []string{"window_seconds", "0"}, 413, []string{"31", "30"}},
+		"several at once": {speech, []string{"response_format", "xml", "temperature", "hot"}, 400, []string{"response_format must be",
+			"temperature must be"}},
+		"too long": {wav(16000, 1, 31*16000), []string{"window_seconds", "0"}, 413, []string{"31", "30"}},
 	} {
 		status, body := s.transcribe(t, c.audio, c.fields...)
 		t.Logf("%s: %d %s", name, status, body)

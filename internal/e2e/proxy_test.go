@@ -92,7 +92,8 @@ func nginx(t *testing.T, port, servers string) (buffered string) {
 		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf("daemon off;\nworker_processes 1;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s\n}\n", dir, temp, servers)), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf("daemon off;\nworker_processes 1;\npid %s/pid;\nerror_log stderr;\nevents "+
+		"{}\nhttp {\naccess_log off;\n%s%s\n}\n", dir, temp, servers)), 0o600))
 	background(t, port, exec.CommandContext(context.Background(), path, "-c", config, "-p", dir, "-e", "stderr"))
 	return filepath.Join(dir, "client_body")
 }
