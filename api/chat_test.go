@@ -42,14 +42,14 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(path, []byte("kept"), 0o600))
-	heard := ""
+	received := ""
 	listens := executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		require.NotNil(t, task.Audio)
 		file, err := task.Audio.Open()
 		require.NoError(t, err)
 		defer file.Close()
 		data, err := io.ReadAll(file)
-		heard = string(data)
+		received = string(data)
 		return services.TaskResult{Model: "m", Value: &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}}, err
 	})
 	released := 0
@@ -59,12 +59,12 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 	b := setup(t, listens, keeps)
 	answer, body := b.chat(t, `{"audio_id":"aud_1"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
-	require.Equal(t, "kept", heard)
+	require.Equal(t, "kept", received)
 	require.FileExists(t, path, "what is kept stays")
 	require.Equal(t, 1, released)
 	answer, body = b.chat(t, `{"data":"c2VudA==","format":"wav"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
-	require.Equal(t, "sent", heard)
+	require.Equal(t, "sent", received)
 
 	for sound, want := range map[string]string{
 		`{"audio_id":"aud_2"}`:                   "messages[0].content[1].input_audio.audio_id does not exist",

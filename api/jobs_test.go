@@ -223,11 +223,11 @@ func TestARepetitionAndAWait(t *testing.T) {
 	ends := make(chan jobs.Job, 1)
 	script := &scriptedJobs{
 		submit: func(jobs.Submission) (jobs.Job, bool, error) { return job, existed, nil },
-		follow: func(ctx context.Context, after jobs.Revision, told func(jobs.Job) error) error {
+		follow: func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error {
 			require.Equal(t, jobs.Revision(1), after)
 			select {
 			case end := <-ends:
-				return told(end)
+				return changed(end)
 			case <-ctx.Done():
 				return ctx.Err()
 			}

@@ -19,9 +19,9 @@ import (
 
 // scripted answers every task with one word, and fails for names with "bad".
 type scripted struct {
-	tasks  []services.Task
-	heard  [][]byte
-	during func() // called while a task runs
+	tasks    []services.Task
+	received [][]byte
+	during   func() // called while a task runs
 }
 
 func (s *scripted) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
@@ -35,7 +35,7 @@ func (s *scripted) Execute(ctx context.Context, task services.Task, sink service
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	s.heard = append(s.heard, data)
+	s.received = append(s.received, data)
 	for _, fraction := range []float64{0, 0.5, 0.501, 1} {
 		sink.Progress(fraction, "infer")
 	}

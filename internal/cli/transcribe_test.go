@@ -58,7 +58,7 @@ func TestTheStandardInput(t *testing.T) {
 	var c called
 	in, out := folder(t, "a.wav"), t.TempDir()
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, run(t, &c, "transcribe", "-"))
-	require.Equal(t, "sound of stdin", string(c.executor.heard[0]))
+	require.Equal(t, "sound of stdin", string(c.executor.received[0]))
 	require.EqualValues(t, 14, c.executor.tasks[0].Audio.Size())
 	_, err := c.executor.tasks[0].Audio.Open()
 	require.ErrorIs(t, err, os.ErrNotExist, "what was stored of the input is removed")

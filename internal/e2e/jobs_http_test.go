@@ -23,7 +23,7 @@ import (
 )
 
 // toldJob is what the tests read of a job.
-type toldJob struct {
+type shownJob struct {
 	ID, Status string
 	Progress   float64
 	Error      *struct{ Kind, Message string }
@@ -31,14 +31,14 @@ type toldJob struct {
 }
 
 // submit sends a job with a recording that is accepted.
-func (s *server) submit(t *testing.T, request string, audio []byte, header ...string) toldJob {
+func (s *server) submit(t *testing.T, request string, audio []byte, header ...string) shownJob {
 	t.Helper()
 	status, answer := s.postJob(t, request, audio, header...)
 	require.Contains(t, []int{http.StatusAccepted, http.StatusOK}, status, answer)
-	return told(t, answer)
+	return jobIn(t, answer)
 }
 
-func told(t *testing.T, answer string) (job toldJob) {
+func jobIn(t *testing.T, answer string) (job shownJob) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(answer), &job), answer)
 	return job
@@ -206,7 +206,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Equal(t, "cancelled", events[len(events)-1].data.Status)
 	status, body = s.cancel(t, running.ID)
 	require.Equal(t, http.StatusOK, status, "a cancellation can be repeated")
-	require.Equal(t, "cancelled", told(t, body).Status)
+	require.Equal(t, "cancelled", jobIn(t, body).Status)
 	status, body = s.get(t, "/v1/jobs/"+running.ID+"/result")
 	require.Equal(t, http.StatusConflict, status)
 	require.Contains(t, body, "job_has_no_result")
@@ -215,7 +215,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	for range 6 {
 		status, body = s.cancel(t, s.submit(t, `{"service":"wav2vec2"}`, long).ID)
 		require.Equal(t, http.StatusOK, status)
-		job := told(t, body)
+		job := jobIn(t, body)
 		require.Equal(t, "cancelled", job.Status)
 		for _, attempt := range job.AttemptLog {
 			require.Equal(t, "cancelled", attempt.Outcome)
@@ -231,10 +231,10 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json",
 		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
 	require.Equal(t, http.StatusAccepted, status, body)
-	late := told(t, body)
+	late := jobIn(t, body)
 	s.follow(t, late.ID) // until the end
 	_, body = s.get(t, "/v1/jobs/"+late.ID)
-	late = told(t, body)
+	late = jobIn(t, body)
 	require.Equal(t, "failed", late.Status)
 	require.Equal(t, "timeout", late.Error.Kind)
 	t.Logf("deadline: %+v", late.Error)
@@ -253,7 +253,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 			_ = response.Body.Close()
 		}
 	}()
-	var list struct{ Data []toldJob }
+	var list struct{ Data []shownJob }
 	require.Eventually(t, func() bool {
 		_, body := s.get(t, "/v1/jobs?label=who:left")
 		return json.Unmarshal([]byte(body), &list) == nil && len(list.Data) == 1

@@ -73,9 +73,9 @@ func TestWebhooksTellTheEndAndAreSigned(t *testing.T) {
 			require.Equal(t, "v1="+hex.EncodeToString(mac.Sum(nil)), m.header.Get("Grym-Signature"))
 			require.Equal(t, messages[0].header.Get("Grym-Webhook-Id"), m.header.Get("Grym-Webhook-Id"), "the same at every try")
 			require.Contains(t, m.header.Get("Grym-Webhook-Id"), j.ID)
-			var told job
-			require.NoError(t, json.Unmarshal(m.body, &told))
-			require.Equal(t, j.ID+" succeeded", told.ID+" "+told.Status)
+			var event job
+			require.NoError(t, json.Unmarshal(m.body, &event))
+			require.Equal(t, j.ID+" succeeded", event.ID+" "+event.Status)
 		}
 	}
 }

@@ -250,9 +250,9 @@ func eventsComeAtOnce(t *testing.T, v visitor) {
 	status, answer := v.ask(t, http.MethodPost, "/v1/audio", bytes.NewReader(wav(16000, 1, 16000*600)), "Content-Type", "audio/wav")
 	require.Equal(t, http.StatusCreated, status, answer)
 	status, answer = v.ask(t, http.MethodPost, "/v1/jobs",
-		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+told(t, answer).ID+`"}`), "Content-Type", "application/json")
+		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+jobIn(t, answer).ID+`"}`), "Content-Type", "application/json")
 	require.Equal(t, http.StatusAccepted, status, answer)
-	id := told(t, answer).ID
+	id := jobIn(t, answer).ID
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	response := v.send(ctx, t, http.MethodGet, "/v1/jobs/"+id+"/events", nil)

@@ -45,13 +45,13 @@ func (s *server) work(t *testing.T, request string) (progress []float64, result 
 		if !ok {
 			continue
 		}
-		var told struct {
+		var event struct {
 			Status   string
 			Progress float64
 		}
-		require.NoError(t, json.Unmarshal([]byte(data), &told), data)
-		job.Status = told.Status
-		progress = append(progress, told.Progress)
+		require.NoError(t, json.Unmarshal([]byte(data), &event), data)
+		job.Status = event.Status
+		progress = append(progress, event.Progress)
 	}
 	require.Equal(t, "succeeded", job.Status, events)
 	status, result = s.get(t, "/v1/jobs/"+job.ID+"/result")

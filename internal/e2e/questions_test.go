@@ -217,12 +217,12 @@ func TestTheLoopCloses(t *testing.T) {
 		require.Equal(t, http.StatusOK, response.StatusCode, string(sound))
 		status, body := s.sendForm(t, "/v1/audio/captions", sound)
 		require.Equal(t, http.StatusOK, status, body)
-		var heard struct{ Text string }
-		require.NoError(t, json.Unmarshal([]byte(body), &heard))
-		if strings.Contains(heard.Text, name) {
+		var transcript struct{ Text string }
+		require.NoError(t, json.Unmarshal([]byte(body), &transcript))
+		if strings.Contains(transcript.Text, name) {
 			named++
 		} else {
-			t.Logf("%s: %s", prompt, heard.Text)
+			t.Logf("%s: %s", prompt, transcript.Text)
 		}
 	}
 	t.Logf("%d of %d families are named", named, len(families))
