@@ -17,7 +17,7 @@ type Keys interface {
 	Check(text string) (access.Key, error)
 }
 
-// scopesFor returns the scopes of which a request needs one; nil for an open one.
+// scopesFor returns the scopes of which a request needs one, or nil if it needs no key.
 func (h *handlers) scopesFor(r *http.Request) []access.Scope {
 	asked := h.operations.of(r)
 	if h.OpenMetrics && asked.id == metricsOperation {
@@ -26,10 +26,10 @@ func (h *handlers) scopesFor(r *http.Request) []access.Scope {
 	return asked.scopes
 }
 
-// metricsOperation is the operation that a setting opens.
+// metricsOperation is the operation that auth.openMetrics makes public.
 const metricsOperation = "getMetrics"
 
-// admit lets a request in by its key, or without one where none is asked for.
+// admit admits a request by its key, or without one if none is required.
 func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,10 +46,9 @@ func (h *handlers) admit(problems *problem.Writer) func(http.Handler) http.Handl
 	}
 }
 
-// identify returns the key by which a request is let in, nil where it needs none.
-// A valid key stands above what is suspicious in a request without one. Where no
-// key is asked for, the one of a request that needs none is not looked at: clients
-// of OpenAI cannot do without and send any text.
+// identify returns the key that authorizes a request, or nil if it needs none. A request
+// with a valid key is not checked for signs of a browser or a proxy. If no key is required,
+// the key of a request is ignored: OpenAI's clients always send one.
 func (h *handlers) identify(r *http.Request) (*access.Key, error) {
 	scopes := h.scopesFor(r)
 	if h.Keys != nil && scopes != nil {
@@ -65,13 +64,13 @@ func (h *handlers) identify(r *http.Request) (*access.Key, error) {
 	}
 	key, err := h.authorize(r, known, scopes)
 	if isUnauthorized(err) {
-		return nil, suspicion // which says what to do about it
+		return nil, suspicion
 	}
 	return key, err
 }
 
-// callerOf returns on whose behalf a request with a key is made, nil for none. Without
-// Keys everybody sees everything.
+// callerOf returns the caller that a key identifies, or the zero Caller for nil. Without
+// Keys every caller sees everything.
 func (h *handlers) callerOf(key *access.Key) services.Caller {
 	if key == nil {
 		return services.Caller{All: h.Keys == nil}
@@ -79,7 +78,7 @@ func (h *handlers) callerOf(key *access.Key) services.Caller {
 	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin)}
 }
 
-// bearer returns the text of a request's key, empty for none.
+// bearer returns the key in a request's Authorization header, or "".
 func bearer(r *http.Request) string {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -88,30 +87,30 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(text)
 }
 
-// authorize returns the key of a request if it has one of the scopes; any key does
-// where there are none. Every key is looked at, also from an address that has sent
-// too many bad ones, which only changes what is answered to the next bad one.
+// authorize returns the key of a request if it has one of the scopes; if scopes is empty,
+// any valid key will do. The key is checked even if the address has exceeded its limit of
+// invalid keys, which only changes the response to the next invalid one.
 func (h *handlers) authorize(r *http.Request, keys Keys, scopes []access.Scope) (*access.Key, error) {
 	text := bearer(r)
 	if text == "" {
-		return nil, unauthorized("an API key is needed: send the header Authorization: Bearer KEY; grym-synth keys create makes one")
+		return nil, unauthorized("an API key is needed: send it as Authorization: Bearer KEY; create one with grym-synth keys create")
 	}
 	key, err := keys.Check(text)
 	switch {
 	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
 		if wait, refused := h.Failures.Failed(r.RemoteAddr); refused {
-			fault := services.Faultf(services.KindBusy, "too many bad API keys came from this address")
+			fault := services.Faultf(services.KindBusy, "too many invalid API keys from this address")
 			fault.RetryAfter = wait
 			return nil, fault
 		}
 		return nil, unauthorized(err.Error())
 	case err != nil:
-		return nil, services.Internal(err, "the API keys cannot be read")
+		return nil, services.Internal(err, "the API keys could not be read")
 	}
 	if len(scopes) > 0 && !key.May(scopes...) {
 		return nil, &problem.HTTPError{
 			Status: http.StatusForbidden, Slug: "insufficient_scope", Title: "Forbidden",
-			Message: fmt.Sprintf("the API key has the scopes %s; this route needs %s", words(key.Scopes, " and "), words(scopes, " or ")),
+			Message: fmt.Sprintf("the API key has the scopes %s; this route requires %s", words(key.Scopes, " and "), words(scopes, " or ")),
 		}
 	}
 	return &key, nil

@@ -53,14 +53,17 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 	_, body = analysis(t, b, "/v1/audio/embeddings", "pooling", "none")
 	require.JSONEq(t, `{"model":"m","dimensions":1,"duration":0,"frames":[[1],[2]],"frame_seconds":0}`, body)
 
-	value = &tasks.Classification{DurationSeconds: 2, Labels: []tasks.LabelScore{{Label: "dog", Score: 0.9}}, Segments: []tasks.LabelSegment{{Label: "dog", Start: 1, End: 2, Score: 0.8}}}
+	value = &tasks.Classification{DurationSeconds: 2, Labels: []tasks.LabelScore{{Label: "dog", Score: 0.9}},
+		Segments: []tasks.LabelSegment{{Label: "dog", Start: 1, End: 2, Score: 0.8}}}
 	response, body = analysis(t, b, "/v1/audio/classifications", "top_k", "1", "threshold", "0.25")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
-	require.JSONEq(t, `{"model":"m","duration":2,"labels":[{"label":"dog","score":0.9}],"segments":[{"label":"dog","start":1,"end":2,"score":0.8}]}`, body)
+	require.JSONEq(t, `{"model":"m","duration":2,"labels":[{"label":"dog","score":0.9}],"segments":[{"label":"dog","start":1,"end":2,`+
+		`"score":0.8}]}`, body)
 	require.JSONEq(t, `{"top_k":1,"threshold":0.25}`, string(got.Params))
 
 	for path, says := range map[string][]string{
-		"/v1/audio/embeddings":      {"top_k is not known; the fields are file, model, pooling, window_seconds", "window_seconds must be a number"},
+		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, model, pooling, window_seconds",
+			"window_seconds must be a number"},
 		"/v1/audio/classifications": {"top_k must be a whole number", "window_seconds must be a number"},
 	} {
 		response, body = analysis(t, b, path, "top_k", "many", "window_seconds", "NaN")

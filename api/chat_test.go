@@ -23,7 +23,8 @@ type keptSound struct {
 
 func (k keptSound) StoredAudio(_ context.Context, id string) (services.AudioSource, func(), error) {
 	if id != "aud_1" {
-		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: "does not exist"}}}
+		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id",
+			Problem: "does not exist"}}}
 	}
 	return k.file, func() { *k.released++ }, nil
 }
@@ -42,14 +43,14 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(path, []byte("kept"), 0o600))
-	heard := ""
+	received := ""
 	listens := executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		require.NotNil(t, task.Audio)
 		file, err := task.Audio.Open()
 		require.NoError(t, err)
 		defer file.Close()
 		data, err := io.ReadAll(file)
-		heard = string(data)
+		received = string(data)
 		return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}}, err
 	})
 	released := 0
@@ -59,21 +60,21 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 	b := setup(t, listens, keeps)
 	answer, body := b.chat(t, `{"audio_id":"aud_1"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
-	require.Equal(t, "kept", heard)
+	require.Equal(t, "kept", received)
 	require.FileExists(t, path, "what is kept stays")
 	require.Equal(t, 1, released)
 	answer, body = b.chat(t, `{"data":"c2VudA==","format":"wav"}`)
 	require.Equal(t, http.StatusOK, answer.StatusCode, body)
-	require.Equal(t, "sent", heard)
+	require.Equal(t, "sent", received)
 
 	for sound, want := range map[string]string{
 		`{"audio_id":"aud_2"}`:                   "messages[0].content[1].input_audio.audio_id does not exist",
-		`{"audio_id":"aud_1","data":"c2VudA=="}`: "must have either data or audio_id",
-		`{}`:                                     "must have either data or audio_id",
+		`{"audio_id":"aud_1","data":"c2VudA=="}`: "must have exactly one of data and audio_id",
+		`{}`:                                     "must have exactly one of data and audio_id",
 	} {
 		_, body := b.chat(t, sound)
 		require.Contains(t, body, want)
 	}
 	_, body = setup(t, listens).chat(t, `{"audio_id":"aud_1"}`)
-	require.Contains(t, body, "this server keeps no audio")
+	require.Contains(t, body, "this server stores no audio")
 }

@@ -10,39 +10,40 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Config of the HTTP server. Nothing here can change live.
+// Config is the configuration of the HTTP server. None of it can change while the server
+// runs.
 type Config struct {
-	// Listen is the address, host and port; port 0 picks a free one. Defaults to
+	// Listen is the address as host:port; port 0 picks a free one. Defaults to
 	// 127.0.0.1:8080.
 	Listen string `koanf:"listen"`
-	// Hosts are the public names of the server behind a reverse proxy, with a port or
-	// for any. Where there is one, keys are asked for everywhere. Defaults to none.
+	// Hosts are the public names of the server behind a reverse proxy, each optionally with
+	// a port. If any is set, every address requires API keys. Defaults to none.
 	Hosts []string `koanf:"hosts"`
-	// TrustedProxies are addresses and networks whose X-Forwarded-For, -Proto and
-	// -Host, or Forwarded, are believed. Where there is one, keys are asked for
-	// everywhere. Defaults to none.
+	// TrustedProxies are the addresses and networks whose X-Forwarded-For, -Proto and
+	// -Host, or Forwarded, headers are trusted. If any is set, every address requires API
+	// keys. Defaults to none.
 	TrustedProxies []string `koanf:"trustedProxies"`
-	// MaxUpload bounds the body of a request. Defaults to 256MiB.
+	// MaxUpload limits the body of a request. Defaults to 256MiB.
 	MaxUpload services.Bytes `koanf:"maxUpload"`
-	// HeaderTimeout for a request's header, UploadTimeout for its body. Default
-	// to 10s and 5m.
+	// HeaderTimeout limits the time for a request's header, UploadTimeout that for its
+	// body. They default to 10s and 5m.
 	HeaderTimeout time.Duration `koanf:"headerTimeout"`
 	UploadTimeout time.Duration `koanf:"uploadTimeout"`
-	// MinUploadRate in bytes a second, below which a body is cut off. Defaults to
-	// 1KiB.
+	// MinUploadRate is the number of bytes per second below which a body is cut off.
+	// Defaults to 1KiB.
 	MinUploadRate services.Bytes `koanf:"minUploadRate"`
-	// WriteTimeout for each piece of an answer, at most 32 KiB, to be taken by the
-	// client. Defaults to 30s.
+	// WriteTimeout limits the time for the client to accept each piece of a response, of at
+	// most 32 KiB. Defaults to 30s.
 	WriteTimeout time.Duration `koanf:"writeTimeout"`
-	// ShutdownDelay between the probes turning unready and the listener
+	// ShutdownDelay is the time between the readiness probe failing and the listener
 	// closing, so that load balancers notice. Defaults to 0.
 	ShutdownDelay time.Duration `koanf:"shutdownDelay"`
-	// DrainTimeout for requests under way when the server stops; what runs
+	// DrainTimeout is the time for requests in progress when the server stops; what takes
 	// longer is cancelled. Defaults to 30s.
 	DrainTimeout time.Duration `koanf:"drainTimeout"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{}, MaxUpload: 256 * services.MiB,
@@ -51,7 +52,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for each invalid value, with its key relative to this section.
 func (c Config) Validate() []error {
 	var errs []error
 	if _, err := net.ResolveTCPAddr("tcp", c.Listen); err != nil || c.Listen == "" {
@@ -68,7 +69,8 @@ func (c Config) Validate() []error {
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
 	}
-	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout, "writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
+	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout,
+		"writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s: must be above zero, got %s", key, d))
 		}
@@ -82,11 +84,11 @@ func (c Config) Validate() []error {
 	return errs
 }
 
-// Proxied reports whether the settings speak of a reverse proxy, so that requests
-// from loopback are not those of this machine's users.
+// Proxied reports whether a reverse proxy is configured, so that requests from loopback are
+// not necessarily those of this machine's users.
 func (c Config) Proxied() bool { return len(c.Hosts)+len(c.TrustedProxies) > 0 }
 
-// limits are those of a request's body.
+// limits returns the limits of a request's body.
 func (c Config) limits() web.Limits {
 	return web.Limits{MaxUpload: c.MaxUpload, HeaderTimeout: c.HeaderTimeout, UploadTimeout: c.UploadTimeout, MinUploadRate: c.MinUploadRate}
 }

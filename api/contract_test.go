@@ -28,12 +28,14 @@ func TestTheContractSaysWhichRoutesAskForAKey(t *testing.T) {
 	for path, item := range b.spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			open := operation.Security != nil && len(*operation.Security) == 0
-			require.Equal(t, table.byRoute[method+" "+strictPath(path)].scopes == nil, open, "%s %s: security and x-grym in openapi.yaml differ", method, path)
+			require.Equal(t, table.byRoute[method+" "+strictPath(path)].scopes == nil, open, "%s %s: security and x-grym in openapi.yaml differ",
+				method, path)
 			if open {
 				continue
 			}
 			for _, status := range []string{"401", "403", "429"} {
-				require.Contains(t, slices.Collect(maps.Keys(operation.Responses.Map())), status, "%s %s asks for a key, so openapi.yaml must list the answer", method, path)
+				require.Contains(t, slices.Collect(maps.Keys(operation.Responses.Map())), status, "%s %s asks for a key, so openapi.yaml must list "+
+					"the answer", method, path)
 			}
 		}
 	}
@@ -64,7 +66,8 @@ func TestEveryRouteOfTheContractIsServed(t *testing.T) {
 			delete(served, method+" "+path)
 			require.NotEmpty(t, operation.OperationID)
 			if h.operations.byRoute[method+" "+strictPath(path)].route != nil {
-				_, generated := reflect.TypeFor[gen.StrictServerInterface]().MethodByName(strings.ToUpper(operation.OperationID[:1]) + operation.OperationID[1:])
+				_, generated := reflect.TypeFor[gen.StrictServerInterface]().MethodByName(strings.ToUpper(operation.OperationID[:1]) +
+					operation.OperationID[1:])
 				require.False(t, generated, "%s runs one task, so api/gen/oapi-codegen.yaml must exclude it", operation.OperationID)
 			}
 			pattern := regexp.MustCompile(`\{[a-z_]+\}`)

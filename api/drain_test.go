@@ -61,7 +61,7 @@ func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
 	})
 	const size = 32 << 20
 	form, good := "Content-Type: multipart/form-data; boundary=b\r\n", "Authorization: Bearer good\r\n"
-	inForm := "the body has more than 8388608 bytes (8.0 MiB), which is the limit for a form; the setting api.maxUpload changes it"
+	inForm := "the body has more than 8388608 bytes (8.0 MiB), the limit for a form; to change the limit, set api.maxUpload"
 	for _, c := range []struct {
 		name, line, headers string
 		chunked             bool
@@ -69,18 +69,23 @@ func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
 		says                string
 	}{
 		{"a form too large", "POST /v1/audio/transcriptions", form + good, false, 413, inForm},
-		{"a recording too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, false, 413, "limit for a recording; the setting api.maxUpload"},
-		{"JSON too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, false, 413, "1048576 bytes (1.0 MiB), which is the limit for JSON"},
-		{"JSON with a recording too large", "POST /v1/jobs", "Content-Type: application/json\r\n" + good, true, 413, "JSON with a recording as base64; the setting api.maxUpload"},
-		{"JSON in pieces too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, true, 413, "is the limit for JSON"},
-		{"a recording in pieces too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, true, 413, "limit for a recording; the setting api.maxUpload"},
-		{"a type that nothing takes", "POST /v1/audio/transcriptions", "Content-Type: text/plain\r\n" + good, true, 415, "multipart/form-data with a boundary"},
-		{"no form at all", "POST /v1/audio/transcriptions", form + good, true, 400, "the form breaks off or is malformed"},
+		{"a recording too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, false, 413,
+			"limit for a recording; to change the limit, set api.maxUpload"},
+		{"JSON too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, false, 413,
+			"1048576 bytes (1.0 MiB), the limit for JSON"},
+		{"JSON with a recording too large", "POST /v1/jobs", "Content-Type: application/json\r\n" + good, true, 413,
+			"JSON with a recording as base64; to change the limit, set api.maxUpload"},
+		{"JSON in pieces too large", "POST /v1/audio/generations", "Content-Type: application/json\r\n" + good, true, 413, "the limit for JSON"},
+		{"a recording in pieces too large", "POST /v1/audio", "Content-Type: audio/wav\r\n" + good, true, 413,
+			"limit for a recording; to change the limit, set api.maxUpload"},
+		{"a type that nothing takes", "POST /v1/audio/transcriptions", "Content-Type: text/plain\r\n" + good, true, 415,
+			"multipart/form-data with a boundary"},
+		{"no form at all", "POST /v1/audio/transcriptions", form + good, true, 400, "the form is malformed or incomplete"},
 		{"no key", "POST /v1/audio/transcriptions", form, false, 401, "an API key is needed"},
 		{"a bad key", "POST /v1/audio/transcriptions", form + "Authorization: Bearer bad\r\n", false, 401, "key"},
-		{"too many bad keys", "POST /v1/audio/transcriptions", form + "Authorization: Bearer worse\r\n", false, 429, "bad API keys"},
+		{"too many bad keys", "POST /v1/audio/transcriptions", form + "Authorization: Bearer worse\r\n", false, 429, "invalid API keys"},
 		{"no such route", "POST /v2/nothing", form + good, true, 404, "no route"},
-		{"a method that the route lacks", "PUT /v1/audio/transcriptions", form + good, true, 405, "does not take PUT"},
+		{"a method that the route lacks", "PUT /v1/audio/transcriptions", form + good, true, 405, "does not allow PUT"},
 		{"a bad header", "POST /v1/audio/transcriptions", form + good + "Grym-Priority: urgent\r\n", true, 400, "Grym-Priority"},
 		{"a body where none is read", "GET /version", good, true, 200, "version"},
 	} {

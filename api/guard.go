@@ -19,8 +19,8 @@ import (
 
 type originKey struct{}
 
-// findClient replaces the address of a trusted proxy by that of the client, for
-// the log and for what is counted by address.
+// findClient replaces the address of a trusted proxy by that of the client, for the log and
+// the per-address limits.
 func (h *handlers) findClient(next http.Handler) http.Handler {
 	if len(h.cfg.TrustedProxies) == 0 {
 		return next
@@ -37,8 +37,7 @@ func (h *handlers) findClient(next http.Handler) http.Handler {
 	})
 }
 
-// forwardedAttrs returns what the log says of a request that came through a
-// trusted proxy.
+// forwardedAttrs returns the log attributes of a request that came through a trusted proxy.
 func forwardedAttrs(ctx context.Context) []slog.Attr {
 	origin, ok := ctx.Value(originKey{}).(access.Origin)
 	if !ok {
@@ -54,9 +53,9 @@ func forwardedAttrs(ctx context.Context) []slog.Attr {
 	return attrs
 }
 
-// suspect returns why a request without a key is refused, nil if it is not. A
-// server that asks for no key trusts its own machine, so requests that come from
-// elsewhere through a web page or a reverse proxy must not pass for the machine's.
+// suspect returns the reason to refuse a request without a key, or nil. A server that
+// requires no keys trusts its own machine, so requests that others send through a web page
+// or a reverse proxy must not be taken for local ones.
 func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 	loopback := h.cfg.onLoopback()
 	if loopback {
@@ -68,13 +67,13 @@ func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 		return nil
 	}
 	if name := forwardingHeader(r.Header); name != "" {
-		return behindProxy(fmt.Sprintf("the request came through a proxy, as it carries %s, and no API key is asked for here", name))
+		return behindProxy(fmt.Sprintf("the request came through a proxy (it has the header %s), and this server requires no API key", name))
 	}
 	if !loopback {
 		return nil
 	}
 	if !r.ProtoAtLeast(1, 1) {
-		return behindProxy("the request is HTTP/1.0, as a reverse proxy sends it, and no API key is asked for here")
+		return behindProxy("the request is HTTP/1.0, which reverse proxies send, and this server requires no API key")
 	}
 	if err := suspectReferer(r); err != nil {
 		return err
@@ -85,8 +84,8 @@ func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 	return nil
 }
 
-// suspectPage keeps web pages out: a page's own requests carry its Origin, and a
-// name made to resolve to loopback shows in Host.
+// suspectPage refuses web pages: a page's own requests have its Origin, and a name that
+// resolves to loopback (DNS rebinding) appears in Host.
 func (h *handlers) suspectPage(r *http.Request) error {
 	if !isLoopback(hostname(r.Host)) && !h.hosts.Has(r.Host) {
 		return forbidden(fmt.Sprintf("this server listens on the loopback interface and does not answer to the host %q without an API key; "+
@@ -94,21 +93,23 @@ func (h *handlers) suspectPage(r *http.Request) error {
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || !isLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
-			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; api.hosts names the hosts whose pages may", origin))
+			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to "+
+				"allow them, add their host to api.hosts", origin))
 		}
 	}
 	return nil
 }
 
-// suspectReferer keeps out what a browser fetched for a page of another site
-// without an Origin, as it does for images and sounds, or asked a public name for.
+// suspectReferer refuses what a browser fetches for a page of another site without an
+// Origin, as it does for images and audio.
 func suspectReferer(r *http.Request) error {
 	if r.Header.Get("Origin") != "" {
-		return nil // has been looked at
+		return nil // checked by suspectPage
 	}
 	if referer := r.Header.Get("Referer"); referer != "" {
 		if u, err := url.Parse(referer); err != nil || !isLoopback(u.Hostname()) {
-			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key", referer))
+			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key",
+				referer))
 		}
 		return nil
 	}
@@ -118,9 +119,9 @@ func suspectReferer(r *http.Request) error {
 	return nil
 }
 
-// suspectUser lets only the user who runs the server, and root, manage it without
-// a key: a reverse proxy runs as a user of its own. Where the system does not say
-// who holds a connection, everybody on the machine may.
+// suspectUser allows only root and the user who runs the server to manage it without a key:
+// a reverse proxy usually runs as another user. If the system does not report the owner of
+// a connection, every local user may.
 func suspectUser(r *http.Request) error {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -129,28 +130,28 @@ func suspectUser(r *http.Request) error {
 	local, bad := netip.ParseAddrPort(addr.String())
 	remote, worse := netip.ParseAddrPort(r.RemoteAddr)
 	if err := errors.Join(bad, worse); err != nil {
-		return behindProxy("the address of the connection cannot be read, and no API key is asked for here")
+		return behindProxy("the address of the connection cannot be read, and this server requires no API key")
 	}
 	uid, err := access.Owner(local, remote)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return nil
 	case err != nil:
-		return behindProxy("no process of this machine is seen at the other end of the connection, and this route manages the server")
+		return behindProxy("no process on this machine holds the other end of the connection, and this route manages the server")
 	case uid != 0 && uid != os.Geteuid():
-		return behindProxy(fmt.Sprintf("the request came from a process of another user (uid %d), as that of a reverse proxy is, and this route manages the server", uid))
+		return behindProxy(fmt.Sprintf("the request came from a process of another user (uid %d), possibly a reverse proxy, and this route "+
+			"manages the server", uid))
 	}
 	return nil
 }
 
-// forwarding are the header fields in which proxies write whom they speak for.
+// forwarding are the headers in which proxies describe the original request.
 var forwarding = []string{
 	"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For", "X-Original-Host",
 	"True-Client-Ip", "Cf-Connecting-Ip", "Cdn-Loop",
 }
 
-// forwardingHeader returns the name of a header field that only a proxy sends,
-// empty for none.
+// forwardingHeader returns the name of a header that only proxies send, or "".
 func forwardingHeader(header http.Header) string {
 	for _, name := range forwarding {
 		if _, ok := header[name]; ok {
@@ -168,7 +169,8 @@ func forwardingHeader(header http.Header) string {
 func behindProxy(what string) error {
 	return &problem.HTTPError{
 		Status: http.StatusForbidden, Slug: "key_needed", Title: "Forbidden",
-		Message: what + "; send the header Authorization: Bearer KEY with a key that grym-synth keys create makes, and set api.hosts to the public name of the server " +
+		Message: what + "; send an API key as Authorization: Bearer KEY (create one with grym-synth keys create), and set api.hosts " +
+			"to the public name of the server " +
 			"and api.trustedProxies to the address of the proxy",
 	}
 }
@@ -177,7 +179,7 @@ func forbidden(message string) error {
 	return &problem.HTTPError{Status: http.StatusForbidden, Slug: "forbidden_origin", Title: "Forbidden", Message: message}
 }
 
-// hostname drops the port of a Host header.
+// hostname returns a Host header without its port.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name

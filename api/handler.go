@@ -22,59 +22,59 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Tracer records requests step by step; tracing.Tracer implements it.
+// Tracer records the steps of requests; tracing.Tracer implements it.
 type Tracer interface {
 	services.Tracer
-	// Extract takes the caller's trace out of a request's headers, which get reads.
-	// The context that it gives is recorded.
+	// Extract returns a context with the caller's trace, which it reads from a request's
+	// headers by get. The context is recorded.
 	Extract(ctx context.Context, get func(name string) string) context.Context
 }
 
-// Dependencies of the handler.
+// Dependencies are what the handler needs from the rest of the server.
 type Dependencies struct {
 	Executor web.Executor
 	Services web.Services
 	Models   web.Models
-	// Restart restarts a service, or, for a name that is not empty, one model of it.
+	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error
-	// Views shows the state of the server.
+	// Views returns the state of the server.
 	Views manage.Views
-	// UnreadableModels lists the model folders of which no service can be named,
-	// because the files that would say so cannot be read; nil where there are none.
+	// UnreadableModels lists the model folders whose service is unknown because their files
+	// cannot be read; nil if there are none.
 	UnreadableModels func() []services.ModelStatus
-	// Contexts keeps the conversations about sounds.
+	// Contexts stores the conversations about sounds.
 	Contexts services.Contexts
-	// Jobs runs the asynchronous jobs.
+	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio web.StoredAudio
-	// Settings are the configuration in force.
+	// Settings is the configuration in force.
 	Settings manage.Settings
-	// Keys are asked for by every route but the probes; nil asks for none.
+	// Keys checks API keys on every route but the probes; nil if none are required.
 	Keys Keys
-	// Presented checks the keys that requests bring where none is asked for; nil
-	// knows none.
+	// Presented checks the keys that requests send although none are required; nil accepts
+	// none.
 	Presented Keys
-	// Failures bounds bad keys by address; nil does not.
+	// Failures limits invalid keys per address; nil sets no limit.
 	Failures *access.Failures
-	// OpenMetrics lets anybody read the metrics.
+	// OpenMetrics makes the metrics public.
 	OpenMetrics bool
-	// Tracer records requests; nil records none.
+	// Tracer records requests; nil disables tracing.
 	Tracer Tracer
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
-	// Contract is openapi.yaml. The generated code would embed a copy of it with
-	// changed operation ids, which name the methods of SDKs.
+	// Contract is openapi.yaml. The copy embedded in the generated code has changed
+	// operation ids, which become method names in SDKs.
 	Contract []byte
-	// SpoolDir takes uploads while they are worked on.
+	// SpoolDir stores uploads while they are processed.
 	SpoolDir string
 	Log      *slog.Logger
 }
 
-// The handlers of each subject, by names under which they can be embedded together.
+// The handlers of each area, by names under which they can be embedded together.
 type (
 	audioHandlers  = audio.Handlers
 	chatHandlers   = chat.Handlers
@@ -91,20 +91,20 @@ type endpoints struct {
 	*handlers
 }
 
-// handlers has the middleware.
+// handlers has the middleware and its configuration.
 type handlers struct {
 	Dependencies
 	cfg Config
-	// operations are those of the contract.
+	// operations are the operations of the contract.
 	operations *operations
 	// document is the contract as JSON.
 	document []byte
-	// hosts and proxies are those of the configuration.
+	// hosts and proxies are parsed from the configuration.
 	hosts   access.Hosts
 	proxies access.Proxies
 }
 
-// NewHandler builds the whole HTTP surface.
+// NewHandler returns the handler of all routes.
 func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	spec, err := openapi3.NewLoader().LoadFromData(deps.Contract)
 	if err != nil {
@@ -112,7 +112,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	}
 	h := &handlers{Dependencies: deps, cfg: cfg}
 	base := &web.Base{
-		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir, Limits: cfg.limits(), Log: deps.Log,
+		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir,
+		Limits: cfg.limits(), Log: deps.Log,
 	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
@@ -139,7 +140,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
-			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
+			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels,
+			Settings: deps.Settings, Version: deps.Version,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
@@ -147,37 +149,42 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	return h.routes(spec, base, endpoints, problems)
 }
 
-// unserved are routes of OpenAI's that clients ask for and no service offers.
+// unserved are OpenAI routes that clients may call and no service offers.
 var unserved = map[string]string{
-	"/v1/audio/translations": "no service of this server translates speech; POST /v1/audio/transcriptions writes it down in its own language",
-	"/v1/audio/speech":       "no service of this server speaks text; POST /v1/audio/generations makes sounds from a description",
+	"/v1/audio/translations": "speech translation is not available; POST /v1/audio/transcriptions transcribes speech in its own language",
+	"/v1/audio/speech":       "text to speech is not available; POST /v1/audio/generations generates sounds from a description",
 }
 
-// noRoute returns the error for a path that is not served.
+// noRoute returns the error for a path that has no route.
 func noRoute(path string) error {
 	message, known := unserved[path]
 	if !known {
-		message = fmt.Sprintf("there is no route %s; GET /openapi.json lists them", path)
+		message = fmt.Sprintf("no route %s; GET /openapi.json lists all routes", path)
 	}
 	return &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: message}
 }
 
-// routes mounts middleware and generated routes. The id comes first, so that
-// every answer and log line has it; the log next, so that it sees refusals;
-// and its trace; then what refuses, the cheapest first. Every error hook leads to one writer.
-func (h *handlers) routes(spec *openapi3.T, base *web.Base, endpoints gen.StrictServerInterface, problems *problem.Writer) (http.Handler, error) {
+// routes mounts the middleware and the generated routes. The request id comes first, so
+// that every response and log line has it; then the log, so that it includes refused
+// requests; then tracing; then what can refuse, the cheapest first. All error hooks use one
+// writer.
+func (h *handlers) routes(
+	spec *openapi3.T, base *web.Base, endpoints gen.StrictServerInterface, problems *problem.Writer,
+) (http.Handler, error) {
 	validator, err := h.validator(spec, problems)
 	if err != nil {
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems),
+		h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(allowed(router, r.URL.Path), ", "))
-		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed", Message: fmt.Sprintf("%s does not take %s; see the Allow header", r.URL.Path, r.Method)})
+		problems.Write(w, r, &problem.HTTPError{Status: http.StatusMethodNotAllowed, Slug: "method_not_allowed", Title: "Method not allowed",
+			Message: fmt.Sprintf("%s does not allow %s; see the Allow header", r.URL.Path, r.Method)})
 	})
 	for route, one := range h.operations.tasks() {
 		router.With(validator).Handle(route, base.Serve(one, problems.Write))
@@ -194,8 +201,8 @@ func (h *handlers) routes(spec *openapi3.T, base *web.Base, endpoints gen.Strict
 	return router, nil
 }
 
-// strictPaths lets the id of a recording match nothing else, so that a route such
-// as /v1/audio/transcriptions still refuses what is no method of its own.
+// strictPaths keeps the id of a recording from matching anything else, so that a route such
+// as /v1/audio/transcriptions still answers 405 to a method that it does not have.
 type strictPaths struct{ chi.Router }
 
 func strictPath(pattern string) string {
@@ -222,7 +229,7 @@ func (s strictPaths) Delete(pattern string, handler http.HandlerFunc) {
 	s.Router.Delete(strictPath(pattern), handler)
 }
 
-// allowed lists the methods that a path takes; chi tells only its own handler.
+// allowed returns the methods of a path, which chi passes to its own handler only.
 func allowed(router *chi.Mux, path string) (list []string) {
 	for _, method := range methods {
 		if router.Match(chi.NewRouteContext(), method, path) {
@@ -232,7 +239,7 @@ func allowed(router *chi.Mux, path string) (list []string) {
 	return list
 }
 
-// bindFault explains a parameter that the generated code could not read.
+// bindFault returns the fault of a parameter that the generated code could not parse.
 func bindFault(err error) error {
 	var invalid *gen.InvalidParamFormatError
 	var required *gen.RequiredHeaderError

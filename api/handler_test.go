@@ -47,7 +47,8 @@ func (f executorFunc) Execute(ctx context.Context, task services.Task, _ service
 
 func says(text string) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) {
-		return services.TaskResult{Value: &tasks.Transcription{Text: text, DurationSeconds: 1, Words: []tasks.Word{{Text: text, Start: 0.1, End: 0.2}}}}, nil
+		return services.TaskResult{Value: &tasks.Transcription{Text: text, DurationSeconds: 1, Words: []tasks.Word{{Text: text, Start: 0.1,
+			End: 0.2}}}}, nil
 	}
 }
 
@@ -179,9 +180,11 @@ func TestTranscriptionFormats(t *testing.T) {
 	require.Equal(t, "HELLO\n", body)
 	require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json", "timestamp_granularities[]", "word")
-	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"usage":{"type":"duration","seconds":1}}`, body)
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],`+
+		`"usage":{"type":"duration","seconds":1}}`, body)
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json")
-	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}],"usage":{"type":"duration","seconds":1}}`, body)
+	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],`+
+		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}],"usage":{"type":"duration","seconds":1}}`, body)
 }
 
 func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
@@ -205,7 +208,8 @@ func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
 	_, _ = io.WriteString(part, "sound")
 	require.NoError(t, w.WriteField("model", "m"))
 	for field, value := range map[string]string{
-		"language": "en", "prompt": "Brion", "decoding": "beam", "beam_width": "7", "temperature": "0.5", "window_seconds": "0", "chunking_strategy": "auto",
+		"language": "en", "prompt": "Brion", "decoding": "beam", "beam_width": "7", "temperature": "0.5", "window_seconds": "0",
+		"chunking_strategy": "auto",
 	} {
 		require.NoError(t, w.WriteField(field, value))
 	}
@@ -220,7 +224,8 @@ func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
 	require.Equal(t, "mine-1", got.ID)
 	require.Equal(t, "m", got.Model)
 	require.Equal(t, services.PriorityHigh, got.Priority)
-	require.JSONEq(t, `{"language":"en","prompt":"Brion","decoding":"beam","beam_width":7,"temperature":0.5,"window_seconds":0}`, string(got.Params))
+	require.JSONEq(t, `{"language":"en","prompt":"Brion","decoding":"beam","beam_width":7,"temperature":0.5,"window_seconds":0}`,
+		string(got.Params))
 	require.Equal(t, "sound", string(content))
 	require.Equal(t, int64(5), got.Audio.Size())
 	left, err := os.ReadDir(b.spool)
@@ -235,15 +240,20 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		fields []string
 		says   []string
 	}{
-		"no file, bad format":   {[]string{"response_format", "xml"}, []string{"file is missing", "response_format must be one of json, text, srt, vtt, verbose_json"}},
-		"what no model can do":  {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"}, []string{"include[] is not supported: there are no log probabilities", "chunking_strategy must be auto", "known_speaker_names[] is not supported"}},
-		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"}, []string{"timestamp_granularities[] goes with response_format verbose_json, not json"}},
-		"odd beams":             {[]string{"file", "a", "beam_width", "many"}, []string{"beam_width must be a whole number from 1 to 1000"}},
-		"two files":             {[]string{"file", "a", "file", "b"}, []string{"file came twice"}},
-		"temperature NaN":       {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
-		"twice the model":       {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model came 2 times"}},
-		"segment granularity":   {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
-		"a field far too long":  {[]string{"file", "a", "language", strings.Repeat("x", web.MaxFieldBytes+1)}, []string{"language has more than"}},
+		"no file, bad format": {[]string{"response_format", "xml"}, []string{"file is missing",
+			"response_format must be one of json, text, srt, vtt, verbose_json"}},
+		"what no model can do": {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
+			[]string{"include[] is not supported: token log probabilities are not available", "chunking_strategy must be auto",
+				"known_speaker_names[] is not supported"}},
+		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"},
+			[]string{"timestamp_granularities[] requires response_format verbose_json, got json"}},
+		"odd beams":           {[]string{"file", "a", "beam_width", "many"}, []string{"beam_width must be a whole number from 1 to 1000"}},
+		"two files":           {[]string{"file", "a", "file", "b"}, []string{"file must not be repeated"}},
+		"temperature NaN":     {[]string{"file", "a", "temperature", "NaN"}, []string{"temperature must be a number from 0 to 1"}},
+		"twice the model":     {[]string{"file", "a", "model", "b", "model", "c"}, []string{"model must not be repeated, got 2 values"}},
+		"segment granularity": {[]string{"file", "a", "timestamp_granularities[]", "sentence"}, []string{"must be word"}},
+		"a field far too long": {[]string{"file", "a", "language", strings.Repeat("x", web.MaxFieldBytes+1)},
+			[]string{"language has more than"}},
 	} {
 		response, body := b.upload(t, c.fields...)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, name)
@@ -264,15 +274,23 @@ func TestRefusalsOfTheHTTPLayer(t *testing.T) {
 		status  int
 		says    string
 	}{
-		"no route":            {method: "GET", path: "/v2/x", status: 404, says: "no_such_route"},
-		"wrong method":        {method: "DELETE", path: "/v1/models", status: 405, says: "does not take DELETE"},
-		"not multipart":       {method: "POST", path: "/v1/audio/transcriptions", body: "{}", status: 415, says: "multipart/form-data"},
-		"unknown service":     {method: "GET", path: "/readyz/x", status: 404, says: `\"x\" does not exist`},
-		"foreign host":        {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Host = "evil.example" }},
-		"foreign origin":      {method: "GET", path: "/livez", status: 403, says: "evil.example", request: func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }},
-		"own origin":          {method: "GET", path: "/livez", status: 200, says: "ok", request: func(r *http.Request) { r.Header.Set("Origin", "http://localhost:3000") }},
-		"bad priority":        {method: "POST", path: "/v1/audio/transcriptions", status: 400, says: "Grym-Priority", request: func(r *http.Request) { r.Header.Set("Grym-Priority", "urgent") }},
-		"form that breaks":    {method: "POST", path: "/v1/audio/transcriptions", body: "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", status: 400, says: "breaks off", request: func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }},
+		"no route":        {method: "GET", path: "/v2/x", status: 404, says: "no_such_route"},
+		"wrong method":    {method: "DELETE", path: "/v1/models", status: 405, says: "does not allow DELETE"},
+		"not multipart":   {method: "POST", path: "/v1/audio/transcriptions", body: "{}", status: 415, says: "multipart/form-data"},
+		"unknown service": {method: "GET", path: "/readyz/x", status: 404, says: `\"x\" does not exist`},
+		"foreign host": {method: "GET", path: "/livez", status: 403, says: "evil.example",
+			request: func(r *http.Request) { r.Host = "evil.example" }},
+		"foreign origin": {method: "GET", path: "/livez", status: 403, says: "evil.example",
+			request: func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }},
+		"own origin": {method: "GET", path: "/livez", status: 200, says: "ok", request: func(r *http.Request) {
+			r.Header.Set("Origin",
+				"http://localhost:3000")
+		}},
+		"bad priority": {method: "POST", path: "/v1/audio/transcriptions", status: 400, says: "Grym-Priority",
+			request: func(r *http.Request) { r.Header.Set("Grym-Priority", "urgent") }},
+		"form that breaks": {method: "POST", path: "/v1/audio/transcriptions", body: "--b\r\nContent-Disposition: form-data; " +
+			"name=\"file\"; filename=\"x\"\r\n\r\nabc", status: 400, says: "incomplete",
+			request: func(r *http.Request) { r.Header.Set("Content-Type", "multipart/form-data; boundary=b") }},
 		"readiness tells why": {method: "GET", path: "/readyz", status: 503, says: "the server is draining"},
 	} {
 		request := b.request(t, c.method, c.path, strings.NewReader(c.body))

@@ -44,10 +44,10 @@ func life() (states []jobs.Job) {
 func lives(states []jobs.Job) *scriptedJobs {
 	return &scriptedJobs{
 		get: func(_, _ string) (jobs.Job, error) { return states[len(states)-1], nil },
-		follow: func(_ context.Context, after jobs.Revision, told func(jobs.Job) error) error {
+		follow: func(_ context.Context, after jobs.Revision, changed func(jobs.Job) error) error {
 			for _, job := range states {
 				if job.Revision > after {
-					if err := told(job); err != nil {
+					if err := changed(job); err != nil {
 						return err
 					}
 				}
@@ -75,7 +75,8 @@ func TestAJobIsFollowedToItsEnd(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
 	require.Equal(t, []string{
-		"retry: 2000", "id: 3", "event: state", "id: 4", "event: state", "id: 6", "event: progress", "id: 8", "event: state", "id: 9", "event: end",
+		"retry: 2000", "id: 3", "event: state", "id: 4", "event: state", "id: 6", "event: progress", "id: 8", "event: state", "id: 9",
+		"event: end",
 	}, lines(body), "the seventh revision shows nothing new")
 	require.Contains(t, body, `event: progress
 data: {"attempts":1,"id":"job_1","progress":0.5,"seconds_left":4.5,"stage":"transcribe","status":"running"}
@@ -131,9 +132,9 @@ func TestEventsComeWhenTheyHappen(t *testing.T) {
 	next := make(chan jobs.Job)
 	b := setupJobs(t, &scriptedJobs{
 		get: func(_, _ string) (jobs.Job, error) { return states[0], nil },
-		follow: func(_ context.Context, _ jobs.Revision, told func(jobs.Job) error) error {
+		follow: func(_ context.Context, _ jobs.Revision, changed func(jobs.Job) error) error {
 			for job := range next {
-				if err := told(job); err != nil {
+				if err := changed(job); err != nil {
 					return err
 				}
 			}
@@ -157,8 +158,8 @@ func blocked() (script *scriptedJobs, ended chan error) {
 	ended = make(chan error, 1)
 	return &scriptedJobs{
 		get: func(_, _ string) (jobs.Job, error) { return queued("job_1"), nil },
-		follow: func(ctx context.Context, _ jobs.Revision, told func(jobs.Job) error) error {
-			err := told(queued("job_1"))
+		follow: func(ctx context.Context, _ jobs.Revision, changed func(jobs.Job) error) error {
+			err := changed(queued("job_1"))
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return err

@@ -38,7 +38,8 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 		value string
 	}{
 		"transcript": {in(queued("job_1"), jobs.StatusSucceeded), transcriptJSON},
-		"answer":     {jobs.Job{ID: "job_1", Service: "gama", Task: tasks.Ask, Status: jobs.StatusSucceeded}, `{"text":"A bell.","finish_reason":"stop"}`},
+		"answer": {jobs.Job{ID: "job_1", Service: "gama", Task: tasks.Ask, Status: jobs.StatusSucceeded},
+			`{"text":"A bell.","finish_reason":"stop"}`},
 		"sound": {jobs.Job{
 			ID: "job_1", Service: "audioldm", Task: tasks.Generate, Status: jobs.StatusSucceeded,
 			Result: &jobs.Result{AudioID: hash, ContentType: "audio/wav", AudioBytes: 5},
@@ -74,11 +75,12 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 		{"transcript", "*/*;q=0.1, text/plain;q=0.2", "", 200, plain, "HELLO\n"},
 		{"transcript", "text/html, */*;q=0.1", "", 200, "application/json", "HELLO"},
 		{"transcript", "TEXT/VTT ; Q=1.0", "", 200, web, "WEBVTT"},
-		{"transcript", "audio/*", "", 406, "application/problem+json", "it comes as application/json (format=json), text/plain (format=text), application/x-subrip (format=srt), text/vtt (format=vtt)"},
+		{"transcript", "audio/*", "", 406, "application/problem+json", "available: application/json (format=json), text/plain (format=text), " +
+			"application/x-subrip (format=srt), text/vtt (format=vtt)"},
 		{"transcript", "*/*;q=0", "", 406, "application/problem+json", "not_acceptable"},
 		{"transcript", "text/plain", "?format=srt", 200, subs, "-->"},
 		{"transcript", "", "?format=vtt", 200, web, "WEBVTT"},
-		{"transcript", "", "?format=audio", 406, "application/problem+json", "does not come as format=audio"},
+		{"transcript", "", "?format=audio", 406, "application/problem+json", "is not available as format=audio"},
 		{"transcript", "", "?format=xml", 400, "application/problem+json", "format"},
 		{"answer", "", "", 200, "application/json", "A bell."},
 		{"answer", "text/plain", "", 200, plain, "A bell.\n"},
@@ -109,7 +111,10 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 func TestAJobWithoutAResultSaysWhy(t *testing.T) {
 	t.Parallel()
 	job := queued("job_1")
-	b := setupJobs(t, &scriptedJobs{get: func(_, _ string) (jobs.Job, error) { return job, nil }, result: func() (json.RawMessage, error) { return nil, jobs.ErrNotFinished }})
+	b := setupJobs(t, &scriptedJobs{get: func(_, _ string) (jobs.Job, error) { return job, nil }, result: func() (json.RawMessage,
+		error) {
+		return nil, jobs.ErrNotFinished
+	}})
 	ask := func() (*answer, string) { return b.call(t, "GET", "/v1/jobs/job_1/result", "") }
 	for left, want := range map[float64]string{0: "1", 4.2: "5", 3600: "60"} {
 		job.Status, job.SecondsLeft = jobs.StatusRunning, left
@@ -119,7 +124,8 @@ func TestAJobWithoutAResultSaysWhy(t *testing.T) {
 		require.Contains(t, body, "urn:grym-synth:problem:job_not_finished")
 		require.Contains(t, body, "the job is running")
 	}
-	job.Status, job.Failure = jobs.StatusFailed, &jobs.Failure{Kind: services.KindInvalid, Message: "file is text", Fields: []services.FieldError{{Field: "file", Problem: "is text"}}}
+	job.Status, job.Failure = jobs.StatusFailed, &jobs.Failure{Kind: services.KindInvalid, Message: "file is text",
+		Fields: []services.FieldError{{Field: "file", Problem: "is text"}}}
 	response, body := ask()
 	require.Equal(t, http.StatusConflict, response.StatusCode)
 	require.Empty(t, response.Header.Get("Retry-After"))
@@ -165,13 +171,16 @@ func TestStoredSoundComesInParts(t *testing.T) {
 		body         string
 		answer       map[string]string
 	}{
-		{"GET", path, nil, 200, "0123456789", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag, "Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment; filename=0123456789ab.flac"}},
+		{"GET", path, nil, 200, "0123456789", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag,
+			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment; filename=0123456789ab.flac"}},
 		{"HEAD", path, nil, 200, "", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag}},
-		{"GET", path, []string{"Range", "bytes=2-4"}, 206, "234", map[string]string{"Content-Range": "bytes 2-4/10", "Content-Type": "audio/flac"}},
+		{"GET", path, []string{"Range", "bytes=2-4"}, 206, "234", map[string]string{"Content-Range": "bytes 2-4/10",
+			"Content-Type": "audio/flac"}},
 		{"GET", path, []string{"Range", "bytes=-3"}, 206, "789", map[string]string{"Content-Range": "bytes 7-9/10"}},
 		{"GET", path, []string{"Range", "bytes=8-"}, 206, "89", nil},
 		{"GET", path, []string{"Range", "bytes=2-4", "If-Range", `"other"`}, 200, "0123456789", nil},
-		{"GET", path, []string{"Range", "bytes=10-"}, 416, "range_not_satisfiable", map[string]string{"Content-Range": "bytes */10", "Content-Type": "application/problem+json", "Content-Disposition": ""}},
+		{"GET", path, []string{"Range", "bytes=10-"}, 416, "range_not_satisfiable", map[string]string{"Content-Range": "bytes */10",
+			"Content-Type": "application/problem+json", "Content-Disposition": ""}},
 		{"GET", path, []string{"If-None-Match", `W/"x", ` + etag}, 304, "", map[string]string{"ETag": etag}},
 		{"GET", path, []string{"If-None-Match", `"x"`}, 200, "0123456789", nil},
 		{"HEAD", path, []string{"Range", "bytes=2-4"}, 206, "", map[string]string{"Content-Length": "3"}},
@@ -181,9 +190,9 @@ func TestStoredSoundComesInParts(t *testing.T) {
 		{"HEAD", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "", nil},
 		{"GET", "/v1/audio/abc", nil, 404, "no_such_route", nil},
 		{"GET", "/v1/audio/" + strings.ToUpper(hash), nil, 404, "no_such_route", nil},
-		{"GET", "/v1/audio/transcriptions", nil, 405, "does not take GET", map[string]string{"Allow": "POST"}},
-		{"DELETE", "/v1/audio/generations", nil, 405, "does not take DELETE", map[string]string{"Allow": "POST"}},
-		{"PUT", path, nil, 405, "does not take PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
+		{"GET", "/v1/audio/transcriptions", nil, 405, "does not allow GET", map[string]string{"Allow": "POST"}},
+		{"DELETE", "/v1/audio/generations", nil, 405, "does not allow DELETE", map[string]string{"Allow": "POST"}},
+		{"PUT", path, nil, 405, "does not allow PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
 	} {
 		before := opened
 		response, body := b.call(t, c.method, c.path, "", c.header...)
@@ -216,7 +225,8 @@ func TestARecordingIsStored(t *testing.T) {
 		defer file.Close()
 		data, err := io.ReadAll(file)
 		content, contentType = string(data), in.ContentType
-		return library.Recording{ID: hash, Bytes: int64(len(data)), ContentType: contentType, Created: at, Used: at, Expires: at.Add(time.Hour)}, created, err
+		return library.Recording{ID: hash, Bytes: int64(len(data)), ContentType: contentType, Created: at, Used: at, Expires: at.Add(time.Hour)},
+			created, err
 	}}, func(c *Config, _ *Dependencies) { c.MaxUpload = 4 << 20 })
 	for _, c := range []struct {
 		contentType, body    string
@@ -239,7 +249,8 @@ func TestARecordingIsStored(t *testing.T) {
 	created = false
 	response, body := b.call(t, "POST", "/v1/audio", "ID3", "Content-Type", "audio/mpeg")
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.JSONEq(t, `{"id":"`+hash+`","object":"audio","bytes":3,"content_type":"audio/mpeg","created":"2026-11-24T09:00:00Z","last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`, body)
+	require.JSONEq(t, `{"id":"`+hash+`","object":"audio","bytes":3,"content_type":"audio/mpeg","created":"2026-11-24T09:00:00Z",`+
+		`"last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`, body)
 	for name, c := range map[string]struct {
 		contentType, body, want string
 		status                  int
@@ -252,7 +263,7 @@ func TestARecordingIsStored(t *testing.T) {
 		"no file":      {formType, form("model", "x"), "file is missing", 400},
 		"too large":    {"audio/wav", strings.Repeat("x", 5<<20), "4194304 bytes", 413},
 		"no boundary":  {"multipart/form-data", "x", "boundary", 415},
-		"form cut off": {formType, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", "breaks off", 400},
+		"form cut off": {formType, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nabc", "incomplete", 400},
 	} {
 		response, body := b.call(t, "POST", "/v1/audio", c.body, "Content-Type", c.contentType)
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, body)
@@ -272,10 +283,12 @@ func TestRecordingsAreListed(t *testing.T) {
 			return records.Page[library.Listed]{}, services.Invalidf("cursor", "is of no page")
 		}
 		return records.Page[library.Listed]{Next: next, Data: []library.Listed{{
-			Recording: library.Recording{ID: hash, Bytes: 3, ContentType: "audio/wav", Created: at, Used: at, Expires: at.Add(time.Hour)}, Name: "a \"b\".wav",
+			Recording: library.Recording{ID: hash, Bytes: 3, ContentType: "audio/wav", Created: at, Used: at, Expires: at.Add(time.Hour)},
+			Name:      "a \"b\".wav",
 		}}}, nil
 	}})
-	const one = `{"id":"%s","object":"audio","filename":"a \"b\".wav","bytes":3,"content_type":"audio/wav","created":"2026-11-24T09:00:00Z","last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`
+	const one = `{"id":"%s","object":"audio","filename":"a \"b\".wav","bytes":3,"content_type":"audio/wav",` +
+		`"created":"2026-11-24T09:00:00Z","last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`
 	response, body := b.call(t, "GET", "/v1/audio?limit=7&cursor=x", "")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.JSONEq(t, `{"data":[`+fmt.Sprintf(one, hash)+`],"next":"abc"}`, body)

@@ -24,7 +24,7 @@ type scriptedJobs struct {
 	list   func(f jobs.Filter) (jobs.Page, error)
 	cancel func(viewer, id string) (jobs.Job, error)
 	retry  func(viewer, id string) (jobs.Job, error)
-	follow func(ctx context.Context, after jobs.Revision, told func(jobs.Job) error) error
+	follow func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
 	// recordings receives uploads; what follows is scripted.
 	recordings *library.Library
@@ -54,8 +54,8 @@ func (s *scriptedJobs) Retry(_ context.Context, viewer, id string) (jobs.Job, er
 	return s.retry(viewer, id)
 }
 
-func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, told func(jobs.Job) error) error {
-	return s.follow(ctx, after, told)
+func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, changed func(jobs.Job) error) error {
+	return s.follow(ctx, after, changed)
 }
 
 func (s *scriptedJobs) Result(context.Context, string, string) (jobs.Job, json.RawMessage, error) {
@@ -107,12 +107,16 @@ func setupJobs(t *testing.T, script *scriptedJobs, change ...func(*Config, *Depe
 	if script.recordings == nil {
 		script.recordings = memoryLibrary()
 	}
-	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) { d.Jobs, d.Recordings = script, scriptedRecordings{script} })...)
+	return setup(t, says("unused"), append(change, func(_ *Config, d *Dependencies) {
+		d.Jobs, d.Recordings = script,
+			scriptedRecordings{script}
+	})...)
 }
 
 // queued is a job just submitted.
 func queued(id string) jobs.Job {
-	return jobs.Job{ID: id, Service: "wav2vec2", Task: "transcribe", Status: jobs.StatusQueued, Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), Revision: 1}
+	return jobs.Job{ID: id, Service: "wav2vec2", Task: "transcribe", Status: jobs.StatusQueued, Created: time.Date(2026, 11, 24, 9, 0, 0, 0,
+		time.UTC), Revision: 1}
 }
 
 func in(job jobs.Job, status jobs.Status) jobs.Job {

@@ -45,10 +45,11 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 		"deadline":"2026-11-24T18:00:00+02:00","callback_url":"https://app.example/h","labels":{"album":"7"}`
 	sound := "RIFF\x00\x00\x00\x00WAVEfmt "
 	for name, c := range map[string]struct{ contentType, body string }{
-		"form":                         {formType, form("request", request+"}", "audio", sound)},
-		"form, the other order":        {formType, form("audio", sound, "request", request+"}")},
-		"JSON with base64":             {jsonType, request + `,"audio":{"data":"` + base64.StdEncoding.EncodeToString([]byte(sound)) + `"}}`},
-		"JSON with a data URL":         {jsonType, request + `,"audio":{"data":"data:audio/wav;base64,` + base64.StdEncoding.EncodeToString([]byte(sound)) + `"}}`},
+		"form":                  {formType, form("request", request+"}", "audio", sound)},
+		"form, the other order": {formType, form("audio", sound, "request", request+"}")},
+		"JSON with base64":      {jsonType, request + `,"audio":{"data":"` + base64.StdEncoding.EncodeToString([]byte(sound)) + `"}}`},
+		"JSON with a data URL": {jsonType, request + `,"audio":{"data":"data:audio/wav;base64,` +
+			base64.StdEncoding.EncodeToString([]byte(sound)) + `"}}`},
 		"as curl -d sends it":          {curlType, request + `,"audio_id":"` + hash + `"}`},
 		"JSON with a stored recording": {jsonType, request + `,"audio_id":"` + hash + `"}`},
 	} {
@@ -70,7 +71,8 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 		require.True(t, got.Deadline.Equal(time.Date(2026, 11, 24, 16, 0, 0, 0, time.UTC)), name)
 		got.Deadline = time.Time{}
 		require.Equal(t, jobs.Submission{
-			Service: "wav2vec2", Task: "transcribe", Params: json.RawMessage(`{"model":"m","seed":18446744073709551615}`), Priority: services.PriorityLow,
+			Service: "wav2vec2", Task: "transcribe", Params: json.RawMessage(`{"model":"m","seed":18446744073709551615}`),
+			Priority: services.PriorityLow,
 			Callback: "https://app.example/h", Labels: map[string]string{"album": "7"}, IdempotencyKey: "k-1",
 		}, got, name)
 	}
@@ -124,20 +126,26 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 		status     int
 		header     []string
 	}{
-		"no base64":         {`{"service":"x","audio":{"data":"?"}}`, "audio.data is not valid base64", 400, []string{"Content-Type", jsonType}},
-		"no JSON":           {`{"service":`, "JSON", 400, []string{"Content-Type", jsonType}},
-		"two recordings":    {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot go with audio", 400, []string{"Content-Type", formType}},
-		"empty recording":   {form("request", `{"service":"x"}`, "audio", ""), "audio is empty", 400, []string{"Content-Type", formType}},
-		"no request":        {form("audio", "x"), "request must come once", 400, []string{"Content-Type", formType}},
-		"two requests":      {form("request", `{"service":"x"}`, "request", `{"service":"x"}`), "it came 2 times", 400, []string{"Content-Type", formType}},
-		"request no JSON":   {form("request", `service=x`), "request is no JSON", 400, []string{"Content-Type", formType}},
-		"request and more":  {form("request", `{"service":"x"} 7`), "more than one JSON value", 400, []string{"Content-Type", formType}},
-		"inline in a form":  {form("request", `{"service":"x","audio":{"data":"eA=="}}`), "audio comes as a part of its own", 400, []string{"Content-Type", formType}},
-		"every bad field":   {form("file", "x", "request", `{"service":"","priority":"urgent"}`), "file is not known; the fields are audio, request", 400, []string{"Content-Type", formType}},
-		"a bare body":       {`{"service":"x"}`, "or application/json", 415, []string{"Content-Type", "text/plain"}},
-		"a bad key":         {`{"service":"x"}`, "Idempotency-Key", 400, []string{"Content-Type", jsonType, "Idempotency-Key", "a b"}},
-		"a bad preference":  {`{"service":"x"}`, "Prefer must ask for a whole number of seconds", 400, []string{"Content-Type", jsonType, "Prefer", "wait=soon"}},
-		"a wait below zero": {`{"service":"x"}`, "Prefer must ask for a whole number of seconds", 400, []string{"Content-Type", jsonType, "Prefer", "wait=-1"}},
+		"no base64": {`{"service":"x","audio":{"data":"?"}}`, "audio.data is not valid base64", 400, []string{"Content-Type", jsonType}},
+		"no JSON":   {`{"service":`, "JSON", 400, []string{"Content-Type", jsonType}},
+		"two recordings": {form("request", `{"service":"x","audio_id":"`+hash+`"}`, "audio", "x"), "audio_id cannot be combined with audio",
+			400, []string{"Content-Type", formType}},
+		"empty recording": {form("request", `{"service":"x"}`, "audio", ""), "audio is empty", 400, []string{"Content-Type", formType}},
+		"no request":      {form("audio", "x"), "request must be present once", 400, []string{"Content-Type", formType}},
+		"two requests": {form("request", `{"service":"x"}`, "request", `{"service":"x"}`), "must be present once", 400,
+			[]string{"Content-Type", formType}},
+		"request no JSON":  {form("request", `service=x`), "request is not valid JSON", 400, []string{"Content-Type", formType}},
+		"request and more": {form("request", `{"service":"x"} 7`), "more than one JSON value", 400, []string{"Content-Type", formType}},
+		"inline in a form": {form("request", `{"service":"x","audio":{"data":"eA=="}}`), "audio must be a part of its own", 400,
+			[]string{"Content-Type", formType}},
+		"every bad field": {form("file", "x", "request", `{"service":"","priority":"urgent"}`),
+			"file is not a field of this form; the fields are audio, request", 400, []string{"Content-Type", formType}},
+		"a bare body": {`{"service":"x"}`, "or application/json", 415, []string{"Content-Type", "text/plain"}},
+		"a bad key":   {`{"service":"x"}`, "Idempotency-Key", 400, []string{"Content-Type", jsonType, "Idempotency-Key", "a b"}},
+		"a bad preference": {`{"service":"x"}`, "Prefer must have a whole number of seconds as wait", 400, []string{"Content-Type", jsonType,
+			"Prefer", "wait=soon"}},
+		"a wait below zero": {`{"service":"x"}`, "Prefer must have a whole number of seconds as wait", 400, []string{"Content-Type", jsonType,
+			"Prefer", "wait=-1"}},
 	} {
 		response, answer := b.call(t, "POST", "/v1/jobs", c.body, c.header...)
 		require.Equal(t, c.status, response.StatusCode, "%s: %s", name, answer)
@@ -159,27 +167,38 @@ func TestWhatJobsRefuseHasAStatus(t *testing.T) {
 		list:   func(jobs.Filter) (jobs.Page, error) { return jobs.Page{}, refusal },
 		remove: func(string) error { return refusal },
 	})
-	bad := &services.Fault{Kind: services.KindUnsupported, Fields: []services.FieldError{{Field: "file", Problem: "is text"}, {Field: "prompt", Problem: "is missing"}, {Field: "service", Problem: "is not here"}}}
+	bad := &services.Fault{Kind: services.KindUnsupported, Fields: []services.FieldError{{Field: "file", Problem: "is text"},
+		{Field: "prompt", Problem: "is missing"}, {Field: "service", Problem: "is not here"}}}
 	for name, c := range map[string]struct {
 		method, path string
 		err          error
 		status       int
 		says         []string
 	}{
-		"key reused":        {"POST", "/v1/jobs", fmt.Errorf("submit: %w", jobs.ErrKeyReused), 422, []string{"urn:grym-synth:problem:idempotency_key_reused", "a new request needs a new key"}},
-		"no room":           {"POST", "/v1/jobs", services.Faultf(services.KindFull, "the disk is full"), 507, []string{"problem:full", "the disk is full"}},
-		"store down":        {"POST", "/v1/jobs", services.Faultf(services.KindUnavailable, "the store is down"), 503, []string{"the store is down"}},
-		"queue full":        {"POST", "/v1/jobs", services.Faultf(services.KindBusy, "10000 jobs wait"), 429, []string{"10000 jobs wait"}},
-		"a task's fields":   {"POST", "/v1/jobs", bad, 415, []string{`"field":"audio"`, `"field":"params.prompt"`, `"field":"service"`}},
-		"no such job":       {"GET", "/v1/jobs/job_1", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404, []string{"does not exist"}},
-		"follow no job":     {"GET", "/v1/jobs/job_1/events", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404, []string{"does not exist"}},
-		"result of no job":  {"GET", "/v1/jobs/job_1/result", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404, []string{"does not exist"}},
-		"cancel no job":     {"DELETE", "/v1/jobs/job_1", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404, []string{"does not exist"}},
-		"not retriable":     {"POST", "/v1/jobs/job_1/retry", fmt.Errorf("job job_1 is running: %w", jobs.ErrNotRetriable), 409, []string{"problem:job_not_retriable", "job job_1 is running"}},
-		"told by a fault":   {"POST", "/v1/jobs/job_1/retry", &services.Fault{Kind: services.KindInvalid, Message: "its recording is gone", Err: jobs.ErrNotRetriable}, 409, []string{"its recording is gone"}},
-		"bad cursor":        {"GET", "/v1/jobs?cursor=x", services.Invalidf("cursor", "is of no page"), 400, []string{"cursor is of no page"}},
-		"recording in use":  {"DELETE", "/v1/audio/" + hash, library.ErrInUse, 409, []string{"problem:audio_in_use"}},
-		"no such recording": {"DELETE", "/v1/audio/" + hash, services.Faultf(services.KindNotFound, "the recording does not exist"), 404, []string{"does not exist"}},
+		"key reused": {"POST", "/v1/jobs", fmt.Errorf("submit: %w", jobs.ErrKeyReused), 422,
+			[]string{"urn:grym-synth:problem:idempotency_key_reused", "use a new key"}},
+		"no room": {"POST", "/v1/jobs", services.Faultf(services.KindFull, "the disk is full"), 507, []string{"problem:full",
+			"the disk is full"}},
+		"store down": {"POST", "/v1/jobs", services.Faultf(services.KindUnavailable, "the store is down"), 503,
+			[]string{"the store is down"}},
+		"queue full":      {"POST", "/v1/jobs", services.Faultf(services.KindBusy, "10000 jobs wait"), 429, []string{"10000 jobs wait"}},
+		"a task's fields": {"POST", "/v1/jobs", bad, 415, []string{`"field":"audio"`, `"field":"params.prompt"`, `"field":"service"`}},
+		"no such job": {"GET", "/v1/jobs/job_1", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404,
+			[]string{"does not exist"}},
+		"follow no job": {"GET", "/v1/jobs/job_1/events", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404,
+			[]string{"does not exist"}},
+		"result of no job": {"GET", "/v1/jobs/job_1/result", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404,
+			[]string{"does not exist"}},
+		"cancel no job": {"DELETE", "/v1/jobs/job_1", services.Faultf(services.KindNotFound, `job "job_1" does not exist`), 404,
+			[]string{"does not exist"}},
+		"not retriable": {"POST", "/v1/jobs/job_1/retry", fmt.Errorf("job job_1 is running: %w", jobs.ErrNotRetriable), 409,
+			[]string{"problem:job_not_retriable", "job job_1 is running"}},
+		"told by a fault": {"POST", "/v1/jobs/job_1/retry", &services.Fault{Kind: services.KindInvalid, Message: "its recording is gone",
+			Err: jobs.ErrNotRetriable}, 409, []string{"its recording is gone"}},
+		"bad cursor":       {"GET", "/v1/jobs?cursor=x", services.Invalidf("cursor", "is of no page"), 400, []string{"cursor is of no page"}},
+		"recording in use": {"DELETE", "/v1/audio/" + hash, library.ErrInUse, 409, []string{"problem:audio_in_use"}},
+		"no such recording": {"DELETE", "/v1/audio/" + hash, services.Faultf(services.KindNotFound, "the recording does not exist"), 404,
+			[]string{"does not exist"}},
 	} {
 		refusal = c.err
 		body := ""
@@ -204,11 +223,11 @@ func TestARepetitionAndAWait(t *testing.T) {
 	ends := make(chan jobs.Job, 1)
 	script := &scriptedJobs{
 		submit: func(jobs.Submission) (jobs.Job, bool, error) { return job, existed, nil },
-		follow: func(ctx context.Context, after jobs.Revision, told func(jobs.Job) error) error {
+		follow: func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error {
 			require.Equal(t, jobs.Revision(1), after)
 			select {
 			case end := <-ends:
-				return told(end)
+				return changed(end)
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -267,18 +286,20 @@ func TestListsAreFiltered(t *testing.T) {
 	require.Equal(t, jobs.Filter{Limit: 20}, got)
 
 	page = jobs.Page{Jobs: []jobs.Job{queued("job_2"), queued("job_1")}, Next: "next"}
-	_, body = b.call(t, "GET", "/v1/jobs?status=queued,running&status=failed&service=wav2vec2&label=album:7&label=u:http://x&limit=2&cursor=c&created_after=2026-11-24T09:00:00Z&created_before=2026-11-25T09:00:00%2B01:00", "")
+	_, body = b.call(t, "GET", "/v1/jobs?status=queued,running&status=failed&service=wav2vec2&label=album:7&label=u:http://x&limit=2"+
+		"&cursor=c&created_after=2026-11-24T09:00:00Z&created_before=2026-11-25T09:00:00%2B01:00", "")
 	require.Contains(t, body, `"next_cursor":"next"`)
 	require.Contains(t, body, `"has_more":true`)
 	require.True(t, got.CreatedTo.Equal(time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC)))
 	got.CreatedTo = time.Time{}
 	require.Equal(t, jobs.Filter{
-		Statuses: []jobs.Status{jobs.StatusQueued, jobs.StatusRunning, jobs.StatusFailed}, Service: "wav2vec2", Labels: map[string]string{"album": "7", "u": "http://x"},
-		Limit: 2, Cursor: "c", CreatedFrom: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC),
+		Statuses: []jobs.Status{jobs.StatusQueued, jobs.StatusRunning, jobs.StatusFailed}, Service: "wav2vec2",
+		Labels: map[string]string{"album": "7", "u": "http://x"},
+		Limit:  2, Cursor: "c", CreatedFrom: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC),
 	}, got)
 	for query, want := range map[string]string{
-		"status=done":                "status must be some of queued, running, succeeded, failed, cancelled",
-		"status=queued,":             "status must be some of",
+		"status=done":                "status must be a list of queued, running, succeeded, failed, cancelled",
+		"status=queued,":             "status must be a list of",
 		"label=album":                "label must be key:value",
 		"label=a:1&label=a:2":        "to be both",
 		"limit=0":                    "limit",
@@ -344,17 +365,21 @@ func TestAllOfAJobIsShownButWhatIsTheQueues(t *testing.T) {
 	job.Owner, job.Fingerprint, job.Claim, job.NotBefore = "secret-owner", "secret-fingerprint", &jobs.Claim{Token: "secret-token"}, at
 	job.Status, job.Progress, job.Redeliveries, job.Model = jobs.StatusFailed, 0.25, 1, "m"
 	job.Attempts = []jobs.Attempt{{Started: at, Ended: at, Worker: "w", Outcome: "invalid", Error: "it is text"}}
-	job.Failure = &jobs.Failure{Kind: services.KindInvalid, Message: "it is text", Fields: []services.FieldError{{Field: "file", Problem: "is text"}}}
-	job.Callback = &jobs.Callback{URL: "https://app.example/", State: jobs.CallbackPending, Next: at, Deliveries: []jobs.Delivery{{At: at, Status: 502, Error: "the receiver answered 502"}}}
+	job.Failure = &jobs.Failure{Kind: services.KindInvalid, Message: "it is text", Fields: []services.FieldError{{Field: "file",
+		Problem: "is text"}}}
+	job.Callback = &jobs.Callback{URL: "https://app.example/", State: jobs.CallbackPending, Next: at,
+		Deliveries: []jobs.Delivery{{At: at, Status: 502, Error: "the receiver answered 502"}}}
 	job.AudioID, job.AudioBytes, job.Params, job.Started, job.Finished, job.Deadline = hash, 7, json.RawMessage(`{"a":1}`), at, at, at
-	b := setupJobs(t, &scriptedJobs{get: func(_, _ string) (jobs.Job, error) { return job, nil }, cancel: func(_, _ string) (jobs.Job, error) { return job, nil }, retry: func(_, _ string) (jobs.Job, error) { return job, nil }})
+	found := func(_, _ string) (jobs.Job, error) { return job, nil }
+	b := setupJobs(t, &scriptedJobs{get: found, cancel: found, retry: found})
 	want := `{"id":"job_1","object":"job","service":"wav2vec2","task":"transcribe","model":"m","status":"failed","priority":"normal","progress":0.25,
 		"attempts":1,"attempt_log":[{"started":"2026-11-24T09:00:00Z","ended":"2026-11-24T09:00:00Z","worker":"w","outcome":"invalid","error":"it is text"}],"redeliveries":1,
 		"params":{"a":1},"labels":{},"audio_id":"` + hash + `","audio_bytes":7,"created":"2026-11-24T09:00:00Z","started":"2026-11-24T09:00:00Z","finished":"2026-11-24T09:00:00Z","deadline":"2026-11-24T09:00:00Z",
 		"error":{"kind":"invalid","message":"it is text","errors":[{"field":"audio","problem":"is text"}]},
 		"callback":{"url":"https://app.example/","state":"pending","next":"2026-11-24T09:00:00Z","deliveries":[{"at":"2026-11-24T09:00:00Z","status":502,"error":"the receiver answered 502"}]},
 		"links":{"self":"/v1/jobs/job_1","events":"/v1/jobs/job_1/events","result":"/v1/jobs/job_1/result"}}`
-	for _, c := range []struct{ method, path string }{{"GET", "/v1/jobs/job_1"}, {"DELETE", "/v1/jobs/job_1"}, {"POST", "/v1/jobs/job_1/retry"}} {
+	for _, c := range []struct{ method, path string }{{"GET", "/v1/jobs/job_1"}, {"DELETE", "/v1/jobs/job_1"},
+		{"POST", "/v1/jobs/job_1/retry"}} {
 		response, body := b.call(t, c.method, c.path, "")
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 		require.JSONEq(t, want, body)

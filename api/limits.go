@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxJSON bounds a body that is JSON: it is read into memory.
+	// maxJSON limits a JSON body, which is read into memory.
 	maxJSON = 1 << 20
-	// maxInline bounds a body of JSON that may hold a recording as base64.
+	// maxInline limits a JSON body that may contain a recording as base64.
 	maxInline = 32 << 20
 )
 
@@ -36,8 +36,8 @@ func (h *handlers) limitOf(r *http.Request) web.Limit {
 	return limit
 }
 
-// limitBody bounds what a request may send, whatever its route. A body that says
-// its length is refused before any of it is read.
+// limitBody limits the body of every request. A body whose declared length exceeds the
+// limit is refused before it is read.
 func (h *handlers) limitBody(problems *problem.Writer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

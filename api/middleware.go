@@ -15,8 +15,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// accessLog writes a line for each request; probes and scrapes, which come
-// every few seconds, only at debug level.
+// accessLog logs each request; probes and scrapes, which come every few seconds, only at
+// debug level.
 func (h *handlers) accessLog(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
@@ -41,7 +41,7 @@ func (h *handlers) accessLog(next http.Handler) http.Handler {
 	})
 }
 
-// recoverPanics answers 500 where a handler panics.
+// recoverPanics answers 500 if a handler panics.
 func recoverPanics(problems *problem.Writer) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,24 +17,24 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// extension is the name of the object in which each operation of the contract says
-// who may use it and how it answers.
+// extension is the name of the object in the contract that describes an operation's access
+// and its responses.
 const extension = "x-grym"
 
-// operation is what the contract says of one operation.
+// operation is one operation of the contract.
 type operation struct {
-	// id is the operation's name in the contract.
+	// id is the operation's id in the contract.
 	id string
-	// scopes are those of which a key needs one; nil asks for no key.
+	// scopes are the scopes of which a key needs one; nil if no key is required.
 	scopes []access.Scope
-	// openAI answers errors in the shape of OpenAI's.
+	// openAI is set if errors have the shape of OpenAI's.
 	openAI bool
-	// caller has the operation see only what belongs to its caller.
+	// caller is set if the operation sees only what belongs to its caller.
 	caller bool
-	// route is that of an operation whose work is one task; nil for any other, and for one
-	// whose requests and answers have OpenAI's shape, which is written by hand.
+	// route is set for an operation that runs a single task, except for those whose
+	// requests and responses have OpenAI's shape, which are written by hand.
 	route *web.Route
-	// inline allows a body of JSON to hold a recording as base64.
+	// inline is set if a JSON body may contain a recording as base64.
 	inline bool
 }
 
@@ -42,14 +42,14 @@ type operation struct {
 type operations struct {
 	// matcher finds a request's pattern as the server's router does.
 	matcher *chi.Mux
-	// malformed finds patterns also where the id of a recording cannot be one.
+	// malformed finds patterns even if the id of a recording is malformed.
 	malformed *chi.Mux
-	// byRoute has an operation for each method and pattern.
+	// byRoute has the operations by method and pattern.
 	byRoute map[string]operation
 }
 
-// newOperations reads the table from the contract. It fails where an operation says
-// nothing about itself, or something unknown.
+// newOperations reads the table from the contract. It fails if an operation has no
+// extension, or an unknown value in it.
 func newOperations(spec *openapi3.T) (*operations, error) {
 	table := &operations{matcher: chi.NewRouter(), malformed: chi.NewRouter(), byRoute: make(map[string]operation)}
 	var bad []error
@@ -72,7 +72,7 @@ func newOperations(spec *openapi3.T) (*operations, error) {
 	return table, nil
 }
 
-// words of the extension; the first one of a list is the one that most operations have.
+// The known values of the extension's fields; the first of each list is the most common.
 var (
 	knownScopes = []string{"none", string(access.ScopeUse), string(access.ScopeRead), string(access.ScopeAdmin)}
 	knownErrors = []string{"problem", "openai"}
@@ -84,7 +84,7 @@ var (
 	}
 )
 
-// oneOrMore reads a string or a list of strings.
+// oneOrMore is a string or a list of strings.
 type oneOrMore []string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -97,7 +97,7 @@ func (o *oneOrMore) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(o))
 }
 
-// readOperation returns what an operation's extension says.
+// readOperation returns the operation that an extension describes.
 func readOperation(described *openapi3.Operation) (operation, error) {
 	one := operation{id: described.OperationID}
 	value, ok := described.Extensions[extension]
@@ -133,7 +133,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	}
 	for _, field := range fields {
 		if !slices.Contains(field.known, field.value) {
-			return one, fmt.Errorf("%s is %q; it can be one of %q", field.name, field.value, field.known)
+			return one, fmt.Errorf("%s must be one of %[3]q, got %[2]q", field.name, field.value, field.known)
 		}
 	}
 	open := slices.Contains(said.Scope, "none")
@@ -141,11 +141,11 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	case len(said.Scope) == 0:
 		return one, errors.New("scope is missing")
 	case open && len(said.Scope) > 1:
-		return one, errors.New("scope is none and something else")
+		return one, errors.New("scope none excludes all others")
 	case (said.Task == "") != (said.Service == ""):
-		return one, errors.New("task and service need each other")
+		return one, errors.New("task and service must be set together")
 	case said.Sound != nil && said.Task == "":
-		return one, errors.New("sound needs a task")
+		return one, errors.New("sound requires a task")
 	}
 	if !open {
 		for _, scope := range said.Scope {
@@ -159,11 +159,10 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	return one, err
 }
 
-// methods are those that an operation can have.
+// methods are the HTTP methods that an operation can have.
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// tasks returns the routes of the operations whose work is one task, by method and
-// pattern.
+// tasks returns the routes of the operations that run a single task, by method and pattern.
 func (o *operations) tasks() iter.Seq2[string, *web.Route] {
 	return func(yield func(string, *web.Route) bool) {
 		for route, one := range o.byRoute {
@@ -174,13 +173,12 @@ func (o *operations) tasks() iter.Seq2[string, *web.Route] {
 	}
 }
 
-// of returns the operation that a request asks for. Where there is none, one that
-// nobody serves stands in: it needs the scopes of its path's other methods, or use,
-// and has OpenAI's errors under /v1. A malformed id of a recording has the errors of
-// its operation.
+// of returns the operation of a request. For an unknown route it returns one that requires
+// the scopes of the path's other methods, or use, and has OpenAI's errors below /v1. A
+// malformed id of a recording has the errors of its operation.
 func (o *operations) of(r *http.Request) operation {
 	path := r.URL.Path
-	if r.URL.RawPath != "" { // as chi does
+	if r.URL.RawPath != "" { // as in chi
 		path = r.URL.RawPath
 	}
 	if pattern := o.matcher.Find(chi.NewRouteContext(), r.Method, path); pattern != "" {

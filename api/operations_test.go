@@ -75,18 +75,19 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 	for said, wrong := range map[string]string{
 		`x-else: {}`:                            "is missing",
 		`x-grym: {errors: openai, owner: none}`: "scope is missing",
-		`x-grym: {scope: everybody, errors: openai, owner: none}`:                     `scope is "everybody"`,
-		`x-grym: {scope: [none, use], errors: openai, owner: none}`:                   "scope is none and something else",
-		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors is "soap"`,
-		`x-grym: {scope: use, errors: problem}`:                                       `owner is ""`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`:             `task is "dance"`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service need each other",
-		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound needs a task",
-		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task needs a body",
-		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:              `body is "huge"`,
+		`x-grym: {scope: everybody, errors: openai, owner: none}`:                     `scope must be one of`,
+		`x-grym: {scope: [none, use], errors: openai, owner: none}`:                   "scope none excludes all others",
+		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors must be one of`,
+		`x-grym: {scope: use, errors: problem}`:                                       `owner must be one of`,
+		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`:             `task must be one of`,
+		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service must be set together",
+		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound requires a task",
+		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task requires a request body",
+		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:              `body must be one of`,
 		`x-grym: {scope: use, errors: problem, owner: none, colour: red}`:             `unknown field "colour"`,
 	} {
-		spec, err := openapi3.NewLoader().LoadFromData([]byte("openapi: 3.0.3\npaths:\n  /x:\n    get:\n      operationId: getX\n      " + said + "\n"))
+		spec, err := openapi3.NewLoader().LoadFromData([]byte("openapi: 3.0.3\npaths:\n  /x:\n    get:\n      operationId: getX\n      " + said +
+			"\n"))
 		require.NoError(t, err)
 		_, err = newOperations(spec)
 		require.ErrorContains(t, err, wrong, said)
@@ -104,17 +105,17 @@ func TestErrorsHaveTheShapeOfTheirRoute(t *testing.T) {
 		openAI       bool
 		says         string
 	}{
-		{"POST", "/v1/audio/translations", 404, true, "translates speech"},
-		{"POST", "/v1/audio/speech", 404, true, "speaks text"},
-		{"GET", "/v1/images", 404, true, "there is no route /v1/images"},
-		{"PUT", "/v1/audio/transcriptions", 405, true, "does not take PUT"},
-		{"PUT", "/v1/resources", 405, true, "does not take PUT"},
+		{"POST", "/v1/audio/translations", 404, true, "speech translation is not available"},
+		{"POST", "/v1/audio/speech", 404, true, "text to speech is not available"},
+		{"GET", "/v1/images", 404, true, "no route /v1/images"},
+		{"PUT", "/v1/audio/transcriptions", 405, true, "does not allow PUT"},
+		{"PUT", "/v1/resources", 405, true, "does not allow PUT"},
 		{"GET", "/v1/models/none", 404, true, "does not exist"},
-		{"GET", "/v1/audio/speech", 404, true, "speaks text"},
-		{"GET", "/v1/audio/transcriptions", 405, true, "does not take GET"},
-		{"GET", "/v1/audio/abc", 404, false, "there is no route"},
-		{"GET", "/v2", 404, false, "there is no route /v2"},
-		{"PUT", "/version", 405, false, "does not take PUT"},
+		{"GET", "/v1/audio/speech", 404, true, "text to speech is not available"},
+		{"GET", "/v1/audio/transcriptions", 405, true, "does not allow GET"},
+		{"GET", "/v1/audio/abc", 404, false, "no route"},
+		{"GET", "/v2", 404, false, "no route /v2"},
+		{"PUT", "/version", 405, false, "does not allow PUT"},
 		{"POST", "/v1/audio/classifications", 415, false, "multipart/form-data"},
 	} {
 		request := b.request(t, c.method, c.path, strings.NewReader("x"))

@@ -40,7 +40,8 @@ func withModels(models web.Models) func(*Config, *Dependencies) {
 func warned(t *testing.T, value any) executorFunc {
 	t.Helper()
 	return func(_ context.Context, task services.Task) (services.TaskResult, error) {
-		result := services.TaskResult{Model: "real-model", Value: value, Warnings: []services.Warning{{Code: services.WarnPromptCut, Field: "prompt", Message: "was cut"}}}
+		result := services.TaskResult{Model: "real-model", Value: value, Warnings: []services.Warning{{Code: services.WarnPromptCut,
+			Field: "prompt", Message: "was cut"}}}
 		if task.Name == tasks.Convert || task.Name == tasks.Generate {
 			result.Audio = &services.Artifact{Path: filepath.Join(t.TempDir(), "sound"), ContentType: "audio/wav", Bytes: 5}
 			require.NoError(t, os.WriteFile(result.Audio.Path, []byte("sound"), 0o600))
@@ -64,19 +65,22 @@ func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 		warnings string
 		body     string
 	}{
-		"json":     {transcript, "transcriptions", append(sound, "response_format", "json"), "", "", "prompt_cut", `{"text":"HELLO","usage":`},
-		"verbose":  {transcript, "transcriptions", append(sound, "response_format", "verbose_json"), "", "", "prompt_cut", `"task":"transcribe"`},
-		"text":     {transcript, "transcriptions", append(sound, "response_format", "text"), "", "", "prompt_cut", "HELLO"},
-		"srt":      {transcript, "transcriptions", append(sound, "response_format", "srt"), "", "", "prompt_cut", "-->"},
-		"vtt":      {transcript, "transcriptions", append(sound, "response_format", "vtt"), "", "", "prompt_cut", "WEBVTT"},
-		"fields":   {transcript, "transcriptions", append(sound, "colour", "red", "shape", "round", "colour", "blue"), "", "", "unknown_field, prompt_cut", "HELLO"},
-		"embed":    {&tasks.Embedding{Vector: []float32{1}}, "embeddings", sound, "", "", "prompt_cut", `"warnings":[{"code":"prompt_cut","field":"prompt","message":"was cut"}]`},
+		"json":    {transcript, "transcriptions", append(sound, "response_format", "json"), "", "", "prompt_cut", `{"text":"HELLO","usage":`},
+		"verbose": {transcript, "transcriptions", append(sound, "response_format", "verbose_json"), "", "", "prompt_cut", `"task":"transcribe"`},
+		"text":    {transcript, "transcriptions", append(sound, "response_format", "text"), "", "", "prompt_cut", "HELLO"},
+		"srt":     {transcript, "transcriptions", append(sound, "response_format", "srt"), "", "", "prompt_cut", "-->"},
+		"vtt":     {transcript, "transcriptions", append(sound, "response_format", "vtt"), "", "", "prompt_cut", "WEBVTT"},
+		"fields": {transcript, "transcriptions", append(sound, "colour", "red", "shape", "round", "colour", "blue"), "", "",
+			"unknown_field, prompt_cut", "HELLO"},
+		"embed": {&tasks.Embedding{Vector: []float32{1}}, "embeddings", sound, "", "", "prompt_cut",
+			`"warnings":[{"code":"prompt_cut","field":"prompt","message":"was cut"}]`},
 		"classify": {&tasks.Classification{}, "classifications", sound, "", "", "prompt_cut", `"model":"real-model","warnings":[`},
 		"caption":  {answer, "captions", sound, "", "", "prompt_cut", `"warnings":[`},
 		"convert":  {nil, "conversions", sound, "", "", "prompt_cut", "sound"},
 		"sound":    {&tasks.Generation{}, "generations", nil, `{"prompt":"rain"}`, "audio/wav", "prompt_cut", "sound"},
 		"sounds":   {&tasks.Generation{}, "generations", nil, `{"prompt":"rain"}`, "application/json", "prompt_cut", `"warnings":[`},
-		"chat": {answer, "/v1/chat/completions", nil, `{"model":"m","user":"me","messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`,
+		"chat": {answer, "/v1/chat/completions", nil, `{"model":"m","user":"me","messages":[{"role":"user","content":[{"type":"text",` +
+			`"text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`,
 			"", "value_ignored, prompt_cut", `"model":"real-model"`},
 	} {
 		b := setup(t, warned(t, c.value), withModels(namedModels{model: "predicted"}))
@@ -99,14 +103,18 @@ func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 func TestAStreamNamesItsModelFirstAndItsWarningsLast(t *testing.T) {
 	t.Parallel()
 	b := setup(t, warned(t, &tasks.Transcription{Text: "HELLO"}), withModels(namedModels{model: "predicted"}))
-	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form("file", "sound", "stream", "true", "colour", "red"), "Content-Type", formType)
+	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form("file", "sound", "stream", "true", "colour", "red"),
+		"Content-Type", formType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "predicted", response.Header.Get("Grym-Model"))
 	require.Equal(t, "unknown_field", response.Header.Get("Grym-Warning"))
-	require.Contains(t, body, `{"type":"transcript.text.done","text":"HELLO","warnings":[{"code":"unknown_field","field":"colour","message":"the field \"colour\" is not known and was ignored"},{"code":"prompt_cut"`)
+	require.Contains(t, body, `{"type":"transcript.text.done","text":"HELLO","warnings":[{"code":"unknown_field","field":"colour",`+
+		`"message":"unknown field \"colour\" was ignored"},{"code":"prompt_cut"`)
 
 	b = setup(t, warned(t, &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}), withModels(namedModels{model: "predicted"}))
-	response, body = b.call(t, http.MethodPost, "/v1/chat/completions", `{"stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`, "Content-Type", jsonType)
+	response, body = b.call(t, http.MethodPost, "/v1/chat/completions",
+		`{"stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio",`+
+			`"input_audio":{"data":"c291bmQ="}}]}]}`, "Content-Type", jsonType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "predicted", response.Header.Get("Grym-Model"))
 	require.Empty(t, response.Header.Get("Grym-Warning"))
@@ -142,7 +150,8 @@ func TestManyUnknownFieldsAreReportedInPart(t *testing.T) {
 	for range 3 * most {
 		fields = append(fields, strings.Repeat("x", 1+len(fields)), "")
 	}
-	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form(append(fields, "file", "sound", "stream", "true")...), "Content-Type", formType)
+	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form(append(fields, "file", "sound", "stream", "true")...),
+		"Content-Type", formType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, most, strings.Count(body, "unknown_field"))
 }
@@ -150,7 +159,8 @@ func TestManyUnknownFieldsAreReportedInPart(t *testing.T) {
 func TestAJobHasItsWarnings(t *testing.T) {
 	t.Parallel()
 	job := in(queued("job-1"), jobs.StatusSucceeded)
-	job.Result = &jobs.Result{Model: "real-model", Warnings: []services.Warning{{Code: services.WarnTurnsDropped, Message: "two were left out"}}}
+	job.Result = &jobs.Result{Model: "real-model", Warnings: []services.Warning{{Code: services.WarnTurnsDropped,
+		Message: "two were left out"}}}
 	b := setupJobs(t, &scriptedJobs{
 		get: func(string, string) (jobs.Job, error) { return job, nil },
 		result: func() (json.RawMessage, error) {
@@ -185,16 +195,18 @@ func TestAJobNeedsNoService(t *testing.T) {
 func TestAliasesAreListed(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("unused"), withModels(namedModels{aliases: []orchestrator.Alias{
-		{Name: "lost", Target: "nothing", Problem: `stands for "nothing", which does not exist`}, {Name: "whisper-1", Target: "default:transcribe", Service: "wav2vec2", Model: "wav2vec2-tiny"},
+		{Name: "lost", Target: "nothing", Problem: `stands for "nothing", which does not exist`},
+		{Name: "whisper-1", Target: "default:transcribe", Service: "wav2vec2", Model: "wav2vec2-tiny"},
 	}}), func(_ *Config, d *Dependencies) {
 		d.UnreadableModels = func() []services.ModelStatus { return nil }
 	})
 	_, body := b.call(t, http.MethodGet, "/v1/models/whisper-1", "")
-	require.JSONEq(t, `{"id":"whisper-1","object":"model","created":0,"owned_by":"alias","alias_of":"wav2vec2-tiny","service":"wav2vec2","state":"unavailable","loaded_bytes":0}`, body)
+	require.JSONEq(t, `{"id":"whisper-1","object":"model","created":0,"owned_by":"alias","alias_of":"wav2vec2-tiny","service":"wav2vec2",`+
+		`"state":"unavailable","loaded_bytes":0}`, body)
 	_, body = b.call(t, http.MethodGet, "/v1/models/lost", "")
 	require.JSONEq(t, `{"id":"lost","object":"model","created":0,"owned_by":"alias","alias_of":"nothing","service":"","state":"unavailable","loaded_bytes":0,
 		"problem":"stands for \"nothing\", which does not exist"}`, body)
 	response, body := b.call(t, http.MethodGet, "/v1/models/other", "")
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
-	require.Contains(t, body, "there is lost, whisper-1")
+	require.Contains(t, body, "does not exist; available: lost, whisper-1")
 }

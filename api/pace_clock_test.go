@@ -139,10 +139,11 @@ func TestUploadsAtALegalPaceArrive(t *testing.T) {
 		"below it, within the time beside it": {pacedUpload{pieces: 90, bytes: 900, every: sec}, http.StatusOK, 90 * sec, 90 * sec},
 		"below it for longer":                 {pacedUpload{pieces: 120, bytes: 900, every: sec}, http.StatusBadRequest, 91 * sec, 92 * sec},
 		"not a byte":                          {pacedUpload{pieces: 1, bytes: 1, every: 60 * sec}, http.StatusBadRequest, 10 * sec, 10 * sec},
-		"fast, and then not at all":           {pacedUpload{pieces: 2, bytes: 20_000, every: sec, pause: 60 * sec}, http.StatusBadRequest, 30 * sec, 31 * sec},
-		"a pause that its speed has earned":   {pacedUpload{pieces: 5, bytes: 30_000, every: 9 * sec}, http.StatusOK, 45 * sec, 45 * sec},
-		"just within the time of an upload":   {pacedUpload{pieces: 179, bytes: 4000, every: sec}, http.StatusOK, 179 * sec, 179 * sec},
-		"fast, beyond the time of an upload":  {pacedUpload{pieces: 240, bytes: 4000, every: sec}, http.StatusBadRequest, 180 * sec, 181 * sec},
+		"fast, and then not at all": {pacedUpload{pieces: 2, bytes: 20_000, every: sec, pause: 60 * sec}, http.StatusBadRequest,
+			30 * sec, 31 * sec},
+		"a pause that its speed has earned":  {pacedUpload{pieces: 5, bytes: 30_000, every: 9 * sec}, http.StatusOK, 45 * sec, 45 * sec},
+		"just within the time of an upload":  {pacedUpload{pieces: 179, bytes: 4000, every: sec}, http.StatusOK, 179 * sec, 179 * sec},
+		"fast, beyond the time of an upload": {pacedUpload{pieces: 240, bytes: 4000, every: sec}, http.StatusBadRequest, 180 * sec, 181 * sec},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

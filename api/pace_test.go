@@ -32,7 +32,8 @@ func TestABodyThatTricklesIsCutOff(t *testing.T) {
 		c.HeaderTimeout, c.MinUploadRate = time.Second, 1000
 	})
 	for _, head := range []string{
-		"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n--x\r\n",
+		"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: " +
+			"100000\r\n\r\n--x\r\n",
 		"POST /v1/audio/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{",
 	} {
 		conn := dial(t, b)
@@ -118,7 +119,7 @@ func TestBadKeysAreLimited(t *testing.T) {
 	response, body := ask("bad")
 	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("Retry-After"))
-	require.Contains(t, body, "bad API keys")
+	require.Contains(t, body, "invalid API keys")
 	response, _ = ask("good")
 	require.Equal(t, http.StatusOK, response.StatusCode, "a key that was never seen at this address is looked at")
 }

@@ -26,7 +26,9 @@ func (h *handlers) GetReadiness(context.Context, gen.GetReadinessRequestObject) 
 }
 
 // GetServiceReadiness implements gen.StrictServerInterface.
-func (h *handlers) GetServiceReadiness(_ context.Context, request gen.GetServiceReadinessRequestObject) (gen.GetServiceReadinessResponseObject, error) {
+func (h *handlers) GetServiceReadiness(
+	_ context.Context, request gen.GetServiceReadinessRequestObject,
+) (gen.GetServiceReadinessResponseObject, error) {
 	if _, err := h.Services.Lookup(request.Service); err != nil {
 		return nil, err
 	}
@@ -86,8 +88,8 @@ func (h *handlers) GetMetrics(ctx context.Context, _ gen.GetMetricsRequestObject
 	return metricsResponse{h.Metrics, web.ExchangeOf(ctx).R}, nil
 }
 
-// metricsResponse lets the Prometheus handler write, since it negotiates the
-// format with the request's headers.
+// metricsResponse is written by the Prometheus handler, which negotiates the format by the
+// request's headers.
 type metricsResponse struct {
 	handler http.Handler
 	request *http.Request
@@ -104,7 +106,7 @@ func (h *handlers) GetOpenAPI(context.Context, gen.GetOpenAPIRequestObject) (gen
 	return documentResponse(h.document), nil
 }
 
-// documentResponse is the contract, encoded once.
+// documentResponse is the contract as JSON, encoded once.
 type documentResponse json.RawMessage
 
 // VisitGetOpenAPIResponse implements gen.GetOpenAPIResponseObject.

@@ -14,20 +14,20 @@ import (
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
 )
 
-// ErrShutdown is the cause of the contexts of requests that were cut off when
-// the time to drain was over.
+// ErrShutdown is the cause of the contexts of requests that are cancelled when the drain
+// timeout ends.
 var ErrShutdown = errors.New("the server is shutting down")
 
-// Server serves a handler at a listener. It is a lifecycle.Part.
+// Server serves a handler on a listener. It is a lifecycle.Part.
 type Server struct {
 	cfg      Config
 	listener net.Listener
 	server   *http.Server
-	// cut ends the context of every request; drain ends those that last until the
-	// server is to stop.
+	// cut cancels the context of every request; drain cancels those that last until the
+	// server stops.
 	cut   context.CancelCauseFunc
 	drain context.CancelFunc
-	// failed has the error of a listener that ended before Stop.
+	// failed receives the error of a listener that ends before Stop.
 	failed chan error
 
 	mu             sync.Mutex
@@ -35,7 +35,7 @@ type Server struct {
 	serving        sync.WaitGroup
 }
 
-// Listen opens the listener, so that the address is known and taken before anything is
+// Listen opens the listener, so that the address is known and reserved before anything is
 // served.
 func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
@@ -45,7 +45,7 @@ func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// NewServer returns a server that owns the listener and serves nothing before Start.
+// NewServer returns a server that owns the listener. It serves nothing before Start.
 func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slog.Logger) *Server {
 	s := &Server{cfg: cfg, listener: listener, failed: make(chan error, 1)}
 	base, cut := context.WithCancelCause(context.Background())
@@ -63,7 +63,7 @@ func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slo
 	return s
 }
 
-// Start serves until Stop.
+// Start serves until Stop is called.
 func (s *Server) Start(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,12 +79,12 @@ func (s *Server) Start(context.Context) error {
 	return nil
 }
 
-// Failed returns a channel that has the listener's error, should it fail before Stop.
+// Failed returns a channel that receives the listener's error if it fails before Stop.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop waits for the delay in which the probes are unready, stops taking connections,
-// lets requests end within the drain time, and then cancels those that are left and waits
-// for them. When ctx ends, it goes on at once to the next of these steps.
+// Stop waits for the shutdown delay, stops accepting connections, waits for requests until
+// the drain timeout, then cancels those that remain and waits for them. When ctx ends, it
+// proceeds to the next of these steps at once.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	begun, again := s.begun, s.stopped
@@ -107,8 +107,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	err := s.server.Shutdown(drain)
 	s.cut(ErrShutdown)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		// Cancelled work ends within a moment; the wait has a bound all the same, as a
-		// run in native code could hang.
+		// Cancelled work usually ends at once; the wait is limited in case a run in native
+		// code hangs.
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		err = errors.Join(s.server.Shutdown(last), s.server.Close())
@@ -117,7 +117,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
-// pause waits for some time, at most until ctx ends.
+// pause waits for a duration, or until ctx ends.
 func pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

@@ -77,13 +77,15 @@ func TestATaskNeedsNothingButTheContract(t *testing.T) {
 	ask := func(contentType, body string, header ...string) (*answer, string) {
 		return b.call(t, "POST", "/v1/audio/barks", body, append(header, "Content-Type", contentType, "Authorization", "Bearer alice")...)
 	}
-	response, body := ask(formType, form("file", "x", "model", " rex ", "loudest", "3", "quiet", "0.5", "all", "true", "breed", ""), "Grym-Priority", "high")
+	response, body := ask(formType, form("file", "x", "model", " rex ", "loudest", "3", "quiet", "0.5", "all", "true", "breed", ""),
+		"Grym-Priority", "high")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.JSONEq(t, `{"model":"rex","dogs":2,"barks":[]}`, body, "the lists that the contract requires are there")
 	require.Equal(t, "2", response.Header.Get("Grym-Dogs"))
 	require.Equal(t, "application/json", response.Header.Get("Content-Type"))
 	require.JSONEq(t, `{"loudest":3,"quiet":0.5,"all":true}`, string(got.Params))
-	require.Equal(t, []any{"", "classify", "rex", services.PriorityHigh, "alice", int64(1)}, []any{got.Service, got.Name, got.Model, got.Priority, got.Caller.Key, got.Audio.Size()})
+	require.Equal(t, []any{"", "classify", "rex", services.PriorityHigh, "alice", int64(1)}, []any{got.Service, got.Name, got.Model,
+		got.Priority, got.Caller.Key, got.Audio.Size()})
 	require.NotEmpty(t, got.ID)
 
 	_, body = ask(jsonType, `{"model":"rex","breed":"pug"}`)
@@ -103,8 +105,8 @@ func TestATaskNeedsNothingButTheContract(t *testing.T) {
 		{"loudest must be a whole number, 1 or above", "file", "x", "loudest", "0"},
 		{"quiet must be a number", "file", "x", "quiet", "NaN"},
 		{"all must be true or false", "file", "x", "all", "maybe"},
-		{"breed came 2 times", "file", "x", "breed", "a", "breed", "b"},
-		{"colour is not known; the fields are file, all, breed, loudest, model, quiet", "file", "x", "colour", "red"},
+		{"breed must not be repeated, got 2 values", "file", "x", "breed", "a", "breed", "b"},
+		{"colour is not a field of this form; the fields are file, all, breed, loudest, model, quiet", "file", "x", "colour", "red"},
 	} {
 		response, body = ask(formType, form(c[1:]...))
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
@@ -122,7 +124,8 @@ func TestACaptionComesAsText(t *testing.T) {
 		got = task
 		return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop, Seed: 7}}, nil
 	}))
-	response, body := b.call(t, "POST", "/v1/audio/captions", form("file", "x", "question", "What?", "seed", "7", "max_tokens", "3"), "Content-Type", formType, "Accept", "text/plain")
+	response, body := b.call(t, "POST", "/v1/audio/captions", form("file", "x", "question", "What?", "seed", "7", "max_tokens", "3"),
+		"Content-Type", formType, "Accept", "text/plain")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "A bell.\n", body)
 	require.JSONEq(t, `{"question":"What?","seed":7,"max_tokens":3}`, string(got.Params))
@@ -172,8 +175,9 @@ func TestSoundComesAsItIsAskedFor(t *testing.T) {
 	}
 	before := calls
 	for _, accept := range []string{"*/*", "audio/wav", "application/json, audio/*"} {
-		_, body := b.call(t, "POST", "/v1/audio/generations", `{"prompt":"x","num_waveforms_per_prompt":2}`, "Content-Type", jsonType, "Accept", accept)
-		require.Contains(t, body, "num_waveforms_per_prompt must be 1 where the answer is a file", accept)
+		_, body := b.call(t, "POST", "/v1/audio/generations", `{"prompt":"x","num_waveforms_per_prompt":2}`, "Content-Type", jsonType, "Accept",
+			accept)
+		require.Contains(t, body, "num_waveforms_per_prompt must be 1 if the response is an audio file", accept)
 	}
 	require.Equal(t, before, calls, "nothing is made that cannot be sent")
 }

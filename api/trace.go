@@ -11,8 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// trace records a request as the first step of a trace, or as a step of the
-// caller's. Probes and scrapes are not recorded.
+// trace records a request as the root of a trace, or as a step of the caller's trace.
+// Probes and scrapes are not recorded.
 func (h *handlers) trace(next http.Handler) http.Handler {
 	if h.Tracer == nil {
 		return next
@@ -23,10 +23,11 @@ func (h *handlers) trace(next http.Handler) http.Handler {
 			return
 		}
 		ctx, span := services.BeginSpan(h.Tracer.Extract(r.Context(), r.Header.Get), r.Method,
-			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path), slog.String("grym.request_id", web.RequestID(r.Context())))
+			slog.String("http.request.method", r.Method), slog.String("url.path", r.URL.Path),
+			slog.String("grym.request_id", web.RequestID(r.Context())))
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
-			// The route is known once the router has found it.
+			// The route is known only after the router has run.
 			if route := chi.RouteContext(ctx).RoutePattern(); route != "" {
 				span.Rename(r.Method + " " + route)
 				span.Note(slog.String("http.route", route))
@@ -43,5 +44,5 @@ func (h *handlers) trace(next http.Handler) http.Handler {
 	})
 }
 
-// unrecorded routes are asked every few seconds.
+// unrecorded routes are requested every few seconds.
 var unrecorded = map[string]bool{"/livez": true, "/readyz": true, "/healthz": true, "/metrics": true}

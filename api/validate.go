@@ -16,16 +16,16 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// curlType is what curl -d says of any body. No route takes it for what it is, so
-// that the body can only be meant as JSON. Web pages may send it without asking
-// first; checkOrigin keeps theirs out.
+// curlType is the Content-Type that curl -d sends by default. No route accepts form-encoded
+// bodies, so such a body is treated as JSON. Browsers send it without a preflight request;
+// suspectPage refuses those.
 const curlType = "application/x-www-form-urlencoded"
 
-// validator checks requests against the contract.
+// validator returns middleware that checks requests against the contract.
 func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) (func(http.Handler) http.Handler, error) {
 	openapi3filter.RegisterBodyDecoder("application/merge-patch+json", openapi3filter.JSONBodyDecoder)
-	// A server may have any name. checkKey has asked for the key, and the library
-	// would read each body once more to ask again.
+	// The server may have any name, and access has been checked; the library would read
+	// each body again to do so.
 	spec.Servers, spec.Security = nil, nil
 	for _, item := range spec.Paths.Map() {
 		for _, operation := range item.Operations() {
@@ -47,9 +47,9 @@ func (h *handlers) validator(spec *openapi3.T, problems *problem.Writer) (func(h
 	}, nil
 }
 
-// validate checks one request. The library reads a body that it sees into memory,
-// so it sees only JSON, up to the limit for it. Every other body is withheld
-// meanwhile; its handler checks it while it streams by.
+// validate checks one request. The library reads bodies into memory, so only JSON is passed
+// to it, up to its limit. Any other body is withheld from it and checked by its handler as
+// it is read.
 func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *http.Request) error {
 	if web.MediaType(r) == curlType {
 		r.Header.Set("Content-Type", "application/json")
@@ -91,8 +91,8 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	return nil
 }
 
-// readsJSON reports whether a request has a body that its route takes as JSON. The
-// fault is of a body that the route does not take.
+// readsJSON reports whether a request has a body that its route accepts as JSON. It returns
+// a fault if the route does not accept the body's type.
 func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	if r.ContentLength == 0 || route.Operation.RequestBody == nil {
 		return false, nil
@@ -104,7 +104,8 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	if route.Path == web.AudioPath { // whose handler takes more types than the contract can list
 		return false, nil
 	}
-	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' sends it")
+	fault := services.Faultf(services.KindUnsupported, "the body must be application/json, as curl -H 'Content-Type: application/json' "+
+		"sends it")
 	if body.Content["multipart/form-data"] != nil {
 		fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
 		if body.Content["application/json"] != nil {
@@ -114,13 +115,14 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 	return false, fault
 }
 
-// validationFault names each parameter and field that the contract does not allow.
+// validationFault returns a fault that names each parameter and field that violates the
+// contract.
 func validationFault(err error) *services.Fault {
 	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
 	for _, one := range web.Flatten(err) {
 		var request *openapi3filter.RequestError
 		if !errors.As(one, &request) {
-			fault.Message = "the request does not fit the contract"
+			fault.Message = "the request does not match the API's schema"
 			continue
 		}
 		if request.Parameter == nil {
@@ -130,18 +132,18 @@ func validationFault(err error) *services.Fault {
 		problem := request.Reason
 		var schema *openapi3.SchemaError
 		if errors.As(one, &schema) {
-			problem = fmt.Sprintf("is %q: %s", fmt.Sprint(schema.Value), schema.Reason)
+			problem = fmt.Sprintf("%s, got %.80q", web.SchemaProblem(schema), fmt.Sprint(schema.Value))
 		}
 		fault.Fields = append(fault.Fields, services.FieldError{Field: request.Parameter.Name, Problem: problem})
 	}
 	return fault
 }
 
-// addBodyProblems names the fields of a body that are wrong.
+// addBodyProblems adds the invalid fields of a body.
 func addBodyProblems(fault *services.Fault, request *openapi3filter.RequestError) {
 	fields := web.SchemaProblems(request.Err)
 	fault.Fields = append(fault.Fields, fields...)
 	if len(fields) == 0 {
-		fault.Message = "the body is no JSON that can be read"
+		fault.Message = "the body is not valid JSON"
 	}
 }

@@ -54,7 +54,8 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 		for method, operation := range item.Operations() {
 			for _, kind := range []string{
 				"multipart/form-data; boundary=b", "multipart/form-data", "audio/wav", "video/mp4", "application/octet-stream", "application/json",
-				"application/merge-patch+json", "application/x-www-form-urlencoded", "text/plain", "application/zip", "application/vnd.x+json", "no;;type", "",
+				"application/merge-patch+json", "application/x-www-form-urlencoded", "text/plain", "application/zip", "application/vnd.x+json",
+				"no;;type", "",
 			} {
 				for _, length := range []int64{-1, 200 << 20} {
 					body := &endless{}
@@ -87,18 +88,18 @@ func TestEachLimitHasItsName(t *testing.T) {
 	h := &handlers{cfg: DefaultConfig(), operations: table}
 	small := &handlers{cfg: DefaultConfig(), operations: table}
 	small.cfg.MaxUpload = services.KiB
-	const setting = "; the setting api.maxUpload changes it"
+	const setting = "; to change the limit, set api.maxUpload"
 	for _, c := range []struct {
 		h                *handlers
 		path, kind, says string
 	}{
-		{h, "/v1/audio/transcriptions", "multipart/form-data; boundary=b", "268435456 bytes (256.0 MiB), which is the limit for a form" + setting},
-		{h, "/v1/audio", "audio/flac", "268435456 bytes (256.0 MiB), which is the limit for a recording" + setting},
-		{h, "/v1/audio", "application/octet-stream", "268435456 bytes (256.0 MiB), which is the limit for a recording" + setting},
-		{h, "/v1/audio/generations", "application/json", "1048576 bytes (1.0 MiB), which is the limit for JSON"},
-		{h, "/v1/jobs", "application/json; charset=utf-8", "33554432 bytes (32.0 MiB), which is the limit for JSON with a recording as base64"},
-		{small, "/v1/jobs", "application/json", "1024 bytes (1.0 KiB), which is the limit for JSON with a recording as base64" + setting},
-		{h, "/v2", "text/plain", "268435456 bytes (256.0 MiB), which is the limit for the body of a request" + setting},
+		{h, "/v1/audio/transcriptions", "multipart/form-data; boundary=b", "268435456 bytes (256.0 MiB), the limit for a form" + setting},
+		{h, "/v1/audio", "audio/flac", "268435456 bytes (256.0 MiB), the limit for a recording" + setting},
+		{h, "/v1/audio", "application/octet-stream", "268435456 bytes (256.0 MiB), the limit for a recording" + setting},
+		{h, "/v1/audio/generations", "application/json", "1048576 bytes (1.0 MiB), the limit for JSON"},
+		{h, "/v1/jobs", "application/json; charset=utf-8", "33554432 bytes (32.0 MiB), the limit for JSON with a recording as base64"},
+		{small, "/v1/jobs", "application/json", "1024 bytes (1.0 KiB), the limit for JSON with a recording as base64" + setting},
+		{h, "/v2", "text/plain", "268435456 bytes (256.0 MiB), the limit for the body of a request" + setting},
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, c.path, io.NopCloser(strings.NewReader("")))
 		request.Header.Set("Content-Type", c.kind)

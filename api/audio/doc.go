@@ -1,3 +1,3 @@
-// Package audio serves the routes that take or make sound: transcriptions, generations,
+// Package audio serves the routes that read or generate audio: transcriptions, generations,
 // conversions, analyses, and the stored recordings.
 package audio

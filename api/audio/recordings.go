@@ -17,11 +17,11 @@ import (
 // Recordings stores recordings; library.Library implements it.
 type Recordings interface {
 	web.Sounds
-	// Save makes a recording the owner's; created reports whether it is new.
+	// Save stores a recording for the owner; created reports whether it is new.
 	Save(ctx context.Context, in *library.Incoming, owner string) (recording library.Recording, created bool, err error)
-	// List returns a page of the owner's recordings; a bad cursor is an invalid field.
+	// List returns a page of the owner's recordings. An invalid cursor is an invalid field.
 	List(ctx context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error)
-	// Delete removes a recording; library.ErrInUse, and the fault not found.
+	// Delete deletes a recording. It returns library.ErrInUse or a fault of KindNotFound.
 	Delete(ctx context.Context, id string) error
 }
 
@@ -59,15 +59,16 @@ func recordingView(audio library.Recording) gen.Audio {
 	}
 }
 
-// receiveRecording takes a recording from a form or alone. The caller closes the
-// upload, also after an error.
+// receiveRecording reads a recording from a form or as the whole body. The caller closes
+// the upload, even after an error.
 func (h *Handlers) receiveRecording(ctx context.Context, request gen.CreateAudioRequestObject) (*web.Upload, error) {
 	if request.MultipartBody != nil {
 		return h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "file", MaxField: web.MaxFieldBytes, Take: h.Take(ctx)})
 	}
 	kind, _, _ := mime.ParseMediaType(request.ContentType)
 	if !web.IsSound(kind) && kind != web.AnyBytes {
-		return &web.Upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
+		return &web.Upload{}, services.Faultf(services.KindUnsupported, "the body must be multipart/form-data, as curl -F file=@speech.wav "+
+			"sends it, or a recording alone, as curl -H 'Content-Type: audio/wav' --data-binary @speech.wav sends it")
 	}
 	u := &web.Upload{Sent: request.ContentType}
 	if err := h.Take(ctx)(u, web.ExchangeOf(ctx).R.Body); err != nil {
@@ -115,7 +116,7 @@ func (h *Handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioReque
 	return gen.DeleteAudio204Response{}, nil
 }
 
-// storedSound answers with a stored recording.
+// storedSound is a response with a stored recording.
 type storedSound struct{ web.StoredSound }
 
 // VisitGetAudioResponse implements gen.GetAudioResponseObject.
@@ -124,8 +125,8 @@ func (s storedSound) VisitGetAudioResponse(w http.ResponseWriter) error { return
 // VisitHeadAudioResponse implements gen.HeadAudioResponseObject.
 func (s storedSound) VisitHeadAudioResponse(w http.ResponseWriter) error { return s.Serve(w) }
 
-// recordingFault turns the sentinel of the library into its answer; any other error stays
-// as it is.
+// recordingFault returns the response for an error of the library; other errors are
+// returned unchanged.
 func recordingFault(err error) error {
 	if !errors.Is(err, library.ErrInUse) {
 		return err

@@ -11,35 +11,35 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Types of the events of a streamed transcription, as OpenAI's clients know them.
+// The types of the events of a streamed transcription, as OpenAI defines them.
 const (
 	eventDelta = "transcript.text.delta"
 	eventDone  = "transcript.text.done"
 	eventError = "error"
 )
 
-// transcriptEvent is one event; gen's type has the same fields.
+// transcriptEvent is one event; the type in gen has the same fields.
 type transcriptEvent struct {
 	Type  string `json:"type"`
 	Delta string `json:"delta,omitempty"`
-	// Text is told by the last event even where it is empty.
+	// Text is present in the last event even if it is empty.
 	Text     *string          `json:"text,omitempty"`
 	Warnings gen.Warnings     `json:"warnings,omitempty"`
 	Error    *web.StreamError `json:"error,omitempty"`
 }
 
-// transcriptStream runs a transcription and sends its words as they come.
+// transcriptStream runs a transcription and sends its text as it is produced.
 type transcriptStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
-	// upload is the recording, which is removed at the end; its warnings are those of the
+	// upload is the recording, which is removed at the end, and the warnings of the
 	// request.
 	upload *web.Upload
 }
 
-// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
-// An error before the first word is answered like any other.
+// VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject. An
+// error before the first word is sent as an error response.
 func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
 	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
@@ -51,7 +51,8 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	}
 	switch {
 	case err == nil:
-		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))})
+		warnings := web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))
+		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warnings})
 	case !events.Begun():
 		return err
 	default:
@@ -65,7 +66,7 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 type transcriptSink struct {
 	services.DiscardSink
 	events *web.Events
-	told   bool
+	begun  bool
 }
 
 // Partial implements services.Sink.
@@ -79,9 +80,9 @@ func (s *transcriptSink) Partial(value any) {
 		words = append(words, word.Text)
 	}
 	text := strings.Join(words, " ")
-	if s.told {
+	if s.begun {
 		text = " " + text
 	}
-	s.told = true
+	s.begun = true
 	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// transcriptionShape is the form of the route. It refuses OpenAI's fields for what no CTC
-// model can do, with the reason.
+// transcriptionShape describes the form of the route. OpenAI's fields for what CTC models
+// cannot do are refused with a reason.
 var transcriptionShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
 	Known: []string{
@@ -23,13 +23,13 @@ var transcriptionShape = web.FormShape{
 	},
 	Lenient: true,
 	Refused: map[string]string{
-		"include[]":                  "is not supported: there are no log probabilities of tokens to include",
-		"known_speaker_names[]":      "is not supported: the words are not told apart by speaker",
-		"known_speaker_references[]": "is not supported: the words are not told apart by speaker",
+		"include[]":                  "is not supported: token log probabilities are not available",
+		"known_speaker_names[]":      "is not supported: speakers are not distinguished",
+		"known_speaker_references[]": "is not supported: speakers are not distinguished",
 	},
 }
 
-// transcriptionForm is what the fields said.
+// transcriptionForm has the parsed fields.
 type transcriptionForm struct {
 	model, format string
 	granularities []string
@@ -37,7 +37,9 @@ type transcriptionForm struct {
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
-func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTranscriptionRequestObject) (gen.CreateTranscriptionResponseObject, error) {
+func (h *Handlers) CreateTranscription(
+	ctx context.Context, request gen.CreateTranscriptionRequestObject,
+) (gen.CreateTranscriptionResponseObject, error) {
 	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
 	defer h.Discard(upload)
 	form, formErr := parseTranscriptionForm(upload)
@@ -64,13 +66,15 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 	return form.respond(transcription)
 }
 
-// parseTranscriptionForm reads the fields, and names every one that is wrong.
+// parseTranscriptionForm parses the fields and returns a fault that names all invalid ones.
 func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fault) {
 	fields := web.NewForm(upload)
 	form := transcriptionForm{
-		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), tasks.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
+		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), tasks.FormatJSON),
+		granularities: fields.All("timestamp_granularities[]"),
 	}
-	form.params = tasks.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
+	form.params = tasks.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"),
+		Decoding: fields.Text("decoding")}
 	if formats := tasks.TranscriptFormats(); !slices.Contains(formats, form.format) {
 		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}
@@ -83,19 +87,20 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 		}
 	}
 	if len(form.granularities) > 0 && form.format != tasks.FormatVerbose {
-		fields.Complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
+		fields.Complain("timestamp_granularities[]", "requires response_format verbose_json, got %.40s", form.format)
 	}
 	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
 		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
-	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != tasks.FormatJSON && form.format != tasks.FormatText {
-		fields.Complain("stream", "goes with response_format json or text, not %.40s", form.format)
+	form.params.Stream = web.Value(fields.Bool("stream"))
+	if form.params.Stream && form.format != tasks.FormatJSON && form.format != tasks.FormatText {
+		fields.Complain("stream", "requires response_format json or text, got %.40s", form.format)
 	}
 	form.parseNumbers(fields)
 	return form, fields.Fault()
 }
 
-// parseNumbers reads the fields that are numbers. The service knows their other limits.
+// parseNumbers parses the numeric fields. The service checks their other limits.
 func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 	f.params.WindowSeconds = fields.Number("window_seconds")
 	if temperature := fields.Number("temperature"); temperature != nil {
@@ -108,10 +113,10 @@ func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 	}
 }
 
-// contentTypes are those of the formats that are no JSON.
+// contentTypes are those of the formats other than JSON.
 var contentTypes = map[string]string{tasks.FormatText: "text/plain", tasks.FormatSRT: "text/plain", tasks.FormatVTT: "text/vtt"}
 
-// transcript answers with a transcription.
+// transcript is a response with a transcription.
 type transcript struct{ web.Body }
 
 // VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.

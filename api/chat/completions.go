@@ -12,14 +12,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Handlers serves the routes of questions about sounds and of the conversations about them.
+// Handlers serves the routes of chat completions and conversations.
 type Handlers struct {
 	*web.Base
-	// Conversations keeps the conversations.
+	// Conversations stores the conversations.
 	Conversations services.Contexts
 }
 
-// chat is a request that has been read.
+// chat is a parsed request.
 type chat struct {
 	model    string
 	params   tasks.AskParams
@@ -29,13 +29,16 @@ type chat struct {
 }
 
 // CreateChatCompletion implements gen.StrictServerInterface.
-func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateChatCompletionRequestObject) (gen.CreateChatCompletionResponseObject, error) {
+func (h *Handlers) CreateChatCompletion(
+	ctx context.Context, request gen.CreateChatCompletionRequestObject,
+) (gen.CreateChatCompletionResponseObject, error) {
 	c, err := h.readChat(ctx, request.Body)
 	defer h.Discard(c.upload)
 	if err != nil {
 		return nil, err
 	}
-	task, err := web.NewTask(ctx, web.Work{Task: tasks.Ask, Model: c.model, Params: c.params, Audio: c.upload.Audio()}, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Task: tasks.Ask, Model: c.model, Params: c.params, Audio: c.upload.Audio()},
+		request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
@@ -71,14 +74,14 @@ func chatUsage(a *tasks.Answer) gen.ChatUsage {
 	return usage
 }
 
-// chatFields are the fields of a task as this route calls them.
+// chatFields maps the fields of a task to those of this route.
 var chatFields = map[string]string{"file": "messages: input_audio", "question": "messages", "history": "messages"}
 
-// chatFault names the fields of a task's fault as the client wrote them.
+// chatFault replaces the field names in a task's fault by those of the request.
 func chatFault(err error) error { return web.Rename(err, chatFields) }
 
-// readChat takes the request apart; the service checks the values. The caller
-// closes the upload, also after an error.
+// readChat parses the request; the service checks the values. The caller closes the upload,
+// even after an error.
 func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
 	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: tasks.AskParams{
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
@@ -88,7 +91,7 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 	complain := bad.Complain
 	if body.MaxCompletionTokens != nil {
 		if body.MaxTokens != nil && *body.MaxTokens != *body.MaxCompletionTokens {
-			complain("max_tokens", "is %d and max_completion_tokens is %d; they are one setting", *body.MaxTokens, *body.MaxCompletionTokens)
+			complain("max_tokens", "is %d but max_completion_tokens, its new name, is %d", *body.MaxTokens, *body.MaxCompletionTokens)
 		}
 		c.params.MaxTokens = body.MaxCompletionTokens
 	}
@@ -109,7 +112,7 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 	if options := body.StreamOptions; options != nil {
 		c.usage = web.Value(options.IncludeUsage)
 		if !c.params.Stream {
-			complain("stream_options", "goes with stream only")
+			complain("stream_options", "requires stream")
 		}
 	}
 	if err := h.readMessages(ctx, c, body.Messages, complain); err != nil {
@@ -121,8 +124,10 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 	return c, nil
 }
 
-// readMessages makes exchanges and a question of the messages.
-func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any)) error {
+// readMessages converts the messages to earlier exchanges and a question.
+func (h *Handlers) readMessages(
+	ctx context.Context, c *chat, messages []gen.ChatMessage, complain func(field, format string, args ...any),
+) error {
 	asked := ""
 	for i, message := range messages {
 		field := fmt.Sprintf("messages[%d]", i)
@@ -131,7 +136,7 @@ func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.Cha
 			want = gen.ChatMessageRoleAssistant
 		}
 		if message.Role != want {
-			complain(field+".role", "must be %s, got %s: questions and answers come in turn, beginning with a question", want, message.Role)
+			complain(field+".role", "must be %s, got %s: messages of user and assistant must alternate, beginning with user", want, message.Role)
 			return nil
 		}
 		text, err := h.readContent(ctx, c, message.Content, field+".content", complain)
@@ -145,24 +150,26 @@ func (h *Handlers) readMessages(ctx context.Context, c *chat, messages []gen.Cha
 		}
 	}
 	if len(messages)%2 == 0 {
-		complain("messages", "must end with a message of the user")
+		complain("messages", "must end with a message of role user")
 	}
 	c.params.Question = asked
 	if strings.TrimSpace(asked) == "" {
-		complain("messages", "must end with a text: what to ask about the sound")
+		complain("messages", "must end with a text: the question about the sound")
 	}
 	return nil
 }
 
-// readContent gives the text of a message and spools its sound.
-func (h *Handlers) readContent(ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any)) (string, error) {
+// readContent returns the text of a message and spools its audio.
+func (h *Handlers) readContent(
+	ctx context.Context, c *chat, content gen.ChatMessage_Content, field string, complain func(field, format string, args ...any),
+) (string, error) {
 	if text, err := content.AsChatMessageContent0(); err == nil {
 		return text, nil
 	}
 	parts, err := content.AsChatMessageContent1()
 	if err != nil {
-		complain(field, "must be a text or a list of parts")
-		return "", nil //nolint:nilerr // complained of
+		complain(field, "must be a string or a list of parts")
+		return "", nil //nolint:nilerr // reported by complain
 	}
 	var texts []string
 	for i, part := range parts {
@@ -172,24 +179,26 @@ func (h *Handlers) readContent(ctx context.Context, c *chat, content gen.ChatMes
 			texts = append(texts, *part.Text)
 		case part.Type == gen.ChatPartTypeInputAudio && part.InputAudio != nil && part.Text == nil:
 			if c.upload.Audio() != nil {
-				complain(at, "is a second recording; one a conversation")
+				complain(at, "is a second recording; a conversation has only one")
 				continue
 			}
 			if err := h.readSound(ctx, c, part.InputAudio.Data, part.InputAudio.AudioId, at+".input_audio", complain); err != nil {
 				return "", err
 			}
 		default:
-			complain(at, "must have a field %s and no other beside type", part.Type)
+			complain(at, "must have exactly the fields type and %s", part.Type)
 		}
 	}
 	return strings.Join(texts, "\n"), nil
 }
 
-// readSound takes a recording from the request, or from what the server keeps.
-func (h *Handlers) readSound(ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any)) error {
+// readSound reads a recording from the request, or finds a stored one.
+func (h *Handlers) readSound(
+	ctx context.Context, c *chat, data, id *string, field string, complain func(field, format string, args ...any),
+) error {
 	switch {
 	case (data == nil) == (id == nil):
-		complain(field, "must have either data or audio_id")
+		complain(field, "must have exactly one of data and audio_id")
 	case id != nil:
 		return web.Rename(h.Find(ctx, c.upload, *id), map[string]string{web.StoredField: field + "." + web.StoredField})
 	default:

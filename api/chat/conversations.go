@@ -61,7 +61,8 @@ func (h *Handlers) DeleteContext(ctx context.Context, request gen.DeleteContextR
 
 func contextView(info services.ContextInfo) gen.Context {
 	view := gen.Context{
-		Id: info.ID, Object: gen.ContextObjectContext, AudioId: info.AudioID, Model: info.Model, Created: info.Created, LastUsed: info.Used, Expires: info.Expires,
+		Id: info.ID, Object: gen.ContextObjectContext, AudioId: info.AudioID, Model: info.Model, Created: info.Created, LastUsed: info.Used,
+		Expires:  info.Expires,
 		Duration: info.DurationSeconds, Turns: []gen.ContextTurn{}, CachedTokens: info.CachedTokens, CachedBytes: int64(info.CachedBytes),
 	}
 	for _, turn := range info.Turns {

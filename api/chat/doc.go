@@ -1,3 +1,3 @@
-// Package chat serves the routes on which sounds are asked about: chat completions, and the
+// Package chat serves the routes of questions about sounds: chat completions, and the
 // conversations that they continue.
 package chat

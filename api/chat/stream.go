@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// chatHead is what every chunk of an answer says.
+// chatHead has the fields of every chunk.
 type chatHead struct {
 	ID      string
 	Created int64
@@ -29,7 +29,7 @@ type chatChunk struct {
 	Warnings  gen.Warnings   `json:"warnings,omitempty"`
 }
 
-// chunkChoice is the one choice of a chunk; gen's types have no null.
+// chunkChoice is the only choice of a chunk; gen's types cannot encode null.
 type chunkChoice struct {
 	Index        int        `json:"index"`
 	Delta        chunkDelta `json:"delta"`
@@ -42,16 +42,18 @@ type chunkDelta struct {
 }
 
 func (h chatHead) chunk(choices ...chunkChoice) chatChunk {
-	return chatChunk{ID: h.ID, Object: "chat.completion.chunk", Created: h.Created, Model: h.Model, Choices: append([]chunkChoice{}, choices...)}
+	return chatChunk{
+		ID: h.ID, Object: "chat.completion.chunk", Created: h.Created, Model: h.Model, Choices: append([]chunkChoice{}, choices...),
+	}
 }
 
-// chatStream answers and sends the text as it comes.
+// chatStream answers a question and sends the text as it is generated.
 type chatStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
 	head chatHead
-	// usage asks for a last chunk with the token counts.
+	// usage is set if a last chunk with the token counts is requested.
 	usage bool
 	// warnings are those of the request.
 	warnings []services.Warning
@@ -59,8 +61,8 @@ type chatStream struct {
 	upload *web.Upload
 }
 
-// VisitCreateChatCompletionResponse implements gen.CreateChatCompletionResponseObject.
-// An error before the first text is answered like any other.
+// VisitCreateChatCompletionResponse implements gen.CreateChatCompletionResponseObject. An
+// error before the first text is sent as an error response.
 func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
 	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
@@ -101,7 +103,7 @@ type chatSink struct {
 	head   chatHead
 }
 
-// begin sends the chunk that says who speaks, once.
+// begin sends the first chunk, which has the role, once.
 func (s *chatSink) begin() {
 	if !s.events.Begun() {
 		empty := ""

@@ -1,3 +1,3 @@
-// Package jobs serves the routes of asynchronous jobs: their submission, their lists, what
-// happens to them, and their results.
+// Package jobs serves the routes of asynchronous jobs: submission, lists, events, and
+// results.
 package jobs

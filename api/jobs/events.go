@@ -23,7 +23,7 @@ const (
 	eventEnd      = "end"
 )
 
-// reconnect is how many milliseconds an EventSource waits before it comes back.
+// reconnect is the time in milliseconds after which an EventSource reconnects.
 const reconnect = 2000
 
 // FollowJob implements gen.StrictServerInterface.
@@ -43,32 +43,32 @@ func (h *Handlers) FollowJob(ctx context.Context, request gen.FollowJobRequestOb
 	}
 	switch {
 	case seen > job.Revision:
-		seen = 0 // of a store that is no more
+		seen = 0 // the store has been replaced
 	case seen == job.Revision && job.Status.Terminal():
 		return gen.FollowJob204Response{}, nil
 	}
 	return &jobStream{Handlers: h, ctx: ctx, viewer: viewer, id: job.ID, seen: seen}, nil
 }
 
-// jobStream sends what happens to a job.
+// jobStream sends the events of a job.
 type jobStream struct {
 	*Handlers
 	ctx    context.Context //nolint:containedctx // of the request that the response belongs to
 	viewer string
 	id     string
-	// seen is the revision that the client has.
+	// seen is the latest revision that the client has received.
 	seen jobs.Revision
-	// told is the job as it was told last, nil before.
-	told *jobs.Job
+	// last is the job as it was last sent; nil before the first event.
+	last *jobs.Job
 
-	// mu keeps events and heartbeats apart.
+	// mu serializes events and heartbeats.
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
-// VisitFollowJobResponse implements gen.FollowJobResponseObject. An error behind the
-// first byte ends the stream; the client comes back and is answered by it.
+// VisitFollowJobResponse implements gen.FollowJobResponseObject. An error after the first
+// byte ends the stream; the client reconnects and then receives the error.
 func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
 	ctx, cancel := web.UntilDrain(s.ctx)
 	s.w, s.control = w, http.NewResponseController(w)
@@ -80,15 +80,14 @@ func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
 	heart.Go(func() { s.beat(ctx) })
 	defer heart.Wait()
 	defer cancel()
-	err := s.Jobs.Follow(ctx, s.viewer, s.id, s.seen, s.tell)
+	err := s.Jobs.Follow(ctx, s.viewer, s.id, s.seen, s.send)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, jobs.ErrStopping) {
 		s.Log.Warn("a job could not be followed", "job", s.id, "error", err)
 	}
 	return nil
 }
 
-// beat sends a comment now and then, so that nobody on the way takes the
-// connection for dead.
+// beat sends comments regularly, so that intermediaries do not close an idle connection.
 func (s *jobStream) beat(ctx context.Context) {
 	ticker := time.NewTicker(s.heartbeat)
 	defer ticker.Stop()
@@ -102,8 +101,8 @@ func (s *jobStream) beat(ctx context.Context) {
 	}
 }
 
-// write sends text at once. What a client that has left does not take is dropped:
-// the request's context ends the stream.
+// write sends text and flushes it. Write errors are ignored: when the client has left, the
+// request's context ends the stream.
 func (s *jobStream) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,24 +110,24 @@ func (s *jobStream) write(text string) {
 	_ = s.control.Flush()
 }
 
-// tell sends what has changed.
-func (s *jobStream) tell(job jobs.Job) error {
-	job.Params = nil // the client has them, or asks for the job
-	name, data := eventOf(s.told, job)
-	s.told = &job
+// send sends an event if the job has changed.
+func (s *jobStream) send(job jobs.Job) error {
+	job.Params = nil // unchanged; GET returns them
+	name, data := eventOf(s.last, job)
+	s.last = &job
 	if name == "" {
 		return nil
 	}
 	body, err := json.Marshal(data)
 	if err != nil {
-		return errors.Join(errors.New("encode an event"), err)
+		return errors.Join(errors.New("encode event"), err)
 	}
 	s.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", job.Revision, name, body))
 	return nil
 }
 
-// eventOf gives the event that tells of a job after it was told as before, nil
-// for never. It has no name where a client would see no difference.
+// eventOf returns the event for a change of a job; before is nil for the first event. The
+// name is empty if the change is not visible to clients.
 func eventOf(before *jobs.Job, job jobs.Job) (name string, data any) {
 	switch {
 	case job.Status.Terminal():

@@ -8,13 +8,12 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// requestFields are the fields of a job's request; all others are the task's.
+// requestFields are the fields of a job's request; all others belong to the task.
 var requestFields = []string{
 	"service", "task", "params", "priority", "deadline", "callback_url", "labels", "audio", "audio_id", "request", "Idempotency-Key", "Prefer",
 }
 
-// jobFields names fields as the client of a job wrote them: a task speaks of its
-// file and of its parameters.
+// jobFields replaces a task's field names, such as file, by those of the job's request.
 func jobFields(fields []services.FieldError, recording string) []services.FieldError {
 	named := slices.Clone(fields)
 	for i, field := range named {
@@ -30,7 +29,7 @@ func jobFields(fields []services.FieldError, recording string) []services.FieldE
 	return named
 }
 
-// submitFault is jobFault for a submission, whose recording came as that field.
+// submitFault is jobFault for a submission with the recording in the given field.
 func submitFault(err error, recording string) error {
 	var fault *services.Fault
 	if errors.As(err, &fault) && len(fault.Fields) > 0 {

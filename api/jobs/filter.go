@@ -9,7 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// jobFilter reads the parameters of a list, and names every one that is wrong.
+// jobFilter parses the parameters of a list and returns a fault that names all invalid
+// ones.
 func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	filter := jobs.Filter{
 		Service: web.Value(params.Service), Limit: web.DefaultPage, Cursor: web.Value(params.Cursor),
@@ -24,7 +25,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 		for _, name := range strings.Split(list, ",") {
 			status := jobs.Status(strings.TrimSpace(name))
 			if !slices.Contains(jobs.Statuses(), status) {
-				complain("status", "must be some of %s, got %.40q", joinStatuses(), name)
+				complain("status", "must be a list of %s, got %.40q", joinStatuses(), name)
 				continue
 			}
 			if !slices.Contains(filter.Statuses, status) {
@@ -39,7 +40,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 			continue
 		}
 		if before, twice := filter.Labels[key]; twice && before != text {
-			complain("label", "asks for %s to be both %.80q and %.80q", key, before, text)
+			complain("label", "requires %s to be both %.80q and %.80q", key, before, text)
 		}
 		if filter.Labels == nil {
 			filter.Labels = make(map[string]string)

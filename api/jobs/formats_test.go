@@ -13,7 +13,8 @@ import (
 
 func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
 	t.Parallel()
-	value := json.RawMessage(`{"text":"HELLO YOU","duration":1,"words":[{"word":"HELLO","start":0,"end":0.4},{"word":"YOU","start":0.5,"end":0.9}]}`)
+	value := json.RawMessage(`{"text":"HELLO YOU","duration":1,"words":[{"word":"HELLO","start":0,"end":0.4},{"word":"YOU","start":0.5,` +
+		`"end":0.9}]}`)
 	for params, want := range map[string]struct{ name, begins string }{
 		``:                           {"json", `{"text":"HELLO YOU"`},
 		`{"response_format":"json"}`: {"json", `{"text":"HELLO YOU"`},

@@ -28,7 +28,8 @@ func FuzzPreferredWait(f *testing.F) {
 // allows, whatever the bytes.
 func FuzzJobRequest(f *testing.F) {
 	for _, seed := range []string{
-		`{"service":"x"}`, `{"service":"x","task":null}`, `{"service":"x","params":{"a":1e400}}`, `{"service":"x","service":7}`, `{"Service":"x"}`,
+		`{"service":"x"}`, `{"service":"x","task":null}`, `{"service":"x","params":{"a":1e400}}`, `{"service":"x","service":7}`,
+		`{"Service":"x"}`,
 		`{"service":"x","deadline":"2026-11-24T18:00:00Z","labels":{"a":"b"}}`, `[`, `null`, "\xff", `{"service":"\ud800"}`,
 	} {
 		f.Add(seed)

@@ -16,25 +16,26 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Jobs runs asynchronous jobs; jobs.Manager implements it. A viewer is the owner
-// that a job must have to be found, and empty for one that sees all.
+// Jobs runs asynchronous jobs; jobs.Manager implements it. A viewer sees only the jobs of
+// that owner; an empty viewer sees all.
 type Jobs interface {
-	// Submit accepts a job; existed reports whether an idempotent repetition found
-	// the first one.
+	// Submit accepts a job; existed reports whether it repeats an earlier submission with
+	// the same idempotency key.
 	Submit(ctx context.Context, s jobs.Submission) (job jobs.Job, existed bool, err error)
-	// Get returns a job; the fault is not found.
+	// Get returns a job, or a fault of KindNotFound.
 	Get(ctx context.Context, viewer, id string) (jobs.Job, error)
-	// List returns a page; a bad cursor is an invalid field.
+	// List returns a page of jobs. An invalid cursor is an invalid field.
 	List(ctx context.Context, f jobs.Filter) (jobs.Page, error)
-	// Cancel stops a job; one at its end is returned as it is.
+	// Cancel cancels a job. A finished job is returned unchanged.
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
-	// Retry queues a job anew; ErrNotRetriable.
+	// Retry queues a job again, or returns ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
-	// Follow calls changed with the job as it is now, unless its revision is not after
-	// the one given, and at every later change. It returns after the terminal one,
-	// with ctx's error, or with changed's.
+	// Follow calls changed with the current job if its revision is after the given one, and
+	// at every later change. It returns after the terminal change, with ctx's error, or
+	// with changed's.
 	Follow(ctx context.Context, viewer, id string, after jobs.Revision, changed func(jobs.Job) error) error
-	// Result returns the value of a succeeded job as JSON; ErrNotFinished, ErrNoResult.
+	// Result returns the value of a succeeded job as JSON, or ErrNotFinished or
+	// ErrNoResult.
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
 }
 
@@ -42,18 +43,18 @@ type Jobs interface {
 type Handlers struct {
 	*web.Base
 	Jobs Jobs
-	// request is the schema of a job's request, for those that come in a form.
+	// request is the schema of a job's request, to validate those in forms.
 	request *openapi3.Schema
-	// heartbeat is the longest silence of a stream of events.
+	// heartbeat is the interval of comments in a stream without events.
 	heartbeat time.Duration
 }
 
-// New returns the handlers of the contract's routes of jobs.
+// New returns the handlers of the job routes.
 func New(base *web.Base, manager Jobs, spec *openapi3.T) *Handlers {
 	return &Handlers{Base: base, Jobs: manager, request: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
 }
 
-// path is where jobs are.
+// path is the route of jobs.
 const path = "/v1/jobs"
 
 // ListJobs implements gen.StrictServerInterface.
@@ -67,7 +68,8 @@ func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 	if err != nil {
 		return nil, jobFault(err)
 	}
-	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "", NextCursor: web.Unless(page.Next, "")}
+	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "",
+		NextCursor: web.Unless(page.Next, "")}
 	for _, job := range page.Jobs {
 		list.Data = append(list.Data, jobView(job))
 	}
@@ -101,19 +103,23 @@ func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObje
 	return gen.RetryJob200JSONResponse{JobJSONResponse: gen.JobJSONResponse{Body: jobView(job)}}, nil
 }
 
-// jobProblems are the answers to what a client asks of jobs and cannot have.
+// jobProblems are the responses for the errors of jobs.
 var jobProblems = []struct {
 	err    error
 	answer problem.HTTPError
 }{
-	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused", Title: "Idempotency key reused", Message: "the Idempotency-Key was used for another request; a new request needs a new key"}},
-	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished", Message: "the job has no result yet"}},
-	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result", Message: "the job ended without a result"}},
-	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried", Message: "only a failed or cancelled job can be retried"}},
+	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused",
+		Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
+	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished",
+		Message: "the job has no result yet"}},
+	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result",
+		Message: "the job ended without a result"}},
+	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried",
+		Message: "only a failed or cancelled job can be retried"}},
 }
 
-// jobFault turns the sentinels of jobs into answers. A fault that wraps one is more
-// precise; any other error stays as it is.
+// jobFault returns the response for an error of jobs. A fault that wraps the error has the
+// more specific message; other errors are returned unchanged.
 func jobFault(err error) error {
 	for _, row := range jobProblems {
 		if !errors.Is(err, row.err) {

@@ -17,14 +17,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Names of the forms that every kind of result has, if it has them.
+// Names of the forms that results of every task can have.
 const (
 	formJSON  = "json"
 	formAudio = "audio"
 )
 
-// resultForms returns the forms in which a job's result comes, the one for who names none
-// first. Those of the value are encoded by value, once it is there.
+// resultForms returns the forms of a job's result, the default first. value encodes the
+// forms of the result's value and may be empty before the result is loaded.
 func resultForms(job jobs.Job, value any) []services.Form {
 	forms := []services.Form{{Name: formJSON, ContentType: "application/json"}}
 	if sound := job.Result; sound != nil && sound.AudioID != "" {
@@ -33,7 +33,7 @@ func resultForms(job jobs.Job, value any) []services.Form {
 	if formed, ok := value.(services.Formed); ok {
 		forms = append(forms, formed.Forms()...)
 	}
-	// What was accepted can be read; otherwise nothing is named.
+	// The parameters were validated on submission; the zero value is the default.
 	var params struct {
 		Form string `json:"response_format"`
 	}
@@ -45,7 +45,7 @@ func resultForms(job jobs.Job, value any) []services.Form {
 	return forms
 }
 
-// encodeResult returns the stored JSON of a job's result in a form. value is an empty
+// encodeResult encodes the stored JSON of a job's result in a form. value is an empty
 // result of the job's task.
 func encodeResult(job jobs.Job, form services.Form, raw json.RawMessage, value any) (web.Body, error) {
 	tailored, ok := value.(services.Tailored)
@@ -89,7 +89,7 @@ func chooseForm(forms []services.Form, format string, accept []string) (services
 	}
 	return services.Form{}, &problem.HTTPError{
 		Status: http.StatusNotAcceptable, Slug: "not_acceptable", Title: "Not acceptable",
-		Message: fmt.Sprintf("the result does not come as %.80s; it comes as %s", asked, strings.Join(names, ", ")),
+		Message: fmt.Sprintf("the result is not available as %.80s; available: %s", asked, strings.Join(names, ", ")),
 	}
 }
 
@@ -129,7 +129,7 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 	return resultBody{body}, nil
 }
 
-// noResult says why a job has no result.
+// noResult returns the error of a job without a result.
 func noResult(job jobs.Job) error {
 	if !job.Status.Terminal() {
 		left := time.Duration(job.SecondsLeft * float64(time.Second))
@@ -150,13 +150,13 @@ func noResult(job jobs.Job) error {
 	return answer
 }
 
-// resultBody is a result that is no sound.
+// resultBody is a result other than audio.
 type resultBody struct{ web.Body }
 
 // VisitGetJobResultResponse implements gen.GetJobResultResponseObject.
 func (r resultBody) VisitGetJobResultResponse(w http.ResponseWriter) error { return r.Send(w) }
 
-// resultSound is a result that is sound.
+// resultSound is a result that is audio.
 type resultSound struct{ web.StoredSound }
 
 // VisitGetJobResultResponse implements gen.GetJobResultResponseObject.

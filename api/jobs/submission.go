@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// maxJobRequest bounds the part "request" of a form, maxJobParams a job's
-	// parameters, which are kept in its record.
+	// maxJobRequest limits the part "request" of a form, maxJobParams a job's parameters,
+	// which are stored in its record.
 	maxJobRequest = 1 << 20
 	maxJobParams  = 256 << 10
 )
 
-// labelKey bounds the keys of labels. A colon would part key and value in a filter.
+// labelKey matches the keys of labels. A colon separates key and value in a filter.
 var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
 // CreateJob implements gen.StrictServerInterface.
@@ -40,7 +40,7 @@ func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 	}
 	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
 	if answer.job.Status == jobs.StatusSucceeded {
-		// The job is accepted whatever happens here, and its result can be fetched.
+		// The job has been accepted; its result can still be fetched.
 		if _, answer.result, err = h.Jobs.Result(ctx, web.ViewerOf(ctx), job.ID); err != nil {
 			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
 		}
@@ -48,7 +48,7 @@ func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 	return answer, nil
 }
 
-// accept reads a request and submits it. wrong is what is wrong beside its body.
+// accept reads a request and submits it. wrong is the fault of its headers, if any.
 func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
 	body, upload, err := h.readJob(ctx, request)
 	defer h.Discard(upload)
@@ -68,7 +68,7 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 	return job, existed, submitFault(err, recording)
 }
 
-// submitted is the answer to a submission.
+// submitted is the response to a submission.
 type submitted struct {
 	job     jobs.Job
 	result  json.RawMessage
@@ -100,16 +100,16 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 		status = http.StatusOK
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone; the job is accepted
+	_, _ = w.Write(append(body, '\n')) // the job is accepted even if the client has left
 	return nil
 }
 
-// readJob takes the request apart, whichever way it came. The caller closes the
-// upload, also after an error.
+// readJob parses a form or JSON request. The caller closes the upload, even after an error.
 func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.Take(ctx)})
+		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"},
+			MaxField: maxJobRequest, Take: h.Take(ctx)})
 		body, formErr := h.parseJobForm(upload.Fields["request"])
 		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
@@ -119,16 +119,16 @@ func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObje
 	return nil, &web.Upload{}, services.Faultf(services.KindUnsupported, "%s", web.FormOrJSON)
 }
 
-// parseJobForm reads the part "request" of a form, which the validator has not seen.
+// parseJobForm parses the part "request" of a form, which the validator does not check.
 func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
 	if len(values) != 1 {
-		return nil, services.Invalidf("request", "must come once, as JSON such as {\"service\":\"wav2vec2\"}; it came %d times", len(values))
+		return nil, services.Invalidf("request", "must be present once, as JSON such as {\"service\":\"wav2vec2\"}, got %d", len(values))
 	}
 	var plain any
 	decoder := json.NewDecoder(strings.NewReader(values[0]))
 	decoder.UseNumber()
 	if err := decoder.Decode(&plain); err != nil {
-		return nil, services.Invalidf("request", "is no JSON: %v", err)
+		return nil, services.Invalidf("request", "is not valid JSON: %v", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, services.Invalidf("request", "has more than one JSON value")
@@ -141,12 +141,12 @@ func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fau
 		return nil, services.Invalidf("request", "cannot be read: %v", err)
 	}
 	if body.Audio != nil {
-		return nil, services.Invalidf("audio", "comes as a part of its own in a form; base64 is for JSON")
+		return nil, services.Invalidf("audio", "must be a part of its own in a form; base64 is for JSON requests")
 	}
 	return body, nil
 }
 
-// readInline receives a recording that came as base64.
+// readInline receives a recording sent as base64.
 func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload *web.Upload) error {
 	if body.Audio == nil {
 		return nil
@@ -161,15 +161,17 @@ func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 	return nil
 }
 
-// submissionOf checks what the contract cannot say, and names every bad field.
+// submissionOf checks what the contract cannot express and returns a fault that names all
+// invalid fields.
 func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
 	s := jobs.Submission{
-		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
+		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl),
+		AudioID: web.Value(body.AudioId),
 	}
 	var bad web.Complaints
 	complain := bad.Complain
 	if s.Service == "" && s.Task == "" {
-		complain("task", "is missing; name what is to be done, as transcribe, or the service that does it")
+		complain("task", "is missing; name the task, such as transcribe, or the service")
 	}
 	if body.Priority != nil {
 		var err error
@@ -191,7 +193,7 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 	if body.Params != nil {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, *body.Params); err != nil {
-			complain("params", "is no JSON: %v", err)
+			complain("params", "is not valid JSON: %v", err)
 		}
 		if compact.Len() > maxJobParams {
 			complain("params", "must have at most %d bytes, got %d", maxJobParams, compact.Len())
@@ -200,7 +202,7 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 	}
 	if upload.Incoming != nil {
 		if s.AudioID != "" {
-			complain("audio_id", "cannot go with audio: one recording a job")
+			complain("audio_id", "cannot be combined with audio; a job has one recording")
 		}
 		if upload.Incoming.Size() == 0 {
 			complain("audio", "is empty")

@@ -8,12 +8,12 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// Body encodes a job as the routes show it, without its result: the body of a
+// Body returns a job as JSON without its result, as the routes show it. It is the body of a
 // webhook.
 func Body(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
 
-// jobView shows a job to a client: all of it but its owner, its claim and what
-// only the queue is for.
+// jobView returns a job as clients see it: without its owner, its claim and the fields of
+// the queue.
 func jobView(job jobs.Job) gen.Job {
 	self := path + "/" + job.ID
 	view := gen.Job{
@@ -22,8 +22,9 @@ func jobView(job jobs.Job) gen.Job {
 		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
 		Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
-		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started), Finished: web.UnlessZero(job.Finished),
-		Links: gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
+		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started),
+		Finished: web.UnlessZero(job.Finished),
+		Links:    gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
 	}
 	if view.Labels == nil {
 		view.Labels = map[string]string{}
@@ -39,7 +40,8 @@ func jobView(job jobs.Job) gen.Job {
 	}
 	for _, a := range job.Attempts {
 		view.AttemptLog = append(view.AttemptLog, gen.JobAttempt{
-			Started: a.Started, Ended: web.UnlessZero(a.Ended), Worker: a.Worker, Outcome: web.Unless(string(a.Outcome), ""), Error: web.Unless(a.Error, ""),
+			Started: a.Started, Ended: web.UnlessZero(a.Ended), Worker: a.Worker, Outcome: web.Unless(string(a.Outcome), ""),
+			Error: web.Unless(a.Error, ""),
 		})
 	}
 	if result := job.Result; result != nil && job.Status == jobs.StatusSucceeded {
@@ -59,7 +61,7 @@ func jobView(job jobs.Job) gen.Job {
 	return view
 }
 
-// jobError says why a job failed or was cancelled.
+// jobError returns the reason why a job failed or was cancelled.
 func jobError(job jobs.Job) *gen.JobError {
 	if job.Failure == nil {
 		return nil
@@ -79,7 +81,8 @@ func callbackView(callback *jobs.Callback) *gen.JobCallback {
 	if callback == nil {
 		return nil
 	}
-	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: web.UnlessZero(callback.Next), Deliveries: []gen.JobDelivery{}}
+	view := &gen.JobCallback{Url: callback.URL, State: gen.JobCallbackState(callback.State), Next: web.UnlessZero(callback.Next),
+		Deliveries: []gen.JobDelivery{}}
 	for _, d := range callback.Deliveries {
 		view.Deliveries = append(view.Deliveries, gen.JobDelivery{At: d.At, Status: web.Unless(d.Status, 0), Error: web.Unless(d.Error, "")})
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxWait bounds the wait that Prefer asks for.
+// maxWait limits the wait that Prefer requests.
 const maxWait = 300 * time.Second
 
-// preferredWait reads the preference wait of RFC 7240, the first where there are
-// several; 0 where there is none. Other preferences are not ours.
+// preferredWait returns the wait preference of RFC 7240, the first if there are several, or
+// 0. Other preferences are ignored.
 func preferredWait(header string) (time.Duration, *services.Fault) {
 	for _, preference := range strings.Split(header, ",") {
 		preference, _, _ = strings.Cut(preference, ";")
@@ -26,16 +26,17 @@ func preferredWait(header string) (time.Duration, *services.Fault) {
 		}
 		seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(text), `"`), 10, 31)
 		if err != nil {
-			return 0, services.Invalidf("Prefer", "must ask for a whole number of seconds, as wait=30, got %.40q", strings.TrimSpace(preference))
+			return 0, services.Invalidf("Prefer", "must have a whole number of seconds as wait, such as wait=30, got %.40q",
+				strings.TrimSpace(preference))
 		}
 		return min(time.Duration(seconds)*time.Second, maxWait), nil
 	}
 	return 0, nil
 }
 
-// await gives the job at its end, or as it was last seen when the time is over,
-// the client gone or the server about to stop. The job is accepted, so nothing
-// here is an error to the client.
+// await returns the job when it has ended, or its latest state when the time is over, the
+// client has left or the server stops. Errors are only logged, because the job has been
+// accepted.
 func (h *Handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) jobs.Job {
 	if wait <= 0 || job.Status.Terminal() {
 		return job
@@ -45,7 +46,7 @@ func (h *Handlers) await(ctx context.Context, job jobs.Job, wait time.Duration) 
 	bounded, stop := context.WithTimeout(ctx, wait)
 	defer stop()
 	err := h.Jobs.Follow(bounded, web.ViewerOf(ctx), job.ID, job.Revision, func(changed jobs.Job) error {
-		changed.Params = job.Params // which are not told again
+		changed.Params = job.Params // changes omit them
 		job = changed
 		return nil
 	})

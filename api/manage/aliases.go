@@ -7,10 +7,10 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ownerAlias is owned_by of an alias.
+// ownerAlias is the owned_by value of an alias.
 const ownerAlias = "alias"
 
-// aliases lists the further names of the models.
+// aliases returns the aliases of the models.
 func (h *Handlers) aliases(models []gen.Model) (list []gen.Model) {
 	for _, alias := range h.Models.Aliases() {
 		m := gen.Model{

@@ -1,4 +1,3 @@
-// Package manage serves the routes by which the server is watched and changed: services,
-// models, resources, forecasts, settings. It makes what these routes and the probes show
-// of the parts behind them.
+// Package manage serves the routes that monitor and manage the server: services, models,
+// resources, forecasts, settings. It builds the views of these routes and of the probes.
 package manage

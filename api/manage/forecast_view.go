@@ -7,7 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening/performance"
 )
 
-// ForecastView returns what is expected, and what to do about it.
+// ForecastView returns the forecast and the recommended actions.
 func (s *State) ForecastView() gen.Forecast {
 	advice := s.Memory.Advice()
 	view := gen.Forecast{

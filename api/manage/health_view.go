@@ -7,29 +7,30 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 )
 
-// HealthView is what the probes show.
+// HealthView is the state that the probes return.
 type HealthView struct {
 	Phase string
 	Since time.Time
-	// Reasons why the server is not ready; empty when it is.
+	// Reasons are the reasons why the server is not ready; empty if it is ready.
 	Reasons []string
 	Memory  gen.MemoryUse
 	Tasks   gen.TaskCounts
-	// Breakers that are open, by service.
+	// BreakerOpen reports, by service, whether the circuit breaker is open.
 	BreakerOpen map[string]bool
-	// Problems of services that are not ready, by service.
+	// Problems are the reasons why services are not ready, by service.
 	Problems map[string]string
-	// Checks of the health monitor: of the process, and by service.
+	// Checks are the process checks of the health monitor, ServiceChecks those of each
+	// service.
 	Checks        []gen.HealthCheck
 	ServiceChecks map[string][]gen.HealthCheck
-	// Models beside the default one, by service.
+	// Models are the models other than the default, by service.
 	Models map[string][]gen.ModelHealth
-	// Warnings of the performance monitor.
+	// Warnings are those of the performance monitor.
 	Warnings []gen.PerformanceWarning
 }
 
-// HealthView returns what the probes show. It reads memory only: probes come
-// often, and must answer when a disk does not.
+// HealthView returns the state that the probes show. It does no I/O: probes are frequent
+// and must be answered even if a disk does not respond.
 func (s *State) HealthView() HealthView {
 	report, usage := s.Health.Report(), s.Memory.Usage()
 	view := HealthView{
@@ -63,11 +64,12 @@ func (s *State) HealthView() HealthView {
 	return view
 }
 
-// modelHealth shows one further model of a service.
+// modelHealth returns the view of a model other than the default.
 func (s *State) modelHealth(service string, model hardening.ModelHealth) gen.ModelHealth {
 	checks := checks(s.Monitor.Checks(service, model.Name))
 	view := gen.ModelHealth{
-		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen, Checks: &checks,
+		Name: model.Name, State: gen.ModelHealthState(model.Status.State), Since: model.Status.Since, BreakerOpen: model.BreakerOpen,
+		Checks: &checks,
 	}
 	if model.Status.LastError != "" {
 		view.LastError = &model.Status.LastError

@@ -39,7 +39,8 @@ func state(t *testing.T) *State {
 	})
 	return &State{
 		Services: orchestrator.NewRegistry(log), Memory: memory, Health: probes, Monitor: monitor, Performance: monitored,
-		Resident: func() services.Bytes { return 7 * services.MiB }, Engine: "1.2.3", Started: time.Now().Add(-time.Minute), HealthMonitoring: health,
+		Resident: func() services.Bytes { return 7 * services.MiB }, Engine: "1.2.3", Started: time.Now().Add(-time.Minute),
+		HealthMonitoring: health,
 		Unreadable: func() []services.ModelStatus {
 			return []services.ModelStatus{{Name: "broken", State: services.StateUnavailable, Problem: "config.json is no file"}}
 		},
@@ -49,7 +50,10 @@ func state(t *testing.T) *State {
 func TestTheViewsShowTheParts(t *testing.T) {
 	t.Parallel()
 	s := state(t)
-	s.Checks = []func() hardening.Check{func() hardening.Check { return hardening.Check{Name: "jobs", OK: false, Detail: "the store is down"} }}
+	s.Checks = []func() hardening.Check{func() hardening.Check {
+		return hardening.Check{Name: "jobs", OK: false,
+			Detail: "the store is down"}
+	}}
 	s.Health.SetPhase(hardening.PhaseServing)
 
 	view := s.HealthView()

@@ -24,7 +24,7 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 		known = append(known, m.Id)
 	}
 	return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", request.Model, strings.Join(known, ", "))},
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", request.Model, strings.Join(known, ", "))},
 	}}
 }
 
@@ -39,7 +39,7 @@ func (h *Handlers) models() []gen.Model {
 	return append(models, h.aliases(models)...)
 }
 
-// modelsOf lists what one service can use.
+// modelsOf returns the models of one service.
 func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
 	for _, status := range list {

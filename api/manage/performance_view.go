@@ -7,8 +7,8 @@ import (
 	"github.com/grym-synth/grym-synth/hardening/performance"
 )
 
-// PerformanceView returns what the performance monitor has seen, with so many of the
-// latest samples.
+// PerformanceView returns the state of the performance monitor, with at most the given
+// number of recent samples.
 func (s *State) PerformanceView(samples int) gen.Performance {
 	report := s.Performance.Report()
 	view := gen.Performance{
@@ -25,8 +25,9 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 	}
 	for _, sample := range report.Samples[max(len(report.Samples)-samples, 0):] {
 		shown := gen.PerformanceSample{
-			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap), EngineBytes: int64(sample.Engine),
-			Goroutines: sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
+			At: sample.At, CpuCores: sample.CPU, ResidentBytes: int64(sample.Resident), HeapBytes: int64(sample.Heap),
+			EngineBytes: int64(sample.Engine),
+			Goroutines:  sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
 			SchedulingP99Seconds: sample.SchedulingP99.Seconds(), GcPauseP99Seconds: sample.GCPauseP99.Seconds(),
 			Services: []gen.ServicePerformance{},
 		}
@@ -43,7 +44,7 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 	return view
 }
 
-// customValues are a service's own figures by name, nil for none.
+// customValues returns a service's custom metrics by name, or nil if there are none.
 func customValues(list []performance.CustomValue) *map[string]float64 {
 	if len(list) == 0 {
 		return nil
@@ -55,7 +56,7 @@ func customValues(list []performance.CustomValue) *map[string]float64 {
 	return &values
 }
 
-// seconds of a duration, nil for none.
+// seconds returns a duration in seconds, or nil for 0.
 func seconds(d time.Duration) *float64 {
 	if d == 0 {
 		return nil

@@ -5,14 +5,15 @@ import (
 	"github.com/grym-synth/grym-synth/resources"
 )
 
-// ResourcesView returns the books of the memory budget.
+// ResourcesView returns the state of the memory budget.
 func (s *State) ResourcesView() gen.Resources {
 	usage, budget, patterns := s.Memory.Usage(), s.Memory.Budget(), s.Memory.Patterns()
 	view := gen.Resources{
 		BudgetBytes: int64(usage.Budget), Bound: budget.Bound, LeasedBytes: int64(usage.Leased),
 		RetainedBytes: int64(usage.Retained), ModelBytes: int64(usage.Resident),
 		Resources: []gen.Resource{}, Services: []gen.ServiceUse{},
-		Cleanups: gen.Cleanups{Runs: int64(usage.Cleanups.Runs), Models: int64(usage.Cleanups.Models), Bytes: int64(usage.Cleanups.Bytes), ModelsPerHour: int64(usage.Cleanups.LastHour.Models), BytesPerHour: int64(usage.Cleanups.LastHour.Bytes)},
+		Cleanups: gen.Cleanups{Runs: int64(usage.Cleanups.Runs), Models: int64(usage.Cleanups.Models), Bytes: int64(usage.Cleanups.Bytes),
+			ModelsPerHour: int64(usage.Cleanups.LastHour.Models), BytesPerHour: int64(usage.Cleanups.LastHour.Bytes)},
 	}
 	if last := usage.Cleanups.Last; !last.IsZero() {
 		view.Cleanups.Last = &last
@@ -45,7 +46,7 @@ func (s *State) ResourcesView() gen.Resources {
 	return view
 }
 
-// patternView returns how a service takes memory.
+// patternView returns the allocation pattern of a service.
 func patternView(p resources.Pattern) gen.AllocationPattern {
 	view := gen.AllocationPattern{
 		Leases: int64(p.Leases), PerMinute: p.PerMinute, Refused: make(map[string]int64), Measured: int64(p.Measured),

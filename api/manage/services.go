@@ -62,8 +62,8 @@ func (h *Handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil
 }
 
-// manage finds a service that is to be changed. Where no keys are asked for, only
-// the loopback interface may do that.
+// manage returns a service that is to be changed. If no keys are required, only clients on
+// the loopback interface may change it.
 func (h *Handlers) manage(name string) (*orchestrator.Registration, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (h *Handlers) manage(name string) (*orchestrator.Registration, error) {
 	return h.Services.Lookup(name)
 }
 
-// describe is all that is known of a service.
+// describe returns the full description of a service.
 func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	d, status := entry.Describe(), entry.Status()
 	s := gen.Service{
@@ -88,13 +88,14 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	for _, task := range d.Tasks {
 		var schema map[string]any
 		if err := json.Unmarshal(task.ParamsSchema, &schema); err != nil {
-			h.Log.Error("a task's schema is no JSON", "service", d.Name, "task", task.Name, "error", fmt.Sprint(err))
+			h.Log.Error("invalid JSON in a task's schema", "service", d.Name, "task", task.Name, "error", fmt.Sprint(err))
 		}
 		s.Tasks = append(s.Tasks, gen.TaskKind{Name: task.Name, ParamsSchema: schema})
 	}
 	for _, run := range entry.Runs() {
 		s.Runs = append(s.Runs, gen.Run{
-			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started, Progressed: run.Progressed,
+			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started,
+			Progressed: run.Progressed,
 		})
 	}
 	for _, step := range entry.Events() {

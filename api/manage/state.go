@@ -12,40 +12,39 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Views shows the state of the server; State implements it.
+// Views returns the state of the server; State implements it.
 type Views interface {
-	// HealthView reads memory only: probes come often, and must answer when a disk does
-	// not.
+	// HealthView does no I/O: probes are frequent and must be answered even if a disk does
+	// not respond.
 	HealthView() HealthView
 	ResourcesView() gen.Resources
 	// SystemView leaves the version and the keys to the caller.
 	SystemView(ctx context.Context) gen.System
-	// PerformanceView returns at most so many samples.
+	// PerformanceView returns at most the given number of samples.
 	PerformanceView(samples int) gen.Performance
 	ForecastView() gen.Forecast
 }
 
-// State is the server as its views see it.
+// State builds the views from the parts of the server.
 type State struct {
 	Services    web.Services
 	Memory      *resources.Manager
 	Health      *hardening.Health
 	Monitor     *hardening.Monitor
 	Performance *performance.Monitor
-	// Checks are those of parts that the monitor does not know.
+	// Checks are those of parts that the health monitor does not know.
 	Checks []func() hardening.Check
-	// Unreadable lists the model folders of which no service can be named, because the
-	// files that would say so cannot be read.
+	// Unreadable lists the model folders whose service is unknown because their files
+	// cannot be read.
 	Unreadable func() []services.ModelStatus
-	// Resident returns the resident set as it was measured last; zero where it is not
-	// known.
+	// Resident returns the last measured resident set size, or 0 if it is unknown.
 	Resident func() services.Bytes
 	// Engine is the version of ONNX Runtime.
 	Engine string
-	// Started is when the process began.
+	// Started is the start time of the process.
 	Started time.Time
-	// HealthMonitoring, ErrorRecovery and ResourceManagement are the settings of the parts
-	// that do not report their own.
+	// HealthMonitoring, ErrorRecovery and ResourceManagement are the settings of parts that
+	// do not report their own.
 	HealthMonitoring   hardening.MonitorConfig
 	ErrorRecovery      hardening.RecoveryConfig
 	ResourceManagement resources.Config

@@ -14,11 +14,11 @@ import (
 
 // Settings are the configuration in force; config.Live implements it.
 type Settings interface {
-	// View gives every setting as nested maps, secrets masked, and the keys that
-	// may change live.
+	// View returns every setting as nested maps, with secrets masked, and the keys that can
+	// change while the server runs.
 	View() (settings map[string]any, live []string, err error)
-	// Patch changes settings by a JSON merge patch, or refuses it whole with a
-	// fault. It gives the keys that changed.
+	// Patch applies a JSON merge patch as a whole, or returns a fault. It returns the
+	// changed keys.
 	Patch(patch map[string]any) (changed []string, err error)
 }
 
@@ -26,18 +26,18 @@ type Settings interface {
 type Handlers struct {
 	Services web.Services
 	Models   web.Models
-	// Restart restarts a service, or, for a name that is not empty, one model of it.
+	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error
 	Views   Views
-	// Unreadable is State's.
+	// Unreadable is like State.Unreadable.
 	Unreadable func() []services.ModelStatus
-	// Settings are the configuration in force.
+	// Settings is the configuration in force.
 	Settings Settings
 	Version  gen.Version
-	// Keys reports whether keys are asked for.
+	// Keys reports whether API keys are required.
 	Keys bool
-	// Locked refuses every change: no keys are asked for, and others than the users of this
-	// machine can reach the server.
+	// Locked refuses every change: no keys are required, and the server is reachable from
+	// other machines.
 	Locked bool
 	Log    *slog.Logger
 }
@@ -49,7 +49,7 @@ func (h *Handlers) GetSystem(ctx context.Context, _ gen.GetSystemRequestObject) 
 	return gen.GetSystem200JSONResponse(view), nil
 }
 
-// defaultSamples is how many samples are shown unless the request says so.
+// defaultSamples is the default number of samples.
 const defaultSamples = 60
 
 // GetPerformance implements gen.StrictServerInterface.
@@ -116,7 +116,7 @@ func (h *Handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequest
 	return gen.SetLogLevel200JSONResponse(level), err
 }
 
-// logLevel reads the level in force from the settings.
+// logLevel returns the log level in force.
 func (h *Handlers) logLevel() (gen.LogLevel, error) {
 	settings, _, err := h.Settings.View()
 	if err != nil {
@@ -126,11 +126,11 @@ func (h *Handlers) logLevel() (gen.LogLevel, error) {
 	return gen.LogLevel{Level: gen.LogLevelLevel(fmt.Sprint(section["level"]))}, nil
 }
 
-// mayManage refuses changes where others than users of this machine could make them without
-// a key.
+// mayManage refuses changes that users of other machines could make without a key.
 func (h *Handlers) mayManage() error {
 	if h.Locked {
-		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden", Message: "the server is changed only where it listens on the loopback interface, or asks for keys; auth.mode is off"}
+		return &problem.HTTPError{Status: http.StatusForbidden, Slug: "loopback_only", Title: "Forbidden",
+			Message: "the server can only be changed if it listens on the loopback interface or requires API keys; auth.mode is off"}
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// SystemView returns how every part is.
+// SystemView returns the state of every part.
 func (s *State) SystemView(ctx context.Context) gen.System {
 	report, performance := s.Health.Report(), s.Performance.Report()
 	view := gen.System{
@@ -34,8 +34,9 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 	}{
 		{"healthMonitoring", s.HealthMonitoring.Enabled, "every " + s.HealthMonitoring.CheckInterval.String()},
 		{"performanceMonitoring", performance.Enabled, "every " + performance.Interval.String()},
-		{"errorRecovery", s.ErrorRecovery.Enabled, fmt.Sprintf("%d attempts in a row", s.ErrorRecovery.MaxAttempts)},
-		{"resourceManagement", s.ResourceManagement.Enabled, fmt.Sprintf("a budget of %s, by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
+		{"errorRecovery", s.ErrorRecovery.Enabled, fmt.Sprintf("%d consecutive attempts", s.ErrorRecovery.MaxAttempts)},
+		{"resourceManagement", s.ResourceManagement.Enabled,
+			fmt.Sprintf("a budget of %s, set by %s", s.Memory.Budget().Bytes, s.Memory.Budget().Bound)},
 	} {
 		state := "ready"
 		if !part.enabled {
@@ -70,7 +71,7 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 	return view
 }
 
-// needs returns what a service needs and has.
+// needs returns the resources and settings of a service.
 func (s *State) needs(ctx context.Context, entry *orchestrator.Registration) gen.ServiceNeeds {
 	var needs gen.ServiceNeeds
 	for _, use := range s.Memory.Usage().Services {
@@ -88,8 +89,7 @@ func (s *State) needs(ctx context.Context, entry *orchestrator.Registration) gen
 	return needs
 }
 
-// capabilities are the tasks that a service takes, with those of its models that
-// can be used.
+// capabilities returns the tasks of a service, each with the models that can run it.
 func capabilities(entry *orchestrator.Registration, all []services.ModelStatus) (list []gen.Capability) {
 	status, models := entry.Status(), []string{}
 	for _, model := range all {

@@ -1,7 +1,6 @@
-// Package problem turns an error into the HTTP answer for it: the one table
-// from fault kinds to status codes, and the one writer behind every error hook
-// of the router, the generated code and the validator. It knows faults, not
-// routes' business.
+// Package problem converts errors to HTTP responses. It has the table from fault kinds to
+// status codes, and the writer used by every error hook of the router, the generated code
+// and the validator. It knows faults, not the routes.
 package problem
 
 import (
@@ -18,15 +17,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// row is how one kind of fault looks over HTTP.
+// row is the HTTP representation of a kind of fault.
 type row struct {
 	status int
 	title  string
-	// openAIType and openAICode are what OpenAI's clients map to their classes.
+	// openAIType and openAICode are what OpenAI's clients map to their error classes.
 	openAIType, openAICode string
 }
 
-// table is the only place where a kind becomes a status.
+// table is the only mapping from kinds to status codes.
 var table = map[services.Kind]row{
 	services.KindInvalid:     {http.StatusBadRequest, "Invalid request", "invalid_request_error", "invalid_value"},
 	services.KindUnsupported: {http.StatusUnsupportedMediaType, "Unsupported format", "invalid_request_error", "unsupported_format"},
@@ -35,39 +34,39 @@ var table = map[services.Kind]row{
 	services.KindFull:        {http.StatusInsufficientStorage, "No room", "server_error", "insufficient_storage"},
 	services.KindBusy:        {http.StatusTooManyRequests, "Busy", "rate_limit_error", "busy"},
 	services.KindUnavailable: {http.StatusServiceUnavailable, "Unavailable", "server_error", "unavailable"},
-	// The client that cancelled is gone; the status is for the log, as nginx has it.
+	// The client has left; the status is for the log, as in nginx.
 	services.KindCancelled: {499, "Cancelled", "invalid_request_error", "cancelled"},
 	services.KindTimeout:   {http.StatusGatewayTimeout, "Timed out", "server_error", "timeout"},
 	services.KindInternal:  {http.StatusInternalServerError, "Internal error", "server_error", "internal"},
 }
 
-// HTTPError is an error of the HTTP layer itself, which no service has a kind
-// for: no such route, a method that a route lacks, a forbidden origin.
+// HTTPError is an error of the HTTP layer that has no kind of fault: an unknown route, a
+// method that is not allowed, a forbidden origin.
 type HTTPError struct {
 	Status  int
 	Slug    string
 	Title   string
 	Message string
-	// Fields that are wrong, where the fault lies in some.
+	// Fields are the invalid fields, if any.
 	Fields []services.FieldError
-	// RetryAfter is when to try again; zero where that is not known.
+	// RetryAfter is the time after which to retry; 0 if it is not known.
 	RetryAfter time.Duration
 }
 
-// Error gives the message for the client.
+// Error returns the message for the client.
 func (e *HTTPError) Error() string { return e.Message }
 
-// Writer writes error answers. Safe for concurrent use.
+// Writer writes error responses. It is safe for concurrent use.
 type Writer struct {
-	// Log gets the cause of every internal error, with the request's id.
+	// Log receives the cause of every internal error, with the request's id.
 	Log *slog.Logger
-	// RequestID finds the id of a request.
+	// RequestID returns the id of a request.
 	RequestID func(*http.Request) string
 	// OpenAI reports whether a request is answered in the shape of OpenAI's errors.
 	OpenAI func(r *http.Request) bool
 }
 
-// answer is an error on its way out.
+// answer is an error response before it is encoded.
 type answer struct {
 	row
 	slug       string
@@ -77,12 +76,13 @@ type answer struct {
 	requestID  string
 }
 
-// Write answers a request with an error. What the client may see is the
-// fault's own text; its cause goes to the log.
+// Write responds to a request with an error. The client receives the fault's message; its
+// cause is logged.
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	a := w.answer(r, err)
 	if a.status >= http.StatusInternalServerError {
-		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status, "error", err)
+		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status,
+			"error", err)
 	}
 	body, contentType := a.problem(), "application/problem+json"
 	if w.OpenAI(r) {
@@ -96,11 +96,11 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(body) // strings and numbers only
 	rw.Header().Set("Content-Type", contentType)
-	// With its length the answer is whole for the client while the rest of a refused body
-	// still comes.
+	// With a Content-Length the client sees the complete response while the rest of a
+	// refused body is still being read.
 	rw.Header().Set("Content-Length", strconv.Itoa(text.Len()))
 	rw.WriteHeader(a.status)
-	// The client may be gone, and there is no other way to tell it.
+	// The client may have left; there is no other way to report the error.
 	_, _ = rw.Write(text.Bytes())
 }
 
@@ -119,7 +119,7 @@ func (w *Writer) answer(r *http.Request, err error) answer {
 	var fault *services.Fault
 	if errors.As(err, &fault) {
 		a.detail, a.fields = fault.Detail(), fault.Fields
-		// A client that waits too little asks in vain, so round up.
+		// Round up: a client that waits too short a time retries in vain.
 		a.retryAfter = int(math.Ceil(fault.RetryAfter.Seconds()))
 	}
 	if kind == services.KindBusy || kind == services.KindUnavailable {
@@ -128,7 +128,7 @@ func (w *Writer) answer(r *http.Request, err error) answer {
 	return a
 }
 
-// problemBody is RFC 9457's object with our members.
+// problemBody is an RFC 9457 object with additional members.
 type problemBody struct {
 	Type      string         `json:"type"`
 	Title     string         `json:"title"`
@@ -154,7 +154,7 @@ func (a answer) problem() any {
 	return body
 }
 
-// openAIBody is the object that OpenAI's clients read.
+// openAIBody is OpenAI's error object.
 type openAIBody struct {
 	Error openAIError `json:"error"`
 }

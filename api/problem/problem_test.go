@@ -49,7 +49,8 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 func TestTheCauseIsNeverSent(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/plain", "/openai"} {
-		for _, err := range []error{errors.New("secret"), services.Internal(errors.New("secret"), "it failed"), fmt.Errorf("secret: %w", services.Faultf(services.KindBusy, "full"))} {
+		for _, err := range []error{errors.New("secret"), services.Internal(errors.New("secret"), "it failed"), fmt.Errorf("secret: %w",
+			services.Faultf(services.KindBusy, "full"))} {
 			_, body := answerTo(t, path, err)
 			require.NotContains(t, fmt.Sprint(body), "secret")
 		}
@@ -71,7 +72,8 @@ func TestRetryAfterIsRoundedUpAndNeverMissing(t *testing.T) {
 
 func TestOpenAIShape(t *testing.T) {
 	t.Parallel()
-	response, body := answerTo(t, "/openai", &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "model", Problem: `"x" does not exist`}}})
+	response, body := answerTo(t, "/openai", &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "model",
+		Problem: `"x" does not exist`}}})
 	require.Equal(t, http.StatusNotFound, response.Code)
 	require.Equal(t, "application/json", response.Header().Get("Content-Type"))
 	require.Equal(t, map[string]any{"error": map[string]any{
@@ -83,7 +85,8 @@ func TestOpenAIShape(t *testing.T) {
 
 func TestEveryWrongFieldIsTold(t *testing.T) {
 	t.Parallel()
-	_, body := answerTo(t, "/plain", &services.Fault{Kind: services.KindInvalid, Fields: []services.FieldError{{Field: "a", Problem: "is bad"}, {Field: "b", Problem: "is worse"}}})
+	_, body := answerTo(t, "/plain", &services.Fault{Kind: services.KindInvalid,
+		Fields: []services.FieldError{{Field: "a", Problem: "is bad"}, {Field: "b", Problem: "is worse"}}})
 	require.Equal(t, "a is bad; b is worse", body["detail"])
 	require.Len(t, body["errors"], 2)
 }

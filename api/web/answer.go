@@ -47,10 +47,10 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	return route.answer(w, accept, result)
 }
 
-// answer writes a result in the form that a client asks for, and removes its files.
+// answer writes a result in the form that the client accepts, and removes its files.
 func (r *Route) answer(w http.ResponseWriter, accept []string, result services.TaskResult) error {
 	if r.Sound != nil && result.Audio == nil {
-		return services.Internal(fmt.Errorf("%s made no sound", r.Task), "the answer could not be encoded")
+		return services.Internal(fmt.Errorf("%s returned no audio", r.Task), "the answer could not be encoded")
 	}
 	if err := r.repeat(w.Header(), result); err != nil {
 		return errors.Join(err, result.Audio.Remove())
@@ -69,7 +69,7 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, result services.T
 	return body.Send(w)
 }
 
-// encode returns a result that is no file of sound in the form that a client asks for.
+// encode returns a result other than a sound file in the form that the client accepts.
 func (r *Route) encode(accept []string, result services.TaskResult, sounds []inlineSound) (Body, error) {
 	if form := r.choose(accept, result.Value); form != nil {
 		text, err := form.Encode()
@@ -79,8 +79,8 @@ func (r *Route) encode(accept []string, result services.TaskResult, sounds []inl
 	return NewJSON(text), err
 }
 
-// choose returns the form that a client likes best of those that the contract knows, nil
-// for JSON, which is also the answer where it likes none.
+// choose returns the form that the client prefers among those in the contract, or nil for
+// JSON, which is also used if the client accepts none.
 func (r *Route) choose(accept []string, value any) *services.Form {
 	formed, ok := value.(services.Formed)
 	if !ok {
@@ -100,8 +100,7 @@ func (r *Route) choose(accept []string, value any) *services.Form {
 	return nil
 }
 
-// describe returns a result as JSON: the model that did the work, the sounds, and the
-// fields of its value.
+// describe returns a result as JSON: the model, the sounds, and the fields of its value.
 func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]byte, error) {
 	body, err := json.Marshal(struct {
 		Model    string        `json:"model"`
@@ -116,7 +115,7 @@ func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]by
 		return nil, err
 	}
 	if !bytes.HasPrefix(value, []byte("{")) {
-		return nil, fmt.Errorf("the result is a %T, which is no object in JSON", result.Value)
+		return nil, fmt.Errorf("the result is a %T, which is not a JSON object", result.Value)
 	}
 	value, err = r.withLists(value)
 	if err != nil {
@@ -125,8 +124,8 @@ func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]by
 	return join(body, value), nil
 }
 
-// withLists returns an object in JSON with every list that the contract has always there;
-// one that is missing or null is empty.
+// withLists returns a JSON object in which every list that the contract requires is
+// present; a missing or null list becomes empty.
 func (r *Route) withLists(value []byte) ([]byte, error) {
 	if len(r.lists) == 0 {
 		return value, nil
@@ -147,7 +146,7 @@ func (r *Route) withLists(value []byte) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// repeat sets the headers that repeat a field of the answer in JSON.
+// repeat sets the headers that repeat a field of the JSON response.
 func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	if len(r.headers) == 0 {
 		return nil
@@ -168,7 +167,7 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	return nil
 }
 
-// join makes one object of two in JSON that have no field in common.
+// join returns a JSON object with the fields of two, which have none in common.
 func join(one, two []byte) []byte {
 	if len(two) == len("{}") {
 		return one
@@ -176,21 +175,21 @@ func join(one, two []byte) []byte {
 	return slices.Concat(one[:len(one)-1], []byte(","), two[1:])
 }
 
-// wantsJSON reports whether an Accept header asks for JSON rather than sound.
+// wantsJSON reports whether an Accept header prefers JSON to audio.
 func wantsJSON(accept []string) bool {
 	header := strings.Join(accept, ",")
 	return strings.Contains(header, typeJSON) && !strings.Contains(header, "audio/")
 }
 
-// inlineSound is sound in JSON, as base64.
+// inlineSound is a sound as base64 in JSON.
 type inlineSound struct {
 	ContentType string `json:"content_type"`
 	Bytes       int64  `json:"bytes"`
 	Audio       []byte `json:"audio"`
 }
 
-// readSounds reads the sounds of a task whole and removes their files; there are none for
-// nil.
+// readSounds reads the sounds of a task into memory and removes their files. It returns
+// none for nil.
 func readSounds(artifact *services.Artifact) (sounds []inlineSound, err error) {
 	if artifact == nil {
 		return nil, nil

@@ -16,7 +16,7 @@ type Executor interface {
 	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
 }
 
-// Services lists what can run; the orchestrator's registry implements it.
+// Services lists the registered services; the orchestrator's registry implements it.
 type Services interface {
 	List() []*orchestrator.Registration
 	Lookup(name string) (*orchestrator.Registration, error)
@@ -24,25 +24,25 @@ type Services interface {
 
 // Sounds stores recordings; library.Library implements it.
 type Sounds interface {
-	// Receive stores a recording while it is read; it is saved or discarded then.
+	// Receive stores a recording as it is read; the caller saves or discards it.
 	Receive(ctx context.Context, r io.Reader, about library.About) (*library.Incoming, error)
-	// Describe returns a recording's description; the fault is not found.
+	// Describe returns a recording's description, or a fault of KindNotFound.
 	Describe(ctx context.Context, id string) (library.Recording, error)
 	// Open returns the bytes of a recording; the caller closes them.
 	Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, library.Recording, error)
 }
 
-// Limits bound the body of a request.
+// Limits are the limits of a request's body.
 type Limits struct {
-	// MaxUpload bounds every body.
+	// MaxUpload limits the size of every body.
 	MaxUpload services.Bytes
-	// HeaderTimeout and UploadTimeout bound the time that a body may take, and
-	// MinUploadRate its bytes a second.
+	// HeaderTimeout and UploadTimeout limit the time for a body, and MinUploadRate is the
+	// least number of bytes per second.
 	HeaderTimeout, UploadTimeout time.Duration
 	MinUploadRate                services.Bytes
 }
 
-// Base is what every handler needs to read a request and run its task.
+// Base has what every handler needs to read a request and run its task.
 type Base struct {
 	Executor Executor
 	Models   Models
@@ -50,7 +50,7 @@ type Base struct {
 	Sounds Sounds
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio StoredAudio
-	// SpoolDir takes uploads while they are worked on.
+	// SpoolDir stores uploads while they are processed.
 	SpoolDir string
 	Limits   Limits
 	Log      *slog.Logger

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// DecodeBase64 reads a recording that came as text. A data URL's head is passed over.
+// DecodeBase64 returns a reader of a base64-encoded recording. The prefix of a data URL is
+// skipped.
 func DecodeBase64(data string) io.Reader {
 	if head, rest, ok := strings.Cut(data, ";base64,"); ok && strings.HasPrefix(head, "data:") {
 		data = rest
@@ -16,8 +17,7 @@ func DecodeBase64(data string) io.Reader {
 	return base64.NewDecoder(base64.StdEncoding, strings.NewReader(data))
 }
 
-// Base64Problem returns what is wrong with a recording that came as text; it is empty
-// if err is not an error of the text.
+// Base64Problem returns the description of a base64 error, or "" if err is another error.
 func Base64Problem(err error) string {
 	var corrupt base64.CorruptInputError
 	switch {

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// Body is an answer that is no sound and no stream.
+// Body is a response other than audio or a stream.
 type Body struct {
 	ContentType string
 	Text        []byte
 }
 
-// NewJSON returns an answer with a value that is JSON already.
+// NewJSON returns a response with a value that is already encoded as JSON.
 func NewJSON(value []byte) Body {
 	return Body{ContentType: typeJSON, Text: slices.Concat(value, []byte("\n"))}
 }
 
-// Send writes the answer.
+// Send writes the response.
 func (b Body) Send(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", b.ContentType)
 	if _, err := w.Write(b.Text); err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Complaints collects the fields of a request that are wrong, so that a client learns of
-// all of them at once.
+// Complaints collects the invalid fields of a request, so that the response names all of
+// them at once.
 type Complaints struct{ fields []services.FieldError }
 
-// Complain records that a field is wrong; the same complaint counts once.
+// Complain records that a field is invalid; repeated complaints are recorded once.
 func (c *Complaints) Complain(field, format string, args ...any) {
 	one := services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)}
 	if !slices.Contains(c.fields, one) {
@@ -19,7 +19,7 @@ func (c *Complaints) Complain(field, format string, args ...any) {
 	}
 }
 
-// Fault returns every complaint as one fault, nil where there is none.
+// Fault returns a fault with every complaint, or nil if there is none.
 func (c *Complaints) Fault() *services.Fault {
 	if len(c.fields) == 0 {
 		return nil

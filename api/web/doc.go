@@ -1,4 +1,3 @@
-// Package web has what the handlers of every part of the API share: it reads forms and
-// uploads, makes tasks of requests, negotiates the form of an answer, and writes sound
-// and events.
+// Package web has what the handlers of the API share: it reads forms and uploads, builds
+// tasks from requests, negotiates content types, and writes audio and events.
 package web

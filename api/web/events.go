@@ -9,21 +9,21 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Events writes server-sent events. What a client that has left does not take is
-// dropped: the request's context ends the work.
+// Events writes server-sent events. Write errors are ignored: when a client has left, the
+// request's context ends the work.
 type Events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	begun   bool
 }
 
-// NewEvents returns a writer of events; nothing is sent yet.
+// NewEvents returns a writer of events. It sends nothing yet.
 func NewEvents(w http.ResponseWriter) *Events {
 	return &Events{w: w, control: http.NewResponseController(w)}
 }
 
-// Begun reports whether the header has been sent, so that an error can no longer be
-// answered as one.
+// Begun reports whether the header has been sent; an error can then no longer be sent as a
+// status.
 func (e *Events) Begun() bool { return e.begun }
 
 // Begin writes the header, once.
@@ -35,7 +35,7 @@ func (e *Events) Begin() {
 	header := e.w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // or nginx holds the events back
+	header.Set("X-Accel-Buffering", "no") // or nginx buffers the events
 	e.w.WriteHeader(http.StatusOK)
 }
 
@@ -49,16 +49,16 @@ func (e *Events) Send(event any) {
 	e.Write(fmt.Sprintf("data: %s\n\n", data))
 }
 
-// Write sends text as it is, at once.
+// Write sends text unchanged and flushes it.
 func (e *Events) Write(text string) {
 	_, _ = fmt.Fprint(e.w, text)
 	_ = e.control.Flush()
 }
 
-// End sends the event after which none follows, as OpenAI's clients expect it.
+// End sends the final event that OpenAI's clients expect.
 func (e *Events) End() { e.Write("data: [DONE]\n\n") }
 
-// StreamError is why a stream ended early.
+// StreamError describes why a stream ended early.
 type StreamError struct {
 	Message string `json:"message"`
 	Type    string `json:"type"`

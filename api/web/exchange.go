@@ -11,21 +11,21 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// requestIDHeader carries the id in both directions.
+// requestIDHeader has the id in requests and responses.
 const requestIDHeader = "X-Request-Id"
 
-// validRequestID keeps a client's id from forging log lines.
+// validRequestID prevents a client's id from forging log lines.
 var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 type requestIDKey struct{}
 
-// RequestID returns the id of the request that a context belongs to.
+// RequestID returns the id of the request to which a context belongs.
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
-// WithRequestID takes the client's id or makes one.
+// WithRequestID uses the client's id or generates one.
 func WithRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(requestIDHeader)
@@ -42,16 +42,16 @@ func WithRequestID(next http.Handler) http.Handler {
 type exchangeKey struct{}
 
 // Exchange is a request and its writer, for the few handlers that need more than the
-// generated code hands them.
+// generated code passes to them.
 type Exchange struct {
 	W http.ResponseWriter
 	R *http.Request
 }
 
-// WithExchange puts the exchange into the context.
+// WithExchange adds the exchange to the context.
 func WithExchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// RFC 7240 takes several lines for one list; the generated code wants one.
+		// RFC 7240 allows a list on several lines; the generated code accepts one.
 		if values := r.Header.Values("Prefer"); len(values) > 1 {
 			r.Header.Set("Prefer", strings.Join(values, ", "))
 		}
@@ -61,25 +61,25 @@ func WithExchange(next http.Handler) http.Handler {
 	})
 }
 
-// ExchangeOf returns the exchange; the middleware puts one into every request.
+// ExchangeOf returns the exchange, which the middleware adds to every request.
 func ExchangeOf(ctx context.Context) *Exchange {
 	return ctx.Value(exchangeKey{}).(*Exchange) //nolint:forcetypeassert // see above
 }
 
 type callerKey struct{}
 
-// WithCaller returns a context of a request that is made on behalf of a caller.
+// WithCaller returns a context of a request made by a caller.
 func WithCaller(ctx context.Context, caller services.Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller)
 }
 
-// CallerOf returns on whose behalf a request is made.
+// CallerOf returns the caller of a request.
 func CallerOf(ctx context.Context) services.Caller {
 	caller, _ := ctx.Value(callerKey{}).(services.Caller)
 	return caller
 }
 
-// ViewerOf returns the owner whose records a request may see; empty is everybody's.
+// ViewerOf returns the owner whose records a request may see; "" sees all.
 func ViewerOf(ctx context.Context) string {
 	if caller := CallerOf(ctx); !caller.All {
 		return caller.Key

@@ -10,24 +10,24 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Form reads the fields of a form and collects what is wrong with them. It checks that a
-// value is one of its kind; the service knows which values are allowed.
+// Form parses the fields of a form and collects errors. It checks the types of values; the
+// service knows which values are allowed.
 type Form struct {
 	Complaints
 	fields map[string][]string
 }
 
-// NewForm returns a reader of the fields of an upload.
+// NewForm returns a parser of the fields of an upload.
 func NewForm(u *Upload) *Form { return &Form{fields: u.Fields} }
 
-// All returns the values of a field that may come several times.
+// All returns the values of a repeatable field.
 func (f *Form) All(field string) []string { return f.fields[field] }
 
-// Text returns a field's value without the space around it, empty where it is missing.
+// Text returns a field's value without surrounding space, or "" if it is missing.
 func (f *Form) Text(field string) string {
 	values := f.fields[field]
 	if len(values) > 1 {
-		f.Complain(field, "came %d times", len(values))
+		f.Complain(field, "must not be repeated, got %d values", len(values))
 	}
 	if len(values) == 0 {
 		return ""
@@ -35,7 +35,7 @@ func (f *Form) Text(field string) string {
 	return strings.TrimSpace(values[0])
 }
 
-// Number returns a finite number; nil where the field is missing.
+// Number returns a finite number, or nil if the field is missing.
 func (f *Form) Number(field string) *float64 {
 	text := f.Text(field)
 	if text == "" {
@@ -48,8 +48,8 @@ func (f *Form) Number(field string) *float64 {
 	return &v
 }
 
-// Whole returns a whole number from least to most, which is math.MaxInt64 for no bound;
-// nil where the field is missing.
+// Whole returns a whole number from least to most, or nil if the field is missing;
+// math.MaxInt64 for most means no upper limit.
 func (f *Form) Whole(field string, least, most int64) *int64 {
 	text := f.Text(field)
 	if text == "" {
@@ -66,7 +66,7 @@ func (f *Form) Whole(field string, least, most int64) *int64 {
 	return &v
 }
 
-// Bool returns true or false; nil where the field is missing.
+// Bool returns a boolean, or nil if the field is missing.
 func (f *Form) Bool(field string) *bool {
 	text := f.Text(field)
 	if text == "" {
@@ -79,8 +79,8 @@ func (f *Form) Bool(field string) *bool {
 	return &v
 }
 
-// Join makes one fault of what is wrong with an upload and what is wrong with its
-// fields; an error that names no field comes first.
+// Join returns one error for an upload and for its fields; an error that names no field
+// takes precedence.
 func Join(received error, form *services.Fault) error {
 	if form == nil {
 		return received
@@ -97,7 +97,7 @@ func Join(received error, form *services.Fault) error {
 	return received
 }
 
-// Rename calls the fields of a fault by the client's names.
+// Rename replaces the field names in a fault by those that the client used.
 func Rename(err error, names map[string]string) error {
 	var fault *services.Fault
 	if !errors.As(err, &fault) || len(fault.Fields) == 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// What a body can be, in the words of its limit.
+// The kinds of body, as a limit's message names them.
 const (
 	AForm      = "a form"
 	ARecording = "a recording"
@@ -16,37 +16,37 @@ const (
 	ABody      = "the body of a request"
 )
 
-// Limit is the most bytes that a body may have.
+// Limit is the size limit of a body.
 type Limit struct {
 	Bytes int64
-	// Of is what the limit is for.
+	// Of names what the limit applies to.
 	Of string
-	// Setting is the limit's name in the configuration; empty where it has none.
+	// Setting is the configuration key of the limit; "" if it has none.
 	Setting string
 }
 
-// Fault returns the fault of a body over the limit.
+// Fault returns the fault of a body that exceeds the limit.
 func (l Limit) Fault(err error) *services.Fault {
-	message := fmt.Sprintf("the body has more than %d bytes (%s), which is the limit for %s", l.Bytes, services.Bytes(l.Bytes), l.Of)
+	message := fmt.Sprintf("the body has more than %d bytes (%s), the limit for %s", l.Bytes, services.Bytes(l.Bytes), l.Of)
 	if l.Setting != "" {
-		message += "; the setting " + l.Setting + " changes it"
+		message += "; to change the limit, set " + l.Setting
 	}
 	return &services.Fault{Kind: services.KindTooLarge, Message: message, Err: err}
 }
 
-// Upload returns the limit for every body, in the words of one kind of body.
+// Upload returns the limit of every body, worded for one kind of body.
 func (l Limits) Upload(of string) Limit {
 	return Limit{int64(l.MaxUpload), of, "api.maxUpload"}
 }
 
-// TooSlow explains why a body was cut off.
+// TooSlow returns the message for a body that was cut off.
 func (l Limits) TooSlow() string {
-	return fmt.Sprintf("the body came too slowly: it may take %s, and for that %s and a second for each %s",
+	return fmt.Sprintf("the body was sent too slowly: it may take %[2]s plus a second for each %[3]s, and at most %[1]s",
 		l.UploadTimeout, l.HeaderTimeout, l.MinUploadRate)
 }
 
-// MediaType returns the type of a request's body without parameters.
+// MediaType returns the media type of a request's body without parameters.
 func MediaType(r *http.Request) string {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // none where it cannot be read
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // "" if it is malformed
 	return kind
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Negotiate returns the index of the media type that an Accept header likes best
-// (RFC 9110, section 12.5.1), the first among equals, and -1 where it takes none.
-// Without a header everything is taken.
+// Negotiate returns the index of the media type that an Accept header prefers (RFC 9110,
+// section 12.5.1), the first of equals, or -1 if it accepts none. Without a header every
+// type is acceptable.
 func Negotiate(accept []string, offers []string) int {
 	ranges := mediaRanges(strings.Join(accept, ","))
 	if len(ranges) == 0 {
@@ -23,14 +23,14 @@ func Negotiate(accept []string, offers []string) int {
 	return best
 }
 
-// mediaRange is one part of an Accept header.
+// mediaRange is one element of an Accept header.
 type mediaRange struct {
 	name    string
 	quality float64
 }
 
-// mediaRanges reads a header; parts that cannot be read are passed over. Of
-// parameters only q counts.
+// mediaRanges parses a header; malformed elements are skipped. Parameters other than q are
+// ignored.
 func mediaRanges(header string) (ranges []mediaRange) {
 	for _, part := range strings.Split(header, ",") {
 		name, params, err := mime.ParseMediaType(part)
@@ -48,7 +48,7 @@ func mediaRanges(header string) (ranges []mediaRange) {
 	return ranges
 }
 
-// qualityOf is what the most specific range that fits a media type gives it.
+// qualityOf returns the quality of a media type by the most specific range that matches it.
 func qualityOf(ranges []mediaRange, offer string) float64 {
 	offer, _, _ = strings.Cut(offer, ";")
 	kind, _, _ := strings.Cut(offer, "/")

@@ -2,7 +2,7 @@ package web
 
 import "time"
 
-// Value returns a field that may be left out, zero where it is.
+// Value returns an optional field's value, or the zero value if it is missing.
 func Value[T any](p *T) T {
 	var zero T
 	if p == nil {
@@ -11,7 +11,7 @@ func Value[T any](p *T) T {
 	return *p
 }
 
-// Unless returns nil for the value that is left out.
+// Unless returns a pointer to value, or nil if value equals left.
 func Unless[T comparable](value, left T) *T {
 	if value == left {
 		return nil
@@ -19,7 +19,7 @@ func Unless[T comparable](value, left T) *T {
 	return &value
 }
 
-// UnlessZero returns nil for the zero time.
+// UnlessZero returns a pointer to t, or nil if t is the zero time.
 func UnlessZero(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -12,24 +12,24 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Headers that say how a task was done.
+// Headers that describe how a task was run.
 const (
 	modelHeader   = "Grym-Model"
 	warningHeader = "Grym-Warning"
 )
 
-// Models finds models by their names; orchestrator.Resolver implements it.
+// Models finds models by name; orchestrator.Resolver implements it.
 type Models interface {
-	// Resolve returns the service and the model of a task by the model's name.
+	// Resolve returns the service and the model for a task and a model's name.
 	Resolve(task, name string) (orchestrator.Resolution, error)
-	// Model returns the model that a task will run on, as far as that is known before.
+	// Model returns the model that a task will run on, as far as that is known in advance.
 	Model(task services.Task) (string, error)
-	// Aliases returns the further names of models.
+	// Aliases returns the other names of models.
 	Aliases() []orchestrator.Alias
 }
 
-// Run executes a task and sets the headers of its answer. The warnings are those of the
-// request, which come before the task's.
+// Run executes a task and sets the headers of its response. warnings are those of the
+// request, which precede the task's.
 func (b *Base) Run(ctx context.Context, task services.Task, warnings []services.Warning) (services.TaskResult, error) {
 	result, err := b.Executor.Execute(ctx, task, services.DiscardSink{})
 	if err != nil {
@@ -40,8 +40,8 @@ func (b *Base) Run(ctx context.Context, task services.Task, warnings []services.
 	return result, nil
 }
 
-// Announce sets the headers of a stream, whose task has not begun, and returns the model
-// that it will run on. An error is left to the task itself.
+// Announce sets the headers of a stream whose task has not started, and returns the model
+// that it will run on. Errors are left to the task itself.
 func (b *Base) Announce(header http.Header, task services.Task, warnings []services.Warning) string {
 	model, err := b.Models.Model(task)
 	if err != nil {
@@ -51,7 +51,7 @@ func (b *Base) Announce(header http.Header, task services.Task, warnings []servi
 	return model
 }
 
-// JoinWarnings adds the warnings of a task to those of its request.
+// JoinWarnings appends the warnings of a task to those of its request.
 func JoinWarnings(request, task []services.Warning) []services.Warning {
 	all := slices.Clone(request)
 	for _, w := range task {
@@ -60,7 +60,7 @@ func JoinWarnings(request, task []services.Warning) []services.Warning {
 	return all
 }
 
-// WriteOutcome sets the headers that say how a task was done; none for what is empty.
+// WriteOutcome sets the headers that describe how a task was run, and omits empty ones.
 func WriteOutcome(header http.Header, model string, warnings []services.Warning) {
 	if model != "" {
 		header.Set(modelHeader, model)
@@ -70,13 +70,13 @@ func WriteOutcome(header http.Header, model string, warnings []services.Warning)
 	}
 }
 
-// WithoutOutcome takes the headers of WriteOutcome back, for an error.
+// WithoutOutcome removes the headers of WriteOutcome, for an error response.
 func WithoutOutcome(header http.Header) {
 	header.Del(modelHeader)
 	header.Del(warningHeader)
 }
 
-// warningTokens writes the codes of warnings as a list of tokens (RFC 9651), each once.
+// warningTokens returns the distinct codes of warnings as a list of tokens (RFC 9651).
 func warningTokens(warnings []services.Warning) string {
 	var codes []string
 	for _, w := range warnings {
@@ -87,7 +87,7 @@ func warningTokens(warnings []services.Warning) string {
 	return strings.Join(codes, ", ")
 }
 
-// WarningsView shows warnings to a client; nil for none.
+// WarningsView returns warnings as the API shows them; nil if there are none.
 func WarningsView(warnings []services.Warning) (list gen.Warnings) {
 	for _, w := range warnings {
 		list = append(list, gen.Warning{Code: gen.WarningCode(w.Code), Message: w.Message, Field: Unless(w.Field, "")})
@@ -95,14 +95,14 @@ func WarningsView(warnings []services.Warning) (list gen.Warnings) {
 	return list
 }
 
-// maxUnknown bounds the unknown fields of one form that are reported each by its name.
+// maxUnknown limits the unknown fields of a form that are reported by name.
 const maxUnknown = 16
 
-// ignore reports an unknown field of a form.
+// ignore reports an unknown form field.
 func (u *Upload) ignore(field string) {
 	if len(u.Warnings) < maxUnknown {
 		u.Warnings = services.AddWarning(u.Warnings, services.Warning{
-			Code: services.WarnUnknownField, Field: fmt.Sprintf("%.64s", field), Message: fmt.Sprintf("the field %.64q is not known and was ignored", field),
+			Code: services.WarnUnknownField, Field: fmt.Sprintf("%.64s", field), Message: fmt.Sprintf("unknown field %.64q was ignored", field),
 		})
 	}
 }

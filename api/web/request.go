@@ -14,22 +14,21 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// fileField is the field of a form with the recording, and modelField the one of a form or
-// of JSON that names the model; all others are parameters of the task.
+// fileField is the form field with the recording, and modelField the form or JSON field
+// that names the model; all others are parameters of the task.
 const (
 	fileField  = "file"
 	modelField = "model"
 )
 
-// asked is a request of a route, taken apart.
+// asked is a parsed request of a route.
 type asked struct {
 	model  string
 	params map[string]any
 	upload *Upload
 }
 
-// read takes a request apart, whichever way it came. The caller closes the upload, also
-// after an error.
+// read parses a form or JSON request. The caller closes the upload, even after an error.
 func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, error) {
 	if route.form == nil || route.json && MediaType(r) != typeForm {
 		return readJSON(r)
@@ -57,7 +56,7 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	return got, Join(err, form.Fault())
 }
 
-// read returns a field's value as JSON has it, nil where it is left out.
+// read returns a field's value as in JSON, or nil if it is missing.
 func (f *Form) read(name string, one field) any {
 	if f.Text(name) == "" {
 		return nil
@@ -73,7 +72,7 @@ func (f *Form) read(name string, one field) any {
 	return f.Text(name)
 }
 
-// readJSON reads a body that the validator has found to fit the contract.
+// readJSON parses a body that the validator has accepted.
 func readJSON(r *http.Request) (asked, error) {
 	got := asked{upload: &Upload{}, params: make(map[string]any)}
 	var body map[string]json.RawMessage
@@ -92,7 +91,7 @@ func readJSON(r *http.Request) (asked, error) {
 	return got, nil
 }
 
-// BodyFault explains a body that cannot be read as what it says it is.
+// BodyFault returns the fault of a body that cannot be parsed as its Content-Type.
 func BodyFault(err error) error {
 	var fault *services.Fault
 	switch {
@@ -107,7 +106,7 @@ func BodyFault(err error) error {
 	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
 }
 
-// negotiate takes from the Accept header what the request leaves open of its sound.
+// negotiate sets the audio parameters that the request leaves to the Accept header.
 func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	if _, set := params[s.Container]; !set && s.Container != "" {
 		var offers []string
@@ -124,8 +123,8 @@ func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	var n float64 // null leaves it zero
 	text, err := json.Marshal(params[s.Count])
 	if err == nil && json.Unmarshal(text, &n) == nil && n > 1 {
-		return services.Invalidf(s.Count, "must be 1 where the answer is a file, got %v; "+
-			"several sounds come with Accept: application/json", n)
+		return services.Invalidf(s.Count, "must be 1 if the response is an audio file, got %v; "+
+			"for several sounds send Accept: application/json", n)
 	}
 	return nil
 }

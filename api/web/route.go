@@ -12,63 +12,62 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// What bodies are made of.
+// The media types of bodies.
 const (
 	typeForm = "multipart/form-data"
 	typeJSON = "application/json"
 )
 
-// Route is an operation of the contract that runs one task. All that it reads and writes
-// is what the contract says of it.
+// Route is an operation of the contract that runs a single task. The contract defines
+// everything that it reads and writes.
 type Route struct {
-	// Service and Task say who does what.
+	// Service and Task name the service and its task.
 	Service, Task string
-	// Sound is set for a task that makes sound.
+	// Sound is set for a task that returns audio.
 	Sound *SoundRoute
-	// form has the fields of a form beside the recording, by name; nil where the route
-	// takes no form.
+	// form has the form fields except the recording, by name; nil if the route accepts no
+	// form.
 	form map[string]field
-	// json is set where the route takes JSON.
+	// json is set if the route accepts JSON.
 	json bool
-	// stored allows a recording that the server has in place of a file.
+	// stored is set if a stored recording may replace the file.
 	stored bool
-	// offers are the content types of the answer, and lists the fields of its JSON that are
-	// lists and always there.
+	// offers are the content types of the response, and lists the JSON fields that are
+	// lists and always present.
 	offers, lists []string
-	// headers are those of the answer that repeat a field of its JSON.
+	// headers are the response headers that repeat a field of the JSON response.
 	headers map[string]string
 }
 
-// SoundRoute says how a route deals with the sound that its task makes.
+// SoundRoute describes how a route returns the audio of its task.
 type SoundRoute struct {
-	// File is the name, without an ending, of the file that a browser saves.
+	// File is the name, without extension, under which browsers save the file.
 	File string `json:"file"`
-	// Container is the parameter that the Accept header decides where it is left out;
-	// empty for none.
+	// Container is the parameter that defaults to the Accept header; "" if there is none.
 	Container string `json:"container"`
-	// Count is the parameter that asks for several sounds, which come as JSON only; empty
-	// for none.
+	// Count is the parameter for the number of sounds; several are only returned as JSON.
+	// "" if there is none.
 	Count string `json:"count"`
-	// containers are the values of Container.
+	// containers are the allowed values of Container.
 	containers []string
 }
 
-// field is a field of a form.
+// field is a form field.
 type field struct {
 	kind string
-	// least is the least of a whole number.
+	// least is the minimum of a whole number.
 	least int64
 }
 
-// kinds are the types of fields that a form can have.
+// kinds are the types that form fields can have.
 var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNumber, openapi3.TypeBoolean}
 
 // NewRoute returns the route that an operation of the contract describes; sound is nil for
-// a task that makes none.
+// a task that returns no audio.
 func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Operation) (*Route, error) {
 	r := &Route{Service: service, Task: task, headers: make(map[string]string)}
 	if described.RequestBody == nil {
-		return nil, errors.New("a task needs a body")
+		return nil, errors.New("a task requires a request body")
 	}
 	content := described.RequestBody.Value.Content
 	r.json = content[typeJSON] != nil
@@ -86,7 +85,7 @@ func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Opera
 	}
 	answer := described.Responses.Value("200")
 	if answer == nil {
-		return nil, errors.New("a task needs an answer with the status 200")
+		return nil, errors.New("a task requires a response with status 200")
 	}
 	r.offers = slices.Sorted(maps.Keys(answer.Value.Content))
 	if body := answer.Value.Content[typeJSON]; body != nil && body.Schema != nil {
@@ -104,7 +103,7 @@ func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Opera
 	return r, nil
 }
 
-// readForm reads which fields a form has.
+// readForm reads the form fields from the schema.
 func (r *Route) readForm(schema *openapi3.Schema) error {
 	r.form = make(map[string]field)
 	for name, property := range schema.Properties {
@@ -122,7 +121,7 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 			}
 		}
 		if one.kind == "" {
-			return fmt.Errorf("the field %s of the form is no text, number or boolean", name)
+			return fmt.Errorf("form field %s must be a string, number or boolean", name)
 		}
 		if least := property.Value.Min; least != nil {
 			one.least = int64(*least)
@@ -132,7 +131,7 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 	return nil
 }
 
-// enum returns the values that a parameter may have.
+// enum returns the allowed values of a parameter.
 func enum(property *openapi3.SchemaRef) (list []string) {
 	if property == nil {
 		return nil
@@ -143,5 +142,5 @@ func enum(property *openapi3.SchemaRef) (list []string) {
 	return list
 }
 
-// takesJSON reports whether the answer can be JSON.
+// takesJSON reports whether the response can be JSON.
 func (r *Route) takesJSON() bool { return slices.Contains(r.offers, typeJSON) }

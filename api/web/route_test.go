@@ -37,9 +37,9 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	t.Parallel()
 	form := func(kind string) string { return fmt.Sprintf(takesForm, kind) }
 	for wrong, text := range map[string]string{
-		"a task needs a body":                                answersJSON,
-		"a task needs an answer with the status 200":         form("{type: string}") + "      responses: {'201': {description: x}}\n",
-		"the field a of the form is no text, number or bool": form("{type: array, items: {type: string}}") + answersJSON,
+		"a task requires a request body":                answersJSON,
+		"a task requires a response with status 200":    form("{type: string}") + "      responses: {'201': {description: x}}\n",
+		"form field a must be a string, number or bool": form("{type: array, items: {type: string}}") + answersJSON,
 	} {
 		_, err := NewRoute("s", "t", nil, described(t, text))
 		require.ErrorContains(t, err, wrong)
@@ -87,7 +87,8 @@ func TestTasksCarryTheirCaller(t *testing.T) {
 	task, err := NewTask(ctx, Work{Service: "s", Task: "t", Model: "m", Params: map[string]any{"a": 1}}, &high)
 	require.NoError(t, err)
 	require.Equal(t, services.Task{
-		Service: "s", Name: "t", Model: "m", Params: json.RawMessage(`{"a":1}`), Caller: services.Caller{Key: "k"}, Priority: services.PriorityHigh,
+		Service: "s", Name: "t", Model: "m", Params: json.RawMessage(`{"a":1}`), Caller: services.Caller{Key: "k"},
+		Priority: services.PriorityHigh,
 	}, task)
 	urgent := "urgent"
 	_, err = NewTask(ctx, Work{}, &urgent)

@@ -12,17 +12,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Sound answers with the sound that a task made, and removes its file.
+// Sound is a response with the audio that a task returned; its file is removed afterwards.
 type Sound struct {
 	Artifact *services.Artifact
-	// Name of the file that a browser saves, without an ending.
+	// Name is the name, without extension, under which browsers save the file.
 	Name string
 }
 
-// endings of the content types that services make.
+// endings are the file extensions of the content types that services return.
 var endings = map[string]string{"audio/wav": ".wav", "audio/flac": ".flac", "audio/pcm": ".pcm"}
 
-// Send writes the answer.
+// Send writes the response.
 func (s Sound) Send(w http.ResponseWriter) (err error) {
 	defer func() { err = errors.Join(err, s.Artifact.Remove()) }()
 	file, err := s.Artifact.Open()

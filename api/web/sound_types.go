@@ -8,10 +8,10 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 )
 
-// AnyBytes is the content type of what is not known.
+// AnyBytes is the content type of unknown data.
 const AnyBytes = "application/octet-stream"
 
-// soundMarks are the first bytes of the formats that are read without ffmpeg.
+// soundMarks are the first bytes of the formats that are decoded without ffmpeg.
 var soundMarks = []struct {
 	at          int
 	mark        string
@@ -29,8 +29,8 @@ var soundMarks = []struct {
 	{8, "AIFF", "audio/aiff"},
 }
 
-// contentType returns what the first bytes of a recording say, else what was sent
-// with it if that is sound.
+// contentType returns the content type that a recording's first bytes indicate, or else
+// sent if that is audio.
 func contentType(head []byte, sent string) string {
 	for _, m := range soundMarks {
 		if bytes.HasPrefix(head[min(m.at, len(head)):], []byte(m.mark)) {
@@ -48,8 +48,8 @@ func IsSound(kind string) bool {
 	return strings.HasPrefix(kind, "audio/") || strings.HasPrefix(kind, "video/") || kind == "application/ogg"
 }
 
-// ContentTypeOf returns the content type of stored audio, never one that a browser
-// would run.
+// ContentTypeOf returns the content type of a stored recording, never one that a browser
+// would execute.
 func ContentTypeOf(audio library.Recording) string {
 	if kind, _, err := mime.ParseMediaType(audio.ContentType); err != nil || !IsSound(kind) {
 		return AnyBytes

@@ -13,14 +13,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// AudioPath is where recordings are stored; a body may be one.
+// AudioPath is the route of stored recordings; its body may be a recording.
 const AudioPath = "/v1/audio"
 
-// DefaultPage is the length of a page of a list unless the request says so.
+// DefaultPage is the default number of items on a page of a list.
 const DefaultPage = 20
 
-// OpenSound opens stored sound for the answer to a request; nothing is read of it
-// if the answer has no body. The content type is the stored one's if it is empty.
+// OpenSound opens a stored recording for the response to a request. For a HEAD request no
+// data is read. If contentType is empty, that of the recording is used.
 func (b *Base) OpenSound(ctx context.Context, id, contentType, name string) (StoredSound, error) {
 	r := ExchangeOf(ctx).R
 	sound := StoredSound{request: r, name: name}
@@ -43,27 +43,28 @@ func (b *Base) OpenSound(ctx context.Context, id, contentType, name string) (Sto
 
 func etag(id string) string { return `"` + id + `"` }
 
-// unread is sound of which only the size counts.
+// unread has the size of a recording but no data.
 type unread struct{ *io.SectionReader }
 
 func (unread) Close() error { return nil }
 
-// StoredSound answers with stored sound, whole or in parts, and closes it.
+// StoredSound is a response with a stored recording or parts of it; it closes the
+// recording.
 type StoredSound struct {
 	request *http.Request
 	content io.ReadSeekCloser
 	audio   library.Recording
-	// name of the file that a browser saves, without an ending.
+	// name is the name, without extension, under which browsers save the file.
 	name string
 }
 
-// Serve writes the answer.
+// Serve writes the response.
 func (s StoredSound) Serve(w http.ResponseWriter) error {
 	defer s.content.Close()
 	header, contentType := w.Header(), ContentTypeOf(s.audio)
 	kind, _, _ := strings.Cut(contentType, ";")
 	header.Set("Content-Type", contentType)
-	// The bytes are whatever somebody stored: no browser shall run them as a page.
+	// The stored data is untrusted: browsers must not interpret it as a page.
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": s.name + endings[kind]}))
 	header.Set("ETag", etag(s.audio.ID))
@@ -72,8 +73,8 @@ func (s StoredSound) Serve(w http.ResponseWriter) error {
 	return refusing.fault()
 }
 
-// refusalWriter suppresses what http.ServeContent answers instead of content, which
-// is answered as a problem.
+// refusalWriter suppresses the error responses of http.ServeContent, which are sent as
+// problems instead.
 type refusalWriter struct {
 	http.ResponseWriter
 	status int
@@ -104,11 +105,12 @@ func (w *refusalWriter) fault() error {
 	case http.StatusRequestedRangeNotSatisfiable:
 		return &problem.HTTPError{
 			Status: w.status, Slug: "range_not_satisfiable", Title: "Range not satisfiable",
-			Message: "no part of the sound lies in the range asked for; Content-Range has its size",
+			Message: "the requested range is outside the recording; Content-Range has its size",
 		}
 	case http.StatusPreconditionFailed:
 		return &problem.HTTPError{
-			Status: w.status, Slug: "precondition_failed", Title: "Precondition failed", Message: "the sound is not as the request's condition says",
+			Status: w.status, Slug: "precondition_failed", Title: "Precondition failed",
+			Message: "the recording does not match the request's precondition",
 		}
 	}
 	return services.Internal(errors.New(http.StatusText(w.status)), "the sound could not be read")

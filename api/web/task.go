@@ -8,17 +8,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Work says what a request asks of a service.
+// Work describes the task of a request.
 type Work struct {
-	// Service and Task say who does what; Model is empty for the service's default.
+	// Service and Task name the service and its task; Model is empty for the default model.
 	Service, Task, Model string
 	// Params are encoded as JSON, unless they are json.RawMessage.
 	Params any
-	// Audio is nil where the task takes none.
+	// Audio is nil if the task needs none.
 	Audio services.AudioSource
 }
 
-// NewTask returns the task of a request, on behalf of its caller.
+// NewTask returns the task of a request, made by its caller.
 func NewTask[P ~string](ctx context.Context, work Work, priority *P) (services.Task, error) {
 	params, err := json.Marshal(work.Params)
 	if err != nil {
@@ -31,7 +31,7 @@ func NewTask[P ~string](ctx context.Context, work Work, priority *P) (services.T
 	return task, err
 }
 
-// ResultOf returns the value of a result as the type that its task makes.
+// ResultOf returns the value of a result as the type of its task.
 func ResultOf[T any](result services.TaskResult) (T, error) {
 	value, ok := result.Value.(T)
 	if !ok {

@@ -15,26 +15,26 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// MaxFieldBytes bounds a form field that is not a file.
+// MaxFieldBytes limits a form field that is not a file.
 const MaxFieldBytes = 64 << 10
 
-// Upload is a form that has been received: its fields in memory, its file on
-// disk, or sound that the server keeps in its place. Close removes the file.
+// Upload is a received form: its fields in memory, its file on disk, or a stored recording
+// instead. Close removes the file.
 type Upload struct {
 	Fields map[string][]string
 	file   *spooledFile
-	// Incoming is the recording in place of a file if the route stores it.
+	// Incoming is the recording instead of a file if the route stores it.
 	Incoming *library.Incoming
-	// Warnings report what of the form was ignored.
+	// Warnings are the ignored parts of the form.
 	Warnings []services.Warning
-	// Sent is the content type that came with the file, Name its name.
+	// Sent is the content type of the file, Name its name.
 	Sent, Name string
-	// stored is sound that the server keeps, until release is called; else nil.
+	// stored is a stored recording, valid until release is called; nil if there is none.
 	stored  services.AudioSource
 	release func()
 }
 
-// spooledFile is an upload on disk; it can be opened as often as needed.
+// spooledFile is an upload on disk. It can be opened any number of times.
 type spooledFile struct {
 	path string
 	size int64
@@ -46,15 +46,15 @@ func (f *spooledFile) Open() (io.ReadSeekCloser, error) { return os.Open(f.path)
 // Size implements services.AudioSource.
 func (f *spooledFile) Size() int64 { return f.size }
 
-// Discard closes an upload that is of no use any more.
+// Discard closes an upload and logs errors.
 func (b *Base) Discard(u *Upload) {
 	if err := u.Close(); err != nil {
 		b.Log.Error("upload could not be removed", "error", err)
 	}
 }
 
-// Move returns the upload and leaves an empty one behind, for an answer that reads it after
-// its handler has returned.
+// Move returns the upload and clears u, for a response that reads it after its handler has
+// returned.
 func (u *Upload) Move() *Upload {
 	moved := *u
 	*u = Upload{}
@@ -75,10 +75,10 @@ func (u *Upload) Close() error {
 	return os.Remove(u.file.path)
 }
 
-// IsReceived reports whether a recording came.
+// IsReceived reports whether a recording was received.
 func (u *Upload) IsReceived() bool { return u.file != nil || u.Incoming != nil }
 
-// Audio returns the sound of the request, nil where there is none.
+// Audio returns the audio of the request, or nil.
 func (u *Upload) Audio() services.AudioSource {
 	if u.stored != nil {
 		return u.stored
@@ -89,14 +89,14 @@ func (u *Upload) Audio() services.AudioSource {
 	return u.file
 }
 
-// FormShape says what a form may hold.
+// FormShape describes the fields of a form.
 type FormShape struct {
-	// File is the field with the recording; Optional allows it to be left out.
+	// File is the field with the recording; Optional is set if it may be missing.
 	File     string
 	Optional bool
-	// Known are the other fields, each of at most MaxField bytes; Refused says why a field that
-	// others know is refused. Lenient ignores all others, with a warning, as clients of
-	// OpenAI expect.
+	// Known are the other fields, each of at most MaxField bytes; Refused has the reasons
+	// why fields of OpenAI's API are refused. Lenient ignores all others with a warning, as
+	// OpenAI's clients expect.
 	Known    []string
 	Refused  map[string]string
 	MaxField int
@@ -105,15 +105,15 @@ type FormShape struct {
 	Take func(u *Upload, part io.Reader) error
 }
 
-// Receive reads a form with a recording in the field "file", and only the other
-// fields named. The caller closes the upload, also after an error.
+// Receive reads a form with a recording in the field "file" and the known fields. The
+// caller closes the upload, even after an error.
 func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
 	return b.ReceiveForm(ctx, form, FormShape{File: "file", Known: known, MaxField: MaxFieldBytes})
 }
 
-// ReceiveForm reads a form with at most one file; the fields may come in any
-// order. Every bad field is told in one fault. The caller closes the upload, also
-// after an error.
+// ReceiveForm reads a form with at most one file; the fields may be in any order. All
+// invalid fields are reported in one fault. The caller closes the upload, even after an
+// error.
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
 	u := &Upload{Fields: make(map[string][]string)}
 	var bad Complaints
@@ -126,18 +126,18 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 			err = b.receivePart(u, part, shape, &bad)
 		}
 		if err != nil {
-			// The reader of forms can hide why the body ended under a complaint about a half
-			// line; the body keeps its error.
+			// multipart.Reader can hide the error of the body behind its own; the body
+			// returns it again.
 			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
 			return u, b.ReceiveFault(AForm, errors.Join(err, cause))
 		}
 	}
-	// The server notices a hang-up only once it has read the body to its end.
+	// net/http detects that the client has left only after the body has been read.
 	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
 		return u, b.ReceiveFault(AForm, err)
 	}
 	if !u.IsReceived() && !shape.Optional {
-		bad.Complain(shape.File, "is missing; send the recording as form field %s, as curl -F %[1]s=@speech.wav does", shape.File)
+		bad.Complain(shape.File, "is missing; send the recording as form field %s, for example with curl -F %[1]s=@speech.wav", shape.File)
 	}
 	if fault := bad.Fault(); fault != nil {
 		return u, fault
@@ -153,7 +153,7 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	}
 	switch {
 	case name == shape.File && u.IsReceived():
-		complain("came twice; one recording a request")
+		complain("must not be repeated; a request has one recording")
 	case name == shape.File:
 		u.Sent, u.Name = part.Header.Get("Content-Type"), part.FileName()
 		if shape.Take != nil {
@@ -165,7 +165,7 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	case !slices.Contains(shape.Known, name) && shape.Lenient:
 		u.ignore(name)
 	case !slices.Contains(shape.Known, name):
-		complain("is not known; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
+		complain("is not a field of this form; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
 	default:
 		value, err := io.ReadAll(io.LimitReader(part, int64(shape.MaxField)+1))
 		if err != nil {
@@ -180,7 +180,7 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	return nil
 }
 
-// Spool writes the file to disk, so that memory does not grow with it.
+// Spool writes the file to disk, so that memory use does not grow with its size.
 func (b *Base) Spool(u *Upload, part io.Reader) error {
 	file, err := os.CreateTemp(b.SpoolDir, "upload-*")
 	if err != nil {
@@ -194,7 +194,7 @@ func (b *Base) Spool(u *Upload, part io.Reader) error {
 	return err
 }
 
-// spoolWriter tells a full disk from a client that stopped sending.
+// spoolWriter distinguishes disk errors from errors of the client's connection.
 type spoolWriter struct{ file *os.File }
 
 func (s spoolWriter) Write(p []byte) (int, error) {
@@ -210,7 +210,7 @@ type spoolError struct{ err error }
 func (e *spoolError) Error() string { return e.err.Error() }
 func (e *spoolError) Unwrap() error { return e.err }
 
-// ReceiveFault explains why a body, a form or a recording, could not be received.
+// ReceiveFault returns the fault of a form or recording that could not be received.
 func (b *Base) ReceiveFault(of string, err error) error {
 	var tooLarge *http.MaxBytesError
 	var spool *spoolError
@@ -225,20 +225,20 @@ func (b *Base) ReceiveFault(of string, err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &services.Fault{Kind: services.KindInvalid, Message: b.Limits.TooSlow(), Err: err}
 	default:
-		message := "the form breaks off or is malformed"
+		message := "the form is malformed or incomplete"
 		if of == ARecording {
-			message = "the recording breaks off"
+			message = "the recording is incomplete"
 		}
 		return &services.Fault{Kind: services.KindInvalid, Message: message, Err: err}
 	}
 }
 
-// Take returns what receives a recording of a request's body into the library.
+// Take returns a function that stores the recording of a request in the library.
 func (b *Base) Take(ctx context.Context) func(u *Upload, r io.Reader) error {
 	return b.TakeBytes(ctx, max(0, ExchangeOf(ctx).R.ContentLength))
 }
 
-// TakeBytes is Take for so many bytes at the most; zero if that is not known.
+// TakeBytes is Take for a recording of at most bytes; 0 if the size is not known.
 func (b *Base) TakeBytes(ctx context.Context, bytes int64) func(u *Upload, r io.Reader) error {
 	return func(u *Upload, r io.Reader) (err error) {
 		u.Incoming, err = b.Sounds.Receive(ctx, r, library.About{Name: u.Name, Bytes: bytes})

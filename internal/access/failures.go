@@ -9,11 +9,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// remembered bounds the addresses that are kept.
+// remembered limits the number of addresses in memory.
 const remembered = 10_000
 
-// Failures bounds how many bad keys an address may send. Good keys are no concern
-// of it: a bad client behind a shared address does not lock out the others. Safe
+// Failures limits the number of invalid keys per address. Valid keys are not limited: a
+// client with an invalid key does not lock out others that share its address. It is safe
 // for concurrent use.
 type Failures struct {
 	perMinute int
@@ -22,14 +22,14 @@ type Failures struct {
 	addresses map[string]*rate.Limiter
 }
 
-// NewFailures returns a Failures that allows perMinute bad keys a minute from an
-// address; 0 is no limit.
+// NewFailures returns a Failures that allows perMinute invalid keys per minute from an
+// address; 0 sets no limit.
 func NewFailures(perMinute int) *Failures {
 	return &Failures{perMinute: perMinute, addresses: make(map[string]*rate.Limiter)}
 }
 
-// Failed counts a bad key. It reports whether the address has sent too many, and
-// when it may send the next. remote is a host, with or without a port.
+// Failed counts an invalid key. It reports whether the address has sent too many, and the
+// time until it may send the next. remote is a host with or without a port.
 func (f *Failures) Failed(remote string) (wait time.Duration, refused bool) {
 	if f.perMinute <= 0 {
 		return 0, false
@@ -50,7 +50,7 @@ func (f *Failures) Failed(remote string) (wait time.Duration, refused bool) {
 	return time.Duration(missing / float64(limiter.Limit()) * float64(time.Second)), true
 }
 
-// makeRoom drops what is useless from a full map, and else any one entry.
+// makeRoom deletes the useless entries of a full map, or else any one entry.
 func makeRoom[K comparable, V any](m map[K]V, useless func(V) bool) {
 	if len(m) < remembered {
 		return
@@ -68,7 +68,8 @@ func makeRoom[K comparable, V any](m map[K]V, useless func(V) bool) {
 	}
 }
 
-// network returns what counts as one address: an IPv6 host has a whole /64.
+// network returns the key under which an address is counted; for IPv6 it is the /64
+// network.
 func network(remote string) string {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

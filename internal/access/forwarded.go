@@ -6,20 +6,19 @@ import (
 	"strings"
 )
 
-// maxHops bounds how many proxies are followed back.
+// maxHops limits the number of proxies that are followed.
 const maxHops = 32
 
-// hop is what one proxy wrote about the request that it passed on. An address
-// that is hidden, unknown or malformed is the zero Addr.
+// hop is an element of a forwarding header. An address that is hidden, unknown or malformed
+// is the zero Addr.
 type hop struct {
 	addr        netip.Addr
 	proto, host string
 }
 
-// parseForwarded reads the lines of a Forwarded header (RFC 7239) as one list, the
-// nearest proxy first, at most maxHops of them. It reports false for a list that
-// is malformed anywhere: an open quote written by the client could otherwise hide
-// what a proxy appended.
+// parseForwarded parses the lines of a Forwarded header (RFC 7239) as one list, the nearest
+// proxy first, at most maxHops elements. It reports false if any part is malformed: an open
+// quote written by the client could otherwise hide what a proxy appended.
 func parseForwarded(lines []string) ([]hop, bool) {
 	text := strings.Join(lines, ",")
 	var hops []hop
@@ -44,7 +43,7 @@ func parseForwarded(lines []string) ([]hop, bool) {
 		if text != "" && text[0] != ',' {
 			return nil, false
 		}
-		if len(seen) > 0 { // a list may have empty elements, which say nothing
+		if len(seen) > 0 { // a list may have empty elements
 			hops = append(hops, now)
 			now = hop{}
 			clear(seen)
@@ -69,7 +68,7 @@ func (h *hop) set(name, value string) {
 	}
 }
 
-// forwardedValue reads "=" and a token or a quoted string.
+// forwardedValue parses "=" followed by a token or a quoted string.
 func forwardedValue(text string) (value, rest string, ok bool) {
 	text, ok = strings.CutPrefix(text, "=")
 	if !ok || text == "" {
@@ -106,8 +105,8 @@ func cutToken(text string) (token, rest string) {
 	return text[:end], text[end:]
 }
 
-// parseForwardedFor reads the lines of an X-Forwarded-For header as one list, the
-// nearest proxy first, at most maxHops of them.
+// parseForwardedFor parses the lines of an X-Forwarded-For header as one list, the nearest
+// proxy first, at most maxHops elements.
 func parseForwardedFor(lines []string) []hop {
 	var hops []hop
 	for _, line := range slices.Backward(lines) {
@@ -125,10 +124,10 @@ func parseForwardedFor(lines []string) []hop {
 	return hops
 }
 
-// parseNode returns the address in 192.0.2.1, 192.0.2.1:80, 2001:db8::1,
-// [2001:db8::1] or [2001:db8::1]:80, where the port may be an obfuscated one such
-// as _x. It is the zero Addr for "unknown", for obfuscated names and for anything
-// else, zones included: they are free text, and would reach the log.
+// parseNode returns the address in 192.0.2.1, 192.0.2.1:80, 2001:db8::1, [2001:db8::1] or
+// [2001:db8::1]:80, where the port may be obfuscated, as in _x. For anything else it
+// returns the zero Addr: "unknown", obfuscated names, and addresses with a zone, which is
+// free text and would be logged.
 func parseNode(text string) netip.Addr {
 	if len(text) > 128 {
 		return netip.Addr{}
@@ -153,8 +152,8 @@ func parseNode(text string) netip.Addr {
 	return addr.Unmap()
 }
 
-// isNodePort reports whether a text is empty, or a colon with a port number or an
-// obfuscated port.
+// isNodePort reports whether text is empty, or a colon with a port number or an obfuscated
+// port.
 func isNodePort(text string) bool {
 	if text == "" {
 		return true

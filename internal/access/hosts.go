@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Hosts are the public names of the server, each with a port or for any.
+// Hosts are the public names of the server, each with its ports; the port "" allows any.
 type Hosts map[string]map[string]bool
 
-// ParseHosts reads names such as audio.example and audio.example:8443. It returns
-// an error for each that is bad.
+// ParseHosts parses names such as audio.example and audio.example:8443. It returns an error
+// for each invalid name.
 func ParseHosts(list []string) (Hosts, []error) {
 	hosts := make(Hosts)
 	var errs []error
@@ -29,8 +29,8 @@ func ParseHosts(list []string) (Hosts, []error) {
 	return hosts, errs
 }
 
-// Has reports whether a Host header names one of the hosts. One that is listed
-// with the port 80 or 443 is also meant without a port, as clients leave it out.
+// Has reports whether a Host header names one of the hosts. A host with port 80 or 443 also
+// matches without a port, because clients omit default ports.
 func (h Hosts) Has(host string) bool {
 	name, port, err := parseHost(host)
 	if err != nil {
@@ -40,7 +40,7 @@ func (h Hosts) Has(host string) bool {
 	return ports[""] || ports[port] || port == "" && (ports["80"] || ports["443"])
 }
 
-// parseHost returns the name in lower case and the port, empty for none.
+// parseHost returns the name in lower case and the port, or "".
 func parseHost(text string) (name, port string, err error) {
 	name = text
 	if inner, ok := strings.CutPrefix(text, "["); ok {
@@ -68,11 +68,11 @@ func parseHost(text string) (name, port string, err error) {
 }
 
 func hostError(text string) error {
-	return fmt.Errorf("must be names as they stand in a Host header, such as audio.example or audio.example:8443, "+
-		"without a scheme, path or wildcard and non-ASCII names as xn--..., got %q", text)
+	return fmt.Errorf("must be host names as in a Host header, such as audio.example or audio.example:8443, "+
+		"without a scheme, path or wildcard, and with non-ASCII names as xn--..., got %q", text)
 }
 
-// isName reports whether a text in lower case can be the name of a host.
+// isName reports whether a lower-case text is a valid host name.
 func isName(name string) bool {
 	if len(name) > 253 {
 		return false

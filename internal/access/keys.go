@@ -20,10 +20,10 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// maxKeysBytes bounds the file of keys; a key takes about 200 bytes.
+// maxKeysBytes limits the file of keys; a key takes about 200 bytes.
 const maxKeysBytes = 64 << 20
 
-// Scope is what a key may do.
+// Scope is a permission of a key.
 type Scope string
 
 // The scopes; admin includes the others.
@@ -33,37 +33,37 @@ const (
 	ScopeAdmin Scope = "admin" // manage the server
 )
 
-// Key is what is kept of a key: everything but its secret.
+// Key is the stored part of a key: everything but its secret.
 type Key struct {
 	ID     string  `json:"id"`
 	Scopes []Scope `json:"scopes"`
-	// Hash is SHA-256 of the whole key in hexadecimal. The secret has 256 random
-	// bits, so there is nothing to guess that a slow hash would protect.
+	// Hash is the SHA-256 of the whole key in hexadecimal. The secret has 256 random bits,
+	// so a slow hash would add no protection.
 	Hash    string    `json:"hash"`
 	Created time.Time `json:"created"`
-	// Expires is zero for a key that does not.
+	// Expires is the zero time for a key that does not expire.
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-// May tells whether the key has one of the scopes.
+// May reports whether the key has one of the scopes.
 func (k Key) May(scopes ...Scope) bool {
 	return slices.Contains(k.Scopes, ScopeAdmin) || slices.ContainsFunc(scopes, func(s Scope) bool { return slices.Contains(k.Scopes, s) })
 }
 
-// Expired reports whether the key is no longer valid at a time.
+// Expired reports whether the key has expired at a time.
 func (k Key) Expired(now time.Time) bool { return !k.Expires.IsZero() && !now.Before(k.Expires) }
 
 // prefix marks a text as a key of this server.
 const prefix = "grym_"
 
-// Reasons why a key is refused.
+// The reasons for which a key is refused.
 var (
 	ErrUnknownKey = errors.New("the API key is not valid")
 	ErrExpiredKey = errors.New("the API key has expired")
-	ErrNoSuchKey  = errors.New("there is no key with this id")
+	ErrNoSuchKey  = errors.New("no key has this id")
 )
 
-// Store is the file of keys. Safe for concurrent use, by several processes too.
+// Store is the file of keys. It is safe for concurrent use, also by several processes.
 type Store struct {
 	path string
 
@@ -72,10 +72,10 @@ type Store struct {
 	keys   []Key
 }
 
-// Open names the store in a data folder; the file need not exist yet.
+// Open returns the store in a data folder; the file need not exist yet.
 func Open(dataDir string) *Store { return &Store{path: filepath.Join(dataDir, "keys.json")} }
 
-// ParseScopes reads a list such as "use,read".
+// ParseScopes parses a list such as "use,read".
 func ParseScopes(list string) ([]Scope, error) {
 	var scopes []Scope
 	for _, name := range strings.Split(list, ",") {
@@ -90,8 +90,8 @@ func ParseScopes(list string) ([]Scope, error) {
 	return scopes, nil
 }
 
-// Create makes a key that lives for so long, 0 for ever. The text is the key
-// itself, which cannot be had again.
+// Create creates a key that is valid for life, or for ever if life is 0. The returned text
+// is the key itself, which is not stored.
 func (s *Store) Create(scopes []Scope, life time.Duration) (Key, string, error) {
 	var random [38]byte
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
@@ -106,7 +106,7 @@ func (s *Store) Create(scopes []Scope, life time.Duration) (Key, string, error) 
 	return key, text, err
 }
 
-// Revoke forgets a key.
+// Revoke deletes a key.
 func (s *Store) Revoke(id string) error {
 	return s.change(func(keys []Key) ([]Key, error) {
 		rest := slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return k.ID == id })
@@ -117,20 +117,20 @@ func (s *Store) Revoke(id string) error {
 	})
 }
 
-// List gives every key.
+// List returns every key.
 func (s *Store) List() ([]Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.read()
 }
 
-// maxKeyText bounds what is looked at as a key.
+// maxKeyText limits the length of a key.
 const maxKeyText = 256
 
-// Check returns the key whose text is given. A file that cannot be read lets
-// nobody in. A bad key costs one hash and one comparison, however many keys
-// there are: the id in it, which is no secret, selects what its hash is compared
-// with, and the time does not depend on whether there is one.
+// Check returns the key with the given text. If the file cannot be read, no key is valid.
+// An invalid key costs one hash and one comparison, however many keys there are: its id,
+// which is not secret, selects the hash to compare with, and the time does not depend on
+// whether the id exists.
 func (s *Store) Check(text string) (Key, error) {
 	keys, err := s.List()
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *Store) Check(text string) (Key, error) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(text, prefix), "_")
 	sum := sha256.Sum256([]byte(text))
 	hash := hex.EncodeToString(sum[:])
-	found := Key{Hash: strings.Repeat("-", len(hash))} // no hash is that
+	found := Key{Hash: strings.Repeat("-", len(hash))} // equals no hash
 	if i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id }); i >= 0 {
 		found = keys[i]
 	}
@@ -155,7 +155,7 @@ func (s *Store) Check(text string) (Key, error) {
 	return found, nil
 }
 
-// read gives the keys, from the file when it has changed. The caller holds mu.
+// read returns the keys, from the file if it has changed. The caller holds mu.
 func (s *Store) read() ([]Key, error) {
 	info, err := os.Stat(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -165,7 +165,8 @@ func (s *Store) read() ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	// Every change is a new file, so that even one within the clock's grain shows.
+	// Every change creates a new file, so that changes within the clock's resolution are
+	// detected too.
 	if s.loaded != nil && os.SameFile(info, s.loaded) && info.ModTime().Equal(s.loaded.ModTime()) && info.Size() == s.loaded.Size() {
 		return s.keys, nil
 	}
@@ -181,7 +182,7 @@ func (s *Store) read() ([]Key, error) {
 	return keys, nil
 }
 
-// change replaces the file by one with other keys, one process at a time.
+// change replaces the file with edited keys, one process at a time.
 func (s *Store) change(edit func([]Key) ([]Key, error)) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +211,7 @@ func (s *Store) change(edit func([]Key) ([]Key, error)) (err error) {
 	return replace(s.path, append(data, '\n'))
 }
 
-// replace writes a file anew, whole or not at all.
+// replace replaces a file atomically.
 func replace(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "keys-*") // mode 0600
 	if err != nil {

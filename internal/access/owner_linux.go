@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// Owner returns the user whose process holds the other end of a TCP connection
-// within this machine. local and remote are the ends as the server sees them. A
-// socket that cannot be found, as one of another network namespace, is an error.
+// Owner returns the user whose process holds the other end of a TCP connection within this
+// machine. local and remote are the addresses as the server sees them. It returns an error
+// for a socket that cannot be found, such as one of another network namespace.
 func Owner(local, remote netip.AddrPort) (uid int, err error) {
 	var unread []error
 	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		table, err := os.Open(name)
 		if err != nil {
-			unread = append(unread, err) // there is no tcp6 where IPv6 is off
+			unread = append(unread, err) // tcp6 is missing if IPv6 is disabled
 			continue
 		}
 		uid, ok := findOwner(table, remote, local)
@@ -30,11 +30,11 @@ func Owner(local, remote netip.AddrPort) (uid int, err error) {
 			return uid, nil
 		}
 	}
-	return 0, errors.Join(append(unread, fmt.Errorf("no process of this machine holds the connection from %s", remote))...)
+	return 0, errors.Join(append(unread, fmt.Errorf("no process on this machine holds the connection from %s", remote))...)
 }
 
-// findOwner searches a table such as /proc/net/tcp for a socket by its ends. One
-// that its process has closed has no inode, and its user is not kept.
+// findOwner searches a table such as /proc/net/tcp for a socket by its addresses. A socket
+// that its process has closed has no inode, and its user is not recorded.
 func findOwner(table io.Reader, local, remote netip.AddrPort) (uid int, ok bool) {
 	for lines := bufio.NewScanner(table); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -52,8 +52,8 @@ func findOwner(table io.Reader, local, remote netip.AddrPort) (uid int, ok bool)
 	return 0, false
 }
 
-// procAddr reads an address as the kernel prints it: words of four bytes, each in
-// the machine's order, and the port, all in hexadecimal.
+// procAddr parses an address as the kernel prints it: words of four bytes in the machine's
+// byte order, and the port, all in hexadecimal.
 func procAddr(text string) (netip.AddrPort, bool) {
 	words, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(words)

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Proxies are the addresses whose word is taken for where a request comes from.
+// Proxies are the addresses whose forwarding headers are trusted.
 type Proxies struct{ trusted []netip.Prefix }
 
 // Origin is where a request comes from.
 type Origin struct {
-	// Client is the client's address: host and port for one that is connected
-	// itself, and an address alone for one that a trusted proxy names.
+	// Client is the client's address: host and port of a direct client, and only the
+	// address of one behind a trusted proxy.
 	Client string
-	// Proxy is the address of the trusted proxy that is connected; empty for none.
+	// Proxy is the address of the trusted proxy that is connected, or "".
 	Proxy string
-	// Scheme and Host are what the client asked the trusted proxy for; empty where
-	// it does not say.
+	// Scheme and Host are what the client requested from the trusted proxy, or "" if the
+	// proxy does not report them.
 	Scheme, Host string
 }
 
-// ParseProxies reads addresses and networks such as 192.0.2.1 and 2001:db8::/32.
-// It returns an error for each that is bad.
+// ParseProxies parses addresses and networks such as 192.0.2.1 and 2001:db8::/32. It
+// returns an error for each invalid one.
 func ParseProxies(list []string) (Proxies, []error) {
 	var p Proxies
 	var errs []error
@@ -36,9 +36,9 @@ func ParseProxies(list []string) (Proxies, []error) {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("must be addresses or networks such as 127.0.0.1, ::1 or 10.0.0.0/8, got %q", text))
 		case prefix.Bits() == 0:
-			errs = append(errs, fmt.Errorf("%q would believe everybody; name the proxies' own addresses", text))
+			errs = append(errs, fmt.Errorf("%q would trust every address; list only the addresses of the proxies", text))
 		case prefix.Addr().Is4In6():
-			errs = append(errs, fmt.Errorf("%q is an IPv4 network in IPv6; write it as IPv4", text))
+			errs = append(errs, fmt.Errorf("%q is an IPv4-mapped IPv6 network; write it as IPv4", text))
 		default:
 			p.trusted = append(p.trusted, prefix.Masked())
 		}
@@ -46,12 +46,12 @@ func ParseProxies(list []string) (Proxies, []error) {
 	return p, errs
 }
 
-// Origin returns where a request comes from. remote is the address that is
-// connected, header returns the lines of a header field. What the headers say is
-// followed from right to left, for as long as the one who wrote it is trusted.
+// Origin returns where a request comes from. remote is the connected address, header
+// returns the lines of a header. The headers are followed from right to left, as long as
+// the proxy that wrote an element is trusted.
 //
-// X-Forwarded-For is read where there is one, and Forwarded only where there is
-// none: most proxies write the former and pass the latter on as the client sent it.
+// X-Forwarded-For is used if present, and Forwarded only otherwise: most proxies write the
+// former and pass the latter on as the client sent it.
 func (p Proxies) Origin(remote string, header func(name string) []string) Origin {
 	peer := parseNode(remote)
 	if !p.trusts(peer) {
@@ -80,7 +80,7 @@ func (p Proxies) Origin(remote string, header func(name string) []string) Origin
 	return origin
 }
 
-// describe takes what a trusted proxy says of the request, if it can be true.
+// describe sets the scheme and host that a trusted proxy reports, if they are valid.
 func (o *Origin) describe(scheme, host string) {
 	if scheme = strings.ToLower(scheme); scheme == "http" || scheme == "https" {
 		o.Scheme = scheme
@@ -94,7 +94,7 @@ func (p Proxies) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(p.trusted, func(prefix netip.Prefix) bool { return prefix.Contains(addr) })
 }
 
-// lastOf returns the last item of a list, which the nearest proxy wrote.
+// lastOf returns the last element of a list, which the nearest proxy wrote.
 func lastOf(lines []string) string {
 	if len(lines) == 0 {
 		return ""

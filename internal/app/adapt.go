@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// adapt is called after each sample: what the performance monitor expects becomes
-// advice for the memory manager, which acts on it where it may.
+// adapt is called after each sample. It converts the forecast of the performance monitor to
+// advice for the memory manager, which acts on it if it may.
 func (s *system) adapt() {
 	cores := runtime.GOMAXPROCS(0)
 	outlook := resources.Outlook{IdleCores: float64(cores), Cores: cores, Services: make(map[string]resources.ServiceOutlook)}

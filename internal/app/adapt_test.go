@@ -42,7 +42,8 @@ func TestAServiceIsAsWideAsItsDemand(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var words load
-	work := words.run(ctx, s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe, Audio: recording(clips + "clip09.wav")}, 8, time.Millisecond)
+	work := words.run(ctx, s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe, Audio: recording(clips +
+		"clip09.wav")}, 8, time.Millisecond)
 	require.Eventually(t, func() bool { return now() > configured }, 30*time.Second, 10*time.Millisecond, "never widened")
 	stop()
 	work.Wait()

@@ -28,7 +28,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// system is every object, wired.
+// system has every object of the server, wired together.
 type system struct {
 	cfg          config.Config
 	log          *slog.Logger
@@ -46,20 +46,21 @@ type system struct {
 	tasks        *hardening.TaskMetrics
 	guards       *hardening.GuardMetrics
 	states       *hardening.StateMetrics
-	// runs of each service at once, widths the most where they follow demand; started is when the process was built.
+	// runs is the configured concurrency of each service; widths is its upper bound where
+	// concurrency adapts to demand. started is the start time of the process.
 	runs, widths map[string]int
 	started      time.Time
 	contexts     services.Contexts
 	spool        string // where tasks put files
-	// resident is the resident set as the monitors measured it last, in bytes.
+	// resident is the last measured resident set size in bytes.
 	resident atomic.Int64
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
 
-// build makes the objects. Nothing runs before the start of the parts, and no model is
-// loaded. What tasks make goes to files in the spool folder. If it fails, nothing stays
-// open. Without a storage, services keep nothing.
+// build creates the objects. Nothing runs before the parts are started, and no model is
+// loaded. Files that tasks create go to the spool folder. If build fails, nothing stays
+// open. stored may be nil; services then store nothing.
 func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (_ *system, err error) {
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
 	if err := catalog.Check(); err != nil {
@@ -69,7 +70,8 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int), started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
+	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int),
+		started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: rt.Close})
 	defer func() {
@@ -103,7 +105,7 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	return s, nil
 }
 
-// registerServices makes every service and registers it.
+// registerServices creates and registers every service.
 func (s *system) registerServices(stored *storage) {
 	for _, m := range modules.All() {
 		section := s.cfg.Services.Section(m.Name)
@@ -119,24 +121,25 @@ func (s *system) registerServices(stored *storage) {
 	}
 }
 
-// planFrom is the budget from which runs are planned by shape: it makes them a few
-// parts in a hundred faster and lets the second run of a shape take as much memory
-// again, in one step, which a small control group has no room for.
+// planFrom is the memory budget below which ONNX Runtime's memory-pattern optimisation is
+// off. It speeds runs up by a few percent, but the second run of a shape allocates its
+// memory again in one step, which can exceed a small cgroup's limit.
 const planFrom = services.GiB
 
-// session sizes the sessions of a service that runs so many tasks at once.
+// session returns the session settings of a service that runs the given number of tasks at
+// once.
 func (s *system) session(threads, runs int) onnx.SessionConfig {
 	return onnx.SessionConfig{Threads: threads, Concurrent: runs > 1, NoPlan: s.memory.Budget().Bytes < planFrom}
 }
 
-// register adds a service with all that a service has: a share of the budget, a
-// guard, a place in the registry, recovery, health checks and metrics.
+// register adds a service with everything that belongs to it: a share of the budget, a
+// guard, an entry in the registry, recovery, health checks and metrics.
 func (s *system) register(service services.ModelService, limits module.Limits, runs, most int) {
 	name := service.Describe().Name
 	s.runs[name], s.widths[name] = runs, most
 	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: most, KeepAlive: limits.KeepAlive})
-	// A task that has given its run slot away for a while is still inside the
-	// guard, and as many may be as can wait.
+	// A task that has yielded its run slot is still inside the guard, and as many tasks can
+	// do so as fit into the queue.
 	inside := max(runs, most) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
 	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
 	entry := s.registry.Register(service, guard)
@@ -154,7 +157,7 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	s.performance.Watch(name, custom...)
 }
 
-// supervise makes the recovery, the health monitor and the metrics of states.
+// supervise creates recovery, the health monitor and the state metrics.
 func (s *system) supervise() {
 	cfg, log := s.cfg, s.log
 	health := cfg.SystemHardening.HealthMonitoring
@@ -173,7 +176,7 @@ func (s *system) supervise() {
 	})
 }
 
-// requestTracer records requests; nil where tracing is off.
+// requestTracer returns the tracer of requests, or nil if tracing is off.
 func (s *system) requestTracer() api.Tracer {
 	if s.tracer == nil {
 		return nil

@@ -15,14 +15,14 @@ import (
 	"github.com/grym-synth/grym-synth/internal/version"
 )
 
-// Commands returns what the command line needs. The contract is openapi.yaml.
+// Commands returns the functions that the command line needs. contract is openapi.yaml.
 func Commands(contract []byte) cli.Program {
 	key, keyFile := config.ClientKey(config.Environ())
 	return cli.Program{
 		Version: fmt.Sprintf("grym-synth %s (%s, %s)", version.Version, version.Commit(), version.Platform()),
 		APIKey:  key, APIKeyFile: keyFile,
-		Serve: func(ctx context.Context, forget func(), settings cli.Settings) error {
-			return serveCommand(ctx, forget, contract, settings)
+		Serve: func(ctx context.Context, restoreSignals func(), settings cli.Settings) error {
+			return serveCommand(ctx, restoreSignals, contract, settings)
 		},
 		WriteConfig: func(settings cli.Settings, origins bool, out io.Writer) error {
 			cfg, err := config.Load(source(settings))
@@ -66,18 +66,18 @@ func source(settings cli.Settings) config.Source {
 	return config.Source{File: settings.File, Environ: config.Environ(), Flags: settings.Values}
 }
 
-func serveCommand(ctx context.Context, forget func(), contract []byte, settings cli.Settings) error {
+func serveCommand(ctx context.Context, restoreSignals func(), contract []byte, settings cli.Settings) error {
 	from := source(settings)
 	cfg, err := config.Load(from)
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
-	return serve(ctx, forget, contract, from, cfg, level, newLogger(cfg.Log, level, os.Stderr), os.Stdout)
+	return serve(ctx, restoreSignals, contract, from, cfg, level, newLogger(cfg.Log, level, os.Stderr), os.Stdout)
 }
 
-// newLogger writes text for a person at a terminal and JSON for everything else.
-// The level can change while it is in use.
+// newLogger returns a logger that writes text to a terminal and JSON otherwise, unless the
+// format is configured. Its level can be changed later.
 func newLogger(cfg config.Log, level *slog.LevelVar, out *os.File) *slog.Logger {
 	level.Set(cfg.Level)
 	opts := &slog.HandlerOptions{Level: level}

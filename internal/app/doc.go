@@ -1,3 +1,3 @@
-// Package app builds the server: it makes every object, joins them, and starts and
-// stops them in order. It is the only package that knows all the others.
+// Package app builds the server: it creates and connects every object, and starts and stops
+// the parts in order. It is the only package that imports all others.
 package app

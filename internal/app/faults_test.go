@@ -134,7 +134,7 @@ func TestAnAnswerThatHoldsNaNIsAFault(t *testing.T) {
 	for range 3 {
 		err := speak(t, s)
 		require.Equal(t, services.KindInternal, services.KindOf(err))
-		require.ErrorContains(t, err, "unusable answer")
+		require.ErrorContains(t, err, "unusable result")
 	}
 	becomes(t, s, services.StateUnavailable)
 	s.runtime.Intercept(nil)
@@ -207,7 +207,7 @@ func TestBrokenModelFilesAreFaultsOfTheService(t *testing.T) {
 		says string
 	}{
 		"cut": {services.KindInvalid, "cannot be loaded"}, // which its header says
-		"nan": {services.KindInternal, "unusable answer"},
+		"nan": {services.KindInternal, "unusable result"},
 	} {
 		_, err := s.orchestrator.Execute(t.Context(), services.Task{
 			ID: name, Service: wav2vec2.Name, Name: tasks.Transcribe, Model: name, Audio: recording(clips + "clip09.wav"),

@@ -10,38 +10,38 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// leastDisk is the room on the data folder's disk below which health is red.
+// leastDisk is the free space on the data folder's disk below which the check fails.
 const leastDisk = 256 * services.MiB
 
-// longestQueue is the age of the oldest waiting task above which health is red.
+// longestQueue is the age of the oldest waiting task above which the check fails.
 const longestQueue = 5 * time.Minute
 
-// memoryCheck compares what the process really holds with the budget it works by.
+// memoryCheck compares the resident set size with the memory budget.
 func (s *system) memoryCheck() (bool, string) {
 	resident, err := s.measureResident()
 	if err != nil {
-		return true, "the resident set is not known: " + err.Error()
+		return true, "the resident set size is unknown: " + err.Error()
 	}
 	budget := s.memory.Budget()
 	return resident <= budget.Bytes, fmt.Sprintf("%s resident of a budget of %s", resident, budget.Bytes)
 }
 
-// queueCheck looks for a task that waits too long.
+// queueCheck fails if a task has waited too long.
 func (s *system) queueCheck() (bool, string) {
 	oldest := s.memory.OldestWait()
-	return oldest < longestQueue, fmt.Sprintf("%d tasks wait, the oldest for %s", s.memory.Usage().Waiting, oldest.Round(time.Millisecond))
+	return oldest < longestQueue, fmt.Sprintf("%d tasks waiting, the oldest for %s", s.memory.Usage().Waiting, oldest.Round(time.Millisecond))
 }
 
-// diskCheck looks at the room for what is stored.
+// diskCheck fails if there is too little free space for stored data.
 func diskCheck(dir string) (bool, string) {
 	free, err := memprobe.DiskFree(dir)
 	if err != nil {
-		return true, "the room on disk is not known: " + err.Error()
+		return true, "the free disk space is unknown: " + err.Error()
 	}
-	return free >= leastDisk, fmt.Sprintf("%s free where %s is", free, dir)
+	return free >= leastDisk, fmt.Sprintf("%s free on the disk of %s", free, dir)
 }
 
-// measureResident asks the system for the resident set, and keeps it for the probes.
+// measureResident reads the resident set size and stores it for the probes.
 func (s *system) measureResident() (services.Bytes, error) {
 	resident, err := (memprobe.Probe{}).Resident()
 	if err == nil {
@@ -50,7 +50,7 @@ func (s *system) measureResident() (services.Bytes, error) {
 	return resident, err
 }
 
-// serviceHealth lists the services, and their models, as the probes see them.
+// serviceHealth returns the services and their models as the probes show them.
 func (s *system) serviceHealth() []hardening.ServiceHealth {
 	var list []hardening.ServiceHealth
 	for _, entry := range s.registry.List() {
@@ -65,8 +65,8 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 	return list
 }
 
-// processUsage returns the figures of the process for the performance monitor, zero
-// where the system does not report one.
+// processUsage returns the figures of the process for the performance monitor; those that
+// the system does not report are 0.
 func (s *system) processUsage() performance.ProcessUsage {
 	var probe memprobe.Probe
 	books := s.memory.Usage()

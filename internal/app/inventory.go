@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// sessions are the engine's open sessions as resources.
+// sessions returns the engine's open sessions as resources.
 func (s *system) sessions() (list []resources.Resource) {
 	numbers := make(map[string]int)
 	for _, session := range s.runtime.Sessions() {
@@ -30,22 +30,22 @@ func (s *system) sessions() (list []resources.Resource) {
 	return list
 }
 
-// maxFiles bounds the files that the inventory lists of each folder.
+// maxFiles limits the files of each folder in the inventory.
 const maxFiles = 1000
 
-// files are what is stored on disk as resources: what tasks work on and made,
-// conversations, the jobs' store, and models' folders.
+// files returns the files on disk as resources: the spool, conversations, the job store,
+// and the model folders.
 func (s *system) files() (list []resources.Resource) {
 	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
 		n := 0
-		// A folder that is not there has nothing in it; a file may go while we look.
+		// A missing folder is empty, and files may be deleted during the walk.
 		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
-				return nil //nolint:nilerr // what cannot be read is not listed
+				return nil //nolint:nilerr // unreadable files are not listed
 			}
 			info, err := entry.Info()
 			if err != nil {
-				return nil //nolint:nilerr // it has gone meanwhile
+				return nil //nolint:nilerr // deleted during the walk
 			}
 			if n++; n > maxFiles {
 				return fs.SkipAll

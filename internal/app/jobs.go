@@ -22,7 +22,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// storage keeps recordings, conversations and the records of services.
+// storage stores recordings, conversations and the records of services.
 type storage struct {
 	store         *natsstore.Store
 	database      *records.Database
@@ -30,7 +30,7 @@ type storage struct {
 	conversations *conversations.Conversations
 }
 
-// openStorage makes the store and what lies in it; nothing is opened before the start.
+// openStorage returns the store and its collections; nothing is opened before the start.
 func openStorage(cfg config.Config, log *slog.Logger) *storage {
 	settings := cfg.Jobs.Store
 	settings.Dir = cfg.JobsDir()
@@ -41,14 +41,14 @@ func openStorage(cfg config.Config, log *slog.Logger) *storage {
 	return s
 }
 
-// asynchronous runs jobs, which lie in the storage.
+// asynchronous runs jobs, whose records are in the storage.
 type asynchronous struct {
 	*storage
 	jobs    *jobs.Manager
 	upgrade *upgrade
 }
 
-// openJobs makes what works on jobs; nothing runs before the start.
+// openJobs returns the parts that process jobs; nothing runs before the start.
 func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) (*asynchronous, error) {
 	hooks := cfg.Jobs.Webhooks
 	if hooks.Secret == "" {
@@ -76,13 +76,14 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 	return a, nil
 }
 
-// check is the check of the jobs.
+// check returns the health check of the jobs.
 func (a *asynchronous) check() hardening.Check {
-	ok, detail := true, fmt.Sprintf("%d jobs are queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued), a.jobs.OldestQueued().Round(time.Millisecond))
+	ok, detail := true, fmt.Sprintf("%d jobs queued, the oldest for %s", a.jobs.Count(jobs.StatusQueued),
+		a.jobs.OldestQueued().Round(time.Millisecond))
 	if problem := a.store.Problem(); problem != "" {
 		ok, detail = false, problem
 	} else if !a.jobs.Ready() {
-		ok, detail = false, "the stored jobs are still being read"
+		ok, detail = false, "jobs are still being loaded"
 	}
 	if damage := a.store.Damage(); damage != "" {
 		detail += "; " + damage
@@ -90,16 +91,16 @@ func (a *asynchronous) check() hardening.Check {
 	return hardening.Check{Name: "jobs", At: time.Now(), OK: ok, Detail: detail}
 }
 
-// watchJobs exports the numbers of jobs and recordings, at each scrape.
+// watchJobs exports the numbers of jobs and recordings at each scrape.
 func watchJobs(reg prometheus.Registerer, manager *jobs.Manager, recordings *library.Library) {
 	for _, status := range jobs.Statuses() {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "grym_jobs", Help: "Jobs that are kept, by status.", ConstLabels: prometheus.Labels{"status": string(status)},
+			Name: "grym_jobs", Help: "Stored jobs, by status.", ConstLabels: prometheus.Labels{"status": string(status)},
 		}, func() float64 { return float64(manager.Count(status)) }))
 	}
 	reg.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "grym_job_queue_oldest_seconds", Help: "Age of the job that has waited the longest in the queue; 0 where none waits.",
+			Name: "grym_job_queue_oldest_seconds", Help: "Age of the job that has been queued longest; 0 if none is queued.",
 		}, func() float64 { return manager.OldestQueued().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "grym_job_audio_bytes", Help: "Bytes of the stored recordings.",

@@ -7,7 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator"
 )
 
-// unit is a unit of the orchestrator with its canary.
+// unit adds a canary to a unit of the orchestrator.
 type unit struct {
 	*orchestrator.Unit
 	system *system
@@ -20,8 +20,8 @@ func (u unit) Canary(ctx context.Context) error {
 
 var _ hardening.Unit = unit{}
 
-// restart restarts a service, or one model of it. Recovery does that, as it does every
-// other way back.
+// restart restarts a service, or one model of it if model is not empty. It is done by
+// recovery, which owns all restarts.
 func (s *system) restart(ctx context.Context, service, model string) error {
 	entry, err := s.registry.Lookup(service)
 	if err != nil {
@@ -35,8 +35,8 @@ func (s *system) restart(ctx context.Context, service, model string) error {
 	return s.recovery.Restart(ctx, service, model)
 }
 
-// keeper adds the further models of one service to what the service itself has: a
-// guard, recovery, health checks and metrics.
+// keeper adds a guard, recovery, health checks and metrics to the models of a service other
+// than the default.
 type keeper struct {
 	system      *system
 	guard       *hardening.Guard

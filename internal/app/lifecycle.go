@@ -14,15 +14,15 @@ import (
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
 )
 
-// grace is the time that each part has for its stop, also where requests have used all
-// of the time to drain.
+// grace is the time that each part has to stop, even if requests have used the whole drain
+// timeout.
 const grace = 10 * time.Second
 
-// traceGrace is that of the last traces, whose receiver may be absent.
+// traceGrace is the time to send the last traces, whose receiver may be unreachable.
 const traceGrace = 3 * time.Second
 
-// addParts lists what runs beside the tasks, in the order of use: the memory budget under
-// the services, and what watches the services above them.
+// addParts adds the parts in start order: the memory budget before the services, and the
+// monitors after them.
 func (s *system) addParts() {
 	s.parts.Add("the memory budget", grace, s.memory)
 	s.parts.Add("the services", grace, lifecycle.Funcs{OnStop: func(ctx context.Context) error {
@@ -31,7 +31,7 @@ func (s *system) addParts() {
 	s.parts.Add("recovery", grace, lifecycle.Funcs{OnStop: s.recovery.Stop})
 	s.parts.Add("health monitoring", grace, lifecycle.Funcs{
 		OnStart: func(ctx context.Context) error {
-			_, _ = s.measureResident() // the probes do without where it is not known
+			_, _ = s.measureResident() // the probes omit it if it is unknown
 			return s.monitor.Start(ctx)
 		},
 		OnStop: s.monitor.Stop,
@@ -40,16 +40,16 @@ func (s *system) addParts() {
 	s.parts.Add("the list of models", grace, &pruner{every: s.cfg.SystemHardening.HealthMonitoring.CheckInterval, prune: s.pruneModels})
 }
 
-// addJobs lists the store, and what works on the records in it.
+// addJobs adds the store and the parts that use it.
 func (s *system) addJobs(a *asynchronous) {
 	s.parts.Add("the store", grace, a.store)
 	s.parts.Add("the records", grace, a.database)
 	s.parts.Add("the upgrade of the data folder", grace, a.upgrade)
-	s.parts.Add("jobs", 0, a.jobs) // those at work may use all of the time to drain, and no more
+	s.parts.Add("jobs", 0, a.jobs) // running jobs may use the rest of the drain timeout, and no more
 }
 
-// addServing lists the listener and what follows it: requests are answered while models
-// load, and the first step of a stop is that no further work is taken.
+// addServing adds the listener and the parts that start after it: requests are answered
+// while models load, and a stop begins by refusing further work.
 func (s *system) addServing(server lifecycle.Part, settings *config.Live, stopIntake func()) {
 	s.parts.Add("the listener", 0, server)
 	s.parts.Add("the services that readiness asks for", 0, lifecycle.Funcs{OnStart: s.initializeRequired})
@@ -64,7 +64,7 @@ func (s *system) addServing(server lifecycle.Part, settings *config.Live, stopIn
 	})
 }
 
-// stopTracing sends the last traces, for a short time.
+// stopTracing sends the last traces, within a short time.
 func (s *system) stopTracing(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), traceGrace)
 	defer cancel()
@@ -74,9 +74,9 @@ func (s *system) stopTracing(ctx context.Context) error {
 	return nil
 }
 
-// initializeRequired initialises the services that readiness asks for; the others start
-// with their first task. A service that fails leaves the server up and unready, so that
-// the probes can say why.
+// initializeRequired initialises the services that readiness requires; the others start
+// with their first task. If a service fails, the server stays up but not ready, so that the
+// probes can report the reason.
 func (s *system) initializeRequired(ctx context.Context) error {
 	s.reportNames()
 	for _, name := range s.cfg.Readiness.Required {
@@ -91,7 +91,7 @@ func (s *system) initializeRequired(ctx context.Context) error {
 	return nil
 }
 
-// pruner forgets the models whose folders have gone, so that their metrics go too.
+// pruner removes the models whose folders have been deleted, and their metrics.
 type pruner struct {
 	lifecycle.Group
 	every time.Duration
@@ -120,7 +120,7 @@ func (s *system) pruneModels() {
 	}
 }
 
-// reloader reads the file of settings again at each SIGHUP.
+// reloader reads the configuration file again at each SIGHUP.
 type reloader struct {
 	lifecycle.Group
 	settings *config.Live

@@ -6,8 +6,8 @@ import (
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 )
 
-// apply puts changed settings in force; internal/config lets only live ones
-// come so far.
+// apply puts changed settings in force. internal/config passes only changes of live
+// settings.
 func (s *system) apply(changed *config.Loaded) {
 	memory := changed.SystemHardening.ResourceManagement
 	budget := resources.FindBudget(memory, memprobe.Probe{})
@@ -18,7 +18,8 @@ func (s *system) apply(changed *config.Loaded) {
 			continue // it has no settings
 		}
 		limits := section.Common().Limits
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name], KeepAlive: limits.KeepAlive})
+		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name],
+			KeepAlive: limits.KeepAlive})
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)
@@ -26,10 +27,10 @@ func (s *system) apply(changed *config.Loaded) {
 	s.reportNames()
 }
 
-// reportNames logs what is wrong with the names of models, such as an alias that stands
-// for nothing. Folders may come later, so it is no error.
+// reportNames logs problems with the names of models, such as an alias of an unknown model.
+// They are not errors, because folders can be added later.
 func (s *system) reportNames() {
 	for _, problem := range s.orchestrator.Resolver().Problems() {
-		s.log.Warn("a model's name is of no use", "problem", problem)
+		s.log.Warn("a model's name cannot be used", "problem", problem)
 	}
 }

@@ -22,9 +22,12 @@ import (
 	"github.com/grym-synth/grym-synth/internal/version"
 )
 
-// serve runs the server until ctx ends, and then drains it. forget makes the next signal
-// end the process at once.
-func serve(ctx context.Context, forget func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar, log *slog.Logger, stdout io.Writer) (err error) {
+// serve runs the server until ctx ends, and then drains it. restoreSignals restores default
+// signal handling, so a second signal kills the process.
+func serve(
+	ctx context.Context, restoreSignals func(), contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar,
+	log *slog.Logger, stdout io.Writer,
+) (err error) {
 	cfg := loaded.Config
 	if err := keyBeforeProxy(cfg); err != nil {
 		return err
@@ -47,7 +50,7 @@ func serve(ctx context.Context, forget func(), contract []byte, source config.So
 	if err == nil {
 		greet(stdout, opened.addr, opened.firstKey)
 		err = s.run(ctx, server, opened.addr)
-		forget()
+		restoreSignals()
 		log.Info("draining", "timeout", cfg.API.DrainTimeout)
 	}
 	bounded, cancel := context.WithTimeout(context.Background(), cfg.API.ShutdownDelay+cfg.API.DrainTimeout)
@@ -63,7 +66,8 @@ func (s *system) run(ctx context.Context, server *api.Server, addr string) error
 		return err
 	}
 	budget := s.memory.Budget()
-	s.log.Info("listening", "listen", addr, "onnxruntime", s.runtime.Version(), "budget_bytes", int64(budget.Bytes), "budget_bound", budget.Bound)
+	s.log.Info("listening", "listen", addr, "onnxruntime", s.runtime.Version(), "budget_bytes", int64(budget.Bytes), "budget_bound",
+		budget.Bound)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -72,15 +76,17 @@ func (s *system) run(ctx context.Context, server *api.Server, addr string) error
 	}
 }
 
-// opening is what a person must know of a server before it starts.
+// opening is what is printed before the server starts.
 type opening struct {
 	addr string
-	// firstKey is a key that was made at this start, empty where none was.
+	// firstKey is the key created at this start, or "".
 	firstKey string
 }
 
 // open opens the listener and adds the store, the jobs and the server to the parts.
-func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar) (*api.Server, opening, error) {
+func (s *system) open(
+	ctx context.Context, stored *storage, dir *datadir.Dir, contract []byte, source config.Source, loaded *config.Loaded, level *slog.LevelVar,
+) (*api.Server, opening, error) {
 	cfg := loaded.Config
 	async, err := s.openJobs(cfg, stored, dir)
 	if err != nil {
@@ -110,34 +116,37 @@ func (s *system) open(ctx context.Context, stored *storage, dir *datadir.Dir, co
 	return server, found, nil
 }
 
-// dependencies gives the handler what it asks of the rest.
-func (s *system) dependencies(cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings) api.Dependencies {
+// dependencies returns what the handler needs.
+func (s *system) dependencies(
+	cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings,
+) api.Dependencies {
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
 		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
-		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute), OpenMetrics: cfg.Auth.OpenMetrics,
-		Metrics:  promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
-		Version:  gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(), Platform: version.Platform()},
+		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
+		OpenMetrics: cfg.Auth.OpenMetrics,
+		Metrics:     promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
+		Version: gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(),
+			Platform: version.Platform()},
 		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
 	}
 }
 
-// greet is the first thing a person sees. firstKey is a key that was made at this
-// start, empty where none was.
+// greet prints the address, an example, and firstKey unless it is "".
 func greet(out io.Writer, addr, firstKey string) {
 	try := addr
 	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
-		try = net.JoinHostPort("localhost", port) // the wildcard is no address to connect to
+		try = net.JoinHostPort("localhost", port) // clients cannot connect to the wildcard address
 	}
 	fmt.Fprintf(out, "grym-synth listens on %s\nTry: curl -F file=@speech.wav http://%s/v1/audio/transcriptions\n", addr, try)
 	if firstKey != "" {
-		fmt.Fprintf(out, "The first API key, with every right, shown only now:\n%s\n", firstKey)
+		fmt.Fprintf(out, "The first API key, with the scope admin; it is not shown again:\n%s\n", firstKey)
 	}
 }
 
-// keyBeforeProxy refuses a start behind a reverse proxy as long as there is no key:
-// the first one would be printed where the whole world is waiting for the server.
+// keyBeforeProxy refuses to start behind a reverse proxy without a valid key: the first one
+// would be printed while the server is already reachable by everybody.
 func keyBeforeProxy(cfg config.Config) error {
 	if !cfg.API.Proxied() {
 		return nil
@@ -149,12 +158,12 @@ func keyBeforeProxy(cfg config.Config) error {
 	if slices.ContainsFunc(known, func(k access.Key) bool { return !k.Expired(time.Now()) }) {
 		return nil
 	}
-	return fmt.Errorf("api.hosts or api.trustedProxies is set, so every request needs an API key, and there is no valid one; make one first: "+
+	return fmt.Errorf("api.hosts or api.trustedProxies is set, so every request needs an API key, but no valid key exists; create one first: "+
 		"grym-synth keys create --scopes admin --data-dir %s", cfg.DataDir)
 }
 
-// keysFor gives the keys to ask for at an address, nil for none. Where a key is
-// needed and none exists, it makes the first one, for an admin.
+// keysFor returns the keys to require on an address, or nil if none are required. If keys
+// are required and none exists, it creates the first one, of scope admin.
 func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
 	loopback := false
 	if host, _, err := net.SplitHostPort(addr); err == nil {
@@ -163,7 +172,7 @@ func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string
 	}
 	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback && !cfg.API.Proxied() {
 		if !loopback {
-			log.Warn("auth.mode is off: anybody who reaches the address can use the server", "listen", addr)
+			log.Warn("auth.mode is off: everybody who can reach the address can use the server", "listen", addr)
 		}
 		return nil, "", nil
 	}

@@ -169,7 +169,8 @@ func (r *trial) phase(part float64) map[string]float64 {
 		require.Zero(t, other.failed.Load(), "the faults of one service are not those of another: %s", name)
 	}
 	r.report()
-	r.say(time.Now(), "speech: %d well, %d failed or refused; others a second: %v; breaker %s", r.speech.done.Load()-done, r.speech.failed.Load()-failed, rounded(rates), speech(t, r.s).Guard.State())
+	r.say(time.Now(), "speech: %d well, %d failed or refused; others a second: %v; breaker %s", r.speech.done.Load()-done,
+		r.speech.failed.Load()-failed, rounded(rates), speech(t, r.s).Guard.State())
 	return rates
 }
 
@@ -209,9 +210,11 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	interval := 5 * time.Second
 	r := newTrial(t, interval)
 	ctx, stop := context.WithCancel(t.Context())
-	work := []*sync.WaitGroup{r.speech.run(ctx, r.s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe, Audio: recording(clips + "clip09.wav")}, 2, 200*time.Millisecond)}
+	work := []*sync.WaitGroup{r.speech.run(ctx, r.s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe,
+		Audio: recording(clips + "clip09.wav")}, 2, 200*time.Millisecond)}
 	tasks := map[string]services.Task{
-		audioprocessor.Name: {Service: audioprocessor.Name, Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: audiofile.Tone(44100, 5*time.Second)},
+		audioprocessor.Name: {Service: audioprocessor.Name, Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`),
+			Audio: audiofile.Tone(44100, 5*time.Second)},
 	}
 	for _, name := range []string{audioldm.Name, gama.Name} {
 		entry, err := r.s.registry.Lookup(name)

@@ -11,9 +11,9 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// upgrade writes the records of a data folder of version 0.1.0 in the form of this
-// version, once. It goes on behind the requests, which can use the folder
-// meanwhile, and where it was cut off the next process begins anew.
+// upgrade rewrites the records of a data folder of version 0.1.0 in the current format,
+// once. It runs while requests are served; if it is interrupted, the next process starts it
+// again.
 type upgrade struct {
 	database *records.Database
 	jobs     *jobs.Manager
@@ -22,7 +22,7 @@ type upgrade struct {
 	group    lifecycle.Group
 }
 
-// Start begins the upgrade, if there is one to make, and returns at once.
+// Start starts the upgrade, if one is needed, and returns at once.
 func (u *upgrade) Start(ctx context.Context) error {
 	if u.dir.Format() == datadir.Format || !u.database.Store().Exclusive() {
 		return u.group.Start(ctx)
@@ -30,10 +30,10 @@ func (u *upgrade) Start(ctx context.Context) error {
 	return u.group.Start(ctx, u.run)
 }
 
-// Stop ends what Start began.
+// Stop stops the upgrade and waits for it.
 func (u *upgrade) Stop(ctx context.Context) error { return u.group.Stop(ctx) }
 
-// run tries until it is done.
+// run retries until the upgrade is complete.
 func (u *upgrade) run(ctx context.Context) {
 	if !u.database.AwaitReady(ctx) {
 		return
@@ -51,7 +51,7 @@ func (u *upgrade) run(ctx context.Context) {
 	}
 }
 
-// once makes every step; each can be repeated.
+// once does every step; each can be repeated.
 func (u *upgrade) once(ctx context.Context) (n int, err error) {
 	if err := u.jobs.ReferRecordings(ctx); err != nil {
 		return 0, err

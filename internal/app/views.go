@@ -6,7 +6,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// views returns what the management routes and the probes show, with further checks.
+// views returns the state that the management routes and the probes show, with further
+// checks.
 func (s *system) views(more ...func() hardening.Check) *manage.State {
 	settings := s.cfg.SystemHardening
 	return &manage.State{

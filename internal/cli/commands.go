@@ -10,14 +10,14 @@ import (
 // environment is what every command is built from.
 type environment struct {
 	*Program
-	streams  Streams
-	forget   func()
-	settings Settings
+	streams        Streams
+	restoreSignals func()
+	settings       Settings
 }
 
 // newRoot returns the command tree.
-func newRoot(program *Program, forget func(), streams Streams) *cobra.Command {
-	e := &environment{Program: program, streams: streams, forget: forget, settings: Settings{Values: make(map[string]string)}}
+func newRoot(program *Program, restoreSignals func(), streams Streams) *cobra.Command {
+	e := &environment{Program: program, streams: streams, restoreSignals: restoreSignals, settings: Settings{Values: make(map[string]string)}}
 	var version bool
 	root := &cobra.Command{
 		Use:   name + " [flags]",
@@ -35,7 +35,7 @@ func newRoot(program *Program, forget func(), streams Streams) *cobra.Command {
 			return e.serve(c, nil)
 		},
 		SilenceErrors: true, SilenceUsage: true, // Main prints them
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}, // it offers PowerShell
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}, // it includes PowerShell
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -61,7 +61,7 @@ func newRoot(program *Program, forget func(), streams Streams) *cobra.Command {
 	return root
 }
 
-// describeHelp words the help flag of a command and of those below it.
+// describeHelp sets the text of the help flag of a command and of those below it.
 func describeHelp(c *cobra.Command) {
 	c.Flags().BoolP("help", "h", false, "print this help")
 	c.DisableFlagsInUseLine = true
@@ -72,7 +72,7 @@ func describeHelp(c *cobra.Command) {
 	}
 }
 
-// setting adds a flag that sets a key of the configuration.
+// setting adds a flag that sets a configuration key.
 func (e *environment) setting(flag, key, usage string, c *cobra.Command) {
 	c.PersistentFlags().Func(flag, usage, func(value string) error {
 		e.settings.Values[key] = value
@@ -81,14 +81,14 @@ func (e *environment) setting(flag, key, usage string, c *cobra.Command) {
 }
 
 func (e *environment) serve(c *cobra.Command, _ []string) error {
-	return e.Serve(c.Context(), e.forget, e.settings)
+	return e.Serve(c.Context(), e.restoreSignals, e.settings)
 }
 
 func (e *environment) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve [flags]",
 		Short: "Serve until SIGTERM or SIGINT",
-		Long:  "Serve until SIGTERM or SIGINT, then let requests end. A second signal ends the process at once.",
+		Long:  "Serve until SIGTERM or SIGINT, then finish running requests. A second signal kills the process.",
 		Example: `  grym-synth serve
   grym-synth serve --listen 0.0.0.0:8080 --data-dir /var/lib/grym-synth
   grym-synth serve --config grym-synth.yaml`,

@@ -1,4 +1,4 @@
-// Package cli has the commands of grym-synth. It parses the command line, runs
-// the command and returns the exit code. What a command needs from the rest of
-// the program is a function in Program, so that the package wires nothing.
+// Package cli has the commands of grym-synth. It parses the command line, runs the command
+// and returns the exit code. Program has the functions that commands need from the rest of
+// the program.
 package cli

@@ -49,7 +49,7 @@ a container's HEALTHCHECK, where there is no curl.`,
 	return c
 }
 
-// localServer returns the server on this machine with a listen address.
+// localServer returns the client of the server on this machine with a listen address.
 func localServer(listen string) (*server, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -66,7 +66,7 @@ func localServer(listen string) (*server, error) {
 	return s, nil
 }
 
-// ready asks whether the server is ready. The error has the reasons.
+// ready returns nil if the server is ready, and otherwise an error with the reasons.
 func (s *server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"github.com/grym-synth/grym-synth/internal/access"
 )
 
-// noKeyRoute is why the keys of another machine cannot be managed.
-const noKeyRoute = "keys are in the server's data folder and the API has no route for them; " +
+// noKeyRoute is the error for managing the keys of another machine.
+const noKeyRoute = "the API has no route for keys, which are in the server's data folder; " +
 	"run this on the server's machine with its --data-dir"
 
 func (e *environment) keysCommand() *cobra.Command {
@@ -69,18 +69,19 @@ func (e *environment) keysCreate() *cobra.Command {
 			return err
 		},
 	}
-	c.Flags().Func("scopes", "`LIST` of what the key may do: use, read, admin (default use)", func(list string) (err error) {
+	c.Flags().Func("scopes", "`LIST` of the key's scopes: use, read, admin (default use)", func(list string) (err error) {
 		if scopes, err = access.ParseScopes(list); err != nil {
 			return fmt.Errorf("must be a list of use, read, admin, got %q", list)
 		}
 		return nil
 	})
-	c.Flags().Func("expires", "`DURATION` after which the key ends, such as 720h; 0 for never (default never)", func(text string) (err error) {
-		if life, err = time.ParseDuration(text); err != nil || life < 0 {
-			return fmt.Errorf("must be a duration such as 720h, not negative, got %q", text)
-		}
-		return nil
-	})
+	c.Flags().Func("expires", "`DURATION` after which the key expires, such as 720h; 0 for never (default never)",
+		func(text string) (err error) {
+			if life, err = time.ParseDuration(text); err != nil || life < 0 {
+				return fmt.Errorf("must be a non-negative duration such as 720h, got %q", text)
+			}
+			return nil
+		})
 	complete(c, "scopes", "use", "read", "admin", "use,read")
 	complete(c, "expires", "24h", "720h", "8760h")
 	return c
@@ -108,7 +109,7 @@ func (e *environment) keysRevoke() *cobra.Command {
 		Example: "  grym-synth keys revoke 0123456789ab",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return misusef("keys revoke needs the id of one key, got %d; keys list prints them", len(args))
+				return misusef("keys revoke needs one key id, got %d; keys list prints the ids", len(args))
 			}
 			return nil
 		},
@@ -131,7 +132,7 @@ func (e *environment) keysRevoke() *cobra.Command {
 			}
 			err = store.Revoke(args[0])
 			if errors.Is(err, access.ErrNoSuchKey) {
-				return fmt.Errorf("no key has the id %q; keys list prints them", args[0])
+				return fmt.Errorf("no key has the id %q; keys list prints the ids", args[0])
 			}
 			return err
 		},

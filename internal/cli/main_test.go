@@ -20,9 +20,9 @@ import (
 
 // scripted answers every task with one word, and fails for names with "bad".
 type scripted struct {
-	tasks  []services.Task
-	heard  [][]byte
-	during func() // called while a task runs
+	tasks    []services.Task
+	received [][]byte
+	during   func() // called while a task runs
 }
 
 func (s *scripted) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
@@ -36,7 +36,7 @@ func (s *scripted) Execute(ctx context.Context, task services.Task, sink service
 	if err != nil {
 		return services.TaskResult{}, err
 	}
-	s.heard = append(s.heard, data)
+	s.received = append(s.received, data)
 	for _, fraction := range []float64{0, 0.5, 0.501, 1} {
 		sink.Progress(fraction, "infer")
 	}
@@ -137,8 +137,8 @@ func TestMisuse(t *testing.T) {
 		"transcribe --window -5 a.wav":   `--window must be 0 or from 1 to 30 seconds, got "-5"` + "\n" + of("transcribe"),
 		"transcribe --force a.wav":       `--force needs --output` + "\n" + of("transcribe"),
 		"transcribe --progress=x a.wav":  `--progress must be true or false, got "x"` + "\n" + of("transcribe"),
-		"transcribe - -":                 `the standard input can be read once, and "-" stands twice` + "\n" + of("transcribe"),
-		"transcribe --format srt a b":    `several files as srt need a folder to be written to: --output DIR` + "\n" + of("transcribe"),
+		"transcribe - -":                 `the standard input can be read only once; "-" is repeated` + "\n" + of("transcribe"),
+		"transcribe --format srt a b":    `several files in the format srt need an output folder: --output DIR` + "\n" + of("transcribe"),
 		"transcribe --api-key k a.wav":   `--api-key needs --server` + "\n" + of("transcribe"),
 		"healthcheck --api-key-file k":   `--api-key-file needs --server` + "\n" + of("healthcheck"),
 		"healthcheck --server host:80":   `--server must be a URL such as http://127.0.0.1:8080, got "host:80"` + "\n" + of("healthcheck"),
@@ -150,9 +150,9 @@ func TestMisuse(t *testing.T) {
 		"keys":                           `keys needs a command; available: create, list, revoke` + "\n" + of("keys"),
 		"keys crate":                     `unknown command "crate"; did you mean "create"?` + "\n" + of("keys"),
 		"keys create --scopes use,root":  `--scopes must be a list of use, read, admin, got "use,root"` + "\n" + of("keys create"),
-		"keys create --expires -1h":      `--expires must be a duration such as 720h, not negative, got "-1h"` + "\n" + of("keys create"),
-		"keys create --expires tomorrow": `--expires must be a duration such as 720h, not negative, got "tomorrow"` + "\n" + of("keys create"),
-		"keys revoke":                    `keys revoke needs the id of one key, got 0; keys list prints them` + "\n" + of("keys revoke"),
+		"keys create --expires -1h":      `--expires must be a non-negative duration such as 720h, got "-1h"` + "\n" + of("keys create"),
+		"keys create --expires tomorrow": `--expires must be a non-negative duration such as 720h, got "tomorrow"` + "\n" + of("keys create"),
+		"keys revoke":                    `keys revoke needs one key id, got 0; keys list prints the ids` + "\n" + of("keys revoke"),
 		"keys list --server http://h":    `--server: ` + noKeyRoute + "\n" + of("keys list"),
 		"completion":                     `completion needs one shell; available: bash, zsh, fish` + "\n" + of("completion"),
 		"completion tcsh":                `unknown shell "tcsh"; available: bash, zsh, fish` + "\n" + of("completion"),
@@ -235,7 +235,7 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	id := strings.Split(created.out, "_")[1]
 	listed := keys("list")
 	require.Regexp(t, id+`  read admin  20\S+Z  20\S+Z\n$`, listed.out)
-	require.Equal(t, result{ExitFailure, "", "grym-synth: no key has the id \"nobody\"; keys list prints them\n"}, keys("revoke", "nobody"))
+	require.Equal(t, result{ExitFailure, "", "grym-synth: no key has the id \"nobody\"; keys list prints the ids\n"}, keys("revoke", "nobody"))
 	require.Equal(t, result{ExitOK, "", ""}, keys("revoke", id))
 	require.Equal(t, "ID  SCOPES  CREATED  EXPIRES\n", keys("list").out)
 	require.Regexp(t, `_\S+\n$`, keys("create").out)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// none refuses arguments.
+// none returns an error if there are arguments.
 func none(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return misusef("%s takes no argument, got %q", c.Name(), args[0])
@@ -17,7 +17,7 @@ func none(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// subcommand refuses an argument that is no command below c.
+// subcommand returns an error for an argument that is not a command below c.
 func subcommand(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return known("command", args[0], available(c))
@@ -36,8 +36,8 @@ func available(c *cobra.Command) []string {
 	return names
 }
 
-// known returns an error unless typed is one of the names: what was meant where
-// that is clear, or else every name.
+// known returns an error unless typed is one of the names. It suggests the nearest name, or
+// lists all of them.
 func known(kind, typed string, names []string) error {
 	for _, candidate := range names {
 		if candidate == typed {
@@ -53,8 +53,8 @@ func known(kind, typed string, names []string) error {
 	return misusef("unknown %s %q; available: %s", kind, typed, strings.Join(names, ", "))
 }
 
-// nearest returns the name that was most likely meant: one that begins with what
-// was typed, or the one with the fewest wrong letters, at most one in three.
+// nearest returns the name that was probably meant: one that begins with typed, or the one
+// with the smallest edit distance, at most a third of its length.
 func nearest(typed string, names []string) (string, bool) {
 	best, distance := "", len(typed)/3+1
 	for _, candidate := range names {
@@ -68,9 +68,9 @@ func nearest(typed string, names []string) (string, bool) {
 	return best, best != ""
 }
 
-// flagError words what pflag has found.
+// flagError returns a readable error for one of pflag's.
 func flagError(c *cobra.Command, err error) error {
-	// A mistyped command's flags are unknown too, but the command is the mistake.
+	// The flags of a mistyped command are unknown too, but the command is the mistake.
 	if c.HasSubCommands() && c.Flags().NArg() > 0 {
 		if unknown := subcommand(c, c.Flags().Args()); unknown != nil {
 			return unknown
@@ -107,12 +107,12 @@ func flagError(c *cobra.Command, err error) error {
 	return misusef("%v", err)
 }
 
-// complete offers the values of a flag to a shell, and no files.
+// complete registers the completions of a flag, without files.
 func complete(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 }
 
-// doubleDashes lets long flags have one dash, as in -format srt, which releases
+// doubleDashes replaces a single dash before long flags, as in -format srt, which releases
 // before 0.2 accepted.
 func doubleDashes(root *cobra.Command, args []string) []string {
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {

@@ -12,17 +12,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// extensions of the files that the formats are written to.
+// extensions are the file extensions of the formats.
 var extensions = map[string]string{
 	tasks.FormatText: ".txt", tasks.FormatJSON: ".json", tasks.FormatVerbose: ".json",
 	tasks.FormatSRT: ".srt", tasks.FormatVTT: ".vtt",
 }
 
-// maxListed are the files that an error lists.
+// maxListed limits the files that an error lists.
 const maxListed = 3
 
-// aim decides which file the words of each recording go to, and refuses what could
-// not be written, before anything is done.
+// aim sets the output file of each recording, and returns an error if one could not be
+// written, before any work is done.
 func (t *transcription) aim(recordings []*recording) error {
 	if t.folder == "" {
 		return nil
@@ -53,7 +53,7 @@ func (t *transcription) refuseOverwriting(recordings []*recording) error {
 		}
 		for _, input := range recordings {
 			if of, err := os.Stat(input.path); input.stdin == nil && err == nil && os.SameFile(info, of) {
-				return misusef("the words of %s would overwrite the recording %s", r.path, input.path)
+				return misusef("the output of %s would overwrite the recording %s", r.path, input.path)
 			}
 		}
 		existing = append(existing, r.target)
@@ -65,11 +65,11 @@ func (t *transcription) refuseOverwriting(recordings []*recording) error {
 	if more := len(existing) - maxListed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("would overwrite %s; --force does", names)
+	return fmt.Errorf("would overwrite %s; use --force to overwrite", names)
 }
 
-// writeFile writes a file whole or not at all, with the mode that the user's umask
-// leaves. It overwrites only by force.
+// writeFile writes a file atomically, with the permissions of the user's umask. It
+// overwrites an existing file only if force is set.
 func writeFile(path string, data []byte, force bool) (err error) {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -80,7 +80,7 @@ func writeFile(path string, data []byte, force bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(aside) }() // gone already where it was renamed
+	defer func() { _ = os.Remove(aside) }() // already gone if it was renamed
 	_, err = file.Write(data)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
@@ -91,14 +91,14 @@ func writeFile(path string, data []byte, force bool) (err error) {
 	return place(aside, path)
 }
 
-// place gives a file another name unless that is taken.
+// place renames a file unless the name is taken.
 func place(from, to string) error {
-	err := os.Link(from, to) // unlike a rename it fails where the name is taken
+	err := os.Link(from, to) // unlike a rename it fails if the name is taken
 	if err == nil {
 		return nil
 	}
 	if _, taken := os.Lstat(to); !errors.Is(err, fs.ErrExist) && errors.Is(taken, fs.ErrNotExist) {
-		return os.Rename(from, to) // the file system has no hard links
+		return os.Rename(from, to) // the file system does not support hard links
 	}
-	return fmt.Errorf("%s exists; --force overwrites it", to)
+	return fmt.Errorf("%s exists; use --force to overwrite it", to)
 }

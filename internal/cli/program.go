@@ -16,10 +16,10 @@ import (
 const (
 	ExitOK      = 0
 	ExitFailure = 1
-	ExitMisuse  = 2 // the command line makes no sense
+	ExitMisuse  = 2 // invalid command line
 )
 
-// name of the program, as it is typed.
+// name is the name of the program on the command line.
 const name = "grym-synth"
 
 // Executor runs tasks; the orchestrator implements it.
@@ -27,11 +27,11 @@ type Executor interface {
 	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
 }
 
-// Settings are what the command line says about the configuration.
+// Settings are the configuration settings on the command line.
 type Settings struct {
 	// File is a YAML file; empty for none.
 	File string
-	// Values given by flags, by configuration key.
+	// Values are the values of flags, by configuration key.
 	Values map[string]string
 }
 
@@ -41,40 +41,39 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Program is what the commands need from the rest. All fields are required.
+// Program has what the commands need from the rest of the program. All fields are required.
 type Program struct {
-	// Version is one line that names the build.
+	// Version is a line that identifies the build.
 	Version string
-	// APIKey and APIKeyFile are for another server, from the environment; empty
-	// where there is none.
+	// APIKey and APIKeyFile are for another server, from the environment; "" if they are
+	// not set.
 	APIKey, APIKeyFile string
-	// Serve runs the server until ctx ends. forget makes the next signal end the
-	// process at once.
-	Serve func(ctx context.Context, forget func(), settings Settings) error
+	// Serve runs the server until ctx ends. restoreSignals restores default signal
+	// handling, so a second signal kills the process.
+	Serve func(ctx context.Context, restoreSignals func(), settings Settings) error
 	// WriteConfig prints every setting in force, with its origin if asked.
 	WriteConfig func(settings Settings, origins bool, out io.Writer) error
 	// Listen returns the address that a server with these settings listens on.
 	Listen func(Settings) (string, error)
 	// Keys returns the store of API keys.
 	Keys func(Settings) (*access.Store, error)
-	// OpenExecutor returns what runs tasks in this process, and a function that
-	// closes it.
+	// OpenExecutor returns an executor in this process, and a function that closes it.
 	OpenExecutor func(Settings) (Executor, func(context.Context) error, error)
 }
 
-// misuse is a command line that makes no sense.
+// misuse is the error of an invalid command line.
 type misuse struct{ text string }
 
 func (m *misuse) Error() string { return m.text }
 
 func misusef(format string, args ...any) error { return &misuse{fmt.Sprintf(format, args...)} }
 
-// Main runs the command that args name and returns the exit code. Errors go to
-// streams.Err. forget is called when ctx ends: the next signal should then end the
-// process at once.
-func Main(ctx context.Context, forget func(), args []string, streams Streams, program Program) int {
-	defer context.AfterFunc(ctx, forget)()
-	root := newRoot(&program, forget, streams)
+// Main runs the command in args and returns the exit code. Errors are written to
+// streams.Err. restoreSignals is called when ctx ends, so that a second signal kills the
+// process.
+func Main(ctx context.Context, restoreSignals func(), args []string, streams Streams, program Program) int {
+	defer context.AfterFunc(ctx, restoreSignals)()
+	root := newRoot(&program, restoreSignals, streams)
 	root.SetArgs(doubleDashes(root, args))
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -9,15 +9,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Sizes of the bar's line in characters, which stays below 80.
+// Sizes of the progress line in characters, which stays below 80.
 const (
 	barWidth   = 20
 	maxBarName = 24
 )
 
-// progress shows how far the work is: as a bar that is drawn over and over on a
-// terminal, as lines otherwise. A nil out shows nothing. It is the sink of the
-// tasks, and used by one at a time.
+// progress prints the progress of the work, as a bar on a terminal and as lines otherwise.
+// If out is nil it prints nothing. It is the sink of the tasks, used by one at a time.
 type progress struct {
 	services.DiscardSink
 	out io.Writer
@@ -26,8 +25,8 @@ type progress struct {
 	files, number int
 	name          string
 	began         time.Time
-	// total, finished and current are bytes: of all files, of those that are done,
-	// and of the one that is worked on.
+	// total, finished and current are numbers of bytes: of all files, of the finished ones,
+	// and of the current one.
 	total, finished, current int64
 	shown                    int // per cent of the file, -1 for nothing yet
 	drawn                    bool
@@ -42,7 +41,7 @@ func newProgress(out io.Writer, bar bool, recordings []*recording) *progress {
 	return p
 }
 
-// start begins the next file.
+// start starts the next file.
 func (p *progress) start(r *recording) {
 	p.number++
 	p.name, p.current, p.shown = r.path, max(r.size, 0), -1
@@ -51,10 +50,10 @@ func (p *progress) start(r *recording) {
 // Progress implements services.Sink.
 func (p *progress) Progress(fraction float64, _ string) { p.show(fraction, p.left(fraction)) }
 
-// sent shows how much of an upload was sent, which says little of the work.
+// sent shows the sent fraction of an upload; the work itself is not measured.
 func (p *progress) sent(fraction float64) { p.show(fraction, "sent") }
 
-// show draws a line when there is something new to see.
+// show prints a line if it has changed.
 func (p *progress) show(fraction float64, note string) {
 	percent := int(100 * min(max(fraction, 0), 1))
 	if p.out == nil || percent == p.shown {
@@ -75,7 +74,7 @@ func (p *progress) show(fraction float64, note string) {
 	p.shown = percent
 }
 
-// finish ends the file.
+// finish finishes the file.
 func (p *progress) finish(err error) {
 	p.clear()
 	p.finished += p.current
@@ -89,7 +88,7 @@ func (p *progress) line(text string) {
 	fmt.Fprintf(p.out, "%d/%d %s: %s\n", p.number, p.files, p.name, text)
 }
 
-// clear takes the bar away, so that something else can be printed.
+// clear removes the bar, so that something else can be printed.
 func (p *progress) clear() {
 	if p.drawn {
 		fmt.Fprintf(p.out, "\r\x1b[K")
@@ -97,8 +96,7 @@ func (p *progress) clear() {
 	}
 }
 
-// left returns an estimate of the time until all files are done, from the bytes
-// that are; empty where there is none.
+// left returns an estimate of the remaining time, from the bytes done so far, or "".
 func (p *progress) left(fraction float64) string {
 	done := float64(p.finished) + fraction*float64(p.current)
 	elapsed := time.Since(p.began)
@@ -108,7 +106,7 @@ func (p *progress) left(fraction float64) string {
 	return "ETA " + clock(time.Duration(float64(elapsed)*(float64(p.total)-done)/done))
 }
 
-// clock writes a duration as minutes and seconds, with hours where there are any.
+// clock formats a duration as minutes and seconds, with hours if there are any.
 func clock(d time.Duration) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	if s >= 3600 {

@@ -16,38 +16,38 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// audioExtensions are the names of files that a folder is searched for: what the
-// server reads by itself, and what it reads where there is ffmpeg.
+// audioExtensions are the extensions of audio files in a folder: formats that the server
+// decodes itself, and those for which it needs ffmpeg.
 var audioExtensions = []string{
 	".wav", ".wave", ".bwf", ".rf64", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".webm",
 	".aac", ".aif", ".aiff", ".amr", ".caf", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".wma",
 }
 
-// maxSkippedNames are listed of a folder's files that are skipped.
+// maxSkippedNames limits the skipped files that are listed for a folder.
 const maxSkippedNames = 5
 
-// errIrregular is for devices and named pipes.
-var errIrregular = errors.New("is not a regular file; a stream can come by the standard input, as -")
+// errIrregular is the error for devices and named pipes.
+var errIrregular = errors.New("is not a regular file; use - to read a stream from the standard input")
 
-// standardInput stands for the standard input among the files.
+// standardInput stands for the standard input in the list of files.
 const standardInput = "-"
 
 // recording is one input.
 type recording struct {
-	// path as the user wrote it, or found below a folder of the user's.
+	// path is the path that the user typed, or one found in such a folder.
 	path string
-	// within is the path below the folder that was named, or the file's own name.
+	// within is the path below the folder that the user typed, or the file's own name.
 	within string
-	size   int64 // -1 where it is not known
-	// stdin is what standardInput stands for, nil for a file.
+	size   int64 // -1 if it is not known
+	// stdin is the standard input; nil for a file.
 	stdin io.Reader
-	// target is the file that the words go to, empty for the standard output.
+	// target is the output file; "" for the standard output.
 	target string
-	// err is why there is nothing to transcribe.
+	// err is the reason why there is nothing to transcribe.
 	err error
 }
 
-// base is a name for logs and the server, which accepts no path.
+// base returns a name for logs and the server, which accepts no path.
 func (r *recording) base() string {
 	if r.stdin != nil {
 		return "stdin"
@@ -55,7 +55,7 @@ func (r *recording) base() string {
 	return filepath.Base(r.path)
 }
 
-// open returns the recording's bytes. Those of the standard input can be read once.
+// open returns the recording's data. The standard input can be read only once.
 func (r *recording) open(ctx context.Context) (io.ReadCloser, error) {
 	if r.stdin != nil {
 		return io.NopCloser(&interruptible{ctx, r.stdin}), nil
@@ -64,8 +64,8 @@ func (r *recording) open(ctx context.Context) (io.ReadCloser, error) {
 	return file, withoutPath(err)
 }
 
-// source returns the recording as tasks read it, and a function that removes what
-// was stored for it.
+// source returns the recording as the audio of a task, and a function that removes its
+// temporary file.
 func (r *recording) source(ctx context.Context) (services.AudioSource, func(), error) {
 	if r.stdin == nil {
 		return diskFile{r.path, r.size}, func() {}, nil
@@ -83,7 +83,7 @@ func (r *recording) source(ctx context.Context) (services.AudioSource, func(), e
 	return diskFile{file.Name(), r.size}, remove, nil
 }
 
-// diskFile is a file as a task's audio.
+// diskFile is a file as the audio of a task.
 type diskFile struct {
 	name string
 	size int64
@@ -95,14 +95,14 @@ func (f diskFile) Open() (io.ReadSeekCloser, error) { return os.Open(f.name) }
 // Size implements services.AudioSource.
 func (f diskFile) Size() int64 { return f.size }
 
-// interruptible is a reader that returns soon after ctx ends, also while nothing
-// comes: a read of a terminal or a pipe cannot be interrupted otherwise.
+// interruptible is a reader that returns soon after ctx ends, even if no data arrives.
+// Reads of a terminal or a pipe cannot be interrupted otherwise.
 type interruptible struct {
 	ctx  context.Context // io.Reader has no place for it
 	from io.Reader
 }
 
-// pollMilliseconds between two looks at the context.
+// pollMilliseconds is the interval at which the context is checked.
 const pollMilliseconds = 100
 
 func (i *interruptible) Read(p []byte) (int, error) {
@@ -113,7 +113,7 @@ func (i *interruptible) Read(p []byte) (int, error) {
 		}
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(file.Fd()), Events: unix.POLLIN}}, pollMilliseconds)
 		if err != nil && !errors.Is(err, unix.EINTR) || n > 0 {
-			break // the read has the error too
+			break // Read returns the error too
 		}
 	}
 	if i.ctx.Err() != nil {
@@ -122,7 +122,7 @@ func (i *interruptible) Read(p []byte) (int, error) {
 	return i.from.Read(p)
 }
 
-// withoutPath drops the path from an error that is shown behind it.
+// withoutPath returns an error without its path, for messages that already have it.
 func withoutPath(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -131,18 +131,18 @@ func withoutPath(err error) error {
 	return err
 }
 
-// find returns the recordings that the arguments name: files, folders with all
-// that is below them, and the standard input. note is called with what a user
-// should know of. An argument that cannot be read is a recording with an error.
+// find returns the recordings that the arguments name: files, folders with everything below
+// them, and the standard input. note is called with notes for the user. An argument that
+// cannot be read is returned as a recording with an error.
 func find(args []string, stdin io.Reader, note func(string)) ([]*recording, error) {
 	var found []*recording
 	for i, arg := range args {
 		if arg == standardInput {
 			if slices.Contains(args[:i], standardInput) {
-				return nil, misusef("the standard input can be read once, and %q stands twice", standardInput)
+				return nil, misusef("the standard input can be read only once; %q is repeated", standardInput)
 			}
 			if isTerminal(stdin) {
-				return nil, misusef("the standard input is a terminal; a recording comes through a pipe or from a file")
+				return nil, misusef("the standard input is a terminal; use a pipe or a file")
 			}
 			found = append(found, &recording{path: arg, within: "stdin", size: -1, stdin: stdin})
 			continue
@@ -162,13 +162,13 @@ func find(args []string, stdin io.Reader, note func(string)) ([]*recording, erro
 	return found, nil
 }
 
-// findBelow returns the audio files below a folder, by their extensions. Hidden
-// files and folders are passed over, and so are links to folders.
+// findBelow returns the audio files below a folder, by their extensions. Hidden files and
+// folders, and links to folders, are skipped.
 func findBelow(folder string, note func(string)) []*recording {
 	var found []*recording
 	var skipped []string
 	broken := false
-	// The separator makes a link to a folder that folder.
+	// The separator makes WalkDir follow a link to a folder.
 	_ = filepath.WalkDir(folder+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		within, _ := filepath.Rel(folder, path)
 		switch {
@@ -200,10 +200,10 @@ func findBelow(folder string, note func(string)) []*recording {
 		if more := len(skipped) - maxSkippedNames; more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
-		note(fmt.Sprintf("%s: skipped, not audio by name: %s", folder, names))
+		note(fmt.Sprintf("%s: skipped, not an audio file name: %s", folder, names))
 	}
 	if len(found) == 0 && !broken {
-		found = append(found, &recording{path: folder, within: ".", err: errors.New("has no audio files")})
+		found = append(found, &recording{path: folder, within: ".", err: errors.New("no audio files in this folder")})
 	}
 	return found
 }

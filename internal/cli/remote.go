@@ -20,13 +20,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Limits of what is read from a server.
+// Limits of data from a server.
 const (
 	maxErrorBytes  = 1 << 20
 	maxAnswerBytes = 256 << 20
 )
 
-// remoteFlags name another server.
+// remoteFlags are the flags that select another server.
 type remoteFlags struct{ url, key, keyFile string }
 
 func (f *remoteFlags) bind(c *cobra.Command) {
@@ -37,8 +37,8 @@ func (f *remoteFlags) bind(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("api-key", cobra.NoFileCompletions)
 }
 
-// server returns the server that was named, nil for none. A key in a flag goes
-// before one in the environment.
+// server returns the client of the selected server, or nil if none is. A key in a flag
+// takes precedence over one in the environment.
 func (f *remoteFlags) server(program *Program) (*server, error) {
 	if f.url == "" {
 		switch {
@@ -50,7 +50,7 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 		return nil, nil // no server was named
 	}
 	if f.key != "" && f.keyFile != "" {
-		return nil, misusef("--api-key and --api-key-file exclude each other")
+		return nil, misusef("--api-key and --api-key-file cannot be combined")
 	}
 	key, file := f.key, f.keyFile
 	if key == "" && file == "" {
@@ -71,7 +71,7 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 	return newServer(f.url, key)
 }
 
-// server is another process that is asked over HTTP.
+// server is a client of another process over HTTP.
 type server struct {
 	base   *url.URL
 	key    string // empty for none
@@ -84,7 +84,7 @@ func newServer(address, key string) (*server, error) {
 		return nil, misusef("--server must be a URL such as http://127.0.0.1:8080, got %q", address)
 	}
 	return &server{base: base, key: key, client: &http.Client{
-		// An upload cannot be sent twice, and the key is for this server alone.
+		// An upload cannot be repeated, and the key is for this server only.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
@@ -97,8 +97,8 @@ func (s *server) request(ctx context.Context, method, path string, body io.Reade
 	return request, err
 }
 
-// transcribe sends the recording and returns the words in the format asked for.
-// Nothing is held in memory but the answer.
+// transcribe sends the recording and returns the text in the requested format. Only the
+// response is held in memory.
 func (s *server) transcribe(ctx context.Context, t *transcription, r *recording, p *progress) ([]byte, error) {
 	audio, err := r.open(ctx)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 		request.ContentLength = int64(len(head)) + r.size + int64(len(tail))
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Expect", "100-continue") // a refused key is known before the upload
+	request.Header.Set("Expect", "100-continue") // an invalid key is refused before the upload
 	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, unreachable(ctx, s.base, err)
@@ -133,12 +133,12 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 		return nil, unreachable(ctx, s.base, err)
 	}
 	if len(text) > maxAnswerBytes {
-		return nil, fmt.Errorf("the server's answer is longer than %d bytes", maxAnswerBytes)
+		return nil, fmt.Errorf("the server's response is longer than %d bytes", maxAnswerBytes)
 	}
 	return text, nil
 }
 
-// form returns what stands before and behind the recording in an upload.
+// form returns the parts of an upload before and after the recording.
 func (t *transcription) form(r *recording) (head, tail []byte, contentType string, err error) {
 	var buffer bytes.Buffer
 	form := multipart.NewWriter(&buffer)
@@ -160,7 +160,7 @@ func (t *transcription) form(r *recording) (head, tail []byte, contentType strin
 	return buffer.Bytes()[:before], buffer.Bytes()[before:], form.FormDataContentType(), err
 }
 
-// unreachable words the error of a request that got no answer.
+// unreachable returns a readable error for a request without a response.
 func unreachable(ctx context.Context, base *url.URL, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -172,10 +172,10 @@ func unreachable(ctx context.Context, base *url.URL, err error) error {
 	return fmt.Errorf("%s is not reachable: %w", base.Redacted(), err)
 }
 
-// answerError words an answer that is no success, in either of the API's shapes.
+// answerError returns the error of an unsuccessful response, in either of the API's shapes.
 func answerError(response *http.Response) error {
 	if location := response.Header.Get("Location"); location != "" {
-		return fmt.Errorf("the server redirects to %s; name that server", location)
+		return fmt.Errorf("the server redirects to %s; use that URL with --server", location)
 	}
 	var body struct {
 		Error struct {
@@ -199,7 +199,7 @@ func answerError(response *http.Response) error {
 	return fmt.Errorf("the server answered %d: %s (request %s)", response.StatusCode, message, id)
 }
 
-// countingReader reports the fraction of a recording that was read.
+// countingReader reports the fraction of a recording that has been read.
 type countingReader struct {
 	from        io.Reader
 	read, total int64

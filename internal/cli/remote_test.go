@@ -99,7 +99,7 @@ func TestWhereTheKeyComesFrom(t *testing.T) {
 		{"", "", "--api-key-file " + empty, "", "grym-synth: the API key: " + empty + " is empty\n"},
 		{"", dir + "/none", "", "", "grym-synth: the API key: open " + dir + "/none: no such file or directory\n"},
 		{"", odd, "", "", "grym-synth: the API key must be printable ASCII without spaces\n"},
-		{"", "", "--api-key k --api-key-file " + one, "", "grym-synth: --api-key and --api-key-file exclude each other\n"},
+		{"", "", "--api-key k --api-key-file " + one, "", "grym-synth: --api-key and --api-key-file cannot be combined\n"},
 	} {
 		*uploads = nil
 		program := (&called{}).program("")
@@ -128,8 +128,8 @@ func TestWhatAServerRefusesIsWorded(t *testing.T) {
 		{503, nil, `{"title":"Unavailable","detail":"it drains","request_id":"r2"}`, "the server answered 503: it drains (request r2)"},
 		{400, nil, `{"error":{"message":"no"}}`, "the server answered 400: no"},
 		{502, nil, "<html>", "the server answered 502 Bad Gateway"},
-		{302, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; name that server"},
-		{307, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; name that server"},
+		{302, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; use that URL with --server"},
+		{307, map[string]string{"Location": "http://elsewhere/"}, "", "the server redirects to http://elsewhere/; use that URL with --server"},
 	} {
 		url, uploads := answering(t, c.status, c.header, c.body)
 		got := run(t, &called{}, "transcribe", "--server", url, in+"/a.wav")

@@ -15,21 +15,21 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// transcriber turns one recording into text in the format asked for.
+// transcriber converts a recording to text in the requested format.
 type transcriber interface {
 	transcribe(ctx context.Context, t *transcription, r *recording, p *progress) ([]byte, error)
 }
 
-// transcription is what the transcribe command was asked for.
+// transcription has the flags of the transcribe command.
 type transcription struct {
 	model  string
 	params tasks.TranscribeParams
 	// format is one of tasks.TranscriptFormats.
 	format string
-	// folder takes a file for each recording; empty for the standard output.
+	// folder is the output folder; "" for the standard output.
 	folder string
 	force  bool
-	// progress is asked for, or refused, where progressSet.
+	// progress is set by its flag if progressSet.
 	progress, progressSet bool
 	remote                remoteFlags
 }
@@ -71,7 +71,7 @@ file is overwritten without --force.`,
 	return c
 }
 
-// bind lets flags set what was asked for.
+// bind adds the flags to the command.
 func (t *transcription) bind(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&t.model, "model", "",
@@ -81,8 +81,8 @@ func (t *transcription) bind(c *cobra.Command) {
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")
 	flags.BoolVar(&t.progress, "progress", false, "print lines of progress where there is no terminal; =false shows no bar on one")
 	flags.StringVar(&t.params.Decoding, "decoding", "", "`HOW` to decode: greedy or beam (default beam with a word list or a prompt)")
-	flags.StringVar(&t.params.Prompt, "prompt", "", "`WORDS` that are likely to be said")
-	flags.StringVar(&t.params.Language, "language", "", "`CODE` that verbose_json repeats")
+	flags.StringVar(&t.params.Prompt, "prompt", "", "`WORDS` that are likely to be spoken")
+	flags.StringVar(&t.params.Language, "language", "", "`CODE` of the language, which verbose_json repeats")
 	flags.Func("window", "`SECONDS` of long audio at a time, 1 to 30; 0 takes up to 30 s in one run (default 10)", func(text string) error {
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || seconds != 0 && !(seconds >= minWindow && seconds <= maxWindow) {
@@ -106,7 +106,7 @@ const (
 	maxWindow = 30
 )
 
-// check refuses bad values before anything is opened.
+// check returns an error for invalid values before anything is opened.
 func (t *transcription) check() error {
 	if !slices.Contains(tasks.TranscriptFormats(), t.format) {
 		return misusef("--format must be one of %s, got %q", strings.Join(tasks.TranscriptFormats(), ", "), t.format)
@@ -123,8 +123,7 @@ func (t *transcription) check() error {
 	return nil
 }
 
-// transcribe does the command. A recording that fails does not keep the others
-// from being tried.
+// transcribe runs the command. It continues after a recording that fails.
 func (e *environment) transcribe(ctx context.Context, t *transcription, args []string) (err error) {
 	if err := t.check(); err != nil {
 		return err
@@ -138,7 +137,7 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 		return err
 	}
 	if len(recordings) > 1 && t.folder == "" && t.format != tasks.FormatText {
-		return misusef("several files as %s need a folder to be written to: --output DIR", t.format)
+		return misusef("several files in the format %s need an output folder: --output DIR", t.format)
 	}
 	if err := t.aim(recordings); err != nil {
 		return err
@@ -152,7 +151,7 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 		if failed != nil {
 			return failed
 		}
-		// What has to be given back is given back also after an interruption.
+		// Resources are released even after an interruption.
 		defer func() { err = errors.Join(err, closeExecutor(context.WithoutCancel(ctx))) }()
 		with = &local{executor}
 	}
@@ -206,8 +205,8 @@ func interrupted(done, of int) error {
 	return fmt.Errorf("interrupted after %d of %d recordings", done, of)
 }
 
-// write puts the words where they belong: a file, or the standard output with the
-// recording's name where there are several.
+// write writes the text to its file, or to the standard output, with the recording's name
+// if there are several.
 func (e *environment) write(t *transcription, r *recording, text []byte, several bool) error {
 	if len(text) == 0 || text[len(text)-1] != '\n' {
 		text = append(text, '\n')

@@ -48,7 +48,8 @@ func TestTheParametersReachTheTask(t *testing.T) {
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, got)
 	task := c.executor.tasks[0]
 	require.JSONEq(t, `{"prompt":"-format","language":"en","window_seconds":2.5}`, string(task.Params))
-	require.Equal(t, []string{"m", "", tasks.Transcribe}, []string{task.Model, task.Service, task.Name}, "the executor finds the service")
+	require.Equal(t, []string{"m", "", tasks.Transcribe}, []string{task.Model, task.Service, task.Name},
+		"the executor finds the service")
 	require.Equal(t, "d", c.settings.Values["dataDir"])
 }
 
@@ -57,7 +58,7 @@ func TestTheStandardInput(t *testing.T) {
 	var c called
 	in, out := folder(t, "a.wav"), t.TempDir()
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, run(t, &c, "transcribe", "-"))
-	require.Equal(t, "sound of stdin", string(c.executor.heard[0]))
+	require.Equal(t, "sound of stdin", string(c.executor.received[0]))
 	require.EqualValues(t, 14, c.executor.tasks[0].Audio.Size())
 	_, err := c.executor.tasks[0].Audio.Open()
 	require.ErrorIs(t, err, os.ErrNotExist, "what was stored of the input is removed")
@@ -75,7 +76,7 @@ func TestAFolderStandsForItsAudioFiles(t *testing.T) {
 	got := run(t, &c, "transcribe", in)
 	require.Equal(t, result{ExitOK, in + "/a.mp3: ONE\n" +
 		in + "/b/deep/two.opus: ONE\n" + in + "/b/one.WAV: ONE\n" + in + "/linked.flac: ONE\n",
-		"grym-synth: " + in + ": skipped, not audio by name: b/cover.jpg, notes.txt\n"}, got)
+		"grym-synth: " + in + ": skipped, not an audio file name: b/cover.jpg, notes.txt\n"}, got)
 
 	link, out := filepath.Join(t.TempDir(), "link"), t.TempDir()
 	require.NoError(t, os.Symlink(in+"/b", link))
@@ -85,8 +86,8 @@ func TestAFolderStandsForItsAudioFiles(t *testing.T) {
 
 	empty := folder(t, "1.txt", "2.txt", "3.txt", "4.txt", "5.txt", "6.txt", "7.txt")
 	require.Equal(t, result{ExitFailure, "",
-		"grym-synth: " + empty + ": skipped, not audio by name: 1.txt, 2.txt, 3.txt, 4.txt, 5.txt and 2 more\n" +
-			"grym-synth: " + empty + ": has no audio files\n"}, run(t, &c, "transcribe", empty))
+		"grym-synth: " + empty + ": skipped, not an audio file name: 1.txt, 2.txt, 3.txt, 4.txt, 5.txt and 2 more\n" +
+			"grym-synth: " + empty + ": no audio files in this folder\n"}, run(t, &c, "transcribe", empty))
 }
 
 func TestWhatCannotBeReadIsAFailureOfItsOwn(t *testing.T) {
@@ -97,7 +98,7 @@ func TestWhatCannotBeReadIsAFailureOfItsOwn(t *testing.T) {
 	require.Equal(t, result{ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}, run(t, &c, "transcribe", "nowhere.wav"))
 	require.Zero(t, c.opened, "nothing is loaded for nothing")
 	require.Equal(t, result{ExitFailure, in + "/a.wav: ONE\n", "grym-synth: nowhere.wav: no such file or directory\n" +
-		"grym-synth: " + in + "/pipe: is not a regular file; a stream can come by the standard input, as -\n" +
+		"grym-synth: " + in + "/pipe: is not a regular file; use - to read a stream from the standard input\n" +
 		"grym-synth: 2 of 3 recordings failed, 1 transcribed\n"}, run(t, &c, "transcribe", "nowhere.wav", in+"/pipe", in+"/a.wav"))
 }
 
@@ -112,11 +113,12 @@ func TestNothingIsOverwritten(t *testing.T) {
 		require.Equal(t, want, run(t, &c, append([]string{"transcribe", "--output"}, args...)...))
 		require.Zero(t, c.opened)
 	}
-	refused(result{ExitFailure, "", "grym-synth: would overwrite " + out + "/a.txt; --force does\n"}, out, in+"/b.wav", in+"/a.wav")
+	refused(result{ExitFailure, "", "grym-synth: would overwrite " + out + "/a.txt; use --force to overwrite\n"}, out, in+"/b.wav",
+		in+"/a.wav")
 	refused(result{ExitMisuse, "",
 		"grym-synth: " + in + "/a.wav and " + in + "/sub/a.mp3 would both be written to " + out + "/a.txt\n" + hint},
 		out, "--force", in+"/a.wav", in+"/sub/a.mp3")
-	refused(result{ExitMisuse, "", "grym-synth: the words of " + in + "/talk.txt would overwrite the recording " + in + "/talk.txt\n" + hint},
+	refused(result{ExitMisuse, "", "grym-synth: the output of " + in + "/talk.txt would overwrite the recording " + in + "/talk.txt\n" + hint},
 		in, "--force", in+"/talk.txt")
 	refused(result{ExitMisuse, "", "grym-synth: --output " + in + "/a.wav is a file; it must be a folder\n" + hint}, in+"/a.wav", in+"/b.wav")
 	data, err := os.ReadFile(out + "/a.txt")
@@ -137,7 +139,7 @@ func TestAFileThatAppearsMeanwhileStays(t *testing.T) {
 	t.Parallel()
 	in, out := folder(t, "a.wav"), t.TempDir()
 	c := called{executor: scripted{during: func() { _ = os.WriteFile(out+"/a.txt", []byte("other"), 0o600) }}}
-	require.Equal(t, result{ExitFailure, "", "grym-synth: " + in + "/a.wav: " + out + "/a.txt exists; --force overwrites it\n"},
+	require.Equal(t, result{ExitFailure, "", "grym-synth: " + in + "/a.wav: " + out + "/a.txt exists; use --force to overwrite it\n"},
 		run(t, &c, "transcribe", "--output", out, in+"/a.wav"))
 	data, err := os.ReadFile(out + "/a.txt")
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/modules"
 )
 
-// aliases are other names of settings: those of the reference architecture's
+// aliases are alternative names of settings: those of the reference architecture's
 // SystemHardeningConfig, and a short one.
 var aliases = map[string]string{
 	"systemHardening.enableHealthMonitoring":      "systemHardening.healthMonitoring.enabled",
@@ -23,10 +23,10 @@ var aliases = map[string]string{
 	"systemHardening.maxResourceMemory":           "systemHardening.resourceManagement.maxMemory",
 }
 
-// recoverableList names the services that may be recovered, all others not.
+// recoverableList is the list of the services that may be recovered; all others are not.
 const recoverableList = "systemHardening.recoverableServices"
 
-// recoverableKeys of the services that the list can name.
+// recoverableKeys are the keys of the services that the list can contain.
 var recoverableKeys = func() map[string]string {
 	keys := make(map[string]string)
 	for _, name := range append(modules.Names(), "modelService") {
@@ -35,13 +35,13 @@ var recoverableKeys = func() map[string]string {
 	return keys
 }()
 
-// translateAliases replaces other names by ours. A setting that one source
-// gives under both names with different values is an error.
+// translateAliases replaces alternative names by the main ones. It is an error if one
+// source sets both to different values.
 func translateAliases(k *koanf.Koanf) error {
 	var errs []error
 	move := func(alias, key string, value any) {
 		if k.Exists(key) && !reflect.DeepEqual(k.Get(key), value) {
-			errs = append(errs, fmt.Errorf("%s is %v, but %s, another name of it, is %v", key, k.Get(key), alias, value))
+			errs = append(errs, fmt.Errorf("%s is %v, but its other name %s is %v", key, k.Get(key), alias, value))
 			return
 		}
 		errs = append(errs, k.Set(key, value))
@@ -56,7 +56,7 @@ func translateAliases(k *koanf.Koanf) error {
 		named := make(map[string]bool)
 		for _, name := range k.Strings(recoverableList) {
 			if _, ok := recoverableKeys[name]; !ok {
-				errs = append(errs, fmt.Errorf("%s: there is no service %q", recoverableList, name))
+				errs = append(errs, fmt.Errorf("%s: unknown service %q", recoverableList, name))
 			}
 			named[name] = true
 		}

@@ -16,5 +16,5 @@ func TestTheClientsVariablesAreNoSettings(t *testing.T) {
 	key, file := ClientKey(environ)
 	require.Equal(t, []string{"grym_1=2", "/run/key"}, []string{key, file})
 	_, err = Load(Source{Environ: []string{"GRYM_API_KEYS=x"}})
-	require.ErrorContains(t, err, "GRYM_API_KEYS: no such setting")
+	require.ErrorContains(t, err, "GRYM_API_KEYS: not a setting")
 }

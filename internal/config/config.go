@@ -24,10 +24,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Config is every setting. It is never changed once loaded.
+// Config has every setting. It is immutable once loaded.
 type Config struct {
-	// DataDir holds what the server stores. One process uses it at a time.
-	// Defaults to ./data.
+	// DataDir is the folder of stored data. Only one process can use it. Defaults to
+	// ./data.
 	DataDir string `koanf:"dataDir"`
 
 	API             api.Config       `koanf:"api"`
@@ -44,14 +44,14 @@ type Config struct {
 	Jobs            Jobs             `koanf:"jobs"`
 }
 
-// Jobs has the settings of asynchronous jobs and of what keeps them.
+// Jobs is the configuration of asynchronous jobs and their storage.
 type Jobs struct {
 	Store    natsstore.Config `koanf:",squash"`
 	Work     jobs.Config      `koanf:",squash"`
 	Webhooks webhook.Config   `koanf:"webhooks"`
 }
 
-// Log says what is logged.
+// Log is the configuration of the log.
 type Log struct {
 	// Level is debug, info, warn or error. Defaults to info.
 	Level slog.Level `koanf:"level"`
@@ -60,22 +60,22 @@ type Log struct {
 	Format string `koanf:"format"`
 }
 
-// Models says where model folders are, and by which names models are found.
+// Models is the configuration of model folders and model names.
 type Models struct {
-	// Dir has one folder for each model beyond the embedded ones. Defaults to
-	// models in the data folder.
+	// Dir has one folder for each model that is not embedded. Defaults to models in the
+	// data folder.
 	Dir string `koanf:"dir"`
 
 	orchestrator.NamesConfig `koanf:",squash"`
 }
 
-// defaultRequired is the service that the server is started for, unless the settings say
-// otherwise.
+// defaultRequired is the service that readiness requires by default.
 const defaultRequired = "wav2vec2"
 
-// Readiness says what the readiness probe stands for.
+// Readiness is the configuration of the readiness probe.
 type Readiness struct {
-	// Required services must be ready for the server to be. Defaults to wav2vec2.
+	// Required are the services that must be ready for the server to be ready. Defaults to
+	// wav2vec2.
 	Required []string `koanf:"required"`
 }
 
@@ -87,15 +87,15 @@ type SystemHardening struct {
 	ResourceManagement    resources.Config         `koanf:"resourceManagement"`
 }
 
-// Monitoring switches a monitor.
+// Monitoring enables a monitor.
 type Monitoring struct {
 	Enabled bool `koanf:"enabled"`
-	// CheckInterval between two looks.
+	// CheckInterval is the time between two checks.
 	CheckInterval time.Duration `koanf:"checkInterval"`
 }
 
-// Default gives every default. The limits of single model services are empty:
-// they come from services.modelService unless set.
+// Default returns every default. The limits of single model services are empty: they
+// default to services.modelService.
 func Default() Config {
 	return Config{
 		DataDir:   "data",
@@ -118,7 +118,7 @@ func Default() Config {
 	}
 }
 
-// ModelsDir is where model folders are looked for.
+// ModelsDir returns the folder of the model folders.
 func (c Config) ModelsDir() string {
 	if c.Models.Dir != "" {
 		return c.Models.Dir
@@ -126,7 +126,7 @@ func (c Config) ModelsDir() string {
 	return filepath.Join(c.DataDir, "models")
 }
 
-// validate gives every bad value with its full key.
+// validate returns an error for each invalid value, with its full key.
 func (c Config) validate() []error {
 	var errs []error
 	section := func(key string, found []error) {
@@ -135,22 +135,23 @@ func (c Config) validate() []error {
 		}
 	}
 	if c.DataDir == "" {
-		errs = append(errs, fmt.Errorf("dataDir: must name a folder"))
+		errs = append(errs, fmt.Errorf("dataDir: must not be empty"))
 	}
 	if f := c.Log.Format; f != "auto" && f != "json" && f != "text" {
 		errs = append(errs, fmt.Errorf("log.format: must be auto, json or text, got %q", f))
 	}
 	for _, name := range c.Readiness.Required {
 		if known := modules.Names(); !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("readiness.required: there is no service %q; there is %s", name, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("readiness.required: unknown service %q; available: %s", name, strings.Join(known, ", ")))
 		}
 	}
 	section("api", c.API.Validate())
 	section("auth", c.Auth.Validate())
 	section("models", c.Models.Validate())
 	if c.API.Proxied() && c.Auth.Mode == access.ModeOff {
-		errs = append(errs, fmt.Errorf("auth.mode: must not be off where api.hosts or api.trustedProxies is set: everybody whom the proxy lets in could use the server; "+
-			"a proxy that checks its users itself can send a key of its own"))
+		errs = append(errs, fmt.Errorf("auth.mode: must not be off if api.hosts or api.trustedProxies is set: every client of the proxy "+
+			"could use the server; "+
+			"a proxy that authenticates its users can send an API key itself"))
 	}
 	section("hardening", c.Hardening.Validate())
 	section("tracing", c.Tracing.Validate())
@@ -168,7 +169,7 @@ func (c Config) validate() []error {
 	return errs
 }
 
-// validate gives every bad value, its key relative to this section.
+// validate returns an error for each invalid value, with its key relative to this section.
 func (j Jobs) validate() []error {
 	errs := append(j.Store.Validate(), j.Work.Validate()...)
 	for _, err := range j.Webhooks.Validate() {
@@ -176,13 +177,13 @@ func (j Jobs) validate() []error {
 	}
 	for _, name := range j.Work.Services {
 		if known := modules.Names(); !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("services: there is no service %q; there is %s", name, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("services: unknown service %q; available: %s", name, strings.Join(known, ", ")))
 		}
 	}
 	return errs
 }
 
-// JobsDir is where the job store in this process keeps its files.
+// JobsDir returns the folder of the embedded job store.
 func (c Config) JobsDir() string { return cmp.Or(c.Jobs.Store.Dir, filepath.Join(c.DataDir, "jobs")) }
 
 func (m Monitoring) validate() []error {

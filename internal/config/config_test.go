@@ -50,14 +50,16 @@ func TestFlagsWinOverVariablesOverTheFile(t *testing.T) {
 	require.Equal(t, "WARN", l.Log.Level.String())
 	var out bytes.Buffer
 	require.NoError(t, l.WriteOrigins(&out))
-	for _, line := range []string{"api.listen: 127.0.0.1:3  # --listen", "dataDir: env  # GRYM_DATA_DIR", "log.level: warn  # settings.yaml", "log.format: auto  # default"} {
+	for _, line := range []string{"api.listen: 127.0.0.1:3  # --listen", "dataDir: env  # GRYM_DATA_DIR", "log.level: warn  # settings.yaml",
+		"log.format: auto  # default"} {
 		require.Contains(t, out.String(), line)
 	}
 }
 
 func TestWhatIsPrintedLoadsAgain(t *testing.T) {
 	t.Parallel()
-	l, err := Load(Source{Environ: []string{"GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY=700MiB", "GRYM_HARDENING__TIMEOUT=1500", "GRYM_READINESS__REQUIRED=wav2vec2"}})
+	l, err := Load(Source{Environ: []string{"GRYM_SYSTEMHARDENING__RESOURCEMANAGEMENT__MAXMEMORY=700MiB", "GRYM_HARDENING__TIMEOUT=1500",
+		"GRYM_READINESS__REQUIRED=wav2vec2"}})
 	require.NoError(t, err)
 	require.Equal(t, 1500*time.Millisecond, l.Hardening.Timeout)
 	var out bytes.Buffer
@@ -95,13 +97,13 @@ func TestOtherNamesOfTheSameSettings(t *testing.T) {
 	require.True(t, l.Services.Section("audioProcessor").Common().Recoverable)
 	require.False(t, l.Services.Section("wav2vec2").Common().Recoverable)
 	_, err = Load(Source{File: yamlFile(t, "systemHardening: {maxResourceMemory: 2GB, resourceManagement: {maxMemory: 3GB}}")})
-	require.ErrorContains(t, err, "another name of it")
+	require.ErrorContains(t, err, "its other name")
 }
 
 func TestMistakesNameTheKey(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		"systemHardening: {resourceManagment: {maxMemory: 4GB}}":   "nearest is systemHardening.resourceManagement.maxMemory",
+		"systemHardening: {resourceManagment: {maxMemory: 4GB}}":   "did you mean systemHardening.resourceManagement.maxMemory",
 		"api: {drainTimeout: soon}":                                "drainTimeout",
 		"api: {listen: nonsense}":                                  "api.listen: must be host:port",
 		"systemHardening: {resourceManagement: {maxMemory: lots}}": "maxMemory",
@@ -109,10 +111,10 @@ func TestMistakesNameTheKey(t *testing.T) {
 		"hardening: {retry: {delay: 2s}}":                          "hardening.retry.maxDelay: must be above retry.delay (2s)",
 		"services: {wav2vec2: {maxSeconds: 1e6}}":                  "services.wav2vec2.maxSeconds: must be above 0 and at most 86400",
 		"services: {modelService: {maxMemory: 1KB}}":               "services.wav2vec2.maxMemory: must be at least 16MiB",
-		"readiness: {required: [speech]}":                          `readiness.required: there is no service "speech"`,
+		"readiness: {required: [speech]}":                          `readiness.required: unknown service "speech"`,
 		"log: {level: loud}":                                       "level",
 		"services: []":                                             "services",
-		"systemHardening: {recoverableServices: [nobody]}":         `there is no service "nobody"`,
+		"systemHardening: {recoverableServices: [nobody]}":         `unknown service "nobody"`,
 		"systemHardening: {healthMonitoring: {checkInterval: 1}}":  "systemHardening.healthMonitoring.checkInterval: must be at least 100ms",
 		"systemHardening: {errorRecovery: {maxAttempts: 0}}":       "systemHardening.errorRecovery.maxAttempts: must be at least 1",
 		"{": "settings.yaml",
@@ -122,7 +124,7 @@ func TestMistakesNameTheKey(t *testing.T) {
 		require.ErrorContains(t, err, says, text)
 	}
 	_, err := Load(Source{Environ: []string{"GRYM_API__LISTN=x"}})
-	require.ErrorContains(t, err, "GRYM_API__LISTN: no such setting; the nearest is GRYM_API__LISTEN")
+	require.ErrorContains(t, err, "GRYM_API__LISTN: not a setting; did you mean GRYM_API__LISTEN")
 	_, err = Load(Source{File: yamlFile(t, "services:\n")})
 	require.NoError(t, err, "an empty section is none")
 }

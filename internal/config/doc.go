@@ -1,5 +1,4 @@
-// Package config loads every setting: defaults, then a file, then environment
-// variables, then flags. It composes the configuration types that the packages
-// define for themselves, and is the only reader of the environment. Main alone
-// imports it.
+// Package config loads the settings: defaults, then a file, then environment variables,
+// then flags. It composes the configuration types that the packages define, and is the only
+// package that reads the environment.
 package config

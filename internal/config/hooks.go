@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// durationHook reads a duration with a unit, or a bare number of milliseconds.
+// durationHook parses a duration with a unit, or a number of milliseconds.
 func durationHook(from, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[time.Duration]() || from == to {
 		return value, nil
@@ -36,8 +36,8 @@ func durationHook(from, to reflect.Type, value any) (any, error) {
 	return nil, fmt.Errorf("must be a duration such as 30s, or a number of milliseconds, got %v", value)
 }
 
-// bytesHook reads an amount of memory: KB, MB, GB are powers of 1000, KiB, MiB,
-// GiB of 1024, and a bare number is bytes.
+// bytesHook parses an amount of memory: KB, MB, GB are powers of 1000, KiB, MiB, GiB of
+// 1024, and a plain number is bytes.
 func bytesHook(from, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[services.Bytes]() || from == to {
 		return value, nil
@@ -55,7 +55,7 @@ func bytesHook(from, to reflect.Type, value any) (any, error) {
 	return nil, fmt.Errorf("must be an amount of memory such as 4GB or 512MiB, got %v", value)
 }
 
-// switchHook reads on or off; true and false mean the same.
+// switchHook parses on or off; true and false mean the same.
 func switchHook(from, to reflect.Type, value any) (any, error) {
 	if to != reflect.TypeFor[resources.Switch]() || from == to {
 		return value, nil
@@ -69,7 +69,7 @@ func switchHook(from, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// listHook reads a list from a variable, where it is separated by commas.
+// listHook parses a comma-separated list in a variable.
 func listHook(from, to reflect.Type, value any) (any, error) {
 	if from.Kind() != reflect.String || to.Kind() != reflect.Slice {
 		return value, nil

@@ -298,7 +298,8 @@ func names(err error, key string) bool {
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "settings.yaml: ")
 		// The keys below one that is a map are those that the file has.
-		if key != "" && (strings.HasPrefix(line, key+":") || strings.HasPrefix(line, key+".") || strings.HasPrefix(line, "'"+key+"'") || strings.HasPrefix(line, "'"+key+"[")) {
+		if key != "" && (strings.HasPrefix(line, key+":") || strings.HasPrefix(line, key+".") || strings.HasPrefix(line, "'"+key+"'") ||
+			strings.HasPrefix(line, "'"+key+"[")) {
 			return true
 		}
 	}
@@ -316,8 +317,8 @@ func TestEveryKeyHasACase(t *testing.T) {
 func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		"api: {hosts: [audio.example]}\nauth: {mode: 'off'}":      "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
-		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}": "auth.mode: must not be off where api.hosts or api.trustedProxies is set",
+		"api: {hosts: [audio.example]}\nauth: {mode: 'off'}":      "auth.mode: must not be off if api.hosts or api.trustedProxies is set",
+		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}": "auth.mode: must not be off if api.hosts or api.trustedProxies is set",
 		"api: {trustedProxies: [127.0.0.1]}\nauth: {mode: auto}":  "",
 		"auth: {mode: 'off'}":                                 "",
 		"jobs: {replicas: 3}":                                 "jobs.replicas: must be 1 without jobs.url, got 3",
@@ -333,7 +334,8 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 			require.ErrorContains(t, err, says, text)
 		}
 	}
-	_, err := Load(Source{File: yamlFile(t, "dataDir: ''\nauth: {mode: x}\njobs: {spare: 0, webhooks: {maxAttempts: 0}}\nservices: {gama: {runs: -1}}")})
+	_, err := Load(Source{File: yamlFile(t, "dataDir: ''\nauth: {mode: x}\njobs: {spare: 0, webhooks: {maxAttempts: 0}}\nservices: {gama: "+
+		"{runs: -1}}")})
 	for _, key := range []string{"dataDir", "auth.mode", "jobs.spare", "jobs.webhooks.maxAttempts", "services.gama.runs"} {
 		require.True(t, names(err, key), "every bad value is named, also %s:\n%v", key, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// liveKeys may change while the server runs; a star stands for one name.
+// liveKeys can change while the server runs; a star matches one name.
 var liveKeys = []string{
 	"log.level",
 	keyAliases,
@@ -30,15 +30,15 @@ var liveKeys = []string{
 	"systemHardening.performanceMonitoring.*",
 }
 
-// fixed says why a setting cannot change live, by the beginning of its key.
+// fixed has the reasons why other settings cannot change live, by the prefix of the key.
 var fixed = []struct{ prefix, reason string }{
 	{"dataDir", "the folder is locked when the server starts"},
-	{"api.", "the listener is made when the server starts"},
-	{"auth.", "who may come in is decided when the server starts"},
+	{"api.", "the listener is opened when the server starts"},
+	{"auth.", "access control is set up when the server starts"},
 	{"log.format", "the log is opened when the server starts"},
 	{"onnx.", "the library is loaded when the server starts"},
-	{"tracing.", "the tracer is made when the server starts"},
-	{"hardening.", "the guards are made when the server starts"},
+	{"tracing.", "the tracer is created when the server starts"},
+	{"hardening.", "the guards are created when the server starts"},
 	{"", "it is read when the server starts"},
 }
 
@@ -50,7 +50,7 @@ func mayChange(key string) bool {
 	})
 }
 
-// Live is the configuration of a running server. Safe for concurrent use.
+// Live is the configuration of a running server. It is safe for concurrent use.
 type Live struct {
 	apply func(*Loaded)
 
@@ -59,15 +59,15 @@ type Live struct {
 	loaded *Loaded
 }
 
-// NewLive watches over what was loaded from a source. apply puts a changed
-// configuration in force; it is never called twice at a time.
+// NewLive returns the configuration that was loaded from a source. apply puts a changed
+// configuration in force; calls are serialized.
 func NewLive(source Source, loaded *Loaded, apply func(*Loaded)) *Live {
 	source.file, source.live = loaded.file, map[string]any{}
 	return &Live{source: source, loaded: loaded, apply: apply}
 }
 
-// View gives every setting in force as nested maps, secrets masked, and the keys
-// that may change live.
+// View returns every setting in force as nested maps, with secrets masked, and the keys
+// that can change live.
 func (l *Live) View() (settings map[string]any, live []string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,9 +84,9 @@ func (l *Live) View() (settings map[string]any, live []string, err error) {
 	return k.Raw(), live, nil
 }
 
-// Patch changes settings by a JSON merge patch (RFC 7396): null takes an earlier
-// change back. The whole patch is refused, with every reason, when one value is
-// bad or may not change live. It gives the keys whose values changed.
+// Patch applies a JSON merge patch (RFC 7396); null reverts an earlier change. If any value
+// is invalid or cannot change live, it changes nothing and returns a fault with every
+// reason. It returns the keys whose values changed.
 func (l *Live) Patch(patch map[string]any) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,8 +99,8 @@ func (l *Live) Patch(patch map[string]any) ([]string, error) {
 	return l.load(next)
 }
 
-// Reload reads the file again; what was patched stays in force over it. The
-// whole file is refused when one value is bad or may not change live.
+// Reload reads the file again; earlier patches stay in force. If any value is invalid or
+// cannot change live, nothing changes.
 func (l *Live) Reload() ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +109,7 @@ func (l *Live) Reload() ([]string, error) {
 	return l.load(next)
 }
 
-// merge puts a patch over the earlier ones. The caller holds mu.
+// merge adds a patch to the earlier ones. The caller holds mu.
 func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 	k, current := koanf.New("."), koanf.New(".")
 	if err := k.Load(confmap.Provider(patch, ""), nil); err != nil {
@@ -133,13 +133,17 @@ func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 		value := k.Get(key)
 		switch {
 		case !shown.Exists(key):
-			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is no setting; the nearest is " + nearest(key, shown.Keys())})
+			fault.Fields = append(fault.Fields, services.FieldError{
+				Field: key, Problem: "is not a setting; did you mean " + nearest(key, shown.Keys()) + "?",
+			})
 		case isEmpty(value):
 		case value == nil:
 			current.Delete(key)
 		case isSection(shown.Get(key)) != isSection(value):
-			fault.Fields = append(fault.Fields, services.FieldError{Field: key, Problem: "is a section where a value is expected, or the other way round"})
-		case !reflect.DeepEqual(shown.Get(key), value): // also keeps a masked secret that was read and sent back
+			fault.Fields = append(fault.Fields, services.FieldError{
+				Field: key, Problem: "is a section but must be a value, or is a value but must be a section",
+			})
+		case !reflect.DeepEqual(shown.Get(key), value): // a masked secret that is sent back is unchanged
 			err = errors.Join(err, current.Set(key, value))
 		}
 	}
@@ -154,14 +158,14 @@ func isSection(value any) bool {
 	return ok
 }
 
-// isEmpty tells a section that says nothing.
+// isEmpty reports whether a value is an empty section.
 func isEmpty(value any) bool {
 	section, ok := value.(map[string]any)
 	return ok && len(section) == 0
 }
 
-// load loads a source and puts it in force where nothing but live settings
-// differ. The caller holds mu.
+// load loads a source and puts it in force if only live settings differ. The caller holds
+// mu.
 func (l *Live) load(source Source) ([]string, error) {
 	next, err := Load(source)
 	if err != nil {
@@ -190,7 +194,7 @@ func (l *Live) load(source Source) ([]string, error) {
 	return changed, nil
 }
 
-// differences lists the keys whose values differ, secrets compared as they are.
+// differences returns the keys whose values differ; secrets are compared unmasked.
 func (l *Live) differences(next *Loaded) ([]string, error) {
 	before, err := l.loaded.typed()
 	if err != nil {
@@ -210,7 +214,7 @@ func (l *Live) differences(next *Loaded) ([]string, error) {
 	return keys, nil
 }
 
-// refusal turns what Load complains of into a fault that names each field.
+// refusal converts an error of Load to a fault that names each field.
 func refusal(err error) error {
 	fault := &services.Fault{Kind: services.KindInvalid, Err: err}
 	for line := range strings.SplitSeq(err.Error(), "\n") {

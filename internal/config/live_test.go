@@ -100,11 +100,12 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 		says  map[string]string
 	}{
 		"cannot change": {
-			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"}, "dataDir": "x"},
+			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"},
+				"dataDir": "x"},
 			map[string]string{
 				"log.format": "cannot change while the server runs: the log is opened when the server starts",
-				"api.listen": "cannot change while the server runs: the listener is made when the server starts",
-				"auth.mode":  "cannot change while the server runs: who may come in is decided when the server starts",
+				"api.listen": "cannot change while the server runs: the listener is opened when the server starts",
+				"auth.mode":  "cannot change while the server runs: access control is set up when the server starts",
 				"dataDir":    "cannot change while the server runs: the folder is locked when the server starts",
 			},
 		},
@@ -115,8 +116,8 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 			},
 			map[string]string{
 				"onnx.libraryPath":                           "cannot change while the server runs: the library is loaded when the server starts",
-				"tracing.enabled":                            "cannot change while the server runs: the tracer is made when the server starts",
-				"hardening.timeout":                          "cannot change while the server runs: the guards are made when the server starts",
+				"tracing.enabled":                            "cannot change while the server runs: the tracer is created when the server starts",
+				"hardening.timeout":                          "cannot change while the server runs: the guards are created when the server starts",
 				"services.gama.runs":                         "cannot change while the server runs: it is read when the server starts",
 				"systemHardening.resourceManagement.enabled": "cannot change while the server runs: it is read when the server starts",
 			},
@@ -124,15 +125,15 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 		"no settings": {
 			tree{"log": tree{"level": "debug", "levels": "x"}, "services": tree{"gamma": tree{"keepAlive": 1}}},
 			map[string]string{
-				"log.levels":               "is no setting; the nearest is log.level",
-				"services.gamma.keepAlive": "is no setting; the nearest is services.gama.keepAlive",
+				"log.levels":               "is not a setting; did you mean log.level?",
+				"services.gamma.keepAlive": "is not a setting; did you mean services.gama.keepAlive?",
 			},
 		},
 		"a section": {
-			tree{"log": tree{"level": tree{"x": 1}}}, map[string]string{"log.level.x": "is no setting; the nearest is log.level"},
+			tree{"log": tree{"level": tree{"x": 1}}}, map[string]string{"log.level.x": "is not a setting; did you mean log.level?"},
 		},
 		"a value for a section": {
-			tree{"log": "debug"}, map[string]string{"log": "is a section where a value is expected, or the other way round"},
+			tree{"log": "debug"}, map[string]string{"log": "is a section but must be a value, or is a value but must be a section"},
 		},
 		"bad values": {
 			tree{"services": tree{"gama": tree{"keepAlive": "-1s"}}, "systemHardening": tree{"resourceManagement": tree{"queueLimit": 0}}},
@@ -150,7 +151,7 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 	require.Contains(t, problems(t, err), "log.level")
 	_, err = r.Patch(tree{"systemHardening": tree{"maxResourceMemory": "1GB", "resourceManagement": tree{"maxMemory": "2GB"}}})
 	require.Equal(t, services.KindInvalid, services.KindOf(err))
-	require.ErrorContains(t, err, "another name of it")
+	require.ErrorContains(t, err, "its other name")
 
 	changed, now := r.patch(t, tree{"readiness": tree{"required": []any{}}})
 	require.Equal(t, []string{"readiness.required"}, changed, "refused patches left nothing behind")

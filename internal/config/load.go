@@ -17,25 +17,25 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// maxFileBytes bounds the file of settings.
+// maxFileBytes limits the configuration file.
 const maxFileBytes = 1 << 20
 
-// Source is where settings come from beside the defaults.
+// Source is where settings come from, besides the defaults.
 type Source struct {
 	// File is a YAML file; empty for none.
 	File string
 	// Environ lists variables as "NAME=value", as os.Environ does.
 	Environ []string
-	// Flags are values given on the command line, by key.
+	// Flags are the values of command-line flags, by key.
 	Flags map[string]string
 
-	// file is what was read from File before, nil to read it now; live are the
-	// values that were changed while the server ran, by key.
+	// file is the earlier content of File, nil to read it now; live are the values changed
+	// while the server ran, by key.
 	file *koanf.Koanf
 	live map[string]any
 }
 
-// Names of environment variables that are not "GRYM_" with a key.
+// Names of environment variables that are not derived from a key.
 const (
 	envPrefix    = "GRYM_"
 	envTestdata  = "GRYM_TESTDATA" // where the tests find reference files
@@ -48,14 +48,14 @@ const (
 type Loaded struct {
 	Config
 	values *koanf.Koanf
-	// origins by key: "default", the file's name, a variable's, a flag's.
+	// origins are the origins by key: "default", or the name of a file, variable or flag.
 	origins map[string]string
-	// file is what the file holds, nil where there is none.
+	// file is the content of the file; nil if there is none.
 	file *koanf.Koanf
 }
 
-// Load reads and checks the whole configuration. The error joins every problem
-// there is, each with its key and where it comes from.
+// Load reads and validates the configuration. The error joins all problems, each with its
+// key and its origin.
 func Load(source Source) (*Loaded, error) {
 	l := &Loaded{values: koanf.New("."), origins: make(map[string]string)}
 	defaults, err := defaultValues()
@@ -98,7 +98,7 @@ func Load(source Source) (*Loaded, error) {
 	return l, nil
 }
 
-// defaultValues returns the defaults as nested maps, without what is inherited.
+// defaultValues returns the defaults as nested maps, without inherited values.
 func defaultValues() (map[string]any, error) {
 	k, err := encode(Default())
 	if err != nil {
@@ -110,10 +110,10 @@ func defaultValues() (map[string]any, error) {
 	return k.Raw(), nil
 }
 
-// layer is one source's settings.
+// layer has the settings of one source.
 type layer struct {
 	values *koanf.Koanf
-	// origin of a key, for people.
+	// origin returns the origin of a key for messages.
 	origin func(key string) string
 }
 
@@ -138,7 +138,7 @@ func fileLayer(source Source, _ []string) (*layer, error) {
 	return &layer{k, func(string) string { return name }}, nil
 }
 
-// libraryLayer reads the variable that other programs with ONNX Runtime read too.
+// libraryLayer reads the variable that other programs with ONNX Runtime use too.
 func libraryLayer(source Source, _ []string) (*layer, error) {
 	k := koanf.New(".")
 	for _, entry := range source.Environ {
@@ -151,8 +151,8 @@ func libraryLayer(source Source, _ []string) (*layer, error) {
 	return &layer{k, func(string) string { return envLibrary }}, nil
 }
 
-// envLayer maps GRYM_API__LISTEN to api.listen: two underscores between the
-// levels, and neither case nor a single underscore within a level matters.
+// envLayer maps GRYM_API__LISTEN to api.listen: two underscores separate levels; case and
+// single underscores within a level are ignored.
 func envLayer(source Source, known []string) (*layer, error) {
 	byFolded := make(map[string]string, len(known))
 	for _, key := range known {
@@ -172,7 +172,7 @@ func envLayer(source Source, known []string) (*layer, error) {
 			key, ok := byFolded[folded]
 			if !ok {
 				nearest := strings.ToUpper(strings.ReplaceAll(nearest(folded, known), ".", "__"))
-				unknown = append(unknown, fmt.Errorf("%s: no such setting; the nearest is %s%s", name, envPrefix, nearest))
+				unknown = append(unknown, fmt.Errorf("%s: not a setting; did you mean %s%s?", name, envPrefix, nearest))
 				return "", nil
 			}
 			names[key] = name
@@ -195,7 +195,7 @@ func flagLayer(source Source, _ []string) (*layer, error) {
 	return &layer{k, func(key string) string { return "--" + flagNames[key] }}, nil
 }
 
-// liveOrigin is the origin of what was changed while the server ran.
+// liveOrigin is the origin of a setting changed while the server ran.
 const liveOrigin = "changed live"
 
 func liveLayer(source Source, _ []string) (*layer, error) {
@@ -206,10 +206,10 @@ func liveLayer(source Source, _ []string) (*layer, error) {
 	return &layer{k, func(string) string { return liveOrigin }}, nil
 }
 
-// flagNames of the keys that have a flag.
+// flagNames are the names of the flags, by key.
 var flagNames = map[string]string{"api.listen": "listen", "dataDir": "data-dir"}
 
-// apply puts a layer over what is there, after refusing keys that do not exist.
+// apply puts a layer over the earlier ones. Unknown keys are errors.
 func (l *Loaded) apply(set *layer, known []string) error {
 	if err := translateAliases(set.values); err != nil {
 		return fmt.Errorf("%s: %w", set.origin(""), err)
@@ -225,7 +225,7 @@ func (l *Loaded) apply(set *layer, known []string) error {
 			continue
 		}
 		if !slices.Contains(known, key) {
-			errs = append(errs, fmt.Errorf("%s: %s: no such setting; the nearest is %s", set.origin(key), key, nearest(key, known)))
+			errs = append(errs, fmt.Errorf("%s: %s: not a setting; did you mean %s?", set.origin(key), key, nearest(key, known)))
 			continue
 		}
 		l.origins[key] = set.origin(key)
@@ -236,10 +236,11 @@ func (l *Loaded) apply(set *layer, known []string) error {
 	return l.values.Merge(set.values)
 }
 
-// nearest is the known key with the smallest edit distance.
+// nearest returns the known key with the smallest edit distance.
 func nearest(key string, known []string) string {
 	return slices.MinFunc(known, func(a, b string) int {
-		return levenshtein.Distance(strings.ToLower(key), strings.ToLower(a), nil) - levenshtein.Distance(strings.ToLower(key), strings.ToLower(b), nil)
+		return levenshtein.Distance(strings.ToLower(key), strings.ToLower(a), nil) -
+			levenshtein.Distance(strings.ToLower(key), strings.ToLower(b), nil)
 	})
 }
 
@@ -251,6 +252,5 @@ func keysOf(m map[string]string) []string {
 	return keys
 }
 
-// Environ gives the process's environment. It stands here because this package
-// alone reads it.
+// Environ returns the process's environment. It is here because no other package reads it.
 func Environ() []string { return os.Environ() }

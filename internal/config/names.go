@@ -10,12 +10,12 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// keyAliases is a setting whose value has names of the operator's choice as keys, with
-// dots in them. So it is one value, a map[string]string, which sources add to.
+// keyAliases is a setting whose keys are names chosen by the operator and can contain dots.
+// So it is a single value, a map[string]string, that the sources add to.
 const keyAliases = "models.aliases"
 
-// takeAliases removes the aliases from k and returns them; null is nil. given reports
-// whether there were any, nil for null in place of all.
+// takeAliases removes the aliases from k and returns them; a null alias is nil. present
+// reports whether k had any; aliases is nil if null replaces all.
 func takeAliases(k *koanf.Koanf) (aliases map[string]*string, given bool, err error) {
 	if !k.Exists(keyAliases) {
 		return nil, false, nil
@@ -57,13 +57,13 @@ func takeAliases(k *koanf.Koanf) (aliases map[string]*string, given bool, err er
 	return aliases, true, errors.Join(errs...)
 }
 
-// aliasesIn returns a copy of the aliases that k has as one value, empty for none.
+// aliasesIn returns a copy of the aliases in k, which are a single value.
 func aliasesIn(k *koanf.Koanf) map[string]string {
 	known, _ := k.Get(keyAliases).(map[string]string)
 	return maps.Clone(known)
 }
 
-// joinAliases puts a layer's aliases over those there are, and makes them one value.
+// joinAliases puts a layer's aliases over the earlier ones and makes them a single value.
 func (l *Loaded) joinAliases(set *layer) error {
 	aliases, given, err := takeAliases(set.values)
 	if err != nil || !given || aliases == nil {
@@ -78,8 +78,8 @@ func (l *Loaded) joinAliases(set *layer) error {
 	return set.values.Set(keyAliases, joined)
 }
 
-// mergeAliases takes the aliases out of a patch and puts them over earlier ones, where
-// they differ from what is shown. Null takes an earlier change of an alias back.
+// mergeAliases moves the aliases of a patch to the earlier changes, if they differ from the
+// shown ones. Null reverts an earlier change.
 func mergeAliases(patch, current, shown *koanf.Koanf) error {
 	aliases, given, err := takeAliases(patch)
 	if err != nil || !given {
@@ -105,7 +105,7 @@ func mergeAliases(patch, current, shown *koanf.Koanf) error {
 	return current.Set(keyAliases, changed)
 }
 
-// pairs writes aliases as a variable has them.
+// pairs formats aliases as in a variable.
 func pairs(aliases map[string]string) string {
 	list := make([]string, 0, len(aliases))
 	for _, name := range slices.Sorted(maps.Keys(aliases)) {

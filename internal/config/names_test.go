@@ -12,7 +12,8 @@ import (
 func TestAliasesAreJoinedFromEverySource(t *testing.T) {
 	t.Parallel()
 	l, err := Load(Source{
-		File:    yamlFile(t, "models:\n  aliases:\n    gpt-4.1-listen: my.model\n    whisper-1: wav2vec2-tiny\n    gpt-transcribe:\n    gone: x\n  defaults: {transcribe: my.model}\n"),
+		File: yamlFile(t, "models:\n  aliases:\n    gpt-4.1-listen: my.model\n    whisper-1: wav2vec2-tiny\n    gpt-transcribe:\n    "+
+			"gone: x\n  defaults: {transcribe: my.model}\n"),
 		Environ: []string{"GRYM_MODELS__ALIASES=other=gpt-4.1-listen, gone=", "GRYM_MODELS__DEFAULTS__EMBED=v"},
 	})
 	require.NoError(t, err)
@@ -35,17 +36,24 @@ func TestAliasesAreJoinedFromEverySource(t *testing.T) {
 func TestNamesOfModelsAreChecked(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
-		"models: {aliases: {a/b: x}}":                                        "models.aliases.a/b: must be 1 to 128 letters, digits, '.', '_' or '-', the first one a letter or digit",
-		"models: {aliases: {a: ../x}}":                                       `models.aliases.a: must stand for a model, another alias, or default: and a task, got "../x"`,
-		"models: {aliases: {a: 'default:sing'}}":                             `models.aliases.a: there is no task "sing" with models; there is transcribe, embed, classify, generate, ask, caption`,
-		"models: {aliases: {a: b, b: c, c: a}}":                              "models.aliases.a: stands for itself, by way of b, c",
-		"models: {aliases: {a: a}}":                                          "models.aliases.a: stands for itself",
-		"models: {aliases: [a, b]}":                                          "models.aliases: must have a name for each alias, as whisper-1: wav2vec2-tiny",
-		"models: {aliases: {a: {b: c}}}":                                     "models.aliases.a: must be the name of a model",
-		"models: {defaults: {sing: x}}":                                      "models.defaults.sing: no such setting",
-		"models: {defaults: {transcribe: a b}}":                              `models.defaults.transcribe: must be the name of a model or an alias, got "a b"`,
-		"models: {defaults: {transcribe: whisper-1}}":                        "models.defaults.transcribe: whisper-1 stands for default:transcribe, the default itself",
-		"models: {defaults: {transcribe: a}, aliases: {a: 'default:embed'}}": "models.defaults.transcribe: a stands for default:embed; name a model",
+		"models: {aliases: {a/b: x}}": "models.aliases.a/b: must be 1 to 128 letters, digits, '.', " +
+			"'_' or '-', the first one a letter or digit",
+		"models: {aliases: {a: ../x}}": `models.aliases.a: must stand for a model, another alias, or ` +
+			`default: and a task, got "../x"`,
+		"models: {aliases: {a: 'default:sing'}}": `models.aliases.a: there is no task "sing" with models; there ` +
+			`is transcribe, embed, classify, generate, ask, caption`,
+		"models: {aliases: {a: b, b: c, c: a}}": "models.aliases.a: stands for itself, by way of b, c",
+		"models: {aliases: {a: a}}":             "models.aliases.a: stands for itself",
+		"models: {aliases: [a, b]}": "models.aliases: must have a name for each alias, as " +
+			"whisper-1: wav2vec2-tiny",
+		"models: {aliases: {a: {b: c}}}": "models.aliases.a: must be the name of a model",
+		"models: {defaults: {sing: x}}":  "models.defaults.sing: not a setting",
+		"models: {defaults: {transcribe: a b}}": `models.defaults.transcribe: must be the name of a model or an ` +
+			`alias, got "a b"`,
+		"models: {defaults: {transcribe: whisper-1}}": "models.defaults.transcribe: whisper-1 stands for " +
+			"default:transcribe, the default itself",
+		"models: {defaults: {transcribe: a}, aliases: {a: 'default:embed'}}": "models.defaults.transcribe: a stands for default:embed; name " +
+			"a model",
 	} {
 		_, err := Load(Source{File: yamlFile(t, text)})
 		require.ErrorContains(t, err, says, text)

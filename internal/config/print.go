@@ -17,7 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// WriteYAML prints every setting in force, in the form that a file has.
+// WriteYAML prints every setting in force, in the format of the configuration file.
 func (l *Loaded) WriteYAML(w io.Writer) error {
 	k, err := l.plain()
 	if err != nil {
@@ -31,7 +31,7 @@ func (l *Loaded) WriteYAML(w io.Writer) error {
 	return err
 }
 
-// WriteOrigins prints a line for each setting: key, value, and where it is from.
+// WriteOrigins prints a line with key, value and origin for each setting.
 func (l *Loaded) WriteOrigins(w io.Writer) error {
 	k, err := l.plain()
 	if err != nil {
@@ -54,8 +54,8 @@ func (l *Loaded) WriteOrigins(w io.Writer) error {
 // typed returns the typed configuration as nested maps.
 func (l *Loaded) typed() (*koanf.Koanf, error) { return encode(l.Config) }
 
-// plain gives the typed configuration as strings, numbers and lists, so that
-// what is printed is what is in force, not what was written. Secrets are masked.
+// plain returns the typed configuration as strings, numbers and lists, so that the values
+// in force are printed, not those as written. Secrets are masked.
 func (l *Loaded) plain() (*koanf.Koanf, error) {
 	k, err := l.typed()
 	if err != nil {
@@ -82,14 +82,13 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// masked stands for a secret.
+// masked replaces a secret.
 const masked = "********"
 
-// secretKey tells a setting that is a secret by its last name.
+// secretKey matches the keys of secrets by their last name.
 var secretKey = regexp.MustCompile(`(?i)(password|passphrase|secret|token|credentials?|apiKey|privateKey|headers)$`)
 
-// mask hides secrets: the values of settings that are named as such, and the user
-// and password in an address.
+// mask replaces secrets: the values of secret settings, and the user and password in a URL.
 func mask(key string, value any) any {
 	switch v := value.(type) {
 	case string:
@@ -107,8 +106,7 @@ func mask(key string, value any) any {
 	return value
 }
 
-// maskAddresses hides what stands before the @ of each address in a list that
-// commas separate.
+// maskAddresses masks what precedes the @ of each address in a comma-separated list.
 func maskAddresses(text string) string {
 	parts := strings.Split(text, ",")
 	for i, part := range parts {
@@ -134,7 +132,7 @@ func formatBytes(b services.Bytes) any {
 	return int64(b)
 }
 
-// formatDuration drops the zero units that time.Duration prints, as in 10m0s.
+// formatDuration omits the zero units that time.Duration prints, as in 10m0s.
 func formatDuration(d time.Duration) string {
 	switch {
 	case d == 0:

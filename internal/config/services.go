@@ -14,10 +14,10 @@ import (
 
 // Services has a section for each service.
 type Services struct {
-	// ModelService has the limits of every service with models, where its own section
-	// does not set them.
+	// ModelService has the limits of every service with models, unless its own section sets
+	// them.
 	ModelService module.Limits `koanf:"modelService"`
-	// sections by the name of the service, each of the kind that its module has.
+	// sections are the sections by service, each of its module's type.
 	sections map[string]module.Section
 }
 
@@ -36,7 +36,7 @@ func defaultServices() Services {
 // sectionKey returns the key of a service's section.
 func sectionKey(service string) string { return "services." + service }
 
-// inherited settings take another key's value where nobody sets them.
+// inherited are the keys that default to the value of another key.
 var inherited = func() map[string]string {
 	keys := make(map[string]string)
 	for _, m := range modules.All() {
@@ -64,7 +64,7 @@ func encode(cfg Config) (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// load puts the fields of a struct below a key.
+// load loads the fields of a struct below a key.
 func load(k *koanf.Koanf, key string, from any) error {
 	values := make(map[string]any)
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
@@ -84,7 +84,7 @@ func load(k *koanf.Koanf, key string, from any) error {
 	return k.MergeAt(below, key)
 }
 
-// decode turns the values into the typed configuration. Each problem has its key.
+// decode converts the values to the typed configuration. Each error has its key.
 func (l *Loaded) decode() error {
 	l.Services = defaultServices()
 	rest := l.values.Copy()
@@ -96,8 +96,8 @@ func (l *Loaded) decode() error {
 	return errors.Join(append([]error{decodeInto(&l.Config, "", rest)}, errs...)...)
 }
 
-// decodeInto decodes values into a pointer to a struct. In errors, keys begin with the
-// key of the section.
+// decodeInto decodes values into a pointer to a struct. In errors, keys begin with that of
+// the section.
 func decodeInto(target any, key string, values *koanf.Koanf) error {
 	err := values.UnmarshalWithConf("", target, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		TagName: "koanf", RootName: key, Result: target, WeaklyTypedInput: true, ErrorUnused: true,

@@ -1,5 +1,4 @@
-// Package datadir prepares the folder that a server keeps its data in, and
-// keeps a second process out of it.
+// Package datadir prepares the data folder and locks it against other processes.
 package datadir
 
 import (
@@ -15,15 +14,15 @@ import (
 // ErrInUse is wrapped when another process uses the folder.
 var ErrInUse = errors.New("is in use")
 
-// Dir is a data folder that belongs to this process.
+// Dir is a data folder locked by this process.
 type Dir struct {
 	path   string
 	lock   *os.File
 	format int
 }
 
-// Open makes the folder where needed, locks it, and checks its format. The lock
-// goes with the process, however it ends.
+// Open creates the folder if needed, locks it, and checks its format. The lock ends with
+// the process.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("dataDir: %w", err)
@@ -38,7 +37,8 @@ func Open(path string) (*Dir, error) {
 			return nil, fmt.Errorf("dataDir: lock %s: %w", lock.Name(), err)
 		}
 		holder, _ := io.ReadAll(io.LimitReader(lock, 64))
-		return nil, fmt.Errorf("dataDir: %s %w by process %s; give this one another folder with --data-dir", path, ErrInUse, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("dataDir: %s %w by process %s; choose another folder with --data-dir", path, ErrInUse,
+			strings.TrimSpace(string(holder)))
 	}
 	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
 		return nil, errors.Join(fmt.Errorf("dataDir: %w", err), lock.Close())
@@ -55,8 +55,7 @@ func writePID(lock *os.File) error {
 	return err
 }
 
-// Spool makes an empty folder for uploads; what an earlier process left there
-// is removed.
+// Spool returns an empty folder for uploads. It removes the files of an earlier process.
 func (d *Dir) Spool() (string, error) {
 	spool := filepath.Join(d.path, "spool")
 	if err := errors.Join(os.RemoveAll(spool), os.Mkdir(spool, 0o750)); err != nil {
@@ -65,5 +64,5 @@ func (d *Dir) Spool() (string, error) {
 	return spool, nil
 }
 
-// Close releases the folder for the next process.
+// Close releases the folder.
 func (d *Dir) Close() error { return d.lock.Close() }

@@ -46,7 +46,8 @@ func TestFormats(t *testing.T) {
 	require.Equal(t, Format, format)
 
 	for text, want := range map[string]string{
-		`{"version":3}`: "version 3, and this program reads up to version 2", `{"version":0}`: "is damaged", `{`: "is damaged", `[]`: "is damaged", ``: "is damaged",
+		`{"version":3}`: "version 3, and this program reads up to version 2", `{"version":0}`: "is damaged", `{`: "is damaged",
+		`[]`: "is damaged", ``: "is damaged",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(old, "format.json"), []byte(text), 0o600))
 		_, err = in(t, old)

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Format is the version of the data folder that this program writes. Version 1 is
-// that of 0.1.0, which had no format.json.
+// Format is the version of the data folder that this program writes. Version 1 is that of
+// 0.1.0, which had no format.json.
 const Format = 2
 
 const formatFile = "format.json"
@@ -20,10 +20,10 @@ type format struct {
 	Version int `json:"version"`
 }
 
-// Format returns the version of the folder's content, at most the constant.
+// Format returns the version of the folder's content, at most the constant Format.
 func (d *Dir) Format() int { return d.format }
 
-// readFormat finds out the folder's format. An empty folder gets the current one.
+// readFormat reads the folder's format. An empty folder gets the current one.
 func (d *Dir) readFormat() error {
 	name := filepath.Join(d.path, formatFile)
 	raw, err := os.ReadFile(name)
@@ -38,13 +38,14 @@ func (d *Dir) readFormat() error {
 		return fmt.Errorf("dataDir: %s is damaged: it must be {\"version\":%d}, got %.80q", name, Format, raw)
 	}
 	if f.Version > Format {
-		return fmt.Errorf("dataDir: the format of %s is version %d, and this program reads up to version %d; run the newer program that wrote it, or choose another folder with --data-dir", d.path, f.Version, Format)
+		return fmt.Errorf("dataDir: the format of %s is version %d, and this program reads up to version %d; run the newer program that "+
+			"wrote it, or choose another folder with --data-dir", d.path, f.Version, Format)
 	}
 	d.format = f.Version
 	return nil
 }
 
-// assumeFormat is for a folder without format.json: it is new, or of 0.1.0.
+// assumeFormat sets the format of a folder without format.json, which is new or of 0.1.0.
 func (d *Dir) assumeFormat() error {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
@@ -59,8 +60,8 @@ func (d *Dir) assumeFormat() error {
 	return d.Migrated()
 }
 
-// Migrated notes that everything in the folder has the current format. Whenever
-// the process ends, the folder has the old note or the new one.
+// Migrated records that everything in the folder has the current format. The change is
+// atomic.
 func (d *Dir) Migrated() error {
 	raw, err := json.Marshal(format{Format})
 	if err == nil {
@@ -73,7 +74,7 @@ func (d *Dir) Migrated() error {
 	return nil
 }
 
-// writeFile replaces a file whole, through to the disk.
+// writeFile replaces a file atomically and syncs it.
 func writeFile(name string, content []byte) (err error) {
 	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {

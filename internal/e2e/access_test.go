@@ -79,7 +79,8 @@ func TestConversationsBelongToAKey(t *testing.T) {
 		return do(t, request)
 	}
 	mine, other, admin := key("use"), key("use"), key("admin")
-	status, body := call(mine, "POST", "/v1/chat/completions", question(t, "What do you hear first?", soundClip(t, "clip00.wav"), `,"context_id":"new"`))
+	status, body := call(mine, "POST", "/v1/chat/completions", question(t, "What do you hear first?", soundClip(t, "clip00.wav"),
+		`,"context_id":"new"`))
 	require.Equal(t, http.StatusOK, status, body)
 	id := readCompletion(t, body).ContextID
 	next := question(t, "And then?", nil, `,"context_id":"`+id+`"`)

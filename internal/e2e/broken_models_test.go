@@ -185,7 +185,8 @@ func newBroken(t *testing.T) *broken {
 		b.asked[model] = &outcomes{}
 	}
 	b.s = start(t, "--data-dir", b.dir, "--config", caring(t))
-	require.Eventually(t, func() bool { status, _ := b.s.get(t, "/readyz"); return status == http.StatusOK }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { status, _ := b.s.get(t, "/readyz"); return status == http.StatusOK }, 20*time.Second,
+		20*time.Millisecond)
 	return b
 }
 

@@ -107,7 +107,8 @@ func baseModels(t *testing.T, dir string) {
 		t.Skip("the models need Debian's python3-torch and python3-onnx")
 	}
 	for name, dtype := range map[string]string{"base": "fp32", "base-int8": "int8"} {
-		out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "models/export/wav2vec2_random.py", "--dtype", dtype, filepath.Join(dir, "models", name)).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "models/export/wav2vec2_random.py", "--dtype", dtype,
+			filepath.Join(dir, "models", name)).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 }
@@ -273,7 +274,8 @@ func judge(t *testing.T, all []answered) {
 		require.NotEmpty(t, list, priority)
 		return list[min(int(part*float64(len(list))), len(list)-1)].Round(time.Millisecond)
 	}
-	t.Logf("high priority: %d, p50 %s, p95 %s; low priority: %d, p50 %s, p95 %s", len(took["high"]), at("high", 0.5), at("high", 0.95), len(took["low"]), at("low", 0.5), at("low", 0.95))
+	t.Logf("high priority: %d, p50 %s, p95 %s; low priority: %d, p50 %s, p95 %s", len(took["high"]), at("high", 0.5), at("high", 0.95),
+		len(took["low"]), at("low", 0.5), at("low", 0.95))
 	require.Less(t, at("high", 0.95), at("low", 0.5))
 	require.Positive(t, counts["base-int8 200"], "the model of base's shape answers")
 }

@@ -76,7 +76,7 @@ func TestTranscribingAFolderByTheEmbeddedModel(t *testing.T) {
 	require.Empty(t, got.stdout)
 	lines := strings.Split(got.stderr, "\n")
 	require.Len(t, lines, 4, got.stderr)
-	require.Equal(t, "grym-synth: "+in+": skipped, not audio by name: README.md", lines[0])
+	require.Equal(t, "grym-synth: "+in+": skipped, not an audio file name: README.md", lines[0])
 	require.True(t, strings.HasPrefix(lines[1], "grym-synth: "+in+"/text.wav: file is text"), lines[1])
 	require.Equal(t, "grym-synth: 1 of 3 recordings failed, 2 transcribed", lines[2])
 	for name, words := range map[string]string{"one.txt": "ONE FIVE NINE TWO\n", "sub/nine.txt": "MUTE TRACK ONE\n"} {
@@ -92,7 +92,7 @@ func TestTranscribingAFolderByTheEmbeddedModel(t *testing.T) {
 	}
 	again := command(t, nil, nil, args...)
 	require.Equal(t, cli.ExitFailure, again.code)
-	require.Contains(t, again.stderr, "would overwrite "+out+"/one.txt, "+out+"/sub/nine.txt; --force does\n")
+	require.Contains(t, again.stderr, "would overwrite "+out+"/one.txt, "+out+"/sub/nine.txt; use --force to overwrite\n")
 	args[3] = "0077"
 	forced := command(t, nil, nil, append(args, "--force")...)
 	require.Equal(t, got.stderr, forced.stderr)

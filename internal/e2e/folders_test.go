@@ -75,9 +75,12 @@ func listenAt(t *testing.T, name string) {
 
 // oddPlaces are files of each model; the fields of a task that would use them.
 var oddPlaces = map[string][]string{
-	"wav2vec2-tiny": {"config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json", "words.txt", "model.onnx", "model.onnx_data"},
-	"audioldm-tiny": {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/tokenizer_config.json", "unet/model.onnx", "vocoder/model.onnx_data"},
-	"gama-tiny":     {"config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json", "onnx/decoder_model_merged.onnx", "onnx/embed_tokens.onnx", "onnx/audio_encoder.onnx_data"},
+	"wav2vec2-tiny": {"config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json", "words.txt", "model.onnx",
+		"model.onnx_data"},
+	"audioldm-tiny": {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json",
+		"tokenizer/tokenizer_config.json", "unet/model.onnx", "vocoder/model.onnx_data"},
+	"gama-tiny": {"config.json", "generation_config.json", "preprocessor_config.json", "tokenizer.json", "onnx/decoder_model_merged.onnx",
+		"onnx/embed_tokens.onnx", "onnx/audio_encoder.onnx_data"},
 }
 
 // TestWhatIsNoFileIsNotOpened puts folders beside the embedded models that have

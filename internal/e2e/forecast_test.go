@@ -14,7 +14,8 @@ import (
 func TestForecastsAreShownAndMeasured(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.yaml")
-	require.NoError(t, os.WriteFile(file, []byte("resources: {dynamic: off}\nsystemHardening: {performanceMonitoring: {checkInterval: 100ms}}\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("resources: {dynamic: off}\nsystemHardening: {performanceMonitoring: {checkInterval: "+
+		"100ms}}\n"), 0o600))
 	s := start(t, "--config", file)
 	status, body := s.transcribe(t, clip(t, "clip09.wav"))
 	require.Equal(t, http.StatusOK, status, body)
@@ -23,12 +24,13 @@ func TestForecastsAreShownAndMeasured(t *testing.T) {
 		return strings.Contains(body, `"known":true,"now":`)
 	}, 20*time.Second, 50*time.Millisecond)
 	for _, part := range []string{
-		`"estimator":"damped Holt"`, `"dynamic":"off"`, `"series":"memory_bytes"`, `"series":"queue_tasks","service":"wav2vec2"`, `"series":"arrivals_per_second","service":"gama"`,
+		`"estimator":"damped Holt"`, `"dynamic":"off"`, `"series":"memory_bytes"`, `"series":"queue_tasks","service":"wav2vec2"`,
+		`"series":"arrivals_per_second","service":"gama"`,
 		`"minutes":5`, `"action":"stay"`, `"model":"wav2vec2-tiny"`, `"action":"keep"`,
 	} {
 		require.Contains(t, body, part)
 	}
-	require.Equal(t, "off", s.setting(t, "systemHardening.resourceManagement.dynamic"), "another name of it")
+	require.Equal(t, "off", s.setting(t, "systemHardening.resourceManagement.dynamic"), "its other name")
 	status, body = s.patch(t, `{"resources":{"dynamic":"on"}}`)
 	require.Equal(t, http.StatusOK, status, body)
 	_, body = s.get(t, "/v1/system/forecast")

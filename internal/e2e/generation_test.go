@@ -54,7 +54,8 @@ func TestSoundFromWords(t *testing.T) {
 	_, other := s.generate(t, `{"prompt":"a rising siren","seed":8}`)
 	require.NotEqual(t, siren, other)
 
-	response, flac := s.generate(t, `{"prompt":"rain","audio_length_in_s":0.29,"scheduler":"ddim","num_inference_steps":5}`, "Accept", "audio/flac")
+	response, flac := s.generate(t, `{"prompt":"rain","audio_length_in_s":0.29,"scheduler":"ddim","num_inference_steps":5}`, "Accept",
+		"audio/flac")
 	require.Equal(t, http.StatusOK, response.StatusCode, string(flac))
 	require.Equal(t, "fLaC", string(flac[:4]))
 	require.NotEmpty(t, response.Header.Get("Grym-Seed"), "a drawn seed is told")
@@ -172,7 +173,8 @@ func TestAJobOfSeveralSoundsKeepsThemAll(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	const params = `{"prompt":"a bell","seed":1,"num_inference_steps":3,"audio_length_in_s":0.3,"num_waveforms_per_prompt":2}`
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":`+params+`}`))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/jobs",
+		strings.NewReader(`{"service":"audioldm","params":`+params+`}`))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Prefer", "wait=60")

@@ -36,7 +36,8 @@ func BenchmarkHour(b *testing.B) {
 		require.NoError(b, err, string(out))
 		usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage)
 		require.True(b, ok)
-		return float64(usage.Maxrss) * 1024 / 1e6, time.Since(began).Seconds(), (command.ProcessState.UserTime() + command.ProcessState.SystemTime()).Seconds()
+		return float64(usage.Maxrss) * 1024 / 1e6, time.Since(began).Seconds(), (command.ProcessState.UserTime() +
+			command.ProcessState.SystemTime()).Seconds()
 	}
 	minutes := 10
 	if text := os.Getenv("SPEECH_MINUTES"); text != "" {
@@ -47,7 +48,8 @@ func BenchmarkHour(b *testing.B) {
 	for b.Loop() {
 		shortPeak, shortClock, shortCPU := hear(minutes)
 		longPeak, longClock, longCPU := hear(6 * minutes)
-		b.Logf("%d min: %.0f MB, %.1f s, %.1f s of CPU; six times as much: %.0f MB, %.1f s, %.1f s of CPU", minutes, shortPeak, shortClock, shortCPU, longPeak, longClock, longCPU)
+		b.Logf("%d min: %.0f MB, %.1f s, %.1f s of CPU; six times as much: %.0f MB, %.1f s, %.1f s of CPU", minutes, shortPeak, shortClock,
+			shortCPU, longPeak, longClock, longCPU)
 		b.ReportMetric(longPeak-shortPeak, "MB-more")
 		b.ReportMetric(longClock/shortClock, "times-clock")
 		b.ReportMetric(longCPU/shortCPU, "times-cpu")

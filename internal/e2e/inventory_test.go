@@ -26,7 +26,8 @@ func TestTheInventoryHasModelsSessionsAndFiles(t *testing.T) {
 	status, body = s.get(t, "/v1/resources")
 	require.Equal(t, http.StatusOK, status)
 	require.Regexp(t, `"id":"wav2vec2/wav2vec2-tiny",.*?"type":"model"`, body)
-	require.Regexp(t, `"id":"session/wav2vec2-tiny/[a-z]+.onnx".*?"metadata":\{"inputs":\["input_values"\],"outputs":\["logits"\],"running":0,"runs":[1-9]`, body)
+	require.Regexp(t, `"id":"session/wav2vec2-tiny/[a-z]+.onnx".*?"metadata":\{"inputs":\["input_values"\],"outputs":\["logits"\],`+
+		`"running":0,"runs":[1-9]`, body)
 	require.Regexp(t, `"id":"file/jobs/.*?"type":"file"`, body)
 	require.Regexp(t, `"leases":[1-9][0-9]*,"measured"`, body)
 	require.Contains(t, body, `"models_per_hour":0`)

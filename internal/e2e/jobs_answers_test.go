@@ -83,7 +83,8 @@ func TestCancelledAndOverdueInTheQueue(t *testing.T) {
 	for range 2 { // it can be asked again
 		answers(t, app, http.MethodDelete, path, http.StatusOK, `"status":"cancelled"`, `"cancelled before it started"`, `"attempts":0`)
 	}
-	answers(t, app, http.MethodGet, path+"/result", http.StatusConflict, "job_has_no_result", "the job was cancelled: cancelled before it started")
+	answers(t, app, http.MethodGet, path+"/result", http.StatusConflict, "job_has_no_result",
+		"the job was cancelled: cancelled before it started")
 	answers(t, app, http.MethodPost, path+"/retry", http.StatusOK, `"status":"queued"`)
 	answers(t, app, http.MethodDelete, path, http.StatusOK, `"status":"cancelled"`)
 	answers(t, app, http.MethodDelete, "/v1/jobs/job-none", http.StatusNotFound, "job-none")
@@ -147,6 +148,7 @@ func longSpeech(t *testing.T, seconds int) []byte {
 func pcm(rate int, samples []byte) []byte {
 	text := fmt.Sprintf
 	le := func(n, v int) string { return string([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}[:n]) }
-	head := text("RIFF%sWAVEfmt %s%s%s%s%s%s%sdata%s", le(4, 36+len(samples)), le(4, 16), le(2, 1), le(2, 1), le(4, rate), le(4, 2*rate), le(2, 2), le(2, 16), le(4, len(samples)))
+	head := text("RIFF%sWAVEfmt %s%s%s%s%s%s%sdata%s", le(4, 36+len(samples)), le(4, 16), le(2, 1), le(2, 1), le(4, rate), le(4, 2*rate),
+		le(2, 2), le(2, 16), le(4, len(samples)))
 	return append([]byte(head), samples...)
 }

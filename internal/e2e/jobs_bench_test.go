@@ -79,7 +79,8 @@ func BenchmarkJobAgainstRequest(b *testing.B) {
 	one := write.at(0.5)
 	for name, q := range map[string]float64{"p50": 0.5, "p99": 0.99} {
 		extra := job.at(q) - request.at(q)
-		b.Logf("%s of %d: request %s, job %s, so %s more; a synced write %s (median %s)", name, len(job), request.at(q), job.at(q), extra, write.at(q), one)
+		b.Logf("%s of %d: request %s, job %s, so %s more; a synced write %s (median %s)", name, len(job), request.at(q), job.at(q), extra,
+			write.at(q), one)
 		b.ReportMetric(float64(extra)/float64(one), "writes-more-"+name)
 	}
 }
@@ -96,7 +97,8 @@ func BenchmarkListOfQueuedJobs(b *testing.B) {
 	for range 8 {
 		clients.Go(func() {
 			for i := next.Add(1); i <= queued; i = next.Add(1) {
-				got, err := app.send(context.Background(), http.MethodPost, s.url+"/v1/jobs", []byte(`{"service":"audioldm","params":{"prompt":"rain"}}`), "Content-Type", "application/json")
+				got, err := app.send(context.Background(), http.MethodPost, s.url+"/v1/jobs",
+					[]byte(`{"service":"audioldm","params":{"prompt":"rain"}}`), "Content-Type", "application/json")
 				if err != nil || got.status != http.StatusAccepted {
 					b.Errorf("not accepted: %d %s %v", got.status, got.body, err)
 				}

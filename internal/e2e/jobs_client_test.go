@@ -234,24 +234,28 @@ func mixedWork(t *testing.T, s *server) (all []work) {
 	for i := 1; i <= 12; i++ {
 		speech := clip(t, fmt.Sprintf("clip%02d.wav", i))
 		status, text := s.transcribe(t, speech, "response_format", "text")
-		add(work{name: "transcribe " + strconv.Itoa(i), request: `{"service":"wav2vec2","task":"transcribe"}`, audio: speech, format: "text"}, status, text)
+		add(work{name: "transcribe " + strconv.Itoa(i), request: `{"service":"wav2vec2","task":"transcribe"}`, audio: speech, format: "text"},
+			status, text)
 	}
 	for i := 1; i <= 6; i++ {
 		speech, rate := clip(t, fmt.Sprintf("clip%02d.wav", i)), strconv.Itoa(8000+1000*i)
 		status, sound := s.sendForm(t, "/v1/audio/conversions", speech, "sample_rate", rate)
-		add(work{name: "convert " + strconv.Itoa(i), request: `{"service":"audioProcessor","params":{"sample_rate":` + rate + `}}`, audio: speech, format: "audio"}, status, sound)
+		add(work{name: "convert " + strconv.Itoa(i), request: `{"service":"audioProcessor","params":{"sample_rate":` + rate + `}}`,
+			audio: speech, format: "audio"}, status, sound)
 	}
 	for i := range 4 {
 		sound := soundClip(t, fmt.Sprintf("clip%02d.wav", i))
 		status, body := s.sendForm(t, "/v1/audio/captions", sound, "seed", "3")
 		var caption struct{ Text string }
 		require.NoError(t, json.Unmarshal([]byte(body), &caption), body)
-		add(work{name: "caption " + strconv.Itoa(i), request: `{"service":"gama","task":"caption","params":{"seed":3}}`, audio: sound, format: "text"}, status, caption.Text+"\n")
+		add(work{name: "caption " + strconv.Itoa(i), request: `{"service":"gama","task":"caption","params":{"seed":3}}`, audio: sound,
+			format: "text"}, status, caption.Text+"\n")
 	}
 	for i := range 3 {
 		params := fmt.Sprintf(`{"prompt":"a bell","seed":%d,"audio_length_in_s":0.29,"num_inference_steps":3}`, i)
 		response, sound := s.generate(t, params, "Accept", "audio/wav")
-		add(work{name: "generate " + strconv.Itoa(i), request: `{"service":"audioldm","params":` + params + `}`, format: "audio"}, response.StatusCode, string(sound))
+		add(work{name: "generate " + strconv.Itoa(i), request: `{"service":"audioldm","params":` + params + `}`, format: "audio"},
+			response.StatusCode, string(sound))
 	}
 	return all
 }

@@ -118,7 +118,8 @@ func recovery(ctx context.Context, t *testing.T, app *application, w work, seen 
 	j, err = app.wait(ctx, j.ID)
 	require.NoError(t, err)
 	seen.see(j)
-	return fmt.Sprintf("a job was accepted after %s, done after %s", accepted.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	return fmt.Sprintf("a job was accepted after %s, done after %s", accepted.Round(time.Millisecond),
+		time.Since(began).Round(time.Millisecond))
 }
 
 // TestJobsSurviveTheLossOfANodeAndAProcess has two processes work for one queue in
@@ -165,7 +166,8 @@ func TestJobsSurviveTheLossOfANodeAndAProcess(t *testing.T) {
 		workers[j.AttemptLog[len(j.AttemptLog)-1].Worker]++
 	}
 	counts, lost := checkEnds(t, all, seen)
-	t.Logf("%d jobs accepted, %d found, by end: %v; %d attempts ended with their process; worker: %v; requests that came again: %d and %d", len(seen.ends), len(all), counts, lost, workers, apps[0].again.Load(), apps[1].again.Load())
+	t.Logf("%d jobs accepted, %d found, by end: %v; %d attempts ended with their process; worker: %v; requests that came again: %d and %d",
+		len(seen.ends), len(all), counts, lost, workers, apps[0].again.Load(), apps[1].again.Load())
 	require.Len(t, workers, 2, "both processes work")
 	require.Len(t, all, jobs+2, "none twice")
 	require.Len(t, seen.ends, jobs+2, "none lost")

@@ -23,7 +23,7 @@ import (
 )
 
 // toldJob is what the tests read of a job.
-type toldJob struct {
+type shownJob struct {
 	ID, Status string
 	Progress   float64
 	Error      *struct{ Kind, Message string }
@@ -31,14 +31,14 @@ type toldJob struct {
 }
 
 // submit sends a job with a recording that is accepted.
-func (s *server) submit(t *testing.T, request string, audio []byte, header ...string) toldJob {
+func (s *server) submit(t *testing.T, request string, audio []byte, header ...string) shownJob {
 	t.Helper()
 	status, answer := s.postJob(t, request, audio, header...)
 	require.Contains(t, []int{http.StatusAccepted, http.StatusOK}, status, answer)
-	return told(t, answer)
+	return jobIn(t, answer)
 }
 
-func told(t *testing.T, answer string) (job toldJob) {
+func jobIn(t *testing.T, answer string) (job shownJob) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(answer), &job), answer)
 	return job
@@ -177,7 +177,8 @@ func TestAWebhookTellsTheEnd(t *testing.T) {
 	require.Equal(t, "succeeded", job.Status)
 
 	strict := start(t)
-	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strict.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell"},"callback_url":"`+receiver.URL+`"}`))
+	post, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strict.url+"/v1/jobs",
+		strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell"},"callback_url":"`+receiver.URL+`"}`))
 	require.NoError(t, err)
 	post.Header.Set("Content-Type", "application/json")
 	status, answer := do(t, post)
@@ -205,7 +206,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Equal(t, "cancelled", events[len(events)-1].data.Status)
 	status, body = s.cancel(t, running.ID)
 	require.Equal(t, http.StatusOK, status, "a cancellation can be repeated")
-	require.Equal(t, "cancelled", told(t, body).Status)
+	require.Equal(t, "cancelled", jobIn(t, body).Status)
 	status, body = s.get(t, "/v1/jobs/"+running.ID+"/result")
 	require.Equal(t, http.StatusConflict, status)
 	require.Contains(t, body, "job_has_no_result")
@@ -214,7 +215,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	for range 6 {
 		status, body = s.cancel(t, s.submit(t, `{"service":"wav2vec2"}`, long).ID)
 		require.Equal(t, http.StatusOK, status)
-		job := told(t, body)
+		job := jobIn(t, body)
 		require.Equal(t, "cancelled", job.Status)
 		for _, attempt := range job.AttemptLog {
 			require.Equal(t, "cancelled", attempt.Outcome)
@@ -227,19 +228,21 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	// The recording is stored before: its upload must not eat up the deadline.
 	stored := s.storeSound(t, long)
 	deadline := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
-	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json", strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
+	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json",
+		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
 	require.Equal(t, http.StatusAccepted, status, body)
-	late := told(t, body)
+	late := jobIn(t, body)
 	s.follow(t, late.ID) // until the end
 	_, body = s.get(t, "/v1/jobs/"+late.ID)
-	late = told(t, body)
+	late = jobIn(t, body)
 	require.Equal(t, "failed", late.Status)
 	require.Equal(t, "timeout", late.Error.Kind)
 	t.Logf("deadline: %+v", late.Error)
 
 	// The client of a wait hangs up; its job goes on.
 	ctx, hangUp := context.WithCancel(t.Context())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/jobs", strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell","seed":7},"labels":{"who":"left"}}`))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/jobs",
+		strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell","seed":7},"labels":{"who":"left"}}`))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Prefer", "wait=60")
@@ -250,7 +253,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 			_ = response.Body.Close()
 		}
 	}()
-	var list struct{ Data []toldJob }
+	var list struct{ Data []shownJob }
 	require.Eventually(t, func() bool {
 		_, body := s.get(t, "/v1/jobs?label=who:left")
 		return json.Unmarshal([]byte(body), &list) == nil && len(list.Data) == 1
@@ -272,7 +275,8 @@ func TestARepetitionGivesTheFirstJob(t *testing.T) {
 	speech, other := clip(t, "clip09.wav"), clip(t, "clip01.wav")
 	const request = `{"service":"wav2vec2","labels":{"album":"7"}}`
 	first := s.submit(t, request, speech, "Idempotency-Key", "k-1")
-	require.Equal(t, first.ID, s.submit(t, ` {"labels":{"album":"7"}, "service":"wav2vec2", "task":"transcribe"}`, speech, "Idempotency-Key", "k-1").ID, "the same request in other words")
+	require.Equal(t, first.ID, s.submit(t, ` {"labels":{"album":"7"}, "service":"wav2vec2", "task":"transcribe"}`, speech, "Idempotency-Key",
+		"k-1").ID, "the same request in other words")
 	require.NotEqual(t, first.ID, s.submit(t, request, speech, "Idempotency-Key", "k-2").ID)
 	require.NotEqual(t, first.ID, s.submit(t, request, speech).ID)
 	for name, c := range map[string]struct {

@@ -94,7 +94,9 @@ func (t *tally) reach(ctx context.Context, n int) error {
 
 // submitAll has many clients hand in jobs of the mixture under keys with the
 // prefix, each waiting for the end of one before the next, and checks what they get.
-func submitAll(ctx context.Context, t *testing.T, app *application, mixture []work, prefix string, jobs, clients int, seen *tally) *sync.WaitGroup {
+func submitAll(
+	ctx context.Context, t *testing.T, app *application, mixture []work, prefix string, jobs, clients int, seen *tally,
+) *sync.WaitGroup {
 	t.Helper()
 	var work sync.WaitGroup
 	var next atomic.Int64
@@ -178,7 +180,8 @@ func TestJobsSurviveKills(t *testing.T) {
 	all, err := app.list(ctx, "")
 	require.NoError(t, err)
 	counts, lost := checkEnds(t, all, seen)
-	t.Logf("%d jobs accepted, %d found, by end: %v; %d kills, %d of them during a start; %d attempts ended with the process; %d requests came again; %s",
+	t.Logf("%d jobs accepted, %d found, by end: %v; %d kills, %d of them during a start; %d attempts ended with the process; %d requests "+
+		"came again; %s",
 		len(seen.ends), len(all), counts, *kills, starting, lost, app.again.Load(), took.Round(time.Second))
 	require.Len(t, all, *jobsToKill, "none twice")
 	require.Len(t, seen.ends, *jobsToKill, "none lost")

@@ -55,7 +55,8 @@ func TestWebhooksTellTheEndAndAreSigned(t *testing.T) {
 	for state, receiver := range receivers {
 		address := httptest.NewServer(receiver)
 		t.Cleanup(address.Close)
-		ids[state] = s.accepted(t, app, transcription(clip(t, "clip09.wav"), fmt.Sprintf(`,"callback_url":%q,"labels":{"n":"1"}`, address.URL+"/hook"))).ID
+		ids[state] = s.accepted(t, app, transcription(clip(t, "clip09.wav"), fmt.Sprintf(`,"callback_url":%q,"labels":{"n":"1"}`,
+			address.URL+"/hook"))).ID
 	}
 	for state, receiver := range receivers {
 		j := becomesJob(t, app, ids[state], func(j job) bool { return j.ended() && j.Callback.State == state })
@@ -72,9 +73,9 @@ func TestWebhooksTellTheEndAndAreSigned(t *testing.T) {
 			require.Equal(t, "v1="+hex.EncodeToString(mac.Sum(nil)), m.header.Get("Grym-Signature"))
 			require.Equal(t, messages[0].header.Get("Grym-Webhook-Id"), m.header.Get("Grym-Webhook-Id"), "the same at every try")
 			require.Contains(t, m.header.Get("Grym-Webhook-Id"), j.ID)
-			var told job
-			require.NoError(t, json.Unmarshal(m.body, &told))
-			require.Equal(t, j.ID+" succeeded", told.ID+" "+told.Status)
+			var event job
+			require.NoError(t, json.Unmarshal(m.body, &event))
+			require.Equal(t, j.ID+" succeeded", event.ID+" "+event.Status)
 		}
 	}
 }
@@ -83,7 +84,8 @@ func TestWebhooksToThisMachineAreRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	app := s.app(t)
-	for _, address := range []string{"http://127.0.0.1:9/hook", "http://localhost/hook", "http://[::1]/hook", "http://169.254.169.254/latest", "http://192.168.1.1/"} {
+	for _, address := range []string{"http://127.0.0.1:9/hook", "http://localhost/hook", "http://[::1]/hook", "http://169.254.169.254/latest",
+		"http://192.168.1.1/"} {
 		got := s.hand(t, app, transcription(clip(t, "clip09.wav"), fmt.Sprintf(`,"callback_url":%q`, address)))
 		require.Equal(t, http.StatusBadRequest, got.status, got.body)
 		require.Contains(t, got.body, "callback_url must lead to a public address")

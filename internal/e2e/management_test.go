@@ -193,9 +193,9 @@ systemHardening:
 				return status == http.StatusServiceUnavailable
 			}, 20*time.Second, 10*time.Millisecond)
 			waiting := s.submit(t, `{"service":"wav2vec2","params":{"model":"nan"}}`, audio)
-			read := func(id string) toldJob {
+			read := func(id string) shownJob {
 				_, body := s.get(t, "/v1/jobs/"+id)
-				return told(t, body)
+				return jobIn(t, body)
 			}
 			succeeded := func(id string) func() bool {
 				return func() bool { return read(id).Status == "succeeded" }

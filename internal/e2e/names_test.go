@@ -37,21 +37,25 @@ func TestAModelHasOtherNames(t *testing.T) {
 	s := startWith(t, options{dataDir: data, settings: settings})
 	speech := clip(t, "clip09.wav")
 	for _, format := range []string{"json", "text", "srt", "vtt", "verbose_json"} {
-		for name, want := range map[string]string{"": "wav2vec2-tiny", "wav2vec2-tiny": "wav2vec2-tiny", "whisper-1": "wav2vec2-tiny", "gpt-4.1-listen": "my.model"} {
+		for name, want := range map[string]string{"": "wav2vec2-tiny", "wav2vec2-tiny": "wav2vec2-tiny", "whisper-1": "wav2vec2-tiny",
+			"gpt-4.1-listen": "my.model"} {
 			status, header, body := s.heads(t, speech, "model", name, "response_format", format, "colour", "red", "temperature", "0.5")
 			require.Equal(t, http.StatusOK, status, body)
 			require.Contains(t, body, "MUTE TRACK ONE")
-			require.Equal(t, []string{want, "unknown_field, value_ignored"}, []string{header.Get("Grym-Model"), header.Get("Grym-Warning")}, "%s as %s", name, format)
+			require.Equal(t, []string{want, "unknown_field, value_ignored"}, []string{header.Get("Grym-Model"), header.Get("Grym-Warning")},
+				"%s as %s", name, format)
 		}
 	}
 	status, header, body := s.heads(t, speech, "model", "mine", "stream", "true", "temperature", "0.5", "colour", "red")
 	require.Equal(t, http.StatusOK, status, body)
 	require.Equal(t, []string{"my.model", "unknown_field"}, []string{header.Get("Grym-Model"), header.Get("Grym-Warning")})
 	require.Contains(t, body, `"text":"MUTE TRACK ONE","warnings":[{"code":"unknown_field","field":"colour",`)
-	require.Contains(t, body, `{"code":"value_ignored","field":"temperature","message":"temperature has no effect: nothing is drawn by chance"}]}`)
+	require.Contains(t, body, `{"code":"value_ignored","field":"temperature","message":"temperature has no effect: nothing is drawn by `+
+		`chance"}]}`)
 
 	for name, says := range map[string]string{
-		"lost": `model \"lost\" stands for \"nothing\", which does not exist`, "gpt-transcribe": `does not exist; there is my.model, wav2vec2-tiny, and as other names gpt-4.1-listen`,
+		"lost": `model \"lost\" stands for \"nothing\", which does not exist`, "gpt-transcribe": `does not exist; there is my.model, ` +
+			`wav2vec2-tiny, and as other names gpt-4.1-listen`,
 	} {
 		status, _, body := s.heads(t, speech, "model", name)
 		require.Equal(t, http.StatusNotFound, status, body)
@@ -104,14 +108,17 @@ func TestAJobFindsItsService(t *testing.T) {
 		return n
 	}
 	done := submit(`{"task":"transcribe","params":{"model":"whisper-1","temperature":0.3}}`, clip(t, "clip09.wav"))
-	require.Equal(t, []string{"wav2vec2", "transcribe", "wav2vec2-tiny", "succeeded"}, []string{done.Service, done.Task, done.Model, done.Status})
+	require.Equal(t, []string{"wav2vec2", "transcribe", "wav2vec2-tiny", "succeeded"}, []string{done.Service, done.Task, done.Model,
+		done.Status})
 	require.Equal(t, "value_ignored", done.Warnings[0].Code)
-	made := submit(`{"task":"generate","params":{"prompt":"rain","negative_prompt":"wind","guidance_scale":1,"num_inference_steps":2,"audio_length_in_s":0.5}}`, nil)
+	made := submit(`{"task":"generate","params":{"prompt":"rain","negative_prompt":"wind","guidance_scale":1,"num_inference_steps":2,`+
+		`"audio_length_in_s":0.5}}`, nil)
 	require.Equal(t, []string{"audioldm", "audioldm-tiny", "succeeded"}, []string{made.Service, made.Model, made.Status})
 	require.Equal(t, "negative_prompt", made.Warnings[0].Field)
 	require.Equal(t, "audioProcessor", submit(`{"task":"convert","params":{"container":"flac"}}`, clip(t, "clip09.wav")).Service)
 	for request, want := range map[string]int{
-		`{"task":"sing"}`: http.StatusBadRequest, `{}`: http.StatusBadRequest, `{"task":"transcribe","params":{"model":"none"}}`: http.StatusNotFound,
+		`{"task":"sing"}`: http.StatusBadRequest, `{}`: http.StatusBadRequest,
+		`{"task":"transcribe","params":{"model":"none"}}`:                                   http.StatusNotFound,
 		`{"service":"gama","task":"ask","params":{"model":"whisper-1","question":"What?"}}`: http.StatusBadRequest,
 	} {
 		status, body := s.postJob(t, request, clip(t, "clip09.wav"))

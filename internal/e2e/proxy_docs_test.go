@@ -185,7 +185,8 @@ func doorOf(t *testing.T, v visitor) {
 // clientIsLogged has a client that claims to be others.
 func clientIsLogged(t *testing.T, s *server, v visitor, scheme string) {
 	t.Helper()
-	status, body := v.ask(t, http.MethodGet, "/v1/models", nil, "X-Request-Id", "who-is-it", "X-Forwarded-For", "203.0.113.7", "Forwarded", "for=192.0.2.66;host=evil.example")
+	status, body := v.ask(t, http.MethodGet, "/v1/models", nil, "X-Request-Id", "who-is-it",
+		"X-Forwarded-For", "203.0.113.7", "Forwarded", "for=192.0.2.66;host=evil.example")
 	require.Equal(t, http.StatusOK, status, body)
 	var line struct{ Remote, Proxy, Scheme, Host string }
 	require.Eventually(t, func() bool {
@@ -208,7 +209,8 @@ func clientIsLogged(t *testing.T, s *server, v visitor, scheme string) {
 func uploadsStream(t *testing.T, v visitor) {
 	t.Helper()
 	const size = 200_000_000
-	status, body := v.ask(t, http.MethodPost, "/v1/audio", io.LimitReader(io.MultiReader(strings.NewReader(wavHead(size)), zeros{}), 44+size), "Content-Type", "audio/wav")
+	status, body := v.ask(t, http.MethodPost, "/v1/audio",
+		io.LimitReader(io.MultiReader(strings.NewReader(wavHead(size)), zeros{}), 44+size), "Content-Type", "audio/wav")
 	require.Equal(t, http.StatusCreated, status, body)
 	require.Contains(t, body, `"bytes":200000044`)
 
@@ -247,9 +249,10 @@ func eventsComeAtOnce(t *testing.T, v visitor) {
 	t.Helper()
 	status, answer := v.ask(t, http.MethodPost, "/v1/audio", bytes.NewReader(wav(16000, 1, 16000*600)), "Content-Type", "audio/wav")
 	require.Equal(t, http.StatusCreated, status, answer)
-	status, answer = v.ask(t, http.MethodPost, "/v1/jobs", strings.NewReader(`{"service":"wav2vec2","audio_id":"`+told(t, answer).ID+`"}`), "Content-Type", "application/json")
+	status, answer = v.ask(t, http.MethodPost, "/v1/jobs",
+		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+jobIn(t, answer).ID+`"}`), "Content-Type", "application/json")
 	require.Equal(t, http.StatusAccepted, status, answer)
-	id := told(t, answer).ID
+	id := jobIn(t, answer).ID
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	response := v.send(ctx, t, http.MethodGet, "/v1/jobs/"+id+"/events", nil)

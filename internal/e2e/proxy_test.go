@@ -92,7 +92,8 @@ func nginx(t *testing.T, port, servers string) (buffered string) {
 		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf("daemon off;\nworker_processes 1;\npid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n%s%s\n}\n", dir, temp, servers)), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte(fmt.Sprintf("daemon off;\nworker_processes 1;\npid %s/pid;\nerror_log stderr;\nevents "+
+		"{}\nhttp {\naccess_log off;\n%s%s\n}\n", dir, temp, servers)), 0o600))
 	background(t, port, exec.CommandContext(context.Background(), path, "-c", config, "-p", dir, "-e", "stderr"))
 	return filepath.Join(dir, "client_body")
 }
@@ -114,7 +115,7 @@ func caddy(t *testing.T, port, file string) {
 
 // roads are ways to the server: each starts a proxy before it and returns where
 // clients connect to. Clients ask for the host audio.example but on the direct one.
-var roads = map[string]func(t *testing.T, server string) string{
+var entries = map[string]func(t *testing.T, server string) string{
 	"direct":      func(_ *testing.T, server string) string { return server },
 	"nginx, bare": func(t *testing.T, server string) string { return nginxRoad(t, server, "") },
 	// What nginx does by default since 1.29.7.
@@ -172,15 +173,15 @@ func TestTheProxyTable(t *testing.T) {
 		"nginx, Host and For":    {probe: shut, use: shut, admin: shut},
 		"Caddy":                  {probe: shut, use: shut, admin: shut},
 	}
-	require.Len(t, unaware, len(roads))
+	require.Len(t, unaware, len(entries))
 	for _, server := range []struct {
 		name, settings string
-		want           func(road, route string) replies
+		want           func(entry, route string) replies
 	}{
-		{"unaware", "auth: {failuresPerMinute: 0}\n", func(road, route string) replies { return unaware[road][route] }},
-		{"asking for keys", "auth: {mode: keys, failuresPerMinute: 0}\n", func(road, route string) replies {
+		{"unaware", "auth: {failuresPerMinute: 0}\n", func(entry, route string) replies { return unaware[entry][route] }},
+		{"asking for keys", "auth: {mode: keys, failuresPerMinute: 0}\n", func(entry, route string) replies {
 			if route == probe {
-				return unaware[road][probe]
+				return unaware[entry][probe]
 			}
 			return keyed
 		}},
@@ -198,13 +199,13 @@ func TestTheProxyTable(t *testing.T) {
 			settings := filepath.Join(dir, "settings.yaml")
 			require.NoError(t, os.WriteFile(settings, []byte(server.settings), 0o600))
 			s := start(t, "--data-dir", dir, "--config", settings)
-			for road, enter := range roads {
-				t.Run(road, func(t *testing.T) {
+			for entry, enter := range entries {
+				t.Run(entry, func(t *testing.T) {
 					entrance := enter(t, strings.TrimPrefix(s.url, "http://"))
 					for _, route := range []string{probe, use, admin} {
-						ask := func(key string) int { return askRoad(t, entrance, road != "direct", route, key) }
+						ask := func(key string) int { return askThrough(t, entrance, entry != "direct", route, key) }
 						got := replies{ask(""), ask("grym_00_11"), ask(key)}
-						require.Equal(t, server.want(road, route), got, "%s: no key, a bad one, a valid one", route)
+						require.Equal(t, server.want(entry, route), got, "%s: no key, a bad one, a valid one", route)
 					}
 				})
 			}
@@ -213,7 +214,7 @@ func TestTheProxyTable(t *testing.T) {
 }
 
 // askRoad sends a request to an entrance. Every refusal must say what to do.
-func askRoad(t *testing.T, entrance string, proxied bool, route, key string) int {
+func askThrough(t *testing.T, entrance string, proxied bool, route, key string) int {
 	t.Helper()
 	method, path, _ := strings.Cut(route, " ")
 	body := ""
@@ -292,9 +293,9 @@ func TestAValidKeyIsHeardAmongBadOnes(t *testing.T) {
 	address := strings.TrimPrefix(s.url, "http://")
 	seen := map[int]int{}
 	for i := range 15 {
-		seen[askRoad(t, address, false, "GET /v1/models", fmt.Sprintf("grym_%012x_%064x", i, i))]++
+		seen[askThrough(t, address, false, "GET /v1/models", fmt.Sprintf("grym_%012x_%064x", i, i))]++
 	}
 	require.Equal(t, map[int]int{401: 10, 429: 5}, seen, "auth.failuresPerMinute is 10")
-	require.Equal(t, http.StatusOK, askRoad(t, address, false, "GET /v1/models", key), "a valid key that was not seen before")
-	require.Equal(t, http.StatusTooManyRequests, askRoad(t, address, false, "GET /v1/models", "bad"))
+	require.Equal(t, http.StatusOK, askThrough(t, address, false, "GET /v1/models", key), "a valid key that was not seen before")
+	require.Equal(t, http.StatusTooManyRequests, askThrough(t, address, false, "GET /v1/models", "bad"))
 }

@@ -45,13 +45,13 @@ func (s *server) work(t *testing.T, request string) (progress []float64, result 
 		if !ok {
 			continue
 		}
-		var told struct {
+		var event struct {
 			Status   string
 			Progress float64
 		}
-		require.NoError(t, json.Unmarshal([]byte(data), &told), data)
-		job.Status = told.Status
-		progress = append(progress, told.Progress)
+		require.NoError(t, json.Unmarshal([]byte(data), &event), data)
+		job.Status = event.Status
+		progress = append(progress, event.Progress)
 	}
 	require.Equal(t, "succeeded", job.Status, events)
 	status, result = s.get(t, "/v1/jobs/"+job.ID+"/result")
@@ -65,16 +65,19 @@ func TestQuestionsAsJobs(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	id := s.storeSound(t, soundClip(t, "clip00.wav"))
-	_, result := s.work(t, `{"service":"gama","task":"ask","params":{"question":"What do you hear first?","temperature":0},"audio_id":"`+id+`"}`)
+	_, result := s.work(t, `{"service":"gama","task":"ask","params":{"question":"What do you hear first?","temperature":0},`+
+		`"audio_id":"`+id+`"}`)
 	var answer tasks.Answer
 	require.NoError(t, json.Unmarshal([]byte(result), &answer), result)
 	require.Equal(t, "A bell.", answer.Text)
 	require.Equal(t, tasks.FinishStop, answer.FinishReason)
 
-	status, body := s.chat(t, `{"temperature":0,"messages":[{"role":"user","content":[{"type":"text","text":"What do you hear first?"},{"type":"input_audio","input_audio":{"audio_id":"`+id+`"}}]}]}`)
+	status, body := s.chat(t, `{"temperature":0,"messages":[{"role":"user","content":[{"type":"text","text":"What do you hear first?"},`+
+		`{"type":"input_audio","input_audio":{"audio_id":"`+id+`"}}]}]}`)
 	require.Equal(t, http.StatusOK, status, body)
 	require.Equal(t, "A bell.", readCompletion(t, body).Choices[0].Message.Content)
-	status, body = s.chat(t, `{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio","input_audio":{"audio_id":"`+strings.Repeat("0", 64)+`"}}]}]}`)
+	status, body = s.chat(t, `{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio",`+
+		`"input_audio":{"audio_id":"`+strings.Repeat("0", 64)+`"}}]}]}`)
 	require.Equal(t, http.StatusNotFound, status, body)
 	require.Contains(t, body, "messages[0].content[1].input_audio.audio_id")
 

@@ -30,7 +30,8 @@ func question(t *testing.T, text string, sound []byte, fields string) string {
 	require.NoError(t, err)
 	content := string(quoted)
 	if sound != nil {
-		content = `[{"type":"text","text":` + content + `},{"type":"input_audio","input_audio":{"data":"` + base64.StdEncoding.EncodeToString(sound) + `","format":"wav"}}]`
+		content = `[{"type":"text","text":` + content + `},{"type":"input_audio","input_audio":{"data":"` +
+			base64.StdEncoding.EncodeToString(sound) + `","format":"wav"}}]`
 	}
 	return `{"messages":[{"role":"user","content":` + content + `}]` + fields + `}`
 }
@@ -137,7 +138,8 @@ func TestConversations(t *testing.T) {
 	var made struct{ ID string }
 	require.NoError(t, json.Unmarshal([]byte(body), &made))
 	for i, want := range []string{"A bell.", "I hear a bell, then a siren."} {
-		status, body = s.chat(t, question(t, []string{"What do you hear first?", "What can be heard in this clip?"}[i], nil, `,"context_id":"`+made.ID+`"`))
+		status, body = s.chat(t, question(t, []string{"What do you hear first?", "What can be heard in this clip?"}[i], nil,
+			`,"context_id":"`+made.ID+`"`))
 		require.Equal(t, http.StatusOK, status, body)
 		answer := readCompletion(t, body)
 		require.Equal(t, want, answer.Choices[0].Message.Content)
@@ -172,13 +174,15 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		"two answers":      {question(t, "x", sound, `,"n":2`), 400, `"param":"n"`},
 		"temperature":      {question(t, "x", sound, `,"temperature":9`), 400, "temperature"},
 		"a system message": {`{"messages":[{"role":"system","content":"x"}]}`, 400, "messages.0.role"},
-		"no base64":        {`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio","input_audio":{"data":"%%"}}]}]}`, 400, "messages[0].content[1].input_audio.data is not valid base64"},
-		"no text":          {`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg=="}}]}]}`, 400, "messages must end with a text"},
-		"no recording":     {question(t, "x", []byte("hello, world"), ""), 415, "input_audio"},
-		"another model":    {question(t, "x", sound, `,"model":"audioldm-tiny"`), 400, "is of type"},
-		"two settings":     {question(t, "x", sound, `,"max_tokens":1,"max_completion_tokens":2`), 400, "they are one setting"},
-		"stop":             {question(t, "x", sound, `,"stop":["a","b","c","d","e"]`), 400, "stop"},
-		"too large":        {question(t, strings.Repeat("x", 33<<20), nil, ""), 413, "33554432 bytes"},
+		"no base64": {`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio",` +
+			`"input_audio":{"data":"%%"}}]}]}`, 400, "messages[0].content[1].input_audio.data is not valid base64"},
+		"no text": {`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg=="}}]}]}`, 400,
+			"messages must end with a text"},
+		"no recording":  {question(t, "x", []byte("hello, world"), ""), 415, "input_audio"},
+		"another model": {question(t, "x", sound, `,"model":"audioldm-tiny"`), 400, "is of type"},
+		"two settings":  {question(t, "x", sound, `,"max_tokens":1,"max_completion_tokens":2`), 400, "its new name"},
+		"stop":          {question(t, "x", sound, `,"stop":["a","b","c","d","e"]`), 400, "stop"},
+		"too large":     {question(t, strings.Repeat("x", 33<<20), nil, ""), 413, "33554432 bytes"},
 	} {
 		status, body := s.chat(t, c.body)
 		require.Equal(t, c.status, status, "%s: %s", name, body)
@@ -213,12 +217,12 @@ func TestTheLoopCloses(t *testing.T) {
 		require.Equal(t, http.StatusOK, response.StatusCode, string(sound))
 		status, body := s.sendForm(t, "/v1/audio/captions", sound)
 		require.Equal(t, http.StatusOK, status, body)
-		var heard struct{ Text string }
-		require.NoError(t, json.Unmarshal([]byte(body), &heard))
-		if strings.Contains(heard.Text, name) {
+		var transcript struct{ Text string }
+		require.NoError(t, json.Unmarshal([]byte(body), &transcript))
+		if strings.Contains(transcript.Text, name) {
 			named++
 		} else {
-			t.Logf("%s: %s", prompt, heard.Text)
+			t.Logf("%s: %s", prompt, transcript.Text)
 		}
 	}
 	t.Logf("%d of %d families are named", named, len(families))

@@ -99,21 +99,21 @@ func (p *player) reduce(r recordRequest, got rawAnswer) recordedAnswer {
 }
 
 func (red *reducer) headers(header http.Header) map[string]string {
-	kept := make(map[string]string)
+	reduced := make(map[string]string)
 	for name := range header {
 		value := strings.Join(header.Values(name), ", ")
 		switch {
 		case slices.Contains(present, name), slices.Contains(red.vary, name):
-			kept[name] = "<present>"
+			reduced[name] = "<present>"
 		case name == "Allow":
 			methods := strings.Split(value, ", ")
 			slices.Sort(methods)
-			kept[name] = strings.Join(methods, ", ")
+			reduced[name] = strings.Join(methods, ", ")
 		case slices.Contains(valued, name), strings.HasPrefix(name, "Grym-"):
-			kept[name] = boundary.ReplaceAllString(red.text(value), "boundary=<any>")
+			reduced[name] = boundary.ReplaceAllString(red.text(value), "boundary=<any>")
 		}
 	}
-	return kept
+	return reduced
 }
 
 // text replaces what was captured and what is made up by chance.

@@ -95,7 +95,10 @@ func exposed(body, name, labels string) bool {
 		}
 		for value := range strings.SplitSeq(m[3], "|") {
 			// States and failed checks appear when they first happen.
-			if m[1] != "state" && m[1] != "ok" && !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, m[1]+`="`+value+`"`) }) {
+			if m[1] != "state" && m[1] != "ok" && !slices.ContainsFunc(lines, func(line string) bool {
+				return strings.Contains(line,
+					m[1]+`="`+value+`"`)
+			}) {
 				return false
 			}
 		}

@@ -138,5 +138,5 @@ func TestTranscribeCommandWritesEveryFormat(t *testing.T) {
 	_, err = run("--format", "srt", clips+"clip09.wav", clips+"clip01.wav")
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
-	require.Contains(t, string(exit.Stderr), "several files as srt need a folder")
+	require.Contains(t, string(exit.Stderr), "several files in the format srt need an output folder")
 }

@@ -92,7 +92,8 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	steps := received.trace(t, id, route)
 	require.Equal(t, caller, hex.EncodeToString(steps[route][0].GetParentSpanId()), "the caller's step is above")
 	for name, above := range map[string]string{
-		"task": route, "prepare": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt", "output": "attempt",
+		"task": route, "prepare": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt",
+		"output": "attempt",
 	} {
 		require.Len(t, steps[name], 1, name)
 		span, parent := steps[name][0], steps[above][0]
@@ -109,12 +110,14 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	require.NoError(t, err)
 	request.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
 	_, metrics := do(t, request)
-	for _, histogram := range []string{"grym_inference_queue_seconds_bucket", "grym_inference_compute_seconds_bucket", "grym_lease_wait_seconds_bucket"} {
+	for _, histogram := range []string{"grym_inference_queue_seconds_bucket", "grym_inference_compute_seconds_bucket",
+		"grym_lease_wait_seconds_bucket"} {
 		require.Regexp(t, histogram+`\{.*# \{trace_id="`+id+`"\}`, metrics)
 	}
 
 	generated := strings.Repeat("3", 32)
-	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations", strings.NewReader(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`))
+	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations",
+		strings.NewReader(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`))
 	require.NoError(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Traceparent", "00-"+generated+"-"+caller+"-01")

@@ -177,7 +177,7 @@ for path, kind, status in cases:
         c.request("POST", path, bytes(size), {"Content-Type": kind})
         r = c.getresponse()
         text = r.read()
-        assert r.status == status and b"which is the limit for" in text, (path, kind, r.status, text)
+        assert r.status == status and b"the limit for" in text, (path, kind, r.status, text)
     c = http.client.HTTPConnection(host, timeout=60)
     c.request("POST", path, Pieces(), {"Content-Type": kind}, encode_chunked=True)
     r = c.getresponse()

@@ -1,3 +1,2 @@
-// Package lifecycle starts and stops the parts of the server: each has the same two
-// methods, and one list has their order.
+// Package lifecycle starts and stops the parts of the server in the order of a list.
 package lifecycle

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Group runs the goroutines of a part between its Start and its Stop. The zero
-// value is ready. Safe for concurrent use.
+// Group runs the goroutines of a part between its Start and its Stop. The zero value is
+// ready to use. It is safe for concurrent use.
 type Group struct {
 	mu      sync.Mutex
 	started bool
@@ -16,8 +16,8 @@ type Group struct {
 	running sync.WaitGroup
 }
 
-// Start runs the functions until Stop, which ends their context. It returns
-// ErrStarted if the group was started or stopped before.
+// Start runs the functions until Stop, which cancels their context. It returns ErrStarted
+// if the group was started or stopped before.
 func (g *Group) Start(ctx context.Context, run ...func(ctx context.Context)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -32,8 +32,8 @@ func (g *Group) Start(ctx context.Context, run ...func(ctx context.Context)) err
 	return nil
 }
 
-// Stop ends the functions and waits for them. It returns ctx's error if that ends
-// first, and can be repeated.
+// Stop cancels the functions and waits for them, or returns ctx's error if that ends first.
+// It can be repeated.
 func (g *Group) Stop(ctx context.Context) error {
 	g.mu.Lock()
 	g.stopped = true
@@ -44,7 +44,7 @@ func (g *Group) Stop(ctx context.Context) error {
 	return Wait(ctx, &g.running)
 }
 
-// Wait waits for a group of goroutines, and returns ctx's error if that ends first.
+// Wait waits for a group of goroutines, or returns ctx's error if that ends first.
 func Wait(ctx context.Context, group *sync.WaitGroup) error {
 	ended := make(chan struct{})
 	go func() {

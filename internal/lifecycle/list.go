@@ -11,19 +11,18 @@ import (
 // ErrStarted is returned by the Start of a part that was started or stopped before.
 var ErrStarted = errors.New("was started or stopped before")
 
-// Part is what runs between a start and a stop. A part is started at most once.
+// Part is something that runs between a start and a stop. It is started at most once.
 type Part interface {
-	// Start begins what the part does and returns without waiting for its end. It
-	// returns ErrStarted if the part was started or stopped before. The part outlives
-	// ctx, which bounds the start alone.
+	// Start starts the part and returns without waiting for its end. It returns ErrStarted
+	// if the part was started or stopped before. ctx limits the start only; the part
+	// outlives it.
 	Start(ctx context.Context) error
-	// Stop ends what the part does and waits for it, or returns ctx's error if that ends
-	// first. It also releases what a part holds that was never started, and can be
-	// repeated.
+	// Stop stops the part and waits for it, or returns ctx's error if that ends first. It
+	// also releases the resources of a part that was never started, and can be repeated.
 	Stop(ctx context.Context) error
 }
 
-// Funcs is a Part of two functions; nil does nothing.
+// Funcs is a Part made of two functions; nil does nothing.
 type Funcs struct {
 	OnStart, OnStop func(ctx context.Context) error
 }
@@ -44,8 +43,8 @@ func (f Funcs) Stop(ctx context.Context) error {
 	return f.OnStop(ctx)
 }
 
-// List starts parts in the order in which they were added, and stops them in the
-// opposite order. The zero value is empty. Safe for concurrent use.
+// List starts parts in the order in which they were added, and stops them in reverse order.
+// The zero value is empty. It is safe for concurrent use.
 type List struct {
 	mu    sync.Mutex
 	parts []part
@@ -58,9 +57,8 @@ type part struct {
 	grace time.Duration
 }
 
-// Add puts a part at the end of the list. When it is stopped it has at least the grace
-// time, also where the context of the stop has ended before. After the start, Add has no
-// effect on it: the caller adds every part first.
+// Add appends a part to the list. When it is stopped it has at least the grace time, even
+// if the context of the stop has ended. Parts must be added before Start.
 func (l *List) Add(name string, grace time.Duration, p Part) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +66,7 @@ func (l *List) Add(name string, grace time.Duration, p Part) {
 }
 
 // Start starts the parts. If one fails, it returns that error, which names the part, and
-// starts none after it; the caller stops the list then, as it does after a good start.
+// starts no others; the caller must stop the list even then.
 func (l *List) Start(ctx context.Context) error {
 	l.mu.Lock()
 	parts := l.parts
@@ -86,7 +84,7 @@ func (l *List) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops every part, those too that were not started, and returns the errors of all,
+// Stop stops every part, including those that were not started, and returns all errors,
 // each with the part's name. It can be repeated.
 func (l *List) Stop(ctx context.Context) error {
 	l.mu.Lock()

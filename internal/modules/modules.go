@@ -10,7 +10,7 @@ import (
 )
 
 // All returns every module, in the order in which the services are registered. A new
-// service adds its line here.
+// service is added here.
 func All() []module.Module {
 	return []module.Module{
 		audioprocessor.Module(),

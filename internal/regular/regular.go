@@ -9,21 +9,21 @@ import (
 	"syscall"
 )
 
-// Reasons why a file is not opened.
+// Reasons for which a file is not opened.
 var (
-	// ErrKind is wrapped when a name belongs to something else than a regular file.
+	// ErrKind is wrapped if a name is not that of a regular file.
 	ErrKind = errors.New("not a regular file")
-	// ErrLeaves is wrapped when a link leads out of the folder that it lies in.
+	// ErrLeaves is wrapped if a link leads out of its folder.
 	ErrLeaves = errors.New("it is a link that leaves the folder; only relative links to files inside it are followed")
-	// ErrTooLarge is wrapped when a file is larger than its limit.
+	// ErrTooLarge is wrapped if a file is larger than its limit.
 	ErrTooLarge = errors.New("too large")
 )
 
 // flags open a file without waiting for the other end of a pipe.
 const flags = os.O_RDONLY | syscall.O_NONBLOCK
 
-// Open opens a regular file for reading. Links are followed. The error wraps
-// ErrKind for anything else than a regular file.
+// Open opens a regular file for reading. It follows links. The error wraps ErrKind if the
+// file is not regular.
 func Open(name string) (*os.File, error) {
 	info, err := os.Stat(name)
 	if err == nil {
@@ -36,8 +36,8 @@ func Open(name string) (*os.File, error) {
 	return opened(name, file, err)
 }
 
-// OpenIn opens a regular file under a root. The error wraps ErrKind for anything
-// else than a regular file, and ErrLeaves for a link that leaves the root.
+// OpenIn opens a regular file under a root. The error wraps ErrKind if the file is not
+// regular, and ErrLeaves for a link that leaves the root.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
 	if _, err := StatIn(root, name); err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func OpenIn(root *os.Root, name string) (*os.File, error) {
 	return opened(name, file, leaving(err))
 }
 
-// StatIn describes a regular file under a root, with the errors of OpenIn.
+// StatIn returns the FileInfo of a regular file under a root, with the errors of OpenIn.
 func StatIn(root *os.Root, name string) (fs.FileInfo, error) {
 	info, err := root.Stat(name)
 	if err = leaving(err); err == nil {
@@ -73,8 +73,8 @@ func Read(name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// ReadAll reads to the end, which must come within limit bytes. The error wraps
-// ErrTooLarge.
+// ReadAll reads to the end, which must be within limit bytes. The error wraps ErrTooLarge
+// otherwise.
 func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(data)) > limit {
@@ -83,8 +83,8 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// Check returns an error that wraps ErrKind and names the kind of file, unless
-// the file is regular.
+// Check returns nil for a regular file, and otherwise an error that wraps ErrKind and names
+// the type of the file.
 func Check(info fs.FileInfo) error {
 	kind := "of an unknown kind"
 	switch mode := info.Mode(); {
@@ -102,7 +102,7 @@ func Check(info fs.FileInfo) error {
 	return fmt.Errorf("it is %s, %w", kind, ErrKind)
 }
 
-// opened checks the kind of what was opened, and closes it where it is not regular.
+// opened checks the type of an opened file, and closes it if it is not regular.
 func opened(name string, file *os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, named(name, err)
@@ -118,8 +118,8 @@ func opened(name string, file *os.File, err error) (*os.File, error) {
 	return file, nil
 }
 
-// leaving replaces the error of a root for a name that leaves it, which is the
-// only one that the system did not return, by ErrLeaves.
+// leaving replaces a root's error for a name that leaves it, the only one that is not from
+// the system, by ErrLeaves.
 func leaving(err error) error {
 	var pathErr *fs.PathError
 	if !errors.As(err, &pathErr) {
@@ -132,7 +132,7 @@ func leaving(err error) error {
 	return ErrLeaves
 }
 
-// named returns a PathError, as the os package does.
+// named returns a PathError, as package os does.
 func named(name string, err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

@@ -1,4 +1,4 @@
-// Package version tells which build this is.
+// Package version identifies the build.
 package version
 
 import (
@@ -9,8 +9,8 @@ import (
 // Version is the release, set by the linker in release builds.
 var Version = "0.1.0-dev"
 
-// Commit is the revision the binary was built from, "unknown" outside a
-// checkout, with "-dirty" behind it where the tree had changes.
+// Commit returns the revision of the build, "unknown" if it is not known, with the suffix
+// "-dirty" if the tree had changes.
 func Commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -28,5 +28,5 @@ func Commit() string {
 	return commit + dirty
 }
 
-// Platform is the operating system and processor, as "linux/amd64".
+// Platform returns the operating system and architecture, such as "linux/amd64".
 func Platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

@@ -1,4 +1,4 @@
-// Package lifecycletest has the test that every part with a Start passes.
+// Package lifecycletest has the stress test for every lifecycle.Part.
 package lifecycletest
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
 )
 
-// Stress starts and stops parts in every order and at once, each part one that build has
-// just made, and requires that a part starts at most once, that each stop returns without
-// an error, also the second one and that of a part that was never started, and that no
-// part starts after its stop.
+// Stress starts and stops parts in every order and concurrently, each newly created by
+// build. It requires that a part starts at most once and never after its stop, and that
+// every Stop returns nil, including repeated ones and those of parts that were never
+// started.
 func Stress(t *testing.T, rounds int, build func(t *testing.T) lifecycle.Part) {
 	t.Helper()
 	t.Run("never started", func(t *testing.T) {
