@@ -57,7 +57,7 @@ func lives(states []jobs.Job) *scriptedJobs {
 	}
 }
 
-// lines gives a stream's lines but those of the data.
+// lines returns the lines of a stream except data lines.
 func lines(stream string) []string {
 	var list []string
 	for _, line := range strings.Split(stream, "\n") {

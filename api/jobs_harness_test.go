@@ -31,7 +31,7 @@ type scriptedJobs struct {
 	store      func(in *library.Incoming) (library.Recording, bool, error)
 	open       func(id string) (io.ReadSeekCloser, library.Recording, error)
 	page       func(owner string, limit int, cursor string) (records.Page[library.Listed], error)
-	// describe is asked where a test tells a look from an opening.
+	// describe replaces the description if a test distinguishes it from opening.
 	describe func(id string) (library.Recording, error)
 	remove   func(id string) error
 }

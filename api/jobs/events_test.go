@@ -27,7 +27,7 @@ func (f *followed) Follow(ctx context.Context, _, id string, _ jobs.Revision, ch
 	return err
 }
 
-// beats is a writer that tells of heartbeats.
+// beats is a writer that reports heartbeats.
 type beats struct {
 	http.ResponseWriter
 	beat chan struct{}

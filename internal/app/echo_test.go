@@ -24,7 +24,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
-// echo is a whole service in one file: it says what it was told.
+// echo is a whole service in one file: it returns its input.
 type echo struct {
 	recorder services.Recorder
 	started  atomic.Bool

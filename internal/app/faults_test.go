@@ -64,7 +64,7 @@ func becomes(t *testing.T, s *system, state services.State) {
 	require.Eventually(t, func() bool { return speech(t, s).State() == state }, 20*time.Second, 10*time.Millisecond, "never %s", state)
 }
 
-// life tells the states that the speech service went through.
+// life records the states of the speech service.
 func life(t *testing.T, s *system) string {
 	t.Helper()
 	var states []string

@@ -147,7 +147,7 @@ func (r *trial) damage(ctx context.Context, part float64) {
 	}
 }
 
-// phase injects faults into a part of what speech does, and gives what the other
+// phase injects faults into a part of what speech does, and returns what the other
 // services did a second.
 func (r *trial) phase(part float64) map[string]float64 {
 	t := r.t

@@ -49,7 +49,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// trace waits for a trace whose first step has ended, and gives its steps by name.
+// trace waits for a trace whose first step has ended, and returns its steps by name.
 func (r *receiver) trace(t *testing.T, id, first string) map[string][]*otlp.Span {
 	t.Helper()
 	var steps map[string][]*otlp.Span
