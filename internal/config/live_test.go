@@ -92,13 +92,14 @@ func TestLiveSettingsArePatchedAndTakenBack(t *testing.T) {
 	require.Equal(t, "WARN", now.Log.Level.String(), "the file's again")
 }
 
-func TestAPatchIsRefusedAsAWhole(t *testing.T) {
-	t.Parallel()
-	r := run(t, "log: {level: warn}\n")
-	for name, c := range map[string]struct {
-		patch map[string]any
-		says  map[string]string
-	}{
+// refusedPatch is a patch with the problems of its fields.
+type refusedPatch struct {
+	patch map[string]any
+	says  map[string]string
+}
+
+func refusedPatches() map[string]refusedPatch {
+	return map[string]refusedPatch{
 		"cannot change": {
 			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"},
 				"dataDir": "x"},
@@ -142,7 +143,13 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 				"systemHardening.resourceManagement.queueLimit": "must be at least 1, got 0",
 			},
 		},
-	} {
+	}
+}
+
+func TestAPatchIsRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	r := run(t, "log: {level: warn}\n")
+	for name, c := range refusedPatches() {
 		_, err := r.Patch(c.patch)
 		require.Equal(t, c.says, problems(t, err), name)
 		require.Empty(t, r.applied, name)
