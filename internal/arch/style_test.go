@@ -257,3 +257,13 @@ func TestCommentsAreNotVague(t *testing.T) {
 		t.Errorf("%d comments tell or give, more than %d: %s", len(found), maxVague, strings.Join(slices.Compact(found), " "))
 	}
 }
+
+func TestStandardForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"Open opens a file.": true, "An Open is a state.": true, "Open: opens.": true, "Open": true,
+		"Opens a file.": false, "It opens a file.": false, "OpenIn opens a file.": false, "": false,
+	} {
+		require.Equal(t, want, standardForm("Open", text), text)
+	}
+}
