@@ -237,6 +237,9 @@ func TestExportedNamesHaveComments(t *testing.T) {
 					if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
 						t.Errorf("%s: type %s has no comment", name, s.Name.Name)
 					}
+					if s, ok := spec.(*ast.ValueSpec); ok && s.Names[0].IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
+						t.Errorf("%s: %s has no comment", name, s.Names[0].Name)
+					}
 				}
 			}
 		}
