@@ -325,7 +325,7 @@ func TestListsAreFiltered(t *testing.T) {
 	}
 }
 
-// everyKey takes a key for its own id; the key admin is one.
+// everyKey accepts any key, which is its own id; the key admin has the scope admin.
 type everyKey struct{}
 
 func (everyKey) Check(text string) (access.Key, error) {

@@ -35,7 +35,7 @@ func withModels(models web.Models) func(*Config, *Dependencies) {
 	return func(_ *Config, d *Dependencies) { d.Models = models }
 }
 
-// warned is an executor whose tasks have the value, a warning, and sound.
+// warned is an executor whose tasks return the value, a warning, and audio.
 func warned(t *testing.T, value any) executorFunc {
 	return func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		result := services.TaskResult{Model: "real-model", Value: value, Warnings: []services.Warning{{Code: services.WarnPromptCut,
@@ -48,7 +48,7 @@ func warned(t *testing.T, value any) executorFunc {
 	}
 }
 
-// TestEveryAnswerNamesItsModelAndWarnings asks in every format of every route.
+// TestEveryAnswerNamesItsModelAndWarnings requests every format of every route.
 func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 	t.Parallel()
 	transcript := &services.Transcription{Text: "HELLO", Words: []services.Word{{Text: "HELLO", Start: 0.1, End: 0.2}}}
@@ -129,7 +129,7 @@ func TestAnErrorNamesNoModel(t *testing.T) {
 	require.NotContains(t, response.Header, "Grym-Warning")
 }
 
-// TestOurRoutesRefuseUnknownFields keeps the leniency to OpenAI's routes.
+// TestOurRoutesRefuseUnknownFields checks that only OpenAI's routes are lenient.
 func TestOurRoutesRefuseUnknownFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("never"))
@@ -174,7 +174,7 @@ func TestAJobHasItsWarnings(t *testing.T) {
 	}
 }
 
-// TestAJobNeedsNoService also asks for one of the two.
+// TestAJobNeedsNoService also checks that task or service is required.
 func TestAJobNeedsNoService(t *testing.T) {
 	t.Parallel()
 	var got jobs.Submission

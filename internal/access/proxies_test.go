@@ -97,8 +97,8 @@ func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 	}
 }
 
-// TestNodes has the forms of RFC 7239, section 6, and what only resembles them. An
-// address of IPv6 without brackets stands in X-Forwarded-For only.
+// TestNodes has the forms of RFC 7239, section 6, and invalid ones that resemble them. IPv6
+// addresses without brackets are only valid in X-Forwarded-For.
 func TestNodes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -120,7 +120,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestForwardedExamples has those of RFC 7239, sections 4, 6 and 7.1.
+// TestForwardedExamples has the examples of RFC 7239, sections 4, 6 and 7.1.
 func TestForwardedExamples(t *testing.T) {
 	t.Parallel()
 	addr := netip.MustParseAddr
@@ -175,9 +175,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// FuzzForwarded holds what is read to what is written in both headers: an address
-// that is none is never taken, and a trusted proxy's own word always counts,
-// whatever the client wrote in front of it.
+// FuzzForwarded checks both headers: an invalid address is never used, and the element of a
+// trusted proxy always counts, whatever the client wrote before it.
 func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{"", "for=192.0.2.1", `for="[2001:db8::1]:80";proto=https;host=a.example, for=unknown`, `for="\"`, ",,;",
 		"192.0.2.1, unknown, [::1]:_x", "fe80::1%eth0", "for=a;for=b"} {
