@@ -1,4 +1,4 @@
-# Everything is fetched by the targets that need it. `make help` lists them.
+# The targets fetch what they need. `make help` lists them.
 
 GO       ?= go
 GOOS     ?= $(shell $(GO) env GOOS)
@@ -14,54 +14,54 @@ export CGO_ENABLED = 1
 .DEFAULT_GOAL := help
 .PHONY: help run build lib test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
-help: ## list the targets
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
 	bin/grym-synth $(ARGS)
 
-build: $(LIBRARY) ## build bin/grym-synth, the library and the models inside
+build: $(LIBRARY) ## build bin/grym-synth with the library and the models embedded
 	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
 
-lib: $(LIBRARY) ## fetch the ONNX Runtime library for this platform, by checksum
+lib: $(LIBRARY) ## download the ONNX Runtime library for this platform and verify its checksum
 
-# The tool runs here, whatever platform the library is for.
+# The tool always runs on the build platform.
 $(LIBRARY): services/onnx/fetchlibrary/main.go
 	GOOS= GOARCH= $(GO) run ./services/onnx/fetchlibrary -os $(GOOS) -arch $(GOARCH) -out $@
 
-test: $(LIBRARY) ## every test, under the race detector
+test: $(LIBRARY) ## run all tests with the race detector
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) test -race -shuffle=on -timeout 9m ./...
-	@# Resident memory means nothing under the race detector.
+	@# Resident memory cannot be measured under the race detector.
 	$(GO) test -run Memory ./services/onnx ./services/audioldm ./services/gama
 
-fuzz: $(LIBRARY) ## every fuzz target for FUZZTIME each
+fuzz: $(LIBRARY) ## run every fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "== $$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package || exit 1; \
 	  done; \
 	done
 
-bench: $(LIBRARY) ## every benchmark
+bench: $(LIBRARY) ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-lint: ## golangci-lint, at the pinned version
+lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...
 
-generate: ## regenerate what is generated from openapi.yaml
+generate: ## regenerate the code from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: build ## compare logits, text and tokens with transformers.js, and ask with OpenAI's client (needs npm)
+parity: build ## compare logits, text and tokens with transformers.js, and test OpenAI's client (requires npm)
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
 	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \
 	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
-	else echo "python3 has no torch and onnx: the exporter was not tried"; fi
+	else echo "python3 has no torch and onnx: skipping the exporter"; fi
 
-soak: build ## the long tests: faults, broken models and a small control group (root) under load, fuzzing for ten minutes each, the tests twenty times over, the models on fresh clips
+soak: build ## run the long tests: faults, broken models and a small cgroup (as root) under load, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
 	$(GO) test ./internal/e2e -run BrokenModel -broken 60s -v -timeout 10m
 	$(GO) test ./internal/e2e -run SmallControlGroup -cgroup 5m -v -timeout 60m
@@ -69,17 +69,17 @@ soak: build ## the long tests: faults, broken models and a small control group (
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 	@if /usr/bin/python3 -c 'import torch, onnx, torchaudio' 2>/dev/null; then models/train/fresh.sh bin/grym-synth; \
-	else echo "no python3 with torch, torchaudio and onnx: the models were not measured"; fi
+	else echo "no python3 with torch, torchaudio and onnx: skipping the measurement of the models"; fi
 
-# Nobody needs to train: the weights are committed. START=FOLDER goes on from a model folder.
-train-wav2vec2: ## train wav2vec2-tiny from nothing into DIR (models/train/wav2vec2/README.md)
+# Training is optional: the weights are committed. START=FOLDER continues from a model folder.
+train-wav2vec2: ## train wav2vec2-tiny from scratch into DIR (models/train/wav2vec2/README.md)
 	models/train/wav2vec2/run.sh all $(or $(DIR),/tmp/train-wav2vec2)
 
-train-audioldm: ## train audioldm-tiny from nothing into DIR (models/train/audioldm/README.md)
+train-audioldm: ## train audioldm-tiny from scratch into DIR (models/train/audioldm/README.md)
 	models/train/audioldm/run.sh all $(or $(DIR),/tmp/train-audioldm)
 
-train-gama: ## train gama-tiny from nothing into DIR (models/train/gama/README.md)
+train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.md)
 	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
 
-clean: ## remove what was built and fetched
+clean: ## remove built and downloaded files
 	rm -rf bin services/onnx/lib/*/*.zst

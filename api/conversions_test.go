@@ -78,7 +78,7 @@ func TestConversionRefusals(t *testing.T) {
 	_, body = conversion(t, b)
 	require.Contains(t, body, "bit_depth must be 16 or 24 for flac")
 
-	// No sound where there should be some.
+	// The result has no audio, or its file is missing.
 	for _, result := range []services.TaskResult{{}, {Audio: &services.Artifact{Path: "/nowhere/sound", ContentType: "audio/wav"}}} {
 		b = setup(t, executorFunc(func(context.Context, services.Task) (services.TaskResult, error) { return result, nil }))
 		response, _ = conversion(t, b)

@@ -16,7 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// sendWhole sends a request and its whole body before it reads a byte of the answer.
+// sendWhole sends a request with its whole body before it reads the response.
 func sendWhole(t *testing.T, b *bundle, head, start string, size int, chunked bool) (status int, body string) {
 	t.Helper()
 	conn := dial(t, b)
@@ -51,8 +51,8 @@ func sendWhole(t *testing.T, b *bundle, head, start string, size int, chunked bo
 	return response.StatusCode, string(text)
 }
 
-// TestARefusalReachesAClientThatSendsFirst has bodies larger than what the buffers of a
-// connection take.
+// TestARefusalReachesAClientThatSendsFirst sends bodies that are larger than the buffers of
+// a connection.
 func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
 	t.Parallel()
 	b := setupJobs(t, &scriptedJobs{}, func(c *Config, d *Dependencies) {
@@ -99,8 +99,8 @@ func TestARefusalReachesAClientThatSendsFirst(t *testing.T) {
 	}
 }
 
-// TestAnEarlyRefusalIsWholeBeforeTheBody has a client that reads the answer to its end
-// before it goes on to send: an answer that waits for the body finds it gone.
+// TestAnEarlyRefusalIsWholeBeforeTheBody has a client that reads the whole response before
+// it sends the rest of the body.
 func TestAnEarlyRefusalIsWholeBeforeTheBody(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("unused"), func(c *Config, _ *Dependencies) { c.MaxUpload = services.MiB })
@@ -127,7 +127,7 @@ func TestAnEarlyRefusalIsWholeBeforeTheBody(t *testing.T) {
 	}
 }
 
-// TestAClientThatAsksFirst sends no body before it is asked for it.
+// TestAClientThatAsksFirst waits for 100 Continue before it sends the body.
 func TestAClientThatAsksFirst(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("HELLO"), func(c *Config, _ *Dependencies) { c.MaxUpload = services.MiB })
@@ -159,8 +159,8 @@ func TestAClientThatAsksFirst(t *testing.T) {
 }
 
 // TestARefusedClientThatEndsTheConnectionMaySendOn checks that the rest of a small body is
-// read where the connection ends with the answer: net/http does not read it then, and an
-// unread byte makes the system reset the connection.
+// read if the connection ends with the response. net/http does not read it in this case,
+// and closing a connection with unread data resets it.
 func TestARefusedClientThatEndsTheConnectionMaySendOn(t *testing.T) {
 	t.Parallel()
 	checked, err := contract()

@@ -31,7 +31,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The contract says nothing of what is inside these.
+	// The contract does not describe the content of these types.
 	for _, kind := range []string{"text/event-stream", "text/vtt", "application/x-subrip", "audio/wav", "audio/flac", "audio/pcm"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
 	}
@@ -56,7 +56,7 @@ func fails(err error) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) { return services.TaskResult{}, err }
 }
 
-// draining is a server that is about to stop; nothing but its health is asked for.
+// draining is a server that is shutting down. It only implements HealthView.
 type draining struct{ manage.Views }
 
 // HealthView implements manage.Views.
@@ -87,7 +87,7 @@ var contract = sync.OnceValues(func() (c struct {
 	if err = c.spec.Validate(context.Background()); err != nil {
 		return c, err
 	}
-	// The test server has a port of its own, so the contract's server is left out.
+	// The test server has its own address, so the contract's server is removed.
 	c.spec.Servers = nil
 	c.route, err = gorillamux.NewRouter(c.spec)
 	return c, err
@@ -118,13 +118,13 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	return b
 }
 
-// answer is what is left of a response once its body is read.
+// answer is a response whose body has been read.
 type answer struct {
 	StatusCode int
 	Header     http.Header
 }
 
-// do sends a request and checks that the answer is one that the contract knows.
+// do sends a request and validates the response against the contract.
 func (b *bundle) do(t *testing.T, request *http.Request) (*answer, string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -335,8 +335,8 @@ func TestSpoolThatCannotBeWritten(t *testing.T) {
 	require.NotContains(t, body, "nonexistent")
 }
 
-// TestHangUpEndsTheContext sends the body with and without a length: the
-// server notices a hang-up only behind the body's end.
+// TestHangUpEndsTheContext sends the body with and without a length: net/http detects a
+// hang-up only after the end of the body.
 func TestHangUpEndsTheContext(t *testing.T) {
 	t.Parallel()
 	for _, chunked := range []bool{false, true} {

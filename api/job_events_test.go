@@ -16,7 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// life is a job's states, with what a stream of its events says of them.
+// life returns the states of a job and what is expected of its event stream.
 func life() (states []jobs.Job) {
 	at := func(revision jobs.Revision, status jobs.Status, change func(*jobs.Job)) {
 		job := in(queued("job_1"), status)
@@ -40,7 +40,7 @@ func life() (states []jobs.Job) {
 	return states
 }
 
-// lives follows a job whose states are all there already.
+// lives is a script with a job whose states already exist.
 func lives(states []jobs.Job) *scriptedJobs {
 	return &scriptedJobs{
 		get: func(_, _ string) (jobs.Job, error) { return states[len(states)-1], nil },
@@ -57,7 +57,7 @@ func lives(states []jobs.Job) *scriptedJobs {
 	}
 }
 
-// lines gives a stream's lines but those of the data.
+// lines returns the lines of a stream except data lines.
 func lines(stream string) []string {
 	var list []string
 	for _, line := range strings.Split(stream, "\n") {
@@ -101,7 +101,7 @@ func TestAStreamGoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
-// open starts a stream, to be read as it comes.
+// open starts a stream.
 func open(ctx context.Context, t *testing.T, url string) *bufio.Reader {
 	t.Helper()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/jobs/job_1/events", nil)
@@ -112,7 +112,7 @@ func open(ctx context.Context, t *testing.T, url string) *bufio.Reader {
 	return bufio.NewReader(response.Body)
 }
 
-// until reads lines up to one.
+// until reads lines until one is found.
 func until(t *testing.T, lines *bufio.Reader, want string) {
 	t.Helper()
 	for {
@@ -124,8 +124,8 @@ func until(t *testing.T, lines *bufio.Reader, want string) {
 	}
 }
 
-// TestEventsComeWhenTheyHappen holds each state back until the one before was
-// read, for longer than one write may take.
+// TestEventsComeWhenTheyHappen delays each state until the previous one has been read, for
+// longer than the write timeout.
 func TestEventsComeWhenTheyHappen(t *testing.T) {
 	t.Parallel()
 	states := life()
@@ -153,7 +153,8 @@ func TestEventsComeWhenTheyHappen(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// blocked is a job to which nothing happens; ended gets the end of each follower.
+// blocked is a script with a job that does not change; ended receives the error of each
+// follower.
 func blocked() (script *scriptedJobs, ended chan error) {
 	ended = make(chan error, 1)
 	return &scriptedJobs{
@@ -178,7 +179,7 @@ func TestAHangUpEndsTheFollowing(t *testing.T) {
 	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
-// TestAStoppingServerEndsStreams would hang for the time to drain if it did not.
+// TestAStoppingServerEndsStreams blocks for the drain timeout if streams do not end.
 func TestAStoppingServerEndsStreams(t *testing.T) {
 	t.Parallel()
 	script, ended := blocked()

@@ -31,6 +31,48 @@ func (m memorySound) Close() error {
 
 const transcriptJSON = `{"text":"HELLO","duration":1,"words":[{"word":"HELLO","start":0.1,"end":0.2}]}`
 
+const (
+	typeText = "text/plain; charset=utf-8"
+	typeSRT  = "application/x-subrip; charset=utf-8"
+	typeVTT  = "text/vtt; charset=utf-8"
+)
+
+// resultCases are requests for the results of jobs, by kind.
+var resultCases = []struct {
+	kind, accept, query string
+	status              int
+	contentType, says   string
+}{
+	{"transcript", "", "", 200, "application/json", transcriptJSON},
+	{"transcript", "*/*", "", 200, "application/json", transcriptJSON},
+	{"transcript", "text/plain", "", 200, typeText, "HELLO\n"},
+	{"transcript", "text/*", "", 200, typeText, "HELLO\n"},
+	{"transcript", "text/vtt", "", 200, typeVTT, "WEBVTT\n\n00:00:00.100 --> 00:00:00.200\nHELLO\n\n"},
+	{"transcript", "application/x-subrip", "", 200, typeSRT, "1\n00:00:00,100 --> 00:00:00,200\nHELLO\n\n"},
+	{"transcript", "application/json;q=0.5, text/vtt;q=0.9", "", 200, typeVTT, "WEBVTT"},
+	{"transcript", "application/json;q=0.5, text/*;q=0.4", "", 200, "application/json", "HELLO"},
+	{"transcript", "text/*, text/plain;q=0", "", 200, typeVTT, "WEBVTT"},
+	{"transcript", "*/*;q=0.1, text/plain;q=0.2", "", 200, typeText, "HELLO\n"},
+	{"transcript", "text/html, */*;q=0.1", "", 200, "application/json", "HELLO"},
+	{"transcript", "TEXT/VTT ; Q=1.0", "", 200, typeVTT, "WEBVTT"},
+	{"transcript", "audio/*", "", 406, "application/problem+json", "available: application/json (format=json), text/plain (format=text), " +
+		"application/x-subrip (format=srt), text/vtt (format=vtt)"},
+	{"transcript", "*/*;q=0", "", 406, "application/problem+json", "not_acceptable"},
+	{"transcript", "text/plain", "?format=srt", 200, typeSRT, "-->"},
+	{"transcript", "", "?format=vtt", 200, typeVTT, "WEBVTT"},
+	{"transcript", "", "?format=audio", 406, "application/problem+json", "is not available as format=audio"},
+	{"transcript", "", "?format=xml", 400, "application/problem+json", "format"},
+	{"answer", "", "", 200, "application/json", "A bell."},
+	{"answer", "text/plain", "", 200, typeText, "A bell.\n"},
+	{"answer", "text/vtt", "", 406, "application/problem+json", "not_acceptable"},
+	{"sound", "", "", 200, "audio/wav", "sound"},
+	{"sound", "audio/*;q=0.5, application/json;q=0.4", "", 200, "audio/wav", "sound"},
+	{"sound", "application/json", "", 200, "application/json", `{"seed":7}`},
+	{"sound", "audio/flac", "", 406, "application/problem+json", "audio/wav (format=audio)"},
+	{"sound", "", "?format=json", 200, "application/json", `{"seed":7}`},
+	{"sound", "application/json", "?format=audio", 200, "audio/wav", "sound"},
+}
+
 func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]struct {
@@ -45,11 +87,6 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 			Result: &jobs.Result{AudioID: hash, ContentType: "audio/wav", AudioBytes: 5},
 		}, `{"seed":7}`},
 	}
-	const (
-		plain = "text/plain; charset=utf-8"
-		subs  = "application/x-subrip; charset=utf-8"
-		web   = "text/vtt; charset=utf-8"
-	)
 	kind, closed := kinds["sound"], false
 	b := setupJobs(t, &scriptedJobs{
 		get:    func(_, _ string) (jobs.Job, error) { return kind.job, nil },
@@ -58,40 +95,7 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 			return memorySound{strings.NewReader("sound"), &closed}, library.Recording{ID: id, Bytes: 5}, nil
 		},
 	})
-	for _, c := range []struct {
-		kind, accept, query string
-		status              int
-		contentType, says   string
-	}{
-		{"transcript", "", "", 200, "application/json", transcriptJSON},
-		{"transcript", "*/*", "", 200, "application/json", transcriptJSON},
-		{"transcript", "text/plain", "", 200, plain, "HELLO\n"},
-		{"transcript", "text/*", "", 200, plain, "HELLO\n"},
-		{"transcript", "text/vtt", "", 200, web, "WEBVTT\n\n00:00:00.100 --> 00:00:00.200\nHELLO\n\n"},
-		{"transcript", "application/x-subrip", "", 200, subs, "1\n00:00:00,100 --> 00:00:00,200\nHELLO\n\n"},
-		{"transcript", "application/json;q=0.5, text/vtt;q=0.9", "", 200, web, "WEBVTT"},
-		{"transcript", "application/json;q=0.5, text/*;q=0.4", "", 200, "application/json", "HELLO"},
-		{"transcript", "text/*, text/plain;q=0", "", 200, web, "WEBVTT"},
-		{"transcript", "*/*;q=0.1, text/plain;q=0.2", "", 200, plain, "HELLO\n"},
-		{"transcript", "text/html, */*;q=0.1", "", 200, "application/json", "HELLO"},
-		{"transcript", "TEXT/VTT ; Q=1.0", "", 200, web, "WEBVTT"},
-		{"transcript", "audio/*", "", 406, "application/problem+json", "available: application/json (format=json), text/plain (format=text), " +
-			"application/x-subrip (format=srt), text/vtt (format=vtt)"},
-		{"transcript", "*/*;q=0", "", 406, "application/problem+json", "not_acceptable"},
-		{"transcript", "text/plain", "?format=srt", 200, subs, "-->"},
-		{"transcript", "", "?format=vtt", 200, web, "WEBVTT"},
-		{"transcript", "", "?format=audio", 406, "application/problem+json", "is not available as format=audio"},
-		{"transcript", "", "?format=xml", 400, "application/problem+json", "format"},
-		{"answer", "", "", 200, "application/json", "A bell."},
-		{"answer", "text/plain", "", 200, plain, "A bell.\n"},
-		{"answer", "text/vtt", "", 406, "application/problem+json", "not_acceptable"},
-		{"sound", "", "", 200, "audio/wav", "sound"},
-		{"sound", "audio/*;q=0.5, application/json;q=0.4", "", 200, "audio/wav", "sound"},
-		{"sound", "application/json", "", 200, "application/json", `{"seed":7}`},
-		{"sound", "audio/flac", "", 406, "application/problem+json", "audio/wav (format=audio)"},
-		{"sound", "", "?format=json", 200, "application/json", `{"seed":7}`},
-		{"sound", "application/json", "?format=audio", 200, "audio/wav", "sound"},
-	} {
+	for _, c := range resultCases {
 		kind, closed = kinds[c.kind], false
 		var header []string
 		if c.accept != "" {
@@ -140,6 +144,42 @@ func TestAJobWithoutAResultSaysWhy(t *testing.T) {
 	require.Equal(t, http.StatusConflict, response.StatusCode, "queued anew between the two looks")
 }
 
+// storedSoundCase is a request for a stored recording, and its response.
+type storedSoundCase struct {
+	method, path string
+	header       []string
+	status       int
+	body         string
+	answer       map[string]string
+}
+
+func storedSoundCases(path, etag string) []storedSoundCase {
+	return []storedSoundCase{
+		{"GET", path, nil, 200, "0123456789", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag,
+			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment; filename=0123456789ab.flac"}},
+		{"HEAD", path, nil, 200, "", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag}},
+		{"GET", path, []string{"Range", "bytes=2-4"}, 206, "234", map[string]string{"Content-Range": "bytes 2-4/10",
+			"Content-Type": "audio/flac"}},
+		{"GET", path, []string{"Range", "bytes=-3"}, 206, "789", map[string]string{"Content-Range": "bytes 7-9/10"}},
+		{"GET", path, []string{"Range", "bytes=8-"}, 206, "89", nil},
+		{"GET", path, []string{"Range", "bytes=2-4", "If-Range", `"other"`}, 200, "0123456789", nil},
+		{"GET", path, []string{"Range", "bytes=10-"}, 416, "range_not_satisfiable", map[string]string{"Content-Range": "bytes */10",
+			"Content-Type": "application/problem+json", "Content-Disposition": ""}},
+		{"GET", path, []string{"If-None-Match", `W/"x", ` + etag}, 304, "", map[string]string{"ETag": etag}},
+		{"GET", path, []string{"If-None-Match", `"x"`}, 200, "0123456789", nil},
+		{"HEAD", path, []string{"Range", "bytes=2-4"}, 206, "", map[string]string{"Content-Length": "3"}},
+		{"GET", path, []string{"If-Match", `"other"`}, 412, "precondition_failed", map[string]string{"Content-Type": "application/problem+json"}},
+		{"DELETE", path, nil, 204, "", nil},
+		{"GET", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "does not exist", nil},
+		{"HEAD", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "", nil},
+		{"GET", "/v1/audio/abc", nil, 404, "no_such_route", nil},
+		{"GET", "/v1/audio/" + strings.ToUpper(hash), nil, 404, "no_such_route", nil},
+		{"GET", "/v1/audio/transcriptions", nil, 405, "does not allow GET", map[string]string{"Allow": "POST"}},
+		{"DELETE", "/v1/audio/generations", nil, 405, "does not allow DELETE", map[string]string{"Allow": "POST"}},
+		{"PUT", path, nil, 405, "does not allow PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
+	}
+}
+
 func TestStoredSoundComesInParts(t *testing.T) {
 	t.Parallel()
 	audio := library.Recording{ID: hash, Bytes: 10, ContentType: "audio/flac", Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)}
@@ -164,36 +204,7 @@ func TestStoredSoundComesInParts(t *testing.T) {
 	})
 	path := "/v1/audio/" + hash
 	etag := `"` + hash + `"`
-	for _, c := range []struct {
-		method, path string
-		header       []string
-		status       int
-		body         string
-		answer       map[string]string
-	}{
-		{"GET", path, nil, 200, "0123456789", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag,
-			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", "Content-Disposition": "attachment; filename=0123456789ab.flac"}},
-		{"HEAD", path, nil, 200, "", map[string]string{"Content-Type": "audio/flac", "Content-Length": "10", "ETag": etag}},
-		{"GET", path, []string{"Range", "bytes=2-4"}, 206, "234", map[string]string{"Content-Range": "bytes 2-4/10",
-			"Content-Type": "audio/flac"}},
-		{"GET", path, []string{"Range", "bytes=-3"}, 206, "789", map[string]string{"Content-Range": "bytes 7-9/10"}},
-		{"GET", path, []string{"Range", "bytes=8-"}, 206, "89", nil},
-		{"GET", path, []string{"Range", "bytes=2-4", "If-Range", `"other"`}, 200, "0123456789", nil},
-		{"GET", path, []string{"Range", "bytes=10-"}, 416, "range_not_satisfiable", map[string]string{"Content-Range": "bytes */10",
-			"Content-Type": "application/problem+json", "Content-Disposition": ""}},
-		{"GET", path, []string{"If-None-Match", `W/"x", ` + etag}, 304, "", map[string]string{"ETag": etag}},
-		{"GET", path, []string{"If-None-Match", `"x"`}, 200, "0123456789", nil},
-		{"HEAD", path, []string{"Range", "bytes=2-4"}, 206, "", map[string]string{"Content-Length": "3"}},
-		{"GET", path, []string{"If-Match", `"other"`}, 412, "precondition_failed", map[string]string{"Content-Type": "application/problem+json"}},
-		{"DELETE", path, nil, 204, "", nil},
-		{"GET", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "does not exist", nil},
-		{"HEAD", "/v1/audio/" + strings.Repeat("0", 64), nil, 404, "", nil},
-		{"GET", "/v1/audio/abc", nil, 404, "no_such_route", nil},
-		{"GET", "/v1/audio/" + strings.ToUpper(hash), nil, 404, "no_such_route", nil},
-		{"GET", "/v1/audio/transcriptions", nil, 405, "does not allow GET", map[string]string{"Allow": "POST"}},
-		{"DELETE", "/v1/audio/generations", nil, 405, "does not allow DELETE", map[string]string{"Allow": "POST"}},
-		{"PUT", path, nil, 405, "does not allow PUT", map[string]string{"Allow": "GET, HEAD, DELETE"}},
-	} {
+	for _, c := range storedSoundCases(path, etag) {
 		before := opened
 		response, body := b.call(t, c.method, c.path, "", c.header...)
 		require.Equal(t, c.status, response.StatusCode, "%+v: %s", c, body)

@@ -16,7 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 )
 
-// scriptedJobs answers as a test says; what the test does not say panics.
+// scriptedJobs is a Jobs made of functions; calling a missing one panics.
 type scriptedJobs struct {
 	apijobs.Jobs
 	submit func(s jobs.Submission) (jobs.Job, bool, error)
@@ -26,12 +26,12 @@ type scriptedJobs struct {
 	retry  func(viewer, id string) (jobs.Job, error)
 	follow func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
-	// recordings receives uploads; what follows is scripted.
+	// recordings receives uploads; everything else is scripted.
 	recordings *library.Library
 	store      func(in *library.Incoming) (library.Recording, bool, error)
 	open       func(id string) (io.ReadSeekCloser, library.Recording, error)
 	page       func(owner string, limit int, cursor string) (records.Page[library.Listed], error)
-	// describe is asked where a test tells a look from an opening.
+	// describe replaces the description if a test distinguishes it from opening.
 	describe func(id string) (library.Recording, error)
 	remove   func(id string) error
 }
@@ -85,7 +85,7 @@ func (s *scriptedJobs) Describe(_ context.Context, id string) (library.Recording
 
 func (s *scriptedJobs) Delete(_ context.Context, id string) error { return s.remove(id) }
 
-// scriptedRecordings has a List of its own, which Jobs has as well.
+// scriptedRecordings has its own List, because Jobs has one too.
 type scriptedRecordings struct{ *scriptedJobs }
 
 func (s scriptedRecordings) List(_ context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error) {

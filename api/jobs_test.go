@@ -22,12 +22,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-func TestAJobIsSubmittedInThreeWays(t *testing.T) {
-	t.Parallel()
-	var got jobs.Submission
-	var content string
-	script := &scriptedJobs{submit: func(s jobs.Submission) (jobs.Job, bool, error) {
-		got, content = s, ""
+// readsUpload stores each submission and the content of its recording.
+func readsUpload(t *testing.T, got *jobs.Submission, content *string) *scriptedJobs {
+	t.Helper()
+	return &scriptedJobs{submit: func(s jobs.Submission) (jobs.Job, bool, error) {
+		*got, *content = s, ""
 		if s.Upload != nil {
 			file, err := s.Upload.Source(t.Context()).Open()
 			if err != nil {
@@ -35,12 +34,18 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 			}
 			defer file.Close()
 			data, err := io.ReadAll(file)
-			content = string(data)
+			*content = string(data)
 			return queued("job_1"), false, err
 		}
 		return queued("job_1"), false, nil
 	}}
-	b := setupJobs(t, script)
+}
+
+func TestAJobIsSubmittedInThreeWays(t *testing.T) {
+	t.Parallel()
+	var got jobs.Submission
+	var content string
+	b := setupJobs(t, readsUpload(t, &got, &content))
 	const request = `{"service":"wav2vec2","task":"transcribe","params":{"model":"m", "seed":18446744073709551615},"priority":"low",
 		"deadline":"2026-11-24T18:00:00+02:00","callback_url":"https://app.example/h","labels":{"album":"7"}`
 	sound := "RIFF\x00\x00\x00\x00WAVEfmt "
@@ -72,8 +77,7 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 		got.Deadline = time.Time{}
 		require.Equal(t, jobs.Submission{
 			Service: "wav2vec2", Task: "transcribe", Params: json.RawMessage(`{"model":"m","seed":18446744073709551615}`),
-			Priority: services.PriorityLow,
-			Callback: "https://app.example/h", Labels: map[string]string{"album": "7"}, IdempotencyKey: "k-1",
+			Priority: services.PriorityLow, Callback: "https://app.example/h", Labels: map[string]string{"album": "7"}, IdempotencyKey: "k-1",
 		}, got, name)
 	}
 	left, err := os.ReadDir(b.spool)
@@ -121,6 +125,11 @@ func TestABadSubmissionIsToldByField(t *testing.T) {
 			require.Contains(t, answer, want, "%.80s", body)
 		}
 	}
+}
+
+func TestABadRequestForAJobIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setupJobs(t, &scriptedJobs{})
 	for name, c := range map[string]struct {
 		body, want string
 		status     int
@@ -316,7 +325,7 @@ func TestListsAreFiltered(t *testing.T) {
 	}
 }
 
-// everyKey takes a key for its own id; the key admin is one.
+// everyKey accepts any key, which is its own id; the key admin has the scope admin.
 type everyKey struct{}
 
 func (everyKey) Check(text string) (access.Key, error) {

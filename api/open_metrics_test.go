@@ -12,8 +12,8 @@ import (
 	"github.com/grym-synth/grym-synth/internal/access"
 )
 
-// TestOpenMetricsOpensTheMetricsAlone asks every operation without a key, with the setting
-// and without.
+// TestOpenMetricsOpensTheMetricsAlone calls every operation without a key, with and without
+// the setting.
 func TestOpenMetricsOpensTheMetricsAlone(t *testing.T) {
 	t.Parallel()
 	checked, err := contract()

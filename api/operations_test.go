@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/access"
 )
 
-// scopedKeys knows a key for each scope, which is the key's text.
+// scopedKeys has one key for each scope, named like the scope.
 type scopedKeys struct{}
 
 // Check implements Keys.
@@ -23,7 +23,7 @@ func (scopedKeys) Check(text string) (access.Key, error) {
 	return access.Key{ID: text, Scopes: []access.Scope{access.Scope(text)}}, nil
 }
 
-// letIn lists, for the operations that not just any user may use, the keys that are let in.
+// letIn has the accepted keys of the operations that not every user may call.
 var letIn = map[string]string{
 	"getLiveness": "none use read admin", "getReadiness": "none use read admin", "getServiceReadiness": "none use read admin",
 	"getHealth": "read admin", "getMetrics": "read admin",
@@ -69,7 +69,8 @@ func TestEveryOperationLetsInItsScopes(t *testing.T) {
 	}
 }
 
-// TestOperationsMustDescribeThemselves reads contracts whose extension is missing or wrong.
+// TestOperationsMustDescribeThemselves reads contracts whose extension is missing or
+// invalid.
 func TestOperationsMustDescribeThemselves(t *testing.T) {
 	t.Parallel()
 	for said, wrong := range map[string]string{
@@ -95,7 +96,7 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 	}
 }
 
-// TestErrorsHaveTheShapeOfTheirRoute asks for what is not there.
+// TestErrorsHaveTheShapeOfTheirRoute calls routes and methods that do not exist.
 func TestErrorsHaveTheShapeOfTheirRoute(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("unused"))

@@ -36,7 +36,7 @@ func withModels(models web.Models) func(*Config, *Dependencies) {
 	return func(_ *Config, d *Dependencies) { d.Models = models }
 }
 
-// warned is an executor whose tasks have the value, a warning, and sound.
+// warned is an executor whose tasks return the value, a warning, and audio.
 func warned(t *testing.T, value any) executorFunc {
 	t.Helper()
 	return func(_ context.Context, task services.Task) (services.TaskResult, error) {
@@ -50,7 +50,7 @@ func warned(t *testing.T, value any) executorFunc {
 	}
 }
 
-// TestEveryAnswerNamesItsModelAndWarnings asks in every format of every route.
+// TestEveryAnswerNamesItsModelAndWarnings requests every format of every route.
 func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 	t.Parallel()
 	transcript := &tasks.Transcription{Text: "HELLO", Words: []tasks.Word{{Text: "HELLO", Start: 0.1, End: 0.2}}}
@@ -131,7 +131,7 @@ func TestAnErrorNamesNoModel(t *testing.T) {
 	require.NotContains(t, response.Header, "Grym-Warning")
 }
 
-// TestOurRoutesRefuseUnknownFields keeps the leniency to OpenAI's routes.
+// TestOurRoutesRefuseUnknownFields checks that only OpenAI's routes are lenient.
 func TestOurRoutesRefuseUnknownFields(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("never"))
@@ -176,7 +176,7 @@ func TestAJobHasItsWarnings(t *testing.T) {
 	}
 }
 
-// TestAJobNeedsNoService also asks for one of the two.
+// TestAJobNeedsNoService also checks that task or service is required.
 func TestAJobNeedsNoService(t *testing.T) {
 	t.Parallel()
 	var got jobs.Submission

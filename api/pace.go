@@ -36,7 +36,7 @@ func (h *handlers) pace(next http.Handler) http.Handler {
 	})
 }
 
-// pacedBody gives each read a deadline by what has come so far.
+// pacedBody sets the deadline of each read by the bytes received so far.
 type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
@@ -82,7 +82,7 @@ func (b *pacedBody) extend() {
 	_ = b.control.SetReadDeadline(b.started.Add(min(allowed, b.cfg.UploadTimeout)))
 }
 
-// pacedWriter gives each write a deadline. It hides net/http's ReadFrom, which
+// pacedWriter sets a deadline for each write. It hides net/http's ReadFrom, which
 // would write a whole file under one.
 type pacedWriter struct {
 	http.ResponseWriter

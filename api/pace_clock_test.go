@@ -20,8 +20,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// pipes is a listener whose connections are in memory, so that a server runs on the
-// clock of a test.
+// pipes is a listener with connections in memory, so that a server can run in a synctest
+// bubble.
 type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -39,15 +39,15 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// pacedUpload is an upload on the clock of a test: pieces of so many bytes, one every
-// so often, a pause before the last, and the executor's time after it.
+// pacedUpload is an upload in a synctest bubble: a number of pieces, their size and
+// interval, a pause before the last one, and the time that the executor takes.
 type pacedUpload struct {
 	pieces, bytes       int
 	every, pause, works time.Duration
 }
 
-// send sends the upload to a server of its own, and returns the answer and when it came.
-// It runs in a bubble of synctest.
+// send sends the upload to its own server, and returns the response and the time until it
+// arrived. It must run in a synctest bubble.
 func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body string, after time.Duration) {
 	t.Helper()
 	checked, err := contract()
@@ -102,7 +102,7 @@ func serveInMemory(t *testing.T, handler http.Handler, cfg Config) net.Conn {
 	return client
 }
 
-// write sends the request, until the other end is closed.
+// write sends the request until it is complete or the connection is closed.
 func (u pacedUpload) write(conn io.Writer) {
 	begin := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.wav\"\r\n\r\n"
 	end := "\r\n--b--\r\n"
@@ -160,7 +160,8 @@ func TestUploadsAtALegalPaceArrive(t *testing.T) {
 	}
 }
 
-// TestTheTimeOfAnUploadEndsWithTheUpload has tasks that take longer than any upload may.
+// TestTheTimeOfAnUploadEndsWithTheUpload has a task that takes longer than the upload
+// timeout.
 func TestTheTimeOfAnUploadEndsWithTheUpload(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

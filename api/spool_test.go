@@ -26,8 +26,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// requireEmptySpool checks that no upload is left. setup calls it after every test, once
-// the server is closed.
+// requireEmptySpool checks that no upload is left. It is called after every test, when the
+// server is closed.
 func requireEmptySpool(t *testing.T, dir string) {
 	t.Helper()
 	left, err := os.ReadDir(dir)
@@ -35,7 +35,8 @@ func requireEmptySpool(t *testing.T, dir string) {
 	require.Empty(t, left, "each upload is removed, whatever becomes of its request")
 }
 
-// countedStore counts the recordings that were received and neither saved nor discarded.
+// countedStore counts the recordings that have been received but neither saved nor
+// discarded.
 type countedStore struct {
 	records.Store
 	open atomic.Int64
@@ -68,7 +69,7 @@ func (s *countedStaged) Commit(ctx context.Context, name string) error {
 
 func (s *countedStaged) Discard(ctx context.Context) error { return s.end(s.Staged.Discard(ctx)) }
 
-// anyModels finds every model in one service.
+// anyModels resolves every model to one service.
 type anyModels struct{}
 
 func (anyModels) Resolve(_, name string) (orchestrator.Resolution, error) {
@@ -78,7 +79,7 @@ func (anyModels) Resolve(_, name string) (orchestrator.Resolution, error) {
 func (anyModels) Model(task services.Task) (string, error) { return task.Model, nil }
 func (anyModels) Aliases() []orchestrator.Alias            { return nil }
 
-// briefContexts answers with what its function returns.
+// briefContexts creates a context by calling a function.
 type briefContexts struct {
 	services.Contexts
 	create func() (services.ContextInfo, error)
@@ -90,17 +91,17 @@ func (c briefContexts) CreateContext(
 	return c.create()
 }
 
-// uploadRoute is a way in which a recording comes into the server.
+// uploadRoute is a route that receives a recording.
 type uploadRoute struct {
 	path, kind string
-	// body is a good request; bad has a good recording and a bad field, broken ends too
-	// early or has a recording that does.
+	// body is a valid request; bad has a valid recording and an invalid field, broken is
+	// incomplete or has an invalid recording.
 	body, bad, broken string
-	// value of a task that went well.
+	// value is the result of a successful task.
 	value any
 }
 
-// formRoute is a route that takes a form; fields are those beside the file.
+// formRoute is a route that accepts a form; fields are those other than the file.
 func formRoute(path, file string, value any, fields ...string) uploadRoute {
 	good := form(append([]string{file, "sound"}, fields...)...)
 	return uploadRoute{
@@ -109,7 +110,7 @@ func formRoute(path, file string, value any, fields ...string) uploadRoute {
 	}
 }
 
-// uploadRoutes are all of them, by name.
+// uploadRoutes returns all routes that receive a recording.
 func uploadRoutes() map[string]uploadRoute {
 	const chat = `{"messages":[{"role":"user","content":[` +
 		`{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
@@ -141,11 +142,11 @@ func uploadRoutes() map[string]uploadRoute {
 	}
 }
 
-// madeSound stands for a sound that the task makes.
+// madeSound is replaced by a generated sound.
 type madeSound struct{}
 
-// uploadCase is what may become of a request: its body and the work for it. ok reports
-// whether the answer is to be a success.
+// uploadCase is a request body and the work done for it. ok reports whether the request
+// succeeds.
 type uploadCase struct {
 	body func(uploadRoute) string
 	work func(ctx context.Context, value any) (any, error)
@@ -165,7 +166,7 @@ func uploadCases() map[string]uploadCase {
 	}
 }
 
-// grown makes the recording of a request larger than a request may be.
+// grown enlarges the recording of a request beyond the limit.
 func grown(body string) string {
 	for _, sound := range []string{"sound", "c291bmQ=", "c2VudA=="} {
 		if strings.Contains(body, sound) {
@@ -195,7 +196,8 @@ func TestNoUploadIsLeft(t *testing.T) {
 	}
 }
 
-// TestNoUploadOfAClientThatLeftIsLeft has clients that leave while their request is worked on.
+// TestNoUploadOfAClientThatLeftIsLeft has clients that disconnect while their request is
+// processed.
 func TestNoUploadOfAClientThatLeftIsLeft(t *testing.T) {
 	t.Parallel()
 	left := make(chan func(), 1)
@@ -225,7 +227,7 @@ func TestNoUploadOfAClientThatLeftIsLeft(t *testing.T) {
 type uploads struct {
 	*bundle
 	store *countedStore
-	// value of the request's task that went well.
+	// value is the result of a successful task.
 	value any
 }
 
@@ -238,7 +240,8 @@ func (u *uploads) requireNoneLeft(t *testing.T, name string) {
 	}, 10*time.Second, time.Millisecond, "an upload is left: %s", name)
 }
 
-// setupUploads is setup with the work of every route, which gets the value to return.
+// setupUploads is setup with one function that does the work of every route; it receives
+// the value to return.
 func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, error)) *uploads {
 	t.Helper()
 	u := &uploads{store: &countedStore{Store: recordstest.NewMemory()}}
@@ -272,7 +275,7 @@ func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, 
 	return u
 }
 
-// TestEveryRouteThatTakesARecordingIsTested compares with the contract.
+// TestEveryRouteThatTakesARecordingIsTested compares uploadRoutes with the contract.
 func TestEveryRouteThatTakesARecordingIsTested(t *testing.T) {
 	t.Parallel()
 	checked, err := contract()
@@ -295,7 +298,7 @@ func TestEveryRouteThatTakesARecordingIsTested(t *testing.T) {
 	}
 }
 
-// libraryOver is a library over a store.
+// libraryOver returns a library with a store.
 func libraryOver(store records.Store) *library.Library {
 	log := slog.New(slog.DiscardHandler)
 	return library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)

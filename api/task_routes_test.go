@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// barks is an operation that only this test's contract has.
+// barks is an operation that exists only in this test's contract.
 const barks = `  /v1/audio/barks:
     post:
       operationId: createBarks
@@ -48,7 +48,7 @@ const barks = `  /v1/audio/barks:
         '400': {$ref: '#/components/responses/Problem'}
 `
 
-// howl is a result with a form of its own.
+// howl is a result with an additional form.
 type howl struct {
 	Dogs  int       `json:"dogs"`
 	Barks []float64 `json:"barks,omitempty"`
@@ -116,7 +116,7 @@ func TestATaskNeedsNothingButTheContract(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 }
 
-// TestACaptionComesAsText asks for the words alone.
+// TestACaptionComesAsText requests only the text.
 func TestACaptionComesAsText(t *testing.T) {
 	t.Parallel()
 	var got services.Task
@@ -138,7 +138,7 @@ func TestACaptionComesAsText(t *testing.T) {
 	}
 }
 
-// TestSoundComesAsItIsAskedFor has the container and the number of sounds from the request.
+// TestSoundComesAsItIsAskedFor varies the container and the number of sounds.
 func TestSoundComesAsItIsAskedFor(t *testing.T) {
 	t.Parallel()
 	var got services.Task
@@ -182,7 +182,7 @@ func TestSoundComesAsItIsAskedFor(t *testing.T) {
 	require.Equal(t, before, calls, "nothing is made that cannot be sent")
 }
 
-// TestOddBodiesOfTasksAreRefused has bodies that are no request of a task.
+// TestOddBodiesOfTasksAreRefused sends bodies that are not valid requests of a task.
 func TestOddBodiesOfTasksAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
@@ -194,7 +194,7 @@ func TestOddBodiesOfTasksAreRefused(t *testing.T) {
 	}
 }
 
-// TestNoBodyIsNoForm sends the routes of forms nothing at all.
+// TestNoBodyIsNoForm sends empty bodies to routes that require a form.
 func TestNoBodyIsNoForm(t *testing.T) {
 	t.Parallel()
 	b := setup(t, says("never"))

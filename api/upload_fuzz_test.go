@@ -16,8 +16,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// FuzzUpload sends any bytes as a form: the answer is never a fault of the
-// server's, the executor gets what was spooled, and nothing is left on disk.
+// FuzzUpload sends arbitrary bytes as a form. The response is never a server error, the
+// executor receives what was spooled, and no file is left.
 func FuzzUpload(f *testing.F) {
 	part := func(header, body string) string {
 		return "--b\r\nContent-Disposition: form-data; " + header + "\r\n\r\n" + body + "\r\n"

@@ -16,7 +16,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// endless is a body without end that counts what is read of it.
+// endless is an endless body that counts the bytes read.
 type endless struct{ read int64 }
 
 // Read implements io.Reader.
@@ -34,8 +34,8 @@ func (e *endless) Read(p []byte) (int, error) {
 // Close implements io.Closer.
 func (e *endless) Close() error { return nil }
 
-// TestTheValidatorReadsOnlyBoundedJSON sends every route every kind of body, and looks at
-// what was read of it before the handler has it.
+// TestTheValidatorReadsOnlyBoundedJSON sends every kind of body to every route, and counts
+// the bytes read before the handler is called.
 func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 	t.Parallel()
 	checked, err := contract()
@@ -48,7 +48,7 @@ func TestTheValidatorReadsOnlyBoundedJSON(t *testing.T) {
 	problems := &problem.Writer{RequestID: func(*http.Request) string { return "" }, OpenAI: func(*http.Request) bool { return false }}
 	validator, err := h.validator(spec, problems)
 	require.NoError(t, err)
-	// Values that the patterns of the contract take.
+	// Values that match the patterns of the contract.
 	path := strings.NewReplacer("{audio_id}", strings.Repeat("a", 64), "{", "", "}", "")
 	for pattern, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {

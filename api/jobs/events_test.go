@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 )
 
-// followed is a job to which nothing happens; ended gets the end of its follower.
+// followed is a job that does not change; ended receives the error of its follower.
 type followed struct {
 	Jobs
 	ended chan error
@@ -27,7 +27,7 @@ func (f *followed) Follow(ctx context.Context, _, id string, _ jobs.Revision, ch
 	return err
 }
 
-// beats is a writer that tells of heartbeats.
+// beats is a writer that reports heartbeats.
 type beats struct {
 	http.ResponseWriter
 	beat chan struct{}

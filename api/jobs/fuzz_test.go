@@ -24,8 +24,8 @@ func FuzzPreferredWait(f *testing.F) {
 	})
 }
 
-// FuzzJobRequest holds that what a form's request brings in is what the contract
-// allows, whatever the bytes.
+// FuzzJobRequest checks that a request accepted from a form is valid according to the
+// contract.
 func FuzzJobRequest(f *testing.F) {
 	for _, seed := range []string{
 		`{"service":"x"}`, `{"service":"x","task":null}`, `{"service":"x","params":{"a":1e400}}`, `{"service":"x","service":7}`,

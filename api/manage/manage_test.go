@@ -20,7 +20,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// state has real parts, and nothing under way.
+// state returns a State of real parts, without running tasks.
 func state(t *testing.T) *State {
 	t.Helper()
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
@@ -91,7 +91,8 @@ func TestTheViewsShowTheParts(t *testing.T) {
 	}
 }
 
-// TestALockedServerIsNotChanged has a server that others can reach and that asks for no key.
+// TestALockedServerIsNotChanged has a server that is reachable by others and requires no
+// key.
 func TestALockedServerIsNotChanged(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)

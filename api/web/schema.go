@@ -65,6 +65,9 @@ func SchemaProblem(violation *openapi3.SchemaError) string {
 	case "maxProperties":
 		return fmt.Sprintf("must have at most %d properties", *schema.MaxProps)
 	case "format":
+		if schema.Format == "date-time" {
+			return "must be a time such as 2026-11-24T18:00:00Z"
+		}
 		return "must have the format " + schema.Format
 	}
 	if _, rest, ok := strings.Cut(violation.Reason, " must "); ok {

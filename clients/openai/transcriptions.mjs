@@ -1,8 +1,8 @@
-// What the official OpenAI client makes of a running server's transcriptions.
+// Checks the transcriptions of a running server with the official OpenAI client.
 //
 //   node transcriptions.mjs URL SPEECH.wav "THE WORDS IN IT" LIMIT
 //
-// LIMIT is the server's api.maxUpload in bytes. Ends with an error at the first thing that is not as OpenAI documents it.
+// LIMIT is the server's api.maxUpload in bytes. Exits with an error at the first deviation from OpenAI's documentation.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -34,7 +34,7 @@ func TestTheOwnerOfAConnectionIsKnown(t *testing.T) {
 	}
 }
 
-// TestTheKernelsTable has lines as Linux printed them on a little-endian machine.
+// TestTheKernelsTable has lines printed by Linux on a little-endian machine.
 func TestTheKernelsTable(t *testing.T) {
 	t.Parallel()
 	if addr, ok := procAddr("0100007F:1F90"); !ok || addr.Addr() != netip.MustParseAddr("127.0.0.1") {

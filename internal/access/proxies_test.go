@@ -19,69 +19,73 @@ func fields(pairs map[string]string) func(string) []string {
 	}
 }
 
+const xff, std = "X-Forwarded-For", "Forwarded"
+
+// originCases are requests with the origin that is found for them.
+var originCases = map[string]struct {
+	remote string
+	header map[string]string
+	want   Origin
+}{
+	"no proxy":     {"203.0.113.9:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "203.0.113.9:5"}},
+	"nothing said": {"127.0.0.1:5", nil, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
+	"one hop":      {"127.0.0.1:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+	"forged in front": {"127.0.0.1:5", map[string]string{xff: "127.0.0.1, 10.9.9.9, 198.51.100.1"}, Origin{Client: "198.51.100.1",
+		Proxy: "127.0.0.1"}},
+	"two hops": {"[::1]:5", map[string]string{xff: "192.0.2.7, 198.51.100.1, 10.1.2.3"}, Origin{Client: "198.51.100.1",
+		Proxy: "::1"}},
+	"all trusted": {"127.0.0.1:5", map[string]string{xff: "10.0.0.1, 10.0.0.2"}, Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
+	"mapped peer": {"[::ffff:127.0.0.1]:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1",
+		Proxy: "127.0.0.1"}},
+	"mapped proxy": {"192.0.2.200:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1",
+		Proxy: "192.0.2.200"}},
+	"port": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1:4711"}, Origin{Client: "198.51.100.1",
+		Proxy: "127.0.0.1"}},
+	"IPv6": {"127.0.0.1:5", map[string]string{xff: "2001:db8::7"}, Origin{Client: "2001:db8::7", Proxy: "127.0.0.1"}},
+	"IPv6 with port": {"127.0.0.1:5", map[string]string{xff: "[2001:db8::7]:4711"}, Origin{Client: "2001:db8::7",
+		Proxy: "127.0.0.1"}},
+	"garbage far away": {"127.0.0.1:5", map[string]string{xff: "\"<script>, 198.51.100.1"}, Origin{Client: "198.51.100.1",
+		Proxy: "127.0.0.1"}},
+	"garbage near": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1, what"}, Origin{Client: "127.0.0.1:5",
+		Proxy: "127.0.0.1"}},
+	"unknown behind one": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1, unknown, 10.0.0.1"}, Origin{Client: "10.0.0.1",
+		Proxy: "127.0.0.1"}},
+	"a zone is free text": {"127.0.0.1:5", map[string]string{xff: "fe80::1%a b"}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
+	"scheme and host": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher, HTTPS",
+		"X-Forwarded-Host": "evil.example, audio.example"}, Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
+	"nonsense for scheme": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher",
+		"X-Forwarded-Host": "a b"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+	"scheme and host alone": {"127.0.0.1:5", map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "audio.example"},
+		Origin{"127.0.0.1:5", "127.0.0.1", "https", "audio.example"}},
+	"standard": {"127.0.0.1:5", map[string]string{std: `for=198.51.100.1;proto=https;host=audio.example;by=_here`},
+		Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
+	"standard, forged": {"127.0.0.1:5",
+		map[string]string{std: `for=127.0.0.1;host=evil.example, for=198.51.100.1;host="audio.example:8443"`}, Origin{"198.51.100.1",
+			"127.0.0.1", "", "audio.example:8443"}},
+	"standard, two": {"127.0.0.1:5", map[string]string{std: `for=192.0.2.9, For="[2001:DB8::7]:4711";Proto=https , ` +
+		`for=10.0.0.1;proto=http`}, Origin{"2001:db8::7", "127.0.0.1", "https", ""}},
+	"standard, hidden": {"127.0.0.1:5", map[string]string{std: `for=198.51.100.1, for=_secret;proto=https`},
+		Origin{"127.0.0.1:5", "127.0.0.1", "https", ""}},
+	"standard, unknown": {"127.0.0.1:5", map[string]string{std: `for=unknown`}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
+	"standard, hidden port": {"127.0.0.1:5", map[string]string{std: `for="198.51.100.1:_http"`}, Origin{Client: "198.51.100.1",
+		Proxy: "127.0.0.1"}},
+	"standard, bare IPv6": {"127.0.0.1:5", map[string]string{std: `for=[2001:db8::7]`}, Origin{Client: "127.0.0.1:5",
+		Proxy: "127.0.0.1"}},
+	"standard, open quote": {"127.0.0.1:5", map[string]string{std: `for="192.0.2.1, for=198.51.100.1`}, Origin{Client: "127.0.0.1:5",
+		Proxy: "127.0.0.1"}},
+	"both, and one is forged": {"127.0.0.1:5", map[string]string{std: "for=192.0.2.1;host=evil.example", xff: "198.51.100.1"},
+		Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
+	"standard, too many": {"127.0.0.1:5", map[string]string{std: "for=198.51.100.1" + strings.Repeat(", for=10.0.0.1", 2*maxHops)},
+		Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
+	"too many": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1" + strings.Repeat(", 10.0.0.1", 2*maxHops)},
+		Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
+}
+
 func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 	t.Parallel()
 	proxies, errs := ParseProxies([]string{"127.0.0.1", "::1", "10.0.0.0/8", "2001:db8:1::/48", "::ffff:192.0.2.200"})
 	require.Empty(t, errs)
-	const xff, std = "X-Forwarded-For", "Forwarded"
-	for name, c := range map[string]struct {
-		remote string
-		header map[string]string
-		want   Origin
-	}{
-		"no proxy":     {"203.0.113.9:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "203.0.113.9:5"}},
-		"nothing said": {"127.0.0.1:5", nil, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
-		"one hop":      {"127.0.0.1:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
-		"forged in front": {"127.0.0.1:5", map[string]string{xff: "127.0.0.1, 10.9.9.9, 198.51.100.1"}, Origin{Client: "198.51.100.1",
-			Proxy: "127.0.0.1"}},
-		"two hops": {"[::1]:5", map[string]string{xff: "192.0.2.7, 198.51.100.1, 10.1.2.3"}, Origin{Client: "198.51.100.1",
-			Proxy: "::1"}},
-		"all trusted": {"127.0.0.1:5", map[string]string{xff: "10.0.0.1, 10.0.0.2"}, Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
-		"mapped peer": {"[::ffff:127.0.0.1]:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1",
-			Proxy: "127.0.0.1"}},
-		"mapped proxy": {"192.0.2.200:5", map[string]string{xff: "198.51.100.1"}, Origin{Client: "198.51.100.1",
-			Proxy: "192.0.2.200"}},
-		"port": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1:4711"}, Origin{Client: "198.51.100.1",
-			Proxy: "127.0.0.1"}},
-		"IPv6": {"127.0.0.1:5", map[string]string{xff: "2001:db8::7"}, Origin{Client: "2001:db8::7", Proxy: "127.0.0.1"}},
-		"IPv6 with port": {"127.0.0.1:5", map[string]string{xff: "[2001:db8::7]:4711"}, Origin{Client: "2001:db8::7",
-			Proxy: "127.0.0.1"}},
-		"garbage far away": {"127.0.0.1:5", map[string]string{xff: "\"<script>, 198.51.100.1"}, Origin{Client: "198.51.100.1",
-			Proxy: "127.0.0.1"}},
-		"garbage near": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1, what"}, Origin{Client: "127.0.0.1:5",
-			Proxy: "127.0.0.1"}},
-		"unknown behind one": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1, unknown, 10.0.0.1"}, Origin{Client: "10.0.0.1",
-			Proxy: "127.0.0.1"}},
-		"a zone is free text": {"127.0.0.1:5", map[string]string{xff: "fe80::1%a b"}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
-		"scheme and host": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher, HTTPS",
-			"X-Forwarded-Host": "evil.example, audio.example"}, Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
-		"nonsense for scheme": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1", "X-Forwarded-Proto": "gopher",
-			"X-Forwarded-Host": "a b"}, Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
-		"scheme and host alone": {"127.0.0.1:5", map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "audio.example"},
-			Origin{"127.0.0.1:5", "127.0.0.1", "https", "audio.example"}},
-		"standard": {"127.0.0.1:5", map[string]string{std: `for=198.51.100.1;proto=https;host=audio.example;by=_here`},
-			Origin{"198.51.100.1", "127.0.0.1", "https", "audio.example"}},
-		"standard, forged": {"127.0.0.1:5",
-			map[string]string{std: `for=127.0.0.1;host=evil.example, for=198.51.100.1;host="audio.example:8443"`}, Origin{"198.51.100.1",
-				"127.0.0.1", "", "audio.example:8443"}},
-		"standard, two": {"127.0.0.1:5", map[string]string{std: `for=192.0.2.9, For="[2001:DB8::7]:4711";Proto=https , ` +
-			`for=10.0.0.1;proto=http`}, Origin{"2001:db8::7", "127.0.0.1", "https", ""}},
-		"standard, hidden": {"127.0.0.1:5", map[string]string{std: `for=198.51.100.1, for=_secret;proto=https`},
-			Origin{"127.0.0.1:5", "127.0.0.1", "https", ""}},
-		"standard, unknown": {"127.0.0.1:5", map[string]string{std: `for=unknown`}, Origin{Client: "127.0.0.1:5", Proxy: "127.0.0.1"}},
-		"standard, hidden port": {"127.0.0.1:5", map[string]string{std: `for="198.51.100.1:_http"`}, Origin{Client: "198.51.100.1",
-			Proxy: "127.0.0.1"}},
-		"standard, bare IPv6": {"127.0.0.1:5", map[string]string{std: `for=[2001:db8::7]`}, Origin{Client: "127.0.0.1:5",
-			Proxy: "127.0.0.1"}},
-		"standard, open quote": {"127.0.0.1:5", map[string]string{std: `for="192.0.2.1, for=198.51.100.1`}, Origin{Client: "127.0.0.1:5",
-			Proxy: "127.0.0.1"}},
-		"both, and one is forged": {"127.0.0.1:5", map[string]string{std: "for=192.0.2.1;host=evil.example", xff: "198.51.100.1"},
-			Origin{Client: "198.51.100.1", Proxy: "127.0.0.1"}},
-		"standard, too many": {"127.0.0.1:5", map[string]string{std: "for=198.51.100.1" + strings.Repeat(", for=10.0.0.1", 2*maxHops)},
-			Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
-		"too many": {"127.0.0.1:5", map[string]string{xff: "198.51.100.1" + strings.Repeat(", 10.0.0.1", 2*maxHops)},
-			Origin{Client: "10.0.0.1", Proxy: "127.0.0.1"}},
-	} {
+	for name, c := range originCases {
 		require.Equal(t, c.want, proxies.Origin(c.remote, fields(c.header)), name)
 	}
 	for header, lines := range map[string][]string{
@@ -93,8 +97,8 @@ func TestTheClientIsFoundBehindTrustedProxies(t *testing.T) {
 	}
 }
 
-// TestNodes has the forms of RFC 7239, section 6, and what only resembles them. An
-// address of IPv6 without brackets stands in X-Forwarded-For only.
+// TestNodes has the forms of RFC 7239, section 6, and invalid ones that resemble them. IPv6
+// addresses without brackets are only valid in X-Forwarded-For.
 func TestNodes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -116,7 +120,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestForwardedExamples has those of RFC 7239, sections 4, 6 and 7.1.
+// TestForwardedExamples has the examples of RFC 7239, sections 4, 6 and 7.1.
 func TestForwardedExamples(t *testing.T) {
 	t.Parallel()
 	addr := netip.MustParseAddr
@@ -171,9 +175,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// FuzzForwarded holds what is read to what is written in both headers: an address
-// that is none is never taken, and a trusted proxy's own word always counts,
-// whatever the client wrote in front of it.
+// FuzzForwarded checks both headers: an invalid address is never used, and the element of a
+// trusted proxy always counts, whatever the client wrote before it.
 func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{"", "for=192.0.2.1", `for="[2001:db8::1]:80";proto=https;host=a.example, for=unknown`, `for="\"`, ",,;",
 		"192.0.2.1, unknown, [::1]:_x", "fe80::1%eth0", "for=a;for=b"} {

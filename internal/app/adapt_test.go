@@ -14,8 +14,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
-// TestAServiceIsAsWideAsItsDemand lets tasks wait for something else than a core,
-// so that another run at once helps.
+// TestAServiceIsAsWideAsItsDemand has tasks that do not wait for a CPU core, so that a
+// further concurrent run helps.
 func TestAServiceIsAsWideAsItsDemand(t *testing.T) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		t.Skip("one core is one run")

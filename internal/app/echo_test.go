@@ -24,7 +24,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/servicetest"
 )
 
-// echo is a whole service in one file: it says what it was told.
+// echo is a whole service in one file: it returns its input.
 type echo struct {
 	recorder services.Recorder
 	started  atomic.Bool
@@ -72,8 +72,8 @@ func (e *echo) CustomMetrics() []services.Metric {
 
 func (e *echo) CanaryTask() services.Task { return services.Task{Service: "echo", Name: "say"} }
 
-// inProcess builds the real system, with echo beside its own services, in the
-// test's process. There is one at a time, since ONNX Runtime allows one.
+// inProcess builds the real system in the test's process, with echo in addition to its
+// services. Only one can exist at a time, because ONNX Runtime can be initialised once.
 func inProcess(t *testing.T, change func(*config.Config)) *system {
 	t.Helper()
 	cfg := config.Default()
@@ -100,7 +100,8 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	return s
 }
 
-// TestANewServiceJoinsByOneRegistration shows that everything else comes by itself.
+// TestANewServiceJoinsByOneRegistration checks that everything else follows from the
+// registration.
 func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	s := inProcess(t, nil)
 	result, err := s.orchestrator.Execute(t.Context(), services.Task{ID: "1", Service: "echo", Name: "say",

@@ -32,7 +32,7 @@ func (r recording) Size() int64 {
 	return info.Size()
 }
 
-// quick makes monitors and recovery act within tenths of a second.
+// quick makes monitors and recovery react within tenths of a second.
 func quick(cfg *config.Config) {
 	cfg.SystemHardening.HealthMonitoring.CheckInterval = 200 * time.Millisecond
 	cfg.SystemHardening.ErrorRecovery.Delay = 50 * time.Millisecond
@@ -59,13 +59,13 @@ func speech(t *testing.T, s *system) *orchestrator.Registration {
 	return entry
 }
 
-// becomes waits for a state of the speech service.
+// becomes waits until the speech service has a state.
 func becomes(t *testing.T, s *system, state services.State) {
 	t.Helper()
 	require.Eventually(t, func() bool { return speech(t, s).State() == state }, 20*time.Second, 10*time.Millisecond, "never %s", state)
 }
 
-// life tells the states that the speech service went through.
+// life records the states of the speech service.
 func life(t *testing.T, s *system) string {
 	t.Helper()
 	var states []string
@@ -196,7 +196,7 @@ func TestBrokenModelFilesAreFaultsOfTheService(t *testing.T) {
 	s := inProcess(t, nil)
 	modeltest.CopySpeech(t, s.cfg.DataDir, "cut", func(data []byte) []byte { return data[:len(data)/2] })
 	modeltest.CopySpeech(t, s.cfg.DataDir, "nan", func(data []byte) []byte {
-		// The weights are most of the file: this one number is all through them.
+		// The weights are most of the file; this overwrites some with one number.
 		for i := len(data) / 2; i < len(data)/2+4096; i++ {
 			data[i] = 0xff
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/internal/config"
 )
 
-// TestAFailedBuildLeavesNothingOpen fails after the engine was opened, of which a process
-// has one at a time.
+// TestAFailedBuildLeavesNothingOpen fails after the engine has been opened, of which a
+// process can have only one.
 func TestAFailedBuildLeavesNothingOpen(t *testing.T) {
 	cfg := config.Default()
 	cfg.DataDir = t.TempDir()

@@ -42,7 +42,7 @@ func whole(t *testing.T, s *system) http.Handler {
 	return handler
 }
 
-// upload is a transcription's request.
+// upload returns a transcription request.
 func upload(t *testing.T, clip string) *http.Request {
 	t.Helper()
 	data, err := os.ReadFile(clips + clip)
@@ -59,8 +59,8 @@ func upload(t *testing.T, clip string) *http.Request {
 	return request
 }
 
-// TestARequestIsPreparedOnceAndAJobTwice counts what a service is asked for, and the
-// files of models that are opened for a request to a loaded model.
+// TestARequestIsPreparedOnceAndAJobTwice counts the calls of a service, and the model files
+// opened for a request to a loaded model.
 func TestARequestIsPreparedOnceAndAJobTwice(t *testing.T) {
 	s := inProcess(t, nil)
 	entry, err := s.registry.Lookup("echo")

@@ -33,11 +33,11 @@ import (
 // go test ./internal/app -run UnderLoad -faults 60s -v.
 var faultsFor = flag.Duration("faults", 0, "inject faults for so long at each rate, under load; 0 skips it")
 
-// load keeps tasks of a service coming and counts how they end.
+// load runs tasks of a service continuously and counts their outcomes.
 type load struct{ done, failed atomic.Int64 }
 
-// run sends tasks from so many callers until ctx ends. Each waits for its answer,
-// and where there is an interval for the rest of that too.
+// run sends tasks from a number of callers until ctx ends. Each waits for its result, and
+// for the rest of the interval if there is one.
 func (l *load) run(ctx context.Context, s *system, task services.Task, callers int, interval time.Duration) *sync.WaitGroup {
 	var work sync.WaitGroup
 	for range callers {
@@ -60,8 +60,8 @@ func (l *load) run(ctx context.Context, s *system, task services.Task, callers i
 	return &work
 }
 
-// faulty fails, panics, runs short of memory, dawdles, hangs until it is asked to
-// stop, or answers NaN, for a part of the speech service's runs.
+// faulty makes a fraction of the speech service's runs fail, panic, run out of memory, run
+// slowly, hang until cancelled, or return NaN.
 func faulty(part float64) onnx.Interceptor {
 	return func(ctx context.Context, graph string, run func() error) error {
 		if !strings.HasPrefix(graph, "wav2vec2") || rand.Float64() >= part {
@@ -89,7 +89,7 @@ func faulty(part float64) onnx.Interceptor {
 	}
 }
 
-// trial is a server under load, one of whose services gets faults.
+// trial is a server under load with one service that gets faults.
 type trial struct {
 	t      *testing.T
 	s      *system
@@ -97,7 +97,7 @@ type trial struct {
 	seen   int
 	speech load
 	others map[string]*load
-	// whole and cut are the speech model's file as it should be, and damaged.
+	// whole and cut are the intact and the damaged model file.
 	file       string
 	whole, cut []byte
 }
@@ -108,7 +108,7 @@ func (r *trial) say(at time.Time, format string, args ...any) {
 	r.t.Logf("TIMELINE %6.1fs %s", at.Sub(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// report logs what happened to the speech service.
+// report logs the state changes of the speech service.
 func (r *trial) report() {
 	r.t.Helper()
 	events := speech(r.t, r.s).Events()
@@ -118,15 +118,15 @@ func (r *trial) report() {
 	r.seen = len(events)
 }
 
-// write puts a model file in place of another at once, as a careful operator would.
+// write replaces a model file atomically, as an operator should.
 func (r *trial) write(data []byte) {
 	r.t.Helper()
 	require.NoError(r.t, os.WriteFile(r.file+".new", data, 0o600))
 	require.NoError(r.t, os.Rename(r.file+".new", r.file))
 }
 
-// damage cuts the model's file short for a part of the seconds until ctx ends, and
-// unloads the model as an eviction would, so that it shows.
+// damage truncates the model file for a fraction of the time until ctx ends, and unloads
+// the model as an eviction would, so that the damage has an effect.
 func (r *trial) damage(ctx context.Context, part float64) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -148,8 +148,8 @@ func (r *trial) damage(ctx context.Context, part float64) {
 	}
 }
 
-// phase injects faults into a part of what speech does, and gives what the other
-// services did a second.
+// phase injects faults into a fraction of the speech runs, and returns the throughput of
+// the other services.
 func (r *trial) phase(part float64) map[string]float64 {
 	t := r.t
 	t.Helper()
@@ -181,8 +181,8 @@ func rounded(rates map[string]float64) (list []string) {
 	return list
 }
 
-// newTrial builds the system with a speech model on disk, since an embedded one
-// cannot be damaged, and loads it.
+// newTrial builds the system with a speech model on disk, because the embedded one cannot
+// be damaged, and loads it.
 func newTrial(t *testing.T, interval time.Duration) *trial {
 	t.Helper()
 	s := inProcess(t, func(cfg *config.Config) {
@@ -200,9 +200,9 @@ func newTrial(t *testing.T, interval time.Duration) *trial {
 	return &trial{t: t, s: s, began: time.Now(), file: files[0], whole: whole, cut: whole[:len(whole)/2], others: make(map[string]*load)}
 }
 
-// TestOneServicesFaultsUnderLoad injects faults into speech at growing rates while
-// the other services work as fast as they can, and prints a timeline. Each minute
-// of faults is held against the undisturbed ones before and after it.
+// TestOneServicesFaultsUnderLoad injects faults into speech at increasing rates while the
+// other services run at full speed, and prints a timeline. Each minute of faults is
+// compared with the undisturbed minutes before and after it.
 func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	if *faultsFor == 0 {
 		t.Skip("takes minutes; -faults 60s runs it")
@@ -257,7 +257,7 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	}
 }
 
-// comesBack ends the faults and waits for the speech service.
+// comesBack ends the faults and waits for the speech service to recover.
 func (r *trial) comesBack(within time.Duration) {
 	t := r.t
 	t.Helper()
@@ -271,7 +271,7 @@ func (r *trial) comesBack(within time.Duration) {
 	r.say(time.Now(), "ready again after %s", time.Since(ended).Round(10*time.Millisecond))
 }
 
-// breaker counts the speech service's breaker's changes to a state.
+// breaker counts the changes of the speech service's circuit breaker to a state.
 func (r *trial) breaker(state string) (count float64) {
 	families, err := r.s.metrics.Gather()
 	require.NoError(r.t, err)

@@ -1,4 +1,4 @@
-// Package arch holds the tests that keep the architecture as it is drawn: which
-// package may import which, one package comment each, exported names with a
-// comment, and a snapshot of the dependencies. It has no code of its own.
+// Package arch has the tests that enforce the architecture and the style of the code: which
+// package may import which, a snapshot of the dependencies, doc comments in the standard
+// form, and limits for the size of files, functions and lines. It has no other code.
 package arch

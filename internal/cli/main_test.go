@@ -52,7 +52,7 @@ func (s *scripted) Execute(ctx context.Context, task services.Task, sink service
 	return services.TaskResult{Value: &tasks.Transcription{Text: "ONE", Words: []tasks.Word{{Text: "ONE", Start: 1, End: 2}}}}, nil
 }
 
-// called is what a command asked of the program.
+// called records the calls of the program's functions.
 type called struct {
 	serve, opened, closed int
 	origins               bool
@@ -96,7 +96,7 @@ func runWith(ctx context.Context, _ *called, stdin io.Reader, program Program, a
 	return result{code, out.String(), err.String()}
 }
 
-// folder makes files, each with its name as its bytes.
+// folder creates files whose content is their name.
 func folder(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// upload is what a server got.
+// upload is a received upload.
 type upload struct {
 	header http.Header
 	length int64
@@ -21,7 +21,7 @@ type upload struct {
 	name   string
 }
 
-// answering is a server that notes uploads and answers each the same way.
+// answering is a server that records uploads and sends the same response to each.
 func answering(t *testing.T, status int, header map[string]string, body string) (url string, uploads *[]upload) {
 	t.Helper()
 	uploads = new([]upload)
@@ -151,7 +151,7 @@ func TestHealthcheckHasTheReasons(t *testing.T) {
 		url, _ := answering(t, http.StatusServiceUnavailable, nil, body)
 		require.Equal(t, result{ExitFailure, "", "grym-synth: " + want + "\n"}, run(t, &called{}, "healthcheck", "--server", url))
 	}
-	// The listen address of called is no address.
+	// The listen address of called is invalid.
 	want := result{ExitFailure, "", "grym-synth: api.listen: address nonsense: missing port in address\n"}
 	require.Equal(t, want, run(t, &called{}, "healthcheck"))
 	for listen, host := range map[string]string{

@@ -102,7 +102,7 @@ func TestWhatCannotBeReadIsAFailureOfItsOwn(t *testing.T) {
 		"grym-synth: 2 of 3 recordings failed, 1 transcribed\n"}, run(t, &c, "transcribe", "nowhere.wav", in+"/pipe", in+"/a.wav"))
 }
 
-// TestNothingIsOverwritten also checks that it is refused before any work.
+// TestNothingIsOverwritten also checks that the command fails before any work is done.
 func TestNothingIsOverwritten(t *testing.T) {
 	t.Parallel()
 	in := folder(t, "a.wav", "b.wav", "sub/a.mp3", "talk.txt")
@@ -133,8 +133,8 @@ func TestNothingIsOverwritten(t *testing.T) {
 	require.Equal(t, "ONE\n", string(data))
 }
 
-// TestAFileThatAppearsMeanwhileStays has another process write the file while the
-// recording is worked on.
+// TestAFileThatAppearsMeanwhileStays has another process create the file during the
+// transcription.
 func TestAFileThatAppearsMeanwhileStays(t *testing.T) {
 	t.Parallel()
 	in, out := folder(t, "a.wav"), t.TempDir()
@@ -168,7 +168,7 @@ func TestAnInterruptionLeavesNoFileAndStartsNoMore(t *testing.T) {
 	require.Len(t, entries, 1)
 }
 
-// TestAnInterruptionEndsAReadThatWaits has a pipe into which nobody writes.
+// TestAnInterruptionEndsAReadThatWaits reads a pipe without a writer.
 func TestAnInterruptionEndsAReadThatWaits(t *testing.T) {
 	t.Parallel()
 	read, write, err := os.Pipe()

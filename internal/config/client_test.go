@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheClientsVariablesAreNoSettings keeps a local command working in a shell
-// that is set up for another server.
+// TestTheClientsVariablesAreNoSettings checks that a local command works in a shell that is
+// set up for another server.
 func TestTheClientsVariablesAreNoSettings(t *testing.T) {
 	t.Parallel()
 	environ := []string{"GRYM_API_KEY=grym_1=2", "GRYM_API_KEY_FILE=/run/key"}

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keyCase is what may stand at a key of config.yaml, in YAML. Numbers are just at and
-// just beyond their limits.
+// keyCase has valid and invalid values of a key in config.yaml. Numbers are at their limits
+// and just beyond.
 type keyCase struct {
 	good, bad []string
-	// with are further settings that the values need.
+	// with are further settings that the values require.
 	with map[string]string
 }
 
@@ -25,7 +25,7 @@ var (
 	positive = keyCase{good: []string{"1ns", "1h"}, bad: []string{"0", "-1ns", "soon", "[1]", "true"}}
 )
 
-// serviceKeys are the cases of the settings that every service has.
+// serviceKeys returns the cases of the settings that every service has.
 func serviceKeys(name string, cases map[string]keyCase) map[string]keyCase {
 	all := map[string]keyCase{
 		"maxMemory":   {good: []string{"16MiB", "16777216"}, bad: []string{"16777215", "0", "-1", "lots"}},
@@ -41,7 +41,7 @@ func serviceKeys(name string, cases map[string]keyCase) map[string]keyCase {
 	return full
 }
 
-// keyCases has every key of config.yaml.
+// keyCases returns cases for every key of config.yaml.
 func keyCases() map[string]keyCase {
 	all := map[string]keyCase{
 		"dataDir": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -234,11 +234,11 @@ func storeKeys() map[string]keyCase {
 	}
 }
 
-// namedBy are the keys that stand in an error for another, because the two are checked
+// namedBy maps keys to those that an error names instead, because the two are validated
 // together.
 var namedBy = map[string]string{"jobs.tls.certificate": "jobs.tls", "jobs.tls.key": "jobs.tls"}
 
-// withKeys is YAML that sets keys to values.
+// withKeys returns YAML that sets keys to values.
 func withKeys(values map[string]string) string {
 	type section map[string]any
 	root := section{}
@@ -297,7 +297,7 @@ func TestEachKeyRefusesWhatIsBeyondItsLimits(t *testing.T) {
 func names(err error, key string) bool {
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "settings.yaml: ")
-		// The keys below one that is a map are those that the file has.
+		// Keys below a map are those in the file.
 		if key != "" && (strings.HasPrefix(line, key+":") || strings.HasPrefix(line, key+".") || strings.HasPrefix(line, "'"+key+"'") ||
 			strings.HasPrefix(line, "'"+key+"[")) {
 			return true
@@ -306,7 +306,7 @@ func names(err error, key string) bool {
 	return false
 }
 
-// TestEveryKeyHasACase compares with the keys that there are.
+// TestEveryKeyHasACase compares the cases with the existing keys.
 func TestEveryKeyHasACase(t *testing.T) {
 	t.Parallel()
 	l, err := Load(Source{File: "../../config.yaml"})

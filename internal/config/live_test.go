@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// running is the configuration of a server that counts its changes.
+// running is the configuration of a server; it counts changes.
 type running struct {
 	*Live
 	file    string
@@ -32,8 +32,7 @@ func (r *running) write(t *testing.T, text string) {
 	require.NoError(t, os.WriteFile(r.file, []byte(text), 0o600))
 }
 
-// patch applies a patch that must be taken, and returns the keys that changed and what is
-// in force then.
+// patch applies a valid patch, and returns the changed keys and the configuration in force.
 func (r *running) patch(t *testing.T, patch map[string]any) ([]string, *Loaded) {
 	t.Helper()
 	changed, err := r.Patch(patch)
@@ -44,7 +43,7 @@ func (r *running) patch(t *testing.T, patch map[string]any) ([]string, *Loaded) 
 
 type tree = map[string]any
 
-// problems are the fields of a fault and what is wrong with them.
+// problems returns the problems of a fault by field.
 func problems(t *testing.T, err error) map[string]string {
 	t.Helper()
 	require.Equal(t, services.KindInvalid, services.KindOf(err), "%v", err)
@@ -92,13 +91,14 @@ func TestLiveSettingsArePatchedAndTakenBack(t *testing.T) {
 	require.Equal(t, "WARN", now.Log.Level.String(), "the file's again")
 }
 
-func TestAPatchIsRefusedAsAWhole(t *testing.T) {
-	t.Parallel()
-	r := run(t, "log: {level: warn}\n")
-	for name, c := range map[string]struct {
-		patch map[string]any
-		says  map[string]string
-	}{
+// refusedPatch is a patch with the problems of its fields.
+type refusedPatch struct {
+	patch map[string]any
+	says  map[string]string
+}
+
+func refusedPatches() map[string]refusedPatch {
+	return map[string]refusedPatch{
 		"cannot change": {
 			tree{"log": tree{"level": "debug", "format": "text"}, "api": tree{"listen": "127.0.0.1:1"}, "auth": tree{"mode": "keys"},
 				"dataDir": "x"},
@@ -142,7 +142,13 @@ func TestAPatchIsRefusedAsAWhole(t *testing.T) {
 				"systemHardening.resourceManagement.queueLimit": "must be at least 1, got 0",
 			},
 		},
-	} {
+	}
+}
+
+func TestAPatchIsRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	r := run(t, "log: {level: warn}\n")
+	for name, c := range refusedPatches() {
 		_, err := r.Patch(c.patch)
 		require.Equal(t, c.says, problems(t, err), name)
 		require.Empty(t, r.applied, name)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// in opens a folder and closes it, and returns its format as found.
+// in opens and closes a folder, and returns the format that it had.
 func in(t *testing.T, dir string) (int, error) {
 	t.Helper()
 	d, err := Open(dir)

@@ -102,7 +102,7 @@ func TestConversationsBelongToAKey(t *testing.T) {
 			status, body = call(c.key, "POST", "/v1/jobs", `{"service":"gama","task":"ask","params":{"question":"And then?","context_id":"`+id+`"}}`)
 			require.Equal(t, c.sees, status == http.StatusAccepted, "a job of %s: %s", c.name, body)
 			if c.sees {
-				// Another question meanwhile would be told to come back.
+				// Another question would be refused in the meantime.
 				var job struct{ ID string }
 				require.NoError(t, json.Unmarshal([]byte(body), &job))
 				require.Eventually(t, func() bool {

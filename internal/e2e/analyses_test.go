@@ -20,7 +20,7 @@ func (s *server) analyse(t *testing.T, what string, audio []byte, fields ...stri
 }
 
 // TestVectorsAndLabelsOverHTTP drops model folders into a running server, and asks
-// for what each head gives. The services' own tests compare the numbers.
+// for the output of each head. The services' own tests compare the numbers.
 func TestVectorsAndLabelsOverHTTP(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

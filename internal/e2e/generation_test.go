@@ -168,7 +168,7 @@ func TestWrongGenerationsAreExplained(t *testing.T) {
 }
 
 // TestAJobOfSeveralSoundsKeepsThemAll submits a job, waits for it by Prefer, and
-// fetches what it stored: the sounds that the route gives for the same request.
+// fetches what it stored: the sounds that the route returns for the same request.
 func TestAJobOfSeveralSoundsKeepsThemAll(t *testing.T) {
 	t.Parallel()
 	s := start(t)

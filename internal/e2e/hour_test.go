@@ -14,7 +14,7 @@ import (
 )
 
 // BenchmarkHour has the transcribe command hear ten minutes and then an hour, and
-// tells how many times longer and how much larger the second run was. The model is
+// reports how many times longer and how much larger the second run was. The model is
 // wav2vec2-tiny, or the folder that SPEECH_MODEL names; SPEECH_MINUTES is another
 // length of the first, of which the second has six times as much. Run it with
 // -benchtime 1x.
@@ -26,7 +26,7 @@ func BenchmarkHour(b *testing.B) {
 		require.NoError(b, os.Symlink(folder, filepath.Join(data, "models", "timed")))
 		args = append(args, "--model", "timed")
 	}
-	// hear gives the resident peak in MB, and the seconds on the clock and of CPU.
+	// hear returns the resident peak in MB, and the elapsed and CPU seconds.
 	hear := func(minutes int) (peak, clock, cpu float64) {
 		recording := filepath.Join(data, "speech.wav")
 		writeSpeech(b, recording, minutes)

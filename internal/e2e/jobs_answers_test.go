@@ -26,7 +26,7 @@ func (s *server) hand(t *testing.T, app *application, w work, headers ...string)
 	return got
 }
 
-// accepted hands work in and gives the job, which must be accepted.
+// accepted submits work and returns the job, which must be accepted.
 func (s *server) accepted(t *testing.T, app *application, w work, headers ...string) job {
 	t.Helper()
 	got := s.hand(t, app, w, headers...)

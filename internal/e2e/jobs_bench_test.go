@@ -28,7 +28,7 @@ func (l *times) add(call func()) {
 	*l = append(*l, time.Since(began))
 }
 
-// at gives a quantile.
+// at returns a quantile.
 func (l times) at(q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(l))
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
@@ -49,7 +49,7 @@ func bareStore(b *testing.B) *natsstore.Store {
 
 // BenchmarkJobAgainstRequest transcribes a clip by the synchronous route and as a
 // job that is waited for, in turns, with one synced write of a record between
-// them. It tells the extra time of the job, in such writes. Run it with
+// them. It reports the extra time of the job, in such writes. Run it with
 // -benchtime 300x.
 func BenchmarkJobAgainstRequest(b *testing.B) {
 	s := start(b)
@@ -86,7 +86,7 @@ func BenchmarkJobAgainstRequest(b *testing.B) {
 }
 
 // BenchmarkListOfQueuedJobs reads a page of the list behind 5,000 queued jobs, over
-// HTTP, and in turns one record of a store with as many, and tells the ratio. Run
+// HTTP, and in turns one record of a store with as many, and reports the ratio. Run
 // it with -benchtime 300x.
 func BenchmarkListOfQueuedJobs(b *testing.B) {
 	const queued = 5000

@@ -50,7 +50,7 @@ type work struct {
 	// request is the part of that name, audio the recording, nil for none.
 	request string
 	audio   []byte
-	// format of the result, and the result as the synchronous route gave it.
+	// format of the result, and the result as the synchronous route returned it.
 	format, want string
 }
 
@@ -192,7 +192,7 @@ func (a *application) result(ctx context.Context, id, format string) (string, er
 	return got.body, err
 }
 
-// list gives every job, page by page.
+// list returns every job, page by page.
 func (a *application) list(ctx context.Context, query string) (all []job, err error) {
 	for cursor := ""; ; {
 		got, err := a.persist(ctx, http.MethodGet, "/v1/jobs?limit=50&"+query+cursor, nil)
@@ -215,7 +215,7 @@ func (a *application) list(ctx context.Context, query string) (all []job, err er
 	}
 }
 
-// app gives a client of this server alone.
+// app returns a client of this server alone.
 func (s *server) app(t testing.TB) *application {
 	t.Helper()
 	return newApplication(t, func(int) string { return s.url })
@@ -260,7 +260,7 @@ func mixedWork(t *testing.T, s *server) (all []work) {
 	return all
 }
 
-// configured writes a configuration file and gives the flags that name it.
+// configured writes a configuration file and returns the flags that name it.
 func configured(t testing.TB, text string) []string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.yaml")

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 )
 
 // natsNode is one server of a NATS cluster.
@@ -107,7 +108,7 @@ func leader(t *testing.T, js jetstream.JetStream, nodes []*natsNode) *natsNode {
 	return nil
 }
 
-// recovery tells how long after now a job is accepted, and how long until it is
+// recovery returns how long after now a job is accepted, and how long until it is
 // done.
 func recovery(ctx context.Context, t *testing.T, app *application, w work, seen *tally) string {
 	t.Helper()
@@ -154,7 +155,7 @@ func TestJobsSurviveTheLossOfANodeAndAProcess(t *testing.T) {
 	require.NoError(t, context.Cause(ctx))
 
 	// The list is what the process has heard from the cluster, whose new leader
-	// takes a while to tell.
+	// takes a while to appear.
 	var all []job
 	require.Eventually(t, func() bool {
 		var err error

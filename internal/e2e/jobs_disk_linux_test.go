@@ -70,7 +70,7 @@ func TestAFullDiskRefusesJobsAndNothingElse(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, text)
 	answers(t, app, http.MethodGet, "/v1/jobs/"+ids[0], http.StatusOK, `"status":"queued"`)
 
-	// Nothing is half accepted, whoever looks.
+	// No client sees a job that is accepted in part.
 	require.NoError(t, p.stop(t), p.log)
 	p.rise(t)
 	all, err := app.list(t.Context(), "")

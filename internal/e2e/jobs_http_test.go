@@ -225,10 +225,17 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Contains(t, body, `"breaker":"closed"`)
 	require.Contains(t, body, `"state":"ready"`)
 
-	// The recording is stored before: its upload must not eat up the deadline.
+	requireDeadline(t, s, long)
+	requireOutlivesWait(t, s)
+}
+
+// requireDeadline checks that a job fails at its deadline.
+func requireDeadline(t *testing.T, s *server, long []byte) {
+	t.Helper()
+	// The recording is stored first: its upload must not use up the deadline.
 	stored := s.storeSound(t, long)
 	deadline := time.Now().Add(2 * time.Second).UTC().Format(time.RFC3339Nano)
-	status, body = s.send(t, http.MethodPost, "/v1/jobs", "application/json",
+	status, body := s.send(t, http.MethodPost, "/v1/jobs", "application/json",
 		strings.NewReader(`{"service":"wav2vec2","audio_id":"`+stored+`","deadline":"`+deadline+`"}`))
 	require.Equal(t, http.StatusAccepted, status, body)
 	late := jobIn(t, body)
@@ -238,8 +245,11 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Equal(t, "failed", late.Status)
 	require.Equal(t, "timeout", late.Error.Kind)
 	t.Logf("deadline: %+v", late.Error)
+}
 
-	// The client of a wait hangs up; its job goes on.
+// requireOutlivesWait checks that a job continues when the client that waits for it leaves.
+func requireOutlivesWait(t *testing.T, s *server) {
+	t.Helper()
 	ctx, hangUp := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/v1/jobs",
 		strings.NewReader(`{"service":"audioldm","params":{"prompt":"a bell","seed":7},"labels":{"who":"left"}}`))
@@ -260,9 +270,9 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	}, 30*time.Second, 10*time.Millisecond)
 	hangUp()
 	<-gone
-	events = s.follow(t, list.Data[0].ID)
+	events := s.follow(t, list.Data[0].ID)
 	require.Equal(t, "succeeded", events[len(events)-1].data.Status)
-	status, body = s.get(t, "/v1/jobs/"+list.Data[0].ID+"/result")
+	status, body := s.get(t, "/v1/jobs/"+list.Data[0].ID+"/result")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "RIFF", body[:4], "sound is a sound job's first form")
 }

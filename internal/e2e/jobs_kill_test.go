@@ -41,7 +41,7 @@ func (p *phoenix) rise(t *testing.T) {
 	p.url.Store(p.server.url)
 }
 
-// app gives a client that finds the server wherever it is now.
+// app returns a client that finds the current address of the server.
 func (p *phoenix) app(t *testing.T) *application {
 	t.Helper()
 	return newApplication(t, func(int) string { return p.url.Load().(string) }) //nolint:forcetypeassert // it holds nothing else
@@ -59,7 +59,7 @@ type tally struct {
 	stop context.CancelCauseFunc
 }
 
-// watched gives an empty tally, and a context of the load.
+// watched returns an empty tally, and a context of the load.
 func watched(t *testing.T, timeout time.Duration) (context.Context, *tally) {
 	t.Helper()
 	ctx, stop := context.WithCancelCause(t.Context())
@@ -174,7 +174,7 @@ func TestJobsSurviveKills(t *testing.T) {
 	require.NoError(t, context.Cause(ctx))
 	took := time.Since(began)
 
-	// What was told stays, also after a stop in good order.
+	// Reported results stay, also after a stop in good order.
 	require.NoError(t, p.stop(t), p.log)
 	p.rise(t)
 	all, err := app.list(ctx, "")

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hook is a receiver of webhooks that fails as often as it is told to.
+// hook is a receiver of webhooks that fails a number of times.
 type hook struct {
 	mu       sync.Mutex
 	failures int

@@ -44,7 +44,7 @@ func (s *server) logged(t *testing.T, text string) {
 }
 
 // TestTheReferenceConfigurationIsInForce loads the two blocks that the reference
-// architecture gives, with each value changed from its default.
+// architecture defines, with each value changed from its default.
 func TestTheReferenceConfigurationIsInForce(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "settings.yaml")

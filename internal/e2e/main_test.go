@@ -138,7 +138,7 @@ func TestAloneInAnEmptyFolder(t *testing.T) {
 }
 
 // TestReferenceConfigurationIsShown starts from the two blocks that the
-// architecture gives, as they stand there.
+// architecture defines, unchanged.
 func TestReferenceConfigurationIsShown(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "reference.yaml")
@@ -200,7 +200,7 @@ func TestProbesAndListings(t *testing.T) {
 	require.Contains(t, string(out), "not reachable")
 }
 
-// TestHangUpStopsTheInference counts on the outcome, which is told only after
+// TestHangUpStopsTheInference relies on the outcome, which is known only after
 // the run has ended.
 func TestHangUpStopsTheInference(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if err := os.Chdir(filepath.Join("..", "..")); err != nil {
 		panic(err)
 	}
-	// Settings of whoever runs the tests must not reach the binary; a test can set its own.
+	// The environment of the tests must not reach the binary; a test can set its own.
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "GRYM_") && name != "GRYM_TESTDATA" || strings.HasPrefix(name, "ONNXRUNTIME_") {

@@ -50,7 +50,7 @@ func TestPromtoolHasNothingToSay(t *testing.T) {
 	require.NoError(t, err, string(out))
 }
 
-// realPrometheus runs the real one on a free port, with the shipped rules, and gives
+// realPrometheus runs the real one on a free port, with the shipped rules, and returns
 // its address.
 func realPrometheus(t *testing.T, target string) string {
 	t.Helper()

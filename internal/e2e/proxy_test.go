@@ -157,7 +157,7 @@ func TestTheProxyTable(t *testing.T) {
 	t.Parallel()
 	const probe, use, admin = "GET /livez", "GET /v1/models", "PATCH /v1/system/config"
 	open, shut, keyed := replies{200, 200, 200}, replies{403, 403, 200}, replies{401, 401, 200}
-	// An open proxy cannot be told from a client of the machine but by its user.
+	// Only its user distinguishes an open proxy from a client on the same machine.
 	another := shut
 	if os.Geteuid() != 0 {
 		t.Log("without root, nginx runs as the user of the tests, and its bare requests cannot be told from theirs")

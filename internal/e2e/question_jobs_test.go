@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// storeSound stores a recording and gives its id.
+// storeSound stores a recording and returns its id.
 func (s *server) storeSound(t *testing.T, sound []byte) string {
 	t.Helper()
 	status, body := s.send(t, http.MethodPost, "/v1/audio", "audio/wav", bytes.NewReader(sound))
@@ -30,7 +30,7 @@ func (s *server) sendOnly(t *testing.T, path string, fields ...string) (int, str
 	return s.send(t, http.MethodPost, path, kind, body)
 }
 
-// work submits a job, follows it to its end, and gives the progress it told and its
+// work submits a job, follows it to its end, and returns its progress events and its
 // result.
 func (s *server) work(t *testing.T, request string) (progress []float64, result string) {
 	t.Helper()

@@ -36,7 +36,7 @@ func question(t *testing.T, text string, sound []byte, fields string) string {
 	return `{"messages":[{"role":"user","content":` + content + `}]` + fields + `}`
 }
 
-// send makes a request and gives the whole answer.
+// send sends a request and returns the whole response.
 func (s *server) send(t *testing.T, method, path, kind string, body io.Reader) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)

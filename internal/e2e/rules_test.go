@@ -79,7 +79,7 @@ func TestTheRulesNameMetricsThatAFreshServerHas(t *testing.T) {
 	}
 }
 
-// exposed tells whether a series with these labels is in an exposition. Of
+// exposed reports whether a series with these labels is in an exposition. Of
 // alternatives in a matcher each must be there.
 func exposed(body, name, labels string) bool {
 	var lines []string

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// minute says one clip's words over and over for more than a minute, and tells
+// minute says one clip's words over and over for more than a minute, and returns
 // how often.
 func minute(t *testing.T) (audio []byte, times int) {
 	t.Helper()
@@ -73,7 +73,7 @@ func TestLongAudioInEveryFormat(t *testing.T) {
 }
 
 // TestShortClipsGoBetweenTheWindowsOfLongOnes has one run slot and several long
-// recordings: each gives the slot away between windows, and nobody is refused.
+// recordings: each yields the slot between windows, and nobody is refused.
 func TestShortClipsGoBetweenTheWindowsOfLongOnes(t *testing.T) {
 	t.Parallel()
 	settings := filepath.Join(t.TempDir(), "settings.yaml")

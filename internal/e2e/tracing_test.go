@@ -49,7 +49,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// trace waits for a trace whose first step has ended, and gives its steps by name.
+// trace waits for a trace whose first step has ended, and returns its steps by name.
 func (r *receiver) trace(t *testing.T, id, first string) map[string][]*otlp.Span {
 	t.Helper()
 	var steps map[string][]*otlp.Span
@@ -76,7 +76,50 @@ func (s *server) traced(t *testing.T, audio []byte, traceparent string) (int, st
 	return do(t, request)
 }
 
-func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
+// requireSteps checks the steps of a transcription.
+func requireSteps(t *testing.T, steps map[string][]*otlp.Span, route string) {
+	t.Helper()
+	for name, above := range map[string]string{
+		"task": route, "prepare": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt",
+		"output": "attempt",
+	} {
+		require.Len(t, steps[name], 1, name)
+		span, parent := steps[name][0], steps[above][0]
+		require.Equal(t, parent.GetSpanId(), span.GetParentSpanId(), "%s is a step of %s", name, above)
+		require.GreaterOrEqual(t, span.GetStartTimeUnixNano(), parent.GetStartTimeUnixNano(), name)
+		require.LessOrEqual(t, span.GetEndTimeUnixNano(), parent.GetEndTimeUnixNano(), name)
+	}
+}
+
+// requireTracedTasks checks that tasks of other services are traced too.
+func requireTracedTasks(t *testing.T, s *server, received *receiver, caller string) {
+	t.Helper()
+	generated := strings.Repeat("3", 32)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations",
+		strings.NewReader(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Traceparent", "00-"+generated+"-"+caller+"-01")
+	status, body := do(t, request)
+	require.Equal(t, http.StatusOK, status, body)
+	asking := strings.Repeat("4", 32)
+	question, contentType := form(t, clip(t, "clip09.wav"), "question", "What is it?", "max_tokens", "4")
+	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/captions", question)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Traceparent", "00-"+asking+"-"+caller+"-01")
+	status, body = do(t, request)
+	require.Equal(t, http.StatusOK, status, body)
+	for id, route := range map[string]string{generated: "POST /v1/audio/generations", asking: "POST /v1/audio/captions"} {
+		steps := received.trace(t, id, route)
+		for _, stage := range []string{"input", "infer"} {
+			require.NotEmpty(t, steps[stage], "%s of %s", stage, route)
+			require.Equal(t, steps["attempt"][0].GetSpanId(), steps[stage][0].GetParentSpanId())
+		}
+	}
+}
+
+func TestATraceHasEveryStep(t *testing.T) {
 	t.Parallel()
 	received := &receiver{spans: make(map[string][]*otlp.Span)}
 	there := httptest.NewServer(received)
@@ -91,16 +134,7 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 	const route = "POST /v1/audio/transcriptions"
 	steps := received.trace(t, id, route)
 	require.Equal(t, caller, hex.EncodeToString(steps[route][0].GetParentSpanId()), "the caller's step is above")
-	for name, above := range map[string]string{
-		"task": route, "prepare": "task", "wait for lease": "task", "attempt": "task", "input": "attempt", "infer": "attempt",
-		"output": "attempt",
-	} {
-		require.Len(t, steps[name], 1, name)
-		span, parent := steps[name][0], steps[above][0]
-		require.Equal(t, parent.GetSpanId(), span.GetParentSpanId(), "%s is a step of %s", name, above)
-		require.GreaterOrEqual(t, span.GetStartTimeUnixNano(), parent.GetStartTimeUnixNano(), name)
-		require.LessOrEqual(t, span.GetEndTimeUnixNano(), parent.GetEndTimeUnixNano(), name)
-	}
+	requireSteps(t, steps, route)
 	require.Contains(t, steps["task"][0].String(), `"wav2vec2-tiny"`)
 	require.Contains(t, received.resource, "grym-synth")
 	require.Equal(t, "s3cret", received.key)
@@ -115,30 +149,7 @@ func TestATraceHasEveryStepOfTheRoad(t *testing.T) {
 		require.Regexp(t, histogram+`\{.*# \{trace_id="`+id+`"\}`, metrics)
 	}
 
-	generated := strings.Repeat("3", 32)
-	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/generations",
-		strings.NewReader(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`))
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Traceparent", "00-"+generated+"-"+caller+"-01")
-	status, body = do(t, request)
-	require.Equal(t, http.StatusOK, status, body)
-	asking := strings.Repeat("4", 32)
-	question, contentType := form(t, clip(t, "clip09.wav"), "question", "What is it?", "max_tokens", "4")
-	request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/audio/captions", question)
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Traceparent", "00-"+asking+"-"+caller+"-01")
-	status, body = do(t, request)
-	require.Equal(t, http.StatusOK, status, body)
-	for id, route := range map[string]string{generated: "POST /v1/audio/generations", asking: "POST /v1/audio/captions"} {
-		steps = received.trace(t, id, route)
-		for _, stage := range []string{"input", "infer"} {
-			require.NotEmpty(t, steps[stage], "%s of %s", stage, route)
-			require.Equal(t, steps["attempt"][0].GetSpanId(), steps[stage][0].GetParentSpanId())
-		}
-	}
-
+	requireTracedTasks(t, s, received, caller)
 	failed := strings.Repeat("1", 32)
 	status, body = s.traced(t, []byte("hello, this is not audio\n"), "00-"+failed+"-"+caller+"-01")
 	require.Equal(t, http.StatusUnsupportedMediaType, status, body)

@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/lifecycle/lifecycletest"
 )
 
-// recorded is a part that writes what happens to it in a list.
+// recorded is a part that records its calls in a list.
 type recorded struct {
 	name   string
 	events *[]string
@@ -41,8 +41,8 @@ func TestPartsStopInTheOppositeOrder(t *testing.T) {
 	require.Equal(t, []string{"start a", "start b", "start c", "stop c", "stop b", "stop a"}, events)
 }
 
-// TestAFailedStartReleasesEverything has a part that fails in the middle: what stands
-// before it was started, what stands behind it only holds what it was built with.
+// TestAFailedStartReleasesEverything has a part whose start fails: the parts before it were
+// started, those after it only hold resources.
 func TestAFailedStartReleasesEverything(t *testing.T) {
 	var events []string
 	broken := errors.New("broken")
@@ -81,7 +81,7 @@ func TestEachPartHasItsGraceTime(t *testing.T) {
 	})
 }
 
-// TestStress runs the test of every part on a group, and on a list of them.
+// TestStress runs the stress test on a group and on a list of groups.
 func TestStress(t *testing.T) {
 	t.Run("group", func(t *testing.T) {
 		lifecycletest.Stress(t, 100, func(*testing.T) lifecycle.Part { return new(running) })
@@ -96,7 +96,7 @@ func TestStress(t *testing.T) {
 	})
 }
 
-// running is a part with a goroutine that lasts until its stop.
+// running is a part with a goroutine that runs until Stop.
 type running struct{ lifecycle.Group }
 
 func (r *running) Start(ctx context.Context) error {

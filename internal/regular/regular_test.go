@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kinds puts one file of every kind into a folder, beside one outside.
+// kinds returns a folder with one file of every type, and one outside.
 func kinds(t *testing.T) string {
 	t.Helper()
 	outside := t.TempDir()
@@ -82,8 +82,8 @@ func expect(t *testing.T, name string, file *os.File, err error, says string) {
 	require.NotEmpty(t, data, name)
 }
 
-// TestAFileThatBecomesAPipeIsNotWaitedFor opens with the first check left out, as
-// if the file had been replaced behind it.
+// TestAFileThatBecomesAPipeIsNotWaitedFor skips the first check, as if the file had been
+// replaced after it.
 func TestAFileThatBecomesAPipeIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	dir := kinds(t)
