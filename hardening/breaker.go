@@ -123,7 +123,9 @@ type breakerExecutor struct {
 }
 
 // Apply implements policy.Executor.
-func (e *breakerExecutor) Apply(inner func(failsafe.Execution[any]) *common.PolicyResult[any]) func(failsafe.Execution[any]) *common.PolicyResult[any] {
+func (e *breakerExecutor) Apply(
+	inner func(failsafe.Execution[any]) *common.PolicyResult[any],
+) func(failsafe.Execution[any]) *common.PolicyResult[any] {
 	return func(exec failsafe.Execution[any]) *common.PolicyResult[any] {
 		trial, ok := e.breaker.admit()
 		if !ok {

@@ -69,7 +69,8 @@ func (c Config) Validate() []error {
 	check(c.Retry.MaxDelay > c.Retry.Delay, "retry.maxDelay: must be above retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
 	check(c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1, "retry.jitter: must be 0 to 1, got %g", c.Retry.Jitter)
 	check(c.Breaker.Failures >= 1, "breaker.failures: must be at least 1, got %d", c.Breaker.Failures)
-	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1, "breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
+	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1,
+		"breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
 	check(c.Breaker.MinCalls >= 1, "breaker.minCalls: must be at least 1, got %d", c.Breaker.MinCalls)
 	check(c.Breaker.Period >= time.Second, "breaker.period: must be at least 1s, got %s", c.Breaker.Period)
 	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)

@@ -163,11 +163,17 @@ func (g *Guard) translate(err error) error {
 	case errors.As(err, &left):
 		return left.err
 	case errors.Is(err, bulkhead.ErrFull):
-		return &services.Fault{Kind: services.KindBusy, Message: g.of.service + " is running as many tasks as it may", RetryAfter: time.Second, Err: err}
+		return &services.Fault{
+			Kind: services.KindBusy, Message: g.of.service + " is running as many tasks as it may",
+			RetryAfter: time.Second, Err: err,
+		}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return g.Refusal()
 	case errors.Is(err, timeout.ErrExceeded):
-		return &services.Fault{Kind: services.KindTimeout, Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.of, g.cfg.Timeout), Err: err}
+		return &services.Fault{
+			Kind:    services.KindTimeout,
+			Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.of, g.cfg.Timeout), Err: err,
+		}
 	default:
 		return err
 	}

@@ -68,13 +68,16 @@ type Monitor struct {
 func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, reg prometheus.Registerer, log *slog.Logger) *Monitor {
 	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[key][]Check), looking: make(map[key]bool)}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grym_health_checks_total", Help: "Health checks, by service (empty for the process), model (empty for the service's own), check and answer.",
+		Name: "grym_health_checks_total",
+		Help: "Health checks, by service (empty for the process), model (empty for the service's own), check and answer.",
 	}, []string{"service", "model", "check", "ok"})
 	m.stalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_stalled_runs_total", Help: "Runs stopped because they showed no sign of life.",
 	}, []string{"service", "model"})
 	m.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "grym_service_last_success_timestamp_seconds", Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; 0 before the first.",
+		Name: "grym_service_last_success_timestamp_seconds",
+		Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; " +
+			"0 before the first.",
 	}, []string{"service", "model"})
 	reg.MustRegister(m.checks, m.stalls, m.success)
 	return m
@@ -175,7 +178,8 @@ func (m *Monitor) watchRuns() {
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
 			m.mend(of, unit, cause) // first, so that no task gets in between
-			unit.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
+			unit.StopRun(run.Task,
+				services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
 		}
 	}
 }

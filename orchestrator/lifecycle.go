@@ -61,7 +61,10 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 	e.halt(true)
 	defer e.halt(false)
 	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
-		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
+		return &services.Fault{
+			Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded",
+			RetryAfter: time.Second, Err: err,
+		}
 	}
 	e.transition(services.StateRegistered, "unloaded by an operator", e.isolate(false, 0))
 	for _, unit := range e.Units() {

@@ -74,7 +74,9 @@ func (e *Registration) enter(model string) (unit *Unit, leave func(), err error)
 	if unit = e.units[model]; unit == nil {
 		if len(e.units) >= maxModels && !e.forgetOne() {
 			return nil, nil, &services.Fault{
-				Kind: services.KindBusy, Message: fmt.Sprintf("%d models of %s are in use, the most that may be", len(e.units), e.Name()), RetryAfter: time.Second,
+				Kind:       services.KindBusy,
+				Message:    fmt.Sprintf("%d models of %s are in use, the most that may be", len(e.units), e.Name()),
+				RetryAfter: time.Second,
 			}
 		}
 		unit = newUnit(e, model, services.StateReady)

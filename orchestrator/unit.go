@@ -87,7 +87,8 @@ func (u *Unit) place(status *services.ServiceStatus) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	status.State, status.Since = u.state, u.since
-	if u.state != services.StateReady && u.state != services.StateRegistered && (status.LastError == "" || u.state != services.StateInitializing) {
+	if u.state != services.StateReady && u.state != services.StateRegistered &&
+		(status.LastError == "" || u.state != services.StateInitializing) {
 		status.LastError = u.cause
 	}
 }

@@ -49,7 +49,10 @@ const (
 
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
-	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On}
+	return Config{
+		Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256,
+		Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On,
+	}
 }
 
 // Validate gives every bad value, its key relative to this section.

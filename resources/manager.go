@@ -215,7 +215,8 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 // tooLarge is the fault for a task that can never run. The caller holds mu.
 func (m *Manager) tooLarge(a *account, need services.Bytes) error {
 	limit := min(m.budget.Bytes, a.limit.MaxMemory)
-	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, a.service, int64(limit), limit)
+	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)",
+		int64(need), need, a.service, int64(limit), limit)
 }
 
 // refuse counts a refusal. The caller holds mu.

@@ -56,11 +56,19 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 		Name: "grym_service_runs_adapted_total", Help: "Changes of how many tasks of a service may run at once, made to follow demand.",
 	}, []string{"service", "action"})
 	set.cleanups = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleanups_total", Help: "Runs of the automatic cleanup."})
-	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup."})
-	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup."})
-	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted, set.cleanups, set.cleaned, set.cleanedBytes,
-		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "grym_memory_unbooked_bytes", Help: "Memory that the process was seen to hold beyond what is booked."}, func() float64 {
+	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup.",
+	})
+	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup.",
+	})
+	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted,
+		set.cleanups, set.cleaned, set.cleanedBytes,
+		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.",
+			func(u Usage) float64 { return float64(u.Retained) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "grym_memory_unbooked_bytes", Help: "Memory that the process was seen to hold beyond what is booked.",
+		}, func() float64 {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			return float64(m.unbooked.bytes)

@@ -30,7 +30,9 @@ type resident struct {
 
 // Hold implements services.Residency. It never waits: the memory is in use
 // already, and books that deny it help nobody.
-func (m *Manager) Hold(ctx context.Context, service, name string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
+func (m *Manager) Hold(
+	ctx context.Context, service, name string, bytes services.Bytes, evict func(context.Context) error,
+) services.Resident {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.account(service)

@@ -46,7 +46,9 @@ func New(cfg Config, version string, reg prometheus.Registerer, log *slog.Logger
 	}
 	sender := otlptracehttp.NewClient(
 		otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithHeaders(headers), otlptracehttp.WithTimeout(cfg.Timeout),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 15 * time.Second}),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
+			Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 15 * time.Second,
+		}),
 	)
 	exporter, err := otlptrace.New(context.Background(), sender) // connects to nothing
 	if err != nil {
@@ -58,7 +60,10 @@ func New(cfg Config, version string, reg prometheus.Registerer, log *slog.Logger
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(cfg.SampleRatio))),
 		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", "grym-synth"), attribute.String("service.version", version))),
 	)
-	return &Tracer{provider: provider, tracer: provider.Tracer("github.com/grym-synth/grym-synth", api.WithInstrumentationVersion(version))}, nil
+	return &Tracer{
+		provider: provider,
+		tracer:   provider.Tracer("github.com/grym-synth/grym-synth", api.WithInstrumentationVersion(version)),
+	}, nil
 }
 
 // Extract takes the caller's trace, in the form of W3C Trace Context, out of the

@@ -77,7 +77,9 @@ func (c *Conversations) StoredContexts() []services.StoredContext {
 func (c *Conversations) StoredContext(ctx context.Context, id string) (services.StoredContext, error) {
 	one, err := c.all.Load(ctx, id)
 	if errors.Is(err, records.ErrMissing) {
-		return services.StoredContext{}, &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("conversation %q does not exist", id), Err: err}
+		return services.StoredContext{}, &services.Fault{
+			Kind: services.KindNotFound, Message: fmt.Sprintf("conversation %q does not exist", id), Err: err,
+		}
 	}
 	return one, err
 }
@@ -96,7 +98,11 @@ func (c *Conversations) StoreContext(ctx context.Context, one services.StoredCon
 		if _, err := c.StoredContext(ctx, one.ID); err != nil {
 			return one, err
 		}
-		return one, &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("conversation %s was continued elsewhere meanwhile; ask again", one.ID), RetryAfter: time.Second, Err: err}
+		return one, &services.Fault{
+			Kind:       services.KindBusy,
+			Message:    fmt.Sprintf("conversation %s was continued elsewhere meanwhile; ask again", one.ID),
+			RetryAfter: time.Second, Err: err,
+		}
 	}
 	return written, err
 }

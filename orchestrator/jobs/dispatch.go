@@ -139,7 +139,10 @@ func (m *Manager) claim(id string) (*attempt, error) {
 const stageWaiting = "waiting"
 
 func deadlineFailure(job Job) *Failure {
-	return &Failure{Kind: services.KindTimeout, Message: "the deadline " + job.Deadline.Format(time.RFC3339) + " passed before the job was done"}
+	return &Failure{
+		Kind:    services.KindTimeout,
+		Message: "the deadline " + job.Deadline.Format(time.RFC3339) + " passed before the job was done",
+	}
 }
 
 // stopAttempt ends this process's attempt at a job, if it has one.

@@ -101,7 +101,8 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		}
 		return writeErr
 	}
-	m.Log.Info("job attempt ended", "job", ended.ID, "service", ended.Service, "status", string(ended.Status), "attempts", len(ended.Attempts), "took", time.Since(a.began))
+	m.Log.Info("job attempt ended", "job", ended.ID, "service", ended.Service, "status", string(ended.Status),
+		"attempts", len(ended.Attempts), "took", time.Since(a.began))
 	return nil
 }
 

@@ -64,7 +64,8 @@ func (m *Manager) freeLost() {
 		case err != nil && m.intake.Err() == nil:
 			m.Log.Error("a job whose worker is gone could not be freed", "job", known.ID, "error", err)
 		case err == nil && freed:
-			m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker, "redeliveries", job.Redeliveries, "status", string(job.Status))
+			m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker,
+				"redeliveries", job.Redeliveries, "status", string(job.Status))
 		}
 	}
 }
@@ -93,7 +94,11 @@ func (m *Manager) lose(job *Job) {
 	}
 	job.Redeliveries++
 	if job.Redeliveries > m.cfg.MaxRedeliveries {
-		job.end(StatusFailed, &Failure{Kind: services.KindInternal, Message: fmt.Sprintf("the process ended %d times while it worked on this job, and jobs.maxRedeliveries allows %d", job.Redeliveries, m.cfg.MaxRedeliveries)})
+		job.end(StatusFailed, &Failure{
+			Kind: services.KindInternal,
+			Message: fmt.Sprintf("the process ended %d times while it worked on this job, and jobs.maxRedeliveries allows %d",
+				job.Redeliveries, m.cfg.MaxRedeliveries),
+		})
 		return
 	}
 	// A job that takes the process down must not do so over and over at once,

@@ -127,7 +127,9 @@ func (l *Library) Bytes() services.Bytes { return services.Bytes(l.bytes.Load())
 func (l *Library) Describe(ctx context.Context, id string) (Recording, error) {
 	recording, err := l.audio.Load(ctx, id)
 	if errors.Is(err, records.ErrMissing) {
-		return Recording{}, &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err}
+		return Recording{}, &services.Fault{
+			Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err,
+		}
 	}
 	return recording, err
 }
@@ -176,7 +178,11 @@ func (l *Library) refresh(ctx context.Context, recording Recording) (Recording, 
 
 // busy is the fault of a recording that another request stores, uses or deletes.
 func busy(id string, err error) error {
-	return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored, used or deleted by another request", id), RetryAfter: time.Second, Err: err}
+	return &services.Fault{
+		Kind:       services.KindBusy,
+		Message:    fmt.Sprintf("recording %s is being stored, used or deleted by another request", id),
+		RetryAfter: time.Second, Err: err,
+	}
 }
 
 func object(id string) string { return audioKind + "-" + id }

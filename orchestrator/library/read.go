@@ -138,7 +138,10 @@ func (l *Library) note(ctx context.Context, owner string, recording Recording) {
 func (l *Library) StoredAudio(ctx context.Context, id string) (_ services.AudioSource, release func(), _ error) {
 	source, recording, err := l.Source(ctx, id)
 	if services.KindOf(err) == services.KindNotFound {
-		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}}}
+		return nil, nil, &services.Fault{
+			Kind:   services.KindNotFound,
+			Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}},
+		}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -118,7 +118,8 @@ func (r *reading) Read(p []byte) (int, error) {
 	r.hash.Write(p[:n])
 	r.head = append(r.head, p[:min(n, headBytes-len(r.head))]...)
 	if r.bytes += int64(n); services.Bytes(r.bytes) > l.cfg.Quota {
-		return n, services.Faultf(services.KindFull, "the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
+		return n, services.Faultf(services.KindFull,
+			"the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
 	}
 	return n, err
 }
@@ -250,7 +251,9 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 		return Recording{}, false, err
 	}
 	now := time.Now().UTC()
-	recording, err := l.audio.Create(ctx, Recording{ID: in.ID, Bytes: in.Size(), ContentType: in.ContentType, Conversational: conversational, Created: now, Used: now})
+	recording, err := l.audio.Create(ctx, Recording{
+		ID: in.ID, Bytes: in.Size(), ContentType: in.ContentType, Conversational: conversational, Created: now, Used: now,
+	})
 	if errors.Is(err, records.ErrExists) {
 		// Another process was first.
 		known, err := l.Describe(ctx, in.ID)
@@ -282,7 +285,9 @@ func (l *Library) adopt(ctx context.Context, known Recording, conversational boo
 func (l *Library) room(in *Incoming) error {
 	size := services.Bytes(in.Size())
 	if stored := l.Bytes(); stored+size > l.cfg.Quota {
-		return services.Faultf(services.KindFull, "the recording has %d bytes, and stored recordings have %d of the %d that jobs.audio.quota allows; delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
+		return services.Faultf(services.KindFull,
+			"the recording has %d bytes, and stored recordings use %d of the %d that jobs.audio.quota allows; "+
+				"delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
 	}
 	return l.store.Room(recordRoom)
 }

@@ -48,7 +48,10 @@ func refs(cfg Config) records.Kind[Ref] {
 	return records.Kind[Ref]{
 		Name: refKind,
 		Meta: func(r Ref) records.Meta {
-			return records.Meta{ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(cfg.TTL), Revision: r.Revision}
+			return records.Meta{
+				ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(cfg.TTL),
+				Revision: r.Revision,
+			}
 		},
 		With: func(r Ref, m records.Meta) Ref {
 			r.Owner, r.Created, r.Revision = m.Owner, m.Created, m.Revision

@@ -93,7 +93,9 @@ func (d *Database) NotReady(what string) error {
 	if d.Ready() {
 		return nil
 	}
-	return &services.Fault{Kind: services.KindUnavailable, Message: "the stored " + what + " are still to be read", RetryAfter: 2 * time.Second}
+	return &services.Fault{
+		Kind: services.KindUnavailable, Message: "the stored " + what + " are still to be read", RetryAfter: 2 * time.Second,
+	}
 }
 
 // watch keeps the collections up to date, and begins anew when the store is lost.

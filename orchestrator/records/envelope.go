@@ -59,7 +59,8 @@ func (k Kind[T]) encode(value T, now time.Time) ([]byte, error) {
 	}
 	meta := k.Meta(value)
 	return json.Marshal(envelope{
-		Schema: Schema, Kind: k.Name, ID: meta.ID, Owner: meta.Owner, Created: meta.Created, Updated: now.UTC(), Expires: meta.Expires, Body: body,
+		Schema: Schema, Kind: k.Name, ID: meta.ID, Owner: meta.Owner,
+		Created: meta.Created, Updated: now.UTC(), Expires: meta.Expires, Body: body,
 	})
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // ErrForbiddenAddress says that a receiver is where webhooks must not go.
-var ErrForbiddenAddress = errors.New("webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhooks.allowPrivate allows them")
+var ErrForbiddenAddress = errors.New(
+	"webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhooks.allowPrivate allows them")
 
 // maxURL is the most bytes of an URL.
 const maxURL = 2048

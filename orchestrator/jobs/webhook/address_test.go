@@ -135,7 +135,10 @@ func longPath(n int) string { return strings.Repeat("a", n) }
 // FuzzURL holds that a URL which is let through names no host that its own
 // address gives away, as net/http will read it.
 func FuzzURL(f *testing.F) {
-	for _, seed := range []string{"https://app.example/", "http://[::ffff:127.0.0.1]:80/", "http://127.0.0.1.", "http://a@b/", "http://%31%32%37.0.0.1/", "http://LOCALHOST/", "http://１２７.0.0.1/"} {
+	for _, seed := range []string{
+		"https://app.example/", "http://[::ffff:127.0.0.1]:80/", "http://127.0.0.1.", "http://a@b/",
+		"http://%31%32%37.0.0.1/", "http://LOCALHOST/", "http://１２７.0.0.1/",
+	} {
 		f.Add(seed)
 	}
 	s := New(DefaultConfig())

@@ -97,7 +97,8 @@ func full(err error) bool {
 	if err != nil {
 		text = err.Error()
 	}
-	return strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, syscall.EDQUOT.Error()) || strings.Contains(text, "maximum bytes exceeded")
+	return strings.Contains(text, syscall.ENOSPC.Error()) ||
+		strings.Contains(text, syscall.EDQUOT.Error()) || strings.Contains(text, "maximum bytes exceeded")
 }
 
 // broken reports whether the store failed in a way that lasts until it is opened

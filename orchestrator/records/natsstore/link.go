@@ -80,13 +80,16 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	records, objects := cfg.Bucket+"-jobs", cfg.Bucket+"-audio"
 	if err := l.ensure(ctx, jetstream.StreamConfig{
 		Name: "KV_" + records, Subjects: []string{"$KV." + records + ".>"}, Description: "grym-synth: records of jobs and recordings",
-		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew,
+		Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
 	}); err != nil {
 		return err
 	}
 	if err := l.ensure(ctx, jetstream.StreamConfig{
-		Name: "OBJ_" + objects, Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"}, Description: "grym-synth: recordings and results",
-		AllowRollup: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+		Name: "OBJ_" + objects, Description: "grym-synth: recordings and results",
+		Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"},
+		AllowRollup: true, Discard: jetstream.DiscardNew,
+		Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
 	}); err != nil {
 		return err
 	}

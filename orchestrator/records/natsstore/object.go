@@ -169,7 +169,8 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			return fmt.Errorf("read what is to be stored: %w", err), nil
 		}
 		digest.Write(piece[:n])
-		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]}, pieceID(info.NUID, int(info.Chunks))); err != nil {
+		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]},
+			pieceID(info.NUID, int(info.Chunks))); err != nil {
 			return nil, err
 		}
 		info.Size += uint64(n)

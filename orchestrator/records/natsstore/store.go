@@ -134,7 +134,9 @@ func (s *Store) Room(need services.Bytes) error {
 	// What is stored takes a little more than its bytes.
 	switch want := need + need/16 + s.cfg.Reserve; {
 	case err == nil && free < want:
-		return services.Faultf(services.KindFull, "%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d", int64(need), int64(free), int64(s.cfg.Reserve))
+		return services.Faultf(services.KindFull,
+			"%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d",
+			int64(need), int64(free), int64(s.cfg.Reserve))
 	case closed == nil && err != nil:
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the disk of the job store cannot be read", Err: err}
 	}
