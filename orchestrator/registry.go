@@ -9,11 +9,10 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Registry has the services, their guards and their states. Safe for
-// concurrent use.
+// Registry holds the services, their guards and their states. Safe for concurrent use.
 type Registry struct {
 	log *slog.Logger
-	// ctx is that of starts, which outlive the task that asked for them.
+	// ctx is the context of starts, which outlive the task that caused them.
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -31,8 +30,8 @@ func NewRegistry(log *slog.Logger) *Registry {
 	return r
 }
 
-// OnTransition adds a function that is called at every step of a service's life, by
-// the caller that causes the step. It must not wait.
+// OnTransition adds a function that is called at every state change of a service, on
+// the goroutine that causes it. It must not block.
 func (r *Registry) OnTransition(observer func(services.Transition)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,8 +48,8 @@ func (r *Registry) observe(step services.Transition) {
 	}
 }
 
-// Register adds a service under the name it describes itself with. Two
-// services of one name are a programming error.
+// Register adds a service under the name in its description. It panics if the name is
+// taken.
 func (r *Registry) Register(service services.ModelService, guard Guard) *Registration {
 	d := service.Describe()
 	r.mu.Lock()
@@ -68,7 +67,7 @@ func (r *Registry) Register(service services.ModelService, guard Guard) *Registr
 	return entry
 }
 
-// Lookup returns a service. The fault for an unknown name lists those that exist.
+// Lookup returns a service. The fault for an unknown name lists the known ones.
 func (r *Registry) Lookup(name string) (*Registration, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -89,8 +88,8 @@ func (r *Registry) List() []*Registration {
 	return list
 }
 
-// Shutdown shuts every service down, the latest registered first, each waiting
-// for its running tasks until ctx ends. Starts under way are broken off.
+// Shutdown shuts every service down, the latest registered first, each waiting for its
+// running tasks until ctx ends. Running starts are cancelled.
 func (r *Registry) Shutdown(ctx context.Context) (errs []error) {
 	r.cancel()
 	list := r.List()

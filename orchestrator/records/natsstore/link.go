@@ -87,7 +87,7 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	}
 	if err := l.ensure(ctx, jetstream.StreamConfig{
 		Name: "OBJ_" + objects, Description: "grym-synth: recordings and results",
-		Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"},
+		Subjects:    []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"},
 		AllowRollup: true, Discard: jetstream.DiscardNew,
 		Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
 	}); err != nil {
