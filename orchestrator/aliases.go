@@ -81,7 +81,7 @@ func (r *Resolver) Problems() (list []string) {
 	for _, name := range slices.Sorted(maps.Keys(all.names.Aliases)) {
 		if of := owners[name]; len(of) > 0 {
 			owner := strings.Join(of, " and of ")
-			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: there is a model of that name, of %s", name, owner))
+			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: %s has a model of that name", name, owner))
 		} else if problem := all.alias(name).Problem; problem != "" {
 			list = append(list, fmt.Sprintf("models.aliases.%s: %s", name, problem))
 		}

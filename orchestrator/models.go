@@ -106,7 +106,7 @@ func (e *Registration) exists(model string) error {
 		names = append(names, m.Name)
 	}
 	return &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", model, strings.Join(names, ", "))},
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", model, strings.Join(names, ", "))},
 	}}
 }
 

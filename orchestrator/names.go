@@ -123,7 +123,7 @@ func checkTask(task string) error {
 		known = append(known, d.task)
 	}
 	if !slices.Contains(known, task) {
-		return fmt.Errorf("there is no task %.64q with models; there is %s", task, strings.Join(known, ", "))
+		return fmt.Errorf("task %.64q does not exist or needs no model; available: %s", task, strings.Join(known, ", "))
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func (r *Registry) Lookup(name string) (*Registration, error) {
 	if entry, ok := r.entries[name]; ok {
 		return entry, nil
 	}
-	return nil, services.Faultf(services.KindNotFound, "service %q does not exist; there is %s", name, strings.Join(r.order, ", "))
+	return nil, services.Faultf(services.KindNotFound, "service %q does not exist; available: %s", name, strings.Join(r.order, ", "))
 }
 
 // List returns every service in the order of registration.

@@ -315,7 +315,7 @@ func (q *query) there() string {
 			}
 		}
 	}
-	text := "there is " + cmp.Or(strings.Join(models, ", "), "none")
+	text := "available: " + cmp.Or(strings.Join(models, ", "), "none")
 	var others []string
 	for _, alias := range slices.Sorted(maps.Keys(q.names.Aliases)) {
 		if !slices.Contains(models, alias) && q.isOf(alias, models) {
@@ -323,12 +323,12 @@ func (q *query) there() string {
 		}
 	}
 	if len(others) > 0 {
-		text += ", and as other names " + strings.Join(others, ", ")
+		text += "; aliases: " + strings.Join(others, ", ")
 	}
 	return text
 }
 
-// isOf reports whether an alias resolves to one of the models, or for the default of a
+// isOf reports whether an alias resolves to one of the models, or to the default of a
 // task of the services that have them.
 func (q *query) isOf(alias string, models []string) bool {
 	target := alias

@@ -121,10 +121,10 @@ func TestANameThatStandsForNothingIsRefused(t *testing.T) {
 	}{
 		"unknown": {
 			"transcribe", "none", services.KindNotFound,
-			`model "none" does not exist; there is ctc-tiny, ctc-large, both, w-tiny, and as other names big, bigger, whisper-1`,
+			`model "none" does not exist; available: ctc-tiny, ctc-large, both, w-tiny; aliases: big, bigger, whisper-1`,
 		},
 		"unknown voice": {
-			"speak", "none", services.KindNotFound, `model "none" does not exist; there is v-tiny, and as other names speaker`,
+			"speak", "none", services.KindNotFound, `model "none" does not exist; available: v-tiny; aliases: speaker`,
 		},
 		"no model":         {"convert", "none", "", ""},
 		"bad name":         {"transcribe", "../ctc-tiny", services.KindNotFound, `model "../ctc-tiny" does not exist`},
@@ -151,11 +151,11 @@ func TestANameThatStandsForNothingIsRefused(t *testing.T) {
 
 func TestOneAliasIsListedToo(t *testing.T) {
 	t.Parallel()
-	for target, says := range map[string]string{"default:transcribe": ", and as other names a", "v-tiny": "", "nothing": ""} {
+	for target, says := range map[string]string{"default:transcribe": "; aliases: a", "v-tiny": "", "nothing": ""} {
 		_, err := shelves(t, Names{Aliases: map[string]string{"a": target}}).Resolve("translate", "none")
 		var fault *services.Fault
 		require.ErrorAs(t, err, &fault)
-		require.Equal(t, `model "none" does not exist; there is w-tiny, both`+says, fault.Detail())
+		require.Equal(t, `model "none" does not exist; available: w-tiny, both`+says, fault.Detail())
 	}
 }
 
@@ -222,7 +222,7 @@ func TestAliasesAreListedAndLookedAfter(t *testing.T) {
 		`models.aliases.about: stands for itself`,
 		`models.aliases.lost: stands for "nothing", which does not exist`,
 		`models.aliases.round: stands for itself`,
-		`models.aliases.w-tiny: has no effect: there is a model of that name, of whisper`,
+		`models.aliases.w-tiny: has no effect: whisper has a model of that name`,
 		`models.defaults.speak: is "gone", which does not exist`,
 	}, r.Problems())
 }
