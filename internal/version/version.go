@@ -7,7 +7,7 @@ import (
 )
 
 // Version is the release, set by the linker in release builds.
-var Version = "0.1.0-dev"
+var Version = "0.2.0-dev"
 
 // Commit is the revision the binary was built from, "unknown" outside a
 // checkout, with "-dirty" behind it where the tree had changes.
