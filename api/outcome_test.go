@@ -194,5 +194,5 @@ func TestAliasesAreListed(t *testing.T) {
 		"problem":"stands for \"nothing\", which does not exist"}`, body)
 	response, body := b.call(t, http.MethodGet, "/v1/models/other", "")
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
-	require.Contains(t, body, "available: lost, whisper-1")
+	require.Contains(t, body, "there is lost, whisper-1")
 }
