@@ -3,7 +3,7 @@
 GO       ?= go
 GOOS     ?= $(shell $(GO) env GOOS)
 GOARCH   ?= $(shell $(GO) env GOARCH)
-VERSION  ?= 0.1.0
+VERSION  ?= 0.2.0
 LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=

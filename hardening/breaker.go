@@ -10,23 +10,23 @@ import (
 	"github.com/failsafe-go/failsafe-go/policy"
 )
 
-// verdict is what an attempt means for its service.
+// verdict classifies the outcome of an attempt.
 type verdict int
 
 const (
-	// neutral: bad input, a refusal, a caller who left. It moves nothing.
+	// neutral outcomes, such as bad input, a refusal or a disconnected caller, are
+	// ignored.
 	neutral verdict = iota
 	success
 	failure
 )
 
-// breaker is failsafe-go's circuit breaker with two things added. It knows a
-// third outcome: failsafe-go takes everything that is no failure for a success,
-// so that a run of bad requests would close a half-open breaker. And it opens by
-// either of two thresholds: failures in a row, and their rate over a period.
-// Safe for concurrent use.
+// breaker is failsafe-go's circuit breaker with two things added. It knows a third
+// outcome: failsafe-go counts everything but a failure as a success, so a series of bad
+// requests would close a half-open breaker. And it opens by either of two thresholds:
+// failures in a row, and their rate over a period. Safe for concurrent use.
 type breaker struct {
-	// circuit has the state and counts failures in a row.
+	// circuit holds the state and counts consecutive failures.
 	circuit circuitbreaker.CircuitBreaker[any]
 	// rate only counts; when it opens, it opens circuit and starts again.
 	rate   circuitbreaker.CircuitBreaker[any]
@@ -34,7 +34,7 @@ type breaker struct {
 
 	mu sync.Mutex
 	// trying counts the trial calls under way while half-open. failsafe-go's own
-	// permits are not used: a neutral outcome could not give one back.
+	// permits are not used: they cannot be released without recording an outcome.
 	trying int
 }
 
@@ -55,8 +55,8 @@ func newBreaker(cfg BreakerConfig, changed func(from, to circuitbreaker.State)) 
 	return b
 }
 
-// admit reports whether a call may go, and whether it is a trial. Every call that
-// may go is settled.
+// admit reports whether a call is allowed, and whether it is a trial. The caller must
+// settle every allowed call.
 func (b *breaker) admit() (trial, ok bool) {
 	if b.circuit.IsClosed() {
 		return false, true
@@ -98,9 +98,9 @@ func (b *breaker) settle(trial bool, v verdict) {
 	}
 }
 
-// refusing reports whether calls are refused now, and for how long still. Once
-// the delay is over a call is let through as a trial, though the breaker goes on
-// calling itself open until then.
+// refusing reports whether calls are refused now, and for how much longer. After the
+// delay a call is let through as a trial, although the breaker reports the state open
+// until then.
 func (b *breaker) refusing() (time.Duration, bool) {
 	if !b.circuit.IsOpen() {
 		return 0, false
@@ -116,14 +116,16 @@ func (b *breaker) ToExecutor(any) any {
 	return e
 }
 
-// breakerExecutor stands in failsafe-go's chain of policies.
+// breakerExecutor adapts the breaker to failsafe-go's chain of policies.
 type breakerExecutor struct {
 	policy.BaseExecutor[any]
 	breaker *breaker
 }
 
 // Apply implements policy.Executor.
-func (e *breakerExecutor) Apply(inner func(failsafe.Execution[any]) *common.PolicyResult[any]) func(failsafe.Execution[any]) *common.PolicyResult[any] {
+func (e *breakerExecutor) Apply(
+	inner func(failsafe.Execution[any]) *common.PolicyResult[any],
+) func(failsafe.Execution[any]) *common.PolicyResult[any] {
 	return func(exec failsafe.Execution[any]) *common.PolicyResult[any] {
 		trial, ok := e.breaker.admit()
 		if !ok {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Config of the guard round every service call. Durations take a unit, as in
-// "30s"; a bare number is milliseconds. Nothing here can change live.
+// Config of the guard round every service call. Durations take a unit, as in "30s"; a
+// bare number is milliseconds. It cannot change while the server runs.
 type Config struct {
 	Retry   RetryConfig   `koanf:"retry"`
 	Breaker BreakerConfig `koanf:"breaker"`
@@ -17,30 +17,31 @@ type Config struct {
 	StallTimeout time.Duration `koanf:"stallTimeout"`
 }
 
-// RetryConfig bounds the repetition of calls that failed in a way that may pass.
+// RetryConfig bounds retries of calls that failed with a temporary error.
 type RetryConfig struct {
 	// MaxRetries after the first attempt; 0 means none. Defaults to 2.
 	MaxRetries int `koanf:"maxRetries"`
-	// Delay before the first retry, doubled for each further one up to
-	// MaxDelay. The run slot is held meanwhile, so keep it short. Default to 50ms
-	// and 500ms.
+	// Delay before the first retry, doubled for each further one up to MaxDelay. The
+	// run slot stays occupied during the delay, so keep it short. Default to 50ms and
+	// 500ms.
 	Delay    time.Duration `koanf:"delay"`
 	MaxDelay time.Duration `koanf:"maxDelay"`
-	// Jitter is the part of a delay, 0 to 1, by which it is longer or shorter at
-	// random, so that failed calls do not come back together. Defaults to 0.1.
+	// Jitter is the fraction of a delay, 0 to 1, by which it varies at random, so that
+	// failed calls are not retried at the same time. Defaults to 0.1.
 	Jitter float64 `koanf:"jitter"`
 }
 
-// BreakerConfig sets when a service is cut off for a while.
+// BreakerConfig configures the circuit breakers.
 type BreakerConfig struct {
 	// Failures in a row that open the breaker. Defaults to 5.
 	Failures int `koanf:"failures"`
-	// FailureRate opens it too: the part of the calls, above 0 and at most 1, that
-	// failed within Period, once there were MinCalls. Default to 0.5, 20 and 1m.
+	// FailureRate, above 0 and at most 1, also opens the breaker: the fraction of
+	// failed calls within Period, once there were at least MinCalls. Default to 0.5, 20
+	// and 1m.
 	FailureRate float64       `koanf:"failureRate"`
 	MinCalls    int           `koanf:"minCalls"`
 	Period      time.Duration `koanf:"period"`
-	// Delay until a trial call is let through. Defaults to 10s.
+	// Delay before a trial call is let through. Defaults to 10s.
 	Delay time.Duration `koanf:"delay"`
 	// Trials that must succeed in a row to close it again. Defaults to 2.
 	Trials int `koanf:"trials"`
@@ -69,7 +70,8 @@ func (c Config) Validate() []error {
 	check(c.Retry.MaxDelay > c.Retry.Delay, "retry.maxDelay: must be above retry.delay (%s), got %s", c.Retry.Delay, c.Retry.MaxDelay)
 	check(c.Retry.Jitter >= 0 && c.Retry.Jitter <= 1, "retry.jitter: must be 0 to 1, got %g", c.Retry.Jitter)
 	check(c.Breaker.Failures >= 1, "breaker.failures: must be at least 1, got %d", c.Breaker.Failures)
-	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1, "breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
+	check(c.Breaker.FailureRate > 0 && c.Breaker.FailureRate <= 1,
+		"breaker.failureRate: must be above 0 and at most 1, got %g", c.Breaker.FailureRate)
 	check(c.Breaker.MinCalls >= 1, "breaker.minCalls: must be at least 1, got %d", c.Breaker.MinCalls)
 	check(c.Breaker.Period >= time.Second, "breaker.period: must be at least 1s, got %s", c.Breaker.Period)
 	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)

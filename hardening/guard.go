@@ -18,17 +18,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Guard stands round every call of a service, or of one model of it. Safe for
+// Guard wraps every call of a service, or of one of its models, in policies. Safe for
 // concurrent use.
 //
-// A call passes, from the outside in, bulkhead, retry, circuit breaker,
-// timeout and recover. The bulkhead is outermost and does not wait: run slots
-// are handed out by the memory budget, so a full bulkhead means that something
-// went round it, and a refusal must reach neither retry nor breaker. The breaker
-// stands inside the retry and so sees each attempt. The timeout is per attempt
-// and counts no waiting. Recover is innermost because a panic that crosses a
-// policy leaks its permits. The timeout cancels the attempt's context and then
-// waits for the attempt: native work is never abandoned.
+// A call passes, from the outside in, bulkhead, retry, circuit breaker, timeout and
+// recover. The bulkhead is outermost and does not wait: run slots are granted by the
+// memory budget, so a full bulkhead means that a call bypassed it, and the refusal must
+// reach neither retry nor breaker. The breaker is inside the retry, so it sees each
+// attempt. The timeout applies to each attempt and excludes waiting. Recover is
+// innermost because a panic that crosses a policy leaks its permits. The timeout
+// cancels the attempt's context and then waits for the attempt: native work is never
+// abandoned.
 type Guard struct {
 	of       key
 	cfg      Config
@@ -44,9 +44,8 @@ type Guard struct {
 	pending []string
 }
 
-// NewGuard returns the guard of a service with so many calls inside at once: those
-// that run, and those that gave their run slot away for a while. The configuration
-// must be valid.
+// NewGuard returns the guard of a service with so many calls inside at once: running
+// ones and those that yielded their run slot. The configuration must be valid.
 func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
 	return guardFor(key{service: service}, bulkhead.New[any](uint(inside)), cfg, metrics, log)
 }
@@ -82,7 +81,7 @@ func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, metrics *GuardMe
 // Open reports whether the breaker refuses calls now, and when to try again.
 func (g *Guard) Open() (retryAfter time.Duration, open bool) { return g.breaker.refusing() }
 
-// State returns that of the breaker: closed, half-open or open.
+// State returns the state of the breaker: closed, half-open or open.
 func (g *Guard) State() string { return g.breaker.circuit.State().String() }
 
 // Reset closes the breaker and forgets the failures.
@@ -98,14 +97,15 @@ func (g *Guard) HalfOpen() {
 	g.notify()
 }
 
-// Trip opens the breaker, as an operator may want to.
+// Trip opens the breaker.
 func (g *Guard) Trip() {
 	g.breaker.circuit.Open()
 	g.notify()
 }
 
-// notify calls the function of OnChange with the changes of the breaker. A call does so only once it has left its
-// bulkhead: else the canary of the recovery that it sets off may find it full.
+// notify calls the function of OnChange with the changes of the breaker. A call does so
+// only after it has left its bulkhead; otherwise the canary of the recovery that it
+// triggers could find the bulkhead full.
 func (g *Guard) notify() {
 	g.mu.Lock()
 	states := g.pending
@@ -134,20 +134,21 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	})
 	g.notify()
 	if err != nil && last != nil && ctx.Err() != nil {
-		// The retry policy puts the context's bare error in place of the attempt's.
+		// The retry policy replaces the attempt's error by the context's.
 		err = last
 	}
 	return g.translate(err)
 }
 
-// attempt calls fn once. An end that the caller brought about is marked as such.
+// attempt calls fn once. An error caused by the end of the caller's context is marked
+// as such.
 func (g *Guard) attempt(caller, ctx context.Context, fn func(ctx context.Context) error) error {
 	err := services.CatchPanic(g.of.logger(g.log), g.of.String(), func() error { return fn(ctx) })
 	if err == nil || caller.Err() == nil {
 		return err
 	}
-	// The cause of a run that the watchdog has stopped is a service fault; any
-	// other end of the context says nothing of the service.
+	// The cause of a run that the watchdog has stopped is a service fault; any other
+	// end of the context is not the service's fault.
 	if cause := context.Cause(caller); services.IsServiceFault(cause) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
@@ -163,11 +164,17 @@ func (g *Guard) translate(err error) error {
 	case errors.As(err, &left):
 		return left.err
 	case errors.Is(err, bulkhead.ErrFull):
-		return &services.Fault{Kind: services.KindBusy, Message: g.of.service + " is running as many tasks as it may", RetryAfter: time.Second, Err: err}
+		return &services.Fault{
+			Kind: services.KindBusy, Message: g.of.service + " is running as many tasks as it may",
+			RetryAfter: time.Second, Err: err,
+		}
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return g.Refusal()
 	case errors.Is(err, timeout.ErrExceeded):
-		return &services.Fault{Kind: services.KindTimeout, Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.of, g.cfg.Timeout), Err: err}
+		return &services.Fault{
+			Kind:    services.KindTimeout,
+			Message: fmt.Sprintf("%s took longer than the %s allowed for one attempt", g.of, g.cfg.Timeout), Err: err,
+		}
 	default:
 		return err
 	}
@@ -177,20 +184,23 @@ func (g *Guard) translate(err error) error {
 func (g *Guard) Refusal() error {
 	return &services.Fault{
 		Kind:       services.KindUnavailable,
-		Message:    g.of.String() + " has failed repeatedly and is cut off for a while",
+		Message:    g.of.String() + " is temporarily unavailable after repeated failures",
 		RetryAfter: max(g.breaker.circuit.RemainingDelay(), time.Second),
 	}
 }
 
-// callerLeft marks an error that came after the caller's own context had
-// ended, and so says nothing of the service.
+// callerLeft marks an error that came after the caller's own context had ended, and is
+// therefore not the service's fault.
 type callerLeft struct{ err error }
 
+// Error implements error.
 func (e *callerLeft) Error() string { return e.err.Error() }
+
+// Unwrap returns the attempt's error.
 func (e *callerLeft) Unwrap() error { return e.err }
 
-// verdictOn returns what an attempt's error means for the service. Bad input,
-// refusals, and a caller who left say nothing.
+// verdictOn returns what an attempt's error means for the service. Bad input, refusals
+// and a disconnected caller are neutral.
 func verdictOn(err error) verdict {
 	var left *callerLeft
 	switch {

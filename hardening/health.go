@@ -24,9 +24,8 @@ type ServiceHealth struct {
 	Status services.ServiceStatus
 	// BreakerOpen reports that calls are being refused.
 	BreakerOpen bool
-	// Models are the further models that have a guard of their own. A problem
-	// of one of them is none of the service, whose own state is that of its
-	// default model.
+	// Models are the further models that have a guard of their own. A problem of one of
+	// them does not affect the service, whose own state is that of its default model.
 	Models []ModelHealth
 }
 
@@ -99,8 +98,8 @@ func (h *Health) Report() Report {
 	return r
 }
 
-// Problem returns the problem of the service; empty when there is none. One that has
-// not started has none: it starts with its first task.
+// Problem returns the problem of the service; empty when there is none. A service that
+// has not started has none: it starts with its first task.
 func (s ServiceHealth) Problem() string {
 	if s.Status.State != services.StateReady && s.Status.State != services.StateRegistered {
 		problem := "service " + s.Name + " is " + string(s.Status.State)

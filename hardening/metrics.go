@@ -15,7 +15,7 @@ type GuardMetrics struct {
 	state       *prometheus.GaugeVec
 	transitions *prometheus.CounterVec
 	retries     *prometheus.CounterVec
-	// models has the guards of models that are in use.
+	// models are the models that have series.
 	models modelSet
 }
 
@@ -46,7 +46,7 @@ var breakerValues = map[circuitbreaker.State]float64{
 	circuitbreaker.OpenState:     2,
 }
 
-// watch makes a guard's series appear before anything happens to it.
+// watch creates a guard's series, so that they exist before its first event.
 func (m *GuardMetrics) watch(of key) {
 	m.models.add(of, func() {
 		m.state.WithLabelValues(of.service, of.model)
@@ -73,8 +73,8 @@ func (m *GuardMetrics) retried(of key) {
 	m.models.with(of, func() { m.retries.WithLabelValues(of.service, of.model).Inc() })
 }
 
-// TaskMetrics count tasks on their way through the orchestrator, in the shape
-// known from other inference servers. Safe for concurrent use.
+// TaskMetrics counts the tasks of the orchestrator, with metrics as other inference
+// servers have them. Safe for concurrent use.
 type TaskMetrics struct {
 	requests *prometheus.CounterVec
 	queue    *prometheus.HistogramVec
@@ -112,7 +112,7 @@ func NewTaskMetrics(reg prometheus.Registerer) *TaskMetrics {
 	return m
 }
 
-// Watch makes a service's series appear before anything happens to it.
+// Watch creates a service's series, so that they exist before its first event.
 func (m *TaskMetrics) Watch(d services.Description) {
 	m.queue.WithLabelValues(d.Name)
 	for _, stage := range services.Stages() {
@@ -126,7 +126,7 @@ func (m *TaskMetrics) Watch(d services.Description) {
 }
 
 // Forget removes the series of a model that has gone. No task of the model may be
-// on its way.
+// running.
 func (m *TaskMetrics) Forget(service, model string) {
 	key{service, model}.delete(m.requests.MetricVec, m.executions.MetricVec, m.inputs.MetricVec)
 }
@@ -147,8 +147,8 @@ func (m *TaskMetrics) TaskEnded(event services.TaskEvent) {
 	}
 }
 
-// observed counts a duration, with the trace's id as its exemplar where there is a
-// trace. Only the OpenMetrics format shows it.
+// observed records a duration, with the trace id as its exemplar if there is one. Only
+// the OpenMetrics format shows it.
 func observed(histogram prometheus.Observer, d time.Duration, trace string) {
 	if with, ok := histogram.(prometheus.ExemplarObserver); ok && trace != "" {
 		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
@@ -157,8 +157,8 @@ func observed(histogram prometheus.Observer, d time.Duration, trace string) {
 	histogram.Observe(d.Seconds())
 }
 
-// StateMetrics show where every service, and every model with a state of its own, is
-// in its life. Safe for concurrent use.
+// StateMetrics exports the state of every service, and of every model with a state of
+// its own. Safe for concurrent use.
 type StateMetrics struct {
 	state  *prometheus.GaugeVec
 	steps  *prometheus.CounterVec
@@ -179,7 +179,7 @@ func NewStateMetrics(reg prometheus.Registerer) *StateMetrics {
 	return m
 }
 
-// Watch lets a model's steps be counted.
+// Watch starts counting a model's state changes.
 func (m *StateMetrics) Watch(service, model string) { m.models.add(key{service, model}, func() {}) }
 
 // Forget removes the series of a model that has gone.
@@ -187,7 +187,7 @@ func (m *StateMetrics) Forget(service, model string) {
 	m.models.remove(key{service, model}, m.state.MetricVec, m.steps.MetricVec)
 }
 
-// Transition is called at every step.
+// Transition records a state change.
 func (m *StateMetrics) Transition(step services.Transition) {
 	m.models.with(key{step.Service, step.Model}, func() {
 		m.state.WithLabelValues(step.Service, step.Model, string(step.From)).Set(0)

@@ -7,14 +7,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// key names what is guarded and recovered by itself: a service with its default
-// model, where model is empty, or one further model of it.
+// key identifies a unit that is guarded and recovered on its own: a service with its
+// default model, where model is empty, or one further model of it.
 type key struct{ service, model string }
 
 // keyOf returns the key of a unit.
 func keyOf(unit Unit) key { return key{unit.Name(), unit.Model()} }
 
-// String names it in a sentence for a person.
+// String returns a readable name.
 func (k key) String() string {
 	if k.model == "" {
 		return k.service
@@ -22,7 +22,7 @@ func (k key) String() string {
 	return "model " + k.model + " of " + k.service
 }
 
-// logger adds the key to what is logged.
+// logger returns a logger with the key as attributes.
 func (k key) logger(log *slog.Logger) *slog.Logger {
 	if log = log.With("service", k.service); k.model != "" {
 		log = log.With("model", k.model)
@@ -37,15 +37,15 @@ func (k key) delete(vectors ...*prometheus.MetricVec) {
 	}
 }
 
-// modelSet has the models that exist as labels of metrics. What ends late for a model
-// that has gone must not bring its series back. The zero value is ready. Safe for
+// modelSet holds the models that may be labels of metrics, so that a late event of a
+// removed model does not recreate its series. The zero value is ready. Safe for
 // concurrent use.
 type modelSet struct {
 	mu    sync.Mutex
 	known map[key]bool
 }
 
-// add makes a model known and calls fn.
+// add adds a model and calls fn.
 func (s *modelSet) add(of key, fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *modelSet) add(of key, fn func()) {
 	fn()
 }
 
-// with calls fn for a service, and for a model that is known.
+// with calls fn for a service and for a model in the set.
 func (s *modelSet) with(of key, fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *modelSet) with(of key, fn func()) {
 	}
 }
 
-// remove makes a model unknown and removes its series.
+// remove removes a model and its series.
 func (s *modelSet) remove(of key, vectors ...*prometheus.MetricVec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

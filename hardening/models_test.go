@@ -88,7 +88,7 @@ func TestAModelThatFailsIsRecoveredAlone(t *testing.T) {
 		require.Contains(t, h.model.takeSteps(), "recovering: its circuit breaker opened; reload")
 		time.Sleep(5 * time.Second)
 		require.Equal(t, services.StateUnavailable, h.model.State())
-		require.ErrorContains(t, h.model.guard.Do(t.Context(), always(nil)), "model bad of echo has failed repeatedly")
+		require.ErrorContains(t, h.model.guard.Do(t.Context(), always(nil)), "model bad of echo is temporarily unavailable")
 
 		require.NoError(t, h.service.guard.Do(t.Context(), always(nil)))
 		require.Equal(t, "closed", h.service.guard.State())

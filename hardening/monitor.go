@@ -15,22 +15,22 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// MonitorConfig of the health monitor.
+// MonitorConfig configures the health monitor.
 type MonitorConfig struct {
 	Enabled bool
-	// CheckInterval between two looks at every service.
+	// CheckInterval is the time between two checks of every service.
 	CheckInterval time.Duration
-	// StallTimeout after which a run without a sign of life is stopped. The
+	// StallTimeout is the time after which a run without a sign of life is stopped. The
 	// watchdog does that whether the monitor is enabled or not.
 	StallTimeout time.Duration
 }
 
-// Check is a health check with its latest answer.
+// Check is the latest result of a health check.
 type Check struct {
-	// Name as "disk", "memory", "queue"; or "canary" and "progress" of a service.
+	// Name is "disk", "memory" or "queue", or "canary" or "progress" of a service.
 	Name string
 	OK   bool
-	// Detail is for a person: the figures behind the answer.
+	// Detail is a readable text with the figures behind the result.
 	Detail string
 	At     time.Time
 }
@@ -41,9 +41,9 @@ type ProcessCheck struct {
 	Ask  func() (ok bool, detail string)
 }
 
-// Monitor looks at every service once an interval, and at every run more often.
-// A run that shows no sign of life degrades its service within an interval; after
-// the stall timeout it is stopped and its service recovered. Safe for concurrent use.
+// Monitor checks every service once per interval, and every run more often. A run that
+// shows no sign of life degrades its service within an interval; after the stall
+// timeout it is stopped and its service recovered. Safe for concurrent use.
 type Monitor struct {
 	cfg      MonitorConfig
 	recovery *Recovery
@@ -54,13 +54,13 @@ type Monitor struct {
 	success  *prometheus.GaugeVec
 
 	lifecycle.Group
-	looks sync.WaitGroup // of single units
+	looks sync.WaitGroup // checks of single units
 
 	mu      sync.Mutex
 	units   []Unit          // replaced, never changed
 	answers map[key][]Check // the empty key is the process's
-	// looking has the units whose look is under way: a canary that hangs keeps
-	// neither the others nor the next look waiting.
+	// looking holds the units being checked: a hung canary delays neither the other
+	// units nor the next check.
 	looking map[key]bool
 }
 
@@ -68,13 +68,16 @@ type Monitor struct {
 func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, reg prometheus.Registerer, log *slog.Logger) *Monitor {
 	m := &Monitor{cfg: cfg, recovery: recovery, process: process, log: log, answers: make(map[key][]Check), looking: make(map[key]bool)}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grym_health_checks_total", Help: "Health checks, by service (empty for the process), model (empty for the service's own), check and answer.",
+		Name: "grym_health_checks_total",
+		Help: "Health checks, by service (empty for the process), model (empty for the service's own), check and answer.",
 	}, []string{"service", "model", "check", "ok"})
 	m.stalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_stalled_runs_total", Help: "Runs stopped because they showed no sign of life.",
 	}, []string{"service", "model"})
 	m.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "grym_service_last_success_timestamp_seconds", Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; 0 before the first.",
+		Name: "grym_service_last_success_timestamp_seconds",
+		Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; " +
+			"0 before the first.",
 	}, []string{"service", "model"})
 	reg.MustRegister(m.checks, m.stalls, m.success)
 	return m
@@ -119,12 +122,12 @@ func (m *Monitor) Start(ctx context.Context) error {
 	return m.Group.Start(ctx, run...)
 }
 
-// silenceLimit is how long a run may be silent before its service's health is red. It
-// is less than the check interval by more than a look of the watchdog takes to
-// come, so that a hung run shows within one interval.
+// silenceLimit returns how long a run may be silent before its service is unhealthy. It
+// is shorter than the check interval by more than the watchdog's interval, so that a
+// hung run is reported within one check interval.
 func (m *Monitor) silenceLimit() time.Duration { return max(m.cfg.CheckInterval, time.Second) * 3 / 4 }
 
-// watchInterval is the time between two looks of the watchdog.
+// watchInterval returns the interval of the watchdog.
 func (m *Monitor) watchInterval() time.Duration {
 	interval := min(max(m.cfg.StallTimeout/4, 10*time.Millisecond), 5*time.Second)
 	if m.cfg.Enabled {
@@ -147,8 +150,8 @@ func every(ctx context.Context, interval time.Duration, fn func()) {
 	}
 }
 
-// Checks returns the latest answers of a model, for an empty name those of the
-// service, and without a service those of the process.
+// Checks returns the latest results of a model; of the service if model is empty, and
+// of the process if service is empty too.
 func (m *Monitor) Checks(service, model string) []Check {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -174,8 +177,9 @@ func (m *Monitor) watchRuns() {
 			cause := fmt.Sprintf("task %s (%s) showed no sign of life for %s", run.Task, run.Name, silent.Round(time.Millisecond))
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
-			m.mend(of, unit, cause) // first, so that no task gets in between
-			unit.StopRun(run.Task, services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
+			m.mend(of, unit, cause) // first, so that no other task starts
+			unit.StopRun(run.Task,
+				services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
 		}
 	}
 }
@@ -195,8 +199,8 @@ func (m *Monitor) list() []Unit {
 	return m.units
 }
 
-// look makes every check once. Units are checked side by side, so that a hung one does
-// not hide the others.
+// look runs every check once. Units are checked concurrently, so that a hung one does
+// not delay the others.
 func (m *Monitor) look(ctx context.Context) {
 	var answers []Check
 	for _, check := range m.process {
@@ -211,8 +215,8 @@ func (m *Monitor) look(ctx context.Context) {
 		m.looking[of] = true
 		m.mu.Unlock()
 		if looking {
-			// The last look waits for a canary. The progress of the runs is checked
-			// all the same.
+			// The previous check still waits for a canary. The progress of the runs is
+			// checked anyway.
 			m.answer(of, []Check{m.progress(unit)})
 			continue
 		}
@@ -236,7 +240,7 @@ func (m *Monitor) answer(of key, answers []Check) {
 	})
 }
 
-// amend puts one answer in the place of an earlier one, between two looks.
+// amend replaces one result between two rounds of checks.
 func (m *Monitor) amend(of key, check Check) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -244,8 +248,8 @@ func (m *Monitor) amend(of key, check Check) {
 	m.ifWatched(of, func() { m.answers[of] = append([]Check{check}, answers...) })
 }
 
-// examine checks one unit: whether its runs make progress, and, when it has had nothing
-// to do for an interval, whether a canary succeeds.
+// examine checks one unit: whether its runs make progress, and, when it has been idle
+// for an interval, whether a canary succeeds.
 func (m *Monitor) examine(ctx context.Context, unit Unit) {
 	answers := []Check{m.progress(unit)}
 	state := unit.State()
@@ -273,7 +277,7 @@ func (m *Monitor) examine(ctx context.Context, unit Unit) {
 	}
 }
 
-// progress finds the run that has been silent the longest.
+// progress checks the run that has been silent the longest.
 func (m *Monitor) progress(unit Unit) Check {
 	check := Check{Name: "progress", OK: true, At: time.Now()}
 	var longest time.Duration
@@ -293,8 +297,8 @@ func (m *Monitor) progress(unit Unit) Check {
 	return check
 }
 
-// lastSuccess returns how long ago a task of the unit succeeded. It is no sign of its
-// health: there may have been no task, and where there was the breaker knows.
+// lastSuccess returns how long ago a task of the unit succeeded. It always passes:
+// there may have been no task, and failures are the breaker's concern.
 func (m *Monitor) lastSuccess(unit Unit) Check {
 	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
 	if at := unit.Status().LastSuccess; !at.IsZero() {
@@ -320,7 +324,7 @@ func idle(unit Unit, interval time.Duration) bool {
 	return status.ModelsLoaded > 0
 }
 
-// canary runs the canary of an idle unit, for one interval at most.
+// canary runs the canary of an idle unit, for at most one interval.
 func (m *Monitor) canary(ctx context.Context, unit Unit) Check {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.CheckInterval)
 	defer cancel()
@@ -329,8 +333,8 @@ func (m *Monitor) canary(ctx context.Context, unit Unit) Check {
 	switch services.KindOf(err) {
 	case "":
 	case services.KindBusy, services.KindTooLarge, services.KindCancelled:
-		// The queue or the budget was full: nothing was learnt of the service.
-		check.OK, check.Detail = true, "not asked: "+err.Error()
+		// The queue or the budget was full: the service was not tested.
+		check.OK, check.Detail = true, "not run: "+err.Error()
 	default:
 		check.Detail = "its canary inference failed: " + err.Error()
 	}

@@ -15,7 +15,7 @@ import (
 
 // RecoveryConfig bounds the recovery of services.
 type RecoveryConfig struct {
-	// Enabled services are recovered when they fail. Defaults to true.
+	// Enabled turns the recovery of failed services on. Defaults to true.
 	Enabled bool `koanf:"enabled"`
 	// MaxAttempts in a row, after which the service is unavailable and is tried
 	// again once every check interval of the health monitor. Defaults to 3.
@@ -51,9 +51,9 @@ func (c RecoveryConfig) Validate() []error {
 	return errs
 }
 
-// Recovery owns every way back of a service and its models: the recovery of one that
-// failed (isolate, unload, load, canaries through a half-open breaker, and only then
-// tasks again) and the restart by an operator. Safe for concurrent use.
+// Recovery recovers failed services and models (isolate, unload, load, canaries through
+// a half-open breaker, then tasks again) and restarts them for an operator. Safe for
+// concurrent use.
 type Recovery struct {
 	cfg      RecoveryConfig
 	interval time.Duration
@@ -65,7 +65,7 @@ type Recovery struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	// mu is not held while a unit changes: its observers may call Trigger.
+	// mu is not held while a unit changes state: its observers may call Trigger.
 	mu    sync.Mutex
 	units map[key]*managed
 }
@@ -76,7 +76,8 @@ type managed struct {
 	of          key
 	guard       *Guard
 	recoverable bool
-	// restarts has room for one restart of the service; it is used in its own unit.
+	// restarts is a semaphore for one restart of the service; only that of the
+	// service's own unit is used.
 	restarts chan struct{}
 
 	// Guarded by Recovery.mu. activity is nil when nothing is under way.
@@ -86,8 +87,8 @@ type managed struct {
 	restored time.Time
 }
 
-// activity is a recovery or a restart of one unit. The one that follows it cancels it,
-// and begins when it is done.
+// activity is a recovery or a restart of one unit. Its successor cancels it and begins
+// when it is done.
 type activity struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -181,8 +182,8 @@ func (r *Recovery) Trigger(service, model, cause string) {
 	close(a.isolated)
 }
 
-// busy reports whether the unit is being recovered or restarted. A unit that somebody
-// else has restored is not: what is still under way ends. The caller holds Recovery.mu.
+// busy reports whether the unit is being recovered or restarted. A unit restored from
+// elsewhere is not: its activity is ending. The caller holds Recovery.mu.
 func (m *managed) busy() bool {
 	if m.activity == nil {
 		return false
@@ -195,7 +196,7 @@ func (m *managed) busy() bool {
 	}
 }
 
-// begin ends the unit's activity and puts a new one in its place. The caller holds mu.
+// begin cancels the unit's activity and replaces it by a new one. The caller holds mu.
 func (r *Recovery) begin(m *managed, cause string) *activity {
 	a := &activity{cause: cause, previous: m.activity, isolated: make(chan struct{}), done: make(chan struct{})}
 	a.ctx, a.cancel = context.WithCancel(r.ctx)
@@ -206,7 +207,7 @@ func (r *Recovery) begin(m *managed, cause string) *activity {
 	return a
 }
 
-// end ends an activity. Its unit may have another one already.
+// end ends an activity. Its unit may already have another one.
 func (r *Recovery) end(m *managed, a *activity) {
 	r.mu.Lock()
 	if m.activity == a {
@@ -217,7 +218,7 @@ func (r *Recovery) end(m *managed, a *activity) {
 	close(a.done)
 }
 
-// Stop ends every recovery and waits for it, at most until ctx ends.
+// Stop cancels every recovery and waits until they have ended or ctx ends.
 func (r *Recovery) Stop(ctx context.Context) error {
 	r.mu.Lock()
 	r.cancel()
@@ -225,8 +226,8 @@ func (r *Recovery) Stop(ctx context.Context) error {
 	return lifecycle.Wait(ctx, &r.work)
 }
 
-// recover makes attempts until the unit is ready, the activity is cancelled, or somebody
-// else restores the unit.
+// recover makes attempts until the unit is ready, the activity is cancelled, or the
+// unit is restored from elsewhere.
 func (r *Recovery) recover(m *managed, a *activity) {
 	defer r.end(m, a)
 	if a.previous != nil {
@@ -284,7 +285,7 @@ func (r *Recovery) failed(m *managed, cause string, attempt int, err error) {
 }
 
 // pause waits before an attempt: not before the first, longer before each further one,
-// a whole interval once the unit was given up. It reports false when ctx has ended.
+// and a whole interval once the unit is unavailable. It returns false if ctx has ended.
 func (r *Recovery) pause(ctx context.Context, attempt int) bool {
 	var wait time.Duration
 	switch {
@@ -305,8 +306,7 @@ func (r *Recovery) pause(ctx context.Context, attempt int) bool {
 	}
 }
 
-// attempt reloads the unit, and proves it by as many canaries as close a half-open
-// breaker.
+// attempt reloads the unit and runs as many canaries as close a half-open breaker.
 func (r *Recovery) attempt(ctx context.Context, m *managed) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -320,7 +320,7 @@ func (r *Recovery) attempt(ctx context.Context, m *managed) error {
 			return fmt.Errorf("canary: %w", err)
 		}
 	}
-	// A service without a canary has proved itself by its start.
+	// A service without a canary is healthy once it has started.
 	m.guard.Reset()
 	return nil
 }

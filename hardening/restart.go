@@ -73,7 +73,7 @@ func (r *Recovery) of(service string) (units []*managed) {
 	return units
 }
 
-// takeOver puts the restart of the unit in the place of what is under way in the units.
+// takeOver replaces the current activities of the units by the restart of the unit.
 func (r *Recovery) takeOver(unit *managed, units []*managed) (map[*managed]*activity, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *Recovery) restart(ctx context.Context, unit *managed, model string, act
 	defer context.AfterFunc(a.ctx, cancel)()
 	for m, other := range activities {
 		if m != unit {
-			close(other.isolated) // when it fails meanwhile, its recovery begins
+			close(other.isolated) // if it fails during the restart, its recovery begins
 		}
 	}
 	err := waitForPrevious(ctx, activities)
@@ -113,7 +113,7 @@ func (r *Recovery) restart(ctx context.Context, unit *managed, model string, act
 	return unit.Restart(ctx, model)
 }
 
-// waitForPrevious waits for the activities that were cancelled, at most until ctx ends.
+// waitForPrevious waits for the activities that were cancelled, until ctx ends.
 func waitForPrevious(ctx context.Context, activities map[*managed]*activity) error {
 	for _, a := range activities {
 		if a.previous == nil {
@@ -129,8 +129,8 @@ func waitForPrevious(ctx context.Context, activities map[*managed]*activity) err
 	return nil
 }
 
-// restarted ends a restart that succeeded. A unit that has failed again meanwhile is
-// left to its recovery.
+// restarted ends a restart that succeeded. A unit that has failed again is left to its
+// recovery.
 func (r *Recovery) restarted(m *managed, a *activity) {
 	defer r.end(m, a)
 	r.mu.Lock()
@@ -145,7 +145,7 @@ func (r *Recovery) restarted(m *managed, a *activity) {
 	}
 }
 
-// restartFailed goes on with a recovery, of which the restart was the first attempt.
+// restartFailed starts a recovery, of which the restart counts as the first attempt.
 func (r *Recovery) restartFailed(m *managed, a *activity, err error) {
 	if m.Isolated() && m.recoverable {
 		r.mu.Lock()
@@ -158,7 +158,7 @@ func (r *Recovery) restartFailed(m *managed, a *activity, err error) {
 	r.resume(m, a)
 }
 
-// resume goes on with the recovery of a unit that is isolated.
+// resume starts the recovery of an isolated unit.
 func (r *Recovery) resume(m *managed, a *activity) {
 	r.mu.Lock()
 	if m.recoverable && m.Isolated() && r.ctx.Err() == nil {

@@ -15,7 +15,9 @@ import (
 // and after it was given up.
 func TestARecoveryEndsWhereAnOperatorHasRestoredTheService(t *testing.T) {
 	t.Parallel()
-	for name, wait := range map[string]time.Duration{"between two attempts": 500 * time.Millisecond, "after it was given up": 10 * time.Second} {
+	for name, wait := range map[string]time.Duration{
+		"between two attempts": 500 * time.Millisecond, "after it was given up": 10 * time.Second,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w, r, _, _ := setup(t, true)
 			w.change(func() { w.loaded, w.reloadErr = false, errors.New("no file") })

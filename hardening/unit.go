@@ -14,9 +14,11 @@ type Unit interface {
 	Name() string
 	// Model returns the name of the model; it is empty for the service's own unit.
 	Model() string
+	// State returns the unit's state.
 	State() services.State
 	// Isolated reports whether tasks are refused until Restore is called.
 	Isolated() bool
+	// Status returns the service's view of the unit's model with the state of the unit.
 	Status() services.ServiceStatus
 	// Runs returns the tasks at work.
 	Runs() []services.Run
@@ -30,12 +32,12 @@ type Unit interface {
 	Restart(ctx context.Context, model string) error
 	// Restore accepts tasks again.
 	Restore(cause string)
-	// GiveUp leaves an isolated unit unavailable; tasks are still refused.
+	// GiveUp marks an isolated unit as unavailable; tasks are still refused.
 	GiveUp(cause string, retryAfter time.Duration)
-	// Fail leaves the unit unavailable; the next task tries it.
+	// Fail marks the unit as unavailable; the next task tries it.
 	Fail(cause string)
-	// Degrade marks a problem. Tasks are still accepted.
+	// Degrade marks the unit as degraded. Tasks are still accepted.
 	Degrade(cause string)
-	// Canary runs the smallest task of the unit's model, in the way of all tasks.
+	// Canary runs the smallest task of the unit's model like any other task.
 	Canary(ctx context.Context) error
 }

@@ -11,15 +11,15 @@ import (
 
 // Alias is a further name of a model.
 type Alias struct {
-	// Name is the alias, Target what the settings say that it stands for.
+	// Name is the alias, Target its target in the settings.
 	Name, Target string
-	// Service and Model are what it stands for now; empty where Problem says why not.
+	// Service and Model are what it resolves to now; empty if Problem is set.
 	Service, Model string
 	Problem        string
 }
 
-// Aliases returns the aliases by name. One of which there is a model of the same name has
-// no effect and is left out.
+// Aliases returns the aliases sorted by name. An alias with the name of a model has no
+// effect and is left out.
 func (r *Resolver) Aliases() (list []Alias) {
 	all := r.everything()
 	for _, name := range slices.Sorted(maps.Keys(all.names.Aliases)) {
@@ -30,12 +30,12 @@ func (r *Resolver) Aliases() (list []Alias) {
 	return list
 }
 
-// everything is a query over all services.
+// everything returns a query over all services.
 func (r *Resolver) everything() *query {
 	return &query{Resolver: r, names: r.names.Load(), candidates: r.registry.List()}
 }
 
-// alias returns what an alias stands for. The query is over all services.
+// alias resolves an alias. The query is over all services.
 func (q *query) alias(name string) Alias {
 	alias := Alias{Name: name, Target: q.names.Aliases[name]}
 	target, err := q.follow(name)
@@ -62,9 +62,9 @@ func (q *query) alias(name string) Alias {
 	return alias
 }
 
-// Problems lists what is wrong with the names of models: those of two services, aliases
-// that stand for nothing or have no effect, and defaults that do not exist. It looks at
-// all models.
+// Problems returns the conflicts between names of models: names used by two services,
+// aliases whose target does not exist or that have no effect, and defaults that do not
+// exist. It lists all models.
 func (r *Resolver) Problems() (list []string) {
 	owners := make(map[string][]string)
 	for _, entry := range r.registry.List() {
@@ -81,7 +81,7 @@ func (r *Resolver) Problems() (list []string) {
 	for _, name := range slices.Sorted(maps.Keys(all.names.Aliases)) {
 		if of := owners[name]; len(of) > 0 {
 			owner := strings.Join(of, " and of ")
-			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: there is a model of that name, of %s", name, owner))
+			list = append(list, fmt.Sprintf("models.aliases.%s: has no effect: %s has a model of that name", name, owner))
 		} else if problem := all.alias(name).Problem; problem != "" {
 			list = append(list, fmt.Sprintf("models.aliases.%s: %s", name, problem))
 		}
@@ -94,8 +94,8 @@ func (r *Resolver) Problems() (list []string) {
 	return list
 }
 
-// defaultProblem returns what is wrong with the default of a task, by the services that
-// have each model; empty for nothing.
+// defaultProblem returns why the default of a task cannot be used, by the services that
+// have each model; empty if it can.
 func (q *query) defaultProblem(task string, owners map[string][]string) string {
 	name := q.names.Defaults[task]
 	of := owners[name]
@@ -115,7 +115,7 @@ func (q *query) defaultProblem(task string, owners map[string][]string) string {
 	return fmt.Sprintf("is %q, a model of %s, which does not take the task", name, strings.Join(of, " and of "))
 }
 
-// listed returns the models that the service lists, nil for none.
+// listed returns the models of the service, nil if it has none.
 func (e *Registration) listed() []services.ModelStatus {
 	if host, ok := e.Service.(services.ModelHost); ok {
 		return host.Models()

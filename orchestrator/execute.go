@@ -15,29 +15,29 @@ type Orchestrator struct {
 	resolver  *Resolver
 	admission Admission
 	observers []Observer
-	tracer    services.Tracer // nil traces nothing
+	tracer    services.Tracer // may be nil
 	log       *slog.Logger
 }
 
-// New makes an orchestrator over the services of the registry.
+// New returns an orchestrator of the services in the registry.
 func New(registry *Registry, admission Admission, log *slog.Logger, observers ...Observer) *Orchestrator {
 	return &Orchestrator{registry: registry, resolver: NewResolver(registry), admission: admission, observers: observers, log: log}
 }
 
-// Trace records tasks that no trace has come with, as those of jobs. It is called
-// before the first task.
+// Trace sets the tracer of tasks whose context has no trace, such as those of jobs. It
+// must be called before the first task.
 func (o *Orchestrator) Trace(tracer services.Tracer) { o.tracer = tracer }
 
-// Registry of the services.
+// Registry returns the registry of the services.
 func (o *Orchestrator) Registry() *Registry { return o.registry }
 
-// Resolver returns what finds the service and the model of a task.
+// Resolver returns the resolver of services and models.
 func (o *Orchestrator) Resolver() *Resolver { return o.resolver }
 
-// Execute is how every task runs, whatever brings it: it finds the service and the
-// model, refuses what cannot work, waits for memory and a run slot, and runs the task
-// under the service's guard. The error is or wraps a fault, or ctx's error; when
-// it returns, no work goes on.
+// Execute runs a task: it resolves the service and the model, refuses tasks that cannot
+// succeed, waits for memory and a run slot, and runs the task under the service's
+// guard. The error is or wraps a fault, or is ctx's error. When Execute returns, no
+// work of the task continues.
 func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	arrived := time.Now()
 	task, unknown := o.resolver.Bind(task)
@@ -50,7 +50,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	}
 	var executions services.Executions
 	visit := &visit{event: &event, arrived: arrived, leave: func() {}}
-	// Only after the report: a model that is forgotten leaves no metrics behind.
+	// After the report, so that a forgotten model leaves no metrics behind.
 	defer func() { visit.leave() }()
 	var result services.TaskResult
 	err := unknown
@@ -64,7 +64,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 		event.Model = visit.unit.model
 	}
 	if known, lookupErr := o.registry.Lookup(task.Service); lookupErr != nil {
-		// A name that a client made up must not become a metric's label.
+		// A name invented by a client must not become a metric's label.
 		event.Service = ""
 	} else if event.Model == "" && (task.Model == "" || task.Model == known.Describe().DefaultModel) {
 		event.Model = known.Describe().DefaultModel
@@ -75,17 +75,16 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 	return result, err
 }
 
-// visit is one task on its way.
+// visit is the state of one task in Execute.
 type visit struct {
 	event   *services.TaskEvent
 	arrived time.Time
-	// unit is the one that the task runs in, nil while it is not known; leave lets
-	// it go.
+	// unit is the unit that the task runs in, nil while unknown; leave releases it.
 	unit  *Unit
 	leave func()
 }
 
-// beginSpan begins the task's step of a trace.
+// beginSpan begins the task's span.
 func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (context.Context, services.Span) {
 	if o.tracer != nil && !services.IsTraced(ctx) {
 		ctx = services.WithTracer(ctx, o.tracer)
@@ -94,8 +93,8 @@ func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (conte
 		slog.String("name", task.Name), slog.String("priority", task.Priority.String()))
 }
 
-// run is what every task goes through. A canary passes where an isolated
-// unit refuses all others.
+// run runs a task. A canary also runs in an isolated unit, which refuses all other
+// tasks.
 func (o *Orchestrator) run(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
@@ -112,7 +111,7 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 	}
 	v.unit, v.leave = unit, leave
 	if !services.IsCanary(ctx) {
-		// The start may have taken long.
+		// The state may have changed during the start.
 		if err := unit.refuses(); err != nil {
 			return services.TaskResult{}, err
 		}
@@ -128,14 +127,14 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 	return unit.execute(services.WithLease(ctx, lease), task, work, sink)
 }
 
-// admit prepares a task, and refuses it where its unit cannot take it or its service
-// does not start.
+// admit prepares a task, and refuses it if its unit cannot run it or its service does
+// not start.
 func (e *Registration) admit(ctx context.Context, task services.Task) (services.Work, error) {
 	if services.IsCanary(ctx) {
 		return e.prepare(ctx, task)
 	}
 	if task.Model != "" {
-		// Nothing is read of a task whose model is known to be cut off.
+		// A task is not read if its model is known to be unavailable.
 		if unit := e.find(task.Model); unit != nil {
 			if err := unit.refuses(); err != nil {
 				return nil, err
@@ -150,8 +149,7 @@ func (e *Registration) admit(ctx context.Context, task services.Task) (services.
 	if err == nil {
 		model = work.Model()
 	}
-	// Of a service that is cut off or does not start, that is said, and not what became
-	// of one task.
+	// The fault of an unavailable service takes precedence over that of one task.
 	if err := e.open(ctx, model); err != nil {
 		return nil, err
 	}
@@ -184,14 +182,14 @@ func (e *Registration) prepare(ctx context.Context, task services.Task) (work se
 	return work, err
 }
 
-// bytes returns what a task needs as things are now.
+// bytes returns how much memory a task needs now.
 func (e *Registration) bytes(ctx context.Context, work services.Work) (bytes services.Bytes, err error) {
 	err = e.call(func() error { bytes, err = work.Bytes(ctx); return err })
 	return bytes, err
 }
 
-// modelOf returns the model that the task will run on, as far as that is known before the
-// task is prepared.
+// modelOf returns the model that the task will run on, if that is known before the task
+// is prepared.
 func (e *Registration) modelOf(task services.Task) string {
 	if task.Model != "" {
 		return task.Model
@@ -203,8 +201,8 @@ func (e *Registration) modelOf(task services.Task) string {
 }
 
 // Canary runs the service's smallest task on a model, or on the default model for an
-// empty name. It runs as every other task, but also while the model is
-// isolated. A service without a canary has nothing to prove.
+// empty name. It runs as every other task, but also while the model is isolated. It
+// returns nil for a service without a canary.
 func (o *Orchestrator) Canary(ctx context.Context, service, model string) error {
 	entry, err := o.registry.Lookup(service)
 	if err != nil {
@@ -223,7 +221,7 @@ func (o *Orchestrator) Canary(ctx context.Context, service, model string) error 
 	defer func() { visit.leave() }()
 	result, err := o.run(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
 	if err != nil && !event.Started && ctx.Err() != nil {
-		// It waited for memory or a slot all the time: nothing is known of the service.
+		// It waited for memory or a slot all the time, so the service was not tested.
 		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}
 	}
 	if removeErr := result.Audio.Remove(); err == nil && removeErr != nil {
@@ -232,7 +230,8 @@ func (o *Orchestrator) Canary(ctx context.Context, service, model string) error 
 	return err
 }
 
-// canary returns the smallest task of a model; false where the service has none.
+// canary returns the smallest task of a model. It returns false if the service has
+// none.
 func (e *Registration) canary(model string) (services.Task, bool) {
 	canary, ok := e.Service.(services.Canary)
 	if !ok {
@@ -249,7 +248,7 @@ func (e *Registration) canary(model string) (services.Task, bool) {
 	return task, true
 }
 
-// report calls the observers and writes the task's one line.
+// report calls the observers and logs the task.
 func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 	for _, observer := range o.observers {
 		observer.TaskEnded(event)
@@ -272,7 +271,7 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 	o.log.LogAttrs(ctx, level, "task ended", attrs...)
 }
 
-// Check refuses a task that cannot work, as Execute would before it waits. It
+// Check returns the fault with which Execute would refuse the task before waiting. It
 // starts and runs nothing.
 func (o *Orchestrator) Check(ctx context.Context, task services.Task) error {
 	task, err := o.resolver.Bind(task)

@@ -12,13 +12,13 @@ import (
 func (e *Registration) host() (services.ModelHost, error) {
 	host, ok := e.Service.(services.ModelHost)
 	if !ok {
-		return nil, services.Faultf(services.KindInvalid, "service %s has no models to name", e.Name())
+		return nil, services.Faultf(services.KindInvalid, "service %s has no models", e.Name())
 	}
 	return host, nil
 }
 
-// Load starts the service and loads a model of it; an empty name is its
-// default, which the start loads.
+// Load starts the service and loads a model of it; an empty name means the default
+// model, which is loaded at the start.
 func (e *Registration) Load(ctx context.Context, model string) error {
 	if model == "" {
 		if err := e.admits(); err != nil {
@@ -61,7 +61,10 @@ func (e *Registration) Unload(ctx context.Context, model string) error {
 	e.halt(true)
 	defer e.halt(false)
 	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
-		return &services.Fault{Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded", RetryAfter: time.Second, Err: err}
+		return &services.Fault{
+			Kind: services.KindBusy, Message: "service " + e.Name() + " has tasks under way and was not unloaded",
+			RetryAfter: time.Second, Err: err,
+		}
 	}
 	e.transition(services.StateRegistered, "unloaded by an operator", e.isolate(false, 0))
 	for _, unit := range e.Units() {
@@ -77,8 +80,8 @@ func (e *Registration) halt(halted bool) {
 	e.halted = halted
 }
 
-// Hold keeps the unit of a model from being forgotten until release is called. A model
-// that exists and has no unit gets one; for an empty name it is the service's own.
+// Hold prevents the unit of a model from being removed until release is called. An
+// existing model without a unit gets one; for an empty name it is the service's own.
 func (e *Registration) Hold(model string) (release func(), err error) {
 	_, release, err = e.hold(model)
 	return release, err
@@ -110,8 +113,8 @@ func (e *Registration) ChangeBreaker(model string, open bool) error {
 	return nil
 }
 
-// Smallest is what the service's smallest task would take now, its model's load
-// included; zero where the service names no such task.
+// Smallest returns how much memory the service's smallest task needs now, including the
+// load of its model; zero if the service has no such task.
 func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	task, ok := e.canary("")
 	if !ok {
@@ -124,16 +127,16 @@ func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	return e.bytes(ctx, work)
 }
 
-// Isolate refuses tasks from now on, with the time after which to retry; those under
-// way go on.
+// Isolate refuses tasks from now on, with retryAfter in the refusals; running ones
+// continue.
 func (u *Unit) Isolate(cause string, retryAfter time.Duration) {
 	u.transition(services.StateRecovering, cause, u.isolate(true, retryAfter))
 }
 
-// Reload unloads the isolated unit, and starts its service unless that is started.
-// The model is loaded again by the next task, a canary's as a rule, which has room for
-// it. Other models stay as they are; only a service without models is restarted. The
-// unit stays isolated. The error is a fault; ctx bounds both.
+// Reload unloads the isolated unit, and starts its service unless it is started. The
+// next task, usually a canary, loads the model again. Other models are not affected;
+// only a service without models is restarted. The unit stays isolated. The error is a
+// fault; ctx bounds both.
 func (u *Unit) Reload(ctx context.Context) error {
 	e := u.entry
 	e.changing.Lock()
@@ -150,7 +153,7 @@ func (u *Unit) Reload(ctx context.Context) error {
 		return e.admits()
 	}
 	if u.model != "" {
-		return nil // a start would be the default model's
+		return nil // a start would load the default model
 	}
 	return e.startAgain(ctx)
 }
@@ -178,11 +181,12 @@ func (u *Unit) Restart(ctx context.Context, model string) error {
 	return nil
 }
 
-// again shuts the service down and starts it. The caller holds changing.
+// again restarts the service. The caller holds changing.
 func (e *Registration) again(ctx context.Context) error {
 	e.halt(true)
 	if err := e.call(func() error { return e.Service.Shutdown(ctx) }); err != nil {
-		// It is half shut down: tasks of every model are refused until it starts again.
+		// It is partly shut down: tasks of every model are refused until it starts
+		// again.
 		return services.Internal(err, "service %s could not be unloaded", e.Name())
 	}
 	defer e.halt(false)
@@ -206,18 +210,18 @@ func (u *Unit) Restore(cause string) {
 	u.transition(services.StateReady, cause, u.isolate(false, 0))
 }
 
-// GiveUp leaves an isolated unit unavailable until Restore is called.
+// GiveUp marks an isolated unit as unavailable until Restore is called.
 func (u *Unit) GiveUp(cause string, retryAfter time.Duration) {
 	u.transition(services.StateUnavailable, cause, u.isolate(true, retryAfter))
 }
 
-// Fail leaves the unit unavailable. Tasks are accepted; the first that succeeds makes
+// Fail marks the unit as unavailable. Tasks are accepted; the first that succeeds makes
 // the unit ready.
 func (u *Unit) Fail(cause string) {
 	u.transition(services.StateUnavailable, cause, u.isolate(false, 0))
 }
 
-// Degrade marks a ready unit that has a problem. Tasks are still accepted.
+// Degrade marks a ready unit as degraded. Tasks are still accepted.
 func (u *Unit) Degrade(cause string) {
 	u.transition(services.StateDegraded, cause, func() bool {
 		return u.state == services.StateReady || u.state == services.StateDegraded

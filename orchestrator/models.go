@@ -10,14 +10,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxModels bounds the models of one service that have a guard of their own at the
-// same time. Beyond it the one that was longest out of use is forgotten.
+// maxModels bounds the models of one service that have a unit of their own. Beyond it
+// the least recently used one is removed.
 const maxModels = 256
 
-// KeepModels has every further model of the service run in a unit of its own, which is
-// made when a task first asks for a model that exists, and forgotten when its folder has
-// gone. Without a keeper, or where the service has no models, there is only the service's
-// own unit. It is called before the first task.
+// KeepModels makes every further model of the service run in a unit of its own, which
+// is created by the first task for an existing model and removed when its folder is
+// gone. Without a keeper, or if the service has no models, there is only the service's
+// own unit. It must be called before the first task.
 func (e *Registration) KeepModels(keeper Keeper) {
 	if _, ok := e.Service.(services.ModelHost); ok {
 		e.keeper = keeper
@@ -44,8 +44,8 @@ func (e *Registration) own(model string) bool {
 	return e.keeper == nil || model == "" || model == e.description.DefaultModel
 }
 
-// find returns the unit of the model, nil where it has none yet. It makes nothing:
-// the name may be one that a client made up.
+// find returns the unit of the model, or nil. It creates none, because the name may be
+// invented by a client.
 func (e *Registration) find(model string) *Unit {
 	if e.own(model) {
 		return e.Unit
@@ -55,8 +55,8 @@ func (e *Registration) find(model string) *Unit {
 	return e.units[model]
 }
 
-// enter returns the unit of the model, which is not forgotten until leave is called. A
-// model that exists and has no unit gets one.
+// enter returns the unit of the model, which is not removed until leave is called. An
+// existing model without a unit gets one.
 func (e *Registration) enter(model string) (unit *Unit, leave func(), err error) {
 	if e.own(model) {
 		return e.Unit, func() {}, nil
@@ -74,7 +74,9 @@ func (e *Registration) enter(model string) (unit *Unit, leave func(), err error)
 	if unit = e.units[model]; unit == nil {
 		if len(e.units) >= maxModels && !e.forgetOne() {
 			return nil, nil, &services.Fault{
-				Kind: services.KindBusy, Message: fmt.Sprintf("%d models of %s are in use, the most that may be", len(e.units), e.Name()), RetryAfter: time.Second,
+				Kind:       services.KindBusy,
+				Message:    fmt.Sprintf("%d models of %s are in use, which is the limit", len(e.units), e.Name()),
+				RetryAfter: time.Second,
 			}
 		}
 		unit = newUnit(e, model, services.StateReady)
@@ -90,7 +92,7 @@ func (e *Registration) enter(model string) (unit *Unit, leave func(), err error)
 	}, nil
 }
 
-// exists refuses a model that the service does not list.
+// exists returns a fault if the service does not list the model.
 func (e *Registration) exists(model string) error {
 	names := []string{}
 	host, ok := e.Service.(services.ModelHost)
@@ -104,12 +106,12 @@ func (e *Registration) exists(model string) error {
 		names = append(names, m.Name)
 	}
 	return &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", model, strings.Join(names, ", "))},
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", model, strings.Join(names, ", "))},
 	}}
 }
 
-// prune forgets the units of models that the service does not list any more. One in
-// use is left until the next call.
+// prune removes the units of models that the service no longer lists. One in use is
+// left until the next call.
 func (e *Registration) prune(listed []services.ModelStatus) {
 	e.lock.Lock()
 	defer e.lock.Unlock()
@@ -127,8 +129,8 @@ func (e *Registration) prune(listed []services.ModelStatus) {
 	}
 }
 
-// forgetOne makes room for another unit: it forgets the one that was longest out of
-// use, a healthy one before all others. The caller holds lock.
+// forgetOne makes room for another unit: it removes the least recently used one,
+// healthy ones first. The caller holds lock.
 func (e *Registration) forgetOne() bool {
 	var last *Unit
 	healthy := func(u *Unit) bool { return u.State() == services.StateReady && u.Guard.State() == "closed" }
@@ -145,7 +147,7 @@ func (e *Registration) forgetOne() bool {
 	return last != nil
 }
 
-// forget ends a unit that nobody uses. The caller holds lock.
+// forget removes an unused unit. The caller holds lock.
 func (e *Registration) forget(unit *Unit) {
 	delete(e.units, unit.model)
 	unit.mu.Lock()
@@ -154,8 +156,8 @@ func (e *Registration) forget(unit *Unit) {
 	e.keeper.Forget(unit)
 }
 
-// up refuses tasks of every model while the service is stopped, or unloads and
-// starts as a whole.
+// up returns a fault for tasks of every model while the service is stopped or
+// restarting.
 func (e *Registration) up() error {
 	if e.State() == services.StateStopped {
 		return e.Unit.admits()
@@ -168,9 +170,8 @@ func (e *Registration) up() error {
 	return nil
 }
 
-// open refuses a task that cannot run now, before anything is read of it, and starts
-// the service. A start that fails because of the default model keeps no other model
-// from being used.
+// open refuses a task that cannot run now, before it is read, and starts the service. A
+// start that fails because of the default model does not affect other models.
 func (e *Registration) open(ctx context.Context, model string) error {
 	unit := e.find(model)
 	if unit == nil {
@@ -186,8 +187,8 @@ func (e *Registration) open(ctx context.Context, model string) error {
 	return e.begun(ctx)
 }
 
-// begun starts the service for a model other than the default one, which is ready for
-// that also where the start has failed.
+// begun starts the service for a model other than the default one, which can run also
+// if the start has failed.
 func (e *Registration) begun(ctx context.Context) error {
 	if state := e.State(); state == services.StateRecovering || state == services.StateUnavailable {
 		return nil

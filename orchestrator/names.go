@@ -14,7 +14,7 @@ import (
 // maxAliases bounds the aliases of the settings.
 const maxAliases = 1000
 
-// NamesConfig has the settings by which models are found. They change live.
+// NamesConfig holds the settings of model names. They can change while the server runs.
 type NamesConfig struct {
 	// Aliases are further names of models, by alias. A target is a model's name, another
 	// alias, or DefaultOf and a task; an empty one removes the alias. Default to OpenAI's
@@ -24,8 +24,8 @@ type NamesConfig struct {
 	Defaults TaskDefaults `koanf:"defaults"`
 }
 
-// TaskDefaults has a model, or an alias of one, for each task that is done by models.
-// Empty is the default model of the first service that takes the task.
+// TaskDefaults has a model, or an alias of one, for each task that needs a model. Empty
+// means the default model of the first service with the task.
 type TaskDefaults struct {
 	Transcribe string `koanf:"transcribe"`
 	Embed      string `koanf:"embed"`
@@ -54,7 +54,7 @@ func (d TaskDefaults) list() []taskDefault {
 	}
 }
 
-// Names returns what a resolver goes by.
+// Names returns the settings as Resolver.Configure takes them.
 func (c NamesConfig) Names() Names {
 	names := Names{Aliases: maps.Clone(c.Aliases), Defaults: make(map[string]string)}
 	maps.DeleteFunc(names.Aliases, func(_, target string) bool { return target == "" })
@@ -66,8 +66,9 @@ func (c NamesConfig) Names() Names {
 	return names
 }
 
-// Validate returns every bad value, its key relative to this section. Whether there are
-// such models is not looked at: folders come and go.
+// Validate returns an error for every invalid value, with its key relative to this
+// section. It does not check whether the models exist, because folders can be added and
+// removed.
 func (c NamesConfig) Validate() (errs []error) {
 	names := c.Names()
 	if n := len(names.Aliases); n > maxAliases {
@@ -89,7 +90,7 @@ func (c NamesConfig) Validate() (errs []error) {
 	return errs
 }
 
-// check returns what is wrong with an alias.
+// check validates an alias.
 func (n Names) check(alias string) error {
 	if !services.IsModelName(alias) {
 		return errors.New("must be 1 to 128 letters, digits, '.', '_' or '-', the first one a letter or digit")
@@ -110,7 +111,7 @@ func (n Names) check(alias string) error {
 			return fmt.Errorf("stands for itself, by way of %s", strings.Join(way[1:], ", "))
 		}
 		if slices.Contains(way, target) {
-			return nil // it leads into a circle, which its members report
+			return nil // it leads into a cycle, which its members report
 		}
 		way = append(way, target)
 	}
@@ -123,12 +124,12 @@ func checkTask(task string) error {
 		known = append(known, d.task)
 	}
 	if !slices.Contains(known, task) {
-		return fmt.Errorf("there is no task %.64q with models; there is %s", task, strings.Join(known, ", "))
+		return fmt.Errorf("task %.64q does not exist or needs no model; available: %s", task, strings.Join(known, ", "))
 	}
 	return nil
 }
 
-// checkDefault returns what is wrong with the default of a task.
+// checkDefault validates the default of a task.
 func (n Names) checkDefault(d taskDefault) error {
 	if !services.IsModelName(d.model) {
 		return fmt.Errorf("must be the name of a model or an alias, got %.140q", d.model)

@@ -240,17 +240,32 @@ func TestRefusalsCostNoLease(t *testing.T) {
 		desk    error
 		kind    services.Kind
 	}{
-		"unknown service":   {&echo{run: never}, passGuard{}, services.Task{Service: "nobody"}, nil, services.KindNotFound},
-		"breaker open":      {&echo{run: never}, passGuard{open: true}, task, nil, services.KindUnavailable},
-		"broken and open":   {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{open: true}, task, nil, services.KindUnavailable},
-		"bad input":         {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
-		"bad input, open":   {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{open: true}, task, nil, services.KindInvalid},
-		"broken":            {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{}, task, nil, services.KindInternal},
-		"named and open":    {&echo{run: never, prepareErr: services.Invalidf("file", "is not read")}, passGuard{open: true}, services.Task{Service: "echo", Model: "echo-tiny"}, nil, services.KindUnavailable},
-		"does not start":    {&echo{run: never, startErr: errors.New("no model")}, passGuard{}, task, nil, services.KindUnavailable},
-		"no room":           {&echo{run: never}, passGuard{}, task, services.Faultf(services.KindBusy, "full"), services.KindBusy},
-		"deadline is over":  {&echo{run: func(ctx context.Context, _ services.Sink) error { return ctx.Err() }}, passGuard{}, services.Task{Service: "echo", Deadline: time.Now()}, nil, services.KindTimeout},
-		"the service fails": {&echo{run: func(context.Context, services.Sink) error { return errors.New("broken") }}, passGuard{}, task, nil, services.KindInternal},
+		"unknown service": {&echo{run: never}, passGuard{}, services.Task{Service: "nobody"}, nil, services.KindNotFound},
+		"breaker open":    {&echo{run: never}, passGuard{open: true}, task, nil, services.KindUnavailable},
+		"broken and open": {
+			&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{open: true}, task, nil,
+			services.KindUnavailable,
+		},
+		"bad input": {&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{}, task, nil, services.KindInvalid},
+		"bad input, open": {
+			&echo{run: never, prepareErr: services.Invalidf("file", "is bad")}, passGuard{open: true}, task, nil,
+			services.KindInvalid,
+		},
+		"broken": {&echo{run: never, prepareErr: errors.New("a file is missing")}, passGuard{}, task, nil, services.KindInternal},
+		"named and open": {
+			&echo{run: never, prepareErr: services.Invalidf("file", "is not read")}, passGuard{open: true},
+			services.Task{Service: "echo", Model: "echo-tiny"}, nil, services.KindUnavailable,
+		},
+		"does not start": {&echo{run: never, startErr: errors.New("no model")}, passGuard{}, task, nil, services.KindUnavailable},
+		"no room":        {&echo{run: never}, passGuard{}, task, services.Faultf(services.KindBusy, "full"), services.KindBusy},
+		"deadline is over": {
+			&echo{run: func(ctx context.Context, _ services.Sink) error { return ctx.Err() }}, passGuard{},
+			services.Task{Service: "echo", Deadline: time.Now()}, nil, services.KindTimeout,
+		},
+		"the service fails": {
+			&echo{run: func(context.Context, services.Sink) error { return errors.New("broken") }}, passGuard{}, task,
+			nil, services.KindInternal,
+		},
 	} {
 		o, d, seen := setup(c.service, c.guard)
 		d.err = c.desk

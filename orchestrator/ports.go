@@ -7,7 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Keeper watches the models that have a unit of their own. It must neither wait nor
+// Keeper watches the models that have a unit of their own. It must neither block nor
 // call the unit's service.
 type Keeper interface {
 	// Watch adds a new unit and returns its guard.
@@ -22,23 +22,25 @@ type Guard interface {
 	Open() (retryAfter time.Duration, open bool)
 	// Refusal returns the fault for a call that Open forbids.
 	Refusal() error
-	// State returns that of the breaker: closed, half-open or open.
+	// State returns the state of the breaker: closed, half-open or open.
 	State() string
-	// Reset closes the breaker, Trip opens it.
+	// Reset closes the breaker.
 	Reset()
+	// Trip opens the breaker.
 	Trip()
 	// Do calls fn under the guard's policies and returns once fn has.
 	Do(ctx context.Context, fn func(ctx context.Context) error) error
 }
 
-// Admission grants the right to run.
+// Admission grants leases.
 type Admission interface {
-	// Acquire waits for so many bytes and a run slot of the service, or refuses
+	// Acquire waits for the claim's bytes and a run slot of the service, or refuses
 	// with a fault.
 	Acquire(ctx context.Context, claim services.Claim) (services.Lease, error)
 }
 
 // Observer is called when a task has ended.
 type Observer interface {
+	// TaskEnded is called once per task.
 	TaskEnded(event services.TaskEvent)
 }

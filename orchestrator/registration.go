@@ -24,7 +24,7 @@ type Registration struct {
 	schemas map[string]*schema.Schema
 	log     *slog.Logger
 	observe func(services.Transition)
-	keeper  Keeper // nil keeps no units of models
+	keeper  Keeper // if nil, models have no units
 	// ctx ends with the registry; starts under way end with it.
 	ctx context.Context
 	// changing is held while the service starts, stops or restarts.
@@ -38,7 +38,7 @@ type Registration struct {
 	halted bool
 }
 
-// start is a start under way, shared by all who wait for it.
+// start is a running start, shared by all callers that wait for it.
 type start struct {
 	done chan struct{}
 	err  error
@@ -54,9 +54,9 @@ func (e *Registration) Status() services.ServiceStatus {
 	return status
 }
 
-// Models lists the models that the service can use, with the state of those that are
-// cut off; nil for a service without any. It looks at the models' files, so it is not
-// for probes. Units of models that have gone are forgotten.
+// Models lists the models that the service can use, with the state of unavailable ones;
+// nil for a service without models. It reads the models' files, so probes must not call
+// it. It removes the units of models that are gone.
 func (e *Registration) Models() []services.ModelStatus {
 	host, ok := e.Service.(services.ModelHost)
 	if !ok {
@@ -72,7 +72,7 @@ func (e *Registration) Models() []services.ModelStatus {
 	return list
 }
 
-// Prune forgets the units of models that have gone.
+// Prune removes the units of models that are gone.
 func (e *Registration) Prune() {
 	if host, ok := e.Service.(services.ModelHost); ok && len(e.Units()) > 0 {
 		e.prune(host.Models())
@@ -88,15 +88,15 @@ func (e *Registration) Events() []services.Transition {
 		models = append(models, unit.steps()...)
 	}
 	slices.SortStableFunc(models, byTime)
-	// Models that come and go leave the service's own steps in sight.
+	// Steps of models must not displace the service's own.
 	models = models[max(len(models)-maxTransitions, 0):]
 	all := append(e.steps(), models...)
 	slices.SortStableFunc(all, byTime)
 	return all
 }
 
-// Initialize starts the service unless it is started. Callers at the same time
-// share one start, which goes on when they leave.
+// Initialize starts the service unless it is started. Concurrent callers share one
+// start, which continues when they leave.
 func (e *Registration) Initialize(ctx context.Context) error {
 	if e.Service.Initialized() {
 		return nil
@@ -121,7 +121,7 @@ func (e *Registration) Initialize(ctx context.Context) error {
 	}
 }
 
-// run does one start. Shutdown waits for it by way of changing.
+// run performs one start. Shutdown waits for it by taking changing.
 func (e *Registration) run(s *start) {
 	e.changing.Lock()
 	defer e.changing.Unlock()
@@ -162,8 +162,8 @@ func (e *Registration) stop(ctx context.Context) error {
 	return nil
 }
 
-// call calls into the service and turns a panic into a fault. Tasks have the guard for
-// that; starts, stops and estimates do not go through it.
+// call calls into the service and turns a panic into a fault. The guard does so for
+// tasks; starts, stops and estimates bypass it.
 func (e *Registration) call(fn func() error) error {
 	return services.CatchPanic(e.log.With("service", e.Name()), e.Name(), fn)
 }

@@ -11,11 +11,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/schema"
 )
 
-// Registry has the services, their guards and their states. Safe for
-// concurrent use.
+// Registry holds the services, their guards and their states. Safe for concurrent use.
 type Registry struct {
 	log *slog.Logger
-	// ctx is that of starts, which outlive the task that asked for them.
+	// ctx is the context of starts, which outlive the task that caused them.
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -33,8 +32,8 @@ func NewRegistry(log *slog.Logger) *Registry {
 	return r
 }
 
-// OnTransition adds a function that is called at every step of a service's life, by
-// the caller that causes the step. It must not wait.
+// OnTransition adds a function that is called at every state change of a service, on
+// the goroutine that causes it. It must not block.
 func (r *Registry) OnTransition(observer func(services.Transition)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,9 +50,8 @@ func (r *Registry) observe(step services.Transition) {
 	}
 }
 
-// Register adds a service under the name it describes itself with, and compiles the
-// schemas of its tasks. Two services of one name, and a schema that does not compile, are
-// programming errors.
+// Register adds a service under the name in its description, and compiles the schemas of
+// its tasks. It panics if the name is taken or a schema does not compile.
 func (r *Registry) Register(service services.ModelService, guard Guard) *Registration {
 	d := service.Describe()
 	r.mu.Lock()
@@ -84,14 +82,14 @@ func compile(d services.Description) map[string]*schema.Schema {
 	return schemas
 }
 
-// Lookup returns a service. The fault for an unknown name lists those that exist.
+// Lookup returns a service. The fault for an unknown name lists the known ones.
 func (r *Registry) Lookup(name string) (*Registration, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if entry, ok := r.entries[name]; ok {
 		return entry, nil
 	}
-	return nil, services.Faultf(services.KindNotFound, "service %q does not exist; there is %s", name, strings.Join(r.order, ", "))
+	return nil, services.Faultf(services.KindNotFound, "service %q does not exist; available: %s", name, strings.Join(r.order, ", "))
 }
 
 // List returns every service in the order of registration.
@@ -105,8 +103,8 @@ func (r *Registry) List() []*Registration {
 	return list
 }
 
-// Shutdown shuts every service down, the latest registered first, each waiting
-// for its running tasks until ctx ends. Starts under way are broken off.
+// Shutdown shuts every service down, the latest registered first, each waiting for its
+// running tasks until ctx ends. Running starts are cancelled.
 func (r *Registry) Shutdown(ctx context.Context) (errs []error) {
 	r.cancel()
 	list := r.List()

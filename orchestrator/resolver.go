@@ -20,8 +20,8 @@ type Names struct {
 	// Aliases are further names of models. A target is a model's name, another alias,
 	// or DefaultOf and a task.
 	Aliases map[string]string
-	// Defaults are the models of tasks that name none, by task. Where there is none, the
-	// first service that takes the task chooses.
+	// Defaults are the models of tasks that name none, by task. Without one, the first
+	// service with the task chooses.
 	Defaults map[string]string
 }
 
@@ -31,7 +31,7 @@ type Resolver struct {
 	names    atomic.Pointer[Names]
 }
 
-// NewResolver returns a resolver over the services of the registry and their models,
+// NewResolver returns a resolver of the services in the registry and their models,
 // without aliases.
 func NewResolver(registry *Registry) *Resolver {
 	r := &Resolver{registry: registry}
@@ -39,33 +39,32 @@ func NewResolver(registry *Registry) *Resolver {
 	return r
 }
 
-// Configure puts names in force, for tasks that come from now on. The maps must not be
-// changed any more.
+// Configure sets the names for later tasks. The maps must not be changed afterwards.
 func (r *Resolver) Configure(names Names) { r.names.Store(&names) }
 
-// Resolution is what a model's name stands for.
+// Resolution is what a model's name resolves to.
 type Resolution struct {
 	Service string
-	// Model is the name under which the service has it; empty for a service without
-	// models.
+	// Model is the service's name of the model; empty for a service without models.
 	Model string
-	// Alias is the name that was asked for where that is not the model's own.
+	// Alias is the requested name if it is not the model's own.
 	Alias string
 	// Default reports that no model was named, by the request or its alias, so that a
-	// service may choose another one, as that of a conversation.
+	// service may choose another one, such as a conversation's.
 	Default bool
 }
 
 // Resolve returns the service and the model of a task, by the model's name: that of a
-// folder, else of an embedded model, else an alias; an empty name is that of the task's
-// default. The faults are of the fields model and task, and list what there is.
+// folder, else of an embedded model, else an alias; an empty name means the task's
+// default. The faults name the fields model and task, and list what is available.
 func (r *Resolver) Resolve(task, name string) (Resolution, error) {
 	q := r.query("", task)
 	return q.resolve(name)
 }
 
-// Bind returns the task with its service and its model, as Resolve finds them; with a
-// service, only that one's. The task has a service also where the error is of its model.
+// Bind returns the task with its service and model as Resolve finds them; a task with a
+// service is resolved among that service's models. The service is also set if the error
+// is about the model.
 func (r *Resolver) Bind(task services.Task) (services.Task, error) {
 	q := r.query(task.Service, task.Name)
 	q.binds = true
@@ -87,8 +86,8 @@ func (r *Resolver) Bind(task services.Task) (services.Task, error) {
 	return task, nil
 }
 
-// Model returns the model that the task will run on, as far as that is known before; empty
-// for a service without models.
+// Model returns the model that the task will run on, if that is known before it runs;
+// empty for a service without models.
 func (r *Resolver) Model(task services.Task) (string, error) {
 	task, err := r.Bind(task)
 	if err != nil {
@@ -101,16 +100,16 @@ func (r *Resolver) Model(task services.Task) (string, error) {
 	return entry.modelOf(task), nil
 }
 
-// query is one look for a model.
+// query is one lookup of a model.
 type query struct {
 	*Resolver
 	names *Names
 	task  string
-	// service is the one that was named, empty for any.
+	// service is the requested one, empty for any.
 	service string
 	// candidates are the services that may do the task.
 	candidates []*Registration
-	// configured is the model that the settings name as the task's default.
+	// configured is the task's default model in the settings.
 	configured string
 	// binds leaves the choice of a default model to the service.
 	binds bool
@@ -166,7 +165,7 @@ func resolution(entry *Registration, model string) Resolution {
 	return Resolution{Service: entry.Name(), Model: model}
 }
 
-// byTarget returns the model that an alias stands for.
+// byTarget returns the model that an alias resolves to.
 func (q *query) byTarget(alias, target string) (Resolution, error) {
 	if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault {
 		found, err := q.Resolve(task, "")
@@ -194,7 +193,8 @@ func (e *Registration) hasModels() bool {
 	return ok
 }
 
-// lists reports whether the service has a model, or one of which that cannot be known.
+// lists reports whether the service has the model, or may have it because its files
+// cannot be read.
 func (e *Registration) lists(name string) bool {
 	has, err := e.HasModel(name)
 	return has || err != nil
@@ -216,7 +216,7 @@ func (q *query) byDefault() (Resolution, error) {
 			problem := "is not given, and models.defaults.%s is %q, which does not exist; %s"
 			return Resolution{}, missing(fmt.Sprintf(problem, q.task, name, q.there()))
 		}
-		// With a service named, the default may be another one's.
+		// The default may belong to another service than the requested one.
 		if q.service == "" || named.lists(target) {
 			entry, q.configured = named, target
 		}
@@ -241,9 +241,9 @@ func (q *query) followDefault(name string) (string, error) {
 	return target, err
 }
 
-// find returns the service whose model has the name: of those that may do the task, else
-// the first of these where another service has the model, or where its files cannot be
-// read; the service's own fault explains both. It returns nil where there is no model.
+// find returns the candidate that has the model. If only a service without the task has
+// it, or if its files cannot be read, find returns the first candidate, whose own fault
+// explains the problem. It returns nil if the model does not exist.
 func (q *query) find(name string) (*Registration, error) {
 	var owners []*Registration
 	elsewhere := false
@@ -276,7 +276,7 @@ func namesOf(list []*Registration) (names []string) {
 }
 
 // HasModel reports whether the service has a model of that name. The error is why that
-// cannot be known.
+// is unknown.
 func (e *Registration) HasModel(name string) (bool, error) {
 	if finder, ok := e.Service.(services.ModelFinder); ok {
 		return finder.HasModel(name)
@@ -285,13 +285,13 @@ func (e *Registration) HasModel(name string) (bool, error) {
 	return ok && slices.ContainsFunc(host.Models(), func(m services.ModelStatus) bool { return m.Name == name }), nil
 }
 
-// follow returns what an alias stands for: a model's name, whether or not there is such
-// a model, or DefaultOf and a task.
+// follow returns the final target of an alias: a model's name, whether or not there is
+// such a model, or DefaultOf and a task.
 func (q *query) follow(alias string) (string, error) {
 	if q.names.Aliases[alias] == "" {
 		return "", missing(fmt.Sprintf("%.128q does not exist; %s", alias, q.there()))
 	}
-	// A model goes before an alias of its name, also on the way.
+	// A model takes precedence over an alias of its name, also in a chain.
 	name, seen := q.names.Aliases[alias], map[string]bool{alias: true}
 	for next := q.names.Aliases[name]; next != ""; next = q.names.Aliases[name] {
 		if entry, err := q.find(name); err != nil || entry != nil {
@@ -305,7 +305,7 @@ func (q *query) follow(alias string) (string, error) {
 	return name, nil
 }
 
-// there lists the models of the task, for a sentence.
+// there returns the models of the task as text for a fault.
 func (q *query) there() string {
 	var models []string
 	for _, entry := range q.candidates {
@@ -315,7 +315,7 @@ func (q *query) there() string {
 			}
 		}
 	}
-	text := "there is " + cmp.Or(strings.Join(models, ", "), "none")
+	text := "available: " + cmp.Or(strings.Join(models, ", "), "none")
 	var others []string
 	for _, alias := range slices.Sorted(maps.Keys(q.names.Aliases)) {
 		if !slices.Contains(models, alias) && q.isOf(alias, models) {
@@ -323,16 +323,16 @@ func (q *query) there() string {
 		}
 	}
 	if len(others) > 0 {
-		text += ", and as other names " + strings.Join(others, ", ")
+		text += "; aliases: " + strings.Join(others, ", ")
 	}
 	return text
 }
 
-// isOf reports whether an alias stands for one of the models, or for the default of a
+// isOf reports whether an alias resolves to one of the models, or to the default of a
 // task of the services that have them.
 func (q *query) isOf(alias string, models []string) bool {
 	target := alias
-	for range len(q.names.Aliases) + 1 { // they may lead to each other
+	for range len(q.names.Aliases) + 1 { // they may form a cycle
 		if slices.Contains(models, target) {
 			return true
 		}
@@ -344,7 +344,7 @@ func (q *query) isOf(alias string, models []string) bool {
 	return false
 }
 
-// noTask is the fault for a task that no service takes.
+// noTask returns the fault for a task that no service has.
 func (q *query) noTask() error {
 	if q.service != "" {
 		_, err := q.registry.Lookup(q.service)
@@ -361,7 +361,7 @@ func (q *query) noTask() error {
 	return services.Invalidf("task", "must be %s, got %.64q", strings.Join(known, ", "), q.task)
 }
 
-// missing is the fault for a model that does not exist.
+// missing returns the fault for a model that does not exist.
 func missing(problem string) error {
 	return &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "model", Problem: problem}}}
 }

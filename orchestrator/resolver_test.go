@@ -63,7 +63,9 @@ func shelves(t *testing.T, names Names) *Resolver {
 	t.Helper()
 	registry := NewRegistry(slog.New(slog.DiscardHandler))
 	for _, service := range []services.ModelService{
-		finder{shelf{name: "ctc", defaultModel: "ctc-tiny", tasks: []string{"transcribe", "embed"}, models: []string{"ctc-tiny", "ctc-large", "both"}}},
+		finder{
+			shelf{name: "ctc", defaultModel: "ctc-tiny", tasks: []string{"transcribe", "embed"}, models: []string{"ctc-tiny", "ctc-large", "both"}},
+		},
 		shelf{name: "whisper", defaultModel: "w-tiny", tasks: []string{"transcribe", "translate"}, models: []string{"w-tiny", "both"}},
 		shelf{name: "voice", defaultModel: "v-tiny", tasks: []string{"speak"}, models: []string{"v-tiny"}},
 		converter{},
@@ -88,12 +90,14 @@ func TestAModelIsFoundByItsName(t *testing.T) {
 		task, model string
 		want        Resolution
 	}{
-		"own":                        {"transcribe", "ctc-large", Resolution{Service: "ctc", Model: "ctc-large"}},
-		"of the other service":       {"transcribe", "w-tiny", Resolution{Service: "whisper", Model: "w-tiny"}},
-		"no name":                    {"transcribe", "", Resolution{Service: "ctc", Model: "ctc-tiny", Default: true}},
-		"no name for another task":   {"speak", "", Resolution{Service: "voice", Model: "v-tiny", Default: true}},
-		"no model at all":            {"convert", "", Resolution{Service: "files", Default: true}},
-		"alias of the default":       {"transcribe", "whisper-1", Resolution{Service: "ctc", Model: "ctc-tiny", Alias: "whisper-1", Default: true}},
+		"own":                      {"transcribe", "ctc-large", Resolution{Service: "ctc", Model: "ctc-large"}},
+		"of the other service":     {"transcribe", "w-tiny", Resolution{Service: "whisper", Model: "w-tiny"}},
+		"no name":                  {"transcribe", "", Resolution{Service: "ctc", Model: "ctc-tiny", Default: true}},
+		"no name for another task": {"speak", "", Resolution{Service: "voice", Model: "v-tiny", Default: true}},
+		"no model at all":          {"convert", "", Resolution{Service: "files", Default: true}},
+		"alias of the default": {
+			"transcribe", "whisper-1", Resolution{Service: "ctc", Model: "ctc-tiny", Alias: "whisper-1", Default: true},
+		},
 		"alias of another's default": {"embed", "whisper-1", Resolution{Service: "ctc", Model: "ctc-tiny", Alias: "whisper-1"}},
 		"alias":                      {"transcribe", "big", Resolution{Service: "ctc", Model: "ctc-large", Alias: "big"}},
 		"alias of an alias":          {"transcribe", "bigger", Resolution{Service: "ctc", Model: "ctc-large", Alias: "bigger"}},
@@ -115,15 +119,24 @@ func TestANameThatStandsForNothingIsRefused(t *testing.T) {
 		kind        services.Kind
 		says        string
 	}{
-		"unknown":             {"transcribe", "none", services.KindNotFound, `model "none" does not exist; there is ctc-tiny, ctc-large, both, w-tiny, and as other names big, bigger, whisper-1`},
-		"unknown voice":       {"speak", "none", services.KindNotFound, `model "none" does not exist; there is v-tiny, and as other names speaker`},
-		"no model":            {"convert", "none", "", ""},
-		"bad name":            {"transcribe", "../ctc-tiny", services.KindNotFound, `model "../ctc-tiny" does not exist`},
-		"alias of nothing":    {"transcribe", "lost", services.KindNotFound, `model "lost" stands for "nothing", which does not exist`},
-		"circle":              {"transcribe", "round", services.KindNotFound, `model "round" stands for itself`},
-		"of two services":     {"transcribe", "both", services.KindInvalid, "model \"both\" is a model of ctc and of whisper; names must be unique"},
-		"unknown task":        {"sing", "", services.KindInvalid, "task must be transcribe, embed, translate, speak, convert, got \"sing\""},
-		"a default that went": {"speak", "", services.KindNotFound, `model is not given, and models.defaults.speak is "gone", which does not exist`},
+		"unknown": {
+			"transcribe", "none", services.KindNotFound,
+			`model "none" does not exist; available: ctc-tiny, ctc-large, both, w-tiny; aliases: big, bigger, whisper-1`,
+		},
+		"unknown voice": {
+			"speak", "none", services.KindNotFound, `model "none" does not exist; available: v-tiny; aliases: speaker`,
+		},
+		"no model":         {"convert", "none", "", ""},
+		"bad name":         {"transcribe", "../ctc-tiny", services.KindNotFound, `model "../ctc-tiny" does not exist`},
+		"alias of nothing": {"transcribe", "lost", services.KindNotFound, `model "lost" stands for "nothing", which does not exist`},
+		"circle":           {"transcribe", "round", services.KindNotFound, `model "round" stands for itself`},
+		"of two services": {
+			"transcribe", "both", services.KindInvalid, "model \"both\" is a model of ctc and of whisper; names must be unique",
+		},
+		"unknown task": {"sing", "", services.KindInvalid, "task must be transcribe, embed, translate, speak, convert, got \"sing\""},
+		"a default that went": {
+			"speak", "", services.KindNotFound, `model is not given, and models.defaults.speak is "gone", which does not exist`,
+		},
 	} {
 		_, err := r.Resolve(c.task, c.model)
 		require.Equal(t, c.kind, services.KindOf(err), name)
@@ -138,11 +151,11 @@ func TestANameThatStandsForNothingIsRefused(t *testing.T) {
 
 func TestOneAliasIsListedToo(t *testing.T) {
 	t.Parallel()
-	for target, says := range map[string]string{"default:transcribe": ", and as other names a", "v-tiny": "", "nothing": ""} {
+	for target, says := range map[string]string{"default:transcribe": "; aliases: a", "v-tiny": "", "nothing": ""} {
 		_, err := shelves(t, Names{Aliases: map[string]string{"a": target}}).Resolve("translate", "none")
 		var fault *services.Fault
 		require.ErrorAs(t, err, &fault)
-		require.Equal(t, `model "none" does not exist; there is w-tiny, both`+says, fault.Detail())
+		require.Equal(t, `model "none" does not exist; available: w-tiny, both`+says, fault.Detail())
 	}
 }
 
@@ -150,15 +163,32 @@ func TestATaskIsBoundToItsModel(t *testing.T) {
 	t.Parallel()
 	r := shelves(t, Names{Aliases: aliases, Defaults: map[string]string{"transcribe": "w-tiny", "speak": "v-tiny"}})
 	for name, c := range map[string]struct{ task, want services.Task }{
-		"default of the settings": {services.Task{Name: "transcribe"}, services.Task{Service: "whisper", Name: "transcribe", DefaultModel: "w-tiny"}},
-		"alias of it":             {services.Task{Name: "transcribe", Model: "whisper-1"}, services.Task{Service: "whisper", Name: "transcribe", DefaultModel: "w-tiny"}},
-		"default of the service":  {services.Task{Name: "embed"}, services.Task{Service: "ctc", Name: "embed"}},
-		"alias":                   {services.Task{Name: "transcribe", Model: "big"}, services.Task{Service: "ctc", Name: "transcribe", Model: "ctc-large"}},
+		"default of the settings": {
+			services.Task{Name: "transcribe"}, services.Task{Service: "whisper", Name: "transcribe", DefaultModel: "w-tiny"},
+		},
+		"alias of it": {
+			services.Task{Name: "transcribe", Model: "whisper-1"},
+			services.Task{Service: "whisper", Name: "transcribe", DefaultModel: "w-tiny"},
+		},
+		"default of the service": {services.Task{Name: "embed"}, services.Task{Service: "ctc", Name: "embed"}},
+		"alias": {
+			services.Task{Name: "transcribe", Model: "big"},
+			services.Task{Service: "ctc", Name: "transcribe", Model: "ctc-large"},
+		},
 		// With a service, the default is its own unless the settings name one of its models.
-		"service":             {services.Task{Service: "ctc", Name: "transcribe"}, services.Task{Service: "ctc", Name: "transcribe"}},
-		"service and default": {services.Task{Service: "voice", Name: "speak"}, services.Task{Service: "voice", Name: "speak", DefaultModel: "v-tiny"}},
-		"service and alias":   {services.Task{Service: "ctc", Name: "embed", Model: "big"}, services.Task{Service: "ctc", Name: "embed", Model: "ctc-large"}},
-		"service and both":    {services.Task{Service: "ctc", Name: "transcribe", Model: "both"}, services.Task{Service: "ctc", Name: "transcribe", Model: "both"}},
+		"service": {services.Task{Service: "ctc", Name: "transcribe"}, services.Task{Service: "ctc", Name: "transcribe"}},
+		"service and default": {
+			services.Task{Service: "voice", Name: "speak"},
+			services.Task{Service: "voice", Name: "speak", DefaultModel: "v-tiny"},
+		},
+		"service and alias": {
+			services.Task{Service: "ctc", Name: "embed", Model: "big"},
+			services.Task{Service: "ctc", Name: "embed", Model: "ctc-large"},
+		},
+		"service and both": {
+			services.Task{Service: "ctc", Name: "transcribe", Model: "both"},
+			services.Task{Service: "ctc", Name: "transcribe", Model: "both"},
+		},
 	} {
 		got, err := r.Bind(c.task)
 		require.NoError(t, err, name)
@@ -184,14 +214,15 @@ func TestAliasesAreListedAndLookedAfter(t *testing.T) {
 		require.Equal(t, alias.Problem == "", alias.Model != "", alias.Name)
 	}
 	require.Equal(t, map[string]string{
-		"whisper-1": "ctc ctc-tiny", "big": "ctc ctc-large", "bigger": "ctc ctc-large", "speaker": "voice v-tiny", "lost": " ", "round": " ", "about": " ",
+		"whisper-1": "ctc ctc-tiny", "big": "ctc ctc-large", "bigger": "ctc ctc-large", "speaker": "voice v-tiny",
+		"lost": " ", "round": " ", "about": " ",
 	}, listed, "the alias of a model's name is of no effect")
 	require.Equal(t, []string{
 		`model "both" is one of ctc and of whisper: names must be unique`,
 		`models.aliases.about: stands for itself`,
 		`models.aliases.lost: stands for "nothing", which does not exist`,
 		`models.aliases.round: stands for itself`,
-		`models.aliases.w-tiny: has no effect: there is a model of that name, of whisper`,
+		`models.aliases.w-tiny: has no effect: whisper has a model of that name`,
 		`models.defaults.speak: is "gone", which does not exist`,
 		`models.defaults.translate: is "speaker", a model of voice, which does not take the task`,
 	}, r.Problems())

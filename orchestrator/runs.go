@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// run is a task between its lease and its end. It is the sink of the task: each report
-// is a sign of life.
+// run is a task that has its lease. It is the sink of the task: each report counts as a
+// sign of life.
 type run struct {
 	sink  services.Sink
 	lease services.Lease
@@ -22,7 +22,7 @@ type run struct {
 	partial bool
 }
 
-// begin enters a run into the unit's list.
+// begin adds a run to the unit's list.
 func (u *Unit) begin(ctx context.Context, task services.Task, sink services.Sink, stop context.CancelCauseFunc) *run {
 	now := time.Now()
 	r := &run{sink: sink, lease: services.LeaseOf(ctx), stop: stop, view: services.Run{
@@ -34,14 +34,14 @@ func (u *Unit) begin(ctx context.Context, task services.Task, sink services.Sink
 	return r
 }
 
-// end takes the run off the list.
+// end removes the run from the list.
 func (u *Unit) end(r *run) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.runs, r)
 }
 
-// Runs returns the unit's tasks at work.
+// Runs returns the unit's running tasks.
 func (u *Unit) Runs() []services.Run {
 	u.mu.Lock()
 	runs := slices.Collect(maps.Keys(u.runs))
@@ -53,7 +53,8 @@ func (u *Unit) Runs() []services.Run {
 	return list
 }
 
-// look returns the run as it is now. The return of its run slot is a sign of life.
+// look returns a snapshot of the run. Getting the run slot back counts as a sign of
+// life.
 func (r *run) look() services.Run {
 	since, held := r.lease.Slot()
 	r.mu.Lock()
@@ -66,7 +67,7 @@ func (r *run) look() services.Run {
 	return view
 }
 
-// Runs returns the service's tasks at work, of all its models.
+// Runs returns the running tasks of all models of the service.
 func (e *Registration) Runs() []services.Run {
 	list := []services.Run{}
 	for _, unit := range e.all() {
@@ -75,7 +76,7 @@ func (e *Registration) Runs() []services.Run {
 	return list
 }
 
-// StopRun makes a task of the unit end with the cause. It does not wait.
+// StopRun cancels a task of the unit with the cause. It does not wait.
 func (u *Unit) StopRun(task string, cause error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -89,7 +90,7 @@ func (u *Unit) StopRun(task string, cause error) {
 	}
 }
 
-// sign notes a sign of life.
+// sign records a sign of life.
 func (r *run) sign(change func(*services.Run)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,12 +110,12 @@ func (r *run) Partial(value any) {
 	r.sink.Partial(value)
 }
 
-// settle keeps an attempt from being retried once part of its answer is out.
+// settle prevents a retry once part of the answer has been sent.
 func (r *run) settle(err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil || !r.partial || !services.IsTransient(err) {
 		return err
 	}
-	return &services.Fault{Kind: services.KindOf(err), Message: "the answer broke off", Err: err}
+	return &services.Fault{Kind: services.KindOf(err), Message: "the answer was interrupted", Err: err}
 }

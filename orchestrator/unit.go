@@ -13,12 +13,12 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxTransitions is how many of its latest steps a unit remembers.
+// maxTransitions is how many of its latest state changes a unit remembers.
 const maxTransitions = 64
 
-// Unit is what fails and recovers by itself: a service with its default model, or
-// one further model of a service. It has a guard, a state, and the runs at
-// work. Safe for concurrent use.
+// Unit is a service with its default model, or one further model of a service, with a
+// guard, a state and runs of its own. Units fail and recover independently. Safe for
+// concurrent use.
 type Unit struct {
 	Guard Guard
 
@@ -30,20 +30,20 @@ type Unit struct {
 	state services.State
 	since time.Time
 	cause string
-	// isolated refuses tasks; retryAfter is when they may try again.
+	// isolated is set while tasks are refused; retryAfter is when to try again.
 	isolated    bool
 	retryAfter  time.Duration
 	transitions []services.Transition
 	runs        map[*run]struct{}
 	lastSuccess time.Time
 
-	// users and used are guarded by entry.lock: how many tasks and operators use
-	// the unit, and when one last began to.
+	// users and used are guarded by entry.lock: how many tasks and operators use the
+	// unit, and when it was last used.
 	users int
 	used  time.Time
 }
 
-// newUnit makes a unit of the service, without a guard.
+// newUnit returns a unit of the service, without a guard.
 func newUnit(entry *Registration, model string, state services.State) *Unit {
 	return &Unit{entry: entry, model: model, state: state, since: time.Now(), runs: make(map[*run]struct{})}
 }
@@ -54,7 +54,7 @@ func (u *Unit) Name() string { return u.entry.description.Name }
 // Model returns the name of the model; it is empty for the service's own unit.
 func (u *Unit) Model() string { return u.model }
 
-// title names the unit in a sentence.
+// title returns the unit's name for texts.
 func (u *Unit) title() string {
 	if u.model == "" {
 		return "service " + u.Name()
@@ -87,12 +87,13 @@ func (u *Unit) place(status *services.ServiceStatus) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	status.State, status.Since = u.state, u.since
-	if u.state != services.StateReady && u.state != services.StateRegistered && (status.LastError == "" || u.state != services.StateInitializing) {
+	if u.state != services.StateReady && u.state != services.StateRegistered &&
+		(status.LastError == "" || u.state != services.StateInitializing) {
 		status.LastError = u.cause
 	}
 }
 
-// mark notes in the status of the unit's model that the model is cut off.
+// mark sets the state of an unavailable unit in the status of its model.
 func (u *Unit) mark(model *services.ModelStatus) {
 	model.Breaker = u.Guard.State()
 	u.mu.Lock()
@@ -100,13 +101,13 @@ func (u *Unit) mark(model *services.ModelStatus) {
 	if !u.isolated {
 		return
 	}
-	// Why is in the service's events and in health, and not for every client.
+	// The cause is in the service's events and in health, and not for every client.
 	model.State, model.Problem = u.state, cmp.Or(model.Problem, "has failed and is being recovered")
 }
 
-// transition moves the unit on, unless it is stopped for good, and informs the
-// observers. change, if any, runs under the lock; when it returns false, the unit
-// stays as it is.
+// transition changes the state of the unit unless it is stopped, and calls the
+// observers. change, if not nil, runs under the lock; if it returns false, nothing
+// changes.
 func (u *Unit) transition(to services.State, cause string, change func() bool) {
 	u.mu.Lock()
 	if u.state == services.StateStopped || change != nil && !change() {
@@ -134,14 +135,14 @@ func (u *Unit) transition(to services.State, cause string, change func() bool) {
 	}
 }
 
-// steps returns the latest steps of the unit's life, the oldest first.
+// steps returns the latest state changes of the unit, the oldest first.
 func (u *Unit) steps() []services.Transition {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.transitions)
 }
 
-// admits refuses a task while the unit is isolated, or its service is stopped.
+// admits returns a fault while the unit is isolated or its service stopped.
 func (u *Unit) admits() error {
 	if u.model != "" {
 		if err := u.entry.up(); err != nil {
@@ -153,15 +154,14 @@ func (u *Unit) admits() error {
 	if u.state != services.StateStopped && !u.isolated {
 		return nil
 	}
-	// Why is for the log and for health, not for every client.
+	// The cause is for the log and for health, not for every client.
 	return &services.Fault{
 		Kind: services.KindUnavailable, Message: fmt.Sprintf("%s is %s", u.title(), u.state),
 		RetryAfter: u.retryAfter, Err: errors.New(u.cause),
 	}
 }
 
-// refuses returns the fault for a task that the unit cannot take now, by its state
-// or by its breaker.
+// refuses returns a fault if the unit's state or breaker does not allow a task now.
 func (u *Unit) refuses() error {
 	if err := u.admits(); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (u *Unit) refuses() error {
 	return nil
 }
 
-// execute runs a task whose context has its lease, under the guard and in sight of the
+// execute runs a task whose context has its lease, under the guard and visible to the
 // watchdog.
 func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink services.Sink) (services.TaskResult, error) {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -192,7 +192,8 @@ func (u *Unit) execute(ctx context.Context, task services.Task, work services.Wo
 	return result, err
 }
 
-// succeeded notes that a task succeeded, which makes a unit ready whose restart failed.
+// succeeded records that a task succeeded, which makes a unit ready whose restart
+// failed.
 func (u *Unit) succeeded() {
 	u.mu.Lock()
 	u.lastSuccess = time.Now()
@@ -205,8 +206,8 @@ func (u *Unit) succeeded() {
 	}
 }
 
-// errPanicked is the error in the trace of an attempt that did not return; the guard
-// returns the panic as a fault.
+// errPanicked is the error in the trace of an attempt that panicked; the guard returns
+// the panic as a fault.
 var errPanicked = errors.New("panicked")
 
 // attempt runs the task once.

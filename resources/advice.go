@@ -13,22 +13,22 @@ import (
 
 // Outlook is what is expected of the next minute.
 type Outlook struct {
-	// IdleCores are those that the process leaves idle now, of Cores.
+	// IdleCores is how many of Cores are idle now.
 	IdleCores float64
 	Cores     int
-	// Resident set in some minutes; zero where it is not known.
+	// Resident is the resident set expected in some minutes; zero if unknown.
 	Resident services.Bytes
-	// Services by name; one that is missing is expected to go on as it does.
+	// Services by name; a missing one is expected not to change.
 	Services map[string]ServiceOutlook
 }
 
 // ServiceOutlook is what is expected of a service.
 type ServiceOutlook struct {
-	// PerSecond tasks will arrive, and so many will be Waiting.
+	// PerSecond is the expected arrival rate, Waiting the expected queue length.
 	PerSecond, Waiting float64
 }
 
-// Action that an advice names.
+// Action is a recommended step.
 type Action string
 
 // The actions: Widen, Narrow and Stay of runs, Keep and Unload of models.
@@ -40,9 +40,9 @@ const (
 	Unload Action = "unload"
 )
 
-// Advice is what to do about the outlook.
+// Advice is what Adapt recommends for an outlook.
 type Advice struct {
-	// At is when it was given; zero before the first.
+	// At is when the advice was made; zero before the first.
 	At       time.Time
 	Services []RunAdvice
 	Models   []ModelAdvice
@@ -51,18 +51,19 @@ type Advice struct {
 // RunAdvice is how many tasks of a service should run at once.
 type RunAdvice struct {
 	Service string
-	// Runs at once now, as many as the settings say, and at the most.
+	// Runs is the number of concurrent runs now, Configured the configured one, Max the
+	// upper bound.
 	Runs, Configured, Max int
 	// Demand is how many slots would be busy if there were no limit: arrivals by
 	// the time that a task holds a slot (Little's law).
 	Demand float64
-	// Wanted runs at once for that demand, and why they are, or are not, given.
+	// Wanted is the number of runs for that demand; Reason explains the action.
 	Wanted int
 	Action Action
 	Reason string
 }
 
-// ModelAdvice is whether a loaded model should stay.
+// ModelAdvice reports whether a loaded model should stay loaded.
 type ModelAdvice struct {
 	Service, Model string
 	Bytes          services.Bytes
@@ -72,13 +73,13 @@ type ModelAdvice struct {
 }
 
 const (
-	// slotUse is how busy slots are meant to be: more, and tasks wait though they
+	// slotUse is the target utilisation of slots; above it tasks wait although they
 	// would fit on average.
 	slotUse = 0.8
 	// leastIdle is the part of the cores that must be idle for another run to be
 	// worth its memory; a busy machine would only do both more slowly.
 	leastIdle = 0.1
-	// insist is how many samples in a row must ask for the same before it is done.
+	// insist is how many samples in a row must recommend a step before it is taken.
 	insist = 3
 	// fullAt is the part of the budget at which memory counts as short.
 	fullAt = 0.9
@@ -86,9 +87,9 @@ const (
 	keepFor = 10 * time.Minute
 )
 
-// Adapt advises on the outlook and, where the dynamic switch is on, acts: a
-// service is widened or narrowed by one run at a time, and where memory is about to
-// be short the models that nobody is expected to ask for are unloaded.
+// Adapt advises on the outlook and, where the dynamic switch is on, acts: a service is
+// widened or narrowed by one run at a time, and when memory is about to run short,
+// models without expected use are unloaded.
 func (m *Manager) Adapt(outlook Outlook) Advice {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,21 +118,21 @@ func (m *Manager) Adapt(outlook Outlook) Advice {
 	return advice
 }
 
-// Advice is the latest.
+// Advice returns the latest advice.
 func (m *Manager) Advice() Advice {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.advice
 }
 
-// Dynamic tells whether advice is acted on.
+// Dynamic reports whether advice is acted on.
 func (m *Manager) Dynamic() Switch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.cfg.Dynamic
 }
 
-// adviseRuns says how wide a service should be. The caller holds mu.
+// adviseRuns returns how many runs a service should have. The caller holds mu.
 func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
 	waiting := 0
 	for w := range m.waiters() {
@@ -146,7 +147,7 @@ func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
 	}
 	advice.Wanted = int(math.Ceil(advice.Demand / slotUse))
 	if waiting > 0 && expected.Waiting > 0 {
-		// A backlog that would last is worked off by one more.
+		// A lasting backlog asks for one more run.
 		advice.Wanted = max(advice.Wanted, advice.Runs+1)
 	}
 	advice.Wanted = min(max(advice.Wanted, 1), advice.Max)
@@ -169,8 +170,8 @@ func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
 	return advice
 }
 
-// idle is what unloading the models of other services that nothing runs on would
-// free. The caller holds mu.
+// idle returns how many bytes unloading the idle models of other services would free.
+// The caller holds mu.
 func (m *Manager) idle(a *account) (sum services.Bytes) {
 	for _, r := range m.residents {
 		if r.account != a && !r.busy() {
@@ -180,7 +181,7 @@ func (m *Manager) idle(a *account) (sum services.Bytes) {
 	return sum
 }
 
-// othersLackBytes tells whether a task of another service waits for memory. The
+// othersLackBytes reports whether a task of another service waits for memory. The
 // caller holds mu.
 func (m *Manager) othersLackBytes(a *account) bool {
 	for w := range m.waiters() {
@@ -191,13 +192,13 @@ func (m *Manager) othersLackBytes(a *account) bool {
 	return false
 }
 
-// shortOfMemory tells whether the budget is about to be full. The caller holds mu.
+// shortOfMemory reports whether the budget is about to be full. The caller holds mu.
 func (m *Manager) shortOfMemory(outlook Outlook) bool {
 	full := services.Bytes(fullAt * float64(m.budget.Bytes))
 	return m.cfg.Enabled && (outlook.Resident > full || m.budget.Bytes-m.free() > full)
 }
 
-// adviseModel says whether something that is kept should stay. The caller holds mu.
+// adviseModel reports whether resident memory should stay. The caller holds mu.
 func (m *Manager) adviseModel(r *resident, now time.Time, short bool) ModelAdvice {
 	advice := ModelAdvice{Service: r.service, Model: r.name, Bytes: r.bytes, UsesPerMinute: r.uses(now), Action: Keep}
 	switch expected := advice.UsesPerMinute * keepFor.Minutes(); {
@@ -211,7 +212,7 @@ func (m *Manager) adviseModel(r *resident, now time.Time, short bool) ModelAdvic
 	return advice
 }
 
-// act does what was advised often enough in a row. The caller holds mu.
+// act takes the steps that were advised often enough in a row. The caller holds mu.
 func (m *Manager) act(list []RunAdvice, unload []*resident) {
 	for _, one := range list {
 		a := m.accounts[one.Service]

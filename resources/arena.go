@@ -12,9 +12,10 @@ type arena struct {
 	weights services.Bytes
 	// active is leased by runs under way, high the most that stays behind them.
 	active, high services.Bytes
-	// strangers are leases that were granted while the model was not loaded, and did
-	// not load it: each has the bytes of a load that it does not need once somebody
-	// else has done it. loading is what active loads have beyond the weights.
+	// strangers counts leases that were granted while the model was not loaded and did
+	// not load it: each includes the bytes of a load, which it no longer needs once
+	// another lease has loaded the model. loading is what active loads have beyond the
+	// weights.
 	strangers int
 	loading   services.Bytes
 	// correction multiplies predictions; zero before the first measurement.
@@ -27,17 +28,17 @@ type arena struct {
 	first average
 }
 
-// Bounds of a correction: a measurement is disturbed by whatever else the
-// process does, so it may lower a prediction a little and raise it a lot.
+// Bounds of a correction: a measurement is disturbed by other work of the process, so
+// it may lower a prediction a little and raise it a lot.
 const (
 	leastCorrection = 0.75
 	mostCorrection  = 4
-	// forget is the weight of a new measurement that is below the correction; one
-	// above takes its place at once.
+	// forget is the weight of a new measurement that is below the correction; a higher
+	// one replaces it at once.
 	forget = 0.1
 )
 
-// arena finds or opens the arena of a model. The caller holds mu.
+// arena returns the arena of a model, creating it if needed. The caller holds mu.
 func (a *account) arena(model string) *arena {
 	ar := a.arenas[model]
 	if ar == nil {
@@ -47,19 +48,19 @@ func (a *account) arena(model string) *arena {
 	return ar
 }
 
-// held is what the arena takes of the budget.
+// held returns the bytes of the budget that the arena uses.
 func (r *arena) held() services.Bytes { return max(r.active, r.high) }
 
-// more is what another run of so many bytes adds to that.
+// more returns what another run of the given size adds to held.
 func (r *arena) more(bytes services.Bytes) services.Bytes {
 	return max(r.active+bytes, r.high) - r.held()
 }
 
-// loadBytes is what a task needs to load a model of so many bytes: the weights, and a
-// copy of half of them while it lasts. Services estimate by the same rule.
+// loadBytes returns what a task needs to load a model of the given size: the weights,
+// and a copy of half of them while it lasts. Services estimate by the same rule.
 func loadBytes(weights services.Bytes) services.Bytes { return weights + weights/2 }
 
-// used is what runs take of what is leased, loads left out.
+// used returns the leased bytes that runs use, loads excluded.
 func (r *arena) used() services.Bytes {
 	return max(r.active-r.loading-services.Bytes(r.strangers)*loadBytes(r.weights), 0)
 }
@@ -68,12 +69,12 @@ func (r *arena) used() services.Bytes {
 // predictions stay numbers: a petabyte.
 const mostBytes = 1 << 50
 
-// corrected is a prediction in the light of the measurements.
+// corrected returns a prediction multiplied by the correction.
 func (r *arena) corrected(predicted services.Bytes) services.Bytes {
 	return services.Bytes(min(float64(predicted)*r.factor(), mostBytes))
 }
 
-// factor is the correction, one before the first measurement.
+// factor returns the correction, one before the first measurement.
 func (r *arena) factor() float64 {
 	if r.correction == 0 {
 		return 1
@@ -81,7 +82,7 @@ func (r *arena) factor() float64 {
 	return r.correction
 }
 
-// learn takes the measured peak of a run into the correction.
+// learn updates the correction with the measured peak of a run.
 func (r *arena) learn(predicted, observed services.Bytes) {
 	r.predicted, r.observed = predicted, observed
 	ratio := float64(observed) / float64(predicted)
@@ -91,7 +92,7 @@ func (r *arena) learn(predicted, observed services.Bytes) {
 	r.correction = min(max(ratio, leastCorrection), mostCorrection)
 }
 
-// arenasHeld sums the service's arenas.
+// arenasHeld returns the sum of the service's arenas.
 func (a *account) arenasHeld() (sum services.Bytes) {
 	for _, r := range a.arenas {
 		sum += r.held()
@@ -99,7 +100,7 @@ func (a *account) arenasHeld() (sum services.Bytes) {
 	return sum
 }
 
-// leased is what the service's runs under way have.
+// leased returns the bytes leased by the service's current runs.
 func (a *account) leased() (sum services.Bytes) {
 	for _, r := range a.arenas {
 		sum += r.active
@@ -107,5 +108,5 @@ func (a *account) leased() (sum services.Bytes) {
 	return sum
 }
 
-// booked is all that the service takes of the budget.
+// booked returns all bytes of the budget that the service uses.
 func (a *account) booked() services.Bytes { return a.resident + a.arenasHeld() }

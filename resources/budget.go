@@ -7,9 +7,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// MemoryProbe tells what memory there is; an error means that it is not known.
+// MemoryProbe reports how much memory there is. An error means that it is unknown.
 type MemoryProbe interface {
+	// Machine returns the memory of the machine.
 	Machine() (services.Bytes, error)
+	// CgroupLimit returns the limit of the process's control group.
 	CgroupLimit() (services.Bytes, error)
 }
 
@@ -23,8 +25,8 @@ type Budget struct {
 	Limit services.Bytes
 }
 
-// FindBudget gives the smallest of the configured maximum, the control group's
-// limit and the machine's memory, the latter two less the reserve.
+// FindBudget returns the smallest of the configured maximum, the control group's limit
+// and the machine's memory, the latter two less the reserve.
 func FindBudget(cfg Config, probe MemoryProbe) Budget {
 	budget := Budget{Bytes: cfg.MaxMemory, Bound: "maxMemory"}
 	consider := func(bound string, limit services.Bytes, err error) {
@@ -46,12 +48,11 @@ func FindBudget(cfg Config, probe MemoryProbe) Budget {
 	return budget
 }
 
-// leastHeap is the room that the Go heap always has.
+// leastHeap is the minimum of the Go heap limit.
 const leastHeap = 96 * services.MiB
 
-// LimitHeap holds the Go heap to a quarter of the budget, which is what the
-// reserve below a control group's limit is at most. A limit that the process was
-// started with (GOMEMLIMIT) stays.
+// LimitHeap limits the Go heap to a quarter of the budget, which is what the reserve
+// below a control group's limit is at most. GOMEMLIMIT overrides it.
 func LimitHeap(budget Budget) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(int64(max(budget.Bytes/4, leastHeap)))

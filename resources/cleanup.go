@@ -10,7 +10,7 @@ import (
 
 // Cleanups counts what the automatic cleanup did.
 type Cleanups struct {
-	// Runs of the cleanup, and the models that it unloaded with their bytes.
+	// Runs counts cleanups, Models and Bytes what they unloaded.
 	Runs, Models uint64
 	Bytes        services.Bytes
 	// LastHour is what was unloaded in the hour before.
@@ -34,7 +34,7 @@ type cleanups struct {
 	recent []cleaned // of the last hour, the oldest first
 }
 
-// view gives the counts as they are at a time.
+// view returns the counts as of now.
 func (c *cleanups) view(now time.Time) Cleanups {
 	c.recent = slices.DeleteFunc(c.recent, func(one cleaned) bool { return now.Sub(one.at) > time.Hour })
 	v := c.total
@@ -62,7 +62,7 @@ func (m *Manager) cleanPeriodically(ctx context.Context) {
 	}
 }
 
-// Cleanup unloads the models whose time is over.
+// Cleanup unloads the models that have been idle for longer than their keep-alive time.
 func (m *Manager) Cleanup() {
 	for _, r := range m.overdue() {
 		freed := r.bytes + m.retained(r)
@@ -82,10 +82,10 @@ func (m *Manager) Cleanup() {
 	defer m.mu.Unlock()
 	m.cleaned.total.Runs++
 	m.cleaned.total.Last = time.Now()
-	m.grant(time.Now()) // room that was lost to what is not booked may be there again
+	m.grant(time.Now()) // unbooked memory may have shrunk
 }
 
-// retained is what the model's runs have left behind.
+// retained returns the bytes that the engine keeps for the model's next runs.
 func (m *Manager) retained(r *resident) services.Bytes {
 	m.mu.Lock()
 	defer m.mu.Unlock()

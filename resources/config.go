@@ -7,9 +7,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Config of the memory budget and the queue before it.
+// Config configures the memory budget and its queue.
 type Config struct {
-	// Enabled gates memory. Off, run slots still bound what runs at once, but
+	// Enabled limits memory. When false, run slots still bound what runs at once, but
 	// bytes are only counted. Cannot change live. Defaults to true.
 	Enabled bool `koanf:"enabled"`
 	// MaxMemory for models and running tasks. The budget is the smallest of
@@ -20,17 +20,16 @@ type Config struct {
 	// size, for the process itself and its neighbours; never more than a quarter
 	// of them. Defaults to 512MiB.
 	Reserve services.Bytes `koanf:"reserve"`
-	// QueueLimit is how many tasks may wait; one more is refused as busy. A tenant
-	// with less than an equal part of it has places until twice as many wait, and
-	// one without any always has one. Defaults to 256.
+	// QueueLimit is how many tasks may wait; further ones are refused as busy. A tenant
+	// with less than an equal part of it has places until twice as many wait, and one
+	// without any always has one. Defaults to 256.
 	QueueLimit int `koanf:"queueLimit"`
-	// Ageing is the wait that makes up for one step of priority: with 30s, a
-	// normal task that has waited 30 s goes before a high one of the same tenant
-	// that just came.
-	// Defaults to 30s.
+	// Ageing is the waiting time that counts as much as one priority level: with 30s, a
+	// normal task that has waited 30 s precedes a high one of the same tenant that has
+	// just arrived. Defaults to 30s.
 	Ageing time.Duration `koanf:"ageing"`
-	// CleanupInterval between two looks for models that were idle for longer than
-	// their service's keep-alive time. Defaults to 1m.
+	// CleanupInterval is how often models idle past their service's keep-alive time are
+	// unloaded. Defaults to 1m.
 	CleanupInterval time.Duration `koanf:"cleanupInterval"`
 	// Dynamic lets the runs of each service whose number is not set follow the demand
 	// for it, within the budget, and keeps and evicts models by the demand for them.
@@ -41,18 +40,22 @@ type Config struct {
 // Switch is on or off.
 type Switch string
 
-// The positions of a switch.
+// The values of a Switch.
 const (
 	On  Switch = "on"
 	Off Switch = "off"
 )
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
-	return Config{Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256, Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On}
+	return Config{
+		Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256,
+		Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On,
+	}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.MaxMemory < 16*services.MiB {
@@ -80,10 +83,10 @@ func (c Config) Validate() []error {
 type ServiceLimit struct {
 	// MaxMemory of the service's models and running tasks together.
 	MaxMemory services.Bytes
-	// Runs that may go on at once, at least 1; MaxRuns that demand may widen them to.
-	// No more than Runs means that they stay as they are.
+	// Runs is how many tasks may run at once, at least 1. MaxRuns is the upper bound
+	// when concurrency adapts to demand; at most Runs means that it is fixed.
 	Runs, MaxRuns int
-	// KeepAlive is how long an idle model stays loaded; zero is until somebody
-	// needs the room.
+	// KeepAlive is how long an idle model stays loaded; zero means until its memory is
+	// needed.
 	KeepAlive time.Duration
 }

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// rateMemory is how far back a rate looks: what happened so long ago counts
-// about a third of what happens now.
+// rateMemory is the time constant of a rate: an event that long ago counts about a
+// third of one now.
 const rateMemory = 5 * time.Minute
 
-// rate is how often something happens, as a sum that fades with time.
+// rate is an exponentially decaying event rate.
 type rate struct {
 	weight float64
 	last   time.Time
 }
 
-// tick notes that it happened.
+// tick records an event.
 func (r *rate) tick(now time.Time) {
 	r.weight = r.faded(now) + 1
 	r.last = now
@@ -30,23 +30,24 @@ func (r *rate) faded(now time.Time) float64 {
 	return r.weight * math.Exp(-float64(now.Sub(r.last))/float64(rateMemory))
 }
 
-// perMinute gives the rate as it is at a time.
+// perMinute returns the rate at now.
 func (r *rate) perMinute(now time.Time) float64 { return r.faded(now) / rateMemory.Minutes() }
 
-// demand is what a service is asked for, and how wide it is for that. The
-// manager's mu guards it.
+// demand is the load of a service and its current concurrency. The manager's mu guards
+// it.
 type demand struct {
 	// arrived counts the tasks that asked for a lease.
 	arrived uint64
 	// work is a moving average of how long a task holds a run slot in all.
 	work time.Duration
-	// width is how many may run at once; zero is as many as the limit says.
+	// width is the current concurrency; zero means the configured one.
 	width int
-	// pressure counts samples in a row that asked to widen, below zero to narrow.
+	// pressure counts consecutive samples that recommended to widen (positive) or to
+	// narrow (negative).
 	pressure int
 }
 
-// worked takes the time that a task held a slot.
+// worked records how long a task held a slot.
 func (d *demand) worked(took time.Duration) {
 	if d.work == 0 {
 		d.work = took
@@ -55,7 +56,7 @@ func (d *demand) worked(took time.Duration) {
 	d.work += (took - d.work) / 8
 }
 
-// runs is how many tasks of the service may run at once now.
+// runs returns how many tasks of the service may run at once now.
 func (a *account) runs() int {
 	if a.demand.width == 0 {
 		return a.limit.Runs
@@ -63,13 +64,13 @@ func (a *account) runs() int {
 	return min(a.demand.width, a.maxRuns())
 }
 
-// maxRuns is what demand may widen the service to.
+// maxRuns returns the upper bound of the service's concurrency.
 func (a *account) maxRuns() int { return max(a.limit.MaxRuns, a.limit.Runs) }
 
-// adaptable tells whether the service's runs may follow demand.
+// adaptable reports whether the service's concurrency may follow demand.
 func (a *account) adaptable() bool { return a.limit.MaxRuns > a.limit.Runs }
 
-// uses is how often a minute a model is asked for. The caller holds mu.
+// uses returns how often per minute a model is requested. The caller holds mu.
 func (r *resident) uses(now time.Time) float64 {
 	if !r.isModel() {
 		return 0
@@ -77,15 +78,15 @@ func (r *resident) uses(now time.Time) float64 {
 	return r.account.arena(r.name).uses.perMinute(now)
 }
 
-// wanted tells whether the model will be asked for within a time, as often as it
-// is now. The caller holds mu.
+// wanted reports whether the model is expected to be requested within the given time at
+// its current rate. The caller holds mu.
 func (m *Manager) wanted(r *resident, within time.Duration) bool {
 	return m.cfg.Dynamic == On && r.uses(time.Now())*within.Minutes() >= 1
 }
 
-// byWorth orders what could be unloaded, the least wanted first, and of equally
-// wanted ones the longest unused. Without the dynamic switch only that counts. The
-// caller holds mu.
+// byWorth sorts the candidates for unloading: the least requested first, ties by the
+// longest unused. With the dynamic switch off it sorts by last use only. The caller
+// holds mu.
 func (m *Manager) byWorth(list []*resident) {
 	now := time.Now()
 	slices.SortStableFunc(list, func(a, b *resident) int {

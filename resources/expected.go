@@ -6,23 +6,22 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// average is the mean of all values at first, and later of about the latest of them.
+// average is the mean of all values at first, and later a moving average.
 type average struct {
 	count int
 	mean  time.Duration
 }
 
-// averageOver is how many values an average remembers, about.
+// averageOver is about how many values an average covers.
 const averageOver = 64
 
-// add takes a value.
+// add adds a value.
 func (v *average) add(value time.Duration) {
 	v.count = min(v.count+1, averageOver)
 	v.mean += (value - v.mean) / time.Duration(v.count)
 }
 
-// expected is how long a waiter is expected to hold the slot that it waits for. The
-// caller holds mu.
+// expected returns how long a waiter is expected to hold its slot. The caller holds mu.
 func (w *waiter) expected() time.Duration {
 	if w.yielded {
 		return w.account.holds
@@ -36,7 +35,7 @@ func (w *waiter) expected() time.Duration {
 	return w.account.first.mean
 }
 
-// note takes the work that a task of a priority has done into the parts.
+// note adds work done by a task of the priority to the parts.
 func (f *flow) note(priority services.Priority, work time.Duration) {
 	weight := float64(work) / float64(work+useMemory)
 	for i, p := range priorities {
@@ -48,11 +47,12 @@ func (f *flow) note(priority services.Priority, work time.Duration) {
 	}
 }
 
-// priorities lists them from low to high.
+// priorities lists the priorities from low to high.
 var priorities = [3]services.Priority{services.PriorityLow, services.PriorityNormal, services.PriorityHigh}
 
-// overtaking is how much work of more urgent tasks that are still to come is done before one of
-// a priority that waits so long. An ageing step for each step of priority is the most.
+// overtaking returns how much work of more urgent tasks yet to arrive is done before a
+// task of the given priority and wait. It is at most one ageing step per priority
+// level.
 func (f *flow) overtaking(priority services.Priority, waits, ageing time.Duration) (work time.Duration) {
 	for i, p := range priorities {
 		if p > priority {
@@ -62,5 +62,5 @@ func (f *flow) overtaking(priority services.Priority, waits, ageing time.Duratio
 	return work
 }
 
-// useMemory is how far back the use of slots looks.
+// useMemory is the time constant of the average use of slots.
 const useMemory = 30 * time.Second

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Run slots are shared by start-time fair queueing in two levels, as in Goyal, Guo
-// and Vin, "A Hierarchical CPU Scheduler for Multimedia Operating Systems" (OSDI 1996):
-// the slots of a service among its tenants, and what a tenant has of them among its
-// tasks. Work is counted as it is done, so nothing has to be known of a task before.
+// Run slots are shared by start-time fair queueing in two levels, as in Goyal, Guo and
+// Vin, "A Hierarchical CPU Scheduler for Multimedia Operating Systems" (OSDI 1996): the
+// slots of a service among its tenants, and what a tenant has of them among its tasks.
+// Work is counted as it is done, so no estimate of a task is needed.
 //
 // Tenants are ordered by their start tags alone, which are the work that they had done;
 // one that comes back starts at the virtual time of the service, so that a pause
@@ -25,7 +25,7 @@ import (
 // had shared the slots evenly. A task's tag is translated to the time at which the rounds
 // reached it, which is its arrival where it has not worked yet, and ordered by that.
 
-// tenant is on whose behalf tasks run. The manager's mu guards it.
+// tenant is the API key on whose behalf tasks run. The manager's mu guards it.
 type tenant struct {
 	name string
 	// waiting tasks of all services, and the flows that it has there.
@@ -64,7 +64,8 @@ type flow struct {
 	seenFresh, seenYielded int
 }
 
-// flow finds or opens a tenant's flow in a service. The caller holds mu.
+// flow returns a tenant's flow in a service, creating it if needed. The caller holds
+// mu.
 func (m *Manager) flow(a *account, name string, now time.Time) *flow {
 	f := a.tenants[name]
 	if f != nil {
@@ -104,10 +105,10 @@ func (m *Manager) sweep(a *account, now time.Time) {
 	})
 }
 
-// waiting is how many tasks of the flow wait for a slot.
+// waiting returns how many tasks of the flow wait for a slot.
 func (f *flow) waiting() int { return len(f.fresh) + len(f.yielded) }
 
-// active is how many tasks of the flow wait or run.
+// active returns how many tasks of the flow wait or run.
 func (f *flow) active() int { return f.running + f.waiting() }
 
 // advance counts the work up to a time. It is called before a task of the flow starts,
@@ -126,8 +127,8 @@ func (f *flow) advance(now time.Time) {
 	}
 }
 
-// clock is the service's virtual time: the start tag of the flow that was served last, or
-// the least of those that want slots where that is later. The caller holds mu.
+// clock returns the service's virtual time: the start tag of the flow served last, or
+// the smallest tag of the flows that have tasks if that is later. The caller holds mu.
 func (a *account) clock(now time.Time) time.Duration {
 	var least *flow
 	for _, f := range a.flows {
@@ -145,21 +146,21 @@ func (a *account) clock(now time.Time) time.Duration {
 	return a.virtual
 }
 
-// rest ends a busy period, in which nobody has a debt any more. The caller holds mu.
+// rest ends a busy period and resets the tags. The caller holds mu.
 func (a *account) rest() {
 	for _, f := range a.flows {
 		a.virtual = max(a.virtual, f.tag)
 	}
 }
 
-// turnOf is when the lease's turn is, or would be after so much more work. The caller
-// holds mu and has advanced the flow.
+// turnOf returns the lease's turn after the given additional work. The caller holds mu
+// and has advanced the flow.
 func (l *Lease) turnOf(more time.Duration, now time.Time) time.Time {
 	return l.dueAfter(more, now).Add(-time.Duration(l.priority) * l.manager.cfg.Ageing)
 }
 
-// dueAfter is the time at which the rounds reached the lease's tag, with so much more
-// work, or will at their present pace.
+// dueAfter returns the time at which the rounds reach the lease's tag plus the given
+// work, extrapolated at their present pace if that is in the future.
 func (l *Lease) dueAfter(more time.Duration, now time.Time) time.Time {
 	f := l.flow
 	tag := l.tag + more
@@ -174,7 +175,7 @@ func (l *Lease) dueAfter(more time.Duration, now time.Time) time.Time {
 	return now.Add(time.Duration(min(ahead, float64(farAhead))))
 }
 
-// farAhead bounds times that are reckoned ahead.
+// farAhead bounds extrapolated times.
 const farAhead = 1000 * time.Hour
 
 // settle brings due and reached up to a time. The caller holds mu and has advanced
@@ -187,10 +188,10 @@ func (l *Lease) settle(now time.Time) {
 	l.due, l.reached = l.dueAfter(0, now), l.tag
 }
 
-// start notes that a task of the flow starts in its turn. One that starts after later turns
-// were granted has waited for memory that those did not lack. It is put where they are, as what
-// it waited would let it keep them off its slot for as long as its share of that is. The
-// caller holds mu and has advanced the flow.
+// start notes that a task of the flow starts in its turn. One that starts after later
+// turns were granted has waited for memory that those did not lack. Its tag is moved to
+// theirs; otherwise its wait would let it keep them off the slot. The caller holds mu
+// and has advanced the flow.
 func (f *flow) start(w *waiter, now time.Time) {
 	l := w.lease
 	if !f.frontier.After(w.turn) {
@@ -221,8 +222,8 @@ func compareTurns(a, b *waiter) int {
 	return cmp.Or(a.turn.Compare(b.turn), cmp.Compare(a.number, b.number))
 }
 
-// head is the waiter of the flow whose turn is the first, of those that the pass has
-// not seen; nil where it has seen all. The caller holds mu.
+// head returns the flow's first waiter that the pass has not seen, or nil. The caller
+// holds mu.
 func (f *flow) head() *waiter {
 	var w *waiter
 	if f.seenFresh < len(f.fresh) {
@@ -236,7 +237,7 @@ func (f *flow) head() *waiter {
 	return w
 }
 
-// pass notes that the pass has seen the flow's head and leaves it in the queue.
+// pass records that the pass has seen the flow's head, which stays in the queue.
 func (f *flow) pass(w *waiter) {
 	if w.yielded {
 		f.seenYielded++
@@ -245,14 +246,14 @@ func (f *flow) pass(w *waiter) {
 	}
 }
 
-// before reports whether the flow gets a slot before another of the same service, where
-// their heads are known. The caller holds mu and has advanced both.
+// before reports whether the flow gets a slot before another of the same service, given
+// their heads. The caller holds mu and has advanced both.
 func (f *flow) before(other *flow, head, otherHead *waiter) bool {
 	return cmp.Or(cmp.Compare(f.tag, other.tag), cmp.Compare(f.running, other.running), compareTurns(head, otherHead)) < 0
 }
 
-// next is the waiter of the service that is served next, of those that the pass has not
-// seen. The caller holds mu.
+// next returns the service's next waiter that the pass has not seen. The caller holds
+// mu.
 func (a *account) next() *waiter {
 	var best *flow
 	var head *waiter
@@ -264,7 +265,7 @@ func (a *account) next() *waiter {
 	return head
 }
 
-// waiters yields every task that waits, in no order. The caller holds mu.
+// waiters yields every waiting task in no particular order. The caller holds mu.
 func (m *Manager) waiters() iter.Seq[*waiter] {
 	return func(yield func(*waiter) bool) {
 		for _, a := range m.list {
@@ -292,7 +293,7 @@ func (f *flow) waiters() iter.Seq[*waiter] {
 	}
 }
 
-// waiting is how many tasks of the service wait. The caller holds mu.
+// waiting returns how many tasks of the service wait. The caller holds mu.
 func (a *account) waiting() (n int) {
 	for _, f := range a.backlog {
 		n += f.waiting()

@@ -18,33 +18,33 @@ const (
 	StatusUnavailable Status = "unavailable"
 )
 
-// Resource is one thing that holds memory or room on the disk.
+// Resource is something that uses memory or disk space.
 type Resource struct {
 	// ID is unique: "wav2vec2/wav2vec2-tiny".
 	ID string
 	// Type is model, conversation, session or file.
 	Type string
-	// Service that it belongs to, empty where it belongs to none, and its Name there.
+	// Service is the owning service, empty for none; Name is its name there.
 	Service, Name string
 	// Bytes of a model's weights or of a file; Retained is what a model's largest
 	// run left behind. A session's bytes are counted with its model.
 	Bytes, Retained services.Bytes
 	Status          Status
-	// Problem says why it is unavailable.
+	// Problem is why it is unavailable.
 	Problem           string
 	Created, LastUsed time.Time
-	// Metadata is what else there is to tell; nil where nothing is.
+	// Metadata holds further details; nil for none.
 	Metadata map[string]any
 }
 
-// Include adds a source of resources to the inventory: what others hold.
+// Include adds a source of resources held elsewhere to the inventory.
 func (m *Manager) Include(source func() []Resource) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sources = append(m.sources, source)
 }
 
-// Inventory lists what holds memory or room on the disk, ordered by id.
+// Inventory returns everything that uses memory or disk space, ordered by id.
 func (m *Manager) Inventory() []Resource {
 	list := m.booked()
 	m.mu.Lock()
@@ -57,7 +57,7 @@ func (m *Manager) Inventory() []Resource {
 	return list
 }
 
-// booked lists what the budget has booked.
+// booked returns the resources that the budget accounts for.
 func (m *Manager) booked() []Resource {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,7 +81,7 @@ func (m *Manager) booked() []Resource {
 	return list
 }
 
-// Usage is a view of the books.
+// Usage is a snapshot of the memory budget.
 type Usage struct {
 	Budget services.Bytes
 	// Leased by running tasks, Resident by loaded models, Retained by the engine
@@ -98,13 +98,13 @@ type ServiceUsage struct {
 	Limit                      ServiceLimit
 	Leased, Resident, Retained services.Bytes
 	Running, Waiting           int
-	// Runs that may go on at once now, and tasks that Arrived since the start.
+	// Runs is the current concurrency, Arrived the number of tasks since the start.
 	Runs    int
 	Arrived uint64
 	Models  []ModelUsage
 }
 
-// ModelUsage tells how well a model's runs are predicted.
+// ModelUsage reports how well the memory of a model's runs is predicted.
 type ModelUsage struct {
 	Name string
 	// Predicted and Observed bytes of the run that was measured last, zero before
@@ -113,7 +113,7 @@ type ModelUsage struct {
 	Correction          float64
 }
 
-// Usage tells how much of the budget is taken, and by whom.
+// Usage returns how much of the budget is used, by service.
 func (m *Manager) Usage() Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()

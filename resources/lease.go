@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Lease is the right to run one task with so many bytes. Its methods are for
-// the task's own goroutine; Release may be called from any.
+// Lease is the right to run one task with a number of bytes. Its methods are for the
+// task's own goroutine; Release may be called from any.
 type Lease struct {
 	manager  *Manager
 	account  *account
@@ -19,10 +19,10 @@ type Lease struct {
 	// predicted is the estimate before its correction.
 	predicted services.Bytes
 
-	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved of
-	// them went to a model that the task loaded.
+	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved is how
+	// many of them were transferred to a model that the task loaded.
 	bytes, moved services.Bytes
-	// stranger tells that it was granted while the model was not loaded, by others.
+	// stranger is set if the lease was granted while the model was not loaded.
 	stranger bool
 	slot     bool
 	measure  measurement
@@ -50,7 +50,7 @@ func (l *Lease) Slot() (since time.Time, held bool) {
 	return l.since, l.slot
 }
 
-// Bytes still leased.
+// Bytes returns the bytes still leased.
 func (l *Lease) Bytes() services.Bytes {
 	l.manager.mu.Lock()
 	defer l.manager.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *Lease) Release() {
 	l.stopMeasuring()
 	now := time.Now()
 	if l.waiter != nil {
-		// Ended by another goroutine while it waited for its slot.
+		// Released by another goroutine while it waited for its slot.
 		w := l.waiter
 		m.remove(w, now)
 		close(w.granted)
@@ -106,7 +106,7 @@ func (l *Lease) giveBack() {
 	l.bytes = 0
 }
 
-// move gives bytes of the lease to a model that its task has loaded. The caller
+// move transfers bytes of the lease to a model that its task has loaded. The caller
 // holds mu.
 func (l *Lease) move(bytes services.Bytes) {
 	l.bytes -= bytes
@@ -119,8 +119,7 @@ func (l *Lease) move(bytes services.Bytes) {
 	}
 }
 
-// dropSlot gives the run slot back and learns how long it was held. The caller
-// holds mu.
+// dropSlot returns the run slot and records how long it was held. The caller holds mu.
 func (l *Lease) dropSlot(now time.Time) {
 	if !l.slot {
 		return
@@ -147,7 +146,7 @@ func (l *Lease) dropSlot(now time.Time) {
 	a.shortest = min(a.shortest, held)
 }
 
-// learn takes how long the task held its first slot. The caller holds mu.
+// learn records how long the task held its first slot. The caller holds mu.
 func (l *Lease) learn(held time.Duration) {
 	mine := l.flow.first[l.arena]
 	if mine == nil {
@@ -159,10 +158,10 @@ func (l *Lease) learn(held time.Duration) {
 	l.account.first.add(held)
 }
 
-// Yield lets a waiting task of the service run first, where that is its turn: another
-// tenant's that has had less, or one of the same tenant with an earlier turn. The task
-// stays where its arrival and its work put it, and the bytes stay leased. It returns
-// once the slot is back, or with ctx's error, after which the task must end.
+// Yield lets a waiting task of the service run first if it is that task's turn: one of
+// another tenant that has had less work done, or one of the same tenant with an earlier
+// turn. The yielding task keeps its place in the order and its bytes. Yield returns
+// when the task has its slot again, or with ctx's error, after which the task must end.
 func (l *Lease) Yield(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -186,8 +185,8 @@ func (l *Lease) Yield(ctx context.Context) error {
 	return m.wait(ctx, w)
 }
 
-// goesFirst reports whether a task of the service that lacks only a slot would get
-// the one of the lease, if that yielded it. The caller holds mu.
+// goesFirst reports whether a task of the service that lacks only a slot would get the
+// lease's slot if it were yielded. The caller holds mu.
 func (m *Manager) goesFirst(l *Lease, now time.Time) bool {
 	own := l.flow
 	own.advance(now)
@@ -210,7 +209,8 @@ func (m *Manager) goesFirst(l *Lease, now time.Time) bool {
 	return false
 }
 
-// lacksOnlyASlot reports whether the bytes that w needs are there. The caller holds mu.
+// lacksOnlyASlot reports whether the bytes that w needs are available. The caller holds
+// mu.
 func (m *Manager) lacksOnlyASlot(w *waiter) bool {
 	more := w.arena.more(w.needs())
 	return more == 0 || more <= m.free() && (!m.cfg.Enabled || w.account.booked()+more <= w.account.limit.MaxMemory)

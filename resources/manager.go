@@ -16,8 +16,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Manager hands out leases on the budget: in even parts to the tenants, and to the
-// tasks of each in the order of priority, age and work done. Safe for concurrent use.
+// Manager grants leases on the budget. Tenants share it evenly; the tasks of a tenant
+// are ordered by priority, age and work done. Safe for concurrent use.
 type Manager struct {
 	cfg     Config
 	budget  Budget
@@ -33,21 +33,21 @@ type Manager struct {
 	waiting, present int
 	numbered         uint64
 	tenants          map[string]*tenant
-	// doubtful is set when a task that waits may have become too large to run.
+	// doubtful is set when a waiting task may have become too large to run.
 	doubtful  bool
 	residents []*resident
 	evicting  bool
-	// missed tells that a lease ended while an eviction ran, so that a model
-	// which the eviction found in use may be idle now.
+	// missed is set if a lease ended while an eviction ran, so that a model which the
+	// eviction found in use may be idle now.
 	missed bool
 	closed bool
 	// granted counts leases, so that a run can tell whether it was alone.
 	granted uint64
 	cleaned cleanups
-	// sources list what holds something else than the memory that is booked here.
+	// sources list resources that are not accounted for here.
 	sources []func() []Resource
 	advice  Advice
-	// unbooked is what the process was seen to hold beyond the books.
+	// unbooked is the measured memory beyond what is booked.
 	unbooked unbooked
 	// cleaner unloads models that were idle for too long; Stop waits for it and for
 	// evictions.
@@ -79,8 +79,8 @@ type account struct {
 	short bool
 }
 
-// NewManager makes a manager of the budget. A service gets leases once Limit
-// has given it a share.
+// NewManager returns a manager of the budget. A service gets leases once Limit has set
+// its share.
 func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
 	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), tenants: make(map[string]*tenant)}
 	m.metrics = newMetrics(reg, m)
@@ -98,7 +98,7 @@ func (m *Manager) Limit(service string, limit ServiceLimit) {
 	m.grant(time.Now())
 }
 
-// account finds or opens a service's account. The caller holds mu.
+// account returns a service's account, creating it if needed. The caller holds mu.
 func (m *Manager) account(service string) *account {
 	a := m.accounts[service]
 	if a == nil {
@@ -110,14 +110,14 @@ func (m *Manager) account(service string) *account {
 	return a
 }
 
-// Budget that the manager shares out.
+// Budget returns the budget in force.
 func (m *Manager) Budget() Budget {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.budget
 }
 
-// Room is the most memory that one task of the service may use, whatever else
+// Room returns the most memory that one task of the service may use when nothing else
 // runs.
 func (m *Manager) Room(service string) services.Bytes {
 	m.mu.Lock()
@@ -128,8 +128,8 @@ func (m *Manager) Room(service string) services.Bytes {
 	return min(m.budget.Bytes, m.account(service).limit.MaxMemory)
 }
 
-// Tune puts another budget, queue limit, ageing and dynamic switch in force, also while tasks
-// run and wait. A smaller budget takes nothing from running tasks.
+// Tune changes the budget, queue limit, ageing and dynamic switch, also while tasks run
+// and wait. A smaller budget does not affect running tasks.
 func (m *Manager) Tune(cfg Config, budget Budget) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,7 +162,7 @@ func (m *Manager) Acquire(ctx context.Context, claim services.Claim) (services.L
 	return w.lease, nil
 }
 
-// enqueue checks a claim and lines it up. The caller holds mu.
+// enqueue checks a claim and adds it to the queue. The caller holds mu.
 func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) {
 	account := m.accounts[claim.Service]
 	if account == nil || account.runs() < 1 {
@@ -212,10 +212,11 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 	return w, nil
 }
 
-// tooLarge is the fault for a task that can never run. The caller holds mu.
+// tooLarge returns the fault for a task that can never run. The caller holds mu.
 func (m *Manager) tooLarge(a *account, need services.Bytes) error {
 	limit := min(m.budget.Bytes, a.limit.MaxMemory)
-	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)", int64(need), need, a.service, int64(limit), limit)
+	return services.Faultf(services.KindTooLarge, "the task needs %d bytes of memory (%s), %s may use %d (%s)",
+		int64(need), need, a.service, int64(limit), limit)
 }
 
 // refuse counts a refusal. The caller holds mu.
@@ -224,8 +225,8 @@ func (m *Manager) refuse(a *account, why Refusal) {
 	m.metrics.refusals.WithLabelValues(a.service, string(why)).Inc()
 }
 
-// wait blocks until w is granted or ctx ends; a grant that comes too late is
-// given back.
+// wait blocks until w is granted or ctx ends; a grant that arrives too late is
+// released.
 func (m *Manager) wait(ctx context.Context, w *waiter) error {
 	select {
 	case <-w.granted:
@@ -255,8 +256,8 @@ func (m *Manager) wait(ctx context.Context, w *waiter) error {
 	return w.refused
 }
 
-// free is what the budget has left; below zero when a model was loaded beyond
-// its lease. The caller holds mu.
+// free returns what is left of the budget, negative when a model was loaded beyond its
+// lease. The caller holds mu.
 func (m *Manager) free() services.Bytes {
 	if !m.cfg.Enabled {
 		return math.MaxInt64
@@ -268,7 +269,7 @@ func (m *Manager) free() services.Bytes {
 	return free
 }
 
-// OldestWait is how long the task that has waited the longest does so.
+// OldestWait returns how long the oldest waiting task has waited.
 func (m *Manager) OldestWait() (oldest time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -278,9 +279,8 @@ func (m *Manager) OldestWait() (oldest time.Duration) {
 	return oldest
 }
 
-// Stop refuses new tasks and those that wait, ends the clean-up, and waits for evictions
-// under way. Leases that are held stay valid, and a task that let others run first has
-// its run slot back.
+// Stop refuses new and waiting tasks, ends the cleanup and waits for running evictions.
+// Granted leases stay valid, and yielded tasks get their run slots back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true

@@ -249,7 +249,10 @@ func TestTheBooksBalance(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(i), 1))
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(20))*time.Millisecond)
 			defer cancel()
-			lease, err := m.Acquire(ctx, services.Claim{Service: []string{"echo", "small"}[r.IntN(2)], Bytes: services.Bytes(r.IntN(40)) * mb, Priority: services.Priority(r.IntN(3) - 1)})
+			lease, err := m.Acquire(ctx, services.Claim{
+				Service: []string{"echo", "small"}[r.IntN(2)], Bytes: services.Bytes(r.IntN(40)) * mb,
+				Priority: services.Priority(r.IntN(3) - 1),
+			})
 			if err != nil {
 				if services.KindOf(err) != services.KindTimeout && services.KindOf(err) != services.KindBusy {
 					t.Error(err)
@@ -299,12 +302,21 @@ func TestLimitsOfControlGroups(t *testing.T) {
 		files map[string]string
 		want  services.Bytes
 	}{
-		"version 2, the parent is smaller": {map[string]string{"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/b/memory.max": "900", "sys/fs/cgroup/a/memory.max": "800"}, 800},
-		"version 2, no limit":              {map[string]string{"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/memory.max": "max"}, 0},
-		"version 2, seen from inside":      {map[string]string{"proc/self/cgroup": "0::/docker/x", "sys/fs/cgroup/memory.max": "700"}, 700},
-		"version 1":                        {map[string]string{"proc/self/cgroup": "5:cpu:/x\n4:memory:/y", "sys/fs/cgroup/memory/y/memory.limit_in_bytes": "600", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"}, 600},
-		"nonsense":                         {map[string]string{"proc/self/cgroup": "x\n::\n0::/../..", "sys/fs/cgroup/memory.max": "-5"}, 0},
-		"none":                             {nil, 0},
+		"version 2, the parent is smaller": {
+			map[string]string{"proc/self/cgroup": "0::/a/b", "sys/fs/cgroup/a/b/memory.max": "900", "sys/fs/cgroup/a/memory.max": "800"},
+			800,
+		},
+		"version 2, no limit":         {map[string]string{"proc/self/cgroup": "0::/a", "sys/fs/cgroup/a/memory.max": "max"}, 0},
+		"version 2, seen from inside": {map[string]string{"proc/self/cgroup": "0::/docker/x", "sys/fs/cgroup/memory.max": "700"}, 700},
+		"version 1": {
+			map[string]string{
+				"proc/self/cgroup": "5:cpu:/x\n4:memory:/y", "sys/fs/cgroup/memory/y/memory.limit_in_bytes": "600",
+				"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712",
+			},
+			600,
+		},
+		"nonsense": {map[string]string{"proc/self/cgroup": "x\n::\n0::/../..", "sys/fs/cgroup/memory.max": "-5"}, 0},
+		"none":     {nil, 0},
 	} {
 		root := t.TempDir()
 		for file, text := range c.files {

@@ -2,24 +2,26 @@ package resources
 
 import "github.com/grym-synth/grym-synth/services"
 
-// PeakProbe measures the process.
+// PeakProbe measures the memory of the process.
 type PeakProbe interface {
-	// Resident is the resident set now, Peak its highest since ResetPeak.
+	// Resident returns the current resident set.
 	Resident() (services.Bytes, error)
+	// Peak returns the largest resident set since ResetPeak.
 	Peak() (services.Bytes, error)
+	// ResetPeak restarts the measurement of Peak.
 	ResetPeak() error
 }
 
 const (
-	// worthMeasuring is the smallest prediction that is checked: a look costs tens
-	// of microseconds, and small runs drown in what else the process does.
+	// worthMeasuring is the smallest prediction that is checked: a measurement costs
+	// tens of microseconds, and small runs are lost in the noise.
 	worthMeasuring = 32 * services.MiB
-	// worthLearning is the smallest growth that says something: below it the run
-	// worked in memory that the process had already.
+	// worthLearning is the smallest growth that is learnt from: below it the run reused
+	// memory that the process already had.
 	worthLearning = 8 * services.MiB
 )
 
-// measurement is one run's look at the process's memory.
+// measurement is the measurement of one run's memory.
 type measurement struct {
 	on bool
 	// granted is the manager's count at the start: if it has moved by the end, the
@@ -28,8 +30,8 @@ type measurement struct {
 	start, before services.Bytes
 }
 
-// Measure makes the manager correct its predictions by the peaks that it sees.
-// A run is measured when nothing else runs beside it.
+// Measure makes the manager correct its predictions by measured peaks. A run is
+// measured when nothing else runs beside it.
 func (m *Manager) Measure(probe PeakProbe) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -64,7 +66,7 @@ func (l *Lease) stopMeasuring() {
 	if err != nil || peak-l.measure.start < worthLearning {
 		return
 	}
-	// The run also used what its model's earlier runs had left behind.
+	// The run also used memory retained from its model's earlier runs.
 	observed := peak - l.measure.start + l.measure.before
 	l.arena.learn(l.predicted, observed)
 	p := &l.account.pattern

@@ -8,7 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// metrics of the budget. What the books hold is read when it is scraped.
+// metrics of the budget. Gauges are read when they are scraped.
 type metrics struct {
 	wait      prometheus.Histogram
 	evictions *prometheus.CounterVec
@@ -56,11 +56,19 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 		Name: "grym_service_runs_adapted_total", Help: "Changes of how many tasks of a service may run at once, made to follow demand.",
 	}, []string{"service", "action"})
 	set.cleanups = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleanups_total", Help: "Runs of the automatic cleanup."})
-	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup."})
-	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{Name: "grym_cleaned_bytes_total", Help: "Memory given back by the automatic cleanup."})
-	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted, set.cleanups, set.cleaned, set.cleanedBytes,
-		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.", func(u Usage) float64 { return float64(u.Retained) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "grym_memory_unbooked_bytes", Help: "Memory that the process was seen to hold beyond what is booked."}, func() float64 {
+	set.cleaned = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grym_cleaned_models_total", Help: "Models unloaded by the automatic cleanup.",
+	})
+	set.cleanedBytes = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "grym_cleaned_bytes_total", Help: "Memory freed by the automatic cleanup.",
+	})
+	reg.MustRegister(set.wait, set.evictions, set.predicted, set.used, set.refusals, set.loads, set.runs, set.adapted,
+		set.cleanups, set.cleaned, set.cleanedBytes,
+		gauge("grym_memory_retained_bytes", "Memory that the engine keeps for the next runs of loaded models.",
+			func(u Usage) float64 { return float64(u.Retained) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "grym_memory_unbooked_bytes", Help: "Memory that the process was seen to hold beyond what is booked.",
+		}, func() float64 {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			return float64(m.unbooked.bytes)
@@ -74,7 +82,7 @@ func newMetrics(reg prometheus.Registerer, m *Manager) *metrics {
 	return set
 }
 
-// waited takes a wait that is over, with its trace's id as the exemplar.
+// waited records a finished wait, with its trace id as the exemplar.
 func (s *metrics) waited(d time.Duration, trace string) {
 	if with, ok := s.wait.(prometheus.ExemplarObserver); ok && trace != "" {
 		with.ObserveWithExemplar(d.Seconds(), prometheus.Labels{"trace_id": trace})
@@ -83,7 +91,7 @@ func (s *metrics) waited(d time.Duration, trace string) {
 	s.wait.Observe(d.Seconds())
 }
 
-// watch makes a service's series appear before anything happens to it.
+// watch creates a service's series, so that they exist before its first event.
 func (s *metrics) watch(service string) {
 	s.evictions.WithLabelValues(service)
 	s.predicted.WithLabelValues(service)
@@ -98,7 +106,7 @@ func (s *metrics) watch(service string) {
 	}
 }
 
-// measured takes one measurement.
+// measured records one measurement.
 func (s *metrics) measured(service string, predicted, used services.Bytes) {
 	s.predicted.WithLabelValues(service).Set(float64(predicted))
 	s.used.WithLabelValues(service).Set(float64(used))

@@ -7,10 +7,10 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// patternWindow is how many of a service's latest leases its pattern is taken from.
+// patternWindow is how many of a service's latest leases its pattern covers.
 const patternWindow = 256
 
-// Pattern is how a service takes memory, from its latest leases.
+// Pattern describes how a service uses memory, from its latest leases.
 type Pattern struct {
 	// Leases that ended since the start; PerMinute is the rate of the latest ones.
 	Leases    uint64
@@ -28,8 +28,8 @@ type Pattern struct {
 	Reserved, Used services.Bytes
 }
 
-// Efficiency is the part of the reserved memory that was used, of the leases
-// that were measured; zero before the first. Above one, predictions are too low.
+// Efficiency returns the fraction of the reserved memory that the measured leases used;
+// zero before the first. Above one, predictions are too low.
 func (p Pattern) Efficiency() float64 {
 	if p.Reserved == 0 {
 		return 0
@@ -67,7 +67,7 @@ type past struct {
 	waited, held time.Duration
 }
 
-// add takes a lease that has ended.
+// add records a lease that has ended.
 func (p *pattern) add(l past) {
 	if p.leases == 0 {
 		p.latest = services.NewRecent[past](patternWindow)
@@ -79,7 +79,7 @@ func (p *pattern) add(l past) {
 // refuse counts a refusal.
 func (p *pattern) refuse(why Refusal) { p.refused[slices.Index(refusals, why)]++ }
 
-// view gives the pattern as it is at a time.
+// view returns the pattern as of now.
 func (p *pattern) view(now time.Time) Pattern {
 	v := Pattern{Leases: p.leases, Refused: make(map[Refusal]uint64), Peak: p.peak, Measured: p.measured, Reserved: p.reserved, Used: p.used}
 	for i, why := range refusals {
@@ -96,7 +96,7 @@ func (p *pattern) view(now time.Time) Pattern {
 	return v
 }
 
-// Patterns tells how each service takes memory, by its name.
+// Patterns returns how each service uses memory, by service name.
 func (m *Manager) Patterns() map[string]Pattern {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,13 +7,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// waiter is a task that waits for its lease, or one that gave up its run slot
-// and waits for another.
+// waiter is a task that waits for its lease, or one that yielded its run slot and waits
+// for another.
 type waiter struct {
-	// turn orders the tasks of a tenant, the earliest first: the time of arrival, moved
-	// back by the work that was done already, and forth by one ageing step for each step
-	// of priority. So a task overtakes less urgent ones, but none that has waited long
-	// enough. number is the order in which waiters came.
+	// turn orders the tasks of a tenant, the earliest first: the time of arrival, later
+	// by the work already done and earlier by one ageing step per priority level. So a
+	// task overtakes less urgent ones unless they have waited long enough. number is
+	// the order in which waiters came.
 	turn   time.Time
 	number uint64
 	since  time.Time
@@ -24,15 +24,15 @@ type waiter struct {
 	account        *account
 	arena          *arena
 	lease          *Lease
-	// yielded tells that the lease has its bytes and lacks only a slot.
+	// yielded is set if the lease has its bytes and lacks only a slot.
 	yielded bool
 	// granted is closed once the lease is the waiter's, or refused is set.
 	granted chan struct{}
 	refused error
 }
 
-// needs is what the task needs as things are now. Meanwhile its model may have been
-// loaded by another task, or unloaded to make room.
+// needs returns what the task needs now. Meanwhile its model may have been loaded by
+// another task, or unloaded to make room.
 func (w *waiter) needs() services.Bytes {
 	var change services.Bytes
 	switch {
@@ -46,8 +46,8 @@ func (w *waiter) needs() services.Bytes {
 	return max(w.bytes+services.Bytes(w.factor*float64(change)), 0)
 }
 
-// insert lines w up and returns how many of its tenant's tasks in the service are ahead. The
-// caller holds mu.
+// insert adds w to the queue and returns how many of its tenant's tasks in the service
+// are ahead. The caller holds mu.
 func (m *Manager) insert(w *waiter, now time.Time) (ahead int) {
 	f, a := w.lease.flow, w.account
 	if !w.yielded && len(f.fresh) == 0 {
@@ -103,11 +103,10 @@ func (m *Manager) remove(w *waiter, now time.Time) bool {
 	return true
 }
 
-// grant gives leases to whoever's turn it is. A task that lacks a run slot is
-// passed over, since only its own service can help it. One that lacks bytes
-// holds back everybody behind it who wants bytes from the same pot, or small
-// tasks would starve it for ever; meanwhile idle models are evicted for it.
-// The caller holds mu.
+// grant grants leases in order. A task that lacks a run slot is skipped, since only its
+// own service can free one. One that lacks bytes holds back those behind it that need
+// bytes from the same share, because small tasks could starve it otherwise; idle models
+// are evicted for it. The caller holds mu.
 func (m *Manager) grant(now time.Time) {
 	if m.waiting == 0 {
 		return
@@ -138,7 +137,7 @@ func (m *Manager) grant(now time.Time) {
 		case more > m.free():
 			shortOfAll = true
 			if !m.evictFor(nil, w) && !m.working() {
-				// Nothing will make room but what is not booked, and when is not known.
+				// Only unbooked memory can make room, and it is unknown when.
 				m.turnAway(w, now, &services.Fault{Kind: services.KindBusy, Message: "memory is short for the moment", RetryAfter: unbookedMemory})
 				continue
 			}
@@ -150,8 +149,9 @@ func (m *Manager) grant(now time.Time) {
 	}
 }
 
-// next is the waiter that a pass over the queue looks at next: of those whose turn it
-// is in a service with a free slot, the one whose turn came first. The caller holds mu.
+// next returns the waiter that a pass over the queue examines next: of those whose turn
+// it is in a service with a free slot, the one whose turn came first. The caller holds
+// mu.
 func (m *Manager) next() (first *waiter) {
 	var came time.Time
 	for _, a := range m.list {
@@ -164,8 +164,9 @@ func (m *Manager) next() (first *waiter) {
 		}
 		at := w.turn
 		if served := w.lease.flow.served; m.present > 1 && served.After(at) {
-			// Where tenants want the same memory in several services, a crowd of one has
-			// come no earlier than its last task was served.
+			// When tenants compete for the same memory in several services, a tenant's
+			// next task counts as having arrived no earlier than its last one there was
+			// served.
 			at = served
 		}
 		if first == nil || at.Before(came) || at.Equal(came) && w.number < first.number {
@@ -175,8 +176,8 @@ func (m *Manager) next() (first *waiter) {
 	return first
 }
 
-// refuseHopeless refuses tasks that would wait for ever: the budget shrank, or their
-// models have to be loaded anew. The caller holds mu.
+// refuseHopeless refuses tasks that could never run: the budget shrank, or their models
+// have to be loaded again. The caller holds mu.
 func (m *Manager) refuseHopeless(now time.Time) {
 	m.doubtful = false
 	if !m.cfg.Enabled {
@@ -194,14 +195,14 @@ func (m *Manager) refuseHopeless(now time.Time) {
 	}
 }
 
-// turnAway refuses a task that waits. The caller holds mu.
+// turnAway refuses a waiting task. The caller holds mu.
 func (m *Manager) turnAway(w *waiter, now time.Time, why error) {
 	m.remove(w, now)
 	w.refused = why
 	close(w.granted)
 }
 
-// give makes w, which waits, the holder of its lease. The caller holds mu.
+// give grants the waiting w its lease. The caller holds mu.
 func (m *Manager) give(w *waiter, now time.Time) {
 	l, f := w.lease, w.lease.flow
 	m.remove(w, now)

@@ -6,10 +6,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// full returns the fault for a tenant's next task where the queue has no place for it.
-// The limit is that of all tenants together, but each has a place for one task, and
-// those with less than an equal part of the limit have places until twice as many wait.
-// So a crowd of one tenant refuses nobody else. The caller holds mu.
+// full returns the fault for a tenant's next task if the queue has no place for it, and
+// nil otherwise. The limit is that of all tenants together, but each has a place for
+// one task, and those with less than an equal part of the limit have places until twice
+// as many wait. So one tenant cannot fill the queue for the others. The caller holds
+// mu.
 func (m *Manager) full(t *tenant) *services.Fault {
 	mine, tenants := t.waiting, m.present
 	if mine == 0 || m.waiting < m.cfg.QueueLimit {
@@ -21,13 +22,13 @@ func (m *Manager) full(t *tenant) *services.Fault {
 	return services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit, %d of them of this caller", m.waiting, mine)
 }
 
-// leastPause is the shortest time after which a refused caller is asked to come again.
+// leastPause is the minimum Retry-After.
 const leastPause = 100 * time.Millisecond
 
-// turnIn guesses when a newcomer would start: the work that is queued before it, as long
-// as tasks of that tenant and model hold their first slot, and what more urgent tasks and
-// other tenants go on to use meanwhile, done in as many slots as the service has in use. The
-// caller holds mu.
+// turnIn estimates when a new task would start: the work queued ahead of it, by how
+// long tasks of that tenant and model hold their first slot, plus what more urgent
+// tasks and other tenants will use until then, divided by the slots in use. The caller
+// holds mu.
 func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) time.Duration {
 	a := f.account
 	start := a.clock(now)
@@ -54,7 +55,7 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 			others = append(others, other.rivalTo(start+ahead, now))
 		}
 	}
-	for range 16 { // it takes longer the more the others come to use meanwhile
+	for range 16 { // a longer wait lets the others use more
 		work := atWork + ahead + f.overtaking(priority, pause, m.cfg.Ageing)
 		for _, other := range others {
 			work += other.work(pause)
@@ -64,7 +65,7 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 	return max(pause, leastPause)
 }
 
-// rival is what another tenant has done before a newcomer's turn.
+// rival is the work of another tenant ahead of a new task.
 type rival struct {
 	// queued work is before it now, and most is the tenant's share until then, of which it
 	// uses so many slots of late.
@@ -72,13 +73,12 @@ type rival struct {
 	used         float64
 }
 
-// work is what the tenant has done within a time.
+// work returns the tenant's work within a time.
 func (r rival) work(within time.Duration) time.Duration {
 	return max(r.queued, min(time.Duration(r.used*float64(within)), r.most))
 }
 
-// rivalTo returns what the flow has done before another flow comes to a tag. The caller
-// holds mu.
+// rivalTo returns the flow's work ahead of another flow's tag. The caller holds mu.
 func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
 	f.advance(now)
 	r := rival{most: max(tag-f.tag, 0), used: f.used}

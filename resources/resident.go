@@ -24,13 +24,15 @@ type resident struct {
 	// Guarded by Manager.mu.
 	created, lastUsed time.Time
 	released          bool
-	// failed is why the model could not be unloaded cleanly.
+	// failed is why the model could not be unloaded.
 	failed error
 }
 
-// Hold implements services.Residency. It never waits: the memory is in use
-// already, and books that deny it help nobody.
-func (m *Manager) Hold(ctx context.Context, service, name string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
+// Hold implements services.Residency. It never blocks or refuses: the memory is already
+// allocated, so it has to be accounted for.
+func (m *Manager) Hold(
+	ctx context.Context, service, name string, bytes services.Bytes, evict func(context.Context) error,
+) services.Resident {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.account(service)
@@ -54,10 +56,10 @@ func (m *Manager) Hold(ctx context.Context, service, name string, bytes services
 // kindModel is the kind of a loaded model.
 const kindModel = "model"
 
-// isModel tells whether runs have their arena with it.
+// isModel reports whether it is a model, which runs share an arena with.
 func (r *resident) isModel() bool { return r.kind == kindModel }
 
-// busy tells whether a run is at work in it. The caller holds mu.
+// busy reports whether a run uses it. The caller holds mu.
 func (r *resident) busy() bool { return r.isModel() && r.account.arena(r.name).active > 0 }
 
 // Touch implements services.Resident.
@@ -88,10 +90,9 @@ func (r *resident) Release() {
 	m.grant(time.Now())
 }
 
-// evictFor unloads the model that is wanted the least, of one service or
-// of all where a is nil, and the one that w wants only where nothing else is left,
-// and shares out again. One
-// eviction runs at a time; a model in use is passed over. False means that there is
+// evictFor starts unloading the least requested model, of service a or of all services
+// if a is nil; the model that w needs comes last. Leases are granted again afterwards.
+// One eviction runs at a time; a model in use is skipped. It returns false if there is
 // nothing to unload. The caller holds mu.
 func (m *Manager) evictFor(a *account, w *waiter) bool {
 	if m.evicting || m.closed {
@@ -108,8 +109,8 @@ func (m *Manager) evictFor(a *account, w *waiter) bool {
 	}
 	m.byWorth(candidates)
 	if !m.working() {
-		// No lease will end and make room, so what its model's earlier runs left behind
-		// may be what is in the way.
+		// No lease will end and make room, so memory retained by its own model may be
+		// in the way.
 		candidates = append(candidates, own...)
 	}
 	if len(candidates) == 0 {
@@ -120,7 +121,7 @@ func (m *Manager) evictFor(a *account, w *waiter) bool {
 	return true
 }
 
-// working tells whether a lease is held. The caller holds mu.
+// working reports whether any lease is held. The caller holds mu.
 func (m *Manager) working() bool {
 	for _, a := range m.list {
 		if a.leased() > 0 || a.running > 0 {
@@ -130,8 +131,8 @@ func (m *Manager) working() bool {
 	return false
 }
 
-// evictOne evicts the first candidate that lets itself be. Its Release shares
-// the room out; where none gave way, the next lease that ends does.
+// evictOne evicts the first candidate that is not in use. Its Release grants waiting
+// leases; if all are in use, the next lease that ends does.
 func (m *Manager) evictOne(candidates []*resident) {
 	evicted := false
 	for _, r := range candidates {
@@ -148,8 +149,8 @@ func (m *Manager) evictOne(candidates []*resident) {
 	}
 }
 
-// evict unloads one model and tells whether its memory is free. The caller does
-// not hold mu.
+// evict unloads one model and reports whether its memory is free. The caller does not
+// hold mu.
 func (m *Manager) evict(r *resident, why string) bool {
 	err := r.evict(context.Background())
 	if errors.Is(err, services.ErrInUse) {

@@ -7,34 +7,35 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// HeldProbe tells what memory the process holds that the system cannot take back.
+// HeldProbe measures memory that the system cannot reclaim.
 type HeldProbe interface {
+	// Held returns the memory that the process holds.
 	Held() (services.Bytes, error)
 }
 
 const (
-	// unbookedEvery is the least time between two looks: each reads a file.
+	// unbookedEvery is the minimum time between two measurements, each of which reads a
+	// file.
 	unbookedEvery = 50 * time.Millisecond
-	// unbookedMemory is how long what was seen counts, fading: while runs have not
-	// reached their peak a look sees less.
+	// unbookedMemory is the time over which a measurement fades: before runs reach
+	// their peak a measurement is too low.
 	unbookedMemory = 30 * time.Second
-	// leastMargin and its part of the limit stay for what no process owns: the
-	// kernel's buffers, pages that are being written, the library's file.
+	// leastMargin, or a marginPart-th of the limit, is left for what no process owns:
+	// the kernel's buffers, pages that are being written, the library's file.
 	leastMargin  = 32 * services.MiB
 	marginPart   = 16
 	unbookedRuns = worthMeasuring
 )
 
-// unbooked is memory that the process holds beyond the books: Go's heap, the
-// library, and what the engine's allocator lost between blocks of different
-// sizes. The reserve is there for it; where it is more, the budget is less.
+// unbooked is memory that the process holds beyond what is booked: Go's heap, the
+// library, and what the engine's allocator lost between blocks of different sizes. The
+// reserve covers it; any excess reduces the budget.
 type unbooked struct {
 	bytes services.Bytes
 	at    time.Time
 }
 
-// see takes a look at a time. fresh forgets what was seen before, after a model
-// was unloaded.
+// see records a measurement. fresh discards earlier ones, after a model was unloaded.
 func (u *unbooked) see(beyond services.Bytes, now time.Time, fresh bool) {
 	if !fresh && beyond < u.bytes {
 		part := math.Exp(-float64(now.Sub(u.at)) / float64(unbookedMemory))
@@ -43,7 +44,7 @@ func (u *unbooked) see(beyond services.Bytes, now time.Time, fresh bool) {
 	u.bytes, u.at = beyond, now
 }
 
-// lookAround compares what the process holds with the books. The caller holds mu.
+// lookAround compares what the process holds with what is booked. The caller holds mu.
 func (m *Manager) lookAround(fresh bool) {
 	probe, ok := m.probe.(HeldProbe)
 	now := time.Now()
@@ -60,8 +61,8 @@ func (m *Manager) lookAround(fresh bool) {
 	m.unbooked.see(max(held, 0), now, fresh)
 }
 
-// overdrawn is by how much unbooked memory is more than the reserve has room for.
-// The caller holds mu.
+// overdrawn returns by how much unbooked memory exceeds the reserve. The caller holds
+// mu.
 func (m *Manager) overdrawn() services.Bytes {
 	if m.budget.Limit == 0 {
 		return 0

@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// Config of the performance monitor. All of it can change live.
+// Config of the performance monitor. It can change while the server runs.
 type Config struct {
 	// Enabled samples the process and every service. Defaults to true.
 	Enabled bool `koanf:"enabled"`
-	// CheckInterval between two samples. Defaults to 5s.
+	// CheckInterval is the time between two samples. Defaults to 5s.
 	CheckInterval time.Duration `koanf:"checkInterval"`
 	// History is how many samples are kept. Defaults to 360, half an hour.
 	History int `koanf:"history"`
 	// Sustain is how many samples in a row must be beyond a threshold before there
 	// is a warning. Defaults to 3.
 	Sustain int `koanf:"sustain"`
-	// MaxCPU is the part of all cores, MaxMemory the part of the memory budget, from
-	// 0 to 1; 0 is no threshold. Default to 0.95 and 0.9.
+	// MaxCPU is the fraction of all cores, MaxMemory the fraction of the memory budget,
+	// 0 to 1; 0 disables the threshold. Default to 0.95 and 0.9.
 	MaxCPU    float64 `koanf:"maxCPU"`
 	MaxMemory float64 `koanf:"maxMemory"`
 	// MaxLatency of a service: the 95th percentile of its tasks in the last minute,
-	// with their wait. Defaults to 1m; 0 is no threshold.
+	// wait included. Defaults to 1m; 0 disables the threshold.
 	MaxLatency time.Duration `koanf:"maxLatency"`
-	// MaxSchedulingLatency is the 99th percentile of how long goroutines that could
-	// run had to wait for it. Defaults to 100ms; 0 is no threshold.
+	// MaxSchedulingLatency is the 99th percentile of how long runnable goroutines
+	// waited for a processor. Defaults to 100ms; 0 disables the threshold.
 	MaxSchedulingLatency time.Duration `koanf:"maxSchedulingLatency"`
-	// MaxGoroutines in the process. Defaults to 10000; 0 is no threshold.
+	// MaxGoroutines in the process. Defaults to 10000; 0 disables the threshold.
 	MaxGoroutines int `koanf:"maxGoroutines"`
-	// Horizon of the memory forecast: a warning when the resident set, at its
-	// growth, reaches the budget within so long. Defaults to 10m; 0 is no warning.
+	// Horizon of the memory forecast: a warning if the resident set is expected to
+	// reach the budget within this time. Defaults to 10m; 0 disables the warning.
 	Horizon time.Duration `koanf:"horizon"`
 }
 

@@ -14,7 +14,7 @@ import (
 // maxCustom bounds the metrics that one service registers.
 const maxCustom = 64
 
-// customName is what a service may call a metric.
+// customName matches valid names of a service's metrics.
 var customName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
 // CustomValue is a service's own figure in a sample.
@@ -35,8 +35,8 @@ func newCustomMetrics(reg prometheus.Registerer, log *slog.Logger) *customMetric
 	return &customMetrics{reg: reg, log: log, byService: make(map[string][]services.Metric)}
 }
 
-// register takes a service's metrics. One that cannot be is left out and logged:
-// it is a mistake in the service, and no reason not to serve.
+// register registers a service's metrics. An invalid one is left out and logged: it is
+// a mistake in the service, but no reason to refuse it.
 func (c *customMetrics) register(service string, metrics []services.Metric) {
 	for i, m := range metrics {
 		problem := ""
@@ -70,8 +70,8 @@ func custom(service string, m services.Metric) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: m.Help, ConstLabels: labels}, m.Read)
 }
 
-// values reads a service's metrics. What is no number is left out, since JSON has
-// no way to say it.
+// values reads a service's metrics. NaN and infinities are left out, since JSON cannot
+// represent them.
 func (c *customMetrics) values(service string) []CustomValue {
 	var list []CustomValue
 	for _, m := range c.byService[service] {

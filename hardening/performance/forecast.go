@@ -14,13 +14,13 @@ import (
 var horizons = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute}
 
 const (
-	// leastSamples is the least that a forecast is made from.
+	// leastSamples is the minimum number of samples for a forecast.
 	leastSamples = 12
 	// fitSamples is how many of the latest samples the smoothing is fitted to.
 	fitSamples = 240
-	// refitAfter is how many samples the smoothing goes on before it is fitted anew.
+	// refitAfter is the number of samples after which the smoothing is fitted again.
 	refitAfter = 12
-	// errorMemory is over how many forecasts their mean error is taken, about.
+	// errorMemory is about how many forecasts their mean error covers.
 	errorMemory = 240
 )
 
@@ -31,29 +31,32 @@ const (
 	SeriesArrivals = "arrivals_per_second" // tasks of a service that arrive
 )
 
-// Forecast is where one series goes.
+// Forecast is the forecast of one series.
 type Forecast struct {
-	// Series as SeriesMemory; Service is empty where it is the process's.
+	// Series is a name such as SeriesMemory; Service is empty for a series of the
+	// process.
 	Series, Service string
-	// Now is the latest value. Known reports whether there were samples enough.
+	// Now is the latest value. Known is false while there are too few samples.
 	Now   float64
 	Known bool
-	// Alpha, Beta and Phi are the smoothing that fits the history best.
+	// Alpha, Beta and Phi are the parameters of the smoothing that fits the history
+	// best.
 	Alpha, Beta, Phi float64
 	Ahead            []Ahead
 }
 
-// Ahead is a forecast, and how good earlier ones for as far ahead were.
+// Ahead is the forecast for one horizon and the error of earlier ones.
 type Ahead struct {
 	In    time.Duration
 	Value float64
-	// Compared is how many forecasts' time has come, MeanError how far they were
-	// from what came, NaiveError how far they would have been if nothing had changed.
+	// Compared is how many forecasts have been compared with the actual value,
+	// MeanError their mean absolute error, NaiveError that of forecasting no change.
 	Compared              int
 	MeanError, NaiveError float64
 }
 
-// forecasts are those of all series, and how good they were. Not safe for concurrent use.
+// forecasts holds the forecasts of all series and their errors. Not safe for concurrent
+// use.
 type forecasts struct {
 	series map[[2]string]*series
 	value  *prometheus.GaugeVec
@@ -70,7 +73,7 @@ type series struct {
 	pending [][]guess // by horizon, the oldest first
 }
 
-// guess is a forecast that waits for its time.
+// guess is a forecast whose time has not come yet.
 type guess struct {
 	at            time.Time
 	value, before float64
@@ -149,7 +152,7 @@ func (s *series) add(value float64, now time.Time, interval time.Duration) {
 	}
 }
 
-// compare adds a value to the error of the forecasts of it.
+// compare updates the error with the forecasts of this value.
 func (s *series) compare(horizon int, value float64, now time.Time) {
 	ahead := &s.view.Ahead[horizon]
 	for len(s.pending[horizon]) > 0 && !s.pending[horizon][0].at.After(now) {

@@ -2,16 +2,17 @@ package performance
 
 import "time"
 
-// MemoryForecast is where the resident set goes if it goes on as it did.
+// MemoryForecast is the forecast of the resident set.
 type MemoryForecast struct {
-	// Known reports whether there were samples enough.
+	// Known is false while there are too few samples.
 	Known bool
-	// Bytes is the resident set in a minute, BytesPerSecond the growth until then.
+	// Bytes is the expected resident set in one minute, BytesPerSecond the growth until
+	// then.
 	Bytes, BytesPerSecond float64
 	// FullIn is the time until the budget is reached at that growth; zero when it never is.
 	FullIn time.Duration
-	// MeanError is the mean distance, in bytes, between the forecasts for a minute ahead
-	// and what came; Compared is how many were compared.
+	// MeanError is the mean absolute error, in bytes, of the forecasts one minute
+	// ahead; Compared is how many were compared.
 	MeanError float64
 	Compared  int
 }
@@ -19,7 +20,8 @@ type MemoryForecast struct {
 // longestFullIn is the time beyond which memory does not count as filling up.
 const longestFullIn = 365 * 24 * time.Hour
 
-// memoryForecast returns what the forecast of the resident set means for a budget in bytes.
+// memoryForecast derives the memory forecast from that of the resident set and the
+// budget in bytes.
 func memoryForecast(f Forecast, budget float64) MemoryForecast {
 	var m MemoryForecast
 	if len(f.Ahead) == 0 {

@@ -15,8 +15,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Monitor samples the process and its services once an interval, and warns where a
-// threshold is exceeded for some samples in a row. It is an observer of tasks. Safe for
+// Monitor samples the process and its services once per interval, and warns if a
+// threshold is exceeded for several consecutive samples. It observes tasks. Safe for
 // concurrent use.
 type Monitor struct {
 	process func() ProcessUsage
@@ -54,7 +54,7 @@ func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log
 		beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
 	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is passed.",
+		Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is exceeded.",
 	}, []string{"warning"})
 	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began.",
@@ -79,7 +79,7 @@ func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log
 	return m
 }
 
-// known returns the value, or NaN where there is none.
+// known returns the value, or NaN if ok is false.
 func known(ok bool, value float64) float64 {
 	if !ok {
 		return math.NaN()
@@ -87,7 +87,7 @@ func known(ok bool, value float64) float64 {
 	return value
 }
 
-// gauge registers a figure of the forecast of memory.
+// gauge registers a gauge of the memory forecast.
 func (m *Monitor) gauge(reg prometheus.Registerer, name, help string, value func(MemoryForecast) float64) {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 {
 		m.mu.Lock()
@@ -96,8 +96,7 @@ func (m *Monitor) gauge(reg prometheus.Registerer, name, help string, value func
 	}))
 }
 
-// Watch makes a service's sample and series appear before anything happens to it,
-// and takes the metrics that the service has of its own.
+// Watch adds a service to the samples and series, and registers its own metrics.
 func (m *Monitor) Watch(service string, custom ...services.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -211,8 +210,7 @@ func (m *Monitor) sampleServices(now time.Time, use []ServiceUse) []ServiceSampl
 	return list
 }
 
-// lookAhead adds a sample that is not yet among the others to the forecasts. The caller
-// holds mu.
+// lookAhead adds a new sample to the forecasts. The caller holds mu.
 func (m *Monitor) lookAhead(s Sample, use []ServiceUse) {
 	interval := m.cfg.CheckInterval
 	m.forecasts.add(SeriesMemory, "", float64(s.Resident), s.At, interval)
@@ -228,29 +226,29 @@ func (m *Monitor) lookAhead(s Sample, use []ServiceUse) {
 	}
 }
 
-// Forecasts returns where memory, queues and arrivals go.
+// Forecasts returns the forecasts of memory, queues and arrivals.
 func (m *Monitor) Forecasts() []Forecast {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.forecasts.list()
 }
 
-// OnSample sets what is called after each sample, with no lock held. It is set
-// before Start.
+// OnSample sets a function that is called after each sample, with no lock held. It must
+// be called before Start.
 func (m *Monitor) OnSample(sampled func()) { m.sampled = sampled }
 
-// Report is what the monitor has seen.
+// Report is a snapshot of the monitor.
 type Report struct {
 	Enabled  bool
 	Interval time.Duration
 	// Samples, the oldest first.
 	Samples []Sample
 	Memory  MemoryForecast
-	// Warnings that last, and then those that are over, the latest last.
+	// Warnings are the current ones, Over the past ones, the latest last.
 	Warnings, Over []Warning
 }
 
-// Report returns what the monitor has seen.
+// Report returns a snapshot of the monitor.
 func (m *Monitor) Report() Report {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -262,7 +260,7 @@ func (m *Monitor) Report() Report {
 	return r
 }
 
-// Latest returns the newest sample; false before the first.
+// Latest returns the newest sample. It returns false before the first.
 func (m *Monitor) Latest() (Sample, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

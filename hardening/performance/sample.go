@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ProcessUsage is what the system reports about the process; zero where it does not.
+// ProcessUsage is what the system reports about the process; zero fields are unknown.
 type ProcessUsage struct {
 	// CPU time that the process used since its start, of all threads.
 	CPU time.Duration
@@ -22,21 +22,21 @@ type ProcessUsage struct {
 	Services                 []ServiceUse
 }
 
-// ServiceUse is what a service is asked for.
+// ServiceUse is the load of a service.
 type ServiceUse struct {
 	Name string
-	// Waiting and Running tasks, and those that ever Arrived.
+	// Waiting and Running tasks now, and the total that Arrived.
 	Waiting, Running int
 	Arrived          uint64
 }
 
-// Sample is one look of the performance monitor.
+// Sample is one sample of the performance monitor.
 type Sample struct {
 	At time.Time
 	// CPU is how many cores were busy since the sample before.
 	CPU float64
-	// Resident set; Heap, what Go's objects take of it, and Engine, what is not
-	// Go's at all: the library, models and what runs work in.
+	// Resident set; Heap is the part used by Go objects, Engine the part outside Go:
+	// the library, models and the working memory of runs.
 	Resident, Heap, Engine services.Bytes
 	Goroutines             int
 	// FileDescriptors that are open, and Waiting tasks.
@@ -62,9 +62,10 @@ type ServiceSample struct {
 }
 
 const (
-	// serviceWindow is how far back a service's sample looks.
+	// serviceWindow is the period that a service's sample covers.
 	serviceWindow = time.Minute
-	// serviceTasks is how many of the latest tasks of a service its sample is taken from.
+	// serviceTasks is the maximum number of latest tasks that a service's sample
+	// covers.
 	serviceTasks = 4096
 )
 
@@ -106,7 +107,7 @@ const (
 	metricReleased   = "/memory/classes/heap/released:bytes"
 )
 
-// goRuntime reads Go's own figures. Not safe for concurrent use.
+// goRuntime reads runtime/metrics. Not safe for concurrent use.
 type goRuntime struct {
 	samples            []metrics.Sample
 	scheduling, pauses []uint64
@@ -124,13 +125,13 @@ func (g *goRuntime) read(s *Sample) {
 	s.SchedulingP99 = since(g.samples[0].Value.Float64Histogram(), &g.scheduling)
 	s.GCPauseP99 = since(g.samples[1].Value.Float64Histogram(), &g.pauses)
 	s.Heap = services.Bytes(g.samples[2].Value.Uint64())
-	// Go's mapping less what it gave back; some of it was never touched.
+	// Go's mapping less what it released; some of it was never touched.
 	s.Engine = max(s.Resident-services.Bytes(g.samples[3].Value.Uint64()-g.samples[4].Value.Uint64()), 0)
 	s.Goroutines = runtime.NumGoroutine()
 }
 
-// since returns the 99th percentile of what a histogram counted since the counts
-// before, which it replaces: the upper end of the bucket that has its rank.
+// since returns the 99th percentile of a histogram since the counts in before, which it
+// replaces: the upper bound of the bucket that contains it.
 func since(h *metrics.Float64Histogram, before *[]uint64) time.Duration {
 	counts := slices.Clone(h.Counts)
 	var total uint64

@@ -2,7 +2,7 @@ package performance
 
 import "math"
 
-// Estimator names what forecasts a series.
+// Estimator is the name of the forecasting method.
 const Estimator = "damped Holt"
 
 // smoothing is the Holt-Winters forecaster without seasons and with a damped trend
@@ -13,7 +13,7 @@ type smoothing struct {
 	level, trend     float64
 }
 
-// add adds the next value and returns how far the forecast of it was off.
+// add adds the next value and returns the error of its forecast.
 func (s *smoothing) add(value float64) (off float64) {
 	expected := s.level + s.phi*s.trend
 	level := s.alpha*value + (1-s.alpha)*expected
@@ -22,7 +22,7 @@ func (s *smoothing) add(value float64) (off float64) {
 	return value - expected
 }
 
-// ahead returns the forecast of the value in so many steps.
+// ahead returns the forecast for the given number of steps ahead.
 func (s *smoothing) ahead(steps int) float64 {
 	if s.phi == 1 {
 		return s.level + float64(steps)*s.trend
@@ -55,8 +55,8 @@ func fit(series []float64) smoothing {
 	return best
 }
 
-// smooth runs over the series, from its first value and no trend on, and returns the
-// smoothing at the end and the sum of the squared errors.
+// smooth runs over the series, starting with its first value and no trend, and returns
+// the smoothing at the end and the sum of the squared errors.
 func smooth(s smoothing, series []float64) (smoothing, float64) {
 	s.level = series[0]
 	sum := 0.0

@@ -11,16 +11,16 @@ import (
 
 // Warning is a threshold that is exceeded.
 type Warning struct {
-	// Name is cpu, memory, memoryTrend, scheduling, goroutines, or latency of a
-	// service as "latency/wav2vec2".
+	// Name is cpu, memory, memoryTrend, scheduling, goroutines, or the latency of a
+	// service such as "latency/wav2vec2".
 	Name string
-	// Detail is for a person: the figures and the limit.
+	// Detail is a readable text with the figures and the limit.
 	Detail string
-	// Since is when the warning began, Until when it ended; zero while it lasts.
+	// Since is when the warning began, Until when it ended; zero until then.
 	Since, Until time.Time
 }
 
-// pastWarnings is how many warnings that are over are remembered.
+// pastWarnings is how many past warnings are remembered.
 const pastWarnings = 64
 
 // beyondThresholds returns the details of the thresholds that a sample exceeds, by the
@@ -33,7 +33,7 @@ func (m *Monitor) beyondThresholds(s Sample) map[string]string {
 	if limit := services.Bytes(cfg.MaxMemory * float64(m.budget)); limit > 0 && s.Resident > limit {
 		wrong["memory"] = fmt.Sprintf("%s are resident, the threshold is %s", s.Resident, limit)
 	}
-	// What a start allocates is no trend, so the budget must be half full.
+	// Allocations at start are not a trend, so the budget must be half full.
 	if f := m.memory; f.FullIn > 0 && f.FullIn <= cfg.Horizon && s.Resident > m.budget/2 {
 		wrong["memoryTrend"] = fmt.Sprintf("the resident set grows by %s a minute and reaches the budget of %s in %s",
 			services.Bytes(f.BytesPerSecond*60), m.budget, f.FullIn.Round(time.Second))

@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// Config of tracing. Nothing here can change live.
+// Config of tracing. It cannot change while the server runs.
 type Config struct {
 	// Enabled sends traces to a receiver. Defaults to false.
 	Enabled bool `koanf:"enabled"`
 	// Endpoint of an OTLP receiver over HTTP; without a path, /v1/traces is added.
 	// Defaults to http://127.0.0.1:4318.
 	Endpoint string `koanf:"endpoint"`
-	// Headers of each request to it, as "name=value"; they are shown masked.
-	// Defaults to none.
+	// Headers of each request to it, as "name=value"; their values are masked in
+	// output. Defaults to none.
 	Headers []string `koanf:"headers"`
-	// SampleRatio is the part of the traces that is recorded, 0 to 1. A caller that
-	// sends a traceparent has decided for its own. Defaults to 1.
+	// SampleRatio is the fraction of the traces that is recorded, 0 to 1. A caller's
+	// traceparent overrides it. Defaults to 1.
 	SampleRatio float64 `koanf:"sampleRatio"`
 	// Timeout of one request to the receiver. Defaults to 10s.
 	Timeout time.Duration `koanf:"timeout"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{Endpoint: "http://127.0.0.1:4318", Headers: []string{}, SampleRatio: 1, Timeout: 10 * time.Second}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	if _, err := c.url(); err != nil {
@@ -47,7 +48,7 @@ func (c Config) Validate() []error {
 	return errs
 }
 
-// url is the endpoint with its path.
+// url returns the endpoint with its path.
 func (c Config) url() (string, error) {
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -59,7 +60,7 @@ func (c Config) url() (string, error) {
 	return u.String(), nil
 }
 
-// headers by name. The error keeps the value to itself.
+// headers returns the headers by name. The error does not contain the value.
 func (c Config) headers() (map[string]string, error) {
 	headers := make(map[string]string, len(c.Headers))
 	for i, header := range c.Headers {

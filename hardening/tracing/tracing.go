@@ -1,6 +1,6 @@
-// Package tracing sends what tasks went through, step by step, to an
-// OpenTelemetry receiver (OTLP over HTTP). It is the only importer of
-// OpenTelemetry; everybody else knows services.Tracer.
+// Package tracing exports the spans of requests and tasks to an OpenTelemetry receiver
+// (OTLP over HTTP). It is the only importer of OpenTelemetry; other packages use
+// services.Tracer.
 package tracing
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxSteps bounds the steps that one span records, or a recording of hours would
-// fill the queue of spans with its windows. Those beyond are counted.
+// maxSteps bounds the steps recorded in one span, so that the windows of a recording of
+// hours do not fill the queue. Further steps are counted.
 const maxSteps = 64
 
 // Tracer records steps and sends them in batches. Safe for concurrent use.
@@ -33,8 +33,8 @@ type Tracer struct {
 	tracer   api.Tracer
 }
 
-// New makes a tracer; the configuration must be valid. No receiver has to be
-// there: what cannot be sent is dropped, counted and logged.
+// New returns a tracer. The configuration must be valid. No receiver has to be running:
+// spans that cannot be sent are dropped, counted and logged.
 func New(cfg Config, version string, reg prometheus.Registerer, log *slog.Logger) (*Tracer, error) {
 	endpoint, err := cfg.url()
 	if err != nil {
@@ -46,7 +46,9 @@ func New(cfg Config, version string, reg prometheus.Registerer, log *slog.Logger
 	}
 	sender := otlptracehttp.NewClient(
 		otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithHeaders(headers), otlptracehttp.WithTimeout(cfg.Timeout),
-		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 15 * time.Second}),
+		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
+			Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: 15 * time.Second,
+		}),
 	)
 	exporter, err := otlptrace.New(context.Background(), sender) // connects to nothing
 	if err != nil {
@@ -58,11 +60,14 @@ func New(cfg Config, version string, reg prometheus.Registerer, log *slog.Logger
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(cfg.SampleRatio))),
 		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", "grym-synth"), attribute.String("service.version", version))),
 	)
-	return &Tracer{provider: provider, tracer: provider.Tracer("github.com/grym-synth/grym-synth", api.WithInstrumentationVersion(version))}, nil
+	return &Tracer{
+		provider: provider,
+		tracer:   provider.Tracer("github.com/grym-synth/grym-synth", api.WithInstrumentationVersion(version)),
+	}, nil
 }
 
-// Extract takes the caller's trace, in the form of W3C Trace Context, out of the
-// headers that get reads.
+// Extract returns a context with the caller's trace (W3C Trace Context), read from the
+// headers by get.
 func (t *Tracer) Extract(ctx context.Context, get func(string) string) context.Context {
 	return services.WithTracer(propagation.TraceContext{}.Extract(ctx, headerGetter(get)), t)
 }
@@ -70,9 +75,14 @@ func (t *Tracer) Extract(ctx context.Context, get func(string) string) context.C
 // headerGetter reads headers for a propagator, which writes none here.
 type headerGetter func(string) string
 
+// Get implements propagation.TextMapCarrier.
 func (g headerGetter) Get(key string) string { return g(key) }
-func (headerGetter) Set(string, string)      {}
-func (headerGetter) Keys() []string          { return nil }
+
+// Set implements propagation.TextMapCarrier. It does nothing.
+func (headerGetter) Set(string, string) {}
+
+// Keys implements propagation.TextMapCarrier.
+func (headerGetter) Keys() []string { return nil }
 
 // Begin implements services.Tracer.
 func (t *Tracer) Begin(ctx context.Context, name string, attrs ...slog.Attr) (context.Context, services.Span) {
@@ -84,7 +94,7 @@ func (t *Tracer) Begin(ctx context.Context, name string, attrs ...slog.Attr) (co
 	return ctx, &span{tracer: t.tracer, ctx: ctx, Span: s}
 }
 
-// Close sends what is left, until ctx ends.
+// Close sends the remaining spans until ctx ends.
 func (t *Tracer) Close(ctx context.Context) error {
 	if err := t.provider.Shutdown(ctx); err != nil {
 		return fmt.Errorf("send the last traces: %w", err)
@@ -92,7 +102,7 @@ func (t *Tracer) Close(ctx context.Context) error {
 	return nil
 }
 
-// span fits OpenTelemetry's span to services.Span.
+// span adapts OpenTelemetry's span to services.Span.
 type span struct {
 	api.Span
 	tracer api.Tracer
@@ -135,8 +145,8 @@ func (s *span) End(err error) {
 	s.Span.End()
 }
 
-// attributes are those of a log line. What is no number, text or truth is told
-// as text.
+// attributes converts attributes. Values other than numbers, strings and booleans
+// become strings.
 func attributes(attrs []slog.Attr) []attribute.KeyValue {
 	list := make([]attribute.KeyValue, 0, len(attrs))
 	for _, a := range attrs {
@@ -155,7 +165,7 @@ func attributes(attrs []slog.Attr) []attribute.KeyValue {
 	return list
 }
 
-// counting counts what an exporter sends.
+// counting is an exporter that counts spans.
 type counting struct {
 	trace.SpanExporter
 	spans *prometheus.CounterVec

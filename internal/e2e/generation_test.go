@@ -154,7 +154,7 @@ func TestWrongGenerationsAreExplained(t *testing.T) {
 		`{"prompt":"x","sample_rate":4000}`:                           {400, []string{"sample_rate", "8000"}},
 		`{"prompt":"x","num_waveforms_per_prompt":11}`:                {400, []string{"num_waveforms_per_prompt", "10"}},
 		`{"prompt":"x","model":"wav2vec2-tiny"}`:                      {400, []string{"is of type", "wav2vec2"}},
-		`{"prompt":"x","model":"other"}`:                              {404, []string{"does not exist; there is audioldm-tiny"}},
+		`{"prompt":"x","model":"other"}`:                              {404, []string{"does not exist; available: audioldm-tiny"}},
 		`{"prompt":"` + strings.Repeat("x", 1<<20) + `"}`:             {413, []string{"1048576 bytes"}},
 	} {
 		response, answer := s.generate(t, body)

@@ -144,7 +144,7 @@ func TestAReadOnlyDiskLeavesTheRest(t *testing.T) {
 		require.NotEmpty(t, got.header.Get("Retry-After"))
 	}
 	answers(t, app, http.MethodGet, "/v1/jobs/job-any", http.StatusServiceUnavailable, "the job store is not available")
-	answers(t, app, http.MethodGet, "/v1/jobs", http.StatusServiceUnavailable, "the stored jobs are still to be read")
+	answers(t, app, http.MethodGet, "/v1/jobs", http.StatusServiceUnavailable, "the stored jobs are still being loaded")
 	answers(t, app, http.MethodPost, "/v1/audio", http.StatusUnsupportedMediaType)
 	_, health := s.get(t, "/healthz")
 	require.Contains(t, health, "read-only file system")

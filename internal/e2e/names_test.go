@@ -54,14 +54,14 @@ func TestAModelHasOtherNames(t *testing.T) {
 		`chance"}]}`)
 
 	for name, says := range map[string]string{
-		"lost": `model \"lost\" stands for \"nothing\", which does not exist`, "gpt-transcribe": `does not exist; there is my.model, ` +
-			`wav2vec2-tiny, and as other names gpt-4.1-listen`,
+		"lost":           `model \"lost\" stands for \"nothing\", which does not exist`,
+		"gpt-transcribe": `does not exist; available: my.model, wav2vec2-tiny; aliases: gpt-4.1-listen`,
 	} {
 		status, _, body := s.heads(t, speech, "model", name)
 		require.Equal(t, http.StatusNotFound, status, body)
 		require.Contains(t, body, says)
 	}
-	s.logged(t, `models.aliases.wav2vec2-tiny: has no effect: there is a model of that name, of wav2vec2`)
+	s.logged(t, `models.aliases.wav2vec2-tiny: has no effect: wav2vec2 has a model of that name`)
 	s.logged(t, `models.aliases.lost: stands for \"nothing\", which does not exist`)
 	status, body = s.get(t, "/v1/models/gpt-4.1-listen")
 	require.Equal(t, http.StatusOK, status, body)
@@ -149,5 +149,5 @@ func TestTheCommandLineTakesOtherNames(t *testing.T) {
 	require.Equal(t, "MUTE TRACK ONE\n", string(out))
 	out, err = runProgram(t, "transcribe", "--data-dir", t.TempDir(), "--model", "whisper-9", clips+"clip09.wav").CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), `model "whisper-9" does not exist; there is wav2vec2-tiny, and as other names`)
+	require.Contains(t, string(out), `model "whisper-9" does not exist; available: wav2vec2-tiny; aliases:`)
 }

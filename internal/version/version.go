@@ -7,7 +7,7 @@ import (
 )
 
 // Version is the release, set by the linker in release builds.
-var Version = "0.1.0-dev"
+var Version = "0.2.0-dev"
 
 // Commit returns the revision of the build, "unknown" if it is not known, with the suffix
 // "-dirty" if the tree had changes.

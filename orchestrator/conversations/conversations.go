@@ -14,7 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// kind is of the records; the routes call conversations contexts.
+// kind is the kind of the records; the routes call conversations contexts.
 const kind = "context"
 
 // Conversations implements services.ContextStore. The recordings lie in a library.
@@ -26,7 +26,7 @@ type Conversations struct {
 	all   *records.Collection[services.StoredContext]
 }
 
-// New returns the conversations of a database, which must not have been started.
+// New returns the conversations stored in a database, which must not have been started.
 func New(db *records.Database, lib *library.Library, log *slog.Logger) *Conversations {
 	c := &Conversations{Library: lib, store: db.Store(), log: log}
 	c.all = records.NewCollection(db, records.Kind[services.StoredContext]{
@@ -45,8 +45,8 @@ func New(db *records.Database, lib *library.Library, log *slog.Logger) *Conversa
 	return c
 }
 
-// legacy reads a record of version 0.1.0, which had owner and creation among what
-// the service wrote.
+// legacy reads a record of version 0.1.0, which stored owner and creation in the
+// service's own value.
 func legacy(_ string, raw []byte) (services.StoredContext, error) {
 	var one services.StoredContext
 	if err := json.Unmarshal(raw, &one); err != nil {
@@ -61,7 +61,7 @@ func legacy(_ string, raw []byte) (services.StoredContext, error) {
 	return one, err
 }
 
-// needs reports the recordings that conversations are about.
+// needs reports the recordings that conversations use.
 func (c *Conversations) needs(need library.Need) {
 	for _, one := range c.StoredContexts() {
 		need(one.AudioID, "conversation "+one.ID)
@@ -77,7 +77,9 @@ func (c *Conversations) StoredContexts() []services.StoredContext {
 func (c *Conversations) StoredContext(ctx context.Context, id string) (services.StoredContext, error) {
 	one, err := c.all.Load(ctx, id)
 	if errors.Is(err, records.ErrMissing) {
-		return services.StoredContext{}, &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("conversation %q does not exist", id), Err: err}
+		return services.StoredContext{}, &services.Fault{
+			Kind: services.KindNotFound, Message: fmt.Sprintf("conversation %q does not exist", id), Err: err,
+		}
 	}
 	return one, err
 }
@@ -96,7 +98,11 @@ func (c *Conversations) StoreContext(ctx context.Context, one services.StoredCon
 		if _, err := c.StoredContext(ctx, one.ID); err != nil {
 			return one, err
 		}
-		return one, &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("conversation %s was continued elsewhere meanwhile; ask again", one.ID), RetryAfter: time.Second, Err: err}
+		return one, &services.Fault{
+			Kind:       services.KindBusy,
+			Message:    fmt.Sprintf("conversation %s was changed by another request; try again", one.ID),
+			RetryAfter: time.Second, Err: err,
+		}
 	}
 	return written, err
 }
@@ -117,7 +123,7 @@ func (c *Conversations) ForgetContext(ctx context.Context, id string) error {
 	}
 }
 
-// sweep deletes the conversations whose time has come.
+// sweep deletes expired conversations.
 func (c *Conversations) sweep(ctx context.Context, _ bool) {
 	now := time.Now()
 	for _, one := range c.all.Select(math.MaxInt, func(s services.StoredContext) bool { return !now.Before(s.Expires) }) {

@@ -35,7 +35,10 @@ func open(t *testing.T, store *recordstest.Memory) *conversations.Conversations 
 
 func about(id, audio string) services.StoredContext {
 	now := time.Now().UTC()
-	return services.StoredContext{ID: id, AudioID: audio, Owner: "key-1", Created: now, Expires: now.Add(time.Hour), Record: json.RawMessage(`{"turns":[]}`)}
+	return services.StoredContext{
+		ID: id, AudioID: audio, Owner: "key-1", Created: now, Expires: now.Add(time.Hour),
+		Record: json.RawMessage(`{"turns":[]}`),
+	}
 }
 
 // add stores a recording for its own sake.
@@ -146,7 +149,8 @@ func TestAConversationOfAnOlderVersion(t *testing.T) {
 		require.NoError(t, err)
 		c := open(t, store)
 		require.Equal(t, []services.StoredContext{{
-			ID: "ctx_1", AudioID: "a", Owner: "key-1", Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), Expires: expires, Revision: uint64(at),
+			ID: "ctx_1", AudioID: "a", Owner: "key-1",
+			Created: time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC), Expires: expires, Revision: uint64(at),
 			Record: json.RawMessage(`{"created":"2026-11-24T09:00:00Z","model":"m","owner":"key-1"}`),
 		}}, c.StoredContexts())
 	})

@@ -1,3 +1,3 @@
-// Package conversations stores conversations about recordings, so that they
-// outlive the process. What is said in them belongs to the service that leads them.
+// Package conversations stores conversations about recordings, so that they outlive the
+// process. Their content belongs to the service that conducts them.
 package conversations

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// progressInterval is between two writes of a job's progress.
+// progressInterval is the time between two writes of a job's progress.
 const progressInterval = 200 * time.Millisecond
 
 // attempt is one run of a job by this process, and the sink of its task.
@@ -23,13 +23,14 @@ type attempt struct {
 
 	mu  sync.Mutex
 	job Job // as last written
-	// fraction and stage were reported last; at is when work began, after the wait.
+	// fraction and stage are the last reported progress; at is when work began, after
+	// the wait.
 	fraction float64
 	stage    string
 	at       time.Time
 }
 
-// run does the work, writes its progress meanwhile, and its end.
+// run runs the task and writes its progress and its end.
 func (a *attempt) run() {
 	defer a.stop(nil)
 	if err := a.ctx.Err(); err == nil && a.job.CancelRequested {
@@ -55,14 +56,14 @@ func (a *attempt) execute() (services.TaskResult, error) {
 	}
 	source, _, err := m.Library.Source(a.ctx, job.AudioID)
 	if services.KindOf(err) == services.KindNotFound {
-		// It was here when the job was accepted, so this is no error of the client.
+		// It existed when the job was accepted, so this is not the client's error.
 		err = services.Internal(err, "recording %s is lost", job.AudioID)
 	}
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	result, err := m.Executor.Execute(a.ctx, job.taskFor(source), a)
-	// A decoder may have taken a fault of the store for one of the file, or for its end.
+	// A decoder may have mistaken a fault of the store for a damaged file or its end.
 	if fault := source.Err(); fault != nil {
 		return result, fault
 	}
@@ -79,10 +80,10 @@ func (a *attempt) Progress(fraction float64, stage string) {
 	a.fraction, a.stage = min(max(fraction, a.fraction), 1), stage
 }
 
-// Partial implements services.Sink. A job's result comes whole.
+// Partial implements services.Sink. A job has no partial results.
 func (a *attempt) Partial(any) {}
 
-// beat writes progress as it is made, and a sign of life where there is none.
+// beat writes progress, and a sign of life while there is none.
 func (a *attempt) beat(ended <-chan struct{}) {
 	m := a.manager
 	ticker := time.NewTicker(progressInterval)
@@ -119,8 +120,8 @@ func (a *attempt) beat(ended <-chan struct{}) {
 	}
 }
 
-// write changes the job's record, while the claim on it is this attempt's. Where
-// it is not, the attempt is over, and the error is errClaimLost.
+// write changes the job's record if this attempt holds the claim. Otherwise the attempt
+// is over, and the error is errClaimLost.
 func (a *attempt) write(ctx context.Context, change func(*Job)) error {
 	m := a.manager
 	a.mu.Lock()

@@ -42,7 +42,10 @@ func TestAJobKeepsToTheServiceAndTheModelThatItWasBoundTo(t *testing.T) {
 // TestWarningsOutliveTheProcess reads a job's warnings in another process.
 func TestWarningsOutliveTheProcess(t *testing.T) {
 	t.Parallel()
-	warnings := []services.Warning{{Code: services.WarnPromptCut, Field: "prompt", Message: "was cut"}, {Code: services.WarnTruncated, Message: "ends early"}}
+	warnings := []services.Warning{
+		{Code: services.WarnPromptCut, Field: "prompt", Message: "was cut"},
+		{Code: services.WarnTruncated, Message: "ends early"},
+	}
 	w := &worker{run: func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
 		return services.TaskResult{Model: "echo-tiny", Value: "x", Warnings: warnings}, nil
 	}}

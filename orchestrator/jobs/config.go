@@ -8,27 +8,28 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Config of the jobs. Nothing in it changes live.
+// Config configures the jobs. It cannot change while the server runs.
 type Config struct {
-	// Services that this process works for; empty is all of them. Jobs of others
-	// are taken, and wait for a process that works for them. Defaults to all.
+	// Services whose jobs this process runs; empty means all. Jobs of other services
+	// are accepted and wait for a process that runs them. Defaults to all.
 	Services []string `koanf:"services"`
-	// Spare jobs of a service are held ready beside those that run, so that a
-	// short one can overtake a long one between two of its windows. Defaults to 4.
+	// Spare jobs of a service are held ready beside those that run, so that a short job
+	// can overtake between two windows of a long one. Defaults to 4.
 	Spare int `koanf:"spare"`
-	// MaxQueued jobs may wait; more are refused. Defaults to 10000.
+	// MaxQueued is the maximum number of waiting jobs; more are refused. Defaults to
+	// 10000.
 	MaxQueued int `koanf:"maxQueued"`
 	// MaxRedeliveries bounds how often a job is started again because its process
 	// ended. Defaults to 20.
 	MaxRedeliveries int `koanf:"maxRedeliveries"`
-	// ClaimTimeout is how long a job's claim holds without a sign of life of its
-	// worker, where several processes share the store. Defaults to 20s.
+	// ClaimTimeout is how long a claim is valid without a sign of life of its worker,
+	// where several processes share the store. Defaults to 20s.
 	ClaimTimeout time.Duration `koanf:"claimTimeout"`
 	// Retry delays a job after a failed attempt, doubled for each further one.
 	Retry RetryConfig `koanf:"retry"`
 	// Retention of finished jobs.
 	Retention RetentionConfig `koanf:"retention"`
-	// Audio bounds the stored recordings.
+	// Audio configures the stored recordings.
 	Audio library.Config `koanf:"audio"`
 }
 
@@ -36,7 +37,7 @@ type Config struct {
 type RetryConfig struct {
 	// Delay before the second attempt. Defaults to 1s.
 	Delay time.Duration `koanf:"delay"`
-	// MaxDelay bounds the doubling. Defaults to 1m.
+	// MaxDelay bounds the doubled delay. Defaults to 1m.
 	MaxDelay time.Duration `koanf:"maxDelay"`
 }
 
@@ -59,7 +60,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns every bad value with its key.
+// Validate returns an error for every invalid value, with its key.
 func (c Config) Validate() []error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// deliverers is how many webhooks are under way at once.
+	// deliverers is how many webhooks are delivered at once.
 	deliverers = 8
 	// firstRedelivery is the wait after the first failed delivery, doubled for
 	// each further one up to lastRedelivery.
 	firstRedelivery = 5 * time.Second
 	lastRedelivery  = 30 * time.Minute
-	// deliveryClaim is how long a delivery under way is left alone by others.
+	// deliveryClaim is how long a running delivery is reserved for its process.
 	deliveryClaim = 2 * time.Minute
 )
 
-// deliver sends webhooks whenever one is due. A job's end and the debt of its
-// webhook are one write, so a crash in between cannot lose it; a crash after the
-// receiver has answered makes it come again, under the same id.
+// deliver sends webhooks when they are due. A job's end and its pending webhook are
+// written together, so a crash cannot lose the webhook. After a crash between the
+// receiver's answer and its record it is sent again, under the same id.
 func (m *Manager) deliver() {
 	if !m.Database.AwaitReady(m.intake) {
 		return
@@ -56,7 +56,7 @@ func (m *Manager) deliver() {
 	}
 }
 
-// dueCallbacks lists the jobs whose webhook is to be sent now.
+// dueCallbacks returns the jobs whose webhook is due.
 func (m *Manager) dueCallbacks() (ids []string) {
 	now := time.Now()
 	m.all.Each(func(e records.Entry[Job]) bool {
@@ -69,8 +69,7 @@ func (m *Manager) dueCallbacks() (ids []string) {
 	return ids
 }
 
-// claimDelivery keeps other processes, and the next look, from the same webhook
-// for a while.
+// claimDelivery reserves the webhook for this process for deliveryClaim.
 func (m *Manager) claimDelivery(id string) bool {
 	ctx, cancel := context.WithTimeout(m.intake, storeTimeout)
 	defer cancel()
@@ -90,7 +89,7 @@ func (m *Manager) claimDelivery(id string) bool {
 	return err == nil && claimed
 }
 
-// deliverOne sends one webhook and notes what came of it.
+// deliverOne sends one webhook and records the outcome.
 func (m *Manager) deliverOne(id string) {
 	job, err := m.load(m.intake, id)
 	if err != nil || !job.owesCallback() {
@@ -119,12 +118,12 @@ func (m *Manager) deliverOne(id string) {
 	}
 }
 
-// endID names this end of the job: a retried job has a further one, which a
-// receiver must not take for a repetition.
+// endID identifies this end of the job: a retried job has another one, which a receiver
+// must not mistake for a repetition.
 func (j Job) endID() string { return fmt.Sprintf("%s-%d", j.ID, j.Finished.UnixMilli()) }
 
-// note enters a delivery into the webhook's log and decides what follows. The
-// tries of an earlier end, before a retry, do not count.
+// note adds a delivery to the webhook's log and schedules the next one. Deliveries of
+// an earlier end, before a retry, do not count.
 func (m *Manager) note(job *Job, status int, err error) {
 	callback, delivery := job.Callback, Delivery{At: time.Now().UTC(), Status: status}
 	callback.Next = time.Time{}

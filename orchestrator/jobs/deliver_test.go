@@ -68,7 +68,10 @@ func TestAWebhookThatIsOwedSurvives(t *testing.T) {
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
 	left(t, b.store, "job-owes", func(job *jobs.Job) {
 		job.Status, job.Claim, job.Finished = jobs.StatusSucceeded, nil, time.Now()
-		job.Callback = &jobs.Callback{URL: "http://receiver", State: jobs.CallbackPending, Deliveries: []jobs.Delivery{{At: time.Now(), Error: "no answer"}}}
+		job.Callback = &jobs.Callback{
+			URL: "http://receiver", State: jobs.CallbackPending,
+			Deliveries: []jobs.Delivery{{At: time.Now(), Error: "no answer"}},
+		}
 	})
 	b.start(t)
 	require.Eventually(t, func() bool {

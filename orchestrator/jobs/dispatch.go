@@ -11,17 +11,17 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// longRun is the expected time from which a job counts as long. Long jobs of a
-// service take no more places than it has runs, so that the spare places are
-// left to those that can be done between two windows of a long one.
+// longRun is the expected time from which a job counts as long. Long jobs of a service
+// use at most as many places as it has runs, so that the spare places remain for short
+// ones that fit between two windows of a long one.
 const longRun = 10 * time.Second
 
-// dispatch starts jobs whenever there is one and a place for it.
+// dispatch starts jobs whenever a job and a place are available.
 func (m *Manager) dispatch() {
 	if !m.Database.AwaitReady(m.intake) {
 		return
 	}
-	// The ticker finds jobs whose delay is over.
+	// The ticker finds jobs whose delay has passed.
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -39,7 +39,7 @@ func (m *Manager) dispatch() {
 	}
 }
 
-// fill starts jobs of a service until its places are taken.
+// fill starts jobs of a service until it has no free place.
 func (m *Manager) fill(service string, runs int) {
 	for m.intake.Err() == nil {
 		m.mu.Lock()
@@ -63,7 +63,7 @@ func (m *Manager) fill(service string, runs int) {
 	}
 }
 
-// place takes or frees a place of the service.
+// place adds n to the used places of the service.
 func (m *Manager) place(service string, long bool, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +73,7 @@ func (m *Manager) place(service string, long bool, n int) {
 	}
 }
 
-// attend claims a job, runs it once, and writes what came of it.
+// attend claims a job, runs it once and writes the outcome.
 func (m *Manager) attend(id string) {
 	a, err := m.claim(id)
 	if err != nil {
@@ -84,7 +84,7 @@ func (m *Manager) attend(id string) {
 		return
 	}
 	if a == nil {
-		return // somebody else has it, or it is at its end
+		return // another worker has it, or it has ended
 	}
 	m.mu.Lock()
 	m.running[id] = a
@@ -97,8 +97,7 @@ func (m *Manager) attend(id string) {
 	a.run()
 }
 
-// claim makes a queued job this worker's. It returns nil if there is nothing to
-// do.
+// claim claims a queued job for this worker. It returns nil if there is nothing to do.
 func (m *Manager) claim(id string) (*attempt, error) {
 	ctx, cancel := context.WithTimeout(m.work, storeTimeout)
 	defer cancel()
@@ -139,10 +138,13 @@ func (m *Manager) claim(id string) (*attempt, error) {
 const stageWaiting = "waiting"
 
 func deadlineFailure(job Job) *Failure {
-	return &Failure{Kind: services.KindTimeout, Message: "the deadline " + job.Deadline.Format(time.RFC3339) + " passed before the job was done"}
+	return &Failure{
+		Kind:    services.KindTimeout,
+		Message: "the deadline " + job.Deadline.Format(time.RFC3339) + " passed before the job was done",
+	}
 }
 
-// stopAttempt ends this process's attempt at a job, if it has one.
+// stopAttempt cancels this process's attempt at a job, if any.
 func (m *Manager) stopAttempt(id string, cause error) {
 	m.mu.Lock()
 	a := m.running[id]
@@ -152,10 +154,10 @@ func (m *Manager) stopAttempt(id string, cause error) {
 	}
 }
 
-// storeTimeout bounds a write of the worker; the store's own retries fit in.
+// storeTimeout bounds a write of the worker, including the store's own retries.
 const storeTimeout = 15 * time.Second
 
-// retryable reports whether the same write makes sense after an error.
+// retryable reports whether a write may succeed if it is repeated.
 func retryable(err error) bool {
 	return err != nil && !errors.Is(err, records.ErrConflict) && services.KindOf(err) != services.KindNotFound
 }

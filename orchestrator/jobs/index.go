@@ -9,20 +9,20 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// index orders the queued jobs of the collection, and wakes those who follow a
-// job: the choice of the next job costs no read of the store. Safe for concurrent
+// index orders the queued jobs of the collection in memory, so that choosing the next
+// job needs no read of the store, and wakes the followers of a job. Safe for concurrent
 // use.
 type index struct {
-	// ageing is the wait that makes up for one step of priority.
+	// ageing is the waiting time that counts as much as one priority level.
 	ageing time.Duration
-	// expect guesses how long a job runs.
+	// expect estimates how long a job runs.
 	expect func(Job) time.Duration
 
 	mu sync.Mutex
 	// queued jobs by id, and by turn for each service.
 	queued  map[string]*entry
 	pending map[string][]*entry
-	// taken are the jobs that this process tries to claim just now.
+	// taken are the jobs that this process is claiming.
 	taken   map[string]bool
 	bytes   int64 // of all records and stored values
 	follows map[string]map[chan struct{}]struct{}
@@ -31,9 +31,9 @@ type index struct {
 // entry is a queued job.
 type entry struct {
 	job Job
-	// turn orders the queue: the creation, moved ahead by one ageing step for each
-	// step of priority, and back by the time that the job is expected to run. So
-	// short jobs overtake long ones, but none that has waited long enough.
+	// turn orders the queue: the creation time, minus one ageing step per priority
+	// level, plus the expected run time. So short jobs overtake long ones unless these
+	// have waited long enough.
 	turn time.Time
 }
 
@@ -48,7 +48,7 @@ func byTurn(a, b *entry) int {
 	return cmp.Or(a.turn.Compare(b.turn), a.job.Created.Compare(b.job.Created), cmp.Compare(a.job.ID, b.job.ID))
 }
 
-// observe takes in a change of a job.
+// observe applies a change of a job.
 func (x *index) observe(e records.Event[Job]) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -70,7 +70,7 @@ func (x *index) observe(e records.Event[Job]) {
 	for ch := range x.follows[e.ID] {
 		select {
 		case ch <- struct{}{}:
-		default: // it has a wake-up waiting
+		default: // a wake-up is pending
 		}
 	}
 }
@@ -87,7 +87,8 @@ func size(e *records.Entry[Job]) int64 {
 	return bytes
 }
 
-// follow returns a channel that is woken at each change of a job, until stop.
+// follow returns a channel that receives a value after each change of a job until stop
+// is called.
 func (x *index) follow(id string) (woken <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)
 	x.mu.Lock()
@@ -106,8 +107,8 @@ func (x *index) follow(id string) (woken <-chan struct{}, stop func()) {
 	}
 }
 
-// pick returns the queued job of a service whose turn it is and that fits, and
-// marks it as taken.
+// pick returns the first queued job of a service for which fits returns true, and marks
+// it as taken.
 func (x *index) pick(service string, fits func(Job) bool) (Job, bool) {
 	now := time.Now()
 	x.mu.Lock()
@@ -121,7 +122,7 @@ func (x *index) pick(service string, fits func(Job) bool) (Job, bool) {
 	return Job{}, false
 }
 
-// untake ends a try to claim a job.
+// untake removes the mark of pick.
 func (x *index) untake(id string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -12,8 +12,7 @@ import (
 // Status of a job.
 type Status string
 
-// The statuses. The last three are terminal: nothing but a retry that a client
-// asks for leads out of them.
+// The statuses. The last three are terminal: only a client's retry leaves them.
 const (
 	StatusQueued    Status = "queued"
 	StatusRunning   Status = "running"
@@ -27,7 +26,7 @@ func Statuses() []Status {
 	return []Status{StatusQueued, StatusRunning, StatusSucceeded, StatusFailed, StatusCancelled}
 }
 
-// Terminal reports whether the job is at its end.
+// Terminal reports whether a job with this status has ended.
 func (s Status) Terminal() bool {
 	return s == StatusSucceeded || s == StatusFailed || s == StatusCancelled
 }
@@ -35,19 +34,19 @@ func (s Status) Terminal() bool {
 // Revision orders the states of a job: a later one is larger.
 type Revision = records.Revision
 
-// Job is the record of one job: its request, its place in the queue, its claim
-// and its end, all in one value, so that no crash between two writes can part
-// them. The store replaces it whole, by compare-and-set on the revision.
+// Job is the record of one job: its request, its place in the queue, its claim and its
+// end in one value, so that a crash cannot separate them. The store replaces it as a
+// whole, by compare-and-set on the revision.
 type Job struct {
 	ID string `json:"id,omitempty"`
-	// Owner is the id of the API key that submitted it; empty if none is asked for.
+	// Owner is the id of the API key that submitted it; empty if no keys are required.
 	Owner    string            `json:"owner,omitempty"`
 	Service  string            `json:"service"`
 	Task     string            `json:"task"`
 	Model    string            `json:"model,omitempty"`
 	Params   json.RawMessage   `json:"params,omitempty"`
 	Priority services.Priority `json:"priority"`
-	// Deadline by which the result is of use; zero means none.
+	// Deadline is the time by which the job must be done; zero means none.
 	Deadline time.Time         `json:"deadline,omitzero"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	// AudioID names the stored input, AudioBytes is its size.
@@ -63,16 +62,16 @@ type Job struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 	Started   time.Time `json:"started,omitzero"`
 	Finished  time.Time `json:"finished,omitzero"`
-	// Progress of the current attempt, 0 to 1, and what is being done.
+	// Progress of the current attempt, 0 to 1; Stage is its current stage.
 	Progress float64 `json:"progress"`
 	Stage    string  `json:"stage,omitempty"`
-	// SecondsLeft is an estimate from measured speed; zero where there is none.
+	// SecondsLeft is an estimate from measured speed; zero if unknown.
 	SecondsLeft float64 `json:"seconds_left,omitempty"`
 	// CancelRequested asks the worker to stop.
 	CancelRequested bool   `json:"cancel_requested,omitempty"`
 	Claim           *Claim `json:"claim,omitempty"`
-	// Attempts that began, the latest last; Tries counts those that count
-	// against the limit since the submission or the latest retry.
+	// Attempts are the started attempts, the latest last; Tries is how many of them
+	// count against the limit since the submission or the latest retry.
 	Attempts []Attempt `json:"attempts,omitempty"`
 	Tries    int       `json:"tries,omitempty"`
 	// Redeliveries counts attempts that ended with their process.
@@ -81,7 +80,7 @@ type Job struct {
 	Result       *Result   `json:"result,omitempty"`
 	Callback     *Callback `json:"callback,omitempty"`
 
-	// Revision of the record as read; not part of it.
+	// Revision of the record as read; it is not stored in the record.
 	Revision Revision `json:"-"`
 }
 
@@ -98,7 +97,7 @@ func (j Job) detached() Job {
 
 // Claim is a worker's right to run a job and to write its end.
 type Claim struct {
-	// Worker is the process, Token this one attempt of it.
+	// Worker identifies the process, Token the attempt.
 	Worker string    `json:"worker"`
 	Token  string    `json:"token"`
 	Since  time.Time `json:"since"`
@@ -110,25 +109,25 @@ type Attempt struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Worker  string    `json:"worker"`
 	// Outcome is empty while the attempt runs; "lost" when its process ended, and
-	// "interrupted" when the server stopped in good order.
+	// "interrupted" when the server was stopped.
 	Outcome services.Outcome `json:"outcome,omitempty"`
 	Error   string           `json:"error,omitempty"`
 }
 
-// Outcomes of attempts that did not come to an end of their own.
+// Outcomes of attempts that were cut short.
 const (
 	OutcomeLost        services.Outcome = "lost"
 	OutcomeInterrupted services.Outcome = "interrupted"
 )
 
-// Failure says why a job failed or was cancelled, for the client.
+// Failure is why a job failed or was cancelled, for the client.
 type Failure struct {
 	Kind    services.Kind         `json:"kind"`
 	Message string                `json:"message"`
 	Fields  []services.FieldError `json:"fields,omitempty"`
 }
 
-// Result is what a succeeded job came to.
+// Result is the result of a succeeded job.
 type Result struct {
 	// Model that did the work.
 	Model string `json:"model,omitempty"`
@@ -137,7 +136,7 @@ type Result struct {
 	Value      json.RawMessage `json:"value,omitempty"`
 	ValueID    string          `json:"value_id,omitempty"`
 	ValueBytes int64           `json:"value_bytes,omitempty"`
-	// AudioID names the sound that the task made, empty where it makes none.
+	// AudioID names the sound that the task made; empty if it made none.
 	AudioID     string `json:"audio_id,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	AudioBytes  int64  `json:"audio_bytes,omitempty"`
@@ -174,18 +173,18 @@ type Callback struct {
 	Deliveries []Delivery    `json:"deliveries,omitempty"`
 }
 
-// Delivery is one try to deliver a webhook.
+// Delivery is one attempt to deliver a webhook.
 type Delivery struct {
 	At time.Time `json:"at"`
-	// Status is the receiver's HTTP status, 0 where it gave none.
+	// Status is the receiver's HTTP status, 0 without an answer.
 	Status int    `json:"status,omitempty"`
 	Error  string `json:"error,omitempty"`
 }
 
-// kind is of the records.
+// kind is the kind of the records.
 const kind = "job"
 
-// record describes the records of jobs. What a list need not show is not held in
+// record describes the records of jobs. Fields that lists do not show are not held in
 // memory.
 var record = records.Kind[Job]{
 	Name: kind,

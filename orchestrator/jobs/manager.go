@@ -16,59 +16,60 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Causes of the end of an attempt's context. None of them speaks against the
-// service that was at work, which the guard sees by their kind.
+// Causes of the cancellation of an attempt. By their kind the guard does not count them
+// as failures of the service.
 var (
-	// ErrStopping: the server stops; the job goes back to the queue.
+	// ErrStopping is the cause when the server stops; the job returns to the queue.
 	ErrStopping error = services.Faultf(services.KindCancelled, "the server is stopping")
-	// ErrCancelled: somebody cancelled the job.
+	// ErrCancelled is the cause when the job was cancelled.
 	ErrCancelled error = services.Faultf(services.KindCancelled, "the job was cancelled")
-	// errClaimLost: another worker has the job.
+	// errClaimLost is the cause when another worker has claimed the job.
 	errClaimLost error = services.Faultf(services.KindCancelled, "another worker has the job")
 )
 
-// Executor runs tasks on the one road, and checks them before they wait.
+// Executor checks and runs tasks.
 type Executor interface {
+	// Execute runs the task, as Orchestrator.Execute does.
 	Execute(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error)
-	// Check refuses, with a fault, a task that cannot work; it runs nothing.
+	// Check returns a fault if the task cannot succeed. It runs nothing.
 	Check(ctx context.Context, task services.Task) error
 }
 
 // Sender delivers webhooks.
 type Sender interface {
-	// CheckURL refuses, with a fault, an address that may not be called.
+	// CheckURL returns a fault if the address may not be called.
 	CheckURL(url string) error
-	// Send posts the body and returns the receiver's status; an error if there is
-	// none, or it is not one of success.
+	// Send posts the body and returns the receiver's status; and an error if there is
+	// none or it is not 2xx.
 	Send(ctx context.Context, url, id string, body []byte) (status int, err error)
 }
 
-// Dependencies of a Manager.
+// Dependencies are what a Manager needs.
 type Dependencies struct {
 	// Database holds the records; it must not have been started.
 	Database *records.Database
 	Library  *library.Library
 	Executor Executor
 	Sender   Sender
-	// Encode makes the body of a webhook.
+	// Encode returns the body of a webhook.
 	Encode func(Job) ([]byte, error)
-	// Describe returns what a service takes; the fault is not found.
+	// Describe returns the description of a service, or a fault of kind not found.
 	Describe func(service string) (services.Description, error)
-	// Bind returns a task with its service, and the model in place of an alias; the faults
-	// are of the fields task and model.
+	// Bind returns a task with its service, and with the model in place of an alias.
+	// The faults name the fields task and model.
 	Bind func(services.Task) (services.Task, error)
 	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
-	// Ageing is the wait that makes up for one step of priority.
+	// Ageing is the waiting time that counts as much as one priority level.
 	Ageing time.Duration
-	// MaxAttempts bounds attempts that ended in a fault of the service.
+	// MaxAttempts bounds the attempts that failed by a fault of the service.
 	MaxAttempts int
 	// MaxDeliveries bounds the tries to deliver a webhook.
 	MaxDeliveries int
 	Log           *slog.Logger
 }
 
-// Manager accepts jobs, runs them and delivers their ends. Safe for concurrent use.
+// Manager accepts jobs, runs them and delivers their webhooks. Safe for concurrent use.
 // Its calls need a started database.
 type Manager struct {
 	Dependencies
@@ -77,11 +78,10 @@ type Manager struct {
 	all   *records.Collection[Job]
 	index *index
 	speed *speeds
-	// worker names this process in claims.
+	// worker identifies this process in claims.
 	worker string
 
-	// intake ends when no further job is to be started, work when those at work
-	// are to stop.
+	// intake ends when no further job may start, work when the running ones must stop.
 	intake       context.Context
 	stopIntake   context.CancelFunc
 	work         context.Context
@@ -116,7 +116,7 @@ func NewManager(cfg Config, deps Dependencies) *Manager {
 	return m
 }
 
-// newWorker names this process, so that a person finds it.
+// newWorker returns a name of this process with its host and process id.
 func newWorker() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -125,8 +125,8 @@ func newWorker() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
 }
 
-// Start works on the jobs until Stop. It returns at once, with
-// lifecycle.ErrStarted if the manager was started or stopped before.
+// Start runs jobs until Stop is called. It returns at once, with lifecycle.ErrStarted
+// if the manager was started or stopped before.
 func (m *Manager) Start(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,11 +143,11 @@ func (m *Manager) Start(context.Context) error {
 // Ready reports whether every job of the store is known here.
 func (m *Manager) Ready() bool { return m.Database.Ready() }
 
-// StopIntake starts no further job and ends what follows them.
+// StopIntake stops starting jobs and ends Follow calls.
 func (m *Manager) StopIntake() { m.stopIntake() }
 
-// Stop starts no further job, lets those at work end until ctx does, sends the
-// others back to the queue, and waits for everything. It can be repeated.
+// Stop stops starting jobs, waits for the running ones until ctx ends, returns the
+// others to the queue and waits for all goroutines. It can be repeated.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	m.stopped = true
@@ -155,7 +155,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	m.stopIntake()
 	ended := make(chan struct{})
 	go func() {
-		m.dispatching.Wait() // no attempt begins any more
+		m.dispatching.Wait() // no attempt begins from here on
 		m.attempts.Wait()
 		close(ended)
 	}()
@@ -169,8 +169,8 @@ func (m *Manager) Stop(ctx context.Context) error {
 	return nil
 }
 
-// changed takes in a change of a job, whichever process it comes from. It is
-// called with the collection's lock held.
+// changed applies a change of a job by any process. It is called with the collection's
+// lock held.
 func (m *Manager) changed(e records.Event[Job]) {
 	m.index.observe(e)
 	if e.Now == nil {
@@ -207,7 +207,7 @@ func (m *Manager) needs(need library.Need) {
 	})
 }
 
-// nudge lets the dispatcher look again.
+// nudge wakes the dispatcher.
 func (m *Manager) nudge() {
 	select {
 	case m.wake <- struct{}{}:
@@ -228,7 +228,7 @@ func (m *Manager) edit(ctx context.Context, id string, change func(*Job) (bool, 
 	return job, missing(id, err)
 }
 
-// missing returns the fault of a job that does not exist, and else the error.
+// missing returns the fault for a job that does not exist, or err unchanged.
 func missing(id string, err error) error {
 	if errors.Is(err, records.ErrMissing) {
 		return &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("job %q does not exist", id), Err: err}

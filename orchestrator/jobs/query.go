@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// visible hides a job from a viewer whose it is not, as if it did not exist.
+// visible returns a not found fault if the job belongs to another viewer.
 func visible(job Job, viewer string, err error) (Job, error) {
 	if err == nil && viewer != "" && job.Owner != viewer {
 		return Job{}, services.Faultf(services.KindNotFound, "job %q does not exist", job.ID)
@@ -52,14 +52,14 @@ func (f Filter) matches(job Job) bool {
 	return true
 }
 
-// Follow calls changed with a job's state now, unless its revision is not after the
-// one given, and with every later state, the last of them terminal. It returns after
-// that one, with ctx's error, with changed's, or ErrStopping. States are passed over
-// when they come faster than they are taken.
+// Follow calls changed with the job's current state if its revision is later than
+// after, and with later states up to the terminal one. It returns after that, or with
+// ctx's error, changed's error or ErrStopping. States are skipped when they arrive
+// faster than changed returns.
 func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision, changed func(Job) error) error {
 	woken, stop := m.index.follow(id)
 	defer stop()
-	// A viewer that knows a state of the job needs no read of one that is known here.
+	// A viewer that knows a revision of the job is served from the index.
 	job, known := m.all.Get(id)
 	job, err := visible(job, viewer, nil)
 	if !known || after == 0 || job.Revision < after {
@@ -91,8 +91,8 @@ func (m *Manager) Follow(ctx context.Context, viewer, id string, after Revision,
 	}
 }
 
-// Cancel ends a job: one that waits never starts, one at work stops as fast as
-// when its client hangs up. A job at its end stays as it is.
+// Cancel cancels a job: a waiting one never starts, a running one stops as fast as when
+// a client disconnects. An ended job is not changed.
 func (m *Manager) Cancel(ctx context.Context, viewer, id string) (Job, error) {
 	job, err := m.edit(ctx, id, func(job *Job) (bool, error) {
 		if _, err := visible(*job, viewer, nil); err != nil {
@@ -113,21 +113,20 @@ func (m *Manager) Cancel(ctx context.Context, viewer, id string) (Job, error) {
 	if err != nil || job.Status != StatusRunning {
 		return job, err
 	}
-	// Its worker, here or elsewhere, writes the end.
+	// Its worker, in this process or another, writes the end.
 	bounded, cancel := context.WithTimeout(ctx, cancelWait)
 	defer cancel()
 	err = m.Follow(bounded, viewer, id, 0, func(state Job) error { job = state; return nil })
 	if err != nil && ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrStopping)) {
-		err = nil // the job says that its end is asked for
+		err = nil // the record shows that the cancellation was requested
 	}
 	return job, err
 }
 
-// cancelWait is how long Cancel waits for a job at work to stop.
+// cancelWait is how long Cancel waits for a running job to stop.
 const cancelWait = 2 * time.Second
 
-// Retry sends a failed or cancelled job to the queue again, with all its
-// attempts before it.
+// Retry queues a failed or cancelled job again, and resets its count of attempts.
 func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 	return m.edit(ctx, id, func(job *Job) (bool, error) {
 		if _, err := visible(*job, viewer, nil); err != nil {
@@ -137,7 +136,7 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 			return false, fmt.Errorf("job %s is %s: %w", id, job.Status, ErrNotRetriable)
 		}
 		if !job.Deadline.IsZero() && !job.Deadline.After(time.Now()) {
-			return false, fmt.Errorf("the deadline of job %s is over: %w", id, ErrNotRetriable)
+			return false, fmt.Errorf("the deadline of job %s has passed: %w", id, ErrNotRetriable)
 		}
 		job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
 		job.Tries, job.Redeliveries, job.NotBefore, job.Finished = 0, 0, time.Time{}, time.Time{}
@@ -174,7 +173,7 @@ func (m *Manager) Result(ctx context.Context, viewer, id string) (Job, json.RawM
 	return job, value, nil
 }
 
-// end puts a job at its end.
+// end sets the terminal status of the job.
 func (j *Job) end(status Status, failure *Failure) {
 	j.Status, j.Failure, j.Finished = status, failure, time.Now().UTC()
 	j.Claim, j.CancelRequested, j.SecondsLeft = nil, false, 0

@@ -28,7 +28,8 @@ func aged(t *testing.T, store records.Store, name string) string {
 	t.Helper()
 	id := strings.Repeat(name, 64)
 	require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
-	_, err := store.Create(t.Context(), "audio."+id, []byte(`{"schema":1,"kind":"audio","id":"`+id+`","created":"2020-01-01T00:00:00Z","body":{"bytes":5,"used":"2020-01-01T00:00:00Z"}}`))
+	_, err := store.Create(t.Context(), "audio."+id,
+		[]byte(`{"schema":1,"kind":"audio","id":"`+id+`","created":"2020-01-01T00:00:00Z","body":{"bytes":5,"used":"2020-01-01T00:00:00Z"}}`))
 	require.NoError(t, err)
 	return id
 }
@@ -36,7 +37,8 @@ func aged(t *testing.T, store records.Store, name string) string {
 func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
-	waits, sound, more, lonely, done := aged(t, b.store, "a"), aged(t, b.store, "b"), aged(t, b.store, "c"), aged(t, b.store, "d"), aged(t, b.store, "e")
+	waits, sound, more := aged(t, b.store, "a"), aged(t, b.store, "b"), aged(t, b.store, "c")
+	lonely, done := aged(t, b.store, "d"), aged(t, b.store, "e")
 	left(t, b.store, "job-waits", func(job *jobs.Job) {
 		job.Status, job.Claim, job.NotBefore, job.AudioID = jobs.StatusQueued, nil, time.Now().Add(time.Hour), waits
 	})

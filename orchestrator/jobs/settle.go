@@ -13,14 +13,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// inlineValue is the largest result that stands in the job's record.
+// inlineValue is the size of the largest result stored in the job's record.
 const inlineValue = 32 << 10
 
 // maxAttemptLog bounds the attempts that a record remembers.
 const maxAttemptLog = 50
 
-// settle writes what an attempt came to. Only the holder of the claim can; so a
-// job has one end, whichever process tries.
+// settle writes the outcome of an attempt. Only the holder of the claim can do so; a
+// job therefore has one end.
 func (a *attempt) settle(result services.TaskResult, err error) {
 	m := a.manager
 	if errors.Is(context.Cause(a.ctx), errClaimLost) {
@@ -29,9 +29,8 @@ func (a *attempt) settle(result services.TaskResult, err error) {
 	if err == nil {
 		m.speed.learn(a.job, time.Since(a.workBegan()))
 	}
-	// The attempt's own context may be over, and its end must be written all the
-	// same. A store that is down comes back, or the server stops and the job is
-	// delivered again.
+	// The attempt's context may have ended, but the outcome must be written. Either the
+	// store recovers, or the server stops and the job is redelivered.
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		ctx, cancel := context.WithTimeout(context.Background(), 4*storeTimeout)
 		writeErr := a.conclude(ctx, result, err)
@@ -56,7 +55,7 @@ func (a *attempt) workBegan() time.Time {
 	return a.at
 }
 
-// conclude decides and writes the end of the attempt.
+// conclude determines and writes the outcome of the attempt.
 func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err error) error {
 	m := a.manager
 	var stored *Result
@@ -65,9 +64,9 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		stored, storeErr = m.storeResult(ctx, a, result)
 		switch services.KindOf(storeErr) {
 		case services.KindUnavailable, services.KindCancelled, services.KindTimeout:
-			return storeErr // the store may be back soon
+			return storeErr // the store may recover
 		default:
-			err = storeErr // nil, or what another attempt may mend, as a lack of room
+			err = storeErr // nil, or an error that another attempt may avoid, such as a full disk
 		}
 	}
 	cause := context.Cause(a.ctx)
@@ -101,11 +100,12 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		}
 		return writeErr
 	}
-	m.Log.Info("job attempt ended", "job", ended.ID, "service", ended.Service, "status", string(ended.Status), "attempts", len(ended.Attempts), "took", time.Since(a.began))
+	m.Log.Info("job attempt ended", "job", ended.ID, "service", ended.Service, "status", string(ended.Status),
+		"attempts", len(ended.Attempts), "took", time.Since(a.began))
 	return nil
 }
 
-// judge decides what becomes of a job whose attempt failed.
+// judge ends or requeues a job whose attempt failed.
 func (m *Manager) judge(job *Job, err error) {
 	var fault *services.Fault
 	errors.As(err, &fault)
@@ -113,7 +113,7 @@ func (m *Manager) judge(job *Job, err error) {
 	case !job.Deadline.IsZero() && !job.Deadline.After(time.Now()):
 		job.end(StatusFailed, deadlineFailure(*job))
 	case kind == services.KindBusy, kind == services.KindUnavailable:
-		// It did not get to run, which speaks neither against it nor for it.
+		// It did not run, so the attempt does not count.
 		wait := m.cfg.Retry.Delay
 		if fault != nil {
 			wait = max(wait, fault.RetryAfter)
@@ -141,7 +141,7 @@ func backOff(cfg RetryConfig, tries int) time.Duration {
 	return min(delay, cfg.MaxDelay)
 }
 
-// requeue sends the job back to the queue, to wait there for a while first.
+// requeue returns the job to the queue with a delay.
 func (j *Job) requeue(wait time.Duration) {
 	j.Status, j.Claim = StatusQueued, nil
 	j.Progress, j.Stage, j.SecondsLeft = 0, "", 0
@@ -151,7 +151,7 @@ func (j *Job) requeue(wait time.Duration) {
 	}
 }
 
-// detail is the text of an error for the client; its cause is for the log.
+// detail returns the text of an error for the client, without its cause.
 func detail(err error) string {
 	var fault *services.Fault
 	if errors.As(err, &fault) {
@@ -176,7 +176,7 @@ func failureOf(err error) *Failure {
 	return failure
 }
 
-// storeResult stores what the task made, before the record that names it is
+// storeResult stores the result of the task before the record that refers to it is
 // written.
 func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
 	stored := &Result{Model: result.Model, Warnings: result.Warnings}

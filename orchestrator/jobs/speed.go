@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// unknownSpeed is the guess for a kind of job that has not been run yet, for
-// each MiB of input.
+// unknownSpeed is the estimate per MiB of input for a kind of job that has not run yet.
 const unknownSpeed = time.Second
 
-// leastInput is charged for jobs without one, such as those that make sound.
+// leastInput is the assumed size of the input of jobs without one.
 const leastInput = 64 << 10
 
 // speeds remembers how long each kind of job takes by the size of its input.
@@ -27,7 +26,7 @@ func newSpeeds() *speeds { return &speeds{perMiB: make(map[kindOfJob]time.Durati
 
 func kindOf(job Job) kindOfJob { return kindOfJob{job.Service, job.Task, job.Model} }
 
-// expect guesses how long a job runs.
+// expect estimates how long a job runs.
 func (s *speeds) expect(job Job) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +37,7 @@ func (s *speeds) expect(job Job) time.Duration {
 	return time.Duration(float64(each) * float64(max(job.AudioBytes, leastInput)) / (1 << 20))
 }
 
-// learn takes in how long a job ran.
+// learn records how long a job ran.
 func (s *speeds) learn(job Job, ran time.Duration) {
 	each := time.Duration(float64(ran) / (float64(max(job.AudioBytes, leastInput)) / (1 << 20)))
 	s.mu.Lock()
@@ -51,9 +50,8 @@ func (s *speeds) learn(job Job, ran time.Duration) {
 	s.perMiB[kind] = before + (each-before)/4
 }
 
-// left estimates the time that a run still takes, from the part done in the
-// time since it began; before there is a part worth the name, from the speed of
-// earlier ones.
+// left estimates the remaining time of a run from its progress, or from the speed of
+// earlier runs before there is enough progress.
 func (s *speeds) left(job Job, fraction float64, ran time.Duration) time.Duration {
 	if fraction >= 0.02 {
 		return time.Duration(float64(ran) * (1 - fraction) / fraction)

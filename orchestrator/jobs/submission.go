@@ -9,10 +9,10 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Sentinels of what a client asks for and cannot have. They are wrapped by
-// faults or by errors of this package, and the api turns them into statuses.
+// Errors of requests that cannot be fulfilled. They are wrapped in faults or errors of
+// this package, and the api maps them to statuses.
 var (
-	// ErrKeyReused is returned if the idempotency key came before with another request.
+	// ErrKeyReused is returned if the idempotency key was used with another request.
 	ErrKeyReused = errors.New("the idempotency key was used for another request")
 	// ErrNotFinished is returned if the job has no result yet.
 	ErrNotFinished = errors.New("the job is not finished")
@@ -25,17 +25,18 @@ var (
 // Submission is a request for a job.
 type Submission struct {
 	Owner    string
-	Service  string // empty is the one that has the model; the task is needed then
-	Task     string // empty is the service's first task
+	Service  string // empty: the one that has the model; requires Task
+	Task     string // empty: the service's first task
 	Params   json.RawMessage
 	Priority services.Priority
 	Deadline time.Time
 	Labels   map[string]string
 	Callback string
-	// IdempotencyKey makes a repetition return the first one's job; empty for none.
+	// IdempotencyKey makes a repeated request return the first one's job; empty for
+	// none.
 	IdempotencyKey string
-	// AudioID names a stored recording; Upload is one that comes with the request,
-	// which stays the caller's to discard. At most one of them is set.
+	// AudioID names a stored recording; Upload is one sent with the request, which the
+	// caller must discard. At most one of them is set.
 	AudioID string
 	Upload  *library.Incoming
 }

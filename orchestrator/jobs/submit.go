@@ -18,23 +18,23 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// recordRoom is what a job's record and its changes are sure to need on disk.
+// recordRoom is the disk space reserved for a job's record and its changes.
 const recordRoom = 64 * services.KiB
 
-// maxParams bounds the parameters, which stand in the record.
+// maxParams bounds the parameters, which are stored in the record.
 const maxParams = 256 * services.KiB
 
-// Submit accepts a job: once it returns, the job survives the process. The
-// recording is saved first and the record written last, in one write that also
-// holds the idempotency key; so a crash in between leaves at most a recording
-// that expires. existed reports whether the key's earlier job was found.
+// Submit accepts a job: once it returns, the job survives the process. The recording is
+// saved first and the record written last, together with the idempotency key, so a
+// crash leaves at most a recording that expires. existed reports whether the key's
+// earlier job was found.
 func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
 	job, existed, err = m.submit(ctx, s)
 	return job, existed, m.orFull(err)
 }
 
-// orFull returns the fault that there is no room if that may be why the store takes
-// no calls: it fails with its disk, and is opened anew.
+// orFull returns the fault of a full disk if that may be why the store is unavailable:
+// after a failed write it is reopened.
 func (m *Manager) orFull(err error) error {
 	if services.KindOf(err) != services.KindUnavailable {
 		return err
@@ -64,12 +64,12 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 			return Job{}, false, err
 		}
 	}
-	// A repetition may come after the deadline, and after the recording has expired.
+	// A repetition may arrive after the deadline, and after the recording has expired.
 	if gone != nil {
 		return Job{}, false, gone
 	}
 	if !job.Deadline.IsZero() && !job.Deadline.After(job.Created) {
-		return Job{}, false, services.Invalidf("deadline", "must lie in the future, got %s", job.Deadline.Format(time.RFC3339))
+		return Job{}, false, services.Invalidf("deadline", "must be in the future, got %s", job.Deadline.Format(time.RFC3339))
 	}
 	if err := m.bind(&job); err != nil {
 		return Job{}, false, err
@@ -78,7 +78,7 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 		return Job{}, false, err
 	}
 	if input.id != "" {
-		// Until the record is written nothing else shows that the recording is needed.
+		// Until the record is written, only this hold protects the recording.
 		defer m.Library.Hold(input.id)()
 	}
 	if err := m.save(ctx, s, input); err != nil {
@@ -95,12 +95,12 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	return created, false, err
 }
 
-// input is a job's recording at its submission.
+// input is the recording of a submission.
 type input struct {
 	id     string
 	bytes  int64
 	source services.AudioSource
-	// stored is the recording if the library has it already.
+	// stored is the recording if the library already has it.
 	stored library.Recording
 }
 
@@ -108,7 +108,7 @@ type input struct {
 func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	switch {
 	case s.Upload != nil && s.AudioID != "":
-		return input{}, services.Invalidf("audio_id", "cannot be given beside a recording")
+		return input{}, services.Invalidf("audio_id", "cannot be combined with an uploaded recording")
 	case s.Upload != nil:
 		return input{id: s.Upload.ID, bytes: s.Upload.Size(), source: s.Upload.Source(ctx)}, nil
 	case s.AudioID == "":
@@ -124,7 +124,7 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	return input{recording.ID, recording.Bytes, source, recording}, nil
 }
 
-// save makes the recording of a submission part of the library, or notes its use.
+// save adds the recording of a submission to the library, or records its use.
 func (m *Manager) save(ctx context.Context, s Submission, in input) error {
 	switch {
 	case s.Upload != nil:
@@ -140,8 +140,8 @@ func (m *Manager) save(ctx context.Context, s Submission, in input) error {
 	return err
 }
 
-// draft makes the record of a submission, its recording left out. Its service and its
-// model are those that were asked for, as its fingerprint has them.
+// draft returns the record of a submission without its recording. Service and model are
+// the requested ones, which the fingerprint covers.
 func (m *Manager) draft(s Submission) (Job, error) {
 	if err := m.checkTask(&s); err != nil {
 		return Job{}, err
@@ -167,8 +167,8 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	return job, nil
 }
 
-// checkTask refuses a task that the service does not take, and fills in its first one
-// where none is named.
+// checkTask returns a fault if the service does not have the task, and sets its first
+// task if none is named.
 func (m *Manager) checkTask(s *Submission) error {
 	if s.Service == "" && s.Task != "" {
 		return nil // bind finds the service
@@ -190,8 +190,8 @@ func (m *Manager) checkTask(s *Submission) error {
 	return nil
 }
 
-// bind puts the service into a job that names none, and the model in place of an alias,
-// so that the job keeps to both whatever the settings say later.
+// bind sets the service of a job that names none and replaces an alias by its model, so
+// that later changes of the settings do not affect the job.
 func (m *Manager) bind(job *Job) error {
 	bound, err := m.Bind(services.Task{Service: job.Service, Name: job.Task, Model: job.Model})
 	if err == nil {
@@ -200,8 +200,7 @@ func (m *Manager) bind(job *Job) error {
 	return err
 }
 
-// splitModel takes the model out of the parameters, which services do not have
-// there.
+// splitModel removes the model from the parameters, where services do not expect it.
 func splitModel(raw json.RawMessage) (json.RawMessage, string, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil, "", nil
@@ -213,7 +212,7 @@ func splitModel(raw json.RawMessage) (json.RawMessage, string, error) {
 	var model string
 	if named, ok := fields["model"]; ok {
 		if err := json.Unmarshal(named, &model); err != nil {
-			return nil, "", services.Invalidf("params.model", "must be a text, got %s", named)
+			return nil, "", services.Invalidf("params.model", "must be a string, got %s", named)
 		}
 		delete(fields, "model")
 	}
@@ -224,8 +223,8 @@ func splitModel(raw json.RawMessage) (json.RawMessage, string, error) {
 	return rest, model, nil
 }
 
-// check refuses what is sure to fail. What may be mended meanwhile, such as a
-// service that is down, is left to the job's run.
+// check returns a fault if the job is certain to fail. Temporary problems, such as an
+// unavailable service, are left to the job's run.
 func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource) error {
 	err := m.Executor.Check(ctx, job.taskFor(audio))
 	switch services.KindOf(err) {
@@ -236,9 +235,12 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 	}
 }
 
-// taskFor is the work of the job.
+// taskFor returns the task of the job.
 func (j Job) taskFor(audio services.AudioSource) services.Task {
-	return services.Task{ID: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio, Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner}}
+	return services.Task{
+		ID: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
+		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner},
+	}
 }
 
 // create writes the first record of a job.
@@ -283,7 +285,7 @@ func fingerprint(job Job) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// repeated answers a second request under a key.
+// repeated answers a repeated request under an idempotency key.
 func repeated(before, again Job) (Job, bool, error) {
 	if before.Fingerprint != again.Fingerprint {
 		return Job{}, false, fmt.Errorf("job %s: %w", before.ID, ErrKeyReused)

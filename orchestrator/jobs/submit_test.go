@@ -31,14 +31,19 @@ func TestWhatIsSureToFailIsRefused(t *testing.T) {
 		kind services.Kind
 		says string
 	}{
-		"an unknown service":   {jobs.Submission{Service: "nobody"}, services.KindNotFound, "nobody"},
-		"no service or task":   {jobs.Submission{}, services.KindNotFound, "no service"},
-		"an unknown model":     {jobs.Submission{Task: "say", Params: json.RawMessage(`{"model":"none"}`)}, services.KindNotFound, "no model none"},
-		"an unknown task":      {jobs.Submission{Service: "echo", Task: "dance"}, services.KindInvalid, "say or sing"},
-		"params of no object":  {jobs.Submission{Service: "echo", Params: json.RawMessage(`[1]`)}, services.KindInvalid, "JSON object"},
-		"a model of no text":   {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"model":1}`)}, services.KindInvalid, "params.model"},
-		"bad params":           {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"bad":1}`)}, services.KindInvalid, "is bad"},
-		"huge params":          {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"x":"` + string(bytes.Repeat([]byte("x"), 300<<10)) + `"}`)}, services.KindInvalid, "256.0 KiB"},
+		"an unknown service": {jobs.Submission{Service: "nobody"}, services.KindNotFound, "nobody"},
+		"no service or task": {jobs.Submission{}, services.KindNotFound, "no service"},
+		"an unknown model": {
+			jobs.Submission{Task: "say", Params: json.RawMessage(`{"model":"none"}`)}, services.KindNotFound, "no model none",
+		},
+		"an unknown task":     {jobs.Submission{Service: "echo", Task: "dance"}, services.KindInvalid, "say or sing"},
+		"params of no object": {jobs.Submission{Service: "echo", Params: json.RawMessage(`[1]`)}, services.KindInvalid, "JSON object"},
+		"a model of no text":  {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"model":1}`)}, services.KindInvalid, "params.model"},
+		"bad params":          {jobs.Submission{Service: "echo", Params: json.RawMessage(`{"bad":1}`)}, services.KindInvalid, "is bad"},
+		"huge params": {
+			jobs.Submission{Service: "echo", Params: json.RawMessage(`{"x":"` + string(bytes.Repeat([]byte("x"), 300<<10)) + `"}`)},
+			services.KindInvalid, "256.0 KiB",
+		},
 		"a past deadline":      {jobs.Submission{Service: "echo", Deadline: time.Now().Add(-time.Hour)}, services.KindInvalid, "future"},
 		"a forbidden callback": {jobs.Submission{Service: "echo", Callback: "http://private"}, services.KindInvalid, "private"},
 		"an unknown recording": {jobs.Submission{Service: "echo", AudioID: "abc"}, services.KindInvalid, "audio_id"},

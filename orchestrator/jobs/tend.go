@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// tendInterval is between two looks at lost claims and passed deadlines.
+	// tendInterval is how often lost claims and passed deadlines are checked.
 	tendInterval = time.Second
-	// sweepBatch bounds how much one sweep deletes, so that it stays short.
+	// sweepBatch bounds how much one sweep deletes.
 	sweepBatch = 1000
 )
 
-// tend frees jobs whose worker is gone, and ends those whose deadline passed in the
-// queue.
+// tend requeues jobs whose worker is gone and fails queued jobs whose deadline has
+// passed.
 func (m *Manager) tend() {
 	if !m.Database.AwaitReady(m.intake) {
 		return
@@ -37,8 +37,8 @@ func (m *Manager) tend() {
 	}
 }
 
-// freeLost sends jobs back to the queue whose worker showed no sign of life for
-// too long, or which, in a store of ours alone, an earlier process left behind.
+// freeLost requeues jobs whose worker showed no sign of life for ClaimTimeout, or, in a
+// store that only this process uses, that an earlier process left running.
 func (m *Manager) freeLost() {
 	var lost []Job
 	m.all.Each(func(e records.Entry[Job]) bool {
@@ -52,7 +52,7 @@ func (m *Manager) freeLost() {
 		freed := false
 		ctx, cancel := context.WithTimeout(m.intake, storeTimeout)
 		job, err := m.edit(ctx, known.ID, func(job *Job) (bool, error) {
-			// It may have moved, and the news be on their way here.
+			// The record may have changed since the index was updated.
 			freed = job.Revision == known.Revision && job.Claim != nil
 			if freed {
 				m.lose(job)
@@ -64,19 +64,20 @@ func (m *Manager) freeLost() {
 		case err != nil && m.intake.Err() == nil:
 			m.Log.Error("a job whose worker is gone could not be freed", "job", known.ID, "error", err)
 		case err == nil && freed:
-			m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker, "redeliveries", job.Redeliveries, "status", string(job.Status))
+			m.Log.Warn("job freed: its worker is gone", "job", job.ID, "worker", known.Claim.Worker,
+				"redeliveries", job.Redeliveries, "status", string(job.Status))
 		}
 	}
 }
 
-// abandoned reports whether nobody works under a claim of which the last sign of
-// life was seen then.
+// abandoned reports whether no worker holds the claim whose last sign of life was at
+// seen.
 func (m *Manager) abandoned(claim Claim, id string, seen time.Time) bool {
 	silent := time.Since(seen) > m.cfg.ClaimTimeout
 	if claim.Worker != m.worker {
 		return silent || m.store.Exclusive()
 	}
-	// A claim of ours that came into the store although its writing failed here.
+	// A claim by this process whose write was stored although it returned an error.
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := m.running[id]
@@ -93,11 +94,15 @@ func (m *Manager) lose(job *Job) {
 	}
 	job.Redeliveries++
 	if job.Redeliveries > m.cfg.MaxRedeliveries {
-		job.end(StatusFailed, &Failure{Kind: services.KindInternal, Message: fmt.Sprintf("the process ended %d times while it worked on this job, and jobs.maxRedeliveries allows %d", job.Redeliveries, m.cfg.MaxRedeliveries)})
+		job.end(StatusFailed, &Failure{
+			Kind: services.KindInternal,
+			Message: fmt.Sprintf("the process ended %d times while it worked on this job, and jobs.maxRedeliveries allows %d",
+				job.Redeliveries, m.cfg.MaxRedeliveries),
+		})
 		return
 	}
-	// A job that takes the process down must not do so over and over at once,
-	// before others have had their turn. Once is bad luck.
+	// A job that crashes the process must not do so repeatedly before other jobs have
+	// run. The first redelivery has no delay.
 	job.requeue(backOff(m.cfg.Retry, job.Redeliveries-1) * time.Duration(min(job.Redeliveries-1, 1)))
 }
 
@@ -139,8 +144,8 @@ func (m *Manager) sweep(ctx context.Context, orphans bool) {
 	}
 }
 
-// expire deletes finished jobs that are too old, and the oldest of them while all
-// take too many bytes.
+// expire deletes finished jobs past their maximum age, and the oldest ones while all
+// jobs use more than the allowed bytes.
 func (m *Manager) expire(ctx context.Context) {
 	over := m.index.stored() - int64(m.cfg.Retention.MaxBytes)
 	var expired []Job
@@ -174,7 +179,7 @@ func (m *Manager) remove(ctx context.Context, job Job) error {
 	return m.store.DeleteObject(ctx, job.Result.ValueID)
 }
 
-// removeOrphans deletes stored results that no record names: the attempt that made
+// removeOrphans deletes stored results that no record refers to: the attempt that made
 // them lost its claim, or its process ended.
 func (m *Manager) removeOrphans(ctx context.Context) error {
 	names, err := m.store.Objects(ctx)

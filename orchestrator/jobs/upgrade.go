@@ -8,9 +8,9 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// ReferRecordings enters the recordings of all jobs into the lists of the jobs'
-// owners. It is for records of version 0.1.0, which stored recordings without an
-// owner, and can be repeated.
+// ReferRecordings adds the recordings of all jobs to the lists of the jobs' owners. It
+// upgrades records of version 0.1.0, which stored recordings without an owner, and can
+// be repeated.
 func (m *Manager) ReferRecordings(ctx context.Context) error {
 	var refs []library.Ref
 	m.all.Each(func(e records.Entry[Job]) bool {

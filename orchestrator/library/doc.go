@@ -1,4 +1,4 @@
-// Package library stores recordings by the hash of their content, each once. It
-// streams them from and to the store, notes who stored what under which name, and
-// deletes recordings that nobody needs and nobody used for long.
+// Package library stores recordings by the hash of their content, each once. It streams
+// them to and from the store, records their owners and file names, and deletes
+// recordings that are not needed and have not been used for their time to live.
 package library

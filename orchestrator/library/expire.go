@@ -12,11 +12,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// sweepBatch bounds how much one sweep deletes, so that it stays short.
+// sweepBatch bounds how much one sweep deletes.
 const sweepBatch = 1000
 
-// needed returns what needs recordings, by their ids: whatever must have its
-// deletion refused is named.
+// needed returns the ids of needed recordings. The value names what requires the
+// deletion to be refused, or is empty.
 func (l *Library) needed() map[string]string {
 	needed := make(map[string]string)
 	for _, provider := range l.needs {
@@ -41,8 +41,7 @@ func (l *Library) Delete(ctx context.Context, id string) error {
 	return l.remove(ctx, recording)
 }
 
-// remove deletes the record first, so that no record promises bytes that are
-// gone.
+// remove deletes the record first, so that no record refers to deleted bytes.
 func (l *Library) remove(ctx context.Context, recording Recording) error {
 	lock := l.lock(recording.ID)
 	lock.Lock()
@@ -63,7 +62,7 @@ func (l *Library) remove(ctx context.Context, recording Recording) error {
 	return errors.Join(l.store.DeleteObject(ctx, object(recording.ID)), l.removeRefs(ctx, recording.ID))
 }
 
-// removeRefs deletes the refs of a recording that is gone.
+// removeRefs deletes the refs of a deleted recording.
 func (l *Library) removeRefs(ctx context.Context, id string) error {
 	var errs []error
 	for _, ref := range l.refs.Select(math.MaxInt, func(r Ref) bool { return r.AudioID == id }) {
@@ -74,7 +73,7 @@ func (l *Library) removeRefs(ctx context.Context, id string) error {
 	return errors.Join(errs...)
 }
 
-// sweep deletes what has expired, and objects that no record names.
+// sweep deletes expired recordings, and objects that no record refers to.
 func (l *Library) sweep(ctx context.Context, orphans bool) {
 	l.expire(ctx)
 	l.expireRefs(ctx)
@@ -85,10 +84,10 @@ func (l *Library) sweep(ctx context.Context, orphans bool) {
 	}
 }
 
-// expire deletes recordings that nothing needs and nobody used for long.
+// expire deletes recordings that are not needed and past their time to live.
 func (l *Library) expire(ctx context.Context) {
 	if !l.db.Ready() {
-		return // what needs them is not known yet
+		return // the needed recordings are not known yet
 	}
 	needed := l.needed()
 	expired := l.audio.Select(sweepBatch, func(r Recording) bool {
@@ -106,11 +105,11 @@ func (l *Library) expire(ctx context.Context) {
 	}
 }
 
-// expireRefs deletes the refs of recordings that are gone.
+// expireRefs deletes the refs of deleted recordings.
 func (l *Library) expireRefs(ctx context.Context) {
 	expired := l.refs.Select(sweepBatch, func(r Ref) bool {
 		_, known := l.audio.Get(r.AudioID)
-		// A recording that another process stored may not be known here yet.
+		// A recording stored by another process may not be in the index yet.
 		return !known && time.Since(r.Used) > time.Minute
 	})
 	for _, ref := range expired {
@@ -120,8 +119,8 @@ func (l *Library) expireRefs(ctx context.Context) {
 	}
 }
 
-// removeOrphans deletes recordings that no record names: their submission was cut
-// off.
+// removeOrphans deletes objects that no record refers to: their submission was
+// interrupted.
 func (l *Library) removeOrphans(ctx context.Context) error {
 	names, err := l.store.Objects(ctx)
 	if err != nil {
@@ -138,7 +137,7 @@ func (l *Library) removeOrphans(ctx context.Context) error {
 }
 
 func (l *Library) removeOrphan(ctx context.Context, id string) error {
-	// Under the lock nobody is between the object and its record.
+	// Under the lock no writer is between the object and its record.
 	lock := l.lock(id)
 	lock.Lock()
 	defer lock.Unlock()

@@ -37,7 +37,8 @@ func TestARecordingThatIsNeededStays(t *testing.T) {
 		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked, brief}, s.objects(t))
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked}, s.objects(t), "one that no conversation is about goes soon")
+		require.ElementsMatch(t, []string{queued.ID, made.ID, lonely.ID, used.ID, talked}, s.objects(t),
+			"one that no conversation is about goes soon")
 		time.Sleep(20 * time.Hour)
 		require.NoError(t, s.Use(t.Context(), "key-1", used))
 		time.Sleep(5 * time.Hour)
@@ -81,7 +82,8 @@ func TestRoomIsMadeFromWhatHasExpired(t *testing.T) {
 		require.EqualValues(t, 640, s.Bytes())
 		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))))
 		time.Sleep(25 * time.Hour)
-		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))), "what needs them is not known yet")
+		require.Equal(t, services.KindFull, kindOf(second(s.Save(t.Context(), s.receive(t, "0123456789"), ""))),
+			"what needs them is not known yet")
 		require.NoError(t, s.db.Start(t.Context()))
 		require.True(t, s.db.AwaitReady(t.Context()))
 		defer s.stop(t)

@@ -14,15 +14,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrInUse is returned for the deletion of a recording that an unfinished job or a
+// ErrInUse is returned by Delete for a recording that an unfinished job or a
 // conversation needs.
 var ErrInUse = errors.New("the recording is needed by an unfinished job or a conversation")
 
 // conversationGrace is how long a recording outlives the last conversation about it,
-// and how long one that was stored for a conversation waits for that to be stored.
+// and how long one stored for a conversation waits until the conversation is stored.
 const conversationGrace = 5 * time.Minute
 
-// recordRoom is what the records of a recording are sure to need on disk.
+// recordRoom is the disk space reserved for the records of a recording.
 const recordRoom = 64 * services.KiB
 
 const (
@@ -38,29 +38,28 @@ type Recording struct {
 	ContentType string    `json:"content_type,omitempty"`
 	Created     time.Time `json:"created,omitzero"`
 	// Conversational reports whether the recording was stored only as part of a
-	// conversation: it goes soon after the last conversation about it.
+	// conversation: it is deleted soon after the last conversation about it.
 	Conversational bool `json:"conversational,omitempty"`
-	// Used is when it was last stored, submitted or fetched; it expires a time to
-	// live after that, unless something needs it.
+	// Used is when it was last stored, submitted or fetched; it expires a time to live
+	// later unless it is needed.
 	Used    time.Time `json:"used"`
 	Expires time.Time `json:"-"`
 
 	Revision records.Revision `json:"-"`
 }
 
-// About is what a client said of a recording that it stores.
+// About describes a recording to be stored.
 type About struct {
-	// Name of the file, empty if it came without one.
+	// Name of the file; empty for none.
 	Name string
 	// ContentType as sniffed or sent.
 	ContentType string
-	// Bytes are expected, at the most; zero if that is not known.
+	// Bytes is the maximum expected size; zero if unknown.
 	Bytes int64
 }
 
-// Need is called by a provider for each recording that it needs. by names what
-// needs it if its deletion must be refused; for an empty one it only stays longer
-// than its time to live.
+// Need is called by a provider for each recording that it needs. by names what needs it
+// if the deletion must be refused; with an empty by it only does not expire.
 type Need func(id, by string)
 
 // Library stores recordings. Safe for concurrent use.
@@ -73,17 +72,17 @@ type Library struct {
 	refs  *records.Collection[Ref]
 	// bytes of all recordings.
 	bytes atomic.Int64
-	// needs are the providers; they are registered before the start.
+	// needs are the providers, registered before the start.
 	needs []func(Need)
 
 	mu sync.Mutex
-	// writing are the locks under which this process stores and deletes.
+	// writing holds the locks for storing and deleting.
 	writing map[string]*sync.Mutex
-	// holds counts the uses that no record shows yet.
+	// holds counts the uses that are not in a record yet.
 	holds map[string]int
 }
 
-// New returns the library of a database, which must not have been started.
+// New returns the library stored in a database, which must not have been started.
 func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 	l := &Library{cfg: cfg, db: db, store: db.Store(), log: log, writing: make(map[string]*sync.Mutex), holds: make(map[string]int)}
 	l.audio = records.NewCollection(db, records.Kind[Recording]{
@@ -106,11 +105,11 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 	return l
 }
 
-// OnNeeds registers a provider, which reports what needs recordings, before the
-// start.
+// OnNeeds registers a provider, which calls its argument for every recording that it
+// needs. It must be called before the start.
 func (l *Library) OnNeeds(provider func(Need)) { l.needs = append(l.needs, provider) }
 
-// count keeps the sum of all bytes.
+// count updates the sum of all bytes.
 func (l *Library) count(e records.Event[Recording]) {
 	if e.Before != nil {
 		l.bytes.Add(-e.Before.Value.Bytes)
@@ -120,20 +119,22 @@ func (l *Library) count(e records.Event[Recording]) {
 	}
 }
 
-// Bytes returns what the stored recordings take.
+// Bytes returns the size of all stored recordings.
 func (l *Library) Bytes() services.Bytes { return services.Bytes(l.bytes.Load()) }
 
-// Describe returns a stored recording's description; the fault is not found.
+// Describe returns the description of a stored recording, or a fault of kind not found.
 func (l *Library) Describe(ctx context.Context, id string) (Recording, error) {
 	recording, err := l.audio.Load(ctx, id)
 	if errors.Is(err, records.ErrMissing) {
-		return Recording{}, &services.Fault{Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err}
+		return Recording{}, &services.Fault{
+			Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err,
+		}
 	}
 	return recording, err
 }
 
-// Hold prevents the deletion of a recording in this process until release is
-// called: for a use that no record shows yet.
+// Hold prevents this process from deleting a recording until release is called, for a
+// use that is not in a record yet.
 func (l *Library) Hold(id string) (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,8 +148,8 @@ func (l *Library) Hold(id string) (release func()) {
 	}
 }
 
-// Use notes the use of a recording by an owner, which extends its time to live. It
-// writes only where that makes a difference.
+// Use records the use of a recording by an owner, which extends its time to live. It
+// writes only if that makes a difference.
 func (l *Library) Use(ctx context.Context, owner string, recording Recording) error {
 	l.useRef(ctx, owner, recording.ID)
 	if time.Since(recording.Used) < l.cfg.TTL/20 {
@@ -158,12 +159,12 @@ func (l *Library) Use(ctx context.Context, owner string, recording Recording) er
 	if !errors.Is(err, records.ErrConflict) {
 		return err
 	}
-	// Somebody else used or deleted it.
+	// Another request used or deleted it.
 	_, err = l.Describe(ctx, recording.ID)
 	return err
 }
 
-// refresh writes a recording's record as used now. The fault is busy if it is
+// refresh writes a recording's record as used now. The fault is of kind busy if it is
 // being changed or deleted.
 func (l *Library) refresh(ctx context.Context, recording Recording) (Recording, error) {
 	recording.Used = time.Now().UTC()
@@ -174,18 +175,22 @@ func (l *Library) refresh(ctx context.Context, recording Recording) (Recording, 
 	return written, err
 }
 
-// busy is the fault of a recording that another request stores, uses or deletes.
+// busy returns the fault for a recording that another request stores, uses or deletes.
 func busy(id string, err error) error {
-	return &services.Fault{Kind: services.KindBusy, Message: fmt.Sprintf("recording %s is being stored, used or deleted by another request", id), RetryAfter: time.Second, Err: err}
+	return &services.Fault{
+		Kind:       services.KindBusy,
+		Message:    fmt.Sprintf("recording %s is being stored, used or deleted by another request", id),
+		RetryAfter: time.Second, Err: err,
+	}
 }
 
 func object(id string) string { return audioKind + "-" + id }
 
-// lock returns the lock under which this process stores and deletes a recording.
+// lock returns the lock for storing and deleting a recording.
 func (l *Library) lock(id string) *sync.Mutex {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// A few locks for all recordings: two of one lock only wait for each other.
+	// A few locks are shared by all recordings.
 	shard := id[:min(1, len(id))]
 	if l.writing[shard] == nil {
 		l.writing[shard] = &sync.Mutex{}

@@ -11,9 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Source is a stored recording as the input of a task: it is read from the store
-// as it is needed, and never copied. Safe for concurrent use; what Open returns is
-// not.
+// Source is a stored recording as the input of a task: it is read from the store on
+// demand, without a copy. Safe for concurrent use; what Open returns is not.
 type Source struct {
 	ctx  context.Context //nolint:containedctx // Open cannot be given one
 	id   string
@@ -44,15 +43,15 @@ func (s *Source) Open() (io.ReadSeekCloser, error) {
 // Size implements services.AudioSource.
 func (s *Source) Size() int64 { return s.size }
 
-// Err returns the fault of the store that a reading met, nil for none: a decoder
-// may take it for a fault of the file.
+// Err returns the store's fault that a read encountered, or nil. A decoder may have
+// mistaken it for a damaged file.
 func (s *Source) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fault
 }
 
-// failed notes a fault of the store.
+// failed records a fault of the store.
 func (s *Source) failed(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +61,7 @@ func (s *Source) failed(err error) error {
 	return err
 }
 
-// check reads a byte, so that a store that does not answer is noticed now.
+// check reads a byte, to detect a store that does not answer.
 func (s *Source) check() error {
 	file, err := s.Open()
 	if err != nil {
@@ -74,7 +73,7 @@ func (s *Source) check() error {
 	return file.Close()
 }
 
-// content reads a recording, and notes faults of the store.
+// content reads a recording and records faults of the store.
 type content struct {
 	records.Object
 	source *Source
@@ -100,8 +99,8 @@ func (l *Library) source(ctx context.Context, recording Recording) *Source {
 	}
 }
 
-// Source returns a stored recording as the input of a task. ctx bounds the
-// reading. The fault is not found, or that of a store that cannot be read now.
+// Source returns a stored recording as the input of a task. ctx bounds the reading. The
+// fault is of kind not found, or the store's.
 func (l *Library) Source(ctx context.Context, id string) (*Source, Recording, error) {
 	recording, err := l.Describe(ctx, id)
 	if err != nil {
@@ -111,8 +110,8 @@ func (l *Library) Source(ctx context.Context, id string) (*Source, Recording, er
 	return source, recording, source.check()
 }
 
-// Open returns a recording of an owner, to be read and sought; the fault is not
-// found. The caller closes it.
+// Open opens a recording for an owner. The fault is of kind not found. The caller must
+// close it.
 func (l *Library) Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, Recording, error) {
 	recording, err := l.Describe(ctx, id)
 	if err != nil {
@@ -126,19 +125,22 @@ func (l *Library) Open(ctx context.Context, owner, id string) (io.ReadSeekCloser
 	return file, recording, nil
 }
 
-// note is Use where failing does no harm now.
+// note is like Use, but only logs errors.
 func (l *Library) note(ctx context.Context, owner string, recording Recording) {
 	if err := l.Use(ctx, owner, recording); err != nil && services.KindOf(err) != services.KindNotFound {
 		l.log.Warn("the use of a recording was not noted", "audio", recording.ID, "error", err)
 	}
 }
 
-// StoredAudio implements services.ContextStore: it returns a recording as the
-// input of a task, until release is called.
+// StoredAudio implements services.ContextStore: it returns a recording as the input of
+// a task. The recording is not deleted until release is called.
 func (l *Library) StoredAudio(ctx context.Context, id string) (_ services.AudioSource, release func(), _ error) {
 	source, recording, err := l.Source(ctx, id)
 	if services.KindOf(err) == services.KindNotFound {
-		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}}}
+		return nil, nil, &services.Fault{
+			Kind:   services.KindNotFound,
+			Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}},
+		}
 	}
 	if err != nil {
 		return nil, nil, err

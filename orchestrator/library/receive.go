@@ -13,26 +13,26 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// roomStep is how many bytes of an upload come between two looks at the disk.
+// roomStep is how many bytes of an upload are received between two checks of the disk.
 const roomStep = 128 * services.KiB
 
-// Incoming is a recording that lies in the store and is not part of the library
-// yet. It is saved, or discarded.
+// Incoming is a recording that is in the store but not yet in the library. It must be
+// saved or discarded.
 type Incoming struct {
 	About
 	// ID is the SHA-256 of the bytes, in hex.
 	ID   string
 	head []byte
-	// staged are the bytes; nil if they were not written, for the reason of full,
-	// because the library has the recording.
+	// staged are the bytes; nil if they were not written because the disk is full, with
+	// the error in full, and the library has the recording.
 	staged records.Staged
 	stored *Source
 	full   error
 }
 
-// Receive writes a recording to the store while it is read and hashed: its bytes
-// are written once. A fault says that there is no room; an error of the reader is
-// returned wrapped.
+// Receive writes a recording to the store while it is read and hashed, so that it is
+// written once. It returns a fault of kind full if there is no room; an error of the
+// reader is returned wrapped.
 func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incoming, error) {
 	reading := &reading{library: l, r: r, hash: sha256.New()}
 	if full := l.store.Room(services.Bytes(about.Bytes) + recordRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
@@ -45,9 +45,9 @@ func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incom
 	return &Incoming{About: about, ID: hex.EncodeToString(reading.hash.Sum(nil)), head: reading.head, staged: staged}, nil
 }
 
-// recognize reads a recording that the disk has no room for: one that the library
-// has needs none. Nothing is written, because the room that discarded bytes take is
-// free again only after a while.
+// recognize reads a recording for which the disk has no room: one that the library
+// already has needs none. Nothing is written, because the space of discarded bytes is
+// freed only later.
 func (l *Library) recognize(ctx context.Context, r *reading, about About, full error) (*Incoming, error) {
 	r.dry = true
 	if _, err := io.Copy(io.Discard, bounded{ctx, r}); err != nil {
@@ -70,7 +70,7 @@ func (in *Incoming) Size() int64 {
 	return in.staged.Size()
 }
 
-// Head returns the first bytes, by which its format is recognized.
+// Head returns the first bytes, for detecting the format.
 func (in *Incoming) Head() []byte { return in.head }
 
 // Source returns the recording as the input of a task. ctx bounds the reading.
@@ -81,7 +81,7 @@ func (in *Incoming) Source(ctx context.Context) *Source {
 	return &Source{ctx: ctx, id: in.ID, size: in.Size(), open: func() (records.Object, error) { return in.staged.Open(ctx), nil }}
 }
 
-// Discard removes a recording that was not saved; else it does nothing.
+// Discard removes the recording unless it was saved.
 func (in *Incoming) Discard(ctx context.Context) error {
 	if in == nil || in.staged == nil {
 		return nil
@@ -89,11 +89,10 @@ func (in *Incoming) Discard(ctx context.Context) error {
 	return in.staged.Discard(ctx)
 }
 
-// headBytes is how much of a recording Head returns at the most.
+// headBytes is the maximum length of Head.
 const headBytes = 64
 
-// reading hashes what is read, and refuses what the quota or the disk has no room
-// for.
+// reading is a reader that hashes, and fails if the quota or the disk has no room.
 type reading struct {
 	library *Library
 	r       io.Reader
@@ -118,13 +117,14 @@ func (r *reading) Read(p []byte) (int, error) {
 	r.hash.Write(p[:n])
 	r.head = append(r.head, p[:min(n, headBytes-len(r.head))]...)
 	if r.bytes += int64(n); services.Bytes(r.bytes) > l.cfg.Quota {
-		return n, services.Faultf(services.KindFull, "the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
+		return n, services.Faultf(services.KindFull,
+			"the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
 	}
 	return n, err
 }
 
-// orFull returns the fault that there is no room for so many bytes if that may be
-// why the store takes no calls: it fails with its disk, and is opened anew.
+// orFull returns the fault of a full disk if that may be why the store is unavailable:
+// after a failed write it is reopened.
 func (l *Library) orFull(err error, size services.Bytes) error {
 	if services.KindOf(err) != services.KindUnavailable {
 		return err
@@ -135,8 +135,8 @@ func (l *Library) orFull(err error, size services.Bytes) error {
 	return err
 }
 
-// Save makes an incoming recording part of the library, for an owner. created
-// reports whether its content is new; other content is discarded.
+// Save adds an incoming recording to the library, for an owner. created reports whether
+// its content is new; other content is discarded.
 func (l *Library) Save(ctx context.Context, in *Incoming, owner string) (recording Recording, created bool, err error) {
 	recording, created, err = l.save(ctx, in, false)
 	if err == nil {
@@ -145,8 +145,8 @@ func (l *Library) Save(ctx context.Context, in *Incoming, owner string) (recordi
 	return recording, created, l.orFull(err, services.Bytes(in.Size()))
 }
 
-// Import stores a recording from a source, for an owner. What the library has
-// already is not written again.
+// Import stores a recording from a source, for an owner. A recording that the library
+// has is not written again.
 func (l *Library) Import(ctx context.Context, source services.AudioSource, about About, owner string) (Recording, error) {
 	recording, err := l.add(ctx, source, about, false)
 	if err == nil {
@@ -155,8 +155,8 @@ func (l *Library) Import(ctx context.Context, source services.AudioSource, about
 	return recording, l.orFull(err, services.Bytes(source.Size()))
 }
 
-// KeepAudio implements services.ContextStore: it stores the recording of a
-// conversation to come, and returns its id.
+// KeepAudio implements services.ContextStore: it stores the recording of a new
+// conversation and returns its id.
 func (l *Library) KeepAudio(ctx context.Context, source services.AudioSource) (string, error) {
 	recording, err := l.add(ctx, source, About{}, true)
 	return recording.ID, err
@@ -172,7 +172,7 @@ func (l *Library) add(ctx context.Context, source services.AudioSource, about Ab
 		if known, err = l.adopt(ctx, known, conversational); services.KindOf(err) != services.KindBusy {
 			return known, err
 		}
-		// It changed meanwhile, or is being deleted.
+		// It was changed, or is being deleted.
 	} else if services.KindOf(err) != services.KindNotFound {
 		return Recording{}, err
 	}
@@ -206,12 +206,13 @@ func identify(ctx context.Context, source services.AudioSource) (string, error) 
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// bounded ends a reading with a context.
+// bounded is a reader that fails when its context ends.
 type bounded struct {
 	ctx context.Context //nolint:containedctx // io.Reader cannot be given one
 	r   io.Reader
 }
 
+// Read implements io.Reader.
 func (b bounded) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
@@ -219,7 +220,7 @@ func (b bounded) Read(p []byte) (int, error) {
 	return b.r.Read(p)
 }
 
-// save commits the object first, and then writes the record that makes it known.
+// save commits the object and then writes its record.
 func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (_ Recording, created bool, err error) {
 	defer func() {
 		if discardErr := in.Discard(ctx); discardErr != nil {
@@ -227,7 +228,7 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 		}
 	}()
 	if l.Bytes()+services.Bytes(in.Size()) > l.cfg.Quota {
-		l.expire(ctx) // before the lock, which deletions take too
+		l.expire(ctx) // before taking the lock, which deletions also take
 	}
 	lock := l.lock(in.ID)
 	lock.Lock()
@@ -241,7 +242,7 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 		return Recording{}, false, err
 	}
 	if in.staged == nil {
-		return Recording{}, false, in.full // it was deleted meanwhile
+		return Recording{}, false, in.full // it has been deleted
 	}
 	if err := l.room(in); err != nil {
 		return Recording{}, false, err
@@ -250,7 +251,9 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 		return Recording{}, false, err
 	}
 	now := time.Now().UTC()
-	recording, err := l.audio.Create(ctx, Recording{ID: in.ID, Bytes: in.Size(), ContentType: in.ContentType, Conversational: conversational, Created: now, Used: now})
+	recording, err := l.audio.Create(ctx, Recording{
+		ID: in.ID, Bytes: in.Size(), ContentType: in.ContentType, Conversational: conversational, Created: now, Used: now,
+	})
 	if errors.Is(err, records.ErrExists) {
 		// Another process was first.
 		known, err := l.Describe(ctx, in.ID)
@@ -265,11 +268,11 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 	return recording, err == nil, err
 }
 
-// adopt notes that a recording that the library has was stored again.
+// adopt records that an existing recording was stored again.
 func (l *Library) adopt(ctx context.Context, known Recording, conversational bool) (Recording, error) {
 	switch {
 	case conversational && known.Conversational:
-		// It may be about to go with the last conversation before this one.
+		// It may be about to be deleted with its last conversation.
 	case known.Conversational:
 		known.Conversational = false
 	case time.Since(known.Used) < l.cfg.TTL/20:
@@ -278,11 +281,13 @@ func (l *Library) adopt(ctx context.Context, known Recording, conversational boo
 	return l.refresh(ctx, known)
 }
 
-// room refuses a recording that the quota or the disk has no room for.
+// room returns a fault if the quota or the disk has no room for the recording.
 func (l *Library) room(in *Incoming) error {
 	size := services.Bytes(in.Size())
 	if stored := l.Bytes(); stored+size > l.cfg.Quota {
-		return services.Faultf(services.KindFull, "the recording has %d bytes, and stored recordings have %d of the %d that jobs.audio.quota allows; delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
+		return services.Faultf(services.KindFull,
+			"the recording has %d bytes, and stored recordings use %d of the %d that jobs.audio.quota allows; "+
+				"delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
 	}
 	return l.store.Room(recordRoom)
 }

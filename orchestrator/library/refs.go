@@ -17,7 +17,7 @@ import (
 // maxName bounds the file name of a recording, in bytes.
 const maxName = 255
 
-// Ref is what an owner knows of a recording: the name that it was stored under.
+// Ref is an owner's reference to a recording, with the file name.
 type Ref struct {
 	Owner       string           `json:"-"`
 	AudioID     string           `json:"-"`
@@ -28,11 +28,10 @@ type Ref struct {
 	Revision    records.Revision `json:"-"`
 }
 
-// plainOwner is an owner that can stand in a key as it is.
+// plainOwner matches owners that can be part of a key unchanged.
 var plainOwner = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
 
-// refID returns the id of an owner's ref, under which its key is valid in every
-// store.
+// refID returns the id of an owner's ref, which is a valid key in every store.
 func refID(owner, audioID string) string {
 	switch {
 	case owner == "":
@@ -48,7 +47,10 @@ func refs(cfg Config) records.Kind[Ref] {
 	return records.Kind[Ref]{
 		Name: refKind,
 		Meta: func(r Ref) records.Meta {
-			return records.Meta{ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(cfg.TTL), Revision: r.Revision}
+			return records.Meta{
+				ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(cfg.TTL),
+				Revision: r.Revision,
+			}
 		},
 		With: func(r Ref, m records.Meta) Ref {
 			r.Owner, r.Created, r.Revision = m.Owner, m.Created, m.Revision
@@ -58,7 +60,7 @@ func refs(cfg Config) records.Kind[Ref] {
 	}
 }
 
-// Listed is a recording as its owner sees it.
+// Listed is a recording in its owner's list.
 type Listed struct {
 	Recording
 	Name string
@@ -81,7 +83,7 @@ func (l *Library) List(_ context.Context, owner string, limit int, cursor string
 	for _, ref := range found.Data {
 		recording, known := l.audio.Get(ref.AudioID)
 		if !known {
-			continue // deleted meanwhile
+			continue // it has been deleted
 		}
 		recording.Created, recording.Used = ref.Created, ref.Used
 		if ref.ContentType != "" {
@@ -92,8 +94,8 @@ func (l *Library) List(_ context.Context, owner string, limit int, cursor string
 	return page, nil
 }
 
-// refer notes that an owner stored a recording. The recording is stored whatever
-// happens here, and its next use tries again.
+// refer records that an owner stored a recording. It only logs errors: the recording is
+// stored, and its next use tries again.
 func (l *Library) refer(ctx context.Context, owner, id string, about About) {
 	now := time.Now().UTC()
 	err := l.Refer(ctx, Ref{Owner: owner, AudioID: id, Name: about.Name, ContentType: about.ContentType, Created: now, Used: now})
@@ -102,7 +104,7 @@ func (l *Library) refer(ctx context.Context, owner, id string, about About) {
 	}
 }
 
-// Refer creates a ref, or enters a later name and use into the one that exists.
+// Refer creates a ref, or updates name and use of an existing one.
 func (l *Library) Refer(ctx context.Context, ref Ref) error {
 	ref.Name = cleanName(ref.Name)
 	known, found := l.refs.Get(refID(ref.Owner, ref.AudioID))
@@ -135,9 +137,9 @@ func (l *Library) Refer(ctx context.Context, ref Ref) error {
 	return err
 }
 
-// ReferAll enters refs to recordings of version 0.1.0, which had no owners. What no
-// owner is known of, and was stored for its own sake, is listed where no keys are
-// asked for.
+// ReferAll creates refs to recordings of version 0.1.0, which had no owners. Recordings
+// without a known owner that were not stored for a conversation are listed where no
+// keys are required.
 func (l *Library) ReferAll(ctx context.Context, refs []Ref) error {
 	referred := make(map[string]bool)
 	for _, ref := range refs {
@@ -157,13 +159,13 @@ func (l *Library) ReferAll(ctx context.Context, refs []Ref) error {
 	return nil
 }
 
-// fresh reports whether a ref has nothing to learn from a later one.
+// fresh reports whether a ref need not be updated from a later one.
 func (l *Library) fresh(known, later Ref) bool {
 	return (later.Name == "" || later.Name == known.Name) && (later.ContentType == "" || later.ContentType == known.ContentType) &&
 		later.Used.Sub(known.Used) < l.cfg.TTL/20
 }
 
-// useRef notes the use of a recording by an owner that has a ref to it.
+// useRef records the use of a recording by an owner that has a ref to it.
 func (l *Library) useRef(ctx context.Context, owner, id string) {
 	known, found := l.refs.Get(refID(owner, id))
 	if !found || time.Since(known.Used) < l.cfg.TTL/20 {

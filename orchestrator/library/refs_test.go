@@ -84,7 +84,9 @@ func TestRecordingsOfAnOlderVersion(t *testing.T) {
 		defer s.stop(t)
 		require.NoError(t, store.DeleteObject(t.Context(), "none"))
 		for range 2 {
-			require.NoError(t, s.ReferAll(t.Context(), []library.Ref{{Owner: "key-1", AudioID: job, Created: now, Used: now}, {Owner: "key-1", AudioID: "gone"}}))
+			require.NoError(t, s.ReferAll(t.Context(), []library.Ref{
+				{Owner: "key-1", AudioID: job, Created: now, Used: now}, {Owner: "key-1", AudioID: "gone"},
+			}))
 		}
 		_, err := s.db.Upgrade(t.Context())
 		require.NoError(t, err)

@@ -9,29 +9,27 @@ import (
 	"time"
 )
 
-// Entry is a record as the index in memory holds it.
+// Entry is a record in the index in memory.
 type Entry[T any] struct {
 	Value T
 	// Bytes of the record as stored.
 	Bytes int
-	// Seen is when this revision became known here.
+	// Seen is when this revision was added to the index.
 	Seen time.Time
 	meta Meta
-	// legacy is true for a record in the form of version 0.1.0.
+	// legacy is true for a record in the format of version 0.1.0.
 	legacy bool
 }
 
-// Event is a change of a record: a new state, or its deletion. Before is nil for
-// a record that was not known, Now for one that is gone.
+// Event is a change of a record. Before is nil for a new record, Now for a deleted one.
 type Event[T any] struct {
 	ID          string
 	Before, Now *Entry[T]
 }
 
-// Collection holds the records of one kind: what this process knows of them is in
-// memory, fed by its own writes and by the database's watch, so that lists cost no
-// read of the store. Every state of a record is reported once, whichever of the
-// two it came from first. Safe for concurrent use.
+// Collection holds the records of one kind, with an index in memory that is updated by
+// the process's own writes and by the database's watch, so that lists need no read of
+// the store. Each revision of a record is reported once. Safe for concurrent use.
 type Collection[T any] struct {
 	store Store
 	kind  Kind[T]
@@ -58,7 +56,7 @@ func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *C
 	return c
 }
 
-// Load returns a record as last written by any process, or ErrMissing.
+// Load returns the latest revision of a record in the store, or ErrMissing.
 func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
 	raw, at, err := c.store.Read(ctx, c.kind.key(id))
 	if err != nil {
@@ -69,13 +67,13 @@ func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
 	return value, err
 }
 
-// Create writes a record that must not exist, or returns ErrExists.
+// Create writes a new record. It returns ErrExists if it exists.
 func (c *Collection[T]) Create(ctx context.Context, value T) (T, error) {
 	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Create(ctx, key, raw) })
 }
 
-// Replace writes a record that must be at the value's revision, or returns
-// ErrConflict.
+// Replace replaces a record. It returns ErrConflict if the record is not at the value's
+// revision.
 func (c *Collection[T]) Replace(ctx context.Context, value T) (T, error) {
 	at := c.kind.Meta(value).Revision
 	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Replace(ctx, key, raw, at) })
@@ -98,8 +96,8 @@ func (c *Collection[T]) write(_ context.Context, value T, put func(key string, r
 	return value, nil
 }
 
-// Edit changes a record by compare-and-set, as often as it takes. change returns
-// false to leave the record as it is.
+// Edit changes a record by compare-and-set, repeating on conflicts. If change returns
+// false, the record is not written.
 func (c *Collection[T]) Edit(ctx context.Context, id string, change func(*T) (bool, error)) (T, error) {
 	for {
 		value, err := c.Load(ctx, id)
@@ -116,8 +114,8 @@ func (c *Collection[T]) Edit(ctx context.Context, id string, change func(*T) (bo
 	}
 }
 
-// Delete removes a record that must be at the value's revision, or returns
-// ErrConflict.
+// Delete deletes a record. It returns ErrConflict if the record is not at the value's
+// revision.
 func (c *Collection[T]) Delete(ctx context.Context, value T) error {
 	meta := c.kind.Meta(value)
 	if err := c.store.Delete(ctx, c.kind.key(meta.ID), meta.Revision); err != nil {
@@ -127,7 +125,7 @@ func (c *Collection[T]) Delete(ctx context.Context, value T) error {
 	return nil
 }
 
-// Get returns a record as known here.
+// Get returns a record from the index.
 func (c *Collection[T]) Get(id string) (T, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,8 +137,8 @@ func (c *Collection[T]) Get(id string) (T, bool) {
 	return e.Value, true
 }
 
-// Each calls visit for every record that is known here, the oldest first, until
-// it returns false. visit must not call the collection.
+// Each calls visit for every record in the index, the oldest first, until it returns
+// false. visit must not call the collection.
 func (c *Collection[T]) Each(visit func(Entry[T]) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,8 +149,7 @@ func (c *Collection[T]) Each(visit func(Entry[T]) bool) {
 	}
 }
 
-// Select returns the records known here that match, the oldest first, at most
-// limit of them.
+// Select returns at most limit matching records from the index, the oldest first.
 func (c *Collection[T]) Select(limit int, matches func(T) bool) (found []T) {
 	c.Each(func(e Entry[T]) bool {
 		if matches(e.Value) {
@@ -163,7 +160,7 @@ func (c *Collection[T]) Select(limit int, matches func(T) bool) (found []T) {
 	return found
 }
 
-// enter takes a state into the index, unless a later one is known.
+// enter adds a revision to the index unless it has a later one.
 func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
 	meta := c.kind.Meta(value)
 	now := &Entry[T]{Value: c.kind.Slim(value), Bytes: bytes, Seen: time.Now(), meta: meta, legacy: legacy}
@@ -182,7 +179,7 @@ func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
 	c.changed(Event[T]{ID: meta.ID, Before: before, Now: now})
 }
 
-// drop forgets a record that was deleted at a revision.
+// drop removes a record that was deleted at a revision.
 func (c *Collection[T]) drop(id string, at Revision) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,7 +188,7 @@ func (c *Collection[T]) drop(id string, at Revision) {
 	}
 }
 
-// remove takes an entry out of the index. The caller holds mu.
+// remove removes an entry from the index. The caller holds mu.
 func (c *Collection[T]) remove(e *Entry[T]) {
 	delete(c.all, e.meta.ID)
 	c.unlist(e)

@@ -153,7 +153,8 @@ func TestTheEnvelope(t *testing.T) {
 	require.ErrorIs(t, err, records.ErrMissing)
 	for id, text := range map[string]string{
 		"later": `{"schema":2,"kind":"note","id":"later","body":{}}`, "wrong": `{"schema":1,"kind":"note","id":"other","body":{}}`,
-		"kind": `{"schema":1,"kind":"job","id":"kind","body":{}}`, "cut": `{"schema":1`, "body": `{"schema":1,"kind":"note","id":"body","body":7}`,
+		"kind": `{"schema":1,"kind":"job","id":"kind","body":{}}`, "cut": `{"schema":1`,
+		"body": `{"schema":1,"kind":"note","id":"body","body":7}`,
 	} {
 		_, err := store.Create(t.Context(), "note."+id, []byte(text))
 		require.NoError(t, err)
@@ -219,11 +220,15 @@ func TestPagesAreNotShifted(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"6", "5", "4", "3", "2", "1", "0"}, listed)
-	page, err := collection.List(records.Query[note]{Limit: 2, Matches: func(n note) bool { return n.Text == "1" }, From: made("", "", 1).Created})
+	page, err := collection.List(records.Query[note]{
+		Limit: 2, Matches: func(n note) bool { return n.Text == "1" }, From: made("", "", 1).Created,
+	})
 	require.NoError(t, err)
 	require.Len(t, page.Data, 2)
 	require.Equal(t, []string{"late", "5"}, []string{page.Data[0].ID, page.Data[1].ID})
-	page, err = collection.List(records.Query[note]{Limit: 2, Cursor: page.Next, Matches: func(n note) bool { return n.Text == "1" }, From: made("", "", 1).Created})
+	page, err = collection.List(records.Query[note]{
+		Limit: 2, Cursor: page.Next, Matches: func(n note) bool { return n.Text == "1" }, From: made("", "", 1).Created,
+	})
 	require.NoError(t, err)
 	require.Equal(t, "3", page.Data[0].ID)
 	require.Len(t, page.Data, 1, "the one from the second on, and none before")
@@ -239,7 +244,8 @@ func TestAnUpgradeThatIsCutOffGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := recordstest.NewMemory()
 		for i := range 5 {
-			_, err := store.Create(t.Context(), fmt.Sprintf("note.%d", i), fmt.Appendf(nil, `{"owner":"o%d","text":"t%d","created":"2026-11-24T09:00:0%dZ"}`, i, i, i))
+			_, err := store.Create(t.Context(), fmt.Sprintf("note.%d", i),
+				fmt.Appendf(nil, `{"owner":"o%d","text":"t%d","created":"2026-11-24T09:00:0%dZ"}`, i, i, i))
 			require.NoError(t, err)
 		}
 		cut := errors.New("cut off")

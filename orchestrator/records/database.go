@@ -14,29 +14,28 @@ import (
 )
 
 const (
-	// sweepInterval is between two sweeps, orphanInterval between two of which
-	// the store's objects are looked through as well.
+	// sweepInterval is the time between two sweeps, orphanInterval that between two
+	// sweeps that also look for orphaned objects.
 	sweepInterval  = time.Minute
 	orphanInterval = time.Hour
 )
 
 // member is a collection as the database sees it.
 type member interface {
-	// change takes a record's new state; raw is nil for a deletion.
+	// change applies a change of a record; raw is nil for a deletion.
 	change(id string, raw []byte, at Revision) error
-	// retain forgets all but the records of these keys that are not newer than a
-	// revision.
+	// retain removes the records up to a revision whose keys are not in keys.
 	retain(keys map[string]bool, until Revision)
-	// upgrade writes the records that version 0.1.0 wrote in the form of this one.
+	// upgrade rewrites the records of version 0.1.0 in the current format.
 	upgrade(ctx context.Context) (n int, err error)
 }
 
-// Sweep deletes what a part need not hold any longer; with orphans, also stored
-// objects that no record names.
+// Sweep deletes expired data of a part; with orphans also stored objects that no record
+// refers to.
 type Sweep func(ctx context.Context, orphans bool)
 
-// Database is the collections of one store: one watch feeds all of them, and one
-// sweep after another deletes what has expired. Safe for concurrent use.
+// Database holds the collections of one store. One watch feeds all of them, and sweeps
+// delete expired data one after another. Safe for concurrent use.
 type Database struct {
 	store   Store
 	log     *slog.Logger
@@ -57,28 +56,26 @@ func NewDatabase(store Store, log *slog.Logger) *Database {
 // add registers a collection by the kind of its records.
 func (d *Database) add(kind string, m member) { d.members[kind] = m }
 
-// OnSweep registers a sweep, before the start. The last one registered runs
-// first: a part is made after those that it depends on, and what it deletes is
-// what they need not hold any longer.
+// OnSweep registers a sweep, before the start. The last one registered runs first: a
+// part is created after its dependencies, and what it deletes releases data of these.
 func (d *Database) OnSweep(sweep Sweep) { d.sweeps = append(d.sweeps, sweep) }
 
 // Store returns the store under the collections.
 func (d *Database) Store() Store { return d.store }
 
-// Start follows the store, and sweeps, until Stop. It returns at once.
+// Start starts following the store and sweeping. It returns at once.
 func (d *Database) Start(ctx context.Context) error { return d.group.Start(ctx, d.watch, d.sweep) }
 
-// Stop ends what Start began.
+// Stop stops both and waits for them.
 func (d *Database) Stop(ctx context.Context) error { return d.group.Stop(ctx) }
 
-// Ready reports whether every record of the store is known here.
+// Ready reports whether the indexes hold every record of the store.
 func (d *Database) Ready() bool { return d.ready.Load() }
 
-// CaughtUp is closed once every record of the store is known here.
+// CaughtUp returns a channel that is closed once Ready reports true.
 func (d *Database) CaughtUp() <-chan struct{} { return d.caughtUp }
 
-// AwaitReady waits until every record is known, and reports whether ctx lasted
-// that long.
+// AwaitReady waits until Ready reports true. It returns false if ctx ends first.
 func (d *Database) AwaitReady(ctx context.Context) bool {
 	select {
 	case <-d.caughtUp:
@@ -88,15 +85,18 @@ func (d *Database) AwaitReady(ctx context.Context) bool {
 	}
 }
 
-// NotReady is the fault of a list that would not be whole yet.
+// NotReady returns the fault for a list that would be incomplete.
 func (d *Database) NotReady(what string) error {
 	if d.Ready() {
 		return nil
 	}
-	return &services.Fault{Kind: services.KindUnavailable, Message: "the stored " + what + " are still to be read", RetryAfter: 2 * time.Second}
+	return &services.Fault{
+		Kind: services.KindUnavailable, Message: "the stored " + what + " are still being loaded", RetryAfter: 2 * time.Second,
+	}
 }
 
-// watch keeps the collections up to date, and begins anew when the store is lost.
+// watch keeps the collections up to date, and restarts when the connection to the store
+// is lost.
 func (d *Database) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		replay := &replay{database: d, keys: make(map[string]bool)}
@@ -118,7 +118,7 @@ type replay struct {
 	last     Revision
 }
 
-// changed takes one change of the store.
+// changed applies one change of the store.
 func (r *replay) changed(change Change) {
 	d := r.database
 	switch {
@@ -138,7 +138,7 @@ func (r *replay) changed(change Change) {
 	kind, id, _ := strings.Cut(change.Key, ".")
 	m := d.members[kind]
 	if m == nil {
-		return // of a later version, or of an operator
+		return // of a later version, or written by an operator
 	}
 	if err := m.change(id, change.Value, change.Revision); err != nil {
 		d.log.Error("a record cannot be read", "key", change.Key, "error", err)
@@ -165,7 +165,7 @@ func (d *Database) sweepOnce(ctx context.Context, orphans bool) {
 	ctx, cancel := context.WithTimeout(ctx, sweepInterval)
 	defer cancel()
 	for _, sweep := range slices.Backward(d.sweeps) {
-		// Another process of a shared store may be about to name an object.
+		// In a shared store another process may be about to name an object.
 		sweep(ctx, orphans && d.store.Exclusive())
 	}
 	if err := d.store.Tidy(ctx); err != nil && ctx.Err() == nil {
@@ -173,10 +173,9 @@ func (d *Database) sweepOnce(ctx context.Context, orphans bool) {
 	}
 }
 
-// Upgrade writes every record that version 0.1.0 wrote in the form of this
-// version, and returns how many there were. It changes nothing else, so that it
-// can be cut off and repeated. A store that other processes use stays as it is:
-// they may be of that version.
+// Upgrade rewrites every record of version 0.1.0 in the current format and returns how
+// many there were. It can be interrupted and repeated. A store shared with other
+// processes is not changed, because they may be of that version.
 func (d *Database) Upgrade(ctx context.Context) (n int, err error) {
 	if !d.store.Exclusive() {
 		return 0, nil
@@ -191,7 +190,7 @@ func (d *Database) Upgrade(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// Pause waits for a time, or until ctx ends.
+// Pause waits for d or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

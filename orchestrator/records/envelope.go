@@ -9,14 +9,14 @@ import (
 // Schema is the version of the envelope that this program writes.
 const Schema = 1
 
-// Meta is what the envelope of a record holds beside its body.
+// Meta holds the fields of an envelope other than the body.
 type Meta struct {
 	ID string
 	// Owner is empty for records without one.
 	Owner   string
 	Created time.Time
 	Updated time.Time
-	// Expires is zero for a record whose end depends on others.
+	// Expires is zero for a record that does not expire by itself.
 	Expires  time.Time
 	Revision Revision
 }
@@ -33,25 +33,25 @@ type envelope struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// Kind describes the records of one kind, whose values are T.
+// Kind describes the records of one kind with values of type T.
 type Kind[T any] struct {
 	// Name is the first part of the key and the envelope's kind.
 	Name string
-	// Meta returns the envelope's fields of a value.
+	// Meta returns the envelope's fields for a value.
 	Meta func(T) Meta
-	// With returns the value with the envelope's fields. The body is written
-	// without them.
+	// With returns the value with the envelope's fields, which the body does not
+	// contain.
 	With func(T, Meta) T
-	// Legacy reads a record that version 0.1.0 wrote, without an envelope; nil if
-	// it had none of this kind.
+	// Legacy decodes a record of version 0.1.0, which has no envelope; nil if that
+	// version had none of this kind.
 	Legacy func(id string, raw []byte) (T, error)
-	// Slim removes what the index in memory need not hold; nil to keep all.
+	// Slim removes what the index need not hold; nil removes nothing.
 	Slim func(T) T
 }
 
 func (k Kind[T]) key(id string) string { return k.Name + "." + id }
 
-// encode returns the record of a value, written now.
+// encode returns the record of a value.
 func (k Kind[T]) encode(value T, now time.Time) ([]byte, error) {
 	body, err := json.Marshal(k.With(value, Meta{}))
 	if err != nil {
@@ -59,11 +59,12 @@ func (k Kind[T]) encode(value T, now time.Time) ([]byte, error) {
 	}
 	meta := k.Meta(value)
 	return json.Marshal(envelope{
-		Schema: Schema, Kind: k.Name, ID: meta.ID, Owner: meta.Owner, Created: meta.Created, Updated: now.UTC(), Expires: meta.Expires, Body: body,
+		Schema: Schema, Kind: k.Name, ID: meta.ID, Owner: meta.Owner,
+		Created: meta.Created, Updated: now.UTC(), Expires: meta.Expires, Body: body,
 	})
 }
 
-// decode reads a record. legacy is true if version 0.1.0 wrote it.
+// decode decodes a record. legacy is true if it was written by version 0.1.0.
 func (k Kind[T]) decode(id string, raw []byte, at Revision) (value T, legacy bool, err error) {
 	var e envelope
 	if err := json.Unmarshal(raw, &e); err != nil {

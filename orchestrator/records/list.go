@@ -14,9 +14,9 @@ import (
 type Query[T any] struct {
 	// Matches reports whether a record belongs to the list; nil for all.
 	Matches func(T) bool
-	// From leaves out what was created before; zero for none.
+	// From excludes records created before it; zero excludes none.
 	From time.Time
-	// Limit of the page, at least 1; Cursor as the page before returned it.
+	// Limit of the page, at least 1; Cursor is Next of the previous page.
 	Limit  int
 	Cursor string
 }
@@ -28,8 +28,8 @@ type Page[T any] struct {
 	Next string
 }
 
-// List returns a page of the records that are known here. A record that is
-// created or deleted meanwhile shifts no page.
+// List returns a page of the records in the index. Records created or deleted between
+// two pages do not shift them.
 func (c *Collection[T]) List(q Query[T]) (page Page[T], err error) {
 	before, err := parseCursor[T](q.Cursor)
 	if err != nil {
@@ -72,7 +72,7 @@ func parseCursor[T any](cursor string) (*Entry[T], error) {
 	nanos, id, found := strings.Cut(string(raw), " ")
 	created, numberErr := strconv.ParseInt(nanos, 10, 64)
 	if err != nil || !found || numberErr != nil {
-		return nil, services.Invalidf("cursor", "is not one that a page gave as its next cursor, got %.80q", cursor)
+		return nil, services.Invalidf("cursor", "must be the next cursor of a page, got %.80q", cursor)
 	}
 	return &Entry[T]{meta: Meta{ID: id, Created: time.Unix(0, created)}}, nil
 }

@@ -15,7 +15,7 @@ var (
 	// ErrExists is returned by Create for a key that is taken.
 	ErrExists = errors.New("exists already")
 	// ErrConflict is returned for a record that is not at the expected revision.
-	ErrConflict = errors.New("was changed by somebody else")
+	ErrConflict = errors.New("was changed concurrently")
 )
 
 // Revision orders the states of a record: a later one is larger. Zero is the
@@ -26,15 +26,15 @@ type Revision uint64
 // durable. Errors other than the sentinels are faults: unavailable, or full.
 // Safe for concurrent use.
 type Store interface {
-	// Create writes a record that must not exist. It returns ErrExists for a key
-	// that Read finds.
+	// Create writes a new record. It returns ErrExists for a key that Read finds.
 	Create(ctx context.Context, key string, value []byte) (Revision, error)
-	// Read returns a record as last written by any process, or ErrMissing.
+	// Read returns the latest revision of a record, or ErrMissing.
 	Read(ctx context.Context, key string) ([]byte, Revision, error)
-	// Replace writes a record that must be at a revision. It returns ErrConflict
-	// otherwise, also where the record is gone.
+	// Replace replaces a record at a revision. It returns ErrConflict if the record is
+	// at another one or deleted.
 	Replace(ctx context.Context, key string, value []byte, at Revision) (Revision, error)
-	// Delete removes a record that must be at a revision, or returns ErrConflict.
+	// Delete deletes a record at a revision. It returns ErrConflict if the record is at
+	// another one.
 	Delete(ctx context.Context, key string, at Revision) error
 	// Watch calls changed for every record, then once with CaughtUp, then for every
 	// change, in order, until ctx ends or the store is lost.
@@ -46,28 +46,28 @@ type Store interface {
 	// Object opens an object, or returns ErrMissing. The caller closes it. ctx
 	// bounds the reading.
 	Object(ctx context.Context, name string) (Object, error)
-	// DeleteObject removes an object; a missing one is no error.
+	// DeleteObject deletes an object. It returns nil for a missing one.
 	DeleteObject(ctx context.Context, name string) error
 	// Objects returns the names of all objects.
 	Objects(ctx context.Context) ([]string, error)
 
-	// Room refuses, with a fault, what is larger than the store can still take.
+	// Room returns a fault if the store has no room for need bytes.
 	Room(need services.Bytes) error
-	// Tidy removes what deletions and crashes leave behind.
+	// Tidy removes leftovers of deletions and crashes.
 	Tidy(ctx context.Context) error
 	// Exclusive reports whether no other process uses the store.
 	Exclusive() bool
 }
 
-// Object is the content of an object. Its reads fetch what they need from the
-// store, so that seeking costs nothing. Not safe for concurrent use.
+// Object is the content of an object. Reads fetch from the store on demand; Seek
+// fetches nothing. Not safe for concurrent use.
 type Object interface {
 	io.ReadSeekCloser
 	// Size returns the number of bytes.
 	Size() int64
 }
 
-// Staged is an object that was written and has no name yet.
+// Staged is a written object without a name.
 type Staged interface {
 	// Size returns the number of bytes.
 	Size() int64
@@ -75,7 +75,7 @@ type Staged interface {
 	Open(ctx context.Context) Object
 	// Commit names the object, in place of an earlier object of that name.
 	Commit(ctx context.Context, name string) error
-	// Discard removes an object that was not committed; else it does nothing.
+	// Discard removes the object unless it was committed.
 	Discard(ctx context.Context) error
 }
 

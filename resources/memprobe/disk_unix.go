@@ -9,7 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// DiskFree is the room that an ordinary user has on the file system of a path.
+// DiskFree returns the space available to unprivileged users on the file system of a
+// path.
 func DiskFree(path string) (services.Bytes, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(path, &stat); err != nil {

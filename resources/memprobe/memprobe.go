@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrUnknown is returned where the system does not tell, as outside Linux.
+// ErrUnknown is returned if the system does not report the value, as outside Linux.
 var ErrUnknown = errors.New("not known on this system")
 
 // Probe reads memory figures below a root folder, "/" except in tests. The
@@ -30,7 +30,7 @@ func (p Probe) read(name string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// Machine is the memory of the whole machine.
+// Machine returns the memory of the whole machine.
 func (p Probe) Machine() (services.Bytes, error) {
 	text, err := p.read("proc/meminfo")
 	if err != nil {
@@ -39,7 +39,7 @@ func (p Probe) Machine() (services.Bytes, error) {
 	return kilobytes(text, "MemTotal:")
 }
 
-// Resident is the resident set of this process.
+// Resident returns the resident set of this process.
 func (p Probe) Resident() (services.Bytes, error) {
 	text, err := p.read("proc/self/status")
 	if err != nil {
@@ -48,7 +48,7 @@ func (p Probe) Resident() (services.Bytes, error) {
 	return kilobytes(text, "VmRSS:")
 }
 
-// Peak is the highest resident set since ResetPeak, or of the process's life.
+// Peak returns the largest resident set since ResetPeak, or since the process started.
 func (p Probe) Peak() (services.Bytes, error) {
 	text, err := p.read("proc/self/status")
 	if err != nil {
@@ -57,7 +57,7 @@ func (p Probe) Peak() (services.Bytes, error) {
 	return kilobytes(text, "VmHWM:")
 }
 
-// ResetPeak makes Peak begin again.
+// ResetPeak restarts the measurement of Peak.
 func (p Probe) ResetPeak() error {
 	// 5 resets the peak resident set; see proc(5).
 	err := os.WriteFile(path.Join("/", p.Root, "proc/self/clear_refs"), []byte("5"), 0)
@@ -67,7 +67,7 @@ func (p Probe) ResetPeak() error {
 	return err
 }
 
-// kilobytes finds a line "key N kB".
+// kilobytes parses the line "key N kB".
 func kilobytes(text, key string) (services.Bytes, error) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
@@ -80,9 +80,8 @@ func kilobytes(text, key string) (services.Bytes, error) {
 	return 0, fmt.Errorf("%s %w", key, ErrUnknown)
 }
 
-// CgroupLimit is the smallest memory limit on the way from this process's
-// control group up to the root, of version 2 or 1. ErrUnknown means that there
-// is no limit.
+// CgroupLimit returns the smallest memory limit on the way from this process's control
+// group up to the root, of version 2 or 1. ErrUnknown means that there is no limit.
 func (p Probe) CgroupLimit() (services.Bytes, error) {
 	groups, err := p.read("proc/self/cgroup")
 	if err != nil {
@@ -108,8 +107,8 @@ func (p Probe) CgroupLimit() (services.Bytes, error) {
 	return limit, nil
 }
 
-// smallest walks from a group to the mount's root. Inside a container the path
-// may name folders that only the host sees; those are passed over.
+// smallest returns the smallest limit between a group and the mount's root. Inside a
+// container the path may name folders that only the host sees; those are passed over.
 func (p Probe) smallest(limit services.Bytes, mount, group, file string) services.Bytes {
 	for {
 		if text, err := p.read(path.Join(mount, group, file)); err == nil {

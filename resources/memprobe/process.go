@@ -11,11 +11,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// tick is the unit of processor times in /proc: the kernel tells user space 100 a
-// second on every architecture that Go runs on.
+// tick is the unit of processor times in /proc: the kernel reports 100 ticks per second
+// to user space on every architecture that Go supports.
 const tick = 10 * time.Millisecond
 
-// CPU is the processor time of all threads of this process since its start.
+// CPU returns the processor time of all threads of this process since its start.
 func (p Probe) CPU() (time.Duration, error) {
 	text, err := p.read("proc/self/stat")
 	if err != nil {
@@ -39,8 +39,8 @@ func (p Probe) CPU() (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// Held is what the process holds that the system cannot take back without
-// swapping: its anonymous memory and what it has mapped of shared memory.
+// Held returns the memory that the system cannot reclaim without swapping: anonymous
+// memory and mapped shared memory.
 func (p Probe) Held() (held services.Bytes, err error) {
 	text, err := p.read("proc/self/status")
 	if err != nil {
@@ -65,7 +65,7 @@ func (p Probe) Held() (held services.Bytes, err error) {
 	return held, nil
 }
 
-// FileDescriptors that this process has open.
+// FileDescriptors returns how many file descriptors this process has open.
 func (p Probe) FileDescriptors() (int, error) {
 	entries, err := os.ReadDir(path.Join("/", p.Root, "proc/self/fd"))
 	if os.IsNotExist(err) {

@@ -12,10 +12,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrForbiddenAddress says that a receiver is where webhooks must not go.
-var ErrForbiddenAddress = errors.New("webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhooks.allowPrivate allows them")
+// ErrForbiddenAddress is returned for a receiver with a forbidden address.
+var ErrForbiddenAddress = errors.New(
+	"webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhooks.allowPrivate allows them")
 
-// maxURL is the most bytes of an URL.
+// maxURL is the maximum length of a URL in bytes.
 const maxURL = 2048
 
 // reserved are networks of no public host, beside those that netip has names for
@@ -37,14 +38,14 @@ var reserved = []netip.Prefix{
 }
 
 var (
-	// global is all of IPv6 that has been given out to hosts.
+	// global is the IPv6 space that is assigned to hosts.
 	global = netip.MustParsePrefix("2000::/3")
 	nat64  = netip.MustParsePrefix("64:ff9b::/96")
 	sixTo4 = netip.MustParsePrefix("2002::/16")
 )
 
-// public reports whether an address is one of the public internet. An address that
-// carries one of IPv4 is judged by that.
+// public reports whether an address is publicly routable. For an address with an
+// embedded IPv4 address, that one decides.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	if addr.Zone() != "" || !addr.IsValid() {
@@ -70,8 +71,8 @@ func public(addr netip.Addr) bool {
 	return global.Contains(addr)
 }
 
-// checkDial is a net.Dialer's Control: it sees the address that a name resolved
-// to, so that no name leads anywhere else than it was looked at.
+// checkDial is a net.Dialer's Control: it checks the address that a name resolved to,
+// so that DNS cannot bypass the check.
 func checkDial(network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: %s", ErrForbiddenAddress, network)
@@ -83,9 +84,9 @@ func checkDial(network, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// CheckURL says what is wrong with the URL of a receiver, as a fault in the field
-// callback_url. Names are not resolved: that is done, and looked at, when the
-// message is sent.
+// CheckURL returns a fault in the field callback_url if the URL of a receiver is not
+// allowed. Names are not resolved: their addresses are checked when the message is
+// sent.
 func (s *Sender) CheckURL(text string) error {
 	refuse := func(format string, args ...any) error { return services.Invalidf("callback_url", format, args...) }
 	if len(text) > maxURL {

@@ -5,27 +5,29 @@ import (
 	"time"
 )
 
-// Config of webhooks. Nothing in it changes live.
+// Config configures webhooks. It cannot change while the server runs.
 type Config struct {
-	// Secret signs every message. Defaults to one that is made at the first start
-	// and kept in the data folder.
+	// Secret signs every message. Defaults to one that is generated at the first start
+	// and stored in the data folder.
 	Secret string `koanf:"secret"`
 	// AllowPrivate lets webhooks reach loopback, link-local and private addresses.
 	// Defaults to false.
 	AllowPrivate bool `koanf:"allowPrivate"`
-	// Timeout of one try. Defaults to 10s.
+	// Timeout of one attempt. Defaults to 10s.
 	Timeout time.Duration `koanf:"timeout"`
-	// MaxAttempts until a message is given up. Defaults to 8.
+	// MaxAttempts to deliver a message. Defaults to 8.
 	MaxAttempts int `koanf:"maxAttempts"`
 }
 
-// minSecret is the fewest bytes of a secret: half of what HMAC-SHA256 can use.
+// minSecret is the minimum length of a secret in bytes: half of what HMAC-SHA256 can
+// use.
 const minSecret = 16
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config { return Config{Timeout: 10 * time.Second, MaxAttempts: 8} }
 
-// Validate returns every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.Secret != "" && len(c.Secret) < minSecret {

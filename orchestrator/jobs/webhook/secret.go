@@ -16,8 +16,8 @@ import (
 // maxSecretBytes bounds the file of a secret.
 const maxSecretBytes = 64 << 10
 
-// LoadSecret returns the secret that a file holds, and makes one of 256 random bits
-// where there is no file yet. One process at a time.
+// LoadSecret returns the secret in a file, or creates the file with 256 random bits.
+// Only one process may call it at a time.
 func LoadSecret(path string) (string, error) {
 	data, err := regular.Read(path, maxSecretBytes)
 	if err == nil {
@@ -33,7 +33,7 @@ func LoadSecret(path string) (string, error) {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
 	secret := hex.EncodeToString(random[:])
-	// A new file under its name at once, or a crash would leave half a secret.
+	// The file is renamed into place, so that a crash cannot leave half a secret.
 	file, err := os.CreateTemp(filepath.Dir(path), "webhook-*") // mode 0600
 	if err != nil {
 		return "", fmt.Errorf("webhook secret: %w", err)

@@ -34,7 +34,7 @@ type Sender struct {
 	now func() time.Time
 }
 
-// New makes a sender. Its connections are closed after each message.
+// New returns a sender. Its connections are closed after each message.
 func New(cfg Config) *Sender {
 	dialer := &net.Dialer{Timeout: cfg.Timeout}
 	if !cfg.AllowPrivate {
@@ -43,21 +43,22 @@ func New(cfg Config) *Sender {
 	return &Sender{cfg: cfg, now: time.Now, client: &http.Client{
 		Timeout: cfg.Timeout,
 		Transport: &http.Transport{
-			// No proxy of the environment: it would connect where we do not look.
+			// No proxy from the environment: it would connect without the address
+			// check.
 			Proxy:       nil,
 			DialContext: dialer.DialContext,
-			// Messages are rare, and a connection that stays open would need an owner.
+			// Messages are rare; an idle connection would have to be closed by someone.
 			DisableKeepAlives:      true,
 			TLSHandshakeTimeout:    cfg.Timeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		},
-		// A redirect leads where nobody has asked us to go.
+		// Redirects are not followed: their target was not requested.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Send posts a message once. It returns the receiver's status, 0 if there was
-// none, and an error unless that is 2xx. The id is the same at every try.
+// Send posts a message once. It returns the receiver's status, 0 if there was none, and
+// an error unless that is 2xx. The id is the same for every attempt.
 func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (status int, err error) {
 	if err := s.CheckURL(address); err != nil {
 		return 0, err
@@ -87,8 +88,8 @@ func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (sta
 	return response.StatusCode, fmt.Errorf("the receiver answered %d", response.StatusCode)
 }
 
-// explain says why there was no answer, for the log that the client sees: without
-// the URL, which it knows, and without the addresses of what it must not look at.
+// explain returns why there was no answer, for the log that the client sees: without
+// the URL, which it knows, and without resolved addresses, which it must not learn.
 func (s *Sender) explain(err error) error {
 	var whole *url.Error
 	if errors.As(err, &whole) {

@@ -8,7 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Config of the store. Nothing in it changes live.
+// Config configures the store. It cannot change while the server runs.
 type Config struct {
 	// URL of an external NATS cluster with JetStream, as
 	// "nats://a:4222,nats://b:4222"; empty for the store in this process.
@@ -25,17 +25,16 @@ type Config struct {
 
 	// Dir of the store in this process. Defaults to jobs in the data folder.
 	Dir string `koanf:"dir"`
-	// SyncInterval is between two writes through to the disk; 0 is after every
-	// write, which is what makes an accepted job safe from a loss of power.
-	// Defaults to 0.
+	// SyncInterval is the time between two syncs to disk; with 0 every write is synced,
+	// so that an accepted job survives a loss of power. Defaults to 0.
 	SyncInterval time.Duration `koanf:"syncInterval"`
 	// MaxBytes of the store in this process. Defaults to 10GB.
 	MaxBytes services.Bytes `koanf:"maxBytes"`
-	// Reserve is the room on the disk that is left alone. Defaults to 64MiB.
+	// Reserve is the disk space that is left free. Defaults to 64MiB.
 	Reserve services.Bytes `koanf:"reserve"`
 }
 
-// TLSConfig names the files of a TLS connection; empty ones are the system's.
+// TLSConfig names the files of a TLS connection; empty ones mean the system's.
 type TLSConfig struct {
 	CA          string `koanf:"ca"`
 	Certificate string `koanf:"certificate"`
@@ -47,7 +46,7 @@ func DefaultConfig() Config {
 	return Config{Replicas: 1, Bucket: "grym", MaxBytes: 10_000_000_000, Reserve: 64 * services.MiB}
 }
 
-// Validate returns every bad value with its key.
+// Validate returns an error for every invalid value, with its key.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.URL != "" {

@@ -15,16 +15,15 @@ import (
 // embedded is a NATS server inside this process. It listens nowhere.
 type embedded struct {
 	server *server.Server
-	// failed ends, with the cause, when a write to the files failed: the server
-	// then answers no write until it is started anew.
+	// failed is cancelled, with the cause, when a write to the files failed: the server
+	// then answers no writes until it is restarted.
 	failed context.Context
 }
 
 // startTimeout bounds the start, in which every record is read once.
 const startTimeout = 2 * time.Minute
 
-// metaMemory is what JetStream may hold in memory beside its files. Nothing of
-// ours is stored there.
+// metaMemory bounds JetStream's memory storage, which is not used here.
 const metaMemory = 16 << 20
 
 func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
@@ -51,8 +50,8 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	return &embedded{s, failed}, nil
 }
 
-// lost counts the records that a damaged file cost, as the server found when it
-// read its files. Nil, an external cluster, has lost none here.
+// lost returns how many records the server could not read at its start. For an external
+// cluster (nil) it returns 0.
 func (e *embedded) lost() (n int) {
 	if e == nil {
 		return 0
@@ -76,19 +75,24 @@ func (e *embedded) stop() {
 	e.server.WaitForShutdown()
 }
 
-// logger passes the server's log on; what the server logs as a notice is detail
-// to ours. A write that failed shows nowhere else: its request is not answered.
+// logger forwards the server's log; notices are logged at debug level. A failed write
+// is reported only here: its request is not answered.
 type logger struct {
 	log  *slog.Logger
 	fail context.CancelCauseFunc
 }
 
+// Noticef implements server.Logger.
 func (l logger) Noticef(format string, args ...any) {
 	l.log.Debug("nats: " + fmt.Sprintf(format, args...))
 }
+
+// Warnf implements server.Logger.
 func (l logger) Warnf(format string, args ...any) {
 	l.log.Warn("nats: " + fmt.Sprintf(format, args...))
 }
+
+// Errorf implements server.Logger.
 func (l logger) Errorf(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	l.log.Error("nats: " + text)
@@ -96,12 +100,18 @@ func (l logger) Errorf(format string, args ...any) {
 		l.fail(errors.New(text))
 	}
 }
+
+// Fatalf implements server.Logger.
 func (l logger) Fatalf(format string, args ...any) {
 	l.log.Error("nats: " + fmt.Sprintf(format, args...))
 }
+
+// Debugf implements server.Logger.
 func (l logger) Debugf(format string, args ...any) {
 	l.log.Debug("nats: " + fmt.Sprintf(format, args...))
 }
+
+// Tracef implements server.Logger.
 func (l logger) Tracef(string, ...any) {}
 
 var _ server.Logger = logger{}

@@ -13,14 +13,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// patiently tries a write until the store answers: leaders are elected,
-// connections come back. What it answers, refusals included, is the caller's.
-func (l *link) patiently(ctx context.Context, try func(context.Context) error) error {
+// retryWrite repeats a write until the store answers, because leaders are elected and
+// connections are restored. The answer, also a refusal, is returned.
+func (l *link) retryWrite(ctx context.Context, try func(context.Context) error) error {
 	return l.insist(ctx, tryTimeout, try)
 }
 
-// reading is patiently for a read, which gets no answer at all while a stream has
-// no leader, and which costs nothing to ask again.
+// reading is retryWrite for a read, which gets no answer while a stream has no leader
+// and can be repeated freely.
 func (l *link) reading(ctx context.Context, try func(context.Context) error) error {
 	return l.insist(ctx, readTimeout, try)
 }
@@ -44,8 +44,8 @@ func (l *link) insist(ctx context.Context, each time.Duration, try func(context.
 	}
 }
 
-// bind returns a context that also ends when the store in this process fails,
-// which leaves requests without an answer.
+// bind returns a context that is also cancelled when the store in this process fails,
+// because its requests are then not answered.
 func (l *link) bind(ctx context.Context) (context.Context, func()) {
 	if l.embedded == nil {
 		return ctx, func() {}
@@ -55,7 +55,7 @@ func (l *link) bind(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// failure is why the store in this process takes no writes, nil where it does.
+// failure returns why the store in this process accepts no writes, or nil.
 func (l *link) failure() error {
 	if l.embedded == nil {
 		return nil
@@ -63,7 +63,7 @@ func (l *link) failure() error {
 	return context.Cause(l.embedded.failed)
 }
 
-// passing reports whether the same request may not meet the error again.
+// passing reports whether the error may be temporary.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	switch {
@@ -74,13 +74,13 @@ func passing(err error) bool {
 		errors.Is(err, nats.ErrConnectionReconnecting), errors.Is(err, errUnderWay):
 		return true
 	case errors.As(err, &api):
-		// 503 without a store's own reason: no leader, or a server on its way down.
+		// 503 without a reason of the store: no leader, or a server shutting down.
 		return api.Code == 503 && !full(err) && !broken(err)
 	}
 	return false
 }
 
-// Codes of the server's errors that the client has no names for.
+// Error codes of the server that the client does not name.
 const (
 	codeInsufficientResources = 10023
 	codeStorageExceeded       = 10047
@@ -97,18 +97,18 @@ func full(err error) bool {
 	if err != nil {
 		text = err.Error()
 	}
-	return strings.Contains(text, syscall.ENOSPC.Error()) || strings.Contains(text, syscall.EDQUOT.Error()) || strings.Contains(text, "maximum bytes exceeded")
+	return strings.Contains(text, syscall.ENOSPC.Error()) ||
+		strings.Contains(text, syscall.EDQUOT.Error()) || strings.Contains(text, "maximum bytes exceeded")
 }
 
-// broken reports whether the store failed in a way that lasts until it is opened
-// again.
+// broken reports whether the store must be reopened.
 func broken(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) ||
 		errors.As(err, &api) && api.ErrorCode == codeStoreFailed || errors.Is(err, nats.ErrConnectionClosed)
 }
 
-// fault turns an error of the store into one of ours.
+// fault converts an error of the store to a fault.
 func (s *Store) fault(l *link, err error) error {
 	if err == nil {
 		return nil

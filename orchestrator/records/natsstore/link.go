@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// link is a connection with what hangs on it.
+// link is a connection and what depends on it.
 type link struct {
 	embedded *embedded // nil for an external cluster
 	conn     *nats.Conn
@@ -22,11 +22,11 @@ type link struct {
 	// bucket names the objects, pieces is the stream that holds them.
 	bucket string
 	pieces jetstream.Stream
-	// sifted is true once the leftovers of an earlier process are gone.
+	// sifted is true once the leftovers of an earlier process have been removed.
 	sifted atomic.Bool
 }
 
-// connect opens a link and makes the buckets where they are missing.
+// connect opens a link and creates missing buckets.
 func (s *Store) connect(ctx context.Context) (*link, error) {
 	l := &link{}
 	var err error
@@ -50,8 +50,7 @@ func (s *Store) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// dial connects to the external cluster. Lost connections come back by
-// themselves.
+// dial connects to the external cluster. Lost connections are restored automatically.
 func (s *Store) dial() (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name("grym-synth"), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
@@ -70,9 +69,9 @@ func (s *Store) dial() (*nats.Conn, error) {
 	return nats.Connect(s.cfg.URL, options...)
 }
 
-// open makes or finds the two buckets. They are made as streams, because the
-// bucket calls allow reads from replicas, which may be behind: a job that was
-// just accepted would be unknown.
+// open creates or opens the two buckets. They are created as streams, because buckets
+// allow reads from replicas, which may lag: a job that was just accepted would be
+// unknown.
 func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	if l.js, err = jetstream.New(l.conn, jetstream.WithDefaultTimeout(tryTimeout)); err != nil {
 		return err
@@ -80,13 +79,16 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	records, objects := cfg.Bucket+"-jobs", cfg.Bucket+"-audio"
 	if err := l.ensure(ctx, jetstream.StreamConfig{
 		Name: "KV_" + records, Subjects: []string{"$KV." + records + ".>"}, Description: "grym-synth: records of jobs and recordings",
-		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+		MaxMsgsPerSubject: 1, AllowRollup: true, DenyDelete: true, Discard: jetstream.DiscardNew,
+		Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
 	}); err != nil {
 		return err
 	}
 	if err := l.ensure(ctx, jetstream.StreamConfig{
-		Name: "OBJ_" + objects, Subjects: []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"}, Description: "grym-synth: recordings and results",
-		AllowRollup: true, Discard: jetstream.DiscardNew, Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
+		Name: "OBJ_" + objects, Description: "grym-synth: recordings and results",
+		Subjects:    []string{"$O." + objects + ".C.>", "$O." + objects + ".M.>"},
+		AllowRollup: true, Discard: jetstream.DiscardNew,
+		Replicas: cfg.Replicas, Storage: jetstream.FileStorage,
 	}); err != nil {
 		return err
 	}
@@ -101,10 +103,10 @@ func (l *link) open(ctx context.Context, cfg Config) (err error) {
 	return err
 }
 
-// ensure makes a stream unless it is there. One that is there stays as its
-// operator set it.
+// ensure creates a stream unless it exists. An existing one keeps its operator's
+// settings.
 func (l *link) ensure(ctx context.Context, cfg jetstream.StreamConfig) error {
-	return l.patiently(ctx, func(ctx context.Context) error {
+	return l.retryWrite(ctx, func(ctx context.Context) error {
 		_, err := l.js.Stream(ctx, cfg.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			_, err = l.js.CreateStream(ctx, cfg)
@@ -125,8 +127,8 @@ func (l *link) close() {
 	}
 }
 
-// reopen brings the store back after a failure of the link given, nil at the
-// start. Its first try is made before it returns, unless another one is under way.
+// reopen reopens the store after a failure of the given link, nil at the start. The
+// first attempt is made before it returns, unless another one is running.
 func (s *Store) reopen(failed *link) {
 	s.mu.Lock()
 	if s.closed || s.link != failed || s.busy {
@@ -158,7 +160,7 @@ func (s *Store) reopen(failed *link) {
 	}()
 }
 
-// bring makes a link, and reports whether there is nothing left to do.
+// bring opens a link, and reports whether nothing is left to do.
 func (s *Store) bring() bool {
 	l, err := s.connect(s.ctx)
 	if err == nil {

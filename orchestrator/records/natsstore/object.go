@@ -16,14 +16,14 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// pieceBytes is how much of an object one message holds. A server takes 1 MiB at
-// the most unless it is configured otherwise.
+// pieceBytes is the size of an object's pieces, one per message. A server accepts 1 MiB
+// by default.
 const pieceBytes = 256 << 10
 
-// Stage implements records.Store. The layout is that of NATS's object store,
-// whose own client is not used for the bytes: it has all of an object under way
-// at once, in memory and against one deadline, and gives up with the leader of a
-// cluster. Here each piece is written before the next is read, and tried again.
+// Stage implements records.Store. The layout is that of NATS's object store, whose
+// client is not used for the bytes: it sends a whole object at once, held in memory and
+// under one deadline, and fails when the cluster's leader is lost. Here each piece is
+// written, with retries, before the next is read.
 func (s *Store) Stage(ctx context.Context, r io.Reader) (records.Staged, error) {
 	l, err := s.current()
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Store) Stage(ctx context.Context, r io.Reader) (records.Staged, error) 
 	case read != nil:
 		return nil, errors.Join(read, staged.Discard(ctx))
 	case err != nil:
-		// The fault first: it may have the store opened anew, which discarding needs.
+		// The fault comes first: it may reopen the store, which discarding needs.
 		err = s.fault(l, err)
 		return nil, errors.Join(err, staged.Discard(ctx))
 	}
@@ -83,8 +83,8 @@ func (o *staged) Commit(ctx context.Context, name string) error {
 	o.settled = true
 	o.written()
 	if before != nil && before.NUID != o.info.NUID {
-		// Nothing names the replaced pieces any more. If this fails, a store in this
-		// process removes them when it is opened next; in a cluster they stay.
+		// Nothing refers to the replaced pieces any more. If this fails, a store in
+		// this process removes them when it is opened next; in a cluster they remain.
 		if err := s.purgePieces(ctx, l, before.NUID, before.Size); err != nil {
 			s.log.Warn("the pieces of an object that was replaced are left", "object", name, "error", err)
 		}
@@ -101,7 +101,7 @@ func (o *staged) Discard(ctx context.Context) error {
 	defer o.written()
 	l, err := o.store.current()
 	if err != nil {
-		return nil //nolint:nilerr // the store is opened anew, and tidied then
+		return nil //nolint:nilerr // the store is reopened, and tidied then
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 	defer cancel()
@@ -125,7 +125,7 @@ func describedBy(message *jetstream.RawStreamMsg) (*described, error) {
 	return d, nil
 }
 
-// describe finds an object's description; records.ErrMissing.
+// describe returns an object's description, or records.ErrMissing.
 func (l *link) describe(ctx context.Context, name string) (*described, error) {
 	var message *jetstream.RawStreamMsg
 	err := l.reading(ctx, func(ctx context.Context) (err error) {
@@ -145,19 +145,19 @@ func (l *link) describe(ctx context.Context, name string) (*described, error) {
 	return d, err
 }
 
-// nameSubject is where the description of an object lies.
+// nameSubject returns the subject of an object's description.
 func (l *link) nameSubject(name string) string {
 	return "$O." + l.bucket + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
-// nameSubjects is of the descriptions of all objects.
+// nameSubjects returns the subject of all objects' descriptions.
 func (l *link) nameSubjects() string { return "$O." + l.bucket + ".M.*" }
 
-// pieceSubject is where the pieces of an object lie, by its id.
+// pieceSubject returns the subject of an object's pieces, by its id.
 func (l *link) pieceSubject(id string) string { return "$O." + l.bucket + ".C." + id }
 
-// putPieces writes the bytes and enters their number and digest; read is the
-// error of their reader.
+// putPieces writes the bytes and sets their number and digest in info; read is the
+// error of the reader.
 func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.Reader) (read, err error) {
 	digest, piece := sha256.New(), make([]byte, pieceBytes)
 	for last := false; !last; {
@@ -169,7 +169,8 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 			return fmt.Errorf("read what is to be stored: %w", err), nil
 		}
 		digest.Write(piece[:n])
-		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]}, pieceID(info.NUID, int(info.Chunks))); err != nil {
+		if err := l.publish(ctx, &nats.Msg{Subject: l.pieceSubject(info.NUID), Data: piece[:n]},
+			pieceID(info.NUID, int(info.Chunks))); err != nil {
 			return nil, err
 		}
 		info.Size += uint64(n)
@@ -180,8 +181,8 @@ func (l *link) putPieces(ctx context.Context, info *jetstream.ObjectInfo, r io.R
 }
 
 // fill reads until p is full. The error is io.EOF at the end of the reader; any other
-// is the reader's own. io.ReadFull would make one error of a reader that ends within p
-// and of one that reports io.ErrUnexpectedEOF, as a body that breaks off does.
+// is the reader's own. io.ReadFull does not distinguish a reader that ends within p
+// from one that returns io.ErrUnexpectedEOF, as an interrupted body does.
 func fill(r io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var more int
@@ -191,7 +192,7 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
-// putMeta writes the description that makes the pieces an object.
+// putMeta writes the description of an object.
 func (l *link) putMeta(ctx context.Context, info *jetstream.ObjectInfo) error {
 	raw, err := json.Marshal(info)
 	if err != nil {
@@ -203,17 +204,18 @@ func (l *link) putMeta(ctx context.Context, info *jetstream.ObjectInfo) error {
 	}, info.NUID+"meta")
 }
 
-// publish writes one message. Its id makes a try whose answer was lost count once.
+// publish writes one message. Its id prevents a retry after a lost answer from writing
+// it twice.
 func (l *link) publish(ctx context.Context, message *nats.Msg, id string) error {
-	return l.patiently(ctx, func(ctx context.Context) error {
+	return l.retryWrite(ctx, func(ctx context.Context) error {
 		_, err := l.js.PublishMsg(ctx, message, jetstream.WithMsgID(id))
 		return err
 	})
 }
 
-// DeleteObject implements records.Store. The description goes last, so that what is
-// cut off in between can be deleted once more; and only as it was found, since
-// another process may be storing the object anew.
+// DeleteObject implements records.Store. The description is deleted last, so that an
+// interrupted deletion can be repeated, and only in the revision found, since another
+// process may be storing the object again.
 func (s *Store) DeleteObject(ctx context.Context, name string) error {
 	l, err := s.current()
 	if err != nil {
@@ -224,7 +226,8 @@ func (s *Store) DeleteObject(ctx context.Context, name string) error {
 		return nil
 	}
 	if err == nil && info.Size > largeObject && s.Exclusive() {
-		// Pieces without a description are removed at the next opening, if not before.
+		// Pieces without a description are removed at the latest when the store is
+		// opened next.
 		if err = l.purge(ctx, l.pieces, upTo(l.nameSubject(name), info.at)...); err == nil {
 			s.remover.add(info.NUID)
 		}
@@ -239,8 +242,8 @@ func (s *Store) DeleteObject(ctx context.Context, name string) error {
 	return s.fault(l, err)
 }
 
-// Objects implements records.Store. The names are read off the subjects: the object
-// store's own list waits for ever where an object is deleted meanwhile.
+// Objects implements records.Store. The names are taken from the subjects: the object
+// store's own list blocks forever if an object is deleted during it.
 func (s *Store) Objects(ctx context.Context) ([]string, error) {
 	l, err := s.current()
 	if err != nil {

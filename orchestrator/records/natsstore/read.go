@@ -19,8 +19,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// pieceID is the message id of a piece, which the stream stores with it: it
-// shows where in the object a piece belongs.
+// pieceID is the message id of a piece, which the stream stores with it: it identifies
+// the object and the position in it.
 func pieceID(object string, index int) string { return object + strconv.Itoa(index) }
 
 // Object implements records.Store.
@@ -48,8 +48,8 @@ func (s *Store) content(ctx context.Context, info *jetstream.ObjectInfo) *object
 	return o
 }
 
-// object reads an object piece by piece, each by a request of its own: a consumer
-// would be lost with the node that it lives on. Not safe for concurrent use.
+// object reads an object piece by piece, each by its own request: a consumer would be
+// lost with its node. Not safe for concurrent use.
 type object struct {
 	ctx   context.Context //nolint:containedctx // io.Reader cannot be given one
 	store *Store
@@ -57,13 +57,14 @@ type object struct {
 	// chunk is the size of every piece but the last.
 	chunk int64
 	at    int64
-	// piece number index was fetched last, -1 for none, from place in the stream.
+	// piece is the piece fetched last, number index (-1 for none), from place in the
+	// stream.
 	piece []byte
 	index int
 	place uint64
-	// first is the place of piece 0; zero if it is not known.
+	// first is the place of piece 0; zero if unknown.
 	first uint64
-	// digest of the first hashed bytes: what was read in order from the start.
+	// digest of the first hashed bytes, which were read in order from the start.
 	digest hash.Hash
 	hashed int64
 }
@@ -86,8 +87,8 @@ func (o *object) Seek(offset int64, whence int) (int64, error) {
 	return o.at, nil
 }
 
-// Read implements io.Reader. After a whole reading, the error is io.EOF only if
-// the bytes are those that were stored.
+// Read implements io.Reader. At the end of a complete read the error is io.EOF only if
+// the digest matches.
 func (o *object) Read(p []byte) (int, error) {
 	if o.at >= o.Size() {
 		if o.hashed == o.Size() && jetstream.GetObjectDigestValue(o.digest) != o.info.Digest {
@@ -120,8 +121,8 @@ func (o *object) damaged(err error) error {
 	return services.Internal(errors.Join(errDamaged, err), "object %s is damaged", o.info.Name)
 }
 
-// fetch reads a piece. A store that is opened anew meanwhile is waited for: the
-// places of the pieces stay.
+// fetch reads a piece. It waits for a store that is being reopened, which keeps the
+// places of the pieces.
 func (o *object) fetch(index int) error {
 	until := time.Now().Add(totalTimeout)
 	for {
@@ -143,9 +144,9 @@ func (o *object) fetch(index int) error {
 	}
 }
 
-// find looks for a piece where it lies if nothing was written between the
-// object's pieces. The pieces of other objects only push it further back, so each
-// piece found on the way says how much further at least.
+// find searches a piece, starting where it is if nothing was written between the
+// object's pieces. Pieces of other objects only move it further back, so each piece
+// found on the way yields a better lower bound.
 func (o *object) find(l *link, index int) error {
 	from := uint64(1) // the object's first piece
 	switch {
@@ -173,7 +174,7 @@ func (o *object) find(l *link, index int) error {
 	}
 }
 
-// message reads the object's first piece at a place in the stream or behind it.
+// message reads the object's first piece at or after a place in the stream.
 func (o *object) message(l *link, from uint64) (message *jetstream.RawStreamMsg, err error) {
 	err = l.reading(o.ctx, func(ctx context.Context) (err error) {
 		message, err = l.pieces.GetMsg(ctx, from, jetstream.WithGetMsgSubject(l.pieceSubject(o.info.NUID)))
@@ -185,7 +186,7 @@ func (o *object) message(l *link, from uint64) (message *jetstream.RawStreamMsg,
 	return message, err
 }
 
-// take makes a piece that was found the current one.
+// take makes a found piece the current one.
 func (o *object) take(message *jetstream.RawStreamMsg, index int) error {
 	begin := int64(index) * o.chunk
 	if int64(len(message.Data)) != min(o.chunk, o.Size()-begin) {
@@ -199,7 +200,7 @@ func (o *object) take(message *jetstream.RawStreamMsg, index int) error {
 	return nil
 }
 
-// WriteTo implements io.WriterTo, which spares a copy of every piece.
+// WriteTo implements io.WriterTo, which avoids a copy of every piece.
 func (o *object) WriteTo(w io.Writer) (written int64, err error) {
 	for {
 		if _, err := o.Read(nil); errors.Is(err, io.EOF) {

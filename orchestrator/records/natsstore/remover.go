@@ -18,9 +18,9 @@ const (
 	removalPause = 1500 * time.Millisecond
 )
 
-// remover removes the pieces of large objects that nothing names any more, one object
-// after the other, so that memory does not grow with what is removed. What it had no
-// time for is found when the store is opened next. Safe for concurrent use.
+// remover removes the pieces of large deleted objects, one object after the other, so
+// that memory does not grow. The rest is found when the store is opened next. Safe for
+// concurrent use.
 type remover struct {
 	mu      sync.Mutex
 	waiting []string // ids of objects
@@ -29,7 +29,7 @@ type remover struct {
 
 func newRemover() *remover { return &remover{wake: make(chan struct{}, 1)} }
 
-// add has the pieces of an object removed.
+// add queues an object for removal.
 func (r *remover) add(id string) {
 	r.mu.Lock()
 	r.waiting = append(r.waiting, id)
@@ -40,7 +40,7 @@ func (r *remover) add(id string) {
 	}
 }
 
-// next returns the object to remove now, and false if there is none.
+// next returns the next object to remove, or false if there is none.
 func (r *remover) next() (id string, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,8 +79,8 @@ func (s *Store) removePieces(ctx context.Context) {
 	}
 }
 
-// purgePieces removes the pieces of an object that nothing names: at once, or, if they
-// are many and in this process, in turn with others.
+// purgePieces removes the pieces of a deleted object: at once, or by the remover if the
+// object is large and the store is in this process.
 func (s *Store) purgePieces(ctx context.Context, l *link, id string, size uint64) error {
 	if size > largeObject && s.Exclusive() {
 		s.remover.add(id)

@@ -1,6 +1,6 @@
-// Package natsstore stores records and objects in NATS JetStream: in a server inside this
-// process, which listens on no port, or in an external cluster. It is the only
-// importer of NATS, and knows records and objects, not what is in them.
+// Package natsstore stores records and objects in NATS JetStream: in a server inside
+// this process, which listens on no port, or in an external cluster. It is the only
+// importer of NATS, and knows records and objects, but not their content.
 package natsstore
 
 import (
@@ -24,7 +24,7 @@ var validBucket = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 const (
 	// tryTimeout bounds one write to the store, readTimeout one read, totalTimeout all
-	// tries of it: a cluster that elects a leader answers again within seconds.
+	// attempts: a cluster that elects a leader answers again within seconds.
 	tryTimeout   = 4 * time.Second
 	readTimeout  = 1500 * time.Millisecond
 	totalTimeout = 12 * time.Second
@@ -33,7 +33,7 @@ const (
 // Store implements records.Store. Safe for concurrent use.
 type Store struct {
 	cfg Config
-	// free returns the room on the disk of a folder.
+	// free returns the free disk space at a folder.
 	free func(dir string) (services.Bytes, error)
 	log  *slog.Logger
 
@@ -50,14 +50,14 @@ type Store struct {
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available
 	problem string
-	// damage counts the records that were lost; it is empty for none.
+	// damage is a text with the number of lost records; empty for none.
 	damage string
 	// started and closed are set by Start and Stop, busy while it is being opened.
 	started, closed, busy bool
 }
 
-// New returns a store that is not open yet: until Start, and while it cannot be
-// opened, its calls return a fault.
+// New returns a store that is not open: before Start, and while it cannot be opened,
+// its methods return a fault.
 func New(cfg Config, free func(dir string) (services.Bytes, error), log *slog.Logger) *Store {
 	s := &Store{
 		cfg: cfg, free: free, log: log, problem: "the store has not been started",
@@ -68,8 +68,8 @@ func New(cfg Config, free func(dir string) (services.Bytes, error), log *slog.Lo
 	return s
 }
 
-// Start opens the store, or connects to it. If that fails, it goes on trying in
-// the background, and Problem says why: the rest of the server does not need the
+// Start opens the store, or connects to it. If that fails, it retries in the background
+// and Problem returns the reason, because the rest of the server does not need the
 // store. A second call returns an error.
 func (s *Store) Start(context.Context) error {
 	s.mu.Lock()
@@ -84,8 +84,8 @@ func (s *Store) Start(context.Context) error {
 	return nil
 }
 
-// Stop closes the store. What was written stays. It returns ctx's error if that
-// ends first, and can be repeated.
+// Stop closes the store. It returns ctx's error if that ends first, and can be
+// repeated.
 func (s *Store) Stop(ctx context.Context) error {
 	s.stop()
 	s.mu.Lock()
@@ -110,14 +110,14 @@ func (s *Store) Stop(ctx context.Context) error {
 	}
 }
 
-// Problem returns why the store is not available; it is empty if it is.
+// Problem returns why the store is unavailable, or an empty string.
 func (s *Store) Problem() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.problem
 }
 
-// Damage returns what a damaged file cost, as far as it was found; it is empty for nothing.
+// Damage returns a text on records lost by damaged files, or an empty string.
 func (s *Store) Damage() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -127,21 +127,23 @@ func (s *Store) Damage() string {
 // Room implements records.Store.
 func (s *Store) Room(need services.Bytes) error {
 	if s.cfg.URL != "" {
-		return nil // the cluster says so when it is asked
+		return nil // the cluster refuses writes itself
 	}
 	_, closed := s.current()
 	free, err := s.free(s.cfg.Dir)
-	// What is stored takes a little more than its bytes.
+	// Stored data takes slightly more than its size.
 	switch want := need + need/16 + s.cfg.Reserve; {
 	case err == nil && free < want:
-		return services.Faultf(services.KindFull, "%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d", int64(need), int64(free), int64(s.cfg.Reserve))
+		return services.Faultf(services.KindFull,
+			"%d bytes are to be stored and the disk of the job store has %d free, of which jobs.reserve keeps %d",
+			int64(need), int64(free), int64(s.cfg.Reserve))
 	case closed == nil && err != nil:
 		return &services.Fault{Kind: services.KindUnavailable, Message: "the disk of the job store cannot be read", Err: err}
 	}
 	return closed
 }
 
-// current returns the link; the fault says that there is none.
+// current returns the link, or a fault if there is none.
 func (s *Store) current() (*link, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -173,7 +175,7 @@ func (s *Store) put(ctx context.Context, key string, value []byte, at records.Re
 	}
 	var revision uint64
 	tries := 0
-	err = l.patiently(ctx, func(ctx context.Context) (err error) {
+	err = l.retryWrite(ctx, func(ctx context.Context) (err error) {
 		tries++
 		if at == 0 {
 			revision, err = l.records.Create(ctx, key, value)
@@ -184,8 +186,7 @@ func (s *Store) put(ctx context.Context, key string, value []byte, at records.Re
 			return err
 		}
 		entry, err := l.winner(ctx, key, at, err)
-		// A try whose answer was lost may have written it all the same, which this
-		// one took for somebody else's write.
+		// An earlier attempt whose answer was lost may have written it.
 		if tries > 1 && entry != nil && bytes.Equal(entry.Value(), value) {
 			revision = entry.Revision()
 			return nil
@@ -208,12 +209,13 @@ func lost(err error) bool {
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch)
 }
 
-// errUnderWay is of a compare-and-set that lost to a write which no read finds yet.
+// errUnderWay is returned for a compare-and-set that lost to a write which is not
+// readable yet.
 var errUnderWay = errors.New("another write of the record is under way")
 
-// winner returns the record that a compare-and-set lost to, nil for none, with the
-// compare-and-set's error, or errUnderWay: the leader of a cluster refuses a write while
-// another of the same record is on its way to the replicas, where it may yet fail.
+// winner returns the record that a compare-and-set lost to, or nil, and the
+// compare-and-set's error or errUnderWay: the leader of a cluster refuses a write while
+// another of the same record is on its way to the replicas, where it may still fail.
 func (l *link) winner(ctx context.Context, key string, at records.Revision, refusal error) (jetstream.KeyValueEntry, error) {
 	entry, err := l.records.Get(ctx, key)
 	switch {
@@ -251,7 +253,7 @@ func (s *Store) Delete(ctx context.Context, key string, at records.Revision) err
 	if err != nil {
 		return err
 	}
-	err = l.patiently(ctx, func(ctx context.Context) error {
+	err = l.retryWrite(ctx, func(ctx context.Context) error {
 		err := l.records.Delete(ctx, key, jetstream.LastRevision(uint64(at)))
 		if lost(err) {
 			_, err = l.winner(ctx, key, at, err)

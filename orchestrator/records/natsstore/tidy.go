@@ -11,15 +11,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// markerAge is how long the mark of a deletion stays, so that watchers that
-// were away hear of it.
+// markerAge is how long the marker of a deletion is kept, so that watchers that were
+// disconnected see it.
 const markerAge = 30 * time.Minute
 
-// Tidy implements records.Store: it removes old marks of deletions, and, once after
-// each opening, what an earlier process left of objects.
+// Tidy implements records.Store: it removes old markers of deletions and, once after
+// each opening, leftover objects of an earlier process.
 //
-// It lists nothing by the client's watches: they end at a mark that never comes
-// where a message they count on is deleted meanwhile.
+// It does not list by the client's watches: they wait forever if a message is deleted
+// during the listing.
 func (s *Store) Tidy(ctx context.Context) error {
 	l, err := s.current()
 	if err != nil {
@@ -36,23 +36,23 @@ func (s *Store) Tidy(ctx context.Context) error {
 	return s.fault(l, err)
 }
 
-// marker is the mark of a record's deletion.
+// marker is the marker of a record's deletion.
 type marker struct {
 	revision uint64
 	made     time.Time
 }
 
-// leftovers are what a store knows of marks and of unfinished objects, so that
-// tidying need not look for them. Safe for concurrent use.
+// leftovers holds the known markers and unfinished objects, so that tidying need not
+// search for them. Safe for concurrent use.
 type leftovers struct {
 	mu sync.Mutex
 	// markers by the key of the deleted record.
 	markers map[string]marker
-	// writing are the ids of the objects that this process is writing.
+	// writing holds the ids of the objects that this process is writing.
 	writing map[string]bool
 }
 
-// note takes in a change of a record that the watch reports.
+// note records a change reported by the watch.
 func (o *leftovers) note(entry jetstream.KeyValueEntry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -63,7 +63,7 @@ func (o *leftovers) note(entry jetstream.KeyValueEntry) {
 	o.markers[entry.Key()] = marker{revision: entry.Revision(), made: entry.Created()}
 }
 
-// old returns the markers made before a time.
+// old returns the markers older than a time.
 func (o *leftovers) old(before time.Time) map[string]marker {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,7 +72,7 @@ func (o *leftovers) old(before time.Time) map[string]marker {
 	return old
 }
 
-// gone takes a marker that is no longer in the store.
+// gone forgets a marker that was removed from the store.
 func (o *leftovers) gone(key string, m marker) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -81,7 +81,7 @@ func (o *leftovers) gone(key string, m marker) {
 	}
 }
 
-// writes notes an object that is being written until done is called.
+// writes marks an object as being written until done is called.
 func (o *leftovers) writes(id string) (done func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,8 +99,8 @@ func (o *leftovers) beingWritten() map[string]bool {
 	return maps.Clone(o.writing)
 }
 
-// purgeMarkers removes the marks of records that were deleted long ago, as the
-// watch reported them; a record that was made anew since then stays.
+// purgeMarkers removes the old markers that the watch reported; records created again
+// since then are not affected.
 func (s *Store) purgeMarkers(ctx context.Context, l *link) error {
 	for key, m := range s.left.old(time.Now().Add(-markerAge)) {
 		if err := l.purge(ctx, l.table, upTo("$KV."+l.records.Bucket()+"."+key, m.revision)...); err != nil {
@@ -111,13 +111,12 @@ func (s *Store) purgeMarkers(ctx context.Context, l *link) error {
 	return nil
 }
 
-// sift removes the pieces that no object names, where no other process can be
-// about to name them, and the marks that the object store's own client leaves of
-// deleted objects.
+// sift removes the pieces without an object, if no other process can be about to name
+// them, and the markers that the object store's own client leaves for deleted objects.
 //
-// The order makes it safe beside uploads: an object whose pieces are listed was
-// begun before, so it is either being written at the next look, or named at the
-// last, or was cut off.
+// The order makes it safe during uploads: an object whose pieces are listed was begun
+// before, so it is being written at the second step, or named at the last step, or was
+// interrupted.
 func (s *Store) sift(ctx context.Context, l *link) error {
 	var pieces []string
 	if s.Exclusive() {
@@ -149,17 +148,16 @@ func (s *Store) sift(ctx context.Context, l *link) error {
 
 // purge removes messages of a stream.
 func (l *link) purge(ctx context.Context, stream jetstream.Stream, what ...jetstream.StreamPurgeOpt) error {
-	return l.patiently(ctx, func(ctx context.Context) error { return stream.Purge(ctx, what...) })
+	return l.retryWrite(ctx, func(ctx context.Context) error { return stream.Purge(ctx, what...) })
 }
 
-// upTo selects the messages of a subject up to a place in the stream, that one
-// included.
+// upTo selects the messages of a subject up to and including a place in the stream.
 func upTo(subject string, at uint64) []jetstream.StreamPurgeOpt {
 	return []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(at + 1)}
 }
 
-// subjects lists the last parts of the subjects that match a pattern, whose last
-// part is open.
+// subjects returns the last tokens of the subjects that match a pattern with a final
+// wildcard.
 func (l *link) subjects(ctx context.Context, pattern string) (parts []string, err error) {
 	var info *jetstream.StreamInfo
 	if err := l.reading(ctx, func(ctx context.Context) (err error) {
@@ -175,7 +173,7 @@ func (l *link) subjects(ctx context.Context, pattern string) (parts []string, er
 }
 
 // eachObject calls visit with every object's description, in the order of their
-// writing. One that is replaced meanwhile is visited as it is then.
+// writing. An object replaced during the iteration is visited in its new state.
 func (l *link) eachObject(ctx context.Context, visit func(*described) error) error {
 	for next := uint64(1); ; {
 		var message *jetstream.RawStreamMsg

@@ -11,9 +11,9 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// silence is how long a watch that has not reported everything must be still for the
-// rest to count as lost: the server skips records that it cannot read without a
-// word, and its own mark of the end may be missing then.
+// silence is how long an incomplete watch must be idle for the remaining records to
+// count as lost: the server silently skips records that it cannot read, and may then
+// not send its end marker.
 const silence = 3 * time.Second
 
 // Watch implements records.Store.
@@ -58,16 +58,17 @@ func (s *Store) Watch(ctx context.Context, changed func(records.Change)) error {
 	}
 }
 
-// census is a watch that knows how many records there are to report at first.
+// census counts the records of the initial replay.
 type census struct {
 	store   *Store
 	changed func(records.Change)
-	// expected records up to the revision last, and how many were reported.
+	// expected is the number of records up to the revision last, seen how many were
+	// reported.
 	expected, seen, last uint64
 	caughtUp, counted    bool
 }
 
-// take reports a record, or, for nil, the server's mark that all have been reported.
+// take reports a record, or the end of the replay if entry is nil.
 func (c *census) take(entry jetstream.KeyValueEntry) {
 	if entry == nil {
 		c.count()
@@ -79,13 +80,13 @@ func (c *census) take(entry jetstream.KeyValueEntry) {
 	}
 	c.store.left.note(entry)
 	c.changed(change)
-	c.seen++ // also one that was replaced meanwhile, which comes later
+	c.seen++ // also if it was replaced and is reported again
 	if entry.Revision() >= c.last {
 		c.end()
 	}
 }
 
-// end reports, once, that the initial replay has ended.
+// end reports once that the initial replay has ended.
 func (c *census) end() {
 	if !c.caughtUp {
 		c.caughtUp = true
@@ -93,7 +94,7 @@ func (c *census) end() {
 	}
 }
 
-// count looks whether any were missing, once nothing more can come for them.
+// count checks for missing records once no more can arrive.
 func (c *census) count() {
 	c.end()
 	if !c.counted && c.seen < c.expected {
@@ -102,7 +103,7 @@ func (c *census) count() {
 	c.counted = true
 }
 
-// damaged notes that records cannot be read any more.
+// damaged records that records cannot be read.
 func (s *Store) damaged(records uint64) {
 	s.mu.Lock()
 	s.damage = fmt.Sprintf("the job store was damaged: records that are lost: %d", records)

@@ -14,8 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// Conform checks what every store must do. The store must be empty, and its
-// parts build on each other.
+// Conform tests a store, which must be empty. Its parts depend on each other.
 func Conform(t *testing.T, s records.Store) { //nolint:thelper // it is the test
 	t.Run("a record is created once", func(t *testing.T) { created(t, s) })
 	t.Run("a record is replaced at its revision only", func(t *testing.T) { replaced(t, s) })
@@ -32,7 +31,7 @@ func Conform(t *testing.T, s records.Store) { //nolint:thelper // it is the test
 	})
 }
 
-// Content reads an object whole.
+// Content returns the content of an object.
 func Content(t *testing.T, s records.Store, name string) []byte {
 	t.Helper()
 	object, err := s.Object(t.Context(), name)
@@ -113,7 +112,7 @@ func watched(t *testing.T, s records.Store) {
 	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
-// Random returns so many random bytes.
+// Random returns size random bytes.
 func Random(size int) []byte {
 	content := make([]byte, size)
 	_, _ = rand.Read(content) // never fails, by its documentation
@@ -139,8 +138,8 @@ func objects(t *testing.T, s records.Store) {
 	require.ErrorIs(t, err, records.ErrMissing)
 }
 
-// sought writes two objects at the same time, so that their pieces lie between
-// each other, and reads both from everywhere.
+// sought writes two objects concurrently, so that their pieces interleave, and reads
+// both from many offsets.
 func sought(t *testing.T, s records.Store) {
 	t.Helper()
 	ctx := t.Context()
@@ -178,7 +177,7 @@ func sought(t *testing.T, s records.Store) {
 	}
 }
 
-// alternating gives or takes a turn with each 256 KiB read.
+// alternating is a reader that alternates with another one after every 256 KiB.
 type alternating struct {
 	*bytes.Reader
 	turns chan struct{}
@@ -186,6 +185,7 @@ type alternating struct {
 	read  int
 }
 
+// Read implements io.Reader.
 func (a *alternating) Read(p []byte) (int, error) {
 	n, err := a.Reader.Read(p)
 	for a.read += n; a.read >= 256<<10; a.read -= 256 << 10 {
@@ -232,8 +232,8 @@ func staged(t *testing.T, s records.Store) {
 	require.Error(t, err, "its bytes are gone")
 }
 
-// broken has sources that break off at once, within a piece and between pieces, each
-// with an error of its own and with the one that a body or base64 text ends with.
+// broken stores from readers that fail at once, within a piece and between pieces, each
+// with a custom error and with io.ErrUnexpectedEOF.
 func broken(t *testing.T, s records.Store) {
 	t.Helper()
 	for _, failure := range []error{io.ErrNoProgress, io.ErrUnexpectedEOF} {
@@ -248,4 +248,5 @@ func broken(t *testing.T, s records.Store) {
 
 type failing struct{ err error }
 
+// Read implements io.Reader.
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -14,7 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Memory is a records.Store in memory, for tests of what is built on one.
+// Memory is a records.Store in memory, for tests.
 type Memory struct {
 	// Before is called before each write with its name ("create", "replace",
 	// "delete", "stage", "commit" or "remove") and key; its error fails the write.
@@ -40,7 +40,7 @@ func NewMemory() *Memory {
 	return &Memory{values: make(map[string]value), objects: make(map[string][]byte), changed: make(chan struct{})}
 }
 
-// SetRoom makes Room return an error; nil for plenty.
+// SetRoom sets the error that Room returns.
 func (m *Memory) SetRoom(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -168,8 +168,10 @@ type pending struct {
 	committed bool
 }
 
+// Size implements records.Staged.
 func (s *pending) Size() int64 { return int64(len(s.content)) }
 
+// Open implements records.Staged.
 func (s *pending) Open(context.Context) records.Object {
 	if s.discarded {
 		return gone{s.Size()}
@@ -177,6 +179,7 @@ func (s *pending) Open(context.Context) records.Object {
 	return object{bytes.NewReader(s.content)}
 }
 
+// Commit implements records.Staged.
 func (s *pending) Commit(_ context.Context, name string) error {
 	if err := s.store.before("commit", name); err != nil {
 		return err
@@ -187,6 +190,7 @@ func (s *pending) Commit(_ context.Context, name string) error {
 	return nil
 }
 
+// Discard implements records.Staged.
 func (s *pending) Discard(context.Context) error {
 	s.discarded = !s.committed
 	return nil
@@ -194,15 +198,23 @@ func (s *pending) Discard(context.Context) error {
 
 type object struct{ *bytes.Reader }
 
+// Close implements records.Object.
 func (object) Close() error { return nil }
 
 // gone is an object that was discarded.
 type gone struct{ size int64 }
 
-func (g gone) Size() int64                       { return g.size }
-func (gone) Read([]byte) (int, error)            { return 0, errors.New("the object is gone") }
+// Size implements records.Object.
+func (g gone) Size() int64 { return g.size }
+
+// Read implements records.Object.
+func (gone) Read([]byte) (int, error) { return 0, errors.New("the object is gone") }
+
+// Seek implements records.Object.
 func (gone) Seek(at int64, _ int) (int64, error) { return at, nil }
-func (gone) Close() error                        { return nil }
+
+// Close implements records.Object.
+func (gone) Close() error { return nil }
 
 // Object implements records.Store.
 func (m *Memory) Object(_ context.Context, name string) (records.Object, error) {
