@@ -14,16 +14,6 @@ import (
 // same time. Beyond it the one that was longest out of use is forgotten.
 const maxModels = 256
 
-// KeepModels has every further model of the service run in a unit of its own, which is
-// made when a task first asks for a model that exists, and forgotten when its folder has
-// gone. Without a keeper, or where the service has no models, there is only the service's
-// own unit. It is called before the first task.
-func (e *Registration) KeepModels(keeper Keeper) {
-	if _, ok := e.Service.(services.ModelHost); ok {
-		e.keeper = keeper
-	}
-}
-
 // Units returns the units of the service's further models, by name.
 func (e *Registration) Units() []*Unit {
 	e.lock.Lock()

@@ -6,14 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
 
 // sessions are the engine's open sessions as resources.
-func (s *system) sessions() (list []resources.Resource) {
+func (e *engine) sessions() (list []resources.Resource) {
 	numbers := make(map[string]int)
-	for _, session := range s.runtime.Sessions() {
+	for _, session := range e.runtime.Sessions() {
 		name := session.Graph
 		if numbers[name]++; numbers[name] > 1 {
 			name += "#" + strconv.Itoa(numbers[name])
@@ -35,8 +36,8 @@ const maxFiles = 1000
 
 // files are what is stored on disk as resources: what tasks work on and made,
 // conversations, the jobs' store, and models' folders.
-func (s *system) files() (list []resources.Resource) {
-	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
+func files(cfg config.Config, spool string) (list []resources.Resource) {
+	for _, folder := range []struct{ name, dir string }{{"spool", spool}, {"jobs", cfg.JobsDir()}, {"models", cfg.ModelsDir()}} {
 		n := 0
 		// A folder that is not there has nothing in it; a file may go while we look.
 		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {

@@ -24,6 +24,9 @@ const traceGrace = 3 * time.Second
 // addParts lists what runs beside the tasks, in the order of use: the memory budget under
 // the services, and what watches the services above them.
 func (s *system) addParts() {
+	if s.tracer != nil {
+		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
+	}
 	s.parts.Add("the memory budget", grace, s.memory)
 	s.parts.Add("the services", grace, lifecycle.Funcs{OnStop: func(ctx context.Context) error {
 		return errors.Join(s.registry.Shutdown(ctx)...)

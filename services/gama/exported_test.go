@@ -55,8 +55,7 @@ func exported(t *testing.T) *Service {
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "fp32"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
-	s.KeepContexts(newShelf())
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }

@@ -24,9 +24,12 @@ type Service struct {
 	facts    *modelstore.Facts[facts]
 }
 
-// New makes the service over the folders of a catalog. The session configuration is
-// that of every graph it loads.
-func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
+// New returns the service over the folders of a catalog. The session configuration is
+// that of every graph it loads. Conversations are kept in store; without one there are
+// none.
+func New(
+	cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, store services.ContextStore,
+) *Service {
 	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
 		files, err := s.locate(name)
@@ -43,7 +46,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 		known, err := s.facts.Of(files)
 		return errors.Join(err, known.problem)
 	})
-	s.contexts = newContexts(s, residency)
+	s.contexts = newContexts(s, residency, store)
 	return s
 }
 
