@@ -64,13 +64,6 @@ func SpanOf(ctx context.Context) Span {
 	return noSpan{}
 }
 
-// StageRecorder gives a function that adds a stage of the task's compute to the
-// step under way in the context.
-func StageRecorder(ctx context.Context) func(stage Stage, began, ended time.Time) {
-	span := SpanOf(ctx)
-	return func(stage Stage, began, ended time.Time) { span.Step(string(stage), began, ended) }
-}
-
 // noSpan records nothing.
 type noSpan struct{}
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -84,7 +83,7 @@ func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close(
 
 // convert does the work of the task.
 func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
-	started, s := time.Now(), w.service
+	clock, s := services.NewStageClock(ctx), w.service
 	j, err := w.open()
 	if err != nil {
 		return services.TaskResult{}, err
@@ -108,8 +107,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	if err != nil {
 		return services.TaskResult{}, errors.Join(err, artifact.Remove())
 	}
-	ended := time.Now()
-	services.StageRecorder(ctx)(services.StageOutput, started, ended)
+	clock.Book(services.StageOutput)
 	sink.Progress(1, "done")
 	source := j.reader.Format()
 	return services.TaskResult{
@@ -124,7 +122,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
-		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Stages:   clock.Times(),
 		Warnings: source.Warnings(),
 	}, nil
 }

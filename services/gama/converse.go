@@ -92,7 +92,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 	defer func() { _ = sound.Close() }() // it was only read
 	a.warn(sound.reader.Format().Warnings()...)
 	samples, last, err := sound.next(ctx, a.model.extractor.longest)
-	a.book(services.StageInput)
+	a.clock.Book(services.StageInput)
 	if err != nil {
 		return nil, fmt.Errorf("read audio: %w", err)
 	}
@@ -100,7 +100,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 		return nil, services.Invalidf("file", "lasts longer than the %.2f s that a conversation is about", float64(a.model.extractor.longest)/float64(a.model.folder.Preprocessor.SamplingRate))
 	}
 	rows, err := a.model.encode(ctx, samples)
-	a.book(services.StageInfer)
+	a.clock.Book(services.StageInfer)
 	return rows, err
 }
 

@@ -51,7 +51,7 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		return nil
 	}
 	err = l.run(ctx)
-	result.Stages = l.stages()
+	result.Stages = l.clock.Times()
 	if err != nil {
 		return result, err
 	}

@@ -46,7 +46,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return nil
 	}
 	err = l.run(ctx)
-	result.Stages = l.stages()
+	result.Stages = l.clock.Times()
 	if err != nil {
 		return result, err
 	}
