@@ -14,7 +14,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // extension is the name of the object in which each operation of the contract says
@@ -79,8 +79,8 @@ var (
 	knownOwners = []string{"none", "caller"}
 	knownBodies = []string{"", "inline"}
 	knownTasks  = []string{
-		"", services.TaskTranscribe, services.TaskEmbed, services.TaskClassify, services.TaskConvert, services.TaskGenerate,
-		services.TaskAsk, services.TaskCaption,
+		"", tasks.Transcribe, tasks.Embed, tasks.Classify, tasks.Convert, tasks.Generate,
+		tasks.Ask, tasks.Caption,
 	}
 )
 
