@@ -39,16 +39,9 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
-	if err == nil {
-		err = files.Require(pipelineClass, "generation needs", s.cfg.DefaultModel)
-	}
+	files, known, err := s.shelf.Find(s.modelName(task))
 	if err != nil {
 		return nil, err
-	}
-	known, err := s.facts.Of(files)
-	if err != nil {
-		return nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	// A step is a place on the way that the model was trained on.
 	if most := known.folder.scheduler.TrainSteps - 1; p.steps > most {

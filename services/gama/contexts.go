@@ -223,7 +223,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	files, f, err := c.service.find(name)
+	files, f, err := c.service.shelf.Find(name)
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 func TestGraphsAreFoundByTheirDtype(t *testing.T) {
 	t.Parallel()
 	s := exported(t)
-	files, err := s.catalog.Find("fp32", modelType)
+	files, _, err := s.shelf.Find("fp32")
 	require.NoError(t, err)
 	f, err := readConfigs(files)
 	require.NoError(t, err)

@@ -55,7 +55,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 			texts += len(t.Question) + max(len(t.Answer), len(t.Tokens))
 		}
 	}
-	files, f, err := s.find(w.model)
+	files, f, err := s.shelf.Find(w.model)
 	if err != nil {
 		return nil, err
 	}

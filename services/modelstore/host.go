@@ -22,9 +22,16 @@ type Host[M Model] struct {
 	initialized atomic.Bool
 }
 
-// NewHost makes the host of the folders of a model type.
-func NewHost[M Model](pool *Pool[M], catalog *Catalog, modelType string, inspect func(Folder) error) *Host[M] {
-	return &Host[M]{pool: pool, catalog: catalog, modelType: modelType, inspect: inspect}
+// NewHost returns the host of the models of a shelf. problem returns why one could not be
+// loaded, although what its files say could be read; nil for no such reason.
+func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) error) *Host[M] {
+	return &Host[M]{pool: pool, catalog: shelf.catalog, modelType: shelf.kind.ModelType, inspect: func(folder Folder) error {
+		known, err := shelf.Of(folder)
+		if err == nil && problem != nil {
+			err = problem(known)
+		}
+		return err
+	}}
 }
 
 // InitializeBy opens the pool and has prove show that the default model works,

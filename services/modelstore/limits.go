@@ -27,7 +27,7 @@ func (f Folder) ReadIndex(name string, into any) error {
 // Unusable returns the fault for a model whose folder cannot be loaded. Files that
 // are wrong speak against the request that names the model, and the client is told
 // what is wrong. The default model is the service's own, and so is what the engine
-// or the system says.
+// or the system says. Without an error there is no fault.
 func Unusable(name, defaultModel string, err error) error {
 	if services.KindOf(err) != services.KindInternal {
 		return err
