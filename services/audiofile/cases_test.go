@@ -139,14 +139,14 @@ func TestReportedFilesThatAreCut(t *testing.T) {
 			require.NoError(t, err)
 			require.Positive(t, got)
 			require.Less(t, got, frames)
-			require.Equal(t, []WarningCode{WarnTruncated}, codes(reader))
+			require.Equal(t, []services.WarningCode{services.WarnTruncated}, codes(reader))
 
 			got, reader, err = countFrames(cat(whole, whole), limits)
 			if err != nil {
 				requireFault(t, err, services.KindInvalid, "of their own")
 				return
 			}
-			if !slices.Contains(codes(reader), WarnTrailingData) {
+			if !slices.Contains(codes(reader), services.WarnTrailingData) {
 				require.InDelta(t, 2*frames, got, 3*1152) // an encoder's padding stays between them
 			}
 		})

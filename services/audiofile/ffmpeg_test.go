@@ -117,7 +117,6 @@ func TestConfig(t *testing.T) {
 	off.FFmpeg = "off"
 	want := DefaultLimits()
 	want.FFmpegTimeout = 5 * time.Minute
-	want.Strict = false
 	require.Equal(t, want, off.Limits())
 	bad := Config{MaxChannels: 9, MinSampleRate: 1, MaxSampleRate: 200000, FFmpeg: "/nowhere/ffmpeg"}
 	var texts []string
