@@ -166,7 +166,7 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 	s := jobs.Submission{
 		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl), AudioID: web.Value(body.AudioId),
 	}
-	var bad web.Complaints
+	var bad services.Complaints
 	complain := bad.Complain
 	if s.Service == "" && s.Task == "" {
 		complain("task", "is missing; name what is to be done, as transcribe, or the service that does it")

@@ -13,7 +13,7 @@ import (
 // Form reads the fields of a form and collects what is wrong with them. It checks that a
 // value is one of its kind; the service knows which values are allowed.
 type Form struct {
-	Complaints
+	services.Complaints
 	fields map[string][]string
 }
 
