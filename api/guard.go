@@ -88,12 +88,12 @@ func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 // suspectPage keeps web pages out: a page's own requests carry its Origin, and a
 // name made to resolve to loopback shows in Host.
 func (h *handlers) suspectPage(r *http.Request) error {
-	if !isLoopback(hostname(r.Host)) && !h.hosts.Has(r.Host) {
+	if !access.IsLoopback(hostname(r.Host)) && !h.hosts.Has(r.Host) {
 		return forbidden(fmt.Sprintf("this server listens on the loopback interface and does not answer to the host %q without an API key; "+
 			"use 127.0.0.1 or localhost, or set api.hosts to the names of the server", r.Host))
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || !isLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
+		if u, err := url.Parse(origin); err != nil || !access.IsLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; api.hosts names the hosts whose pages may", origin))
 		}
 	}
@@ -107,7 +107,7 @@ func suspectReferer(r *http.Request) error {
 		return nil // has been looked at
 	}
 	if referer := r.Header.Get("Referer"); referer != "" {
-		if u, err := url.Parse(referer); err != nil || !isLoopback(u.Hostname()) {
+		if u, err := url.Parse(referer); err != nil || !access.IsLoopback(u.Hostname()) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key", referer))
 		}
 		return nil
@@ -183,12 +183,4 @@ func hostname(host string) string {
 		return name
 	}
 	return strings.Trim(host, "[]")
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

@@ -109,10 +109,10 @@ func (m *Monitor) ifWatched(of key, fn func()) {
 // Start implements lifecycle.Part: it runs the watchdog and, where enabled, the health
 // checks.
 func (m *Monitor) Start(ctx context.Context) error {
-	run := []func(context.Context){func(ctx context.Context) { every(ctx, m.watchInterval(), m.watchRuns) }}
+	run := []func(context.Context){func(ctx context.Context) { lifecycle.Every(ctx, m.watchInterval(), m.watchRuns) }}
 	if m.cfg.Enabled {
 		run = append(run, func(ctx context.Context) {
-			every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) })
+			lifecycle.Every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) })
 			m.looks.Wait()
 		})
 	}
@@ -131,20 +131,6 @@ func (m *Monitor) watchInterval() time.Duration {
 		interval = min(interval, m.silenceLimit()/6)
 	}
 	return interval
-}
-
-// every calls fn each interval until ctx ends.
-func every(ctx context.Context, interval time.Duration, fn func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			fn()
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // Checks returns the latest answers of a model, for an empty name those of the

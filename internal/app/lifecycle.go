@@ -103,18 +103,7 @@ type pruner struct {
 
 // Start implements lifecycle.Part.
 func (p *pruner) Start(ctx context.Context) error {
-	return p.Group.Start(ctx, func(ctx context.Context) {
-		ticker := time.NewTicker(p.every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				p.prune()
-			}
-		}
-	})
+	return p.Group.Start(ctx, func(ctx context.Context) { lifecycle.Every(ctx, p.every, p.prune) })
 }
 
 func (s *system) pruneModels() {

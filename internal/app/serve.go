@@ -156,11 +156,8 @@ func keyBeforeProxy(cfg config.Config) error {
 // keysFor gives the keys to ask for at an address, nil for none. Where a key is
 // needed and none exists, it makes the first one, for an admin.
 func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
-	loopback := false
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		ip := net.ParseIP(host)
-		loopback = ip != nil && ip.IsLoopback()
-	}
+	host, _, err := net.SplitHostPort(addr)
+	loopback := err == nil && access.IsLoopback(host)
 	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback && !cfg.API.Proxied() {
 		if !loopback {
 			log.Warn("auth.mode is off: anybody who reaches the address can use the server", "listen", addr)

@@ -21,11 +21,7 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	w, err := s.prepare(task)
-	if err != nil {
-		return nil, err // not a nil *work in an interface
-	}
-	return w, nil
+	return services.Prepared(s.prepare(task))
 }
 
 func (s *Service) prepare(task services.Task) (*work, error) {

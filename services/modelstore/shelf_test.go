@@ -57,6 +57,11 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 		}
 	}
 	host := NewHost(pool, shelf, nil)
+	require.Equal(t, services.Bytes(10), host.Need("sound", 10, 100), "it is loaded")
+	require.Equal(t, services.Bytes(160), host.Need("cut", 10, 100))
+	require.NoError(t, host.Ready("sound", errors.New("wrong")), "it is loaded")
+	require.NoError(t, host.Ready("cut", nil))
+	require.Equal(t, services.KindInvalid, services.KindOf(host.Ready("cut", errors.New("wrong"))))
 	for _, m := range host.Models() {
 		require.Equal(t, m.Name != "sound", m.State == services.StateUnavailable, m.Name)
 	}
