@@ -21,13 +21,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-const (
-	// maxJobRequest bounds the part "request" of a form, maxJobParams a job's
-	// parameters, which are kept in its record.
-	maxJobRequest = 1 << 20
-	maxJobParams  = 256 << 10
-)
-
 // labelKey bounds the keys of labels. A colon would part key and value in a filter.
 var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
@@ -109,7 +102,7 @@ func (s submitted) VisitCreateJobResponse(w http.ResponseWriter) error {
 func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObject) (*gen.JobRequest, *web.Upload, error) {
 	switch {
 	case request.MultipartBody != nil:
-		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: maxJobRequest, Take: h.Take(ctx)})
+		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"}, MaxField: web.MaxJSON, Take: h.Take(ctx)})
 		body, formErr := h.parseJobForm(upload.Fields["request"])
 		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
@@ -193,8 +186,8 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		if err := json.Compact(&compact, *body.Params); err != nil {
 			complain("params", "is no JSON: %v", err)
 		}
-		if compact.Len() > maxJobParams {
-			complain("params", "must have at most %d bytes, got %d", maxJobParams, compact.Len())
+		if compact.Len() > int(jobs.MaxParams) {
+			complain("params", "must have at most %d bytes, got %d", jobs.MaxParams, compact.Len())
 		}
 		s.Params = compact.Bytes()
 	}

@@ -16,6 +16,9 @@ const (
 	ABody      = "the body of a request"
 )
 
+// MaxJSON bounds what is JSON and is read into memory: a body, or a part of a form.
+const MaxJSON = 1 << 20
+
 // Limit is the most bytes that a body may have.
 type Limit struct {
 	Bytes int64

@@ -22,9 +22,6 @@ var ErrInUse = errors.New("the recording is needed by an unfinished job or a con
 // and how long one that was stored for a conversation waits for that to be stored.
 const conversationGrace = 5 * time.Minute
 
-// recordRoom is what the records of a recording are sure to need on disk.
-const recordRoom = 64 * services.KiB
-
 const (
 	audioKind = "audio"
 	refKind   = "ref"
