@@ -1,6 +1,6 @@
-// Package models holds the models inside the binary: small ones that we
-// trained ourselves on synthesised sound, so that everything works at once.
-// Each folder has the layout of its public kin and a card that says what it is.
+// Package models embeds small models, trained by this project on synthesised sound, so
+// that every task works without a download. Each folder has the layout of the public
+// models of its kind and a model card.
 package models
 
 import "embed"

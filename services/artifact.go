@@ -6,10 +6,10 @@ import (
 	"os"
 )
 
-// Artifact is sound that a task made, in a file of its own. Who gets the
+// Artifact is sound that a task made, stored in a file of its own. The receiver of the
 // TaskResult owns the file and removes it.
 type Artifact struct {
-	// Path of the file, in the folder that the service was given for such.
+	// Path of the file, in the service's folder for artifacts.
 	Path string
 	// ContentType as in HTTP: "audio/wav".
 	ContentType string
@@ -19,7 +19,7 @@ type Artifact struct {
 	More []*Artifact
 }
 
-// All gives every sound of the task, this one first.
+// All returns every sound of the task, this one first.
 func (a *Artifact) All() []*Artifact { return append([]*Artifact{a}, a.More...) }
 
 // Open implements AudioSource.

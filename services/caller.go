@@ -1,14 +1,14 @@
 package services
 
-// Caller is on whose behalf something is done. The zero value sees only what was
-// made where no keys are asked for.
+// Caller identifies on whose behalf something is done. The zero value sees only records
+// made without an API key.
 type Caller struct {
-	// Key is the id of the API key, empty where none are asked for.
+	// Key is the id of the API key; it is empty if the server requires no keys.
 	Key string `json:"key,omitempty"`
-	// All lets it see what belongs to others: an admin, and everybody where no keys
-	// are asked for.
+	// All makes the records of every owner visible. It is set for administrators, and
+	// for everyone if the server requires no keys.
 	All bool `json:"all,omitempty"`
 }
 
-// Sees tells whether the caller may know of what belongs to a key.
+// Sees reports whether records of the owner are visible to the caller.
 func (c Caller) Sees(owner string) bool { return c.All || c.Key == owner }

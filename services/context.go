@@ -9,14 +9,14 @@ import (
 // ContextInfo describes a conversation about a recording.
 type ContextInfo struct {
 	ID, Model string
-	// AudioID names the recording among those that the server keeps.
+	// AudioID is the id of the recording in the library.
 	AudioID                string
 	Created, Used, Expires time.Time
 	// DurationSeconds of the recording.
 	DurationSeconds float64
 	Turns           []Exchange
-	// CachedTokens and CachedBytes are kept in memory, so that the next question is
-	// answered sooner; none after a restart or an eviction.
+	// CachedTokens and CachedBytes describe the state that is held in memory to answer
+	// the next question sooner. They are zero after a restart or an eviction.
 	CachedTokens int
 	CachedBytes  Bytes
 }
@@ -27,54 +27,59 @@ type Exchange struct {
 	Answer   string `json:"answer"`
 }
 
-// Contexts keeps conversations, each for the key that began it. What another key
-// began is not found. Safe for concurrent use.
+// Contexts manages conversations. Each belongs to the key that created it and is not
+// found under another one. Safe for concurrent use.
 type Contexts interface {
-	// CreateContext begins a conversation about a recording, which it keeps. The model is
-	// the service's default where it is empty.
+	// CreateContext creates a conversation about a recording and stores the recording.
+	// An empty model means the service's default.
 	CreateContext(ctx context.Context, caller Caller, model string, audio AudioSource) (ContextInfo, error)
-	// ListContexts gives those of the caller, the latest used first.
+	// ListContexts returns the caller's conversations, the most recently used first.
 	ListContexts(ctx context.Context, caller Caller) ([]ContextInfo, error)
-	// Context gives one; the fault is not found.
+	// Context returns one conversation. It returns a KindNotFound fault if there is
+	// none.
 	Context(ctx context.Context, caller Caller, id string) (ContextInfo, error)
-	// DeleteContext forgets one, and its recording where nothing else needs that.
+	// DeleteContext deletes a conversation, and its recording unless something else
+	// needs it.
 	DeleteContext(ctx context.Context, caller Caller, id string) error
 }
 
-// StoredContext is a conversation as a ContextStore keeps it.
+// StoredContext is a conversation as a ContextStore stores it.
 type StoredContext struct {
 	ID string `json:"-"`
-	// AudioID names the recording that it is about.
+	// AudioID is the id of the recording.
 	AudioID string `json:"audio_id"`
-	// Owner is the caller that began it, Created when.
+	// Owner is the caller that created the conversation.
 	Owner   string    `json:"-"`
 	Created time.Time `json:"-"`
-	// Expires is when the store may forget it.
+	// Expires is the time after which the store may delete the conversation.
 	Expires time.Time `json:"expires,omitzero"`
-	// Record is what the service wrote of it.
+	// Record is the service's encoding of the conversation.
 	Record json.RawMessage `json:"record"`
-	// Revision of the record as read; zero for one that is not stored yet.
+	// Revision of the record as read; zero if it has not been stored yet.
 	Revision uint64 `json:"-"`
 }
 
-// ContextStore keeps conversations with their recordings, so that they outlive the
-// process and can go on in another. A write that returned is durable. Safe for
-// concurrent use.
+// ContextStore stores conversations with their recordings, so that they outlive the
+// process and can be continued by another. A write is durable when its method returns.
+// Safe for concurrent use.
 type ContextStore interface {
-	// StoredContexts gives all that are known here, in no order.
+	// StoredContexts returns all conversations known to this process, in no particular
+	// order.
 	StoredContexts() []StoredContext
-	// StoredContext gives one as last written by anybody; the fault is not found.
+	// StoredContext returns the latest state of one conversation, whichever process
+	// wrote it. It returns a KindNotFound fault if there is none.
 	StoredContext(ctx context.Context, id string) (StoredContext, error)
-	// StoreContext writes one that is still at its revision, and gives it with its
-	// new one. The fault is busy where somebody else wrote it meanwhile, and not
-	// found where somebody deleted it.
+	// StoreContext writes a conversation if its stored revision is unchanged, and
+	// returns it with its new revision. It returns a KindBusy fault if another writer
+	// changed it in the meantime, and KindNotFound if it was deleted.
 	StoreContext(ctx context.Context, one StoredContext) (StoredContext, error)
-	// ForgetContext deletes one; its recording goes soon where nothing else needs
-	// it. A missing one is no error.
+	// ForgetContext deletes a conversation. Its recording is deleted later unless
+	// something else needs it. Deleting a missing conversation is not an error.
 	ForgetContext(ctx context.Context, id string) error
-	// KeepAudio stores the recording of a conversation to come, once by its content,
-	// and gives its id.
+	// KeepAudio stores the recording of a new conversation and returns its id. The same
+	// content is stored once.
 	KeepAudio(ctx context.Context, audio AudioSource) (id string, err error)
-	// StoredAudio gives a recording, until it is released; the fault is not found.
+	// StoredAudio returns a recording, which stays available until release is called.
+	// It returns a KindNotFound fault if there is none.
 	StoredAudio(ctx context.Context, id string) (source AudioSource, release func(), err error)
 }

@@ -1,6 +1,6 @@
-// Package services holds the contract between the orchestrator and everything
-// that does work on audio: the ModelService interface, its Task and TaskResult
-// types, the closed set of fault kinds, and the sink through which a running
-// task tells of its progress. It imports the standard library only and knows
-// nothing of HTTP, queues, memory budgets or any particular model.
+// Package services defines the contract between the orchestrator and everything that
+// processes audio: the ModelService interface, Task and TaskResult, the closed set of
+// fault kinds, and the Sink that receives a running task's progress. It imports the
+// standard library only and depends on no HTTP, queue, memory budget, kind of task or
+// model.
 package services

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Kind of a fault: a closed set, decided where the error arises. One table in
-// the api package turns it into an HTTP status.
+// Kind classifies a fault. The set is closed, and the kind is decided where the error
+// arises. Package api/problem maps it to an HTTP status.
 type Kind string
 
-// Every kind. Unsupported is apart from Invalid because a client mends it by
-// another file format, not by another value.
+// The kinds. Unsupported is separate from Invalid because the remedy is another file
+// format, not another value.
 const (
 	KindInvalid     Kind = "invalid"     // the request is wrong; the same request fails again
-	KindUnsupported Kind = "unsupported" // the input is of a format that is not understood
+	KindUnsupported Kind = "unsupported" // the format of the input is not supported
 	KindNotFound    Kind = "not_found"   // what the request names does not exist
 	KindTooLarge    Kind = "too_large"   // the request is over a limit
-	KindFull        Kind = "full"        // no room to store it, on the disk or within a quota
-	KindBusy        Kind = "busy"        // no room now; later there will be
+	KindFull        Kind = "full"        // no space to store it, on disk or within a quota
+	KindBusy        Kind = "busy"        // no capacity at the moment
 	KindUnavailable Kind = "unavailable" // the service cannot work now
 	KindCancelled   Kind = "cancelled"   // the client or an operator stopped it
 	KindTimeout     Kind = "timeout"     // it took longer than allowed
-	KindInternal    Kind = "internal"    // our fault
+	KindInternal    Kind = "internal"    // a defect or failure of the server
 )
 
 // Kinds lists every Kind.
@@ -35,14 +35,15 @@ func Kinds() []Kind {
 	}
 }
 
-// ErrInUse is returned by an eviction when the memory is being used.
+// ErrInUse is returned by an eviction if the memory is in use.
 var ErrInUse = errors.New("in use")
 
-// FieldError is one wrong field of a request.
+// FieldError is one invalid field of a request.
 type FieldError struct {
-	// Field as the client wrote it, as "response_format".
+	// Field is the name that the client used, such as "response_format".
 	Field string
-	// Problem completes the sentence "<field> ...", with the value and the limit.
+	// Problem completes the sentence "<field> ..." and includes the value and the
+	// limit.
 	Problem string
 }
 
@@ -51,18 +52,17 @@ type FieldError struct {
 type Fault struct {
 	Kind    Kind
 	Message string
-	// Fields that are wrong, all of them, where the fault is the request's.
+	// Fields lists every invalid field if the request caused the fault.
 	Fields []FieldError
-	// RetryAfter is an honest guess of when to try again; zero where none is known.
+	// RetryAfter is an estimate of when a retry may succeed; zero if unknown.
 	RetryAfter time.Duration
-	// Transient marks a fault that the same call may not meet again, so that a
-	// retry is worth its time.
+	// Transient reports whether an immediate retry of the same call may succeed.
 	Transient bool
-	// Err is the cause, nil where the fault is the cause itself.
+	// Err is the cause; nil if there is none.
 	Err error
 }
 
-// Error gives the message, the wrong fields and the cause.
+// Error returns the message, the invalid fields and the cause.
 func (f *Fault) Error() string {
 	var b strings.Builder
 	b.WriteString(f.Detail())
@@ -73,7 +73,7 @@ func (f *Fault) Error() string {
 	return b.String()
 }
 
-// Detail is the text for the client: Error without the cause.
+// Detail returns the text for the client, which is Error without the cause.
 func (f *Fault) Detail() string {
 	parts := make([]string, 0, 1+len(f.Fields))
 	if f.Message != "" {
@@ -88,28 +88,29 @@ func (f *Fault) Detail() string {
 	return strings.Join(parts, "; ")
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// Invalidf makes a KindInvalid fault about one field. The text completes the
+// Invalidf returns a KindInvalid fault for one field. The formatted text completes the
 // sentence "<field> ...".
 func Invalidf(field, format string, args ...any) *Fault {
 	return &Fault{Kind: KindInvalid, Fields: []FieldError{{field, fmt.Sprintf(format, args...)}}}
 }
 
-// Faultf makes a fault with a message for the client.
+// Faultf returns a fault with a message for the client.
 func Faultf(kind Kind, format string, args ...any) *Fault {
 	return &Fault{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
-// Internal wraps an unexpected error. The message is for the client and names
-// what failed, not how.
+// Internal wraps an unexpected error as a KindInternal fault. The message is shown to
+// the client and names the operation that failed, not the reason.
 func Internal(err error, format string, args ...any) *Fault {
 	return &Fault{Kind: KindInternal, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
-// Unreadable is the fault for a recording that cannot be opened: what its source
-// says of it, or ours where that is no fault.
+// Unreadable returns the fault for a recording that cannot be opened. A fault, or the
+// end of a context, is returned unchanged; any other error becomes a KindInternal
+// fault.
 func Unreadable(err error) error {
 	var fault *Fault
 	if errors.As(err, &fault) || KindOf(err) != KindInternal {
@@ -118,8 +119,8 @@ func Unreadable(err error) error {
 	return Internal(err, "the upload could not be read")
 }
 
-// KindOf tells the kind of any error. A context's end is cancelled or timeout;
-// an error that nobody classified is internal; nil has no kind.
+// KindOf returns the kind of err. The end of a context is KindCancelled or KindTimeout,
+// an error without a Fault is KindInternal, and nil has the empty kind.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -137,8 +138,8 @@ func KindOf(err error) Kind {
 	}
 }
 
-// IsServiceFault tells whether an error speaks against the service. Bad input,
-// refusals and a client's own cancellation do not.
+// IsServiceFault reports whether an error counts against the service. Bad input,
+// refusals and cancellation by the client do not.
 func IsServiceFault(err error) bool {
 	switch KindOf(err) {
 	case KindInternal, KindTimeout, KindUnavailable:
@@ -148,20 +149,20 @@ func IsServiceFault(err error) bool {
 	}
 }
 
-// IsTransient tells whether a retry of the same call may succeed.
+// IsTransient reports whether a retry of the same call may succeed.
 func IsTransient(err error) bool {
 	var fault *Fault
 	return errors.As(err, &fault) && fault.Transient
 }
 
-// Outcome of a task, as a metric label.
+// Outcome is the outcome of a task, used as a metric label.
 type Outcome string
 
 // OutcomeSuccess is the outcome of a task without an error; any other outcome
 // is the Kind of its error.
 const OutcomeSuccess Outcome = "success"
 
-// OutcomeOf gives the outcome that err stands for.
+// OutcomeOf returns the outcome of a task that returned err.
 func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return OutcomeSuccess

@@ -38,7 +38,7 @@ func TestKindsOfErrors(t *testing.T) {
 	require.False(t, IsTransient(errors.New("x")))
 }
 
-func TestAFaultTellsTheClientEveryFieldAndTheLogTheCause(t *testing.T) {
+func TestFaultShowsFieldsToTheClientAndTheCauseToTheLog(t *testing.T) {
 	t.Parallel()
 	f := &Fault{Kind: KindInvalid, Message: "no", Fields: []FieldError{{"a", "is bad"}, {"b", "is worse"}}, Err: errors.New("secret")}
 	require.Equal(t, "no; a is bad; b is worse", f.Detail())

@@ -2,24 +2,25 @@ package services
 
 import "encoding/json"
 
-// Form is one form, beside JSON, in which a result comes.
+// Form is one representation of a result besides JSON.
 type Form struct {
-	// Name is what a client asks for it by, as "srt".
+	// Name is how clients request it, such as "srt".
 	Name string
-	// ContentType as in HTTP.
+	// ContentType is the HTTP Content-Type.
 	ContentType string
 	// Encode returns the result in this form.
 	Encode func() ([]byte, error)
 }
 
-// Formed is implemented by results that come in other forms than JSON.
+// Formed is implemented by results that have representations besides JSON.
 type Formed interface {
-	// Forms lists them; they are the same for every result of the type.
+	// Forms returns them. They are the same for every result of the type.
 	Forms() []Form
 }
 
 // Tailored is implemented by results whose JSON depends on the parameters of the task.
 type Tailored interface {
-	// Tailor returns the JSON that the parameters ask for; nil for the result's own.
+	// Tailor returns the JSON for the given parameters, or nil to use the default
+	// encoding.
 	Tailor(params json.RawMessage) ([]byte, error)
 }

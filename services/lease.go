@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Claim is what a task asks for before it runs.
+// Claim is a task's request for a Lease.
 type Claim struct {
 	Service string
 	// Model that the task runs on; empty for a service without models.
@@ -13,21 +13,21 @@ type Claim struct {
 	// Bytes that the task needs at its peak.
 	Bytes    Bytes
 	Priority Priority
-	// Deadline after which the task is of no use; zero means none.
+	// Deadline after which the result is of no use; zero means none.
 	Deadline time.Time
-	// Tenant on whose behalf the task runs; empty is the anonymous one.
+	// Tenant on whose behalf the task runs; empty for the anonymous tenant.
 	Tenant string
 }
 
-// Lease is the right of one task to run: memory and a run slot of its service. The
-// context that the task runs in carries it.
+// Lease is a task's permission to run: memory and a run slot of its service. It is
+// carried by the task's context.
 type Lease interface {
-	// Yield gives the run slot to a waiting task that goes first, and takes it back
-	// before it returns; the memory stays leased. It returns ctx's error when ctx ends
-	// meanwhile, after which the task must end.
+	// Yield lends the run slot to a waiting task of higher precedence and returns once
+	// the slot has been regained. The memory stays leased. If ctx ends first, Yield
+	// returns its error and the task must end.
 	Yield(ctx context.Context) error
-	// Slot returns the time since when the task has its run slot, and whether it has
-	// it now.
+	// Slot returns the time at which the task obtained its run slot, and reports
+	// whether it holds the slot now.
 	Slot() (since time.Time, held bool)
 	// Release ends the lease. Calling it twice does nothing.
 	Release()
@@ -35,20 +35,19 @@ type Lease interface {
 
 type leaseKey struct{}
 
-// WithLease returns the context of a task that runs under the lease.
+// WithLease returns a context that carries the lease.
 func WithLease(ctx context.Context, lease Lease) context.Context {
 	return context.WithValue(ctx, leaseKey{}, lease)
 }
 
-// LeaseOf returns the lease that the context carries, nil where it carries none.
+// LeaseOf returns the lease carried by the context, or nil.
 func LeaseOf(ctx context.Context) Lease {
 	lease, _ := ctx.Value(leaseKey{}).(Lease)
 	return lease
 }
 
-// Yield offers the run slot of the task that runs in the context to tasks that go
-// first. Services call it between windows, steps and tokens. Without a lease it returns
-// ctx's error.
+// Yield calls the Yield method of the context's lease. Services call it between
+// windows, steps and tokens. Without a lease it returns ctx.Err.
 func Yield(ctx context.Context) error {
 	if lease := LeaseOf(ctx); lease != nil {
 		return lease.Yield(ctx)

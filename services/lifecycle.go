@@ -5,79 +5,78 @@ import (
 	"time"
 )
 
-// Transition is one step in the life of a service.
+// Transition is one change of a service's state.
 type Transition struct {
 	Service string
-	// Model is empty where the step is the service's own, with its default model.
+	// Model is empty for the service itself, which includes its default model.
 	Model    string
 	From, To State
-	// Cause says why, for a person.
+	// Cause is a human-readable reason.
 	Cause string
 	At    time.Time
 }
 
-// Run is one task at work, as a watchdog sees it.
+// Run is one running task as seen by a watchdog.
 type Run struct {
-	// Task is the id, Name and Model what is done with what.
+	// Task is the task's id, Name its kind and Model its model.
 	Task, Name, Model string
 	Started           time.Time
-	// Progressed is the latest sign of life: the start, a progress report, a
-	// partial answer, or the return of a run slot.
+	// Progressed is the time of the latest activity: the start, a progress report, a
+	// partial answer, or the return of the run slot.
 	Progressed time.Time
 	// Stage and Fraction are the latest progress report.
 	Stage    string
 	Fraction float64
-	// Waiting tells that the run has given its slot away until the wait ends.
+	// Waiting reports whether the run has lent its slot and is waiting to regain it.
 	Waiting bool
-	// Stopped tells that it was told to end, and has not yet.
+	// Stopped reports whether the run has been cancelled and has not returned yet.
 	Stopped bool
 }
 
-// Canary is what a service implements that can be proved by a task of its own.
-// The task takes the same road as every other one: prepare, lease, guard.
+// Canary is implemented by services that can be checked by a small task of their own.
+// It runs like any other task: prepare, lease, guard.
 type Canary interface {
-	// CanaryTask is the smallest task that uses the default model.
+	// CanaryTask returns the smallest task that uses the default model.
 	CanaryTask() Task
 }
 
-// ModelCanary is implemented by services with canaries whose smallest task depends on
-// the model.
+// ModelCanary is implemented by canaries whose smallest task depends on the model.
 type ModelCanary interface {
-	// CanaryTaskFor is the smallest task that uses the model.
+	// CanaryTaskFor returns the smallest task that uses the model.
 	CanaryTaskFor(model string) Task
 }
 
-// ModelHost is what a service implements whose models can be listed, and loaded
-// and unloaded by name.
+// ModelHost is implemented by services whose models can be listed, loaded and unloaded
+// by name.
 type ModelHost interface {
-	// Models lists every model that the service can use, or could if its files were
-	// right. It looks for new and changed ones, so it is not for probes.
+	// Models returns every model of the service, including those whose files are
+	// invalid. It scans for new and changed models and must not be called by probes.
 	Models() []ModelStatus
 	// LoadModel loads the model unless it is loaded.
 	LoadModel(ctx context.Context, name string) error
-	// UnloadModel unloads the model once nobody uses it; ErrInUse where that is
-	// not before ctx ends, nothing where it is not loaded.
+	// UnloadModel waits until the model is unused and unloads it. It returns ErrInUse
+	// if ctx ends first, and does nothing if the model is not loaded.
 	UnloadModel(ctx context.Context, name string) error
 }
 
-// ModelFinder is implemented by services that look for one model faster than by listing
-// all of them.
+// ModelFinder is implemented by services that can look up one model faster than by
+// listing all of them.
 type ModelFinder interface {
-	// HasModel reports whether the service has a model of that name. The error is why
-	// that cannot be known: there is such a model, and its files cannot be read.
+	// HasModel reports whether the service has a model of that name. It returns an
+	// error if the model exists but its files cannot be read.
 	HasModel(name string) (bool, error)
 }
 
-// canaryKey marks a context.
+// canaryKey is the context key of WithCanary.
 type canaryKey struct{}
 
-// WithCanary marks the context of a canary task, which does not count as use: a
-// model that only canaries touch is idle.
+// WithCanary marks ctx as belonging to a canary task. Canary tasks do not count as use,
+// so a model used only by canaries is idle.
 func WithCanary(ctx context.Context) context.Context {
 	return context.WithValue(ctx, canaryKey{}, true)
 }
 
-// IsCanary tells whether WithCanary marked the context.
+// IsCanary reports whether ctx was marked by WithCanary.
 func IsCanary(ctx context.Context) bool {
 	marked, _ := ctx.Value(canaryKey{}).(bool)
 	return marked
@@ -85,8 +84,8 @@ func IsCanary(ctx context.Context) bool {
 
 // ModelChooser is implemented by services whose default model depends on the task.
 type ModelChooser interface {
-	// ModelFor returns the name of the model that a task without a model will run on, as
-	// far as that is known before it is prepared. It reports no fault: what is wrong with
-	// a task is for Prepare.
+	// ModelFor returns the model that a task without a model would run on, as far as
+	// that is known before the task is prepared. It returns no error; Prepare reports
+	// invalid tasks.
 	ModelFor(task Task) string
 }

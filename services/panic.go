@@ -15,8 +15,9 @@ type PanicError struct {
 // Error returns the panic's value; the stack is for the log.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// CatchPanic calls fn and returns its error. A panic is logged, with its stack, and
-// returned as an internal fault of what is named, which wraps a PanicError.
+// CatchPanic calls fn and returns its error. A panic is logged with its stack and
+// returned as a KindInternal fault that wraps a PanicError. Its message begins with
+// name.
 func CatchPanic(log *slog.Logger, name string, fn func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {

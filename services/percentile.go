@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Percentiles returns percentiles, 1 to 100, of the values in any order; nil without
-// values. A percentile is the nearest rank: the smallest value that at least so many
-// in a hundred of the values do not exceed. That is definition 1 of Hyndman and Fan,
-// "Sample quantiles in statistical packages" (The American Statistician 50, 1996), and
-// the method inverted_cdf of numpy.
+// Percentiles returns the given percentiles, 1 to 100, of the values in any order, or
+// nil if there are none. It uses the nearest-rank method: the smallest value such that
+// at least p percent of the values do not exceed it. That is definition 1 of Hyndman
+// and Fan, "Sample quantiles in statistical packages" (The American Statistician 50,
+// 1996), and the method inverted_cdf of numpy.
 func Percentiles[T cmp.Ordered](values []T, percents ...int) []T {
 	if len(values) == 0 {
 		return nil
@@ -22,7 +22,7 @@ func Percentiles[T cmp.Ordered](values []T, percents ...int) []T {
 	return list
 }
 
-// PercentileRank returns the rank, from 1, of a percentile among so many sorted values.
+// PercentileRank returns the 1-based rank of a percentile among count sorted values.
 func PercentileRank(count uint64, percent int) uint64 {
 	return max((count*uint64(percent)+99)/100, 1)
 }

@@ -2,18 +2,18 @@ package services
 
 import "iter"
 
-// Recent has the latest values of a series, as the latencies of tasks, up to a limit.
-// The zero value has the limit zero. Not safe for concurrent use.
+// Recent holds the latest values of a series, such as the latencies of tasks, up to a
+// limit. The limit of the zero value is zero. Not safe for concurrent use.
 type Recent[T any] struct {
 	limit  int
 	values []T // a ring once it is full
 	oldest int
 }
 
-// NewRecent returns a Recent of at most so many values.
+// NewRecent returns a Recent that holds at most limit values.
 func NewRecent[T any](limit int) Recent[T] { return Recent[T]{limit: limit} }
 
-// Add adds a value. It takes the place of the oldest one where the limit is reached.
+// Add adds a value, replacing the oldest one if the limit has been reached.
 func (r *Recent[T]) Add(value T) {
 	switch {
 	case len(r.values) < r.limit:
@@ -24,7 +24,7 @@ func (r *Recent[T]) Add(value T) {
 	}
 }
 
-// Len returns how many values there are.
+// Len returns the number of values.
 func (r *Recent[T]) Len() int { return len(r.values) }
 
 // All returns the values, the oldest first.

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// recorderWindow is how many of the latest latencies the percentiles are taken
-// over: enough for a steady p99, little enough to follow a change.
+// recorderWindow is the number of latest latencies used for percentiles: enough for a
+// stable p99, and few enough to follow changes.
 const recorderWindow = 512
 
-// Recorder has the counts behind ServiceMetrics and ServiceStatus. The zero
-// value is ready. Safe for concurrent use.
+// Recorder collects the counts behind ServiceMetrics and ServiceStatus. The zero value
+// is ready to use. Safe for concurrent use.
 type Recorder struct {
 	mu          sync.Mutex
 	tasks       map[Outcome]uint64
@@ -20,7 +20,7 @@ type Recorder struct {
 	lastSuccess time.Time
 }
 
-// Record notes the end of a task.
+// Record records the end of a task.
 func (r *Recorder) Record(err error, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,7 +44,7 @@ func (r *Recorder) Last() (lastError string, lastSuccess time.Time) {
 	return r.lastError, r.lastSuccess
 }
 
-// Metrics returns the counts and percentiles; the byte fields are the caller's.
+// Metrics returns the counts and percentiles. The caller sets the byte fields.
 func (r *Recorder) Metrics() ServiceMetrics {
 	r.mu.Lock()
 	defer r.mu.Unlock()

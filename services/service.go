@@ -6,49 +6,51 @@ import (
 	"time"
 )
 
-// ModelService is what the orchestrator asks of a service. Implementations are
-// safe for concurrent use: the orchestrator bounds how many tasks run at once,
-// but health checks and listings arrive at any time.
+// ModelService is a service as the orchestrator uses it. Implementations are safe for
+// concurrent use: the orchestrator bounds the number of concurrent tasks, but health
+// checks and listings may be called at any time.
 type ModelService interface {
-	// Describe names the service and the tasks it takes. The answer never changes.
+	// Describe returns the name of the service and the tasks that it accepts. The
+	// result never changes.
 	Describe() Description
 
-	// Initialize brings the service to where it can take tasks and proves it by
-	// an inference of its own. Calling it on an initialised service does nothing.
+	// Initialize makes the service ready for tasks and verifies it with an inference.
+	// It does nothing if the service is already initialized.
 	Initialize(ctx context.Context) error
-	// Initialized tells whether Initialize has succeeded and Shutdown has not
-	// been called since.
+	// Initialized reports whether Initialize has succeeded and Shutdown has not been
+	// called since.
 	Initialized() bool
-	// Shutdown waits for running tasks, unloads every model and returns the
-	// memory. Calling it twice, or before Initialize, does nothing.
+	// Shutdown waits for running tasks, unloads every model and releases the memory. It
+	// does nothing if the service is not initialized.
 	Shutdown(ctx context.Context) error
 
-	// Status is the service's own view of itself. Probes ask for it at any rate, so
-	// it reads memory only: it opens no file and never blocks on an inference.
+	// Status returns the service's own view of itself. Probes call it frequently, so it
+	// reads memory only: it opens no files and never waits for an inference.
 	Status() ServiceStatus
-	// Metrics counts what the service has done since it was built.
+	// Metrics returns counts since the service was built.
 	Metrics() ServiceMetrics
 
-	// Prepare checks a task and returns it ready to run. It refuses bad parameters and
-	// unreadable input before anything waits. It reads headers, never whole inputs, and
-	// opens no file of a model that it knows and that has not changed. The service need
-	// not be initialized.
+	// Prepare validates a task and returns it ready to run. It rejects invalid
+	// parameters and unreadable input before the task waits for anything. It reads
+	// headers, never whole inputs, and opens no file of a known, unchanged model. The
+	// service need not be initialized.
 	Prepare(ctx context.Context, task Task) (Work, error)
 }
 
-// Description says what a service is.
+// Description describes a service.
 type Description struct {
-	// Name is the registry's key and the label in metrics, as "wav2vec2".
+	// Name is the key in the registry and the label in metrics, such as "wav2vec2".
 	Name string
-	// Summary is one sentence for a person.
+	// Summary is a one-sentence description.
 	Summary string
-	// DefaultModel serves tasks that name none; empty where there is no choice.
+	// DefaultModel is the model of tasks that name none; empty if the service has no
+	// choice of models.
 	DefaultModel string
-	// Tasks the service takes, the default first.
+	// Tasks are the kinds of task that the service accepts, the default first.
 	Tasks []TaskKind
 }
 
-// TaskKind is one kind of task a service takes.
+// TaskKind is one kind of task.
 type TaskKind struct {
 	// Name as in Task.Name.
 	Name string
@@ -59,8 +61,8 @@ type TaskKind struct {
 // State of a service or of a model.
 type State string
 
-// The states of a service, in the order of a normal life. A model is either
-// ready (loaded) or registered (known, loads on demand).
+// The states of a service, in their usual order. A model is either ready (loaded) or
+// registered (known, loaded on demand).
 const (
 	StateRegistered   State = "registered"
 	StateInitializing State = "initializing"
@@ -76,12 +78,12 @@ type ServiceStatus struct {
 	State State
 	// Since is when the state was entered.
 	Since time.Time
-	// LastError is the latest service fault, empty where there was none.
+	// LastError is the latest service fault; empty if there was none.
 	LastError string
-	// LastSuccess is the end of the latest successful inference; zero where
-	// there was none.
+	// LastSuccess is the end of the latest successful inference; zero if there was
+	// none.
 	LastSuccess time.Time
-	// ModelsLoaded is how many models are loaded.
+	// ModelsLoaded is the number of loaded models.
 	ModelsLoaded int
 }
 
@@ -89,16 +91,17 @@ type ServiceStatus struct {
 type ModelStatus struct {
 	Name  string
 	State State
-	// Origin says where it comes from: "embedded" or "folder".
+	// Origin is "embedded" or "folder".
 	Origin string
-	// Bytes the model holds while loaded; zero when it is not.
+	// Bytes is the memory that the model occupies; zero if it is not loaded.
 	Bytes Bytes
-	// Created is when the model's files were last changed; zero for embedded ones.
+	// Created is the time of the last change to the model's files; zero for embedded
+	// models.
 	Created time.Time
-	// Problem says why the model cannot be used; empty when it can.
+	// Problem describes why the model cannot be used; empty if it can.
 	Problem string
-	// Breaker is the state of the model's circuit breaker; empty where nobody has
-	// used the model.
+	// Breaker is the state of the model's circuit breaker; empty if the model has not
+	// been used.
 	Breaker string
 }
 
@@ -108,26 +111,27 @@ type ServiceMetrics struct {
 	Tasks map[Outcome]uint64
 	// Latency percentiles of the latest tasks, zero before the first.
 	LatencyP50, LatencyP95, LatencyP99 time.Duration
-	// BytesLoaded is held by loaded models now, BytesPeak the most it ever was.
+	// BytesLoaded is the memory of loaded models now, BytesPeak its maximum so far.
 	BytesLoaded, BytesPeak Bytes
 }
 
-// Residency is where a service declares memory that outlives a task: the
+// Residency is where a service reserves memory that outlives a task, such as the
 // weights of a loaded model. The memory budget implements it.
 type Residency interface {
-	// Hold books the bytes of one thing that a service keeps: a model by its name,
-	// anything else by kind/id, as "conversation/ctx_1". Where
-	// ctx carries the lease of the task that caused the load, the bytes move from
-	// that lease, so that they are not counted twice. evict is called, from another goroutine and with
-	// no lock held, when a task needs the room; it returns ErrInUse when the
-	// memory cannot be given back now.
+	// Hold reserves the bytes of one object that a service keeps, named after the model
+	// or as kind/id, such as "conversation/ctx_1". If ctx carries the lease of the task
+	// that caused the load, the bytes are deducted from the lease so that they are not
+	// counted twice. When another task needs the memory, evict is called from another
+	// goroutine with no lock held; it returns ErrInUse if the memory cannot be released
+	// now.
 	Hold(ctx context.Context, service, name string, bytes Bytes, evict func(context.Context) error) Resident
 }
 
-// Resident is one booking at a Residency.
+// Resident is one reservation made by Residency.Hold.
 type Resident interface {
-	// Touch marks the memory as just used, which puts it last in line for eviction.
+	// Touch marks the memory as just used, which makes it the last candidate for
+	// eviction.
 	Touch()
-	// Release ends the booking. Calling it twice does nothing.
+	// Release ends the reservation. Calling it twice does nothing.
 	Release()
 }

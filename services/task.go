@@ -18,8 +18,8 @@ const (
 	GiB Bytes = 1 << 30
 )
 
-// String gives the amount in the largest binary unit that keeps it above one,
-// as "4.5 MiB".
+// String returns the amount in the largest binary unit in which it is at least one,
+// such as "4.5 MiB".
 func (b Bytes) String() string {
 	switch {
 	case b >= GiB || b <= -GiB:
@@ -33,8 +33,8 @@ func (b Bytes) String() string {
 	}
 }
 
-// Plus adds amounts that are not negative, and returns the largest amount there is
-// where the sum is larger.
+// Plus returns the sum of amounts that must not be negative. A sum that overflows is
+// the largest Bytes value.
 func (b Bytes) Plus(more ...Bytes) Bytes {
 	for _, one := range more {
 		if one > math.MaxInt64-b {
@@ -48,14 +48,14 @@ func (b Bytes) Plus(more ...Bytes) Bytes {
 // Priority orders waiting tasks.
 type Priority int
 
-// The priorities, the most urgent the largest.
+// The priorities; a larger value is more urgent.
 const (
 	PriorityLow    Priority = -1
 	PriorityNormal Priority = 0
 	PriorityHigh   Priority = 1
 )
 
-// String gives the name used in requests: high, normal or low.
+// String returns the name used in requests: high, normal or low.
 func (p Priority) String() string {
 	switch {
 	case p > PriorityNormal:
@@ -67,7 +67,7 @@ func (p Priority) String() string {
 	}
 }
 
-// ParsePriority reads the names that String gives; the empty string is normal.
+// ParsePriority parses a name returned by String. The empty string is PriorityNormal.
 func ParsePriority(name string) (Priority, error) {
 	switch name {
 	case "high":
@@ -80,52 +80,53 @@ func ParsePriority(name string) (Priority, error) {
 	return PriorityNormal, Invalidf("priority", "must be high, normal or low, got %q", name)
 }
 
-// Task is one piece of work for one service.
+// Task is one unit of work for one service.
 type Task struct {
-	// ID names the task in logs and errors; unique within the process.
+	// ID identifies the task in logs and errors. It is unique within the process.
 	ID string
-	// Service and Name say who does what: "wav2vec2", "transcribe". Without a service
-	// the one that has the model does it.
+	// Service and Name select the service and the kind of task, such as "wav2vec2" and
+	// "transcribe". If Service is empty, it is the one that has the model.
 	Service string
 	Name    string
-	// Model is empty for a default.
+	// Model to use; empty for a default.
 	Model string
-	// DefaultModel takes the place of the service's default model where Model is empty
-	// and nothing else in the task says which model it needs; empty for the service's.
+	// DefaultModel replaces the service's default model if Model is empty and nothing
+	// else in the task determines the model. Empty means the service's own default.
 	DefaultModel string
-	// Params are checked by the service against its own schema.
+	// Params are validated by the service against its schema.
 	Params json.RawMessage
-	// Audio is the input, nil where the task takes none.
+	// Audio is the input; nil if the task takes none.
 	Audio AudioSource
-	// Caller is on whose behalf the task runs; it sees only what is the caller's.
+	// Caller is on whose behalf the task runs. The task sees only the caller's records.
 	Caller Caller
-	// Priority orders the task among those that wait.
+	// Priority relative to other waiting tasks.
 	Priority Priority
-	// Deadline by which the result is of use; zero means none.
+	// Deadline after which the result is of no use; zero means none.
 	Deadline time.Time
 }
 
-// AudioSource is input audio that can be opened as often as needed: a retry
-// and a redelivery start from the beginning.
+// AudioSource is input audio that can be opened repeatedly, because retries and
+// redeliveries start from the beginning.
 type AudioSource interface {
-	// Open starts reading at the first byte. The caller closes it.
+	// Open returns a reader at the first byte. The caller closes it.
 	Open() (io.ReadSeekCloser, error)
-	// Size in bytes.
+	// Size returns the size in bytes.
 	Size() int64
 }
 
-// TaskResult is what a task came to.
+// TaskResult is the result of a task.
 type TaskResult struct {
-	// Model that did the work, never empty for a model service.
+	// Model that the task ran on; never empty for a service with models.
 	Model string
-	// Value is encoded as JSON for the client: *Transcription for transcribe.
+	// Value is encoded as JSON for the client. Its type depends on the task; see
+	// package tasks.
 	Value any
-	// Audio is the sound that the task made, nil where it makes none. The caller
-	// of Execute removes it.
+	// Audio is the sound that the task made; nil if there is none. The caller of
+	// Execute removes it.
 	Audio *Artifact
-	// Stages says where the compute time went.
+	// Stages is the compute time by stage.
 	Stages []StageTime
-	// Warnings report what was done differently from what was asked for.
+	// Warnings report deviations from the request.
 	Warnings []Warning
 }
 
@@ -135,31 +136,30 @@ type StageTime struct {
 	Duration time.Duration
 }
 
-// Stage of a task's compute.
+// Stage is a stage of a task's compute.
 type Stage string
 
-// The stages of every model task, as inference servers name them.
+// The stages of every model task, named as by inference servers.
 const (
 	StageInput  Stage = "input"  // decoding and preparing the tensors
 	StageInfer  Stage = "infer"  // the network
-	StageOutput Stage = "output" // turning tensors into an answer
+	StageOutput Stage = "output" // turning tensors into a result
 )
 
-// Stages lists every Stage, in the order of the work.
+// Stages returns every Stage in order of execution.
 func Stages() []Stage { return []Stage{StageInput, StageInfer, StageOutput} }
 
-// Sink listens to a running task. Implementations are safe for use by one task at a
-// time.
+// Sink receives the progress of a running task. A Sink is used by one task at a time.
 type Sink interface {
-	// Progress reports the fraction done, 0 to 1, and what is being done. Each call is a
-	// sign of life of the task.
+	// Progress reports the completed fraction, 0 to 1, and the current stage. Each call
+	// shows that the task is making progress.
 	Progress(fraction float64, stage string)
-	// Partial passes on a piece of the answer as it comes. After the first one
-	// the task is not retried, because the client has seen it.
+	// Partial delivers a piece of the answer. After the first one the task is not
+	// retried, because the client has seen it.
 	Partial(value any)
 }
 
-// DiscardSink ignores what a task reports.
+// DiscardSink is a Sink that discards everything.
 type DiscardSink struct{}
 
 // Progress implements Sink.
@@ -170,22 +170,24 @@ func (DiscardSink) Partial(any) {}
 
 var _ Sink = DiscardSink{}
 
-// TaskEvent tells an observer how a task ended.
+// TaskEvent describes the end of a task to an observer.
 type TaskEvent struct {
 	TaskID  string
 	Service string
-	// Model that the task ran on, empty where it never got so far.
+	// Model that the task ran on; empty if it ended before the model was known.
 	Model string
-	// Err is nil for a success.
+	// Err is the task's error; nil if it succeeded.
 	Err error
-	// Started tells whether the task got its lease, and Queued how long that took.
+	// Started reports whether the task obtained its lease, and Queued is the time it
+	// waited.
 	Started bool
 	Queued  time.Duration
-	// Ran is the time from the lease to the end.
+	// Ran is the time from the lease until the end.
 	Ran    time.Duration
 	Stages []StageTime
-	// Executions of the engine for the task, and Inputs that they computed.
+	// Executions is the number of engine runs for the task, and Inputs the number of
+	// inputs computed in them.
 	Executions, Inputs int64
-	// TraceID of the trace that recorded the task, empty where none did.
+	// TraceID of the trace that recorded the task; empty if none did.
 	TraceID string
 }

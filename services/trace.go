@@ -8,25 +8,25 @@ import (
 
 // Span is one step of a task in a trace. It belongs to one goroutine.
 type Span interface {
-	// Rename gives the step a name that was not known when it began.
+	// Rename changes the name of the span, for names that become known later.
 	Rename(name string)
-	// Note adds what became known on the way.
+	// Note adds attributes to the span.
 	Note(attrs ...slog.Attr)
-	// Step adds a step inside this one that is over.
+	// Step adds a completed child span.
 	Step(name string, began, ended time.Time)
-	// TraceID is the trace's id in hexadecimal; empty where nothing is recorded.
+	// TraceID returns the id of the trace in hexadecimal; empty if nothing is recorded.
 	TraceID() string
-	// End ends the step; an error marks it as failed.
+	// End ends the span. A non-nil error marks it as failed.
 	End(err error)
 }
 
-// Tracer begins spans. Implementations are safe for concurrent use.
+// Tracer starts spans. Implementations are safe for concurrent use.
 type Tracer interface {
-	// Begin begins a step below the one that ctx carries, or a trace.
+	// Begin starts a span below the one carried by ctx, or a new trace.
 	Begin(ctx context.Context, name string, attrs ...slog.Attr) (context.Context, Span)
 }
 
-// traceKey finds the tracer and the step under way in a context.
+// traceKey is the context key of the tracer and the current span.
 type traceKey struct{}
 
 type traced struct {
@@ -34,19 +34,19 @@ type traced struct {
 	span   Span
 }
 
-// WithTracer makes BeginSpan record what goes on in the context.
+// WithTracer returns a context in which BeginSpan records spans with the tracer.
 func WithTracer(ctx context.Context, tracer Tracer) context.Context {
 	return context.WithValue(ctx, traceKey{}, traced{tracer: tracer, span: noSpan{}})
 }
 
-// IsTraced tells whether the context has a tracer.
+// IsTraced reports whether the context has a tracer.
 func IsTraced(ctx context.Context) bool {
 	_, ok := ctx.Value(traceKey{}).(traced)
 	return ok
 }
 
-// BeginSpan begins a step of what goes on in the context. Without a tracer
-// nothing is recorded.
+// BeginSpan starts a span below the context's current one. Without a tracer nothing is
+// recorded.
 func BeginSpan(ctx context.Context, name string, attrs ...slog.Attr) (context.Context, Span) {
 	t, ok := ctx.Value(traceKey{}).(traced)
 	if !ok {
@@ -56,7 +56,7 @@ func BeginSpan(ctx context.Context, name string, attrs ...slog.Attr) (context.Co
 	return context.WithValue(ctx, traceKey{}, traced{tracer: t.tracer, span: span}), span
 }
 
-// SpanOf gives the step that is under way in the context.
+// SpanOf returns the current span of the context.
 func SpanOf(ctx context.Context) Span {
 	if t, ok := ctx.Value(traceKey{}).(traced); ok {
 		return t.span

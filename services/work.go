@@ -2,22 +2,21 @@ package services
 
 import "context"
 
-// Work is a task that its service has checked and is ready to run. One goroutine
-// uses it.
+// Work is a validated task that is ready to run. It is used by one goroutine.
 type Work interface {
-	// Model returns the name of the model that the task runs on; it is empty for a
+	// Model returns the name of the model that the task runs on. It is empty for a
 	// service without models.
 	Model() string
-	// Bytes predicts the memory that the task needs at its peak as things are now,
-	// weights still to be loaded included. It is called before the task waits for that
-	// memory, and a service may unload a model that would be in the task's own way.
+	// Bytes predicts the task's peak memory under current conditions, including weights
+	// that are not loaded yet. It is called before the task waits for that memory. A
+	// service may unload a model that would otherwise prevent the task from fitting.
 	Bytes(ctx context.Context) (Bytes, error)
-	// Run does the work. It stops soon after ctx ends, and leaves no native work
-	// running behind its return. It may be called again after it failed.
+	// Run executes the task. It returns soon after ctx ends and leaves no native work
+	// running. It may be called again after a failure.
 	Run(ctx context.Context, sink Sink) (TaskResult, error)
 }
 
-// ExecuteTask prepares a task and runs it at once, without a lease.
+// ExecuteTask prepares a task and runs it immediately, without a lease.
 func ExecuteTask(ctx context.Context, service ModelService, task Task, sink Sink) (TaskResult, error) {
 	work, err := service.Prepare(ctx, task)
 	if err != nil {

@@ -216,6 +216,14 @@ func TestWebMBehindWebM(t *testing.T) {
 	require.Equal(t, one, got)
 	require.Empty(t, reader.Warnings())
 
+	// Damage, and the clusters behind it.
+	live := bytes.LastIndex(second, []byte(clusterMark))
+	require.Positive(t, live)
+	got, reader = readFile(t, cat(second[:live], []byte("\x00damage\x1f\x43"), second[live:]))
+	require.Equal(t, two, got)
+	require.Empty(t, reader.Warnings())
+	checkFile(t, cat(first, bytes.Repeat([]byte("\x00"+clusterMark+"\xff\x00"+ebmlMark), 20000)))
+
 	other := bytes.ReplaceAll(second, []byte("A_OPUS"), []byte("A_MPEG"))
 	requireRefused(t, cat(first, other), services.KindInvalid, "goes on as another file behind its sound", `"A_MPEG"`)
 }

@@ -76,7 +76,7 @@ func judgeMP4(f file) error {
 }
 
 func twoMP4() error {
-	return services.Invalidf(field, "is two MP4 files one behind the other, of which not all would be heard; "+
+	return services.Invalidf(field, "is two MP4 files one behind the other, of which ffmpeg does not decode all; "+
 		"send the parts as files of their own")
 }
 

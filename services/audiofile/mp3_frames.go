@@ -54,7 +54,7 @@ func (f *mp3Frames) start() (mp3Notes, error) {
 		}
 		h, ok := parseMP3Header(raw)
 		if !ok || !f.followed(h, 1) {
-			if _, _, err := f.src.skipTo(0xff); err != nil {
+			if _, err := f.src.skipTo(0xff); err != nil {
 				return mp3Notes{}, err
 			}
 			continue
@@ -145,7 +145,7 @@ func (f *mp3Frames) next() ([]byte, error) {
 				return nil, services.Invalidf(field, "goes on as %s behind its MP3 sound; send the parts as files of their own", what)
 			}
 		}
-		_, filled, err := f.src.skipTo(0xff)
+		filled, err := f.src.skipTo(0xff)
 		if f.end.junk += filled; err != nil && !f.src.isEnd(err) {
 			return nil, err
 		}

@@ -88,7 +88,7 @@ func (p *oggPages) advance() error {
 			}
 			p.next = ""
 		}
-		_, filled, err := p.src.skipTo(oggMark[0])
+		filled, err := p.src.skipTo(oggMark[0])
 		if p.junk += filled; err != nil {
 			return err
 		}

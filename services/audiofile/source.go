@@ -45,12 +45,12 @@ func openSource(f file, buffer int) (*source, error) {
 func (s *source) offset() int64 { return s.under.n - int64(s.Buffered()) }
 
 // skipTo passes over bytes, at least one, up to the next of the given value. It
-// returns how many it passed over and how many of them were not zero.
-func (s *source) skipTo(next byte) (passed, filled int64, err error) {
+// returns how many of them were not zero.
+func (s *source) skipTo(next byte) (filled int64, err error) {
 	for first := true; ; first = false {
 		raw, err := s.Peek(1)
 		if len(raw) == 0 {
-			return passed, filled, err
+			return filled, err
 		}
 		raw, _ = s.Peek(s.Buffered())
 		from := 0
@@ -67,9 +67,8 @@ func (s *source) skipTo(next byte) (passed, filled int64, err error) {
 				filled++
 			}
 		}
-		passed += int64(n)
 		if _, err := s.Discard(n); err != nil || found {
-			return passed, filled, err
+			return filled, err
 		}
 	}
 }

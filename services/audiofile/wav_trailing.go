@@ -35,8 +35,8 @@ func (l *wavLayout) noteTrailing(f file, sampleBytes int64) error {
 	end := l.riffEnd(at)
 	for n := 0; n < maxChunks && at+chunkHeaderBytes <= end; n++ {
 		var header [chunkHeaderBytes]byte
-		if err := readAt(f.r, at, header[:]); err != nil {
-			return nil // shorter than announced, which shows at the end of the samples
+		if n, err := peekAt(f.r, at, header[:]); err != nil || n < len(header) {
+			return err // shorter than announced, which shows at the end of the samples
 		}
 		size := int64(binary.LittleEndian.Uint32(header[4:]))
 		if string(header[:4]) == "data" {

@@ -220,26 +220,26 @@ func (p *webmPackets) resync() error {
 	from := p.src.offset()
 	junk := false
 	for {
-		raw, err := p.src.Peek(bufferBytes)
+		raw, err := p.src.Peek(len(clusterMark))
 		if err != nil && !p.src.isEnd(err) {
 			return err
 		}
-		at := bytes.Index(raw, []byte(clusterMark))
-		if next := bytes.Index(raw, []byte(ebmlMark)); next >= 0 && (at < 0 || next < at) {
-			at = next
-		}
-		if at >= 0 {
-			_, err := p.src.Discard(at)
-			return err
-		}
-		junk = junk || !isZero(raw)
 		if err != nil {
-			if junk {
+			if junk || !isZero(raw) {
 				p.notes.trailing("has %d bytes at its end that are no WebM, and are not decoded", p.size-from)
 			}
 			return io.EOF
 		}
-		if _, err := p.src.Discard(len(raw) - len(clusterMark) + 1); err != nil {
+		raw, _ = p.src.Peek(p.src.Buffered())
+		at := 0
+		for ; at+len(clusterMark) <= len(raw); at++ {
+			if mark := string(raw[at : at+len(clusterMark)]); mark == clusterMark || mark == ebmlMark {
+				_, err := p.src.Discard(at)
+				return err
+			}
+			junk = junk || raw[at] != 0
+		}
+		if _, err := p.src.Discard(at); err != nil {
 			return err
 		}
 	}

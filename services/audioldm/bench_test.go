@@ -23,7 +23,8 @@ import (
 func benchService(b *testing.B) (s *Service, model string) {
 	b.Helper()
 	dir, model := filepath.Split(os.Getenv("GRYM_AUDIOLDM"))
-	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: runtime.NumCPU()}, modeltest.FreeMemory{}, nil, b.TempDir())
+	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt,
+		onnx.SessionConfig{Threads: runtime.NumCPU()}, modeltest.FreeMemory{}, nil, b.TempDir())
 	b.Cleanup(func() { require.NoError(b, s.Shutdown(context.Background())) })
 	return s, model
 }

@@ -154,7 +154,8 @@ func (f *folder) check(name string) error {
 		}
 	}
 	if f.vocoder.Bands%f.factor() != 0 {
-		return fmt.Errorf("%s/%s/config.json: model_in_dim must be a multiple of %d, which the VAE's block_out_channels make it, got %d", name, partVocoder, f.factor(), f.vocoder.Bands)
+		return fmt.Errorf("%s/%s/config.json: model_in_dim must be a multiple of %d, which the VAE's block_out_channels make it, got %d",
+			name, partVocoder, f.factor(), f.vocoder.Bands)
 	}
 	return f.checkCells(name)
 }

@@ -87,7 +87,9 @@ func (g *generation) run(ctx context.Context) ([][]float32, error) {
 }
 
 // each puts every waveform through a part, in its place.
-func (g *generation) each(ctx context.Context, part string, begin float64, list [][]float32, run func([]float32) ([]float32, error)) (_ [][]float32, err error) {
+func (g *generation) each(ctx context.Context, part string, begin float64, list [][]float32,
+	run func([]float32) ([]float32, error),
+) (_ [][]float32, err error) {
 	g.sink.Progress(begin, "decoding")
 	done, err := g.model.stage(ctx, part)
 	if err != nil {

@@ -46,7 +46,8 @@ func TestMemoryStaysInsideTheLease(t *testing.T) {
 	embedded := os.DirFS(filepath.Join("..", "..", "models"))
 	for _, room := range []services.Bytes{unlimited, 1} {
 		for _, seconds := range []string{"2.5", "10", "30"} {
-			s := New(DefaultConfig(), modelstore.NewCatalog(embedded, dir), rt, onnx.SessionConfig{Threads: runtime.NumCPU()}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
+			s := New(DefaultConfig(), modelstore.NewCatalog(embedded, dir), rt, onnx.SessionConfig{Threads: runtime.NumCPU()},
+				modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 			request := task(`{"prompt":"a rising siren","seed":7,"num_inference_steps":2,"audio_length_in_s":` + seconds + `}`)
 			request.Model = name
 			debug.FreeOSMemory()

@@ -113,7 +113,7 @@ func (m *model) call(ctx context.Context, part, output string, shape []int64, in
 	for i, want := range shape {
 		if i >= len(got) || want > 0 && got[i] != want {
 			err := fmt.Errorf("%s/%s: %s has shape %v, the configuration makes it %v", m.name, part, output, got, shape)
-			return nil, services.Internal(err, "the model gave an unusable answer")
+			return nil, services.Internal(err, "the model returned an unusable result")
 		}
 	}
 	return onnx.Values[float32](outputs[output])
@@ -137,7 +137,7 @@ func put[T onnx.Element](t *tensors, name string, values []T, shape ...int64) {
 	}
 	tensor, err := onnx.NewTensor(values, shape...)
 	if err != nil {
-		t.err = services.Internal(err, "the input could not be handed to the model")
+		t.err = services.Internal(err, "the input of the model could not be prepared")
 		return
 	}
 	if t.list == nil {
@@ -194,7 +194,7 @@ func (m *model) predict(ctx context.Context, batch int, rows int64, sample []flo
 	put(&in, "class_labels", labels, int64(batch), int64(m.folder.text.Projection))
 	if in.err == nil {
 		if in.list["timestep"], in.err = timestepTensor(m.sessions[partUNet], int64(batch), timestep); in.err != nil {
-			in.err = services.Internal(in.err, "the input could not be handed to the model")
+			in.err = services.Internal(in.err, "the input of the model could not be prepared")
 		}
 	}
 	if in.err != nil {

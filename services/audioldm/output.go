@@ -112,8 +112,13 @@ func tags(model string, p plan, index int) []audiofile.Tag {
 		comment = nil
 	}
 	return []audiofile.Tag{
-		{Key: audiofile.TagTitle, Value: p.prompt}, {Key: audiofile.TagComment, Value: string(comment)}, {Key: audiofile.TagSoftware, Value: "grym-synth"},
-		{Key: "PROMPT", Value: p.prompt}, {Key: "NEGATIVE_PROMPT", Value: p.negative}, {Key: "SEED", Value: strconv.FormatUint(p.seed, 10)}, {Key: "MODEL", Value: model},
+		{Key: audiofile.TagTitle, Value: p.prompt},
+		{Key: audiofile.TagComment, Value: string(comment)},
+		{Key: audiofile.TagSoftware, Value: "grym-synth"},
+		{Key: "PROMPT", Value: p.prompt},
+		{Key: "NEGATIVE_PROMPT", Value: p.negative},
+		{Key: "SEED", Value: strconv.FormatUint(p.seed, 10)},
+		{Key: "MODEL", Value: model},
 	}
 }
 

@@ -69,17 +69,21 @@ func (p plan) check(maxSeconds float64) error {
 	check(p.prompt != "", "prompt", "is missing; say what should be heard")
 	check(len(p.prompt) <= maxPromptBytes, "prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.prompt))
 	check(len(p.negative) <= maxPromptBytes, "negative_prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.negative))
-	check(p.seconds >= leastSeconds && p.seconds <= maxSeconds, "audio_length_in_s", "must be from %g to %g, got %v", leastSeconds, maxSeconds, p.seconds)
+	check(p.seconds >= leastSeconds && p.seconds <= maxSeconds, "audio_length_in_s", "must be from %g to %g, got %v", leastSeconds,
+		maxSeconds, p.seconds)
 	check(p.steps >= 1 && p.steps <= maxSteps, "num_inference_steps", "must be 1 to %d, got %d", maxSteps, p.steps)
 	check(p.guidance >= 0 && p.guidance <= maxGuidance, "guidance_scale", "must be 0 to %d, got %v", maxGuidance, p.guidance)
 	check(p.eta >= 0 && p.eta <= 1, "eta", "must be 0 to 1, got %v", p.eta)
 	check(p.seed <= 1<<32-1, "seed", "must be at most %d, got %d", uint64(1<<32-1), p.seed)
 	check(p.count >= 1 && p.count <= maxWaveforms, "num_waveforms_per_prompt", "must be 1 to %d, got %d", maxWaveforms, p.count)
 	hz := p.sampleRateHz
-	check(hz == 0 || hz >= dsp.MinSampleRateHz && hz <= dsp.MaxSampleRateHz, "sample_rate", "must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
-	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM, p.scheduler)
+	check(hz == 0 || hz >= dsp.MinSampleRateHz && hz <= dsp.MaxSampleRateHz, "sample_rate", "must be %d to %d Hz, got %d",
+		dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
+	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM,
+		p.scheduler)
 	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
-	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q", p.container)
+	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q",
+		p.container)
 	if err := bad.Err(); err != nil {
 		return err
 	}
@@ -89,5 +93,8 @@ func (p plan) check(maxSeconds float64) error {
 
 // output is the file for samples of the model's rate.
 func (p plan) output(modelHz int) audiofile.Output {
-	return audiofile.Output{Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth), SampleRateHz: cmp.Or(p.sampleRateHz, modelHz), Channels: 1}
+	return audiofile.Output{
+		Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth),
+		SampleRateHz: cmp.Or(p.sampleRateHz, modelHz), Channels: 1,
+	}
 }

@@ -33,7 +33,8 @@ func TestSoundsAreThoseOfPyTorch(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &golden))
 	require.NotEmpty(t, golden)
 	for _, room := range []services.Bytes{unlimited, 1} {
-		s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
+		s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1},
+			modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 		for _, g := range golden {
 			var params map[string]any
 			require.NoError(t, json.Unmarshal(g.Request, &params))

@@ -29,7 +29,9 @@ type Service struct {
 // files in dir. The session configuration is that of every graph it loads: its
 // threads are part of what a seed means, since sums in another order differ. room
 // is the most memory that a task of the service may use, now; nil for no limit.
-func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, room func() services.Bytes, dir string) *Service {
+func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency,
+	room func() services.Bytes, dir string,
+) *Service {
 	if room == nil {
 		room = func() services.Bytes { return unlimited }
 	}

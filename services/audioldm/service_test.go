@@ -27,7 +27,8 @@ func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 func newService(t *testing.T) (s *Service, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, nil, t.TempDir())
+	s = New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), dir), rt, onnx.SessionConfig{Threads: 1},
+		modeltest.FreeMemory{}, nil, t.TempDir())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s, dir
 }
@@ -91,7 +92,8 @@ func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	t.Parallel()
 	for _, room := range []services.Bytes{unlimited, 1} {
 		for _, stage := range []string{"loading", "reading the prompt", "decoding"} {
-			s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
+			s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1},
+				modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
 			ctx, hangUp := context.WithCancel(t.Context())
 			request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 			request.Model = "nano"
@@ -119,10 +121,12 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "unet", "model.onnx"), data, 0o600))
 	})
 	broken(t, dir, "unknown-schedule", func(folder string) {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "scheduler", "scheduler_config.json"), []byte(`{"beta_schedule":"cubic"}`), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "scheduler", "scheduler_config.json"), []byte(`{"beta_schedule":"cubic"}`),
+			0o600))
 	})
 	broken(t, dir, "no-scale", func(folder string) {
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "vae_decoder", "config.json"), []byte(`{"block_out_channels":[1,1,1]}`), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "vae_decoder", "config.json"), []byte(`{"block_out_channels":[1,1,1]}`),
+			0o600))
 	})
 	for name, says := range map[string]string{
 		"no-vocoder":       "no-vocoder/vocoder/model.onnx",
@@ -176,7 +180,8 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	t.Parallel()
 	room := unlimited
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, func() services.Bytes { return room }, t.TempDir())
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS("testdata"), ""), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{},
+		func() services.Bytes { return room }, t.TempDir())
 	request := task(`{"prompt":"x","audio_length_in_s":0.1,"num_inference_steps":1}`)
 	request.Model = "nano"
 	whole, err := servicetest.Bytes(t.Context(), s, request)
@@ -212,8 +217,10 @@ func FuzzFolder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, unet, vae, vocoder, text, scheduler []byte) {
 		files := fstest.MapFS{}
 		for name, data := range map[string][]byte{
-			"scheduler/scheduler_config.json": scheduler, "text_encoder/config.json": text, "unet/config.json": unet, "vae_decoder/config.json": vae,
-			"vocoder/config.json": vocoder, "tokenizer/tokenizer_config.json": []byte(`{}`), "model_index.json": []byte(`{"_class_name":"AudioLDMPipeline"}`),
+			"scheduler/scheduler_config.json": scheduler, "text_encoder/config.json": text, "unet/config.json": unet,
+			"vae_decoder/config.json": vae,
+			"vocoder/config.json":     vocoder, "tokenizer/tokenizer_config.json": []byte(`{}`),
+			"model_index.json": []byte(`{"_class_name":"AudioLDMPipeline"}`),
 		} {
 			files["m/"+name] = &fstest.MapFile{Data: data}
 		}

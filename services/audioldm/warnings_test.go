@@ -21,7 +21,8 @@ func TestPromptsThatAreCutAreReported(t *testing.T) {
 		`"prompt":"rain","negative_prompt":"` + long + `","guidance_scale":1`: {"value_ignored negative_prompt"},
 		`"prompt":"rain","guidance_scale":1`:                                  nil,
 	} {
-		result, err := services.ExecuteTask(t.Context(), s, task(`{"num_inference_steps":1,"audio_length_in_s":0.1,`+params+`}`), services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task(`{"num_inference_steps":1,"audio_length_in_s":0.1,`+params+`}`),
+			services.DiscardSink{})
 		require.NoError(t, err)
 		require.NoError(t, result.Audio.Remove())
 		var got []string

@@ -26,12 +26,15 @@ func BenchmarkAgainstSox(b *testing.B) {
 	}
 	dir := b.TempDir()
 	in, out := filepath.Join(dir, "in.wav"), filepath.Join(dir, "out.wav")
-	require.NoError(b, exec.CommandContext(b.Context(), sox, "-n", "-r", "48000", "-c", "2", "-b", "16", in, "synth", "600", "sine", "300-12000", "vol", "0.5").Run())
+	require.NoError(b, exec.CommandContext(b.Context(), sox, "-n", "-r", "48000", "-c", "2", "-b", "16", in, "synth", "600", "sine",
+		"300-12000", "vol", "0.5").Run())
 	s := New(DefaultConfig(), limits(), dir)
 	var ratios, ours, theirs []float64
 	for b.Loop() {
 		before := userTime(b)
-		result, err := services.ExecuteTask(b.Context(), s, services.Task{Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: onDisk(in)}, services.DiscardSink{})
+		result, err := services.ExecuteTask(b.Context(), s,
+			services.Task{Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: onDisk(in)},
+			services.DiscardSink{})
 		require.NoError(b, err)
 		mine := userTime(b) - before
 		require.NoError(b, result.Audio.Remove())
@@ -57,7 +60,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// onDisk is a file as a task's input.
+// onDisk is a file as input of a task.
 func onDisk(path string) services.AudioSource {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestConformance is not parallel: the suite looks for goroutines that are left.
+// TestConformance is not parallel because the suite checks for leaked goroutines.
 func TestConformance(t *testing.T) {
 	servicetest.Run(t, servicetest.Suite{
 		New: func(t *testing.T) services.ModelService { return New(DefaultConfig(), limits(), t.TempDir()) },

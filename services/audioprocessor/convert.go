@@ -15,17 +15,19 @@ import (
 )
 
 const (
-	// blockFrames is how many frames are worked on at a time.
+	// blockFrames is the number of frames processed at a time.
 	blockFrames = 8192
-	// yieldBlocks between two offers of the run slot: about a second of work.
+	// yieldBlocks is the number of blocks between two calls of services.Yield, about a
+	// second of work.
 	yieldBlocks = 512
-	// decoderBytes is more than any decoder and encoder hold, and the filter.
+	// decoderBytes is an upper bound for the memory of a decoder, an encoder and the
+	// filter.
 	decoderBytes = 12 * services.MiB
-	// ffmpegBytes is what the program takes beside us.
+	// ffmpegBytes is the memory of the external program.
 	ffmpegBytes = 96 * services.MiB
 )
 
-// plan decides on the output.
+// plan validates the parameters and determines the output.
 func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 	format := j.reader.Format()
 	j.out = audiofile.Output{
@@ -40,10 +42,18 @@ func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 	}
 	fault.Kind = services.KindInvalid
 	if hz := j.out.SampleRateHz; hz > 0 && hz < dsp.MinSampleRateHz {
-		fault.Fields = append(fault.Fields, services.FieldError{Field: "sample_rate", Problem: fmt.Sprintf("must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)})
+		fault.Fields = append(fault.Fields,
+			services.FieldError{
+				Field:   "sample_rate",
+				Problem: fmt.Sprintf("must be %d to %d Hz, got %d", dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz),
+			})
 	}
 	if to := j.out.Channels; to >= 1 && to <= s.limits.MaxChannels && !dsp.CanRemix(format.Channels, to) {
-		fault.Fields = append(fault.Fields, services.FieldError{Field: "channels", Problem: fmt.Sprintf("must be 1, 2 or the %d of the recording, got %d", format.Channels, to)})
+		fault.Fields = append(fault.Fields,
+			services.FieldError{
+				Field:   "channels",
+				Problem: fmt.Sprintf("must be 1, 2 or the %d of the recording, got %d", format.Channels, to),
+			})
 	}
 	if len(fault.Fields) > 0 {
 		return fault
@@ -52,22 +62,24 @@ func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 	if j.converter, err = dsp.NewConverter(format.SampleRateHz, j.out.SampleRateHz, format.Channels, j.out.Channels); err != nil {
 		return services.Invalidf("file", "cannot be converted: %v", err)
 	}
-	if format.Guessed { // the size shows while it is written
+	if format.Guessed { // the size is checked while writing
 		return nil
 	}
 	return s.checkSize(j.out, j.converter.OutputLen(format.Frames))
 }
 
-// checkSize refuses a result that is too large. FLAC is judged by what it is
-// once it is written.
+// checkSize returns a fault if the result would be too large. The size of FLAC is only
+// known while it is written.
 func (s *Service) checkSize(out audiofile.Output, frames int64) error {
 	if size := out.Bytes(frames); out.Container != audiofile.FLAC && size > int64(s.cfg.MaxOutput) {
-		return services.Faultf(services.KindTooLarge, "the result would have %d bytes (%s), the limit is %s", size, services.Bytes(size), s.cfg.MaxOutput)
+		return services.Faultf(services.KindTooLarge, "the result would have %d bytes (%s), the limit is %s", size, services.Bytes(size),
+			s.cfg.MaxOutput)
 	}
 	return out.Fits(frames)
 }
 
-// bytes that the job needs at its peak; the length does not matter.
+// bytes returns the peak memory of the job, which does not depend on the length of the
+// recording.
 func (j *job) bytes() services.Bytes {
 	format := j.reader.Format()
 	in := int64(blockFrames * 4)
@@ -79,10 +91,10 @@ func (j *job) bytes() services.Bytes {
 	return need
 }
 
-// Close ends the reading.
+// Close closes the recording.
 func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close()) }
 
-// convert does the work of the task.
+// convert runs the task.
 func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
 	clock, s := services.NewStageClock(ctx), w.service
 	j, err := w.open()
@@ -128,7 +140,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	}, nil
 }
 
-// write streams the sound to the file, and gives the frames that it wrote.
+// write streams the sound to the file and returns the number of frames written.
 func (s *Service) write(ctx context.Context, j *job, file *os.File, sink services.Sink) (int64, error) {
 	writer, err := audiofile.NewWriter(file, j.out)
 	if err != nil {
@@ -169,8 +181,8 @@ func (s *Service) write(ctx context.Context, j *job, file *os.File, sink service
 	}
 }
 
-// checkWritten holds what is written so far to the limit, where the length or
-// the compression was not known before.
+// checkWritten compares the data written so far with the limit, for recordings of
+// unknown length and for compressed output.
 func (s *Service) checkWritten(out audiofile.Output, file *os.File, frames int64) error {
 	if out.Container != audiofile.FLAC {
 		return s.checkSize(out, frames)
@@ -185,7 +197,7 @@ func (s *Service) checkWritten(out audiofile.Output, file *os.File, frames int64
 	return nil
 }
 
-// storeFault makes an error of the file ours.
+// storeFault returns a KindInternal fault for an error of the output file.
 func storeFault(err error) error {
 	var fault *services.Fault
 	if err == nil || errors.As(err, &fault) {

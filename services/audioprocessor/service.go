@@ -24,8 +24,8 @@ type Service struct {
 	running     sync.WaitGroup
 }
 
-// New makes the service. Input is held to the limits; what it makes goes to
-// files in dir.
+// New returns the service. limits apply to its input. Results are written to files in
+// dir.
 func New(cfg Config, limits audiofile.Limits, dir string) *Service {
 	s := &Service{cfg: cfg, limits: limits, dir: dir}
 	s.enter(false)
@@ -41,15 +41,18 @@ func (s *Service) Describe() services.Description {
 	}
 }
 
-// canaryTone is what the canary task converts.
+// canaryTone is the input of the canary task.
 var canaryTone = audiofile.Tone(44100, 200*time.Millisecond)
 
 // CanaryTask implements services.Canary.
 func (s *Service) CanaryTask() services.Task {
-	return services.Task{Service: Name, Name: tasks.Convert, Params: json.RawMessage(`{"container":"flac","sample_rate":16000}`), Audio: canaryTone}
+	return services.Task{
+		Service: Name, Name: tasks.Convert, Params: json.RawMessage(`{"container":"flac","sample_rate":16000}`),
+		Audio: canaryTone,
+	}
 }
 
-// Initialize converts a tone, which needs the folder and proves the rest.
+// Initialize converts a tone, which verifies that the folder for results is usable.
 func (s *Service) Initialize(ctx context.Context) error {
 	if s.initialized.Load() {
 		return nil
@@ -90,7 +93,7 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("conversions still run: %w", ctx.Err())
+		return fmt.Errorf("conversions are still running: %w", ctx.Err())
 	}
 }
 

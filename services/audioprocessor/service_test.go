@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func limits() audiofile.Limits { return audiofile.DefaultConfig().Limits() }
 
-// recording is one of the clips of the decoders.
+// recording returns one of the decoders' test files.
 func recording(name string) services.AudioSource {
 	return onDisk(filepath.Join("..", "audiofile", "testdata", name))
 }
@@ -85,7 +85,12 @@ func TestConversions(t *testing.T) {
 		{"as it is", "speech.flac", tasks.ConvertParams{}, "audio/wav", "pcm_s16le", 16000, 1},
 		{"MP3 to FLAC", "speech-stereo.mp3", tasks.ConvertParams{Container: "flac", BitDepth: "24"}, "audio/flac", "flac", 48000, 2},
 		{"Opus to speech", "speech-celt.opus", tasks.ConvertParams{SampleRateHz: 16000, Channels: 1}, "audio/wav", "pcm_s16le", 16000, 1},
-		{"up, float, stereo", "speech.webm", tasks.ConvertParams{SampleRateHz: 96000, Channels: 2, BitDepth: "float"}, "audio/wav", "pcm_f32le", 96000, 2},
+		{
+			"up, float, stereo", "speech.webm",
+			tasks.ConvertParams{SampleRateHz: 96000, Channels: 2, BitDepth: "float"},
+			"audio/wav",
+			"pcm_f32le", 96000, 2,
+		},
 		{"32 bits", "speech.flac", tasks.ConvertParams{BitDepth: "32", SampleRateHz: 8000}, "audio/wav", "pcm_s32le", 8000, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,18 +111,18 @@ func TestConversions(t *testing.T) {
 			require.Equal(t, test.chans, format.Channels)
 			require.InDelta(t, before.Duration().Seconds(), format.Duration().Seconds(), 1.0/float64(test.rate))
 			require.InEpsilon(t, rms(in), rms(got), 0.03)
-			told, ok := result.Value.(*tasks.Conversion)
+			conversion, ok := result.Value.(*tasks.Conversion)
 			require.True(t, ok)
-			require.Equal(t, before.Container, told.Source.Container)
-			require.Equal(t, test.encoding, told.Output.Encoding)
-			require.InDelta(t, format.Duration().Seconds(), told.Output.DurationSeconds, 1e-9)
+			require.Equal(t, before.Container, conversion.Source.Container)
+			require.Equal(t, test.encoding, conversion.Output.Encoding)
+			require.InDelta(t, format.Duration().Seconds(), conversion.Output.DurationSeconds, 1e-9)
 			require.NoError(t, result.Audio.Remove())
 			empty(t, dir)
 		})
 	}
 }
 
-// The reference is sox: its best rate effect, and no dither.
+// The reference is sox with its best rate effect and without dither.
 func TestConversionAgreesWithSox(t *testing.T) {
 	t.Parallel()
 	sox, err := exec.LookPath("sox")
@@ -130,19 +135,21 @@ func TestConversionAgreesWithSox(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), sox, args...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
-	// Left sweeps through the pass band, right through the stop band.
+	// The left channel sweeps through the pass-band, the right one through the
+	// stop-band.
 	run("-n", "-r", "48000", "-c", "2", "-b", "24", in, "synth", "4", "sine", "100-7000", "sine", "8500-23000", "vol", "0.5")
 	for _, rate := range []string{"16000", "44100"} {
 		run("-D", in, "-e", "floating-point", "-b", "32", theirs, "remix", "1", "rate", "-h", rate)
 		s := New(DefaultConfig(), limits(), t.TempDir())
 		hz := map[string]int{"16000": 16000, "44100": 44100}[rate]
-		result, err := services.ExecuteTask(t.Context(), s, task(t, onDisk(in), tasks.ConvertParams{SampleRateHz: hz, BitDepth: "float"}), services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task(t, onDisk(in), tasks.ConvertParams{SampleRateHz: hz, BitDepth: "float"}),
+			services.DiscardSink{})
 		require.NoError(t, err)
 		_, got := samples(t, result.Audio)
 		_, want := samples(t, onDisk(theirs))
 		require.Len(t, got, 2*len(want))
 		var off, power, aliased float64
-		edge := hz / 10 // at the ends each filter sees another silence
+		edge := hz / 10 // the filters treat the silence at the ends differently
 		for i := edge; i < len(want)-edge; i++ {
 			off += math.Pow(float64(got[2*i]-want[i]), 2)
 			power += math.Pow(float64(want[i]), 2)
@@ -170,10 +177,22 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		{"task", small, services.Task{Name: "measure"}, services.KindNotFound, `has no task "measure"`},
 		{"model", small, services.Task{Name: tasks.Convert, Model: "x"}, services.KindInvalid, "model must be left out"},
 		{"file", small, services.Task{Name: tasks.Convert}, services.KindInvalid, "file is missing"},
-		{"params", small, services.Task{Name: tasks.Convert, Params: []byte(`{"rate":1}`)}, services.KindInvalid, "rate is not a parameter of this task"},
-		{"values", small, task(t, recording("speech.flac"), tasks.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
-			`container must be one of wav, flac, pcm, got "ogg"; bit_depth must be one of 16, 24, 32, float, got "12"; sample_rate must be 8000 to 192000 Hz, got 1; channels must be 1, 2 or the 1 of the recording, got 5`},
-		{"size", small, task(t, recording("speech.flac"), tasks.ConvertParams{SampleRateHz: 192000, Channels: 2, BitDepth: "32"}), services.KindTooLarge, "the limit is 1.0 MiB"},
+		{
+			"params", small,
+			services.Task{Name: tasks.Convert, Params: []byte(`{"rate":1}`)},
+			services.KindInvalid,
+			"rate is not a parameter of this task",
+		},
+		{
+			"values", small, task(t, recording("speech.flac"),
+				tasks.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
+			`container must be one of wav, flac, pcm, got "ogg"; bit_depth must be one of 16, 24, 32, float, got "12"; ` +
+				`sample_rate must be 8000 to 192000 Hz, got 1; channels must be 1, 2 or the 1 of the recording, got 5`,
+		},
+		{
+			"size", small, task(t, recording("speech.flac"), tasks.ConvertParams{SampleRateHz: 192000, Channels: 2, BitDepth: "32"}),
+			services.KindTooLarge, "the limit is 1.0 MiB",
+		},
 		{"no sound", small, task(t, recording("make.py"), tasks.ConvertParams{}), services.KindUnsupported, "file is text"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -189,7 +208,7 @@ func TestWhatCannotBeConverted(t *testing.T) {
 	t.Cleanup(func() { empty(t, dir) })
 }
 
-// FLAC is held to the limit while it is written, and a damaged file fails late.
+// The limit for FLAC is checked while writing, and a damaged file fails late.
 func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -204,13 +223,15 @@ func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	}
 	require.NoError(t, audiofile.WriteWAV16(file, random, 48000, 2))
 	require.NoError(t, file.Close())
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(noise), tasks.ConvertParams{Container: "flac"}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(noise), tasks.ConvertParams{Container: "flac"}),
+		services.DiscardSink{})
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 	require.ErrorContains(t, err, "more than 1.0 MiB")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = services.ExecuteTask(ctx, New(small, limits(), dir), task(t, recording("speech.flac"), tasks.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(ctx, New(small, limits(), dir), task(t, recording("speech.flac"), tasks.ConvertParams{}),
+		services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 
 	whole, err := os.ReadFile(filepath.Join("..", "audiofile", "testdata", "speech.flac"))
@@ -224,13 +245,15 @@ func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	require.ErrorContains(t, err, "cut short")
 	empty(t, dir)
 
-	result, err := services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), tasks.ConvertParams{}), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), tasks.ConvertParams{}),
+		services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, services.WarnTruncated, result.Warnings[0].Code)
 	require.NoError(t, result.Audio.Remove())
 	empty(t, dir)
 
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")), task(t, recording("speech.flac"), tasks.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")),
+		task(t, recording("speech.flac"), tasks.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInternal, services.KindOf(err))
 }
 
@@ -257,7 +280,7 @@ func TestLifeOfTheService(t *testing.T) {
 	require.NotEmpty(t, Config{}.Validate())
 }
 
-// An hour takes no more memory than a minute: the blocks are the same.
+// An hour needs no more memory than a minute because the blocks are the same.
 func TestMemoryDoesNotGrowWithTheLength(t *testing.T) {
 	t.Parallel()
 	s := New(DefaultConfig(), limits(), t.TempDir())

@@ -12,7 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// work is a task with its parameters read.
+// work is a task with decoded parameters.
 type work struct {
 	service *Service
 	params  tasks.ConvertParams
@@ -25,7 +25,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	return services.Prepared(s.prepare(task))
 }
 
-// prepare checks the parameters against the recording's header.
+// prepare validates the parameters and the recording's header.
 func (s *Service) prepare(task services.Task) (*work, error) {
 	if task.Name != tasks.Convert {
 		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Convert)
@@ -68,7 +68,7 @@ func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult
 	return result, err
 }
 
-// job is one conversion: the recording, opened, and what is to become of it.
+// job is one conversion: the open recording and the planned output.
 type job struct {
 	file      io.Closer
 	reader    *audiofile.Reader
@@ -76,7 +76,7 @@ type job struct {
 	out       audiofile.Output
 }
 
-// open reads the recording's header and decides on the output.
+// open reads the recording's header and determines the output.
 func (w *work) open() (*job, error) {
 	file, err := w.audio.Open()
 	if err != nil {

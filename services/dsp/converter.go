@@ -2,11 +2,12 @@ package dsp
 
 import "fmt"
 
-// Converter changes the sample rate and the number of channels of interleaved
-// sound by streaming. Not safe for concurrent use.
+// Converter changes the sample rate and the number of channels of interleaved samples
+// as a stream. Not safe for concurrent use.
 type Converter struct {
 	from, to int // channels
-	// between is the channels that are resampled: the fewer of both.
+	// between is the number of channels that are resampled, the smaller of input and
+	// output.
 	between    int
 	resamplers []*Resampler
 	mixed      []float32
@@ -16,11 +17,11 @@ type Converter struct {
 	out        []float32
 }
 
-// NewConverter makes a converter. Rates are in hertz, as for NewResampler; the
-// channels must be ones that CanRemix allows.
+// NewConverter returns a converter. Rates are in hertz, as for NewResampler, and
+// CanRemix must be true for the numbers of channels.
 func NewConverter(fromHz, toHz, from, to int) (*Converter, error) {
 	if !CanRemix(from, to) {
-		return nil, fmt.Errorf("convert %d channels to %d: to 1, 2 or as many as there are", from, to)
+		return nil, fmt.Errorf("convert %d channels to %d: the target must be 1, 2 or the same number", from, to)
 	}
 	c := &Converter{from: from, to: to, between: min(from, to)}
 	for range c.between {
@@ -34,11 +35,12 @@ func NewConverter(fromHz, toHz, from, to int) (*Converter, error) {
 	return c, nil
 }
 
-// OutputLen is how many frames n frames give in all, after Flush.
+// OutputLen returns the total number of output frames for n input frames, including
+// those of Flush.
 func (c *Converter) OutputLen(n int64) int64 { return c.resamplers[0].OutputLen(n) }
 
-// Process takes in interleaved frames and gives those that are complete, valid
-// until the next call.
+// Process converts interleaved frames and returns the frames that are complete. The
+// result is valid until the next call.
 func (c *Converter) Process(interleaved []float32) []float32 {
 	frames := interleaved
 	if c.between != c.from {
@@ -59,7 +61,7 @@ func (c *Converter) Process(interleaved []float32) []float32 {
 	return c.join()
 }
 
-// Flush gives the frames that still waited. The converter then begins anew.
+// Flush returns the remaining frames and resets the converter.
 func (c *Converter) Flush() []float32 {
 	for i, r := range c.resamplers {
 		c.resampled[i] = r.Flush(c.resampled[i][:0])
@@ -67,7 +69,7 @@ func (c *Converter) Flush() []float32 {
 	return c.join()
 }
 
-// join interleaves what the resamplers gave, and widens it.
+// join interleaves the outputs of the resamplers and adds channels if needed.
 func (c *Converter) join() []float32 {
 	frames := c.resampled[0]
 	if c.between > 1 {

@@ -1,5 +1,5 @@
-// Package dsp owns the arithmetic on samples that stands before and behind the
-// models: mixing channels down, normalising, changing the sample rate. It is
-// pure numbers: it reads no files, starts no goroutines and knows nothing of
-// models, tasks or formats.
+// Package dsp implements the signal processing before and after the models: mixing
+// channels down, normalisation, sample rate conversion and filter banks. It only
+// computes: it reads no files, starts no goroutines and does not depend on models,
+// tasks or formats.
 package dsp

@@ -1,8 +1,8 @@
 package dsp
 
-// dotLoop is the inner product of h with as many values of x; len(h) is a
-// multiple of 4. Four running sums let the processor add while it multiplies.
-// Their order is fixed, so the result depends on the values only.
+// dotLoop returns the inner product of h and the first len(h) values of x. len(h) must
+// be a multiple of 4. Four partial sums allow instructions to overlap. Their order is
+// fixed, so the result depends only on the values.
 func dotLoop(x, h []float32) float32 {
 	var a, b, c, d float32
 	for len(h) >= 4 && len(x) >= 4 {

@@ -2,5 +2,5 @@
 
 package dsp
 
-// dot is the inner product of h with as many values of x.
+// dot returns the inner product of h and the first len(h) values of x.
 func dot(x, h []float32) float32 { return dotLoop(x, h) }

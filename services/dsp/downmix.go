@@ -1,19 +1,20 @@
 package dsp
 
 const (
-	// cancelFrames are the fewest that are looked at for channels that cancel out.
+	// cancelFrames is the least number of frames that are examined for channels that
+	// cancel each other out.
 	cancelFrames = 64
-	// cancelRatio of the power of the channels is what is left of those in the mean.
+	// cancelRatio is the power of the mean, relative to that of the channels, below
+	// which they cancel out.
 	cancelRatio = 1.0 / 1000
 )
 
-// Downmix averages interleaved channels to mono: value i of the result is the
-// mean of frame i. Where the channels of the block cancel each other out, as
-// those of a cable that is soldered the wrong way round do, the mean has less
-// than a thousandth of their power, and the first channel with sound is taken
-// instead. dst is overwritten from its start and grown where it is too
-// short; it may begin where interleaved begins. A last frame that is not whole
-// is left out, and fewer than one channel gives nothing.
+// Downmix averages interleaved channels to mono: value i of the result is the mean of
+// frame i. Where the channels of the block cancel each other out, as those of a cable
+// with one reversed plug do, the mean has less than a thousandth of their power, and the
+// first channel with sound is used instead. dst is overwritten from its start and grown if
+// necessary; it may share its start with interleaved. An incomplete last frame is ignored.
+// The result is empty if channels is below one.
 func Downmix(dst, interleaved []float32, channels int) []float32 {
 	if channels < 1 {
 		return dst[:0]

@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 )
 
-// Windows of a filter bank, named as Kaldi and torchaudio name them. All are
-// symmetric: the denominator is one below the number of samples.
+// Windows of a filter bank, named as in Kaldi and torchaudio. All are symmetric: the
+// denominator is the number of samples minus one.
 const (
 	WindowHanning     = "hanning"
 	WindowHamming     = "hamming"
@@ -16,28 +16,27 @@ const (
 	WindowRectangular = "rectangular"
 )
 
-// leastEnergy is the float32 epsilon below which Kaldi lets no energy fall
-// before the logarithm.
+// leastEnergy is the float32 epsilon, Kaldi's minimum energy before the logarithm.
 const leastEnergy = 1.1920928955078125e-07
 
-// FilterBankConfig is a log-mel filter bank as Kaldi computes it.
+// FilterBankConfig configures a log-mel filter bank as computed by Kaldi.
 type FilterBankConfig struct {
 	SampleRateHz int
 	// Bins is the number of mel bands.
 	Bins int
-	// LengthMS and ShiftMS of a frame, in milliseconds. 0 stands for 25 and 10.
+	// LengthMS and ShiftMS of a frame, in milliseconds. 0 selects 25 and 10.
 	LengthMS, ShiftMS float64
-	// Window is one of the names above; empty for povey, as Kaldi has it.
+	// Window is one of the constants above; empty for povey, Kaldi's default.
 	Window string
 }
 
-// FilterBank computes log-mel energies as Kaldi's compute-fbank-feats and
-// torchaudio.compliance.kaldi.fbank do without dither, without energy, and with
-// edges snipped: there are as many frames as fit whole. Safe for concurrent use.
+// FilterBank computes log-mel energies like Kaldi's compute-fbank-feats and
+// torchaudio.compliance.kaldi.fbank without dither, without energy, and with snipped
+// edges: only complete frames are used. Safe for concurrent use.
 type FilterBank struct {
 	bins, length, shift, padded int
 	window                      []float64
-	// bands has, for each mel bin, its first FFT bin and the weights from there.
+	// bands has the first FFT bin of each mel bin, and the weights from there.
 	bands []band
 }
 
@@ -46,7 +45,7 @@ type band struct {
 	weights []float64
 }
 
-// The constants of Kaldi's defaults.
+// Kaldi's default constants.
 const (
 	preemphasis  = 0.97
 	lowHz        = 20
@@ -54,7 +53,7 @@ const (
 	fbankShiftMS = 10
 )
 
-// NewFilterBank prepares the window and the mel bands.
+// NewFilterBank returns a FilterBank with the window and mel bands computed.
 func NewFilterBank(cfg FilterBankConfig) (*FilterBank, error) {
 	if cfg.LengthMS == 0 {
 		cfg.LengthMS = fbankLength
@@ -69,7 +68,8 @@ func NewFilterBank(cfg FilterBankConfig) (*FilterBank, error) {
 		padded: 1,
 	}
 	if cfg.Bins < 4 || cfg.Bins > 1024 || b.length < 2 || b.length > 1<<16 || b.shift < 1 || cfg.SampleRateHz <= 2*lowHz {
-		return nil, fmt.Errorf("filter bank of %d bins at %d Hz with frames of %v ms every %v ms cannot be computed", cfg.Bins, cfg.SampleRateHz, cfg.LengthMS, cfg.ShiftMS)
+		return nil, fmt.Errorf("filter bank of %d bins at %d Hz with frames of %v ms every %v ms cannot be computed", cfg.Bins,
+			cfg.SampleRateHz, cfg.LengthMS, cfg.ShiftMS)
 	}
 	for b.padded < b.length {
 		b.padded *= 2
@@ -96,22 +96,22 @@ func frameWindow(name string, n int) ([]float64, error) {
 		case WindowRectangular:
 			window[i] = 1
 		default:
-			return nil, fmt.Errorf("window %q is not known; there is hanning, hamming, povey and rectangular", name)
+			return nil, fmt.Errorf("unknown window %q; available: hanning, hamming, povey, rectangular", name)
 		}
 	}
 	return window, nil
 }
 
-// mel is the scale that Kaldi uses.
+// mel converts hertz to Kaldi's mel scale.
 func mel(hz float64) float64 { return 1127 * math.Log(1+hz/700) }
 
-// makeBands lays triangles over the FFT bins, linear in mel. The bin at the
-// Nyquist frequency has no weight. A narrow triangle may hold no bin at all; its
-// energy is always the least.
+// makeBands returns triangular weights over the FFT bins, linear in mel. The bin at the
+// Nyquist frequency has no weight. A narrow triangle may contain no bin; its energy is
+// always the minimum.
 //
-// The weights are computed in single precision, step for step as torchaudio does:
-// networks were trained on those, and where a strong harmonic lies at the foot of a
-// triangle the rounding shows in the logarithm.
+// The weights are computed in single precision in the same order as in torchaudio.
+// Networks were trained with those, and if a strong harmonic lies at the edge of a
+// triangle the rounding is visible in the logarithm.
 func (b *FilterBank) makeBands(rate float64) {
 	low := mel(lowHz)
 	lowest, step := float32(low), float32((mel(rate/2)-low)/float64(b.bins+1))
@@ -137,10 +137,10 @@ func (b *FilterBank) makeBands(rate float64) {
 	}
 }
 
-// Bins is the number of mel bands.
+// Bins returns the number of mel bands.
 func (b *FilterBank) Bins() int { return b.bins }
 
-// Frames is how many frames so many samples give.
+// Frames returns the number of frames for the given number of samples.
 func (b *FilterBank) Frames(samples int) int {
 	if samples < b.length {
 		return 0
@@ -148,7 +148,7 @@ func (b *FilterBank) Frames(samples int) int {
 	return 1 + (samples-b.length)/b.shift
 }
 
-// Samples is how many samples so many frames are made of, at the least.
+// Samples returns the minimum number of samples for the given number of frames.
 func (b *FilterBank) Samples(frames int) int {
 	if frames < 1 {
 		return 0
@@ -156,9 +156,9 @@ func (b *FilterBank) Samples(frames int) int {
 	return b.length + (frames-1)*b.shift
 }
 
-// Compute gives the natural logarithms of the mel energies, of shape
-// [frames, bins]. Samples are as the model wants them: in [-1, 1] for AST and
-// GAMA, scaled to 16-bit integers for Kaldi's own models.
+// Compute returns the natural logarithms of the mel energies, of shape [frames, bins].
+// The scale of the samples depends on the model: [-1, 1] for AST and GAMA, the range of
+// 16-bit integers for Kaldi's own models.
 func (b *FilterBank) Compute(samples []float32) []float32 {
 	frames := b.Frames(len(samples))
 	out := make([]float32, 0, frames*b.bins)
@@ -184,8 +184,8 @@ func (b *FilterBank) Compute(samples []float32) []float32 {
 	return out
 }
 
-// prepare frees a frame of its constant part, emphasises the highs, applies the
-// window and pads with zeros.
+// prepare removes the mean of a frame, applies pre-emphasis and the window, and pads
+// with zeros.
 func (b *FilterBank) prepare(buffer []float64, frame []float32) {
 	sum := 0.0
 	for _, v := range frame {

@@ -44,7 +44,7 @@ func readMono(t *testing.T, path string) []float32 {
 	return samples
 }
 
-// TestFilterBankIsKaldis holds it to what Kaldi's own program wrote.
+// TestFilterBankIsKaldis compares with the output of Kaldi's own program.
 func TestFilterBankIsKaldis(t *testing.T) {
 	t.Parallel()
 	samples := readMono(t, referenceFile(t, "testdata", "kaldi_ref", "test.wav"))
@@ -75,8 +75,8 @@ func TestFilterBankIsKaldis(t *testing.T) {
 	}
 }
 
-// TestFilterBankOfSpeech has the numbers that transformers' test of its AST
-// feature extractor publishes, and rows computed from the definition elsewhere.
+// TestFilterBankOfSpeech compares with the values in transformers' test of its AST
+// feature extractor, and with rows computed independently from the definition.
 func TestFilterBankOfSpeech(t *testing.T) {
 	t.Parallel()
 	samples := readMono(t, referenceFile(t, "testdata", "audio", "1272-128104-0000.wav"))
@@ -126,7 +126,12 @@ func TestFilterBankOfATone(t *testing.T) {
 
 func TestFilterBankRefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []dsp.FilterBankConfig{{}, {SampleRateHz: 16000}, {SampleRateHz: 16000, Bins: 80, Window: "round"}, {SampleRateHz: 16000, Bins: 80, LengthMS: -1}} {
+	for _, cfg := range []dsp.FilterBankConfig{
+		{},
+		{SampleRateHz: 16000},
+		{SampleRateHz: 16000, Bins: 80, Window: "round"},
+		{SampleRateHz: 16000, Bins: 80, LengthMS: -1},
+	} {
 		_, err := dsp.NewFilterBank(cfg)
 		require.Error(t, err)
 	}

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// The filter: a sinc under a Kaiser window. 64 zero crossings on each side and
-// this beta give 100 dB between a pass-band that ends at 0.9 of the lower
+// The filter is a sinc under a Kaiser window. 64 zero crossings on each side and this
+// beta give 100 dB of attenuation between a pass-band that ends at 0.9 of the lower
 // Nyquist frequency and a stop-band that begins at 1.
 const (
 	zeroCrossings = 64
@@ -15,30 +15,30 @@ const (
 )
 
 const (
-	// maxBankValues of one bank, 2 MiB. Every ratio of two usual rates fits
-	// with all its phases.
+	// maxBankValues is the maximum number of values of a bank, 2 MiB. All phases of any
+	// ratio of two common rates fit.
 	maxBankValues = 1 << 19
-	// interpolatedPhases of one sample of the lower rate, for ratios that do
-	// not fit. The error of a line between neighbours falls with its square:
+	// interpolatedPhases is the number of phases per sample of the lower rate, for
+	// ratios that do not fit. The error of linear interpolation falls with its square:
 	// 1/8 (pi/512)^2 is 106 dB down.
 	interpolatedPhases = 512
-	// maxBanks that are kept for later resamplers.
+	// maxBanks is the number of cached banks.
 	maxBanks = 16
 )
 
-// ratio of output to input rate, in lowest terms.
+// ratio is the ratio of output to input rate in lowest terms.
 type ratio struct{ up, down int }
 
-// filterBank holds one row of coefficients for each phase: for each place that
-// an output can take between two inputs. Immutable, shared by resamplers.
+// filterBank has one row of coefficients for each phase, that is, for each position of
+// an output between two inputs. Immutable, shared by resamplers.
 type filterBank struct {
 	half   int // inputs on each side of an output; a row has twice as many values
-	phases int // rows per input; where exact is false one more row closes the circle
+	phases int // rows per input; one additional row closes the circle if exact is false
 	exact  bool
 	values []float32
 }
 
-// row of a phase.
+// row returns the coefficients of a phase.
 func (b *filterBank) row(phase int) []float32 {
 	taps := 2 * b.half
 	return b.values[phase*taps : (phase+1)*taps : (phase+1)*taps]
@@ -46,11 +46,11 @@ func (b *filterBank) row(phase int) []float32 {
 
 // newFilterBank computes the bank of a ratio.
 func newFilterBank(r ratio) *filterBank {
-	// Going down, the filter must cut at the output's Nyquist frequency, which
-	// makes it wider in inputs by the ratio.
+	// When downsampling, the filter must cut at the output's Nyquist frequency, which
+	// makes it wider by the ratio, measured in inputs.
 	stretch := max(1, float64(r.down)/float64(r.up))
 	half := int(math.Ceil(zeroCrossings * stretch))
-	half = (half + 3) / 4 * 4 // rows of a multiple of 8, as dot wants them
+	half = (half + 3) / 4 * 4 // a row has a multiple of 8 values, as dot requires
 	bank := &filterBank{half: half, phases: r.up, exact: true}
 	rows := r.up
 	if r.up*2*half > maxBankValues {
@@ -69,9 +69,9 @@ func newFilterBank(r ratio) *filterBank {
 	return bank
 }
 
-// fillRow computes the coefficients for an output that stands frac inputs
-// after the input that row[half-1] weighs. They sum to one, so that a constant
-// passes unchanged through every phase.
+// fillRow computes the coefficients for an output that lies frac inputs after the input
+// weighted by row[half-1]. They sum to one, so that a constant passes unchanged through
+// every phase.
 func fillRow(row []float64, frac, stretch float64) {
 	half := len(row) / 2
 	width := zeroCrossings * stretch
@@ -107,18 +107,18 @@ func besselI0(x float64) float64 {
 	return sum
 }
 
-// bankCache keeps the banks of the latest ratios. Safe for concurrent use.
+// bankCache caches the most recently used banks. Safe for concurrent use.
 type bankCache struct {
 	mu    sync.Mutex
 	banks map[ratio]*filterBank
 	order []ratio // oldest first
 }
 
-// banks is shared by the process: a server sees few ratios, over and over.
+// banks is the cache of this process. A server uses few different ratios.
 var banks bankCache
 
-// get gives the bank of a ratio, computing it at most once while it is kept.
-// Computing takes some ten milliseconds, so others wait meanwhile.
+// get returns the bank of a ratio and computes it if it is not cached. That takes about
+// ten milliseconds, during which other callers wait.
 func (c *bankCache) get(r ratio) *filterBank {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,11 +2,11 @@ package dsp
 
 import "math"
 
-// Normalize gives x zero mean and unit variance in place:
-// (x - mean) / sqrt(variance + eps), with the population variance. Wav2Vec2's
-// feature extractor uses 1e-7 for eps, which keeps silence at zero instead of
-// dividing by nothing. Statistics are computed in double precision, the
-// variance from the differences to the mean, so that an offset costs no digits.
+// Normalize transforms x in place to zero mean and unit variance: (x - mean) /
+// sqrt(variance + eps), with the population variance. Wav2Vec2's feature extractor uses
+// 1e-7 for eps, which keeps silence at zero instead of dividing by zero. Statistics are
+// computed in double precision, and the variance from the differences to the mean, so
+// that an offset loses no precision.
 func Normalize(x []float32, eps float64) {
 	if len(x) == 0 {
 		return
@@ -23,7 +23,7 @@ func Normalize(x []float32, eps float64) {
 		squares += d * d
 	}
 	deviation := math.Sqrt(squares/n + eps)
-	if deviation == 0 { // eps 0 and silence
+	if deviation == 0 { // silence with eps 0
 		deviation = 1
 	}
 	for i, v := range x {

@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
-// wav2vec2Eps is what Wav2Vec2's feature extractor adds to the variance.
+// wav2vec2Eps is the eps of Wav2Vec2's feature extractor.
 const wav2vec2Eps = 1e-7
 
 func TestNormalizeFollowsItsDefinition(t *testing.T) {
@@ -54,7 +54,7 @@ func TestNormalizeOfSilenceIsSilence(t *testing.T) {
 	dsp.Normalize(nil, wav2vec2Eps)
 }
 
-// The reference values are those of the original feature extractor.
+// The reference values are from the original feature extractor.
 func TestNormalizeOfARealRecording(t *testing.T) {
 	t.Parallel()
 	x := readTestdata(t, "audio", "1272-128104-0000.wav")
@@ -65,8 +65,8 @@ func TestNormalizeOfARealRecording(t *testing.T) {
 	}
 }
 
-// readTestdata gives the samples of a mono recording among other people's
-// reference files, and skips the test where they are not at hand.
+// readTestdata returns the samples of a mono recording from the external reference
+// files. It skips the test if they are not available.
 func readTestdata(t *testing.T, path ...string) []float32 {
 	t.Helper()
 	root := os.Getenv("GRYM_TESTDATA")

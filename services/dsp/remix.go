@@ -1,12 +1,11 @@
 package dsp
 
-// half is the weight of a channel that both loudspeakers share: 3 dB down.
+// half is the weight of a channel that both loudspeakers share, 3 dB down.
 const half = 0.7071067811865476
 
-// stereoWeights are the weights of each channel for left and right, by the
-// number of channels in the order of FLAC and WAV: after ITU-R BS.775 the
-// centre and the surround channels go 3 dB down, and the low-frequency channel
-// is left out.
+// stereoWeights are the weights of each channel for left and right, by the number of
+// channels in the order of FLAC and WAV. Following ITU-R BS.775, the centre and
+// surround channels are lowered by 3 dB and the low-frequency channel is omitted.
 var stereoWeights = [...][][2]float32{
 	3: {{1, 0}, {0, 1}, {half, half}},
 	4: {{1, 0}, {0, 1}, {half, 0}, {0, half}},
@@ -16,17 +15,17 @@ var stereoWeights = [...][][2]float32{
 	8: {{1, 0}, {0, 1}, {half, half}, {0, 0}, {half, 0}, {0, half}, {half, 0}, {0, half}},
 }
 
-// CanRemix tells whether Remix knows how to make to channels of from: the same
-// number, one, or two of up to eight.
+// CanRemix reports whether Remix supports the conversion: to the same number of
+// channels, to one, or to two from at most eight.
 func CanRemix(from, to int) bool {
 	return from >= 1 && (to == from || to == 1 || (to == 2 && from < len(stereoWeights)))
 }
 
-// Remix changes the number of interleaved channels. To one it is Downmix; one
-// goes to both of two; more go to two by the weights of ITU-R BS.775, divided
-// by their sum so that nothing clips. dst is overwritten from its start, grown
-// where it is too short, and must not overlap interleaved. It panics where
-// CanRemix is false.
+// Remix changes the number of interleaved channels. Conversion to one channel is
+// Downmix, one channel is copied to both of two, and more are mixed to two with the
+// weights of ITU-R BS.775 divided by their sum so that nothing clips. dst is
+// overwritten from its start and grown if necessary; it must not overlap interleaved.
+// Remix panics if CanRemix is false.
 func Remix(dst, interleaved []float32, from, to int) []float32 {
 	if !CanRemix(from, to) {
 		panic("dsp: no such remix")

@@ -35,8 +35,8 @@ func TestRemix(t *testing.T) {
 	}
 }
 
-// Every channel goes the way that a Resampler of its own goes, however the
-// sound is cut.
+// Every channel equals the output of a Resampler of its own, for any division into
+// blocks.
 func TestConverterIsAResamplerForEachChannel(t *testing.T) {
 	t.Parallel()
 	const frames = 20000
@@ -49,7 +49,7 @@ func TestConverterIsAResamplerForEachChannel(t *testing.T) {
 		for _, rates := range [][2]int{{48000, 16000}, {22050, 44100}, {16000, 16000}} {
 			c, err := dsp.NewConverter(rates[0], rates[1], from, to)
 			require.NoError(t, err)
-			for range 2 { // it begins anew
+			for range 2 { // it is reset
 				var got []float32
 				for rest := in; len(rest) > 0; {
 					n := min(len(rest), 777*from)

@@ -5,40 +5,40 @@ import (
 	"slices"
 )
 
-// The sample rates that a Resampler takes, both included.
+// The limits of a Resampler's sample rates, inclusive.
 const (
 	MinSampleRateHz = 8000
 	MaxSampleRateHz = 192000
 )
 
-// resampleBlock is how many inputs are taken in at a time, which bounds the
-// history whatever the size of the caller's blocks.
+// resampleBlock is the number of inputs processed at a time, which bounds the history
+// for any size of the caller's blocks.
 const resampleBlock = 8192
 
-// Resampler changes the sample rate of one channel by streaming. The output is
-// aligned with the input: output k stands at the time of input k*from/to, and
-// what the filter needs beyond the ends is silence. The output does not depend
-// on how the input is cut into blocks. Frequencies up to 0.9 of the lower
-// Nyquist frequency pass unchanged; those above it are suppressed by 100 dB.
+// Resampler changes the sample rate of one channel as a stream. The output is aligned
+// with the input: output k is at the time of input k*from/to, and samples beyond the
+// ends count as silence. The output does not depend on the division of the input into
+// blocks. Frequencies up to 0.9 of the lower Nyquist frequency pass unchanged; those
+// above it are attenuated by 100 dB.
 //
-// Not safe for concurrent use; one per channel and stream.
+// Not safe for concurrent use; each channel of a stream needs its own Resampler.
 type Resampler struct {
 	ratio ratio
 	bank  *filterBank
 
-	// history holds the inputs from index start on, as far as they are still
-	// needed. Before the first input it begins with silence.
+	// history holds the inputs from index start that are still needed. It is silence
+	// before the first input.
 	history []float32
 	start   int64
-	inputs  int64 // taken in so far
+	inputs  int64 // consumed so far
 
-	// The next output stands at input index at + phase/up.
+	// The next output is at input index at + phase/up.
 	at    int64
 	phase int
 }
 
-// NewResampler makes a resampler between two rates in hertz, whole numbers from
-// MinSampleRateHz to MaxSampleRateHz. Equal rates copy.
+// NewResampler returns a resampler between two rates in hertz, from MinSampleRateHz to
+// MaxSampleRateHz. Equal rates copy the input.
 func NewResampler(fromHz, toHz int) (*Resampler, error) {
 	for _, hz := range []int{fromHz, toHz} {
 		if hz < MinSampleRateHz || hz > MaxSampleRateHz {
@@ -55,7 +55,7 @@ func NewResampler(fromHz, toHz int) (*Resampler, error) {
 	return r, nil
 }
 
-// reset begins a new stream.
+// reset starts a new stream.
 func (r *Resampler) reset() {
 	lead := r.bank.half - 1
 	if r.history == nil {
@@ -66,15 +66,15 @@ func (r *Resampler) reset() {
 	r.start, r.inputs, r.at, r.phase = int64(-lead), 0, 0, 0
 }
 
-// OutputLen is how many outputs n inputs give in all, after Flush:
+// OutputLen returns the total number of outputs for n inputs, including those of Flush:
 // n*to/from, rounded up.
 func (r *Resampler) OutputLen(n int64) int64 {
 	up, down := int64(r.ratio.up), int64(r.ratio.down)
 	return n/down*up + (n%down*up+down-1)/down
 }
 
-// Process takes in src and appends to dst the outputs that are complete. It
-// keeps no reference to src.
+// Process consumes src and appends to dst the outputs that are complete. It does not
+// retain src.
 func (r *Resampler) Process(dst, src []float32) []float32 {
 	if r.bank == nil {
 		return append(dst, src...)
@@ -90,8 +90,8 @@ func (r *Resampler) Process(dst, src []float32) []float32 {
 	return dst
 }
 
-// Flush appends the outputs that still wait for inputs, with silence in their
-// place. The resampler then begins a new stream.
+// Flush appends the remaining outputs, with silence for the missing inputs, and starts
+// a new stream.
 func (r *Resampler) Flush(dst []float32) []float32 {
 	if r.bank == nil {
 		return dst
@@ -104,8 +104,8 @@ func (r *Resampler) Flush(dst []float32) []float32 {
 	return dst
 }
 
-// produce appends the outputs whose window is all there, and drops the history
-// that is no longer needed.
+// produce appends the outputs whose window is complete, and drops history that is no
+// longer needed.
 func (r *Resampler) produce(dst []float32) []float32 {
 	taps := 2 * r.bank.half
 	step, phaseStep := r.ratio.down/r.ratio.up, r.ratio.down%r.ratio.up
@@ -126,12 +126,12 @@ func (r *Resampler) produce(dst []float32) []float32 {
 	return dst
 }
 
-// output weighs a window of inputs for the current phase.
+// output computes the output of a window of inputs for the current phase.
 func (r *Resampler) output(window []float32) float32 {
 	if r.bank.exact {
 		return dot(window, r.bank.row(r.phase))
 	}
-	// phase/up of an input is this many rows: a whole number and a rest.
+	// phase/up of an input is this many rows, with an integer and a fractional part.
 	scaled := r.phase * r.bank.phases
 	row, rest := scaled/r.ratio.up, scaled%r.ratio.up
 	left, right := dot(window, r.bank.row(row)), dot(window, r.bank.row(row+1))

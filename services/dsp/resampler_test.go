@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 )
 
-// ratios covers every kind: whole numbers down and up, fractions both ways,
+// ratios covers every kind: integer ratios down and up, fractions in both directions,
 // the steepest, and rates without a common divisor (interpolated banks).
 var ratios = []struct{ from, to int }{
 	{48000, 16000},
@@ -38,7 +38,7 @@ func newResampler(t testing.TB, from, to int) *Resampler {
 	return r
 }
 
-// resample is the whole stream in one call.
+// resample resamples the whole stream in one call.
 func resample(t testing.TB, from, to int, in []float32) []float32 {
 	t.Helper()
 	r := newResampler(t, from, to)
@@ -53,7 +53,7 @@ func sine(frequencyHz float64, rateHz, n int) []float32 {
 	return x
 }
 
-// inner leaves out the ends, where the silence around the signal is heard.
+// inner removes the ends, which are affected by the silence around the signal.
 func inner(x []float32) (from, to int) { return len(x) / 4, len(x) * 3 / 4 }
 
 func decibels(x float64) float64 { return 20 * math.Log10(x) }
@@ -66,7 +66,7 @@ func rms(x []float32) float64 {
 	return math.Sqrt(sum / float64(len(x)))
 }
 
-// inputs is enough of them that the inner half is free of the ends.
+// inputs is large enough that the inner half is unaffected by the ends.
 func inputs(from, to int) int {
 	low := min(from, to)
 	return from * (16 * zeroCrossings) / low
@@ -110,8 +110,8 @@ func TestPassBandIsFlat(t *testing.T) {
 	}
 }
 
-// toneGain fits a sine of a known frequency (cycles a sample) by least squares
-// and gives its amplitude.
+// toneGain fits a sine of a known frequency (cycles per sample) by least squares and
+// returns its amplitude.
 func toneGain(x []float32, frequency float64) float64 {
 	var ss, sc, cc, xs, xc float64
 	for i, v := range x {
@@ -145,8 +145,8 @@ func TestSineAboveNewNyquistIsSuppressed(t *testing.T) {
 	}
 }
 
-// Going up, the stop-band is where the images of the input would stand: what
-// remains beside the tone itself is measured in the spectrum.
+// When upsampling, the stop-band is where the images of the input would be. The
+// spectrum is measured without the tone itself.
 func TestImagesAreSuppressed(t *testing.T) {
 	t.Parallel()
 	for _, r := range ratios {
@@ -165,8 +165,8 @@ func TestImagesAreSuppressed(t *testing.T) {
 	}
 }
 
-// besideTone is the largest spectral line away from a tone, as a fraction of
-// the tone, under a Kaiser window whose own side lobes are below 140 dB.
+// besideTone returns the largest spectral line away from a tone, as a fraction of the
+// tone, under a Kaiser window whose own side lobes are below 140 dB.
 func besideTone(x []float32, frequency float64) float64 {
 	n := len(x)
 	windowed := make([]float64, n)
@@ -206,14 +206,14 @@ func TestConstantPassesUnchanged(t *testing.T) {
 	}
 }
 
-// An impulse comes out where it went in: the output is symmetric about its time.
+// An impulse keeps its position: the output is symmetric about its time.
 func TestImpulseStaysInPlace(t *testing.T) {
 	t.Parallel()
 	for _, r := range ratios {
 		t.Run(ratioName(r.from, r.to), func(t *testing.T) {
 			t.Parallel()
 			divisor := gcd(r.from, r.to)
-			// Such an input index falls on an output exactly, at a multiple of up.
+			// An input index that is a multiple of up coincides with an output.
 			at := r.from / divisor
 			for at < inputs(r.from, r.to)/2 {
 				at *= 2
@@ -358,7 +358,7 @@ func TestDotAgreesWithPlainLoop(t *testing.T) {
 	}
 }
 
-// One minute a round; the metric is what an hour would take.
+// One minute per iteration; the metric is extrapolated to an hour.
 func BenchmarkResample(b *testing.B) {
 	for _, r := range []struct{ from, to int }{{48000, 16000}, {44100, 16000}, {8000, 16000}, {44101, 16000}} {
 		b.Run(fmt.Sprintf("%d-%d", r.from, r.to), func(b *testing.B) {

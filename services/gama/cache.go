@@ -95,7 +95,7 @@ func (c *cache) views(set int, positions int64) ([]*onnx.Tensor, error) {
 		view, err := onnx.NewRawTensor(c.kind, memory.bytes[:max(1, c.tensorBytes(positions))], 1, c.heads, positions, c.dim)
 		if err != nil {
 			closeList(views)
-			return nil, services.Internal(err, "the input could not be handed to the model")
+			return nil, services.Internal(err, "the input of the model could not be prepared")
 		}
 		views = append(views, view)
 	}

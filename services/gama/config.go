@@ -56,7 +56,8 @@ func (c Config) Validate() []error {
 	}
 	bad(c.DefaultModel != "", "defaultModel: must name a model")
 	bad(c.MaxSeconds >= 1 && c.MaxSeconds <= 24*3600, "maxSeconds: must be from 1 to %d, got %v", 24*3600, c.MaxSeconds)
-	bad(c.Contexts.MaxCount >= 1 && c.Contexts.MaxCount <= 1_000_000, "contexts.maxCount: must be from 1 to 1000000, got %d", c.Contexts.MaxCount)
+	bad(c.Contexts.MaxCount >= 1 && c.Contexts.MaxCount <= 1_000_000, "contexts.maxCount: must be from 1 to 1000000, got %d",
+		c.Contexts.MaxCount)
 	bad(c.Contexts.MaxMemory >= 0, "contexts.maxMemory: must not be negative, got %s", c.Contexts.MaxMemory)
 	bad(c.Contexts.Expiry >= time.Minute, "contexts.expiry: must be at least 1m, got %s", c.Contexts.Expiry)
 	return errs

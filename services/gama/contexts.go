@@ -88,7 +88,9 @@ func (c *contexts) usable() error {
 }
 
 // CreateContext implements services.Contexts.
-func (s *Service) CreateContext(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo, error) {
+func (s *Service) CreateContext(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo,
+	error,
+) {
 	if name == "" {
 		name = s.cfg.DefaultModel
 	}
@@ -195,7 +197,8 @@ func (c *contexts) find(ctx context.Context, caller services.Caller, id string) 
 		return nil, err
 	}
 	missing := &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id, c.cfg.Expiry)},
+		{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id,
+			c.cfg.Expiry)},
 	}}
 	if !validID.MatchString(id) {
 		return nil, missing

@@ -228,7 +228,8 @@ func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
 	require.Equal(t, services.KindFull, services.KindOf(err))
 	store.broken = nil
 	long := store.talks[id]
-	long.Revision, long.Record = store.revision+1, json.RawMessage(strings.Replace(string(long.Record), first, strings.Repeat("?", maxRecord), 1))
+	long.Revision, long.Record = store.revision+1,
+		json.RawMessage(strings.Replace(string(long.Record), first, strings.Repeat("?", maxRecord), 1))
 	store.talks[id], store.revision = long, long.Revision
 	_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: id, Truncation: "auto"}, services.DiscardSink{})
 	require.ErrorContains(t, err, "begin a new one")
@@ -262,7 +263,8 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	require.Empty(t, s.conversations(t))
 
 	// A first question that fails leaves no conversation behind.
-	_, err = s.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
+	_, err = s.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext},
+		services.DiscardSink{})
 	require.ErrorContains(t, err, "takes 512")
 	require.Empty(t, s.conversations(t))
 }
@@ -277,7 +279,8 @@ func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
 	s := newService(t, store, func(cfg *Config) { cfg.DefaultModel = "another" })
 	question := func(context string) services.Task {
 		return services.Task{
-			Service: Name, Name: tasks.Ask, Caller: everybody, Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
+			Service: Name, Name: tasks.Ask, Caller: everybody,
+			Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
 		}
 	}
 	work, err := s.Prepare(t.Context(), question(info.ID))

@@ -26,7 +26,10 @@ func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, relea
 	if !one.busy.TryLock() {
 		return nil, nil, &services.Fault{
 			Kind: services.KindBusy, RetryAfter: time.Second,
-			Fields: []services.FieldError{{Field: "context_id", Problem: fmt.Sprintf("%q is answering another question; ask one at a time", one.id)}},
+			Fields: []services.FieldError{{
+				Field:   "context_id",
+				Problem: fmt.Sprintf("%q is answering another question; ask one at a time", one.id),
+			}},
 		}
 	}
 	return one, one.busy.Unlock, nil
@@ -41,7 +44,9 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	c.mu.Unlock()
 	defer kept.release()
 	if len(stored.Record) > maxRecord {
-		return services.Invalidf("context_id", "has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one", len(stored.Record), maxRecord)
+		return services.Invalidf("context_id",
+			"has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one", len(stored.Record),
+			maxRecord)
 	}
 	if sound == nil {
 		var err error
@@ -55,7 +60,8 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		return err
 	}
 	a.answer.Text, a.answer.FinishReason, a.answer.ContextID, a.answer.DurationSeconds = r.text, r.finish, one.id, record.DurationSeconds
-	record.Turns = append(slices.Clip(record.Turns), turn{Exchange: services.Exchange{Question: a.params.Question, Answer: r.text}, Tokens: r.tokens})
+	record.Turns = append(slices.Clip(record.Turns),
+		turn{Exchange: services.Exchange{Question: a.params.Question, Answer: r.text}, Tokens: r.tokens})
 	record.Used = c.now().UTC()
 	if _, err := c.write(ctx, stored, record); err != nil {
 		r.kept.release()
@@ -97,7 +103,8 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 		return nil, fmt.Errorf("read audio: %w", err)
 	}
 	if !last {
-		return nil, services.Invalidf("file", "lasts longer than the %.2f s that a conversation is about", float64(a.model.extractor.longest)/float64(a.model.folder.Preprocessor.SamplingRate))
+		return nil, services.Invalidf("file", "lasts longer than the %.2f s that a conversation is about",
+			float64(a.model.extractor.longest)/float64(a.model.folder.Preprocessor.SamplingRate))
 	}
 	rows, err := a.model.encode(ctx, samples)
 	a.clock.Book(services.StageInfer)

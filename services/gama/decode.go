@@ -60,12 +60,12 @@ func (m *model) newDecoding(from *snapshot, s *sequence, capacity int64) (*decod
 	}
 	if m.decoder.HasInput(logitsToKeep) {
 		if d.fixed[logitsToKeep], err = onnx.NewScalar(int64(1)); err != nil {
-			return nil, joinClose(services.Internal(err, "the input could not be handed to the model"), d)
+			return nil, joinClose(services.Internal(err, "the input of the model could not be prepared"), d)
 		}
 	}
 	d.logitsTensor, err = onnx.NewTensor(d.logits, 1, 1, int64(len(d.logits)))
 	if err != nil {
-		return nil, joinClose(services.Internal(err, "the input could not be handed to the model"), d)
+		return nil, joinClose(services.Internal(err, "the input of the model could not be prepared"), d)
 	}
 	return d, nil
 }
@@ -145,7 +145,7 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 	defer closeInputs()
 	if err != nil {
 		closeList(written)
-		return nil, services.Internal(err, "the input could not be handed to the model")
+		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
 	outputs := make(map[string]*onnx.Tensor, len(written)+1)
 	for i, name := range d.cache.presents {
@@ -174,7 +174,7 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 		err = fmt.Errorf("%s: logits have shape %v", d.model.name, outputs[logitsOutput].Shape())
 	}
 	if err != nil {
-		return nil, services.Internal(err, "the model gave an unusable answer")
+		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	copy(d.logits, values[len(values)-len(d.logits):])
 	return d.logits, nil

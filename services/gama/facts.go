@@ -27,7 +27,10 @@ func readFacts(files modelstore.Folder) (facts, error) {
 	known := facts{folder: f}
 	_, err = readTokenizer(files)
 	problems := []error{err}
-	contracts := map[string]onnx.Contract{encoderGraph: f.encoderContract(), embedderGraph: f.embedderContract(), decoderGraph: f.decoderContract()}
+	contracts := map[string]onnx.Contract{
+		encoderGraph: f.encoderContract(), embedderGraph: f.embedderContract(),
+		decoderGraph: f.decoderContract(),
+	}
 	for _, name := range graphNames {
 		file := f.graphFile(files, name)
 		signature, size, err := files.Signature(file)

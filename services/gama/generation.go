@@ -68,10 +68,18 @@ func (u unsupported) check() error {
 		value   *float64
 		neutral float64
 	}{
-		{"num_beams", u.NumBeams, 1}, {"num_beam_groups", u.NumBeamGroups, 1}, {"num_return_sequences", u.NumReturnSequences, 1},
-		{"typical_p", u.TypicalP, 1}, {"encoder_repetition_penalty", u.EncoderPenalty, 1}, {"guidance_scale", u.GuidanceScale, 1},
-		{"penalty_alpha", u.PenaltyAlpha, 0}, {"epsilon_cutoff", u.EpsilonCutoff, 0}, {"eta_cutoff", u.EtaCutoff, 0},
-		{"diversity_penalty", u.DiversityPenalty, 0}, {"encoder_no_repeat_ngram_size", u.EncoderNgram, 0}, {"max_time", u.MaxTime, 0},
+		{"num_beams", u.NumBeams, 1},
+		{"num_beam_groups", u.NumBeamGroups, 1},
+		{"num_return_sequences", u.NumReturnSequences, 1},
+		{"typical_p", u.TypicalP, 1},
+		{"encoder_repetition_penalty", u.EncoderPenalty, 1},
+		{"guidance_scale", u.GuidanceScale, 1},
+		{"penalty_alpha", u.PenaltyAlpha, 0},
+		{"epsilon_cutoff", u.EpsilonCutoff, 0},
+		{"eta_cutoff", u.EtaCutoff, 0},
+		{"diversity_penalty", u.DiversityPenalty, 0},
+		{"encoder_no_repeat_ngram_size", u.EncoderNgram, 0},
+		{"max_time", u.MaxTime, 0},
 	} {
 		if field.value != nil && *field.value != field.neutral {
 			return fmt.Errorf("%s is %v; it is not supported, and must be %v or left out", field.name, *field.value, field.neutral)
@@ -81,8 +89,14 @@ func (u unsupported) check() error {
 		name  string
 		value json.RawMessage
 	}{
-		{"bad_words_ids", u.BadWords}, {"force_words_ids", u.ForceWords}, {"constraints", u.Constraints}, {"sequence_bias", u.SequenceBias},
-		{"forced_bos_token_id", u.ForcedBOS}, {"forced_eos_token_id", u.ForcedEOS}, {"exponential_decay_length_penalty", u.DecayPenalty}, {"dola_layers", u.DoLaLayers},
+		{"bad_words_ids", u.BadWords},
+		{"force_words_ids", u.ForceWords},
+		{"constraints", u.Constraints},
+		{"sequence_bias", u.SequenceBias},
+		{"forced_bos_token_id", u.ForcedBOS},
+		{"forced_eos_token_id", u.ForcedEOS},
+		{"exponential_decay_length_penalty", u.DecayPenalty},
+		{"dola_layers", u.DoLaLayers},
 	} {
 		if len(field.value) > 0 && !slices.Contains([]string{"null", "[]", "{}"}, string(field.value)) {
 			return fmt.Errorf("%s is set; it is not supported, and must be null or left out", field.name)

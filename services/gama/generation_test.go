@@ -48,7 +48,8 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	require.Equal(t, 200-(100-16), most(`{"max_length":200}`), "the sound has no tokens in GAMA's count")
 	require.Equal(t, 412, most(`{"max_new_tokens":1000}`), "no more than the model takes")
 	four := 4
-	require.Equal(t, 4, generationFolder(t, `{"max_new_tokens":20}`).newTokens(tasks.AskParams{MaxTokens: &four}, 100), "the request goes first")
+	require.Equal(t, 4, generationFolder(t, `{"max_new_tokens":20}`).newTokens(tasks.AskParams{MaxTokens: &four}, 100),
+		"the request goes first")
 }
 
 func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
@@ -82,7 +83,8 @@ func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 func TestWhatTheFirstTokensMayNotBe(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 2, choose(sampling{beginSuppress: []int{1}}, nil, 1, 3, 2))
-	require.Equal(t, 0, choose(sampling{minLength: 3, eos: []int{1}}, []int64{-1, -2, 5}, 1, 3), "one token and the sound, which does not count")
+	require.Equal(t, 0, choose(sampling{minLength: 3, eos: []int{1}}, []int64{-1, -2, 5}, 1, 3),
+		"one token and the sound, which does not count")
 	require.Equal(t, 1, choose(sampling{minLength: 3, eos: []int{1}, countSound: true}, []int64{-1, -2, 5}, 1, 3))
 	require.Equal(t, 1, choose(sampling{minLength: 1, eos: []int{1}}, []int64{5}, 1, 3))
 	// Weights 1, 0.61, 0.37: a half leaves two.

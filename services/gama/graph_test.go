@@ -223,7 +223,8 @@ func (l llama) norm(x string) string {
 
 // split gives [1, heads, n, dim].
 func (l llama) split(x string) string {
-	return l.op("Transpose", []string{l.op("Reshape", []string{x, l.ints(1, -1, l.heads, l.dim)})}, attr{name: "perm", list: []int{0, 2, 1, 3}})
+	return l.op("Transpose", []string{l.op("Reshape", []string{x, l.ints(1, -1, l.heads, l.dim)})},
+		attr{name: "perm", list: []int{0, 2, 1, 3}})
 }
 
 func (l llama) rotate(x string) string {

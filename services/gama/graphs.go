@@ -26,7 +26,14 @@ const halfSuffix = "_fp16"
 // variants are the ways in which transformers.js keeps weights, with the ending of
 // the file's name. What stands first is taken first where config.json does not say.
 var variants = []struct{ dtype, suffix string }{
-	{"fp32", ""}, {"fp16", halfSuffix}, {"q8", "_quantized"}, {"int8", "_int8"}, {"uint8", "_uint8"}, {"q4", "_q4"}, {"q4f16", "_q4f16"}, {"bnb4", "_bnb4"},
+	{"fp32", ""},
+	{"fp16", halfSuffix},
+	{"q8", "_quantized"},
+	{"int8", "_int8"},
+	{"uint8", "_uint8"},
+	{"q4", "_q4"},
+	{"q4f16", "_q4f16"},
+	{"bnb4", "_bnb4"},
 }
 
 // dtypes is dtype of transformers.js_config: one for all graphs, or one for each.
@@ -57,7 +64,8 @@ func (d dtypes) check() error {
 	for _, name := range graphNames {
 		if dtype := d[name]; dtype != "" && dtype != "auto" {
 			if _, ok := suffixOf(dtype); !ok {
-				return fmt.Errorf("transformers.js_config: dtype of %s must be fp32, fp16, q8, int8, uint8, q4, q4f16 or bnb4, got %s", name, limits.Quote(dtype))
+				return fmt.Errorf("transformers.js_config: dtype of %s must be fp32, fp16, q8, int8, uint8, q4, q4f16 or bnb4, got %s",
+					name, limits.Quote(dtype))
 			}
 		}
 	}

@@ -56,7 +56,8 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		info, err := s.Context(t.Context(), everybody, id)
 		require.NoError(t, err)
 		cache := kvShape{layers: 8, heads: 8, dim: 64, kind: onnx.Float32}.bytes(1024)
-		t.Logf("%d tokens of prompt: leased %s, took %s; one cache of full length is %s, kept are %s", answer.Usage.PromptTokens, leased, peak-before, cache, info.CachedBytes)
+		t.Logf("%d tokens of prompt: leased %s, took %s; one cache of full length is %s, kept are %s", answer.Usage.PromptTokens, leased,
+			peak-before, cache, info.CachedBytes)
 		require.GreaterOrEqual(t, leased, 3*cache, "two sets at work and one kept")
 		require.GreaterOrEqual(t, leased, peak-before)
 		require.LessOrEqual(t, leased, 3*(peak-before))

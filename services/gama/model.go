@@ -140,7 +140,7 @@ func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
 	features := m.extractor.features(samples)
 	tensor, err := onnx.NewTensor(features, 1, int64(len(features)/cfg.MelBins), int64(cfg.MelBins))
 	if err != nil {
-		return nil, services.Internal(err, "the input could not be handed to the model")
+		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
 	defer tensor.Close()
 	inputs := map[string]*onnx.Tensor{inputFeatures: tensor, audioValues: tensor}
@@ -148,9 +148,11 @@ func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(shape) != 3 || shape[0] != 1 || shape[2] != m.folder.Network.TextPart.HiddenSize || shape[1] < 1 || m.folder.Network.NumAudio > 0 && shape[1] != m.folder.Network.NumAudio {
-		err := fmt.Errorf("%s: audio_features have shape %v, config.json makes it [1 %d %d]", m.name, shape, m.folder.Network.NumAudio, m.folder.Network.TextPart.HiddenSize)
-		return nil, services.Internal(err, "the model gave an unusable answer")
+	if len(shape) != 3 || shape[0] != 1 || shape[2] != m.folder.Network.TextPart.HiddenSize || shape[1] < 1 ||
+		m.folder.Network.NumAudio > 0 && shape[1] != m.folder.Network.NumAudio {
+		err := fmt.Errorf("%s: audio_features have shape %v, config.json makes it [1 %d %d]", m.name, shape, m.folder.Network.NumAudio,
+			m.folder.Network.TextPart.HiddenSize)
+		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	return &heard{rows: rows, n: shape[1]}, nil
 }
@@ -159,7 +161,7 @@ func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
 func (m *model) embed(ctx context.Context, ids []int64) ([]float32, error) {
 	tensor, err := onnx.NewTensor(ids, 1, int64(len(ids)))
 	if err != nil {
-		return nil, services.Internal(err, "the input could not be handed to the model")
+		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
 	defer tensor.Close()
 	rows, shape, err := runOne(ctx, m.embedder, map[string]*onnx.Tensor{inputIDs: tensor}, inputsEmbeds)
@@ -168,7 +170,7 @@ func (m *model) embed(ctx context.Context, ids []int64) ([]float32, error) {
 	}
 	if len(shape) != 3 || shape[1] != int64(len(ids)) || shape[2] != m.folder.Network.TextPart.HiddenSize {
 		err := fmt.Errorf("%s: inputs_embeds have shape %v for %d ids", m.name, shape, len(ids))
-		return nil, services.Internal(err, "the model gave an unusable answer")
+		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	return rows, nil
 }
@@ -183,7 +185,7 @@ func runOne(ctx context.Context, session *onnx.Session, inputs map[string]*onnx.
 	defer tensor.Close()
 	values, err := onnx.Values[float32](tensor)
 	if err != nil {
-		return nil, nil, services.Internal(err, "the model gave an unusable answer")
+		return nil, nil, services.Internal(err, "the model returned an unusable result")
 	}
 	return append([]float32(nil), values...), append([]int64(nil), tensor.Shape()...), nil
 }

@@ -38,7 +38,8 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 func parse(task services.Task) (tasks.AskParams, error) {
 	var p tasks.AskParams
 	if task.Name != tasks.Ask && task.Name != tasks.Caption {
-		return p, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, tasks.Ask, tasks.Caption)
+		return p, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, tasks.Ask,
+			tasks.Caption)
 	}
 	if err := decode(task.Params, &p); err != nil {
 		return p, err
@@ -52,7 +53,8 @@ func parse(task services.Task) (tasks.AskParams, error) {
 	check(len(p.Question) <= maxTextBytes, "question", "must be at most %d bytes, got %d", maxTextBytes, len(p.Question))
 	check(len(p.History) <= maxHistory, "history", "must have at most %d exchanges, got %d", maxHistory, len(p.History))
 	for i, h := range p.History {
-		check(len(h.Question)+len(h.Answer) <= maxTextBytes, fmt.Sprintf("history[%d]", i), "must be at most %d bytes, got %d", maxTextBytes, len(h.Question)+len(h.Answer))
+		check(len(h.Question)+len(h.Answer) <= maxTextBytes, fmt.Sprintf("history[%d]", i), "must be at most %d bytes, got %d",
+			maxTextBytes, len(h.Question)+len(h.Answer))
 	}
 	check(p.ContextID == "" || len(p.History) == 0, "history", "must be left out with context_id, which has one")
 	switch {
@@ -63,7 +65,8 @@ func parse(task services.Task) (tasks.AskParams, error) {
 	default:
 		check(task.Audio != nil, "file", "is missing; a new conversation needs a recording")
 	}
-	check(p.Truncation == "" || p.Truncation == truncateOff || p.Truncation == truncateAuto, "truncation", "must be %s or %s, got %q", truncateOff, truncateAuto, p.Truncation)
+	check(p.Truncation == "" || p.Truncation == truncateOff || p.Truncation == truncateAuto, "truncation", "must be %s or %s, got %q",
+		truncateOff, truncateAuto, p.Truncation)
 	checkSampling(p, check)
 	return p, bad.Err()
 }
@@ -103,7 +106,8 @@ func (f *folder) sampling(p tasks.AskParams) sampling {
 	g := f.Generation
 	s := sampling{
 		topK: g.TopK, topP: g.TopP, repetitionPenalty: g.RepetitionPenalty, noRepeatNgram: g.NoRepeatNgram,
-		minNewTokens: g.MinNewTokens, minLength: g.MinLength, minP: g.MinP, suppress: g.SuppressTokens, beginSuppress: g.BeginSuppress, eos: f.Network.EOS,
+		minNewTokens: g.MinNewTokens, minLength: g.MinLength, minP: g.MinP, suppress: g.SuppressTokens, beginSuppress: g.BeginSuppress,
+		eos:        f.Network.EOS,
 		countSound: f.Network.AudioInsert == insertToken,
 	}
 	if g.DoSample {

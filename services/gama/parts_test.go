@@ -140,7 +140,10 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(data, &golden))
 	samples := samplesOf(t, diskAudio(filepath.Join(root, "testdata", "audio", "1272-128104-0000.wav")))
-	gama := preprocessorConfig{SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024, PadToMaxLength: true}
+	gama := preprocessorConfig{
+		SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849,
+		MaxLength: 1024, PadToMaxLength: true,
+	}
 	e, err := newExtractor(gama, 0)
 	require.NoError(t, err)
 	got := e.features(append([]float32(nil), samples...))
@@ -151,7 +154,10 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	require.InDelta(t, 1.13291266, got[1023*128], 1e-6, "padding is 0 before the normalisation")
 
-	ast := preprocessorConfig{ExtractorType: astExtractor, SamplingRate: 16000, MelBins: 128, WindowType: "hanning", Mean: -4.2677393, Std: 4.5689974, MaxLength: 1024, PadToMaxLength: true}
+	ast := preprocessorConfig{
+		ExtractorType: astExtractor, SamplingRate: 16000, MelBins: 128, WindowType: "hanning", Mean: -4.2677393,
+		Std: 4.5689974, MaxLength: 1024, PadToMaxLength: true,
+	}
 	e, err = newExtractor(ast, 0)
 	require.NoError(t, err)
 	got = e.features(append([]float32(nil), samples...))
@@ -277,8 +283,12 @@ func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
 func TestBadFoldersAreExplained(t *testing.T) {
 	t.Parallel()
 	good := func() *folder {
-		f := &folder{Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, Std: 1, MaxLength: 10}, Generation: defaultGeneration()}
-		f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History, f.Network.EOS = insertPrefix, "{question}", historyTurns, idList{2}
+		f := &folder{
+			Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, Std: 1, MaxLength: 10},
+			Generation:   defaultGeneration(),
+		}
+		f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History, f.Network.EOS = insertPrefix, "{question}", historyTurns,
+			idList{2}
 		x := &f.Network.TextPart
 		x.VocabSize, x.HiddenSize, x.Layers, x.KVHeads, x.HeadDim, x.MaxPositions = 1, 1, 1, 1, 1, 100
 		return f

@@ -78,7 +78,9 @@ func (m *model) fit(sound *heard, turns []turn, p tasks.AskParams) (*sequence, e
 			if len(turns) > 0 && p.Truncation != truncateAuto {
 				hint += ", or set truncation to auto, which drops the oldest questions"
 			}
-			return nil, services.Faultf(services.KindInvalid, "the prompt has %d tokens, %d of them for the sound; model %s takes %d with the answer: %s", len(s.keys), sound.n, m.name, most, hint)
+			return nil, services.Faultf(services.KindInvalid,
+				"the prompt has %d tokens, %d of them for the sound; model %s takes %d with the answer: %s", len(s.keys), sound.n, m.name,
+				most, hint)
 		}
 		turns = turns[1:]
 	}

@@ -182,7 +182,10 @@ func TestASeedMeansTheSameAnswer(t *testing.T) {
 func TestAHangUpEndsBetweenTokens(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	task := services.Task{Service: Name, Name: tasks.Ask, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
+	task := services.Task{
+		Service: Name, Name: tasks.Ask, Audio: clipFile("clip00.wav"),
+		Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`),
+	}
 	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 2), s, task, services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 }

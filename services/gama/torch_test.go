@@ -54,7 +54,8 @@ func floats(samples []int16) []float32 {
 
 // gamaPreprocessor is what the exporter writes for GAMA.
 var gamaPreprocessor = preprocessorConfig{
-	SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024, PadToMaxLength: true,
+	SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024,
+	PadToMaxLength: true,
 }
 
 // TestFeaturesAreTorchaudios has what torchaudio makes of twenty sounds;

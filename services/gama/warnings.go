@@ -44,5 +44,6 @@ func (a *asking) warnIgnored() {
 	}
 	longest := float64(a.model.extractor.longest) / float64(a.model.folder.Preprocessor.SamplingRate)
 	ignored(p.ContextID != "", "window_seconds", "a conversation is about a recording in one piece")
-	ignored(p.ContextID == "" && *w > longest, "window_seconds", fmt.Sprintf("model %s takes pieces of at most %.2f s", a.model.name, longest))
+	ignored(p.ContextID == "" && *w > longest, "window_seconds",
+		fmt.Sprintf("model %s takes pieces of at most %.2f s", a.model.name, longest))
 }

@@ -21,13 +21,22 @@ func TestWhatIsLeftOutOfAQuestionIsReported(t *testing.T) {
 		params tasks.AskParams
 		want   []string
 	}{
-		"nothing":         {tasks.AskParams{Question: "What?", History: []services.Exchange{{Question: "a", Answer: "b"}}}, nil},
-		"greedy":          {tasks.AskParams{Question: "What?", Temperature: new(0.0), TopK: new(3), TopP: new(0.5), Seed: new(uint64(1))}, []string{"value_ignored top_k", "value_ignored top_p"}},
-		"sampled":         {tasks.AskParams{Question: "What?", Temperature: new(1.0), TopK: new(3), TopP: new(0.5)}, nil},
-		"a long window":   {tasks.AskParams{Question: "What?", WindowSeconds: new(100.0)}, []string{"value_ignored window_seconds"}},
-		"a short window":  {tasks.AskParams{Question: "What?", WindowSeconds: new(1.0)}, nil},
-		"too many turns":  {tasks.AskParams{Question: "What?", Truncation: truncateAuto, History: []services.Exchange{long, long, {Question: "a", Answer: "b"}}}, []string{"turns_dropped "}},
-		"pieces and more": {tasks.AskParams{Question: "What?", WindowSeconds: new(1.0), Truncation: truncateAuto, History: []services.Exchange{long, long}}, []string{"turns_dropped "}},
+		"nothing": {tasks.AskParams{Question: "What?", History: []services.Exchange{{Question: "a", Answer: "b"}}}, nil},
+		"greedy": {
+			tasks.AskParams{Question: "What?", Temperature: new(0.0), TopK: new(3), TopP: new(0.5), Seed: new(uint64(1))},
+			[]string{"value_ignored top_k", "value_ignored top_p"},
+		},
+		"sampled":        {tasks.AskParams{Question: "What?", Temperature: new(1.0), TopK: new(3), TopP: new(0.5)}, nil},
+		"a long window":  {tasks.AskParams{Question: "What?", WindowSeconds: new(100.0)}, []string{"value_ignored window_seconds"}},
+		"a short window": {tasks.AskParams{Question: "What?", WindowSeconds: new(1.0)}, nil},
+		"too many turns": {tasks.AskParams{
+			Question: "What?", Truncation: truncateAuto,
+			History: []services.Exchange{long, long, {Question: "a", Answer: "b"}},
+		}, []string{"turns_dropped "}},
+		"pieces and more": {tasks.AskParams{
+			Question: "What?", WindowSeconds: new(1.0), Truncation: truncateAuto,
+			History: []services.Exchange{long, long},
+		}, []string{"turns_dropped "}},
 	} {
 		c.params.MaxTokens = new(2)
 		raw, err := json.Marshal(c.params)

@@ -6,28 +6,27 @@ import (
 	"fmt"
 )
 
-// Size bounds a JSON file or a part of one. What a value takes in memory is many
-// times what it takes in the file: {} has two bytes.
+// Size limits a JSON document. The number of values is limited as well, because a value
+// can take many times as much memory as text: {} has two bytes.
 type Size struct {
 	Bytes, Values int
 }
 
-// Settings is the size of configuration files, and Index of what lists a
-// vocabulary: one value for each token.
+// Settings is the limit for configuration files, and Index for files with an entry for
+// each token of a vocabulary.
 var (
 	Settings = Size{Bytes: 4 << 20, Values: 1 << 18}
 	Index    = Size{Bytes: 32 << 20, Values: Vocabulary}
 )
 
-// maxDepth of nested lists and objects. encoding/json would take 10,000.
+// maxDepth is the maximum nesting of arrays and objects; encoding/json allows 10,000.
 const maxDepth = 64
 
-// maxErrorBytes bounds the text of an error, which may quote the file.
+// maxErrorBytes is the maximum length of an error text, which may quote the file.
 const maxErrorBytes = 512
 
-// Decode is json.Unmarshal for a part of a model folder's file. It refuses what is
-// larger than size before it decodes anything. The text of an error is short,
-// whatever the file holds.
+// Decode is json.Unmarshal for untrusted documents. It checks the size before it
+// decodes anything, and its errors have a bounded length.
 func Decode(data []byte, into any, size Size) error {
 	if len(data) > size.Bytes {
 		return fmt.Errorf("must be at most %d bytes, got %d", size.Bytes, len(data))
@@ -53,7 +52,7 @@ func fieldOf(err *json.UnmarshalTypeError) string {
 	return fmt.Sprintf("%.200s", err.Field)
 }
 
-// describe says what the program keeps of the field.
+// describe returns the type that the field must have.
 func describe(err *json.UnmarshalTypeError) string {
 	if err.Type == nil {
 		return "of another type"
@@ -72,8 +71,8 @@ func describe(err *json.UnmarshalTypeError) string {
 	}
 }
 
-// measure counts the values of a text that may be JSON, and how deeply they are
-// nested. Whether it is JSON is for the decoder to say.
+// measure counts the values of a JSON document and checks their nesting. It does not
+// check the syntax, which is left to the decoder.
 func measure(data []byte, most int) error {
 	values, depth, quoted := 1, 0, false
 	for i := 0; i < len(data); i++ {

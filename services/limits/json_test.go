@@ -38,8 +38,11 @@ func TestAFileAtItsLimitsIsDecoded(t *testing.T) {
 			"objects above", strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), limits.Size{Bytes: 999, Values: 999},
 			"must be nested at most 64 deep, byte 320 is deeper",
 		},
-		{"depth is left again", `[` + nested(63) + `,` + nested(63) + `]`, limits.Size{Bytes: 999, Values: 999}, ""},
-		{"objects are left again", strings.Repeat(`[{},`, 50) + `{"a":{}}` + strings.Repeat("]", 50), limits.Size{Bytes: 999, Values: 999}, ""},
+		{"depth is counted down", `[` + nested(63) + `,` + nested(63) + `]`, limits.Size{Bytes: 999, Values: 999}, ""},
+		{
+			"depth of objects is counted down", strings.Repeat(`[{},`, 50) + `{"a":{}}` + strings.Repeat("]", 50),
+			limits.Size{Bytes: 999, Values: 999}, "",
+		},
 	} {
 		var into any
 		err := limits.Decode([]byte(c.text), &into, c.size)
@@ -99,7 +102,7 @@ func TestAWrongTypeIsNamed(t *testing.T) {
 
 func nines(n int) string { return strings.Repeat("9", n) }
 
-// wordy refuses every value with a long error.
+// wordy is an Unmarshaler that always returns a long error.
 type wordy struct{ length int }
 
 func (w *wordy) UnmarshalJSON([]byte) error { return errors.New(strings.Repeat("x", w.length)) }

@@ -1,6 +1,6 @@
-// Package limits checks what the files of a model folder say of themselves, before
-// any of it sizes memory or work. A folder may come from anywhere, and an
-// allocation that is too large ends the process.
+// Package limits validates values from the files of a model folder before they
+// determine the size of memory or work. Model folders are untrusted, and an allocation
+// that is too large would end the process.
 package limits
 
 import (
@@ -9,50 +9,49 @@ import (
 	"strings"
 )
 
-// Limits that several kinds of file share. All leave room for the largest public
-// models.
+// Limits shared by several kinds of file. All are far above the largest public models.
 const (
-	// Vocabulary is the most tokens of a model; their IDs are below it. The largest
-	// tokenizers known have some 260,000.
+	// Vocabulary is the maximum number of tokens of a model; token IDs are below it.
+	// The largest known tokenizers have about 260,000.
 	Vocabulary = 1_000_000
-	// TokenBytes is the longest text of a token.
+	// TokenBytes is the maximum length of a token.
 	TokenBytes = 4096
-	// TextBytes is the longest text of a setting, as a prompt template.
+	// TextBytes is the maximum length of a text setting, such as a prompt template.
 	TextBytes = 64 << 10
-	// MinSampleRateHz and MaxSampleRateHz are the rates that the resampler takes.
+	// MinSampleRateHz and MaxSampleRateHz are the limits of the resampler.
 	MinSampleRateHz = 8000
 	MaxSampleRateHz = 192000
-	// MelBands is the most bands of a spectrogram.
+	// MelBands is the maximum number of bands of a spectrogram.
 	MelBands = 1024
-	// Layers, Heads, HeadWidth and Width bound the shape of a transformer.
+	// Layers, Heads, HeadWidth and Width limit the shape of a transformer.
 	Layers    = 1024
 	Heads     = 1024
 	HeadWidth = 4096
 	Width     = 1 << 17
 )
 
-// File collects the first value of a file that is outside its bounds. Its methods
-// check one field each; a field is named as the file names it.
+// File validates the fields of a file and records the first error. Each method checks
+// one field, named as in the file.
 type File struct {
 	name string
 	err  error
 }
 
-// Of returns the check of a file, whose name stands first in the error.
+// Of returns a File whose errors begin with the given name.
 func Of(name string) *File { return &File{name: name} }
 
-// Err returns the first complaint, nil where there is none.
+// Err returns the first error, or nil.
 func (f *File) Err() error { return f.err }
 
-// Fail records a complaint, unless there is one already. Its text completes the
-// sentence "NAME/config.json: ...".
+// Fail records an error unless there is one already. Its text completes the sentence
+// "NAME/config.json: ...".
 func (f *File) Fail(format string, args ...any) {
 	if f.err == nil {
 		f.err = fmt.Errorf("%s: "+format, append([]any{f.name}, args...)...)
 	}
 }
 
-// Int checks a whole number.
+// Int checks an integer.
 func (f *File) Int(field string, value, least, most int64) {
 	switch {
 	case value < least:
@@ -62,7 +61,7 @@ func (f *File) Int(field string, value, least, most int64) {
 	}
 }
 
-// Ints checks how many numbers a list has, and each of them.
+// Ints checks the length of a list of integers, and each element.
 func (f *File) Ints(field string, values []int64, fewest, many int, least, most int64) {
 	f.Count(field, len(values), fewest, many)
 	for i, value := range values[:min(len(values), many)] {
@@ -70,7 +69,7 @@ func (f *File) Ints(field string, values []int64, fewest, many int, least, most 
 	}
 }
 
-// Float checks a number that need not be whole.
+// Float checks a floating-point number.
 func (f *File) Float(field string, value, least, most float64) {
 	switch {
 	case math.IsNaN(value) || value < least:
@@ -80,7 +79,7 @@ func (f *File) Float(field string, value, least, most float64) {
 	}
 }
 
-// Count checks how many values a list or an object has.
+// Count checks the length of a list or an object.
 func (f *File) Count(field string, count, fewest, many int) {
 	switch {
 	case count < fewest:
@@ -97,7 +96,7 @@ func (f *File) Text(field, text string, most int) {
 	}
 }
 
-// OneOf checks that a text is one of those known.
+// OneOf checks that a text is one of the known values.
 func (f *File) OneOf(field, text string, known ...string) {
 	for _, one := range known {
 		if text == one {
@@ -107,12 +106,11 @@ func (f *File) OneOf(field, text string, known ...string) {
 	f.Fail("%s must be %s, got %s", field, strings.Join(known, " or "), Quote(text))
 }
 
-// Quote quotes a text of a file for an error, shortened so that the error stays
-// short.
+// Quote quotes a text from a file for an error, shortened to a bounded length.
 func Quote(text string) string { return fmt.Sprintf("%.64q", text) }
 
-// Product multiplies numbers that are not negative, and returns the largest number
-// there is where the product is larger.
+// Product returns the product of numbers that must not be negative. A product that
+// overflows is math.MaxInt64.
 func Product(values ...int64) int64 {
 	product := int64(1)
 	for i, value := range values {
@@ -120,7 +118,7 @@ func Product(values ...int64) int64 {
 		case value <= 0:
 			return 0
 		case product > math.MaxInt64/value:
-			// A zero that follows still makes it nothing.
+			// A later zero still makes the product zero.
 			for _, rest := range values[i+1:] {
 				if rest <= 0 {
 					return 0
@@ -133,8 +131,8 @@ func Product(values ...int64) int64 {
 	return product
 }
 
-// Sum adds numbers that are not negative, and returns the largest number there is
-// where the sum is larger.
+// Sum returns the sum of numbers that must not be negative. A sum that overflows is
+// math.MaxInt64.
 func Sum(values ...int64) int64 {
 	sum := int64(0)
 	for _, value := range values {

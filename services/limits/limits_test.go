@@ -12,79 +12,80 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// TestValuesAtTheirLimits checks each kind of value just below, at and just above
-// both of its limits. An empty text means that the value is allowed.
+// limitCases check each kind of value just below, at and just above both of its limits.
+// An empty text means that the value is allowed.
+var limitCases = []struct {
+	name  string
+	check func(f *limits.File)
+	says  string
+}{
+	{"int below", func(f *limits.File) { f.Int("width", 1, 2, 5) }, "width must be at least 2, got 1"},
+	{"int least", func(f *limits.File) { f.Int("width", 2, 2, 5) }, ""},
+	{"int least and one", func(f *limits.File) { f.Int("width", 3, 2, 5) }, ""},
+	{"int most less one", func(f *limits.File) { f.Int("width", 4, 2, 5) }, ""},
+	{"int most", func(f *limits.File) { f.Int("width", 5, 2, 5) }, ""},
+	{"int above", func(f *limits.File) { f.Int("width", 6, 2, 5) }, "width must be at most 5, got 6"},
+	{
+		"int of least type", func(f *limits.File) { f.Int("width", math.MinInt64, 0, 5) },
+		"width must be at least 0, got -9223372036854775808",
+	},
+	{
+		"int of most type", func(f *limits.File) { f.Int("width", math.MaxInt64, 0, 5) },
+		"width must be at most 5, got 9223372036854775807",
+	},
+
+	{
+		"float below", func(f *limits.File) { f.Float("eps", math.Nextafter(0.5, 0), 0.5, 2) },
+		"eps must be at least 0.5, got 0.49999999999999994",
+	},
+	{"float least", func(f *limits.File) { f.Float("eps", 0.5, 0.5, 2) }, ""},
+	{"float most", func(f *limits.File) { f.Float("eps", 2, 0.5, 2) }, ""},
+	{
+		"float above", func(f *limits.File) { f.Float("eps", math.Nextafter(2, 3), 0.5, 2) },
+		"eps must be at most 2, got 2.0000000000000004",
+	},
+	{"float NaN", func(f *limits.File) { f.Float("eps", math.NaN(), 0.5, 2) }, "eps must be at least 0.5, got NaN"},
+	{
+		"float infinite", func(f *limits.File) { f.Float("eps", math.Inf(1), 0.5, math.MaxFloat64) },
+		"eps must be at most 1.7976931348623157e+308, got +Inf",
+	},
+	{
+		"float infinite below", func(f *limits.File) { f.Float("eps", math.Inf(-1), -math.MaxFloat64, 2) },
+		"eps must be at least -1.7976931348623157e+308, got -Inf",
+	},
+
+	{"count below", func(f *limits.File) { f.Count("layers", 1, 2, 4) }, "layers must have at least 2 values, got 1"},
+	{"count fewest", func(f *limits.File) { f.Count("layers", 2, 2, 4) }, ""},
+	{"count many", func(f *limits.File) { f.Count("layers", 4, 2, 4) }, ""},
+	{"count above", func(f *limits.File) { f.Count("layers", 5, 2, 4) }, "layers must have at most 4 values, got 5"},
+
+	{"text less one", func(f *limits.File) { f.Text("token", "ab", 3) }, ""},
+	{"text most", func(f *limits.File) { f.Text("token", "abc", 3) }, ""},
+	{"text above", func(f *limits.File) { f.Text("token", "abcd", 3) }, "token must be at most 3 bytes, got 4"},
+	{"text above in bytes", func(f *limits.File) { f.Text("token", "ää", 3) }, "token must be at most 3 bytes, got 4"},
+
+	{"list below", func(f *limits.File) { f.Ints("kernel", make([]int64, 1), 2, 3, 0, 0) }, "kernel must have at least 2 values, got 1"},
+	{"list fewest", func(f *limits.File) { f.Ints("kernel", make([]int64, 2), 2, 3, 0, 0) }, ""},
+	{"list many", func(f *limits.File) { f.Ints("kernel", make([]int64, 3), 2, 3, 0, 0) }, ""},
+	{"list above", func(f *limits.File) { f.Ints("kernel", make([]int64, 4), 2, 3, 0, 0) }, "kernel must have at most 3 values, got 4"},
+	{
+		"first of a list", func(f *limits.File) { f.Ints("kernel", []int64{0, 1, 2}, 2, 3, 1, 2) },
+		"kernel[0] must be at least 1, got 0",
+	},
+	{
+		"last of a list", func(f *limits.File) { f.Ints("kernel", []int64{1, 2, 3}, 2, 3, 1, 2) },
+		"kernel[2] must be at most 2, got 3",
+	},
+	{"all of a list", func(f *limits.File) { f.Ints("kernel", []int64{1, 2, 1}, 2, 3, 1, 2) }, ""},
+
+	{"first of those known", func(f *limits.File) { f.OneOf("kind", "a", "a", "b") }, ""},
+	{"last of those known", func(f *limits.File) { f.OneOf("kind", "b", "a", "b") }, ""},
+	{"none of those known", func(f *limits.File) { f.OneOf("kind", "A", "a", "b") }, `kind must be a or b, got "A"`},
+}
+
 func TestValuesAtTheirLimits(t *testing.T) {
 	t.Parallel()
-	items := func(n int) []int64 { return make([]int64, n) }
-	for _, c := range []struct {
-		name  string
-		check func(f *limits.File)
-		says  string
-	}{
-		{"int below", func(f *limits.File) { f.Int("width", 1, 2, 5) }, "width must be at least 2, got 1"},
-		{"int least", func(f *limits.File) { f.Int("width", 2, 2, 5) }, ""},
-		{"int least and one", func(f *limits.File) { f.Int("width", 3, 2, 5) }, ""},
-		{"int most less one", func(f *limits.File) { f.Int("width", 4, 2, 5) }, ""},
-		{"int most", func(f *limits.File) { f.Int("width", 5, 2, 5) }, ""},
-		{"int above", func(f *limits.File) { f.Int("width", 6, 2, 5) }, "width must be at most 5, got 6"},
-		{
-			"int of least type", func(f *limits.File) { f.Int("width", math.MinInt64, 0, 5) },
-			"width must be at least 0, got -9223372036854775808",
-		},
-		{
-			"int of most type", func(f *limits.File) { f.Int("width", math.MaxInt64, 0, 5) },
-			"width must be at most 5, got 9223372036854775807",
-		},
-
-		{
-			"float below", func(f *limits.File) { f.Float("eps", math.Nextafter(0.5, 0), 0.5, 2) },
-			"eps must be at least 0.5, got 0.49999999999999994",
-		},
-		{"float least", func(f *limits.File) { f.Float("eps", 0.5, 0.5, 2) }, ""},
-		{"float most", func(f *limits.File) { f.Float("eps", 2, 0.5, 2) }, ""},
-		{
-			"float above", func(f *limits.File) { f.Float("eps", math.Nextafter(2, 3), 0.5, 2) },
-			"eps must be at most 2, got 2.0000000000000004",
-		},
-		{"float NaN", func(f *limits.File) { f.Float("eps", math.NaN(), 0.5, 2) }, "eps must be at least 0.5, got NaN"},
-		{
-			"float infinite", func(f *limits.File) { f.Float("eps", math.Inf(1), 0.5, math.MaxFloat64) },
-			"eps must be at most 1.7976931348623157e+308, got +Inf",
-		},
-		{
-			"float infinite below", func(f *limits.File) { f.Float("eps", math.Inf(-1), -math.MaxFloat64, 2) },
-			"eps must be at least -1.7976931348623157e+308, got -Inf",
-		},
-
-		{"count below", func(f *limits.File) { f.Count("layers", 1, 2, 4) }, "layers must have at least 2 values, got 1"},
-		{"count fewest", func(f *limits.File) { f.Count("layers", 2, 2, 4) }, ""},
-		{"count many", func(f *limits.File) { f.Count("layers", 4, 2, 4) }, ""},
-		{"count above", func(f *limits.File) { f.Count("layers", 5, 2, 4) }, "layers must have at most 4 values, got 5"},
-
-		{"text less one", func(f *limits.File) { f.Text("token", "ab", 3) }, ""},
-		{"text most", func(f *limits.File) { f.Text("token", "abc", 3) }, ""},
-		{"text above", func(f *limits.File) { f.Text("token", "abcd", 3) }, "token must be at most 3 bytes, got 4"},
-		{"text above in bytes", func(f *limits.File) { f.Text("token", "ää", 3) }, "token must be at most 3 bytes, got 4"},
-
-		{"list below", func(f *limits.File) { f.Ints("kernel", items(1), 2, 3, 0, 0) }, "kernel must have at least 2 values, got 1"},
-		{"list fewest", func(f *limits.File) { f.Ints("kernel", items(2), 2, 3, 0, 0) }, ""},
-		{"list many", func(f *limits.File) { f.Ints("kernel", items(3), 2, 3, 0, 0) }, ""},
-		{"list above", func(f *limits.File) { f.Ints("kernel", items(4), 2, 3, 0, 0) }, "kernel must have at most 3 values, got 4"},
-		{
-			"first of a list", func(f *limits.File) { f.Ints("kernel", []int64{0, 1, 2}, 2, 3, 1, 2) },
-			"kernel[0] must be at least 1, got 0",
-		},
-		{
-			"last of a list", func(f *limits.File) { f.Ints("kernel", []int64{1, 2, 3}, 2, 3, 1, 2) },
-			"kernel[2] must be at most 2, got 3",
-		},
-		{"all of a list", func(f *limits.File) { f.Ints("kernel", []int64{1, 2, 1}, 2, 3, 1, 2) }, ""},
-
-		{"first of those known", func(f *limits.File) { f.OneOf("kind", "a", "a", "b") }, ""},
-		{"last of those known", func(f *limits.File) { f.OneOf("kind", "b", "a", "b") }, ""},
-		{"none of those known", func(f *limits.File) { f.OneOf("kind", "A", "a", "b") }, `kind must be a or b, got "A"`},
-	} {
+	for _, c := range limitCases {
 		file := limits.Of("m/config.json")
 		c.check(file)
 		if c.says == "" {

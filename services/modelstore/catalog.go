@@ -13,30 +13,30 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Origins of a folder.
+// Values of Folder.Origin.
 const (
 	OriginEmbedded = "embedded"
 	OriginFolder   = "folder"
 )
 
-// Catalog lists model folders. A folder on disk shadows an embedded one of its
-// name, and is seen from the moment it is there. Safe for concurrent use.
+// Catalog finds model folders. A folder on disk hides an embedded one of the same name
+// and is visible as soon as it exists. Safe for concurrent use.
 type Catalog struct {
 	embedded fs.FS
 	dir      string
-	// kinds has the model types of the folders.
+	// kinds caches the model types of the folders.
 	kinds *Facts[string]
-	// opens counts the files of folders that were opened.
+	// opens counts the files opened in folders.
 	opens atomic.Int64
 }
 
-// NewCatalog joins the folders of an embedded file system, which never change,
-// with those under dir. The directory need not exist.
+// NewCatalog returns a catalog of the folders of an embedded file system, which never
+// change, and those under dir, which need not exist.
 func NewCatalog(embedded fs.FS, dir string) *Catalog {
 	return &Catalog{embedded: embedded, dir: dir, kinds: NewFacts(Folder.readModelType)}
 }
 
-// Check returns an error when the models folder is there and no folder.
+// Check returns an error if the models folder exists but is not a folder.
 func (c *Catalog) Check() error {
 	if info, err := os.Stat(c.dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("models.dir: %s must be a folder: %w", c.dir, regular.Check(info))
@@ -44,14 +44,14 @@ func (c *Catalog) Check() error {
 	return nil
 }
 
-// Opens returns how many files of model folders were opened so far. What ONNX
-// Runtime opens itself is not counted.
+// Opens returns the number of files opened in model folders so far, not counting files
+// that ONNX Runtime opens itself.
 func (c *Catalog) Opens() int64 { return c.opens.Load() }
 
-// Find returns the folder of that name. The fault is not found, and lists the
-// names there are of the given model type.
+// Find returns the folder with the given name. If there is none, it returns a
+// KindNotFound fault that lists the names of the given model type.
 func (c *Catalog) Find(name, modelType string) (Folder, error) {
-	if services.IsModelName(name) { // which keeps it from leaving the models folder
+	if services.IsModelName(name) { // which keeps it within the models folder
 		if folder, ok := c.find(name); ok {
 			return folder, nil
 		}
@@ -61,12 +61,12 @@ func (c *Catalog) Find(name, modelType string) (Folder, error) {
 		known = append(known, folder.Name)
 	}
 	return Folder{}, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "model", Problem: fmt.Sprintf("%q does not exist; there is %s", name, strings.Join(known, ", "))},
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", name, strings.Join(known, ", "))},
 	}}
 }
 
-// find looks at the files' names, times and sizes, and at their content only
-// where these have changed.
+// find reads the names, times and sizes of the files, and their content only if these
+// have changed.
 func (c *Catalog) find(name string) (Folder, bool) {
 	folder := Folder{Name: name, opens: &c.opens}
 	dir := filepath.Join(c.dir, name)
@@ -88,19 +88,20 @@ func (c *Catalog) find(name string) (Folder, bool) {
 	return folder, true
 }
 
-// List returns every folder of that ModelType, by name.
-// Folders that are not models of any kind are left out.
+// List returns the folders of the given ModelType, ordered by name. Folders that are
+// not models are omitted.
 func (c *Catalog) List(modelType string) []Folder {
 	return c.list(func(f Folder) bool { return f.problem == nil && f.modelType == modelType })
 }
 
-// Unreadable lists the folders whose files do not say what kind of model they
-// are, because they cannot be read. A folder without these files is no model.
+// Unreadable returns the folders whose model type is unknown because the files that
+// contain it cannot be read. A folder without these files is not a model.
 func (c *Catalog) Unreadable() []services.ModelStatus {
 	var list []services.ModelStatus
 	for _, folder := range c.list(func(f Folder) bool { return f.problem != nil }) {
 		list = append(list, services.ModelStatus{
-			Name: folder.Name, State: services.StateUnavailable, Origin: folder.Origin, Created: folder.Modified(), Problem: folder.problem.Error(),
+			Name: folder.Name, State: services.StateUnavailable, Origin: folder.Origin, Created: folder.Modified(),
+			Problem: folder.problem.Error(),
 		})
 	}
 	return list
@@ -111,7 +112,7 @@ func (c *Catalog) list(wanted func(Folder) bool) []Folder {
 	for _, root := range []fs.FS{c.embedded, os.DirFS(c.dir)} {
 		entries, err := fs.ReadDir(root, ".")
 		if err != nil {
-			// No models folder is the usual case.
+			// The models folder usually does not exist.
 			continue
 		}
 		for _, entry := range entries {

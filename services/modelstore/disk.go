@@ -15,13 +15,13 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// disk is a model's folder on disk as a file system that opens regular files only
-// and follows no link out of the folder. The folder itself may be a link: the
-// operator put it there. Each call opens the folder anew, so that a folder that was
-// replaced is seen.
+// disk is a file system of a model's folder on disk. It opens regular files only and
+// follows no link out of the folder. The folder itself may be a link, which was created
+// by the operator. Each call opens the folder again, so that a replacement is noticed.
 type disk string
 
-// root opens the folder. The dot keeps a pipe in its place from being opened.
+// root opens the folder. The trailing dot prevents a pipe with the same name from being
+// opened.
 func (d disk) root() (*os.Root, error) { return os.OpenRoot(string(d) + "/.") }
 
 // Open implements fs.FS.
@@ -48,29 +48,30 @@ func (d disk) Stat(name string) (fs.FileInfo, error) {
 	return regular.StatIn(root, name)
 }
 
-// maxEntries bounds what one model's folder may hold.
+// maxEntries is the maximum number of files in a model's folder.
 const maxEntries = 10000
 
 var errTooMany = errors.New("too many files")
 
-// state is how the files of a folder stand.
+// state identifies one state of the folder's files.
 type state struct {
-	// version tells one state of the folder from another.
+	// version differs between states of the folder.
 	version string
-	// newest is the latest time of change of a file, zero for an embedded folder.
+	// newest is the latest modification time of the files; zero for an embedded folder.
 	newest time.Time
 }
 
-// settle is how long after the change of a file its time is trusted to change with
-// the next one: the coarsest file systems keep times to two seconds.
+// settle is the age from which a file's modification time is expected to differ after
+// another change. The coarsest file systems store times with a resolution of two
+// seconds.
 const settle = 2 * time.Second
 
-// settled reports whether another change of the files would show in the version.
+// settled reports whether another change to the files would alter the version.
 func (s state) settled() bool { return time.Since(s.newest).Abs() > settle }
 
-// stateOf reads the names, times and sizes of a folder's files. It opens folders
-// and no file. What links lead to is not looked at: inside the folder it is seen
-// in its own place, and outside it is not used.
+// stateOf reads the names, times and sizes of a folder's files. It opens folders but no
+// files. The targets of links are ignored: those inside the folder are visited in their
+// own place, and those outside are not used.
 func stateOf(dir string) (state, error) {
 	w := walk{sum: sha256.New()}
 	if err := w.folder(dir, "."); err != nil {
@@ -86,18 +87,18 @@ type walk struct {
 }
 
 func (w *walk) folder(dir, name string) error {
-	// ReadDir opens nothing but folders, whatever has taken their place.
+	// ReadDir opens only folders, even if a file has taken a folder's place.
 	entries, err := os.ReadDir(filepath.Join(dir, name))
 	if err != nil {
 		return plain(err)
 	}
 	for _, entry := range entries {
 		if w.entries++; w.entries > maxEntries {
-			return fmt.Errorf("it holds more than %d files: %w", maxEntries, errTooMany)
+			return fmt.Errorf("it has more than %d files: %w", maxEntries, errTooMany)
 		}
 		info, err := entry.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it has gone meanwhile
+			continue // it has been removed in the meantime
 		}
 		if err != nil {
 			return plain(err)
@@ -121,7 +122,7 @@ func (w *walk) folder(dir, name string) error {
 	return nil
 }
 
-// plain drops the operation and path that the os package puts before an error.
+// plain removes the operation and the path that the os package prepends to an error.
 func plain(err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {

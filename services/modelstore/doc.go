@@ -1,5 +1,5 @@
-// Package modelstore knows which model folders there are and which of them are
-// loaded. The Catalog finds folders, embedded and on disk; a Pool loads a
-// folder on first use, shares it between tasks, and unloads it when the memory
-// budget asks for the room. What is inside a folder is the services' business.
+// Package modelstore manages model folders. A Catalog finds folders, embedded and on
+// disk. A Pool loads a folder on first use, shares it between tasks, and unloads it
+// when the memory budget needs its memory. The content of a folder is interpreted by
+// the services.
 package modelstore

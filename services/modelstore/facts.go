@@ -2,12 +2,12 @@ package modelstore
 
 import "sync"
 
-// maxFacts bounds the folders that are remembered.
+// maxFacts is the maximum number of folders that are cached.
 const maxFacts = 4096
 
-// Facts keeps what was read of folders for as long as their files stay as they
-// were: the names, times and sizes of all of them. Errors are kept too. Values are
-// shared and must not be changed. Safe for concurrent use.
+// Facts caches values read from folders until the names, times or sizes of their files
+// change. Errors are cached too. Values are shared and must not be modified. Safe for
+// concurrent use.
 type Facts[T any] struct {
 	read func(Folder) (T, error)
 
@@ -15,19 +15,19 @@ type Facts[T any] struct {
 	known map[string]fact[T]
 }
 
-// fact is what was read of one state of a folder.
+// fact is the value read from one state of a folder.
 type fact[T any] struct {
 	version string
 	get     func() (T, error)
 }
 
-// NewFacts returns an empty memory of what read returns.
+// NewFacts returns an empty cache of the results of read.
 func NewFacts[T any](read func(Folder) (T, error)) *Facts[T] {
 	return &Facts[T]{read: read, known: make(map[string]fact[T])}
 }
 
-// Of returns what is known of a folder, after reading it where it was not read
-// before in this state. Callers at the same time share one reading.
+// Of returns the value of a folder and reads it if its state has changed. Concurrent
+// callers share one read.
 func (f *Facts[T]) Of(folder Folder) (T, error) {
 	return f.find(folder).get()
 }
@@ -39,7 +39,7 @@ func (f *Facts[T]) find(folder Folder) fact[T] {
 		return known
 	}
 	one := fact[T]{folder.state.version, sync.OnceValues(func() (T, error) { return f.read(folder) })}
-	// A file that has only just changed may change again without a new time.
+	// A recently changed file may change again without a new modification time.
 	if folder.state.version != "" && folder.state.settled() {
 		if len(f.known) >= maxFacts {
 			clear(f.known)

@@ -28,8 +28,8 @@ func age(t *testing.T, dir string) {
 	}))
 }
 
-// TestFactsAreReadOnceForEachStateOfAFolder changes a folder in every way that its
-// names, times and sizes show.
+// TestFactsAreReadOnceForEachStateOfAFolder changes the names, times and sizes of a
+// folder's files.
 func TestFactsAreReadOnceForEachStateOfAFolder(t *testing.T) {
 	t.Parallel()
 	c, dir := newCatalog(t)
@@ -70,8 +70,8 @@ func TestFactsAreReadOnceForEachStateOfAFolder(t *testing.T) {
 	}
 }
 
-// TestAFileThatHasJustChangedIsReadAgain keeps the size and the time, as two writes
-// within the grain of the file system's clock do.
+// TestAFileThatHasJustChangedIsReadAgain changes the content but not the size and the
+// time, like two writes within the resolution of the file system's clock.
 func TestAFileThatHasJustChangedIsReadAgain(t *testing.T) {
 	t.Parallel()
 	c, dir := newCatalog(t)
@@ -103,7 +103,7 @@ func TestCallersShareOneReading(t *testing.T) {
 	all.Wait()
 }
 
-// TestAFolderThatCannotBeReadIsListed has no service that would list it.
+// TestAFolderThatCannotBeReadIsListed has a folder that no service would list.
 func TestAFolderThatCannotBeReadIsListed(t *testing.T) {
 	t.Parallel()
 	c, dir := newCatalog(t)
@@ -129,7 +129,7 @@ func TestAFolderThatCannotBeReadIsListed(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"cut":     "cut/config.json: unexpected end of JSON input",
 		"pipe":    "pipe/config.json: it is a named pipe, not a regular file",
-		"crowded": "crowded: it holds more than 10000 files: too many files",
+		"crowded": "crowded: it has more than 10000 files: too many files",
 	}, problems)
 }
 
@@ -145,8 +145,8 @@ func TestTheModelsFolderMustBeOne(t *testing.T) {
 	require.Empty(t, c.List("wav2vec2"), "it is not waited for")
 }
 
-// TestWeightsBesideAGraphAreChecked reads a model whose weights stand in other
-// files, which ONNX Runtime would open by itself.
+// TestWeightsBesideAGraphAreChecked reads a model with external weights, which ONNX
+// Runtime would open by itself.
 func TestWeightsBesideAGraphAreChecked(t *testing.T) {
 	t.Parallel()
 	for location, says := range map[string]string{
@@ -183,8 +183,8 @@ func TestWeightsBesideAGraphAreChecked(t *testing.T) {
 	}
 }
 
-// graphWithWeightsAt is the least of an ONNX file: an output, and an initializer
-// with an entry of external_data.
+// graphWithWeightsAt returns a minimal ONNX file with an output and an initializer with
+// an entry of external_data.
 func graphWithWeightsAt(location string) string {
 	field := func(number int, content string) string {
 		return string(rune(number<<3|2)) + string(rune(len(content))) + content
@@ -193,7 +193,8 @@ func graphWithWeightsAt(location string) string {
 	return field(7, field(12, field(1, "y"))+field(5, field(8, "w")+field(13, entry)))
 }
 
-// TestAFileReplacedByALinkIsRefused has the state of the folder from before.
+// TestAFileReplacedByALinkIsRefused uses the state of the folder before the
+// replacement.
 func TestAFileReplacedByALinkIsRefused(t *testing.T) {
 	t.Parallel()
 	c, dir := newCatalog(t)

@@ -17,32 +17,32 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// maxJSONBytes bounds the configuration files of a model folder. The largest
-// known, a tokenizer with 250,000 entries, has 17 MB.
+// maxJSONBytes is the maximum size of a JSON file in a model folder. The largest known,
+// a tokenizer with 250,000 entries, has 17 MB.
 const maxJSONBytes = 32 << 20
 
-// Folder is one model's files, as they were when it was found.
+// Folder is a model's folder in the state in which it was found.
 type Folder struct {
 	Name   string
 	Origin string
 	files  fs.FS
-	// dir is the folder on disk, empty for an embedded one.
+	// dir is the path on disk; empty for an embedded folder.
 	dir   string
 	state state
 	opens *atomic.Int64
 
 	modelType string
-	// problem is why the model type is not known.
+	// problem is the reason why the model type is unknown.
 	problem error
 }
 
-// ModelType is the model_type of config.json or, for a folder of several
-// networks, the _class_name of model_index.json; empty where there is neither.
+// ModelType is the model_type of config.json or, for a folder of several networks, the
+// _class_name of model_index.json. It is empty if neither file exists.
 func (f Folder) ModelType() string { return f.modelType }
 
-// Require returns a fault unless the folder is of a model type; needs says what
-// needs it, as "generation needs". Where the type cannot be read, the fault is
-// that of Unusable.
+// Require returns a fault unless the folder has the given model type. needs begins the
+// sentence about the requirement, as in "generation needs". If the type is unknown
+// because it cannot be read, the fault is that of Unusable.
 func (f Folder) Require(modelType, needs, defaultModel string) error {
 	if f.problem != nil {
 		return Unusable(f.Name, defaultModel, f.problem)
@@ -69,7 +69,7 @@ func (f Folder) readModelType() (string, error) {
 	return "", nil
 }
 
-// open opens one of the folder's files, which must be a regular one.
+// open opens a file of the folder, which must be regular.
 func (f Folder) open(name string) (fs.File, fs.FileInfo, error) {
 	f.opens.Add(1)
 	file, err := f.files.Open(name)
@@ -81,13 +81,13 @@ func (f Folder) open(name string) (fs.File, fs.FileInfo, error) {
 		err = regular.Check(info)
 	}
 	if err != nil {
-		_ = file.Close() // nothing was read
+		_ = file.Close() // nothing has been read
 		return nil, nil, f.refused(name, err)
 	}
 	return file, info, nil
 }
 
-// stat describes one of the folder's files, which must be a regular one.
+// stat describes a file of the folder, which must be regular.
 func (f Folder) stat(name string) (fs.FileInfo, error) {
 	info, err := fs.Stat(f.files, name)
 	if err == nil {
@@ -99,8 +99,8 @@ func (f Folder) stat(name string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// refused names the file in an error, in place of the operation and path that the
-// fs package puts before it.
+// refused replaces the operation and the path that the fs package prepends to an error
+// with the file's name.
 func (f Folder) refused(name string, err error) error {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -109,7 +109,7 @@ func (f Folder) refused(name string, err error) error {
 	return fmt.Errorf("%s/%s: %w", f.Name, name, err)
 }
 
-// ReadJSON decodes one of the folder's files. The error names the file.
+// ReadJSON decodes a file of the folder. The error names the file.
 func (f Folder) ReadJSON(name string, into any) error {
 	data, err := f.ReadFile(name)
 	if err != nil {
@@ -121,8 +121,8 @@ func (f Folder) ReadJSON(name string, into any) error {
 	return nil
 }
 
-// ReadFile reads one of the folder's small files. The error names the file and
-// wraps fs.ErrNotExist where it is missing.
+// ReadFile reads a small file of the folder. The error names the file and wraps
+// fs.ErrNotExist if it is missing.
 func (f Folder) ReadFile(name string) ([]byte, error) {
 	file, info, err := f.open(name)
 	if err != nil {
@@ -139,8 +139,8 @@ func (f Folder) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// Modified is when the folder's config.json or model_index.json was last changed;
-// zero for an embedded folder.
+// Modified returns the modification time of the folder's config.json or
+// model_index.json; zero for an embedded folder.
 func (f Folder) Modified() time.Time {
 	info, err := fs.Stat(f.files, "model_index.json")
 	if err != nil {
@@ -152,8 +152,8 @@ func (f Folder) Modified() time.Time {
 	return info.ModTime()
 }
 
-// Graph locates an ONNX file by its base name: in the folder's root, or in
-// onnx/ as transformers.js lays folders out. bytes is the size of the graph
+// Graph returns an ONNX file by its base name, from the folder itself or from its
+// subfolder onnx, where transformers.js places graphs. bytes is the size of the graph
 // with its external weights.
 func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err error) {
 	found, bytes, err := f.locate(name)
@@ -163,7 +163,7 @@ func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err 
 	graph = onnx.Graph{Name: f.Name + "/" + found}
 	if f.dir != "" {
 		graph.Path = filepath.Join(f.dir, filepath.FromSlash(found))
-		// What is no model is for OpenSession to refuse.
+		// OpenSession rejects files that are not models.
 		if _, weighed, err := f.signature(found); err == nil {
 			bytes = weighed
 		}
@@ -180,9 +180,8 @@ func (f Folder) Graph(name string) (graph onnx.Graph, bytes services.Bytes, err 
 	return graph, bytes, nil
 }
 
-// Signature reads what a graph takes and returns, and its size as Graph does,
-// without reading the weights. The error names the file of the weights where that
-// cannot be opened.
+// Signature returns the inputs and outputs of a graph without reading the weights, and
+// its size as Graph does. If a file of weights cannot be opened, the error names it.
 func (f Folder) Signature(name string) (signature onnx.Signature, bytes services.Bytes, err error) {
 	found, _, err := f.locate(name)
 	if err != nil {
@@ -197,7 +196,7 @@ func (f Folder) signature(found string) (signature onnx.Signature, bytes service
 		return onnx.Signature{}, 0, err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	// Both the files of a disk and embedded ones can be read at any place.
+	// Files on disk and embedded files both support reading at an offset.
 	if reader, ok := file.(io.ReaderAt); ok {
 		signature, err = onnx.ReadSignature(reader, info.Size())
 	}
@@ -224,7 +223,7 @@ func (f Folder) signature(found string) (signature onnx.Signature, bytes service
 	return signature, services.Bytes(size), nil
 }
 
-// Fits returns an error that names the graph, unless its signature is that of the
+// Fits returns an error that names the graph unless its signature satisfies the
 // contract.
 func (f Folder) Fits(name string, contract onnx.Contract, signature onnx.Signature) error {
 	if err := contract.Fits(signature); err != nil {
@@ -233,11 +232,11 @@ func (f Folder) Fits(name string, contract onnx.Contract, signature onnx.Signatu
 	return nil
 }
 
-// dataSuffix ends the names of the files in which Optimum and transformers.js keep
-// the weights of large graphs.
+// dataSuffix is the suffix of the files in which Optimum and transformers.js store the
+// weights of large graphs.
 const dataSuffix = "_data"
 
-// locate finds a graph and its size.
+// locate returns a graph and its size.
 func (f Folder) locate(name string) (found string, bytes services.Bytes, err error) {
 	for _, candidate := range []string{name, path.Join(path.Dir(name), "onnx", path.Base(name))} {
 		info, err := f.stat(candidate)
@@ -260,13 +259,13 @@ func (f Folder) locate(name string) (found string, bytes services.Bytes, err err
 	return "", 0, fmt.Errorf("%s/%s, nor %s/onnx/%s: %w", f.Name, name, f.Name, name, fs.ErrNotExist)
 }
 
-// precisions are the endings of a graph's name, in the order of choice: float32 as
-// it was exported, then what is nearest to it. Optimum and transformers.js write them.
+// precisions are the suffixes of graph names that Optimum and transformers.js use, in
+// order of preference: float32 as exported, then the closest to it.
 var precisions = []string{"", "_fp16", "_quantized", "_int8", "_uint8", "_q4", "_q4f16", "_bnb4"}
 
-// AnyPrecision is the name of a graph in the precision that the folder has: of
-// model.onnx, model_fp16.onnx, model_quantized.onnx and so on the first that is
-// there, or the name itself where none is.
+// AnyPrecision returns the first existing name of a graph in the order of precisions,
+// such as model.onnx, model_fp16.onnx or model_quantized.onnx, or the name itself if
+// there is none.
 func (f Folder) AnyPrecision(name string) string {
 	stem := strings.TrimSuffix(name, ".onnx")
 	for _, precision := range precisions {
@@ -278,8 +277,8 @@ func (f Folder) AnyPrecision(name string) string {
 	return name
 }
 
-// Has reports whether the folder has something of a graph's name, whether or not
-// that can be opened.
+// Has reports whether the folder has an entry with the name of the graph, whether or
+// not it can be opened.
 func (f Folder) Has(name string) bool {
 	_, _, err := f.locate(name)
 	return !errors.Is(err, fs.ErrNotExist)

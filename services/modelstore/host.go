@@ -8,14 +8,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Host is what services that keep models in a Pool have in common; they embed it.
-// Safe for concurrent use.
+// Host is the common part of services that keep models in a Pool, for embedding. Safe
+// for concurrent use.
 type Host[M Model] struct {
 	pool    *Pool[M]
 	catalog *Catalog
 	kind    Kind
-	// inspect says why a folder that is not loaded could not be. It is called for
-	// each listing, so it remembers what it has read in Facts.
+	// inspect returns the error that would prevent a folder from being loaded. It is
+	// called for each listing and uses Facts to avoid reading files again.
 	inspect func(Folder) error
 
 	recorder    services.Recorder
@@ -34,8 +34,8 @@ func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) err
 	}}
 }
 
-// InitializeBy opens the pool and has prove show that the default model works,
-// unless that was shown before.
+// InitializeBy opens the pool and calls prove to verify the default model, unless that
+// has already succeeded.
 func (h *Host[M]) InitializeBy(ctx context.Context, prove func(context.Context) error) error {
 	if h.initialized.Load() {
 		return nil
@@ -67,8 +67,8 @@ func (h *Host[M]) Status() services.ServiceStatus {
 	return status
 }
 
-// Models implements services.ModelHost. It looks at the names, times and sizes of
-// the folders' files, and has a folder inspected that has changed.
+// Models implements services.ModelHost. It reads the names, times and sizes of the
+// folders' files, and calls inspect for folders that have changed.
 func (h *Host[M]) Models() []services.ModelStatus {
 	var list []services.ModelStatus
 	for _, files := range h.catalog.List(h.kind.ModelType) {
@@ -119,7 +119,7 @@ func (h *Host[M]) Metrics() services.ServiceMetrics {
 	return m
 }
 
-// Recorded runs a task and records how it went.
+// Recorded runs a task and records its outcome.
 func (h *Host[M]) Recorded(run func() (services.TaskResult, error)) (services.TaskResult, error) {
 	started := time.Now()
 	result, err := run()

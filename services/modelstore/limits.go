@@ -11,8 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// ReadIndex is ReadJSON for a file that lists a vocabulary, which may be larger
-// than a file of settings.
+// ReadIndex is ReadJSON for a file with an entry for each token of a vocabulary, which
+// may be larger than a configuration file.
 func (f Folder) ReadIndex(name string, into any) error {
 	data, err := f.ReadFile(name)
 	if err != nil {
@@ -24,10 +24,10 @@ func (f Folder) ReadIndex(name string, into any) error {
 	return nil
 }
 
-// Unusable returns the fault for a model whose folder cannot be loaded. Files that
-// are wrong speak against the request that names the model, and the client is told
-// what is wrong. The default model is the service's own, and so is what the engine
-// or the system says. Without an error there is no fault.
+// Unusable returns the fault for a model whose folder cannot be loaded. Invalid files
+// of a model that the request names are a fault of the request, and the client receives
+// the details. Invalid files of the default model, and errors of the engine or the
+// system, are faults of the service. Without an error there is no fault.
 func Unusable(name, defaultModel string, err error) error {
 	if services.KindOf(err) != services.KindInternal {
 		return err

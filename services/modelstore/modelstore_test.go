@@ -63,7 +63,7 @@ func TestNamesCannotLeaveTheFolder(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "../outside", "/etc", "a/b", ".hidden", "x\x00y"} {
 		_, err := c.Find(name, "wav2vec2")
 		require.Equal(t, services.KindNotFound, services.KindOf(err), name)
-		require.ErrorContains(t, err, "there is tiny")
+		require.ErrorContains(t, err, "available: tiny")
 	}
 }
 

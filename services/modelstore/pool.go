@@ -10,61 +10,60 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrShutDown is wrapped by Acquire after Close.
+// ErrShutDown is wrapped by errors of Acquire after Close.
 var ErrShutDown = errors.New("model pool is shut down")
 
-// errLoadBroken is what those who waited for a load get when it panicked.
-var errLoadBroken = errors.New("the load of the model was broken off")
+// errLoadBroken is returned to callers that waited for a load which panicked.
+var errLoadBroken = errors.New("loading the model was interrupted")
 
-// Model is what a Pool keeps: something loaded that can be unloaded.
+// Model is an object that a Pool can unload.
 type Model interface {
 	Close() error
 }
 
-// LoadFunc loads the model of a name and tells how many bytes it holds.
+// LoadFunc loads the model with the given name and returns the number of bytes that it
+// occupies.
 type LoadFunc[M Model] func(ctx context.Context, name string) (model M, bytes services.Bytes, err error)
 
-// Pool keeps loaded models by name. Tasks share a model; it is unloaded when
-// nobody uses it and the memory budget asks for its room. Safe for concurrent use.
+// Pool holds loaded models by name. Tasks share a model, which is unloaded when it is
+// unused and the memory budget needs its memory. Safe for concurrent use.
 type Pool[M Model] struct {
 	service   string
 	load      LoadFunc[M]
 	residency services.Residency
 
 	mu     sync.Mutex
-	idle   *sync.Cond // broadcast when an entry's users fall to zero
+	idle   *sync.Cond // signalled when an entry's users drop to zero
 	models map[string]*entry[M]
 	closed bool
 	peak   services.Bytes
 }
 
-// entry is one model, loading or loaded.
+// entry is one model that is loading or loaded.
 type entry[M Model] struct {
-	// ready is closed when loading has ended, one way or the other.
+	// ready is closed when loading has succeeded or failed.
 	ready chan struct{}
 	err   error
-	// abandoned tells that err came after the first caller's ctx had ended.
+	// abandoned reports whether err occurred after the first caller's ctx had ended.
 	abandoned bool
 	model     M
 
-	// Guarded by Pool.mu.
+	// The following fields are guarded by Pool.mu.
 	bytes    services.Bytes
 	users    int
 	resident services.Resident
 }
 
-// NewPool makes an empty pool. The service's name qualifies the bookings at
-// the residency.
+// NewPool returns an empty pool. The service's name qualifies its reservations.
 func NewPool[M Model](service string, residency services.Residency, load LoadFunc[M]) *Pool[M] {
 	p := &Pool[M]{service: service, load: load, residency: residency, models: make(map[string]*entry[M])}
 	p.idle = sync.NewCond(&p.mu)
 	return p
 }
 
-// Acquire gives the model, loading it where needed; callers that arrive during
-// a load share it. done must be called when the model is not used any more.
-// The load itself belongs to the first caller and ends with its ctx; others
-// then try again.
+// Acquire returns the model and loads it if necessary. Callers that arrive during a
+// load share it. done must be called when the model is no longer used. The load belongs
+// to the first caller and ends with its ctx, in which case the others try again.
 func (p *Pool[M]) Acquire(ctx context.Context, name string) (model M, done func(), err error) {
 	for {
 		e, mine, err := p.join(name)
@@ -93,8 +92,8 @@ func (p *Pool[M]) Acquire(ctx context.Context, name string) (model M, done func(
 	}
 }
 
-// join counts the caller as a user of the entry, making the entry where there
-// is none; mine tells that the caller has to load it.
+// join counts the caller as a user of the entry, creating the entry if there is none.
+// mine reports whether the caller must load it.
 func (p *Pool[M]) join(name string) (e *entry[M], mine bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,16 +118,15 @@ func (p *Pool[M]) leave(e *entry[M]) {
 	}
 }
 
-// fill loads the entry's model and books its memory. An entry whose load did
-// not succeed, by error or by panic, leaves the pool, so that the next caller
-// tries again.
+// fill loads the entry's model and reserves its memory. If the load fails or panics,
+// the entry is removed from the pool so that the next caller tries again.
 func (p *Pool[M]) fill(ctx context.Context, name string, e *entry[M]) {
 	e.err = errLoadBroken
 	defer func() {
 		if e.err != nil {
 			p.mu.Lock()
 			delete(p.models, name)
-			// After a panic nobody leaves the entry, and Close may wait for that.
+			// After a panic nothing else releases the entry, and Close may wait for it.
 			p.idle.Broadcast()
 			p.mu.Unlock()
 		}
@@ -148,7 +146,7 @@ func (p *Pool[M]) fill(ctx context.Context, name string, e *entry[M]) {
 	p.peak = max(p.peak, p.loaded())
 }
 
-// evict unloads one entry for the memory budget.
+// evict unloads one entry on behalf of the memory budget.
 func (p *Pool[M]) evict(_ context.Context, name string, e *entry[M]) error {
 	p.mu.Lock()
 	if p.models[name] != e {
@@ -164,9 +162,9 @@ func (p *Pool[M]) evict(_ context.Context, name string, e *entry[M]) error {
 	return p.unload(e)
 }
 
-// Unload unloads one model once nobody uses it. Where that is not before ctx
-// ends it stays, and the error wraps ErrInUse. A model that is not loaded is
-// nothing to do.
+// Unload waits until a model is unused and unloads it. If ctx ends first, the model
+// stays loaded and the error wraps ErrInUse. A model that is not loaded is not an
+// error.
 func (p *Pool[M]) Unload(ctx context.Context, name string) error {
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()
@@ -186,7 +184,10 @@ func (p *Pool[M]) Unload(ctx context.Context, name string) error {
 	}
 	if e.users > 0 {
 		p.mu.Unlock()
-		return &services.Fault{Kind: services.KindBusy, Message: "model " + name + " is in use", RetryAfter: time.Second, Err: services.ErrInUse}
+		return &services.Fault{
+			Kind: services.KindBusy, Message: "model " + name + " is in use", RetryAfter: time.Second,
+			Err: services.ErrInUse,
+		}
 	}
 	delete(p.models, name)
 	p.mu.Unlock()
@@ -199,7 +200,7 @@ func (p *Pool[M]) unload(e *entry[M]) error {
 	return err
 }
 
-// Loaded tells whether a model is loaded, and with how many bytes.
+// Loaded reports whether a model is loaded, and returns its bytes.
 func (p *Pool[M]) Loaded(name string) (services.Bytes, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -210,7 +211,7 @@ func (p *Pool[M]) Loaded(name string) (services.Bytes, bool) {
 	return e.bytes, true
 }
 
-// Count returns how many models are loaded.
+// Count returns the number of loaded models.
 func (p *Pool[M]) Count() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -222,14 +223,14 @@ func (p *Pool[M]) Count() (n int) {
 	return n
 }
 
-// Bytes held by loaded models now, and at the most so far.
+// Bytes returns the memory of loaded models now and its maximum so far.
 func (p *Pool[M]) Bytes() (loaded, peak services.Bytes) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.loaded(), p.peak
 }
 
-// loaded sums the entries. The caller holds mu.
+// loaded returns the memory of loaded models. The caller holds mu.
 func (p *Pool[M]) loaded() (sum services.Bytes) {
 	for _, e := range p.models {
 		sum += e.bytes
@@ -237,9 +238,9 @@ func (p *Pool[M]) loaded() (sum services.Bytes) {
 	return sum
 }
 
-// Close waits until no model is used and unloads all of them. When ctx ends
-// first, what is in use stays loaded and the error says how many. After Close,
-// Acquire fails until Reopen.
+// Close waits until no model is in use and unloads all of them. If ctx ends first,
+// models in use stay loaded and the error includes their number. After Close, Acquire
+// fails until Reopen.
 func (p *Pool[M]) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		p.mu.Lock()
@@ -271,14 +272,14 @@ func (p *Pool[M]) Close(ctx context.Context) error {
 	return err
 }
 
-// Reopen lets Acquire work again after Close.
+// Reopen makes Acquire work again after Close.
 func (p *Pool[M]) Reopen() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = false
 }
 
-// busy counts the entries in use. The caller holds mu.
+// busy returns the number of entries in use. The caller holds mu.
 func (p *Pool[M]) busy() (n int) {
 	for _, e := range p.models {
 		if e.users > 0 {

@@ -33,12 +33,12 @@ func TestACallerThatLeavesALoadIsNoUserOfTheModel(t *testing.T) {
 		first := <-loaded
 		require.ErrorIs(t, residency.evict(t.Context()), services.ErrInUse, "the first caller uses it")
 		first()
-		first() // the second call takes nobody else's use away
+		first() // the second call does not release another caller's use
 		_, again, err := p.Acquire(t.Context(), "m")
 		require.NoError(t, err)
 		require.ErrorIs(t, residency.evict(t.Context()), services.ErrInUse)
 		again()
-		require.NoError(t, residency.evict(t.Context()), "nobody uses it")
+		require.NoError(t, residency.evict(t.Context()), "it is unused")
 		require.Zero(t, residency.held)
 		closing, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
@@ -47,7 +47,7 @@ func TestACallerThatLeavesALoadIsNoUserOfTheModel(t *testing.T) {
 	})
 }
 
-// touchedResidency counts how often its resident is used.
+// touchedResidency counts calls of Touch.
 type touchedResidency struct{ touched int }
 
 func (r *touchedResidency) Hold(context.Context, string, string, services.Bytes, func(context.Context) error) services.Resident {

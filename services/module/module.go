@@ -1,7 +1,7 @@
-// Package module describes what one service brings to the server: its section of the
-// configuration, and how it is built from that. Everything else that a service has, a
-// share of the memory budget, a guard, recovery, health checks, metrics, jobs and
-// documentation, comes from its description.
+// Package module describes what a service contributes to the server: its section of the
+// configuration, and a function that builds it from that section. Its share of the
+// memory budget, guard, recovery, health checks, metrics, jobs and documentation follow
+// from the service's description.
 package module
 
 import (
@@ -17,20 +17,22 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Limits are settings that every service has, and services.modelService for all services
-// with models.
+// Limits are settings of every service. services.modelService sets them for all
+// services with models.
 type Limits struct {
-	// MaxMemory of the service's models and tasks together. Defaults to 4GB for a service
-	// with models and to 2GB for others.
+	// MaxMemory is the limit for the service's models and tasks together. Defaults to
+	// 4GB for a service with models and to 2GB for others.
 	MaxMemory services.Bytes `koanf:"maxMemory"`
-	// KeepAlive is how long an idle model stays loaded; 0 is until its memory is needed.
-	// Defaults to 30m.
+	// KeepAlive is how long an idle model stays loaded; 0 keeps it until its memory is
+	// needed. Defaults to 30m.
 	KeepAlive time.Duration `koanf:"keepAlive"`
-	// Recoverable services are restarted when they fail. Defaults to true.
+	// Recoverable reports whether the service is restarted when it fails. Defaults to
+	// true.
 	Recoverable bool `koanf:"recoverable"`
 }
 
-// Validate returns an error for every bad value, with its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (l Limits) Validate() []error {
 	var errs []error
 	if l.KeepAlive < 0 {
@@ -42,7 +44,7 @@ func (l Limits) Validate() []error {
 	return errs
 }
 
-// DefaultLimits returns the documented defaults of a service, with models or without.
+// DefaultLimits returns the documented defaults of a service with or without models.
 func DefaultLimits(models bool) Limits {
 	limits := Limits{MaxMemory: 2_000_000_000, Recoverable: true, KeepAlive: 30 * time.Minute}
 	if models {
@@ -54,29 +56,30 @@ func DefaultLimits(models bool) Limits {
 // Common are the settings that every service's section has.
 type Common struct {
 	Limits `koanf:",squash"`
-	// Runs at once; the cores are shared between them. 0, the default, is one for every
-	// two cores, or for every core where a run uses no more than one.
+	// Runs is the number of concurrent runs, which share the cores. 0, the default, is
+	// one run for every two cores, or for every core if a run uses only one.
 	Runs int `koanf:"runs"`
 }
 
-// mostRuns bounds the runs of a service at once.
+// mostRuns is the maximum of Common.Runs.
 const mostRuns = 256
 
-// Config is what a service has in its section beside the common settings: a struct with
-// koanf tags.
+// Config is the part of a service's section that is specific to it: a struct with koanf
+// tags.
 type Config interface {
-	// Validate returns an error for every bad value, with its key relative to the section.
+	// Validate returns an error for every invalid value, with its key relative to the
+	// section.
 	Validate() []error
 }
 
 // Section is a service's section of the configuration, as a pointer to a struct.
 type Section interface {
 	Config
-	// Common returns the part that every section has.
+	// Common returns the settings that all sections share.
 	Common() *Common
 }
 
-// section is a Section of one kind of Config.
+// section is the Section of a service whose own settings are C.
 type section[C Config] struct {
 	Shared Common `koanf:",squash"`
 	Own    C      `koanf:",squash"`
@@ -94,42 +97,43 @@ func (s *section[C]) Validate() []error {
 	return errs
 }
 
-// Deps are what services are built from.
+// Deps are the dependencies of services.
 type Deps struct {
-	// Audio are the limits of recordings, whatever the task.
+	// Audio has the limits of recordings for all tasks.
 	Audio audiofile.Limits
-	// Catalog finds model folders, and Runtime opens their graphs in sessions as Session
-	// sizes them.
+	// Catalog finds model folders. Runtime opens their graphs, in sessions configured
+	// by Session.
 	Catalog *modelstore.Catalog
 	Runtime *onnx.Runtime
 	Session onnx.SessionConfig
-	// Residency books what a service keeps in memory between tasks; Room returns what the
-	// service could still use.
+	// Residency reserves memory that outlives a task. Room returns the memory that is
+	// still available to the service.
 	Residency services.Residency
 	Room      func() services.Bytes
-	// Records keeps collections of records; nil in a process that keeps nothing, as for a
-	// command that transcribes a file. A collection is made when the service is built.
+	// Records holds collections of records. It is nil in a process that stores nothing,
+	// such as a command that transcribes a file. Collections are created when the
+	// service is built.
 	Records *records.Database
-	// Contexts keeps conversations; nil where Records is.
+	// Contexts stores conversations; nil if Records is nil.
 	Contexts services.ContextStore
-	// Spool is the folder for files that tasks make.
+	// Spool is the folder for artifacts.
 	Spool string
 }
 
 // Module is one service of the server.
 type Module struct {
-	// Name of the service in the registry, in metrics, in requests and of its section in
-	// the configuration.
+	// Name of the service in the registry, in metrics and in requests, and of its
+	// section of the configuration.
 	Name string
-	// HasModels reports whether the service runs models. Its limits are those of
-	// services.modelService unless its own section sets them.
+	// HasModels reports whether the service runs models. Its limits default to those of
+	// services.modelService.
 	HasModels bool
 
 	defaults func() Section
 	build    func(Section, Deps) services.ModelService
 }
 
-// New returns the module of a service without models, each of whose runs uses one core.
+// New returns the module of a service without models. Each of its runs uses one core.
 func New[C Config](name string, defaults C, build func(C, Deps) services.ModelService) Module {
 	return Module{
 		Name: name,
@@ -148,15 +152,16 @@ func WithModels[C Config](name string, defaults C, build func(C, Deps) services.
 	return m
 }
 
-// Defaults returns a new section with the default of every setting. The limits of a
-// service with models are empty.
+// Defaults returns a new section with default values. The limits of a service with
+// models are left zero.
 func (m Module) Defaults() Section { return m.defaults() }
 
-// Build makes the service from its section, which must be one that Defaults returned.
+// Build builds the service from a section returned by Defaults.
 func (m Module) Build(s Section, deps Deps) services.ModelService { return m.build(s, deps) }
 
-// Runs returns how many tasks of the service run at once, how many threads each has, and
-// how many may run at once where demand asks for more, zero where the settings say how many.
+// Runs returns the number of concurrent tasks of the service, the number of threads of
+// each, and the limit up to which demand may raise the concurrency. The limit is zero
+// if the configuration sets the concurrency.
 func (m Module) Runs(c Common) (runs, threads, most int) {
 	cores := runtime.GOMAXPROCS(0)
 	if !m.HasModels {

@@ -7,45 +7,45 @@ import (
 	"strings"
 )
 
-// ErrContract is wrapped when a graph's inputs or outputs are not what the
-// pipeline feeds and reads.
+// ErrContract is wrapped by errors about a graph whose inputs or outputs differ from
+// what the pipeline uses.
 var ErrContract = errors.New("graph does not fit")
 
-// maxProblems and tensors are named in an error.
+// maxProblems is the maximum number of mismatches, and of tensors, listed in an error.
 const maxProblems = 16
 
-// Contract says which inputs and outputs a pipeline knows.
+// Contract describes the inputs and outputs that a pipeline uses.
 type Contract struct {
 	Inputs  []TensorSpec
 	Outputs []TensorSpec
 }
 
-// TensorSpec is what a pipeline expects of one input or output.
+// TensorSpec describes one input or output of a Contract.
 type TensorSpec struct {
 	Name string
 	Type ElementType
-	// Or is another type that will do; zero for none.
+	// Or is an alternative type; zero for none.
 	Or ElementType
 	// Rank is the number of dimensions.
 	Rank int
-	// Dims that must match where they are above zero and the graph fixes them;
-	// may be shorter than Rank.
+	// Dims are required sizes, compared where they are above zero and the graph has a
+	// fixed size. They may be shorter than Rank.
 	Dims []int64
 	// Optional inputs and outputs may be absent from the graph.
 	Optional bool
 }
 
-// Fits tells whether a graph has what the contract says; the error wraps
-// ErrContract.
+// Fits returns an error that wraps ErrContract if the graph does not satisfy the
+// contract.
 func (c Contract) Fits(sig Signature) error {
 	_, _, err := c.check(sig)
 	return err
 }
 
-// check gives the names to feed and to read, in the contract's order. Every
-// mismatch is told, with what was expected and what was found. An input that
-// the contract does not know cannot be fed, so it is a mismatch; an unknown
-// output is not asked for.
+// check returns the names of the inputs and outputs to use, in the contract's order.
+// Its error lists every mismatch with the expected and the actual tensor. An input that
+// is not in the contract is a mismatch because nothing could be fed to it; an
+// additional output is ignored.
 func (c Contract) check(sig Signature) (inputs, outputs []string, err error) {
 	var problems []string
 	inputs, problems = matchSpecs("input", c.Inputs, sig.Inputs, problems)
@@ -81,7 +81,7 @@ func matchSpecs(what string, specs []TensorSpec, infos []TensorInfo, problems []
 	return names, problems
 }
 
-// String gives the specification as TensorInfo gives what was found.
+// String formats the specification like TensorInfo.String.
 func (s TensorSpec) String() string {
 	dims := make([]int64, s.Rank)
 	for i := range dims {
@@ -94,7 +94,8 @@ func (s TensorSpec) String() string {
 }
 
 func (s TensorSpec) fits(info TensorInfo) bool {
-	// Exporters may leave the rank of an output to shape inference at run time.
+	// Exporters may omit the rank of an output, leaving it to shape inference at run
+	// time.
 	if info.Type != s.Type && (s.Or == 0 || info.Type != s.Or) || info.Dims != nil && len(info.Dims) != s.Rank {
 		return false
 	}

@@ -1,9 +1,8 @@
-// Package onnx is the only importer of onnxruntime_go: it finds and loads the
-// ONNX Runtime library, opens sessions after checking their graph against what
-// the caller expects, runs them with cancellation through the context, and
-// gives native memory back to the operating system. It knows tensors, not
-// models, and does no pre- or post-processing.
+// Package onnx is the only importer of onnxruntime_go. It finds and loads the ONNX
+// Runtime library, opens sessions after checking their graphs against a Contract, runs
+// them with cancellation through the context, and returns native memory to the
+// operating system. It handles tensors, not models, and does no pre- or postprocessing.
 //
-// The order of teardown is sessions, then the runtime; Runtime.Close refuses
-// while a session is open.
+// Sessions must be closed before the Runtime; Runtime.Close fails while a session is
+// open.
 package onnx

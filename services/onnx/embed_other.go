@@ -4,5 +4,6 @@ package onnx
 
 import "embed"
 
-// No release of ONNX Runtime is pinned for this platform: onnx.libraryPath is needed.
+// There is no pinned release of ONNX Runtime for this platform, so onnx.libraryPath
+// must be set.
 var embeddedLibrary embed.FS

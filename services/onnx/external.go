@@ -11,17 +11,16 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// ErrExternal is wrapped when a graph keeps weights where they are not read.
+// ErrExternal is wrapped by errors about weights stored outside the model's folder.
 var ErrExternal = errors.New("weights outside the model's folder")
 
-// Bounds on what refers to files beside the graph.
+// Limits on references to external files.
 const (
 	maxExternal = 1024
 	maxDepth    = 32
 )
 
-// Field numbers of onnx.proto that lead to tensors, and to the files that they
-// are kept in.
+// Field numbers of onnx.proto on the path to tensors and their external files.
 const (
 	modelFunction  = 25
 	functionNode   = 7
@@ -41,8 +40,8 @@ const (
 	attributeSparses = 23
 )
 
-// CheckExternal returns an error unless every file of the weights lies in the
-// graph's folder or below it, by its name. The error wraps ErrExternal.
+// CheckExternal returns an error that wraps ErrExternal unless every external file is
+// named within the graph's folder.
 func (s Signature) CheckExternal() error {
 	for _, location := range s.External {
 		if !filepath.IsLocal(filepath.FromSlash(location)) || strings.ContainsRune(location, 0) {
@@ -52,8 +51,8 @@ func (s Signature) CheckExternal() error {
 	return nil
 }
 
-// openable returns an error unless ONNX Runtime, which opens the files of the
-// weights by itself, will find regular files inside the graph's folder.
+// openable returns an error unless every external file is a regular file inside the
+// graph's folder. ONNX Runtime opens these files by itself.
 func (s Signature) openable(path string) error {
 	if len(s.External) == 0 {
 		return nil
@@ -74,12 +73,12 @@ func (s Signature) openable(path string) error {
 		if err != nil {
 			return err
 		}
-		_ = file.Close() // nothing was read
+		_ = file.Close() // nothing has been read
 	}
 	return nil
 }
 
-// readLocation takes the file out of an entry of external_data.
+// readLocation reads the file name from an entry of external_data.
 func (m *message) readLocation(sig *Signature) error {
 	var key, value string
 	err := m.each(func(field int, m *message) (err error) {
@@ -101,7 +100,7 @@ func (m *message) readLocation(sig *Signature) error {
 	return nil
 }
 
-// readTensor looks for the file of a tensor.
+// readTensor collects the external file of a tensor.
 func (m *message) readTensor(sig *Signature) error {
 	return m.each(func(field int, m *message) error {
 		if field != tensorExternal {
@@ -111,7 +110,7 @@ func (m *message) readTensor(sig *Signature) error {
 	})
 }
 
-// readSparse looks for the files of a sparse tensor.
+// readSparse collects the external files of a sparse tensor.
 func (m *message) readSparse(sig *Signature) error {
 	return m.each(func(field int, m *message) error {
 		if field != sparseValues && field != sparseIndices {
@@ -121,8 +120,8 @@ func (m *message) readSparse(sig *Signature) error {
 	})
 }
 
-// readAttribute looks for files in an attribute of a node: a constant, or the
-// branch of an If.
+// readAttribute collects the external files of a node's attribute, which may be a
+// constant or a subgraph such as a branch of an If.
 func (m *message) readAttribute(sig *Signature, depth int) error {
 	if depth >= maxDepth {
 		return fmt.Errorf("graphs inside one another, more than %d deep", maxDepth)
@@ -140,7 +139,7 @@ func (m *message) readAttribute(sig *Signature, depth int) error {
 	})
 }
 
-// readSubgraph looks for files in a graph inside the graph.
+// readSubgraph collects the external files of a nested graph.
 func (m *message) readSubgraph(sig *Signature, depth int) error {
 	return m.each(func(field int, m *message) error {
 		switch field {
@@ -155,7 +154,7 @@ func (m *message) readSubgraph(sig *Signature, depth int) error {
 	})
 }
 
-// readFunction looks for files in the nodes of a function.
+// readFunction collects the external files of a function's nodes.
 func (m *message) readFunction(sig *Signature) error {
 	return m.each(func(field int, m *message) error {
 		if field != functionNode {

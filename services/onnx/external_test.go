@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// field is one field of a protocol buffer: a message or text, or a number.
+// field encodes one field of a protocol buffer: a message, a string or a number.
 func field[T string | int](number int, content T) string {
 	var b []byte
 	switch v := any(content).(type) {
@@ -29,15 +29,16 @@ func field[T string | int](number int, content T) string {
 	return string(b)
 }
 
-// tensorAt is a float tensor of one element that stands in another file.
+// tensorAt is a float tensor of one element stored in an external file.
 func tensorAt(location string) string {
 	entry := func(key, value string) string {
 		return field(tensorExternal, field(entryKey, key)+field(entryValue, value))
 	}
-	return field(1, 1) + field(2, int(Float32)) + field(tensorName, "w") + entry("offset", "0") + entry("location", location) + entry("length", "4") + field(14, 1)
+	return field(1, 1) + field(2, int(Float32)) + field(tensorName, "w") + entry("offset", "0") + entry("location", location) +
+		entry("length", "4") + field(14, 1)
 }
 
-// addition is a model that adds a tensor of one element to its input.
+// addition is a model that adds a one-element tensor to its input.
 func addition(initializer, more string) string {
 	value := func(name string) string {
 		dim := field(tensorTypeShape, field(shapeDim, field(dimValue, 1)))
@@ -53,8 +54,8 @@ var sum = Contract{
 	Outputs: []TensorSpec{{Name: "y", Type: Float32, Rank: 1}},
 }
 
-// TestWeightsInOtherFilesAreThoseOfTheFolder has ONNX Runtime load the weights where
-// they may be loaded, and shows that it is not asked where they may not.
+// TestWeightsInOtherFilesAreThoseOfTheFolder loads weights with ONNX Runtime from
+// allowed locations, and checks that it is not called for other locations.
 func TestWeightsInOtherFilesAreThoseOfTheFolder(t *testing.T) {
 	t.Parallel()
 	for location, says := range map[string]string{
@@ -95,9 +96,9 @@ func TestWeightsInOtherFilesAreThoseOfTheFolder(t *testing.T) {
 	}
 }
 
-// TestWeightsAreFoundWhereverTheyStand puts a tensor into every place of a model
-// that holds tensors.
-func TestWeightsAreFoundWhereverTheyStand(t *testing.T) {
+// TestExternalWeightsAreFoundEverywhere puts an external tensor into every place of a
+// model that can hold one.
+func TestExternalWeightsAreFoundEverywhere(t *testing.T) {
 	t.Parallel()
 	tensor := tensorAt("elsewhere")
 	attribute := func(content string) string { return field(graphNode, field(nodeAttribute, content)) }
@@ -108,9 +109,11 @@ func TestWeightsAreFoundWhereverTheyStand(t *testing.T) {
 	for name, more := range map[string]string{
 		"initializer": field(graphInitializer, tensor), "sparse initializer": field(graphSparse, field(sparseIndices, tensor)),
 		"constant": attribute(field(attributeTensor, tensor)), "constants": attribute(field(attributeTensors, tensor)),
-		"sparse constant": attribute(field(attributeSparse, field(sparseValues, tensor))), "sparse constants": attribute(field(attributeSparses, field(sparseValues, tensor))),
-		"branch": attribute(field(attributeGraph, field(graphInitializer, tensor))), "branches": attribute(field(attributeGraphs, field(graphSparse, field(sparseValues, tensor)))),
-		"nested": nested,
+		"sparse constant":  attribute(field(attributeSparse, field(sparseValues, tensor))),
+		"sparse constants": attribute(field(attributeSparses, field(sparseValues, tensor))),
+		"branch":           attribute(field(attributeGraph, field(graphInitializer, tensor))),
+		"branches":         attribute(field(attributeGraphs, field(graphSparse, field(sparseValues, tensor)))),
+		"nested":           nested,
 	} {
 		data := addition("", more)
 		signature, err := ReadSignature(strings.NewReader(data), int64(len(data)))

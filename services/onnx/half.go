@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// NewFloatTensor wraps values for an input that takes float32 or float16; only the
-// latter copies them. Values beyond what a half holds become infinite.
+// NewFloatTensor returns a tensor for an input of type float32, which shares values, or
+// float16, which copies them. Values out of the range of float16 become infinite.
 func NewFloatTensor(kind ElementType, values []float32, shape ...int64) (*Tensor, error) {
 	if kind != Float16 {
 		return NewTensor(values, shape...)
@@ -19,7 +19,7 @@ func NewFloatTensor(kind ElementType, values []float32, shape ...int64) (*Tensor
 	return NewRawTensor(Float16, data, shape...)
 }
 
-// Floats gives the elements of a float32 or float16 tensor in row-major order.
+// Floats returns the elements of a float32 or float16 tensor in row-major order.
 func Floats(t *Tensor) ([]float32, error) {
 	if values, ok := t.values.([]float32); ok {
 		return values, nil
@@ -35,17 +35,18 @@ func Floats(t *Tensor) ([]float32, error) {
 	return values, nil
 }
 
-// Bits of IEEE 754 binary16: a sign, five of exponent with bias 15, ten of fraction.
+// Layout of IEEE 754 binary16: a sign bit, five exponent bits with bias 15, and ten
+// fraction bits.
 const (
 	halfFraction = 10
 	halfBias     = 15
 	halfMost     = 31 // exponent of infinity and NaN
 	floatBias    = 127
-	// floatFraction is that of binary32.
+	// floatFraction is the number of fraction bits of binary32.
 	floatFraction = 23
 )
 
-// fromHalf widens a half, exactly.
+// fromHalf converts binary16 to float32, which is exact.
 func fromHalf(h uint16) float32 {
 	sign := float32(1)
 	if h>>15 != 0 {
@@ -64,7 +65,7 @@ func fromHalf(h uint16) float32 {
 	return sign * float32(math.Ldexp(float64(fraction+1<<halfFraction), exponent-halfBias-halfFraction))
 }
 
-// toHalf rounds to the nearest half, ties to even.
+// toHalf converts to binary16, rounding to nearest, ties to even.
 func toHalf(v float32) uint16 {
 	bits := math.Float32bits(v)
 	sign := uint16(bits >> 31 << 15)
@@ -80,14 +81,14 @@ func toHalf(v float32) uint16 {
 	}
 	shift := uint(floatFraction - halfFraction)
 	whole := uint32(max(exponent, 0))<<floatFraction | fraction
-	if exponent <= 0 { // subnormal: the leading one is written out
+	if exponent <= 0 { // subnormal: the leading one becomes explicit
 		whole = fraction | 1<<floatFraction
 		shift += uint(1 - exponent)
 	}
 	half := whole >> shift
 	rest, tie := whole&(1<<shift-1), uint32(1)<<(shift-1)
 	if rest > tie || rest == tie && half&1 == 1 {
-		half++ // a carry into the exponent is right as it is
+		half++ // a carry into the exponent is correct
 	}
 	return sign | uint16(half)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHalves has the landmarks that IEEE 754 gives for binary16, and every value
-// there and back.
+// TestHalves converts notable binary16 values of IEEE 754, and every value in both
+// directions.
 func TestHalves(t *testing.T) {
 	t.Parallel()
 	for bits, value := range map[uint16]float64{

@@ -8,17 +8,17 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// ErrPoisoned is what an Interceptor returns after a run to put NaN into its
-// outputs.
+// ErrPoisoned is returned by an Interceptor after a run to replace its outputs with
+// NaN.
 var ErrPoisoned = errors.New("poisoned")
 
-// Interceptor stands in front of the engine: it is called in place of every run
-// of every session, and calls run itself, or fails, waits or panics instead.
-// ctx is that of the run; the graph's name is as in Graph.
+// Interceptor is called in place of every run of every session. It calls run, or fails,
+// blocks or panics instead. ctx is the context of the run, and the graph is named as in
+// Graph.
 type Interceptor func(ctx context.Context, graph string, run func() error) error
 
-// Intercept injects faults into the engine, which is how the server is shown to
-// survive them. Nil ends it.
+// Intercept installs an Interceptor, which injects faults into the engine for tests.
+// Nil removes it.
 func (r *Runtime) Intercept(i Interceptor) {
 	if i == nil {
 		r.interceptor.Store(nil)

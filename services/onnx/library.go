@@ -15,11 +15,11 @@ import (
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
 
-// LibraryVersion is the ONNX Runtime release that the build embeds.
+// LibraryVersion is the embedded release of ONNX Runtime.
 const LibraryVersion = "1.30.0"
 
-// minimumAPI is the version of the C interface that the binding asks for; the
-// first release that has it is 1.24.
+// minimumAPI is the version of the C API that the binding requires, available since
+// release 1.24.
 const minimumAPI = "24 (release 1.24 or newer)"
 
 // ErrNoLibrary is wrapped by every failure to find or load the ONNX Runtime library.
@@ -28,31 +28,31 @@ var ErrNoLibrary = errors.New("no usable ONNX Runtime library")
 // ErrSessionsOpen is returned by Runtime.Close while sessions are open.
 var ErrSessionsOpen = errors.New("sessions are still open")
 
-// opened guards the one environment that the library allows in a process.
+// opened guards the single environment that the library supports per process.
 var opened sync.Mutex
 
-// Config says which library to load.
+// Config has the settings of the ONNX Runtime library.
 type Config struct {
-	// LibraryPath of the ONNX Runtime shared library. Empty takes the library
-	// inside the binary. Cannot change live. Defaults to empty.
+	// LibraryPath is the path of the ONNX Runtime shared library. Empty selects the
+	// library embedded in the binary. Cannot change live. Defaults to empty.
 	LibraryPath string `koanf:"libraryPath"`
 }
 
-// Runtime is the loaded library with its environment. There is one in a
-// process at a time. Safe for concurrent use.
+// Runtime is the loaded library and its environment. A process has at most one at a
+// time. Safe for concurrent use.
 type Runtime struct {
 	version  string
 	origin   string
 	sessions sessions
-	// interceptor is nil but under fault injection.
+	// interceptor is nil except during fault injection.
 	interceptor atomic.Pointer[Interceptor]
 	release     func() error
 	once        sync.Once
 	closeErr    error
 }
 
-// Open loads the library and creates its environment. The error is one sentence
-// that names the library and what is wrong with it, and wraps ErrNoLibrary.
+// Open loads the library and creates its environment. The error is one sentence that
+// names the library and the reason, and wraps ErrNoLibrary.
 func Open(cfg Config) (*Runtime, error) {
 	if !opened.TryLock() {
 		return nil, errors.New("ONNX Runtime is already loaded in this process")
@@ -73,7 +73,7 @@ func load(cfg Config) (*Runtime, error) {
 	tameAllocator()
 	ort.SetSharedLibraryPath(path)
 	err = ort.InitializeEnvironment(ort.WithLogLevelError())
-	// The loader has mapped the file by now; its descriptor or copy can go.
+	// The loader has mapped the file, so its descriptor or copy can be released.
 	if releaseErr := release(); err == nil && releaseErr != nil {
 		err = errors.Join(releaseErr, ort.DestroyEnvironment())
 	}
@@ -83,8 +83,8 @@ func load(cfg Config) (*Runtime, error) {
 	return &Runtime{version: ort.GetVersion(), origin: origin, release: ort.DestroyEnvironment}, nil
 }
 
-// locate gives the path to load, how to name it to a person, and what to do
-// once it is loaded.
+// locate returns the path to load, a display name for it, and a function to call once
+// it has been loaded.
 func locate(cfg Config) (path, origin string, release func() error, err error) {
 	if cfg.LibraryPath == "" {
 		path, release, err = unpackEmbedded()
@@ -109,7 +109,7 @@ func locate(cfg Config) (path, origin string, release func() error, err error) {
 	return path, path, func() error { return nil }, nil
 }
 
-// explain turns the binding's error into one sentence.
+// explain converts the binding's error to one sentence.
 func explain(origin string, err error) error {
 	if strings.Contains(err.Error(), "ORT API base") {
 		return fmt.Errorf("%w: %s is too old; this server needs its API version %s", ErrNoLibrary, origin, minimumAPI)
@@ -117,21 +117,21 @@ func explain(origin string, err error) error {
 	if strings.Contains(err.Error(), "OrtGetApiBase") {
 		return fmt.Errorf("%w: %s is a library, but not ONNX Runtime", ErrNoLibrary, origin)
 	}
-	// The binding's text repeats the path twice before the loader's own words.
+	// The binding repeats the path twice before the message of the loader.
 	if _, loader, ok := strings.Cut(err.Error(), `": `); ok {
 		return fmt.Errorf("%w: %s", ErrNoLibrary, loader)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrNoLibrary, origin, err)
 }
 
-// Version of the loaded library, as "1.30.0".
+// Version returns the version of the loaded library, such as "1.30.0".
 func (r *Runtime) Version() string { return r.version }
 
-// Origin says where the library came from, for a person.
+// Origin returns a human-readable description of where the library was loaded from.
 func (r *Runtime) Origin() string { return r.origin }
 
-// Close unloads the library. It fails with ErrSessionsOpen while sessions are
-// open; calling it twice gives the first answer again.
+// Close unloads the library. It returns ErrSessionsOpen while sessions are open.
+// Further calls return the result of the first one.
 func (r *Runtime) Close(context.Context) error {
 	if n := len(r.Sessions()); n > 0 {
 		return fmt.Errorf("close ONNX Runtime: %d %w", n, ErrSessionsOpen)

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// libraryFile is where the embedded library is unpacked to.
+// libraryFile is the file that the embedded library is unpacked to.
 type libraryFile struct {
 	*os.File
 	path string
 }
 
-// newLibraryFile makes a file in memory: nothing is left on disk after a
-// crash, and a read-only or noexec file system does not matter.
+// newLibraryFile creates a file in memory, which leaves nothing on disk after a crash
+// and works with read-only and noexec file systems.
 func newLibraryFile() (*libraryFile, func() error, error) {
 	fd, err := unix.MemfdCreate("libonnxruntime", unix.MFD_CLOEXEC)
 	if err != nil {

@@ -7,13 +7,14 @@ import (
 	"os"
 )
 
-// libraryFile is where the embedded library is unpacked to.
+// libraryFile is the file that the embedded library is unpacked to.
 type libraryFile struct {
 	*os.File
 	path string
 }
 
-// newLibraryFile makes a temporary file, removed once the loader has mapped it.
+// newLibraryFile creates a temporary file, which is removed once the loader has mapped
+// it.
 func newLibraryFile() (*libraryFile, func() error, error) {
 	file, err := os.CreateTemp("", "libonnxruntime-*")
 	if err != nil {

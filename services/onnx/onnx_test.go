@@ -22,11 +22,11 @@ import (
 
 const modelPath = "../../models/wav2vec2-tiny/model.onnx"
 
-// engine is the one runtime of this process.
+// engine is the Runtime of the test process.
 var engine *Runtime
 
-// envOpen makes the test binary try to load a library, print why it could not,
-// and end: a process can hold one library only.
+// envOpen makes the test binary load a library, print the error and exit, because a
+// process can hold only one library.
 const envOpen = "ONNX_TEST_OPEN"
 
 func TestMain(m *testing.M) {
@@ -88,7 +88,8 @@ func TestRunGivesLogits(t *testing.T) {
 	require.ErrorContains(t, err, "input input_values is missing")
 }
 
-// TestSignatureEqualsTheEngines asks ONNX Runtime for what the file was read for.
+// TestSignatureEqualsTheEngines compares the signature read from the file with that
+// reported by ONNX Runtime.
 func TestSignatureEqualsTheEngines(t *testing.T) {
 	t.Parallel()
 	inputs, outputs, err := ort.GetInputOutputInfo(modelPath)
@@ -113,10 +114,22 @@ func TestMismatchSaysWhatWasExpectedAndFound(t *testing.T) {
 		contract Contract
 		says     []string
 	}{
-		"name":          {Contract{Inputs: []TensorSpec{{Name: "audio", Type: Float32, Rank: 2}}, Outputs: speech.Outputs}, []string{"input audio float32[?,?] is missing", "input_values"}},
-		"type":          {Contract{Inputs: []TensorSpec{{Name: "input_values", Type: Int64, Rank: 2}}, Outputs: speech.Outputs}, []string{"must be input_values int64[?,?], found input_values float32[?,?]"}},
-		"rank":          {Contract{Inputs: []TensorSpec{{Name: "input_values", Type: Float32, Rank: 3}}, Outputs: speech.Outputs}, []string{"must be input_values float32[?,?,?]"}},
-		"dimension":     {Contract{Inputs: speech.Inputs, Outputs: []TensorSpec{{Name: "logits", Type: Float32, Rank: 3, Dims: []int64{0, 0, 40}}}}, []string{"[?,?,40]", "[?,?,32]"}},
+		"name": {
+			Contract{Inputs: []TensorSpec{{Name: "audio", Type: Float32, Rank: 2}}, Outputs: speech.Outputs},
+			[]string{"input audio float32[?,?] is missing", "input_values"},
+		},
+		"type": {
+			Contract{Inputs: []TensorSpec{{Name: "input_values", Type: Int64, Rank: 2}}, Outputs: speech.Outputs},
+			[]string{"must be input_values int64[?,?], found input_values float32[?,?]"},
+		},
+		"rank": {
+			Contract{Inputs: []TensorSpec{{Name: "input_values", Type: Float32, Rank: 3}}, Outputs: speech.Outputs},
+			[]string{"must be input_values float32[?,?,?]"},
+		},
+		"dimension": {Contract{
+			Inputs:  speech.Inputs,
+			Outputs: []TensorSpec{{Name: "logits", Type: Float32, Rank: 3, Dims: []int64{0, 0, 40}}},
+		}, []string{"[?,?,40]", "[?,?,32]"}},
 		"unknown input": {Contract{Outputs: speech.Outputs}, []string{"not known to this pipeline"}},
 	} {
 		_, err := engine.OpenSession(Graph{Name: "tiny", Path: modelPath}, c.contract, SessionConfig{Threads: 1})
@@ -136,8 +149,8 @@ func TestHangUpEndsARun(t *testing.T) {
 	_, err := session.Run(ctx, inputs)
 	require.ErrorIs(t, err, context.Canceled)
 
-	// Cancelled from another goroutine once the run is about to start; the fault
-	// must be the caller's, whichever comes first.
+	// Cancel from another goroutine as the run is about to start. The error must be the
+	// caller's in either order.
 	ctx, cancel = context.WithCancel(t.Context())
 	go cancel()
 	_, err = session.Run(ctx, inputs)
@@ -220,14 +233,14 @@ func TestNonFiniteOutputsAreFound(t *testing.T) {
 	tensor.Close()
 }
 
-// TestMemoryReturnsAfterUnload loads, runs and unloads fifty times. Without
-// the trim the figure grows or stays at the peak.
+// TestMemoryReturnsAfterUnload loads, runs and unloads fifty times. Without trimming,
+// resident memory grows or stays at its peak.
 func TestMemoryReturnsAfterUnload(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector's shadow memory is not given back")
+		t.Skip("the race detector does not release its shadow memory")
 	}
 	resident := func() services.Bytes {
-		// Garbage of the Go heap would hide what the C side keeps.
+		// Garbage in the Go heap would hide memory held by native code.
 		debug.FreeOSMemory()
 		status, err := os.ReadFile("/proc/self/status")
 		if err != nil {
@@ -264,7 +277,10 @@ func TestGarbageIsNotAModel(t *testing.T) {
 	t.Parallel()
 	model, err := os.ReadFile(modelPath)
 	require.NoError(t, err)
-	for name, data := range map[string][]byte{"empty": {}, "text": []byte("hello world"), "cut short": model[:len(model)/2], "cut in the header": model[:40]} {
+	for name, data := range map[string][]byte{
+		"empty": {}, "text": []byte("hello world"), "cut short": model[:len(model)/2],
+		"cut in the header": model[:40],
+	} {
 		_, err := ReadSignature(bytes.NewReader(data), int64(len(data)))
 		require.ErrorIs(t, err, ErrNotONNX, name)
 		_, err = engine.OpenSession(Graph{Name: "x", Data: data}, speech, SessionConfig{})

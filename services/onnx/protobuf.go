@@ -11,14 +11,13 @@ import (
 
 var errMalformed = errors.New("malformed protocol buffer")
 
-// message is a protocol buffer message, or one field of it, inside a file. It
-// reads what is asked for and skips the rest without touching it, so that a
-// model of gigabytes costs a few reads. protowire reads the numbers; it has no
-// reader of a file.
+// message is a protocol buffer message, or one field of it, inside a file. It reads
+// only what is requested and skips the rest, so that a model of gigabytes costs a few
+// reads. protowire reads the numbers; it has no reader of a file.
 type message struct {
 	file     *window
 	pos, end int64
-	// varint holds the value of a field of that wire type.
+	// varint is the value of a field of that wire type.
 	varint uint64
 }
 
@@ -26,8 +25,8 @@ func newMessage(r io.ReaderAt, size int64) *message {
 	return &message{file: &window{r: r}, end: size}
 }
 
-// each calls visit for every field of the message, in order. A field of wire
-// type bytes is given as a message over its content.
+// each calls visit for every field of the message, in order. A field of wire type bytes
+// is passed as a message over its content.
 func (m *message) each(visit func(field int, m *message) error) error {
 	for pos := m.pos; pos < m.end; {
 		if m.file.fields++; m.file.fields > maxFields {
@@ -74,7 +73,7 @@ func (m *message) each(visit func(field int, m *message) error) error {
 	return nil
 }
 
-// text reads the content of a string field.
+// text returns the content of a string field.
 func (m *message) text() (string, error) {
 	length := m.end - m.pos
 	if length > maxNameBytes {
@@ -96,13 +95,13 @@ type window struct {
 	buf   [4096]byte
 	start int64
 	n     int
-	// fields and the bytes of names that were read so far.
+	// fields and names are the number of fields and the bytes of names read so far.
 	fields int
 	names  int64
 }
 
-// uvarint reads an unsigned varint that must end before end, and gives the
-// position behind it.
+// uvarint reads an unsigned varint, which must end before end, and returns the position
+// after it.
 func (w *window) uvarint(pos, end int64) (value uint64, next int64, err error) {
 	b, err := w.ahead(pos, min(end, pos+binary.MaxVarintLen64))
 	if err != nil {

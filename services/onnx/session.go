@@ -19,40 +19,39 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrClosed is wrapped by a run on a session that has been closed.
+// ErrClosed is wrapped by errors of runs on a closed session.
 var ErrClosed = errors.New("session is closed")
 
-// ErrEngine is wrapped when ONNX Runtime refuses a graph whose header fits.
+// ErrEngine is wrapped if ONNX Runtime rejects a graph that satisfies its contract.
 var ErrEngine = errors.New("ONNX Runtime cannot load the graph")
 
-// Graph is where a session's model comes from: a file, or bytes that are
-// already in memory (an embedded model). Path wins, so that large weights are
-// never read into the Go heap.
+// Graph is the source of a session's model: a file, or bytes in memory for an embedded
+// model. Path takes precedence, so that large weights are never read into the Go heap.
 type Graph struct {
-	// Name for errors, as "wav2vec2-tiny/model.onnx".
+	// Name for errors, such as "wav2vec2-tiny/model.onnx".
 	Name string
 	Path string
 	Data []byte
 }
 
-// SessionConfig sizes a session.
+// SessionConfig has the resources of a session.
 type SessionConfig struct {
-	// Threads that work on one operator, at least 1.
+	// Threads per operator, at least 1.
 	Threads int
-	// NoPlan keeps the engine from planning its memory by shape. With a plan, the
-	// second run of a shape takes one block for all it needs, beside what the first
-	// one used and keeps: twice as much in all.
+	// NoPlan disables the engine's memory planning by shape. With planning, the second
+	// run of a shape allocates one block for everything while the memory of the first
+	// run is retained, which doubles the total.
 	NoPlan bool
-	// Concurrent tells that other runs share the cores, so that idle threads
+	// Concurrent reports whether other runs share the cores, in which case idle threads
 	// must sleep rather than spin.
 	Concurrent bool
 
-	// withoutFusion names an optimiser to leave out.
+	// withoutFusion is the name of an optimiser to disable.
 	withoutFusion string
 }
 
-// Session is one loaded graph. Safe for concurrent use: runs go on side by
-// side, and Close waits for them.
+// Session is one loaded graph. Safe for concurrent use: runs are concurrent, and Close
+// waits for them.
 type Session struct {
 	name      string
 	signature Signature
@@ -61,18 +60,17 @@ type Session struct {
 	runtime   *Runtime
 
 	created time.Time
-	// used is when the latest run began or ended, in nanoseconds since 1970; runs are
-	// those at work, and done those that ended.
+	// used is the time at which the latest run began or ended, in nanoseconds since
+	// 1970. runs counts running calls, and done finished ones.
 	used, runs, done atomic.Int64
 
-	// mu is held for reading by runs and for writing by Close.
+	// mu is read-locked by runs and locked by Close.
 	mu      sync.RWMutex
 	session *ort.DynamicAdvancedSession
 }
 
-// OpenSession reads the graph's inputs and outputs, checks them against the
-// contract, and only then loads the weights. A graph that does not fit fails
-// with ErrContract.
+// OpenSession reads the graph's inputs and outputs and checks them against the contract
+// before it loads the weights. A mismatch is an error that wraps ErrContract.
 func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig) (*Session, error) {
 	signature, source, err := graph.open()
 	if err != nil {
@@ -80,7 +78,7 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	}
 	defer source.Close()
 	if len(signature.External) == 0 && source != nil {
-		// What was checked is what is loaded, even if the file is replaced meanwhile.
+		// Load the file that was checked, even if it has been replaced in the meantime.
 		graph.Path = samePath(source)
 	}
 	inputs, outputs, err := contract.check(signature)
@@ -93,7 +91,7 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 		session, err = graph.load(inputs, outputs, cfg)
 	}
 	if err != nil {
-		// A failed load has allocated and freed much of the model.
+		// A failed load has allocated and freed much of the model's memory.
 		TrimMemory()
 		return nil, fmt.Errorf("open %s: %w: %w", graph.Name, ErrEngine, err)
 	}
@@ -106,11 +104,11 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	return s, nil
 }
 
-// brokenFusion is an optimiser of ONNX Runtime 1.24 that fails on the layer norms
-// of some half precision graphs, whose constants another one has renamed.
+// brokenFusion is an optimiser of ONNX Runtime 1.24 that fails on the layer norms of
+// some half-precision graphs, whose constants were renamed by another optimiser.
 const brokenFusion = "SimplifiedLayerNormFusion"
 
-// load hands the graph to ONNX Runtime.
+// load loads the graph into ONNX Runtime.
 func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAdvancedSession, error) {
 	options, err := cfg.options()
 	if err != nil {
@@ -124,15 +122,15 @@ func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAd
 	return ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
 }
 
-// Signature reads what the graph takes and gives, without its weights.
+// Signature returns the inputs and outputs of the graph without loading its weights.
 func (g Graph) Signature() (Signature, error) {
 	signature, source, err := g.open()
 	_ = source.Close() // it was only read
 	return signature, err
 }
 
-// open reads the signature, and checks the graph and the files that it names for
-// its weights, which must be regular ones. The file is nil for a graph in memory.
+// open reads the signature and checks the graph and its external files, which must be
+// regular. The file is nil for a graph in memory.
 func (g Graph) open() (signature Signature, source *os.File, err error) {
 	if g.Path == "" {
 		signature, err = ReadSignature(bytes.NewReader(g.Data), int64(len(g.Data)))
@@ -152,8 +150,8 @@ func (g Graph) open() (signature Signature, source *os.File, err error) {
 	return signature, source, nil
 }
 
-// samePath is a path that leads to an open file whatever has taken its name, where
-// the system has one; else the name.
+// samePath returns a path that refers to the open file even if its name has been
+// reused, on systems that have one, and the name otherwise.
 func samePath(file *os.File) string {
 	path := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
 	if _, err := os.Stat(path); err != nil {
@@ -178,8 +176,9 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
 		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
-		// Products of unsigned and signed bytes saturate on x86 processors without
-		// VNNI; there the weights are taken as unsigned. Others ignore this.
+		// On x86 processors without VNNI, products of unsigned and signed bytes
+		// saturate; this setting makes the engine treat the weights as unsigned. Other
+		// processors ignore it.
 		options.AddSessionConfigEntry("session.x64quantprecision", "1"),
 	)
 	if c.withoutFusion != "" {
@@ -191,10 +190,10 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 	return options, nil
 }
 
-// Signature of the graph.
+// Signature returns the inputs and outputs of the graph.
 func (s *Session) Signature() Signature { return s.signature }
 
-// HasInput tells whether the graph takes an optional input of the contract.
+// HasInput reports whether the graph has an optional input of the contract.
 func (s *Session) HasInput(name string) bool {
 	for _, input := range s.inputs {
 		if input == name {
@@ -204,13 +203,13 @@ func (s *Session) HasInput(name string) bool {
 	return false
 }
 
-// Run feeds the inputs by name and gives the outputs by name; an input of the
-// contract that the graph lacks may be left out. The caller closes the outputs.
+// Run executes the graph with inputs by name and returns its outputs by name. An input
+// of the contract that the graph lacks may be omitted. The caller closes the outputs.
 //
-// When ctx ends, ONNX Runtime is told to stop and Run returns ctx's error once
-// it has: it looks between operators, so that takes as long as the slowest one.
-// Native work never outlives Run. A float output that holds NaN or an infinity
-// fails with ErrNonFinite.
+// When ctx ends, Run asks ONNX Runtime to stop, waits until it has, and returns ctx's
+// error. The engine checks between operators, so this takes at most as long as the
+// slowest operator. Native work never outlives Run. A float output that contains NaN or
+// an infinity is an error that wraps ErrNonFinite.
 func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[string]*Tensor, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -222,12 +221,12 @@ func (s *Session) Run(ctx context.Context, inputs map[string]*Tensor) (map[strin
 	if err := s.run(ctx, in, out); err != nil {
 		return nil, err
 	}
-	// The tensors lend Go memory to native code.
+	// The tensors share Go memory with native code.
 	runtime.KeepAlive(inputs)
 	return s.collect(out)
 }
 
-// feed puts the inputs in the graph's order. The caller holds mu.
+// feed returns the inputs in the graph's order. The caller holds mu.
 func (s *Session) feed(inputs map[string]*Tensor) ([]ort.Value, error) {
 	if s.session == nil {
 		return nil, fmt.Errorf("run %s: %w", s.name, ErrClosed)
@@ -243,11 +242,10 @@ func (s *Session) feed(inputs map[string]*Tensor) ([]ort.Value, error) {
 	return in, nil
 }
 
-// RunInto is Run with outputs made beforehand, which the engine writes in place:
-// nothing is copied. Their shapes must be those that the run gives. An output that
-// is left out is allocated and put into outputs, where it is the caller's to close.
-// Only the outputs named in checked are searched for what is not finite. After an
-// error the contents of outputs are undefined.
+// RunInto is Run with preallocated outputs, which the engine writes in place without
+// copying. Their shapes must match those of the run. An omitted output is allocated and
+// added to outputs, and the caller closes it. Only the outputs named in checked are
+// searched for non-finite values. After an error the contents of outputs are undefined.
 func (s *Session) RunInto(ctx context.Context, inputs, outputs map[string]*Tensor, checked ...string) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -281,12 +279,12 @@ func (s *Session) RunInto(ctx context.Context, inputs, outputs map[string]*Tenso
 		}
 	}
 	if failed != nil {
-		return services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+		return services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model returned an unusable result")
 	}
 	return nil
 }
 
-// run calls ONNX Runtime and stops it when ctx ends.
+// run executes the graph and stops it when ctx ends.
 func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("run %s: %w", s.name, err)
@@ -307,7 +305,8 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 		err = nil
 	}
 	if !stop() {
-		// Terminate may be writing to the options that are about to go.
+		// Wait for Terminate, which may be using the options that are about to be
+		// destroyed.
 		<-terminated
 	}
 	_ = options.Destroy()
@@ -323,8 +322,9 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 	}
 }
 
-// outOfMemory guesses from the text, because the binding drops the error code.
-// Only this failure may pass: on the CPU every other one repeats itself.
+// outOfMemory reports whether an error is a failed allocation, judged by its text
+// because the binding drops the error code. It is the only transient failure: on the
+// CPU all others are deterministic.
 func outOfMemory(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "allocate") || strings.Contains(text, "bad_alloc")
@@ -345,13 +345,13 @@ func (s *Session) collect(out []ort.Value) (map[string]*Tensor, error) {
 		for _, tensor := range tensors {
 			tensor.Close()
 		}
-		return nil, services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model gave an unusable answer")
+		return nil, services.Internal(fmt.Errorf("run %s: %w", s.name, failed), "the model returned an unusable result")
 	}
 	return tensors, nil
 }
 
-// Close waits for running work, destroys the session and returns its memory to
-// the system. Calling it twice does nothing.
+// Close waits for running calls, destroys the session and returns its memory to the
+// system. Calling it twice does nothing.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,15 +14,15 @@ import (
 
 // SessionInfo describes an open session.
 type SessionInfo struct {
-	// Graph's name, as in Graph.
+	// Graph is the name of the graph.
 	Graph             string
 	Inputs, Outputs   []string
 	Created, LastUsed time.Time
-	// Running are the runs at work, Runs those that ended.
+	// Running is the number of calls in progress, Runs the number of finished ones.
 	Running, Runs int64
 }
 
-// sessions are those that are open. Safe for concurrent use.
+// sessions is the set of open sessions. Safe for concurrent use.
 type sessions struct {
 	mu   sync.Mutex
 	open map[*Session]struct{}
@@ -43,7 +43,7 @@ func (r *Runtime) leave(s *Session) {
 	delete(r.sessions.open, s)
 }
 
-// Sessions lists those that are open, ordered by graph and age.
+// Sessions returns the open sessions, ordered by graph and age.
 func (r *Runtime) Sessions() []SessionInfo {
 	r.sessions.mu.Lock()
 	defer r.sessions.mu.Unlock()
@@ -63,8 +63,9 @@ func (r *Runtime) Sessions() []SessionInfo {
 	return list
 }
 
-// counted notes the beginning of a run with the session and the task, and gives
-// what notes its end. The inputs of a batch are along the first axis.
+// counted records the start of a run for the session and the task, and returns a
+// function that records its end. The number of inputs in a batch is the size of the
+// first axis.
 func (s *Session) counted(ctx context.Context, in []ort.Value) (end func()) {
 	batch := int64(1)
 	if len(in) > 0 {

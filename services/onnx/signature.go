@@ -7,34 +7,34 @@ import (
 	"strings"
 )
 
-// ErrNotONNX is wrapped when a file does not parse as an ONNX model.
+// ErrNotONNX is wrapped if a file cannot be parsed as an ONNX model.
 var ErrNotONNX = errors.New("not a readable ONNX model")
 
-// Bounds on what a model file may claim about itself.
+// Limits on the declarations of a model file.
 const (
 	maxTensors    = 4096
 	maxNameBytes  = 4096
 	maxDimensions = 64
 	maxOps        = 1024
-	// maxFields and maxNamesBytes are of the whole file. A decoder of a hundred
-	// layers has some 100,000 fields and a megabyte of names.
+	// maxFields and maxNamesBytes apply to the whole file. A decoder of a hundred
+	// layers has about 100,000 fields and a megabyte of names.
 	maxFields     = 1 << 22
 	maxNamesBytes = 64 << 20
 )
 
-// Signature is what a graph takes and gives.
+// Signature describes the inputs and outputs of a graph.
 type Signature struct {
 	Inputs, Outputs []TensorInfo
-	// Ops tells how often each operator stands in the graph, as "Conv"; what
-	// stands in the branches of an If or the body of a Loop is left out.
+	// Ops counts the graph's nodes by operator, such as "Conv". Nodes in the branches
+	// of an If or the body of a Loop are not counted.
 	Ops map[string]int
-	// External are the files beside the graph in which it keeps weights, as it names
-	// them: relative to its own folder. See CheckExternal.
+	// External lists the external files that hold weights, relative to the graph's
+	// folder. See CheckExternal.
 	External []string
 }
 
-// Attends tells whether the graph computes attention, whose memory grows with
-// the square of the length.
+// Attends reports whether the graph computes attention, whose memory grows with the
+// square of the length.
 func (s Signature) Attends() bool {
 	return s.Ops["Softmax"]+s.Ops["Attention"]+s.Ops["MultiHeadAttention"] > 0
 }
@@ -42,13 +42,14 @@ func (s Signature) Attends() bool {
 // TensorInfo describes one input or output of a graph.
 type TensorInfo struct {
 	Name string
-	// Type as ONNX numbers them; see ElementType.
+	// Type of the elements.
 	Type ElementType
-	// Dims has -1 for a dimension that is not fixed; nil for an unknown rank.
+	// Dims has -1 for a dimension that is not fixed. It is nil if the rank is unknown.
 	Dims []int64
 }
 
-// String gives "name type[dims]", with a question mark for an open dimension.
+// String returns "name type[dims]", with a question mark for a dimension that is not
+// fixed.
 func (t TensorInfo) String() string {
 	if t.Dims == nil {
 		return fmt.Sprintf("%.200s %s of unknown rank", t.Name, t.Type)
@@ -66,7 +67,7 @@ func (t TensorInfo) String() string {
 // ElementType of a tensor, numbered as in ONNX's TensorProto.DataType.
 type ElementType int32
 
-// The element types that models here use.
+// The element types used by supported models.
 const (
 	Float32 ElementType = 1
 	Int64   ElementType = 7
@@ -74,16 +75,19 @@ const (
 	Float16 ElementType = 10
 )
 
-// String gives ONNX's name in lower case.
+// String returns ONNX's name of the type in lower case.
 func (e ElementType) String() string {
-	names := []string{"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64", "uint32", "uint64"}
+	names := []string{
+		"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64",
+		"uint32", "uint64",
+	}
 	if int(e) < len(names) && e >= 0 {
 		return names[e]
 	}
 	return fmt.Sprintf("type %d", int32(e))
 }
 
-// Field numbers of onnx.proto that lead to the graph's inputs and outputs.
+// Field numbers of onnx.proto on the path to the graph's inputs and outputs.
 const (
 	modelGraph       = 7
 	graphNode        = 1
@@ -101,7 +105,7 @@ const (
 	dimValue         = 1
 )
 
-// Size of one element in bytes, 0 for a type that models here do not use.
+// Size returns the size of one element in bytes, or 0 for an unsupported type.
 func (e ElementType) Size() int64 {
 	switch e {
 	case Float32:
@@ -116,7 +120,7 @@ func (e ElementType) Size() int64 {
 	return 0
 }
 
-// Find gives the tensor of that name.
+// Find returns the tensor with the given name.
 func Find(list []TensorInfo, name string) (TensorInfo, bool) {
 	for _, info := range list {
 		if info.Name == name {
@@ -126,10 +130,10 @@ func Find(list []TensorInfo, name string) (TensorInfo, bool) {
 	return TensorInfo{}, false
 }
 
-// ReadSignature reads a graph's inputs and outputs from an ONNX file without
-// reading its weights, following onnx.proto. The binding can tell them only by
-// loading the model a second time. Initialisers that old exporters list among
-// the inputs are left out. The error wraps ErrNotONNX.
+// ReadSignature reads the inputs and outputs of a graph from an ONNX file, following
+// onnx.proto, without reading the weights. The binding would have to load the model a
+// second time. Initialisers that old exporters list among the inputs are omitted. The
+// error wraps ErrNotONNX.
 func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 	var sig Signature
 	found := false
@@ -202,8 +206,8 @@ func (m *message) readInitializer(sig *Signature, names map[string]bool) error {
 			return nil
 		}
 		name, err := m.text()
-		// Only names that shadow an input matter, and there are few inputs; the
-		// bound keeps a hostile file from filling memory.
+		// Only names of inputs matter, and there are few. The limit keeps a hostile
+		// file from using up memory.
 		if err == nil && len(names) < 1<<20 {
 			names[name] = true
 		}

@@ -7,27 +7,27 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// ErrNonFinite is wrapped by a run whose output holds NaN or an infinity.
+// ErrNonFinite is wrapped if an output of a run contains NaN or an infinity.
 var ErrNonFinite = errors.New("output is not finite")
 
-// Element is a type that a Tensor may hold.
+// Element is the constraint of a Tensor's element types.
 type Element interface {
 	float32 | int64 | bool
 }
 
-// Tensor is a dense array with its shape. A tensor for input shares the
-// caller's slice with ONNX Runtime, so the slice must not change during a run.
-// Close releases the native side, and must be called once the values are not
-// needed by a run any more. Not safe for concurrent use.
+// Tensor is a dense array with its shape. An input tensor shares the caller's slice
+// with ONNX Runtime, so the slice must not change during a run. Close releases the
+// native side and must be called once no run needs the values. Not safe for concurrent
+// use.
 type Tensor struct {
 	value  ort.Value
 	shape  []int64
 	values any
-	// kind of a tensor whose values are bytes.
+	// kind is the element type of a tensor whose values are bytes.
 	kind ElementType
 }
 
-// NewTensor wraps values, in row-major order, without copying them.
+// NewTensor returns a tensor that shares values, which are in row-major order.
 func NewTensor[T Element](values []T, shape ...int64) (*Tensor, error) {
 	value, err := ort.NewTensor(ort.NewShape(shape...), values)
 	if err != nil {
@@ -36,10 +36,10 @@ func NewTensor[T Element](values []T, shape ...int64) (*Tensor, error) {
 	return &Tensor{value: value, shape: shape, values: values}, nil
 }
 
-// NewRawTensor wraps the bytes of elements of any numeric type, in row-major order
-// and the machine's byte order, without copying them. It is for what is handed
-// from one run to the next and never read here. data must not be empty, even where
-// the shape has no elements.
+// NewRawTensor returns a tensor of any numeric type that shares data, its elements in
+// row-major order and native byte order. It is meant for values that are passed from
+// one run to the next without being read. data must not be empty, even if the shape has
+// no elements.
 func NewRawTensor(kind ElementType, data []byte, shape ...int64) (*Tensor, error) {
 	value, err := ort.NewCustomDataTensor(ort.NewShape(shape...), data, ort.TensorElementDataType(kind))
 	if err != nil {
@@ -48,7 +48,7 @@ func NewRawTensor(kind ElementType, data []byte, shape ...int64) (*Tensor, error
 	return &Tensor{value: value, shape: shape, values: data, kind: kind}, nil
 }
 
-// NewScalar makes a tensor without dimensions.
+// NewScalar returns a tensor without dimensions.
 func NewScalar[T Element](v T) (*Tensor, error) {
 	value, err := ort.NewScalar(v)
 	if err != nil {
@@ -57,8 +57,8 @@ func NewScalar[T Element](v T) (*Tensor, error) {
 	return &Tensor{value: value, shape: []int64{}, values: []T{v}}, nil
 }
 
-// Values gives a tensor's elements in row-major order. It fails when they are of
-// another type.
+// Values returns a tensor's elements in row-major order. It fails if they have another
+// type.
 func Values[T Element](t *Tensor) ([]T, error) {
 	values, ok := t.values.([]T)
 	if !ok {
@@ -67,22 +67,22 @@ func Values[T Element](t *Tensor) ([]T, error) {
 	return values, nil
 }
 
-// Shape of the tensor. The caller must not change it.
+// Shape returns the shape of the tensor. The caller must not modify it.
 func (t *Tensor) Shape() []int64 { return t.shape }
 
-// Close releases the native side. The Go values stay usable. Calling it twice,
-// or on nil, does nothing.
+// Close releases the native side. The Go values remain valid. Calling it twice, or on
+// nil, does nothing.
 func (t *Tensor) Close() {
 	if t == nil || t.value == nil {
 		return
 	}
-	// Destroy fails only for a tensor that was destroyed before.
+	// Destroy fails only for a tensor that is already destroyed.
 	_ = t.value.Destroy()
 	t.value = nil
 }
 
-// fromValue takes over an output that ONNX Runtime allocated; the binding has
-// copied its elements into Go memory already.
+// fromValue takes ownership of an output allocated by ONNX Runtime. The binding has
+// already copied its elements to Go memory.
 func fromValue(value ort.Value) (*Tensor, error) {
 	t := &Tensor{value: value, shape: value.GetShape()}
 	switch v := value.(type) {
@@ -99,14 +99,14 @@ func fromValue(value ort.Value) (*Tensor, error) {
 	return t, nil
 }
 
-// checkFinite finds the first NaN or infinity of a float tensor.
+// checkFinite returns an error for the first NaN or infinity of a float tensor.
 func (t *Tensor) checkFinite(name string) error {
 	values, err := Floats(t)
-	if err != nil { // of another type, which is always finite
+	if err != nil { // other types are always finite
 		return nil //nolint:nilerr // as said
 	}
 	for i, v := range values {
-		// A difference with itself is zero for finite values alone.
+		// The difference of a value with itself is zero only for finite values.
 		if v-v != 0 {
 			return fmt.Errorf("%w: %s[%d] is %v", ErrNonFinite, name, i, v)
 		}

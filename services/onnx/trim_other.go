@@ -2,8 +2,8 @@
 
 package onnx
 
-// TrimMemory does nothing where the C allocator has no such call.
+// TrimMemory does nothing because the C allocator has no such function.
 func TrimMemory() {}
 
-// tameAllocator does nothing where the C allocator has no such setting.
+// tameAllocator does nothing because the C allocator has no such setting.
 func tameAllocator() {}

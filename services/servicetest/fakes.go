@@ -7,9 +7,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Work is a services.Work for services that are written for a test.
+// Work is a services.Work for fake services.
 type Work struct {
-	// On is the name of the model, Needs the memory.
+	// On is the name of the model, Needs the memory of the task.
 	On    string
 	Needs services.Bytes
 	// Do runs the task.
@@ -27,8 +27,7 @@ func (w Work) Run(ctx context.Context, sink services.Sink) (services.TaskResult,
 	return w.Do(ctx, sink)
 }
 
-// Lease is a services.Lease for tests, by what is done when a service offers the run
-// slot.
+// Lease is a services.Lease for tests, given by its Yield method.
 type Lease func(ctx context.Context) error
 
 // Yield implements services.Lease.
@@ -40,7 +39,8 @@ func (Lease) Slot() (since time.Time, held bool) { return time.Time{}, true }
 // Release implements services.Lease.
 func (Lease) Release() {}
 
-// HangUp returns a context that ends when its task offers its run slot for the nth time.
+// HangUp returns a context that is cancelled when its task calls services.Yield for the
+// nth time.
 func HangUp(ctx context.Context, nth int) context.Context {
 	ctx, end := context.WithCancel(ctx)
 	return services.WithLease(ctx, Lease(func(ctx context.Context) error {
@@ -51,7 +51,7 @@ func HangUp(ctx context.Context, nth int) context.Context {
 	}))
 }
 
-// Bytes prepares a task and returns the memory that it needs.
+// Bytes prepares a task and returns the memory that it requires.
 func Bytes(ctx context.Context, service services.ModelService, task services.Task) (services.Bytes, error) {
 	work, err := service.Prepare(ctx, task)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package servicetest has the suite that every service must pass, and helpers for the
-// tests of services.
+// Package servicetest has the conformance suite of services, and helpers for their
+// tests.
 package servicetest
 
 import (
@@ -23,18 +23,18 @@ import (
 
 // Suite is one service under test.
 type Suite struct {
-	// New returns a new service that has not been initialized. The suite shuts it down.
+	// New returns a new, uninitialized service. The suite shuts it down.
 	New func(t *testing.T) services.ModelService
-	// Tasks has a small task for every kind of task, by its name. Each reports its
-	// progress while it is under way.
+	// Tasks has a small task of every kind by name. Each reports its progress while it
+	// runs.
 	Tasks map[string]services.Task
-	// Opens returns how many files of models have been opened so far by the services
-	// that New returned; it is nil for a service without models.
+	// Opens returns the number of model files opened so far by services that New
+	// returned. It is nil for a service without models.
 	Opens func() int64
 }
 
-// Run runs the suite. It must not run beside other tests, whose goroutines it would
-// take for the service's.
+// Run runs the suite. It must not run in parallel with other tests, because it would
+// attribute their goroutines to the service.
 func Run(t *testing.T, suite Suite) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -54,7 +54,7 @@ func Run(t *testing.T, suite Suite) {
 	goleak.VerifyNone(t, before)
 }
 
-// fresh returns a new service, which is shut down after the test.
+// fresh returns a new service, which is shut down at the end of the test.
 func (s Suite) fresh(t *testing.T) services.ModelService {
 	t.Helper()
 	service := s.New(t)
@@ -62,7 +62,7 @@ func (s Suite) fresh(t *testing.T) services.ModelService {
 	return service
 }
 
-// each calls do with every task, in the order of their names.
+// each calls do with every task in the order of their names.
 func (s Suite) each(do func(name string, task services.Task)) {
 	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
 		task := s.Tasks[name]
@@ -71,7 +71,7 @@ func (s Suite) each(do func(name string, task services.Task)) {
 	}
 }
 
-// opens returns the files of models that were opened so far.
+// opens returns the number of model files opened so far.
 func (s Suite) opens() int64 {
 	if s.Opens == nil {
 		return 0
@@ -79,7 +79,7 @@ func (s Suite) opens() int64 {
 	return s.Opens()
 }
 
-// finish requires the success of a run and removes its sound.
+// finish requires that a run succeeded and removes its sound.
 func finish(t *testing.T, result services.TaskResult, err error) {
 	t.Helper()
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func describes(t *testing.T, suite Suite) {
 	require.Equal(t, first, service.Describe())
 }
 
-// startsAndStops goes through the life of a service, each step twice.
+// startsAndStops takes every step of a service's lifecycle twice.
 func startsAndStops(t *testing.T, suite Suite) {
 	service := suite.fresh(t)
 	require.False(t, service.Initialized())
@@ -132,7 +132,7 @@ func startsAndStops(t *testing.T, suite Suite) {
 	}
 }
 
-// runsPrepared runs each task twice. The second time its model is loaded.
+// runsPrepared runs each task twice; the second time its model is already loaded.
 func runsPrepared(t *testing.T, suite Suite) {
 	service := suite.fresh(t)
 	require.NoError(t, service.Initialize(t.Context()))
@@ -146,8 +146,8 @@ func runsPrepared(t *testing.T, suite Suite) {
 		bytes, err := work.Bytes(t.Context())
 		require.NoError(t, err)
 		require.Positive(t, bytes)
-		require.Equal(t, suite.Opens != nil, work.Model() != "", "a service with models names the task's")
-		clear(task.Params) // what was read once is not read again
+		require.Equal(t, suite.Opens != nil, work.Model() != "", "a service with models reports the task's model")
+		clear(task.Params) // parsed parameters are not read again
 		watch := &watcher{service: service, opens: suite.opens}
 		result, err = work.Run(t.Context(), watch)
 		finish(t, result, err)
@@ -165,8 +165,8 @@ func runsPrepared(t *testing.T, suite Suite) {
 	require.Equal(t, suite.Opens != nil, status.ModelsLoaded > 0)
 }
 
-// watcher asks for status and metrics in the middle of a task, from its goroutine: a
-// service that held a lock over an inference would stand still.
+// watcher calls Status and Metrics in the middle of a task, from the task's goroutine.
+// A service that holds a lock during an inference deadlocks.
 type watcher struct {
 	services.DiscardSink
 	service  services.ModelService
@@ -185,7 +185,7 @@ func (w *watcher) Progress(float64, string) {
 	}
 }
 
-// endsWithContext cancels each task before and while it runs, and runs the same work
+// endsWithContext cancels each task before and during its run, then runs the same work
 // again.
 func endsWithContext(t *testing.T, suite Suite) {
 	service := suite.fresh(t)
@@ -207,7 +207,7 @@ func endsWithContext(t *testing.T, suite Suite) {
 		want[services.Outcome(services.KindCancelled)] += 2
 	})
 	require.Equal(t, want, service.Metrics().Tasks)
-	require.Empty(t, service.Status().LastError, "a caller who left is no fault of the service")
+	require.Empty(t, service.Status().LastError, "cancellation by the caller is not a service fault")
 }
 
 // onProgress is a sink that calls a function.
@@ -219,7 +219,7 @@ func (f onProgress) Progress(fraction float64, _ string) { f(fraction) }
 // Partial implements services.Sink.
 func (onProgress) Partial(any) {}
 
-// waitsForTasks shuts the service down in the middle of each task, which goes on.
+// waitsForTasks shuts the service down during each task, which must complete.
 func waitsForTasks(t *testing.T, suite Suite) {
 	service := suite.fresh(t)
 	suite.each(func(name string, task services.Task) {
@@ -239,7 +239,7 @@ func waitsForTasks(t *testing.T, suite Suite) {
 			}()
 			<-began
 			for range 100 {
-				runtime.Gosched() // one that does not wait returns meanwhile
+				runtime.Gosched() // a Shutdown that does not wait returns in the meantime
 			}
 			early = len(stopped) > 0
 		})
@@ -257,7 +257,7 @@ func waitsForTasks(t *testing.T, suite Suite) {
 	})
 }
 
-// refuses prepares tasks that are wrong, on a service that has not started.
+// refuses prepares invalid tasks on a service that has not been initialized.
 func refuses(t *testing.T, suite Suite) {
 	service := suite.fresh(t)
 	kinds := make(map[string]services.TaskKind)
@@ -293,11 +293,10 @@ func refuses(t *testing.T, suite Suite) {
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	require.ErrorContains(t, err, task.Name)
 	require.False(t, service.Initialized())
-	require.Empty(t, service.Metrics().Tasks, "what was refused did not run")
+	require.Empty(t, service.Metrics().Tasks, "rejected tasks did not run")
 }
 
-// refusesInput prepares a task with input that cannot work, and with a model that does
-// not exist.
+// refusesInput prepares a task with invalid input and with an unknown model.
 func (s Suite) refusesInput(t *testing.T, service services.ModelService, task services.Task) {
 	t.Helper()
 	bad := task
@@ -323,10 +322,10 @@ func (s Suite) refusesInput(t *testing.T, service services.ModelService, task se
 	bad.Audio = unreadable{lost}
 	_, err = service.Prepare(t.Context(), bad)
 	require.ErrorIs(t, err, lost)
-	require.Equal(t, services.KindInternal, services.KindOf(err), "not the client's")
+	require.Equal(t, services.KindInternal, services.KindOf(err), "not the client's fault")
 }
 
-// text is a recording that is none.
+// text is a file that is not a recording.
 type text string
 
 // Open implements services.AudioSource.
@@ -349,7 +348,7 @@ func (u unreadable) Open() (io.ReadSeekCloser, error) { return nil, u.err }
 // Size implements services.AudioSource.
 func (unreadable) Size() int64 { return 1 }
 
-// properties returns the types of a task's parameters by their names, "" where the
+// properties returns the types of a task's parameters by name. A type is empty if the
 // schema has none.
 func properties(t *testing.T, kind services.TaskKind) map[string]string {
 	t.Helper()
@@ -361,7 +360,7 @@ func properties(t *testing.T, kind services.TaskKind) map[string]string {
 	require.NoError(t, json.Unmarshal(kind.ParamsSchema, &schema), kind.Name)
 	require.Equal(t, "object", schema.Type, kind.Name)
 	require.NotNil(t, schema.Additional, kind.Name)
-	require.False(t, *schema.Additional, "%s refuses what it does not know", kind.Name)
+	require.False(t, *schema.Additional, "%s rejects unknown fields", kind.Name)
 	types := make(map[string]string, len(schema.Properties))
 	for name, property := range schema.Properties {
 		types[name] = property.Type

@@ -2,24 +2,24 @@ package tasks
 
 import "github.com/grym-synth/grym-synth/services"
 
-// Tasks of audio language models: Ask answers a question about a recording,
-// Caption describes one. Params AskParams, result *Answer.
+// Tasks of audio language models: Ask answers a question about a recording, Caption
+// describes one. Their parameters are AskParams and their result is *Answer.
 const (
 	Ask     = "ask"
 	Caption = "caption"
 )
 
-// AskParams are the parameters of Ask and Caption. Nil fields take what
-// the model's generation_config.json says.
+// AskParams are the parameters of Ask and Caption. Nil fields default to the model's
+// generation_config.json.
 type AskParams struct {
-	// Question about the recording; Caption has one of its own.
+	// Question about the recording. Caption has a default.
 	Question string `json:"question,omitempty"`
-	// History is what was asked and answered before.
+	// History lists the previous questions and answers.
 	History []services.Exchange `json:"history,omitempty"`
-	// ContextID of a kept conversation, whose recording and history are used.
+	// ContextID of a stored conversation, whose recording and history are used.
 	ContextID string `json:"context_id,omitempty"`
-	// Truncation is "auto" to drop the oldest exchanges where the prompt is longer
-	// than the model allows, "disabled" or empty to refuse it.
+	// Truncation is "auto" to drop the oldest exchanges if the prompt exceeds the
+	// model's limit, and "disabled" or empty to reject such a prompt.
 	Truncation string `json:"truncation,omitempty"`
 
 	MaxTokens         *int     `json:"max_tokens,omitempty"`
@@ -27,31 +27,31 @@ type AskParams struct {
 	TopK              *int     `json:"top_k,omitempty"`
 	TopP              *float64 `json:"top_p,omitempty"`
 	RepetitionPenalty *float64 `json:"repetition_penalty,omitempty"`
-	// Seed of the sampling. Nil draws one.
+	// Seed of the sampling; nil for a random one.
 	Seed *uint64 `json:"seed,omitempty"`
-	// Stop ends the answer before any of these texts.
+	// Stop lists texts that end the answer. The answer does not include them.
 	Stop []string `json:"stop,omitempty"`
-	// WindowSeconds into which longer audio is cut; nil for the most the model takes.
+	// WindowSeconds is the length of the pieces that longer audio is split into; nil
+	// for the model's maximum.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Stream hands the text over as AnswerDelta values as it comes.
+	// Stream requests the text as AnswerDelta values while it is generated.
 	Stream bool `json:"stream,omitempty"`
 }
 
-// AnswerDelta is a piece of an answer as it comes: whole characters, and never a
-// part of a stop text.
+// AnswerDelta is a piece of an answer: whole characters, and never part of a stop text.
 type AnswerDelta struct {
 	Text string `json:"text"`
 }
 
-// Reasons why an answer ended.
+// Values of Answer.FinishReason.
 const (
-	FinishStop   = "stop"   // the model was done, or a stop text came
-	FinishLength = "length" // the most tokens were reached
+	FinishStop   = "stop"   // the model finished, or a stop text was reached
+	FinishLength = "length" // the token limit was reached
 )
 
 // Answer is the result of Ask and Caption.
 type Answer struct {
-	// Text of the answer; of long audio, a line for each piece with its times.
+	// Text of the answer. For long audio it has one line per piece, with its times.
 	Text         string `json:"text"`
 	FinishReason string `json:"finish_reason"`
 	ContextID    string `json:"context_id,omitempty"`
@@ -62,7 +62,7 @@ type Answer struct {
 	Usage           AnswerUsage   `json:"usage"`
 }
 
-// AnswerPiece is the answer about one piece of a long recording.
+// AnswerPiece is the answer for one piece of a long recording.
 type AnswerPiece struct {
 	// Start and End in seconds from the beginning of the recording.
 	Start float64 `json:"start"`
@@ -75,6 +75,6 @@ type AnswerUsage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	AudioTokens      int `json:"audio_tokens"`
-	// CachedTokens of the prompt were not computed again.
+	// CachedTokens is the number of prompt tokens that were not computed again.
 	CachedTokens int `json:"cached_tokens"`
 }

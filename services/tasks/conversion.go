@@ -1,28 +1,28 @@
 package tasks
 
-// Convert writes a recording anew: params ConvertParams, result
-// *Conversion and the sound as TaskResult.Audio.
+// Convert re-encodes a recording. Its parameters are ConvertParams, its result is
+// *Conversion, and the sound is TaskResult.Audio.
 const Convert = "convert"
 
 // ConvertParams are the parameters of Convert.
 type ConvertParams struct {
 	// Container is wav, flac or pcm; empty for wav.
 	Container string `json:"container,omitempty"`
-	// SampleRateHz from 8000 to 192000; 0 for the recording's.
+	// SampleRateHz is 8000 to 192000; 0 keeps the recording's rate.
 	SampleRateHz int `json:"sample_rate,omitempty"`
-	// Channels is 1, 2 or the recording's number; 0 for the recording's.
+	// Channels is 1, 2 or the recording's number of channels; 0 keeps the recording's.
 	Channels int `json:"channels,omitempty"`
 	// BitDepth is 16, 24, 32 or float; empty for 16.
 	BitDepth string `json:"bit_depth,omitempty"`
 }
 
-// Conversion is the result of Convert: what was read, and what was written.
+// Conversion is the result of Convert.
 type Conversion struct {
 	Source SoundFormat `json:"source"`
 	Output SoundFormat `json:"output"`
 }
 
-// SoundFormat describes a file of sound.
+// SoundFormat describes the format of an audio file.
 type SoundFormat struct {
 	Container       string  `json:"container"`
 	Encoding        string  `json:"encoding"`

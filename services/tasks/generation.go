@@ -1,35 +1,38 @@
 package tasks
 
-// Generate makes sound from words: params GenerateParams, result *Generation
-// and an Artifact, with one more for each further waveform.
+// Generate creates sound from a description. Its parameters are GenerateParams and its
+// result is *Generation. The sounds are TaskResult.Audio, which has one further
+// Artifact for each further waveform.
 const Generate = "generate"
 
-// GenerateParams are the parameters of Generate. Nil and empty fields take
-// the service's defaults.
+// GenerateParams are the parameters of Generate. Nil and empty fields take the
+// service's defaults.
 type GenerateParams struct {
 	Prompt         string `json:"prompt"`
 	NegativePrompt string `json:"negative_prompt,omitempty"`
-	// Seconds of sound, cut exactly to the sample.
+	// Seconds is the length of the sound, which is cut to the exact sample.
 	Seconds *float64 `json:"audio_length_in_s,omitempty"`
-	// Steps of the denoising loop, GuidanceScale of classifier-free guidance: 1
-	// and below is none.
+	// Steps is the number of denoising steps. GuidanceScale is the scale of
+	// classifier-free guidance; 1 and below disable it.
 	Steps         *int     `json:"num_inference_steps,omitempty"`
 	GuidanceScale *float64 `json:"guidance_scale,omitempty"`
-	// Seed of the starting noise; the low 32 bits count. Nil draws one.
+	// Seed of the initial noise, of which the low 32 bits are used; nil for a random
+	// one.
 	Seed *uint64 `json:"seed,omitempty"`
-	// Waveforms made at once from one seed, as diffusers makes them. Nil is one.
+	// Waveforms is the number of sounds generated from one seed, as in diffusers; nil
+	// for one.
 	Waveforms *int `json:"num_waveforms_per_prompt,omitempty"`
-	// Scheduler is "dpmsolver++" or "ddim"; Eta is DDIM's.
+	// Scheduler is "dpmsolver++" or "ddim". Eta applies to "ddim".
 	Scheduler string  `json:"scheduler,omitempty"`
 	Eta       float64 `json:"eta,omitempty"`
 	// Container is "wav", "flac" or "pcm", BitDepth "16", "24" or "float".
 	Container string `json:"response_format,omitempty"`
 	BitDepth  string `json:"bit_depth,omitempty"`
-	// SampleRateHz of the file, from 8000 to 192000; 0 for the model's.
+	// SampleRateHz of the file, 8000 to 192000; 0 for the model's.
 	SampleRateHz int `json:"sample_rate,omitempty"`
 }
 
-// Generation describes the sounds that a generate task made.
+// Generation is the result of Generate.
 type Generation struct {
 	Seed         uint64  `json:"seed"`
 	Waveforms    int     `json:"num_waveforms_per_prompt"`

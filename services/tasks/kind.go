@@ -25,8 +25,8 @@ var (
 	captionSchema json.RawMessage
 )
 
-// kinds are the tasks by name, each with the schema of its parameters and a function that
-// returns an empty result.
+// kinds describes each task by its name: the schema of its parameters, and a function
+// that returns an empty result.
 var kinds = map[string]struct {
 	schema    json.RawMessage
 	newResult func() any
@@ -40,7 +40,8 @@ var kinds = map[string]struct {
 	Caption:    {captionSchema, func() any { return new(Answer) }},
 }
 
-// Kind returns the description of a task that this package knows, as a service lists it.
+// Kind returns the description of a task of this package, for use in a service's
+// Description.
 func Kind(name string) services.TaskKind {
 	return services.TaskKind{Name: name, ParamsSchema: kinds[name].schema}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fieldsOf returns the names in JSON of a struct's fields, sorted.
+// fieldsOf returns the sorted JSON names of a struct's fields.
 func fieldsOf(params any) []string {
 	var names []string
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(params)) {

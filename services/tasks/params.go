@@ -12,8 +12,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// DecodeParams reads a task's parameters strictly: unknown fields and text behind
-// the value are faults. No parameters leave into as it is.
+// DecodeParams decodes a task's parameters strictly: unknown fields, and any text after
+// the JSON value, are errors. If raw is empty, into is unchanged.
 func DecodeParams(raw json.RawMessage, into any) error {
 	if len(raw) == 0 {
 		return nil
@@ -22,7 +22,7 @@ func DecodeParams(raw json.RawMessage, into any) error {
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(into)
 	if err == nil {
-		// A second value, or half of one, behind the first.
+		// There is a second value, or part of one, after the first.
 		if _, extra := decoder.Token(); !errors.Is(extra, io.EOF) {
 			err = errors.New("text follows the JSON value")
 		}
@@ -39,7 +39,7 @@ func DecodeParams(raw json.RawMessage, into any) error {
 	return services.Invalidf("params", "cannot be read: %v", err)
 }
 
-// article names a kind of Go as JSON calls it.
+// article returns the JSON name of a Go kind with its article.
 func article(kind reflect.Kind) string {
 	switch kind {
 	case reflect.String:

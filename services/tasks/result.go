@@ -6,7 +6,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Content types of texts.
+// Content types of textual results.
 const (
 	contentText = "text/plain; charset=utf-8"
 	contentSRT  = "application/x-subrip; charset=utf-8"
@@ -21,10 +21,11 @@ func (t *Transcription) Forms() []services.Form {
 	return []services.Form{form(FormatText, contentText), form(FormatSRT, contentSRT), form(FormatVTT, contentVTT)}
 }
 
-// Tailor implements services.Tailored: verbose_json has what the parameters name.
+// Tailor implements services.Tailored: verbose_json has the times that the parameters
+// ask for.
 func (t *Transcription) Tailor(raw json.RawMessage) ([]byte, error) {
 	var params TranscribeParams
-	_ = json.Unmarshal(raw, &params) // what was accepted can be read; otherwise nothing is asked for
+	_ = json.Unmarshal(raw, &params) // accepted parameters can be decoded; otherwise nothing was requested
 	if params.ResponseFormat != FormatVerbose {
 		return nil, nil
 	}
@@ -33,7 +34,8 @@ func (t *Transcription) Tailor(raw json.RawMessage) ([]byte, error) {
 
 // Forms implements services.Formed.
 func (a *Answer) Forms() []services.Form {
-	return []services.Form{{Name: FormatText, ContentType: contentText, Encode: func() ([]byte, error) { return []byte(a.Text + "\n"), nil }}}
+	encode := func() ([]byte, error) { return []byte(a.Text + "\n"), nil }
+	return []services.Form{{Name: FormatText, ContentType: contentText, Encode: encode}}
 }
 
 var (

@@ -2,7 +2,7 @@ package tasks
 
 import "strings"
 
-// Segment is a run of words that belong together.
+// Segment is a group of consecutive words.
 type Segment struct {
 	// ID counts from 0.
 	ID int `json:"id"`
@@ -13,14 +13,13 @@ type Segment struct {
 }
 
 const (
-	// segmentPause ends a segment: silence of so many seconds between two words.
+	// segmentPause is the silence between two words, in seconds, that ends a segment.
 	segmentPause = 0.6
-	// segmentLength is the most seconds that a segment grows to, which is what a
-	// reader of subtitles takes in.
+	// segmentLength is the maximum length of a segment in seconds, suited to subtitles.
 	segmentLength = 6
 )
 
-// Segments groups the words, as subtitles and verbose answers have them.
+// Segments groups the words into the segments of subtitles and verbose answers.
 func (t *Transcription) Segments() []Segment {
 	var list []Segment
 	var words []string

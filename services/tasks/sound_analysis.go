@@ -1,6 +1,7 @@
 package tasks
 
-// Embed turns a recording into vectors: params EmbedParams, result *Embedding.
+// Embed computes vectors for a recording. Its parameters are EmbedParams and its result
+// is *Embedding.
 const Embed = "embed"
 
 // Values of EmbedParams.Pooling.
@@ -11,11 +12,11 @@ const (
 
 // EmbedParams are the parameters of Embed.
 type EmbedParams struct {
-	// Pooling is PoolingMean for one vector, the mean over all frames, or
-	// PoolingNone for every frame's; empty for the mean.
+	// Pooling is PoolingMean, the default, for one vector, the mean over all frames, or
+	// PoolingNone for the vectors of all frames.
 	Pooling string `json:"pooling,omitempty"`
-	// WindowSeconds into which longer audio is cut, from 1 to 30, which is the
-	// default; 0 takes the whole in one run, of at most 30 s.
+	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
+	// 30; nil for 30. 0 processes the whole recording, of at most 30 s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
 }
 
@@ -25,24 +26,24 @@ type Embedding struct {
 	Dimensions int `json:"dimensions"`
 	// DurationSeconds of the recording.
 	DurationSeconds float64 `json:"duration"`
-	// Vector is the mean, with PoolingMean.
+	// Vector is the mean over all frames; set for PoolingMean.
 	Vector []float32 `json:"embedding,omitempty"`
-	// Frames are the vectors of the frames, with PoolingNone; FrameSeconds is the
-	// time from one to the next.
+	// Frames are the vectors of the frames, set for PoolingNone. FrameSeconds is the
+	// time between two frames.
 	Frames       [][]float32 `json:"frames,omitempty"`
 	FrameSeconds float64     `json:"frame_seconds"`
 }
 
-// Classify names what a recording is: params ClassifyParams, result
+// Classify labels a recording. Its parameters are ClassifyParams and its result is
 // *Classification.
 const Classify = "classify"
 
 // ClassifyParams are the parameters of Classify.
 type ClassifyParams struct {
-	// TopK is how many labels are told, the likeliest first; 0 for all.
+	// TopK is the number of labels returned, the most likely first; 0 for all.
 	TopK int `json:"top_k,omitempty"`
-	// Threshold from which on a label counts as present in a frame, for models that
-	// classify frames; above 0 and below 1, nil for 0.5.
+	// Threshold is the probability above which a label is present in a frame, for
+	// models that classify frames. It is between 0 and 1, exclusive; nil for 0.5.
 	Threshold *float64 `json:"threshold,omitempty"`
 	// WindowSeconds as in EmbedParams.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
@@ -52,11 +53,11 @@ type ClassifyParams struct {
 type Classification struct {
 	// DurationSeconds of the recording.
 	DurationSeconds float64 `json:"duration"`
-	// Labels with their probabilities, the likeliest first. For a model that
-	// classifies frames, the mean over all frames.
+	// Labels with their probabilities, the most likely first. For a model that
+	// classifies frames they are means over all frames.
 	Labels []LabelScore `json:"labels"`
-	// Segments in which a label is present, in order of their start, for models that
-	// classify frames; else nil.
+	// Segments in which a label is present, ordered by start, for models that classify
+	// frames; otherwise nil.
 	Segments []LabelSegment `json:"segments,omitzero"`
 }
 
@@ -66,7 +67,7 @@ type LabelScore struct {
 	Score float64 `json:"score"`
 }
 
-// LabelSegment is a time in which a label is present.
+// LabelSegment is a time span in which a label is present.
 type LabelSegment struct {
 	Label string `json:"label"`
 	// Start and End in seconds from the beginning of the recording.

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Formats in which a transcription is written, as OpenAI names them.
+// Formats of transcriptions, named as by OpenAI.
 const (
 	FormatJSON    = "json"
 	FormatText    = "text"
@@ -19,24 +19,24 @@ const (
 	FormatVerbose = "verbose_json"
 )
 
-// TranscriptFormats lists them.
+// TranscriptFormats returns every format.
 func TranscriptFormats() []string {
 	return []string{FormatJSON, FormatText, FormatSRT, FormatVTT, FormatVerbose}
 }
 
-// What FormatVerbose tells the times of.
+// Values of TranscribeParams.TimestampGranularities.
 const (
 	GranularityWord    = "word"
 	GranularitySegment = "segment"
 )
 
-// usage says what a transcription is charged by in OpenAI's answers.
+// usage is the billed quantity in OpenAI's responses.
 type usage struct {
 	Type    string  `json:"type"`
 	Seconds float64 `json:"seconds"`
 }
 
-// verboseTranscript is FormatVerbose.
+// verboseTranscript is the layout of FormatVerbose.
 type verboseTranscript struct {
 	Task            string     `json:"task"`
 	Language        string     `json:"language"`
@@ -47,8 +47,8 @@ type verboseTranscript struct {
 	Usage           usage      `json:"usage"`
 }
 
-// Encode writes the transcription in one of TranscriptFormats. The granularities
-// are for FormatVerbose alone; none stands for both.
+// Encode returns the transcription in one of TranscriptFormats. The granularities apply
+// to FormatVerbose only; without any it has both words and segments.
 func (t *Transcription) Encode(format string, granularities ...string) ([]byte, error) {
 	used := usage{Type: "duration", Seconds: t.DurationSeconds}
 	switch format {
@@ -78,7 +78,7 @@ func (t *Transcription) Encode(format string, granularities ...string) ([]byte, 
 	return nil, services.Invalidf("response_format", "must be one of %s, got %.40q", strings.Join(TranscriptFormats(), ", "), format)
 }
 
-// srt writes SubRip subtitles.
+// srt returns the segments as SubRip subtitles.
 func srt(segments []Segment) string {
 	var b strings.Builder
 	for _, s := range segments {
@@ -87,7 +87,7 @@ func srt(segments []Segment) string {
 	return b.String()
 }
 
-// vtt writes WebVTT subtitles.
+// vtt returns the segments as WebVTT subtitles.
 func vtt(segments []Segment) string {
 	var b strings.Builder
 	b.WriteString("WEBVTT\n\n")
@@ -97,7 +97,8 @@ func vtt(segments []Segment) string {
 	return b.String()
 }
 
-// clock writes seconds as hours, minutes, seconds and thousandths.
+// clock formats seconds as hours, minutes, seconds and milliseconds, which follow the
+// given decimal point.
 func clock(seconds float64, point string) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
 	return fmt.Sprintf("%02d:%02d:%02d%s%03d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60, point, d.Milliseconds()%1000)

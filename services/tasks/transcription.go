@@ -1,33 +1,34 @@
 package tasks
 
-// Transcribe turns speech into text: params TranscribeParams, result
-// *Transcription.
+// Transcribe converts speech to text. Its parameters are TranscribeParams and its
+// result is *Transcription.
 const Transcribe = "transcribe"
 
 // TranscribeParams are the parameters of Transcribe.
 type TranscribeParams struct {
-	// Language of the speech, for the answer only: a CTC model knows the
-	// language it was trained on and no other.
+	// Language of the speech. It is repeated in the result and has no other effect,
+	// because a CTC model only supports the language that it was trained on.
 	Language string `json:"language,omitempty"`
-	// WindowSeconds into which longer audio is cut, from 1 to 30; 0 takes the whole
-	// in one run, of at most 30 s. Nil is DefaultWindowSeconds.
+	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
+	// 30; nil for DefaultWindowSeconds. 0 processes the whole recording, of at most 30
+	// s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Decoding is DecodingGreedy or DecodingBeam; empty for the beam search where a
-	// word list stands beside the model or a prompt is given, else greedy.
+	// Decoding is DecodingGreedy or DecodingBeam. Empty selects the beam search if the
+	// model has a word list or a prompt is set, and greedy decoding otherwise.
 	Decoding string `json:"decoding,omitempty"`
-	// BeamWidth is how many texts the beam search keeps, from 1 to MaxBeamWidth; 0
-	// for 100.
+	// BeamWidth is the number of hypotheses that the beam search keeps, 1 to
+	// MaxBeamWidth; 0 for 100.
 	BeamWidth int `json:"beam_width,omitempty"`
-	// Prompt names words that the beam search prefers. At most MaxPromptBytes.
+	// Prompt has words that the beam search prefers, at most MaxPromptBytes long.
 	Prompt string `json:"prompt,omitempty"`
-	// Temperature has no effect, since nothing is drawn by chance; from 0 to 1.
+	// Temperature, 0 to 1, has no effect because decoding is deterministic.
 	Temperature float64 `json:"temperature,omitempty"`
-	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities what
-	// FormatVerbose tells the times of. They shape the answer, not the work: the
-	// result of a job comes so where its reader names no other form.
+	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities selects
+	// the times in FormatVerbose. They affect only the encoding of the result, and are
+	// the default for a job's result.
 	ResponseFormat         string   `json:"response_format,omitempty"`
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
-	// Stream hands every word over as a TranscriptDelta once it is complete.
+	// Stream requests each word as a TranscriptDelta as soon as it is complete.
 	Stream bool `json:"stream,omitempty"`
 }
 
@@ -43,10 +44,10 @@ const (
 	MaxPromptBytes = 4096
 )
 
-// DefaultWindowSeconds is the window for long audio where none is asked for.
+// DefaultWindowSeconds is the default length of a window of longer audio.
 const DefaultWindowSeconds = 10
 
-// Window gives the window in seconds that the parameters ask for.
+// Window returns WindowSeconds or its default.
 func (p TranscribeParams) Window() float64 {
 	if p.WindowSeconds == nil {
 		return DefaultWindowSeconds
@@ -54,9 +55,9 @@ func (p TranscribeParams) Window() float64 {
 	return *p.WindowSeconds
 }
 
-// TranscriptDelta is a piece of a transcription as it comes.
+// TranscriptDelta is a piece of a transcription in progress.
 type TranscriptDelta struct {
-	// Words that are complete, none of them told before.
+	// Words that have become complete since the previous delta.
 	Words []Word `json:"words"`
 }
 
@@ -64,7 +65,7 @@ type TranscriptDelta struct {
 type Transcription struct {
 	// Text of the whole recording.
 	Text string `json:"text"`
-	// Language as asked for, empty where it was not.
+	// Language as in the parameters.
 	Language string `json:"language,omitempty"`
 	// DurationSeconds of the recording.
 	DurationSeconds float64 `json:"duration"`

@@ -10,23 +10,23 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// ByteLevel is byte-level BPE as GPT-2 and RoBERTa have it: text is cut into
-// words, each byte becomes a visible character, and neighbours are merged in the
-// order in which the pairs were learnt. Every text can be encoded. Safe for
-// concurrent use.
+// ByteLevel is the byte-level BPE of GPT-2 and RoBERTa: text is split into words, each
+// byte becomes a visible character, and neighbours are merged in the order in which the
+// pairs were learnt. Every text can be encoded. Safe for concurrent use.
 type ByteLevel struct {
 	ids    map[string]int
 	tokens map[int]string
 	ranks  pairRanks
-	// unknown is the id of what the vocabulary lacks; below zero where there is none.
+	// unknown is the id of tokens missing from the vocabulary; negative if there is
+	// none.
 	unknown int
 }
 
-// pair of neighbours that can be merged.
+// pair is a pair of adjacent tokens that can be merged.
 type pair struct{ left, right string }
 
-// alphabet maps a byte to the character that stands for it: itself where it is
-// visible in Latin-1, else one from 256 upwards.
+// alphabet maps each byte to the character that represents it: the byte itself if it is
+// visible in Latin-1, otherwise a character from 256 upwards.
 var alphabet, bytesOf = func() (alphabet [256]rune, bytesOf map[rune]byte) {
 	bytesOf = make(map[rune]byte, 256)
 	next := rune(256)
@@ -42,10 +42,10 @@ var alphabet, bytesOf = func() (alphabet [256]rune, bytesOf map[rune]byte) {
 	return alphabet, bytesOf
 }()
 
-// ErrFiles is wrapped when a tokenizer's files are not what they should be.
+// ErrFiles is wrapped by errors about invalid tokenizer files.
 var ErrFiles = errors.New("tokenizer files do not fit")
 
-// fileError is what is wrong with one of the files. It is ErrFiles too.
+// fileError is an error about one of the files. It wraps ErrFiles.
 type fileError struct {
 	file string
 	err  error
@@ -53,15 +53,15 @@ type fileError struct {
 
 func wrong(file string, err error) error { return &fileError{file, err} }
 
-// Error returns the file and what is wrong.
+// Error returns the file's name and the reason.
 func (e *fileError) Error() string { return e.file + ": " + e.err.Error() }
 
 // Unwrap returns ErrFiles and the cause.
 func (e *fileError) Unwrap() []error { return []error{ErrFiles, e.err} }
 
-// NewByteLevel builds a tokenizer from the contents of vocab.json, token to id,
-// and of merges.txt, one pair a line in order of rank. unknown is the token for
-// what the vocabulary lacks, empty for none.
+// NewByteLevel returns a tokenizer for the contents of vocab.json, which maps tokens to
+// ids, and of merges.txt, which has one pair per line in order of rank. unknown is the
+// token for characters missing from the vocabulary; empty for none.
 func NewByteLevel(vocab, merges []byte, unknown string) (*ByteLevel, error) {
 	t := &ByteLevel{ids: make(map[string]int), tokens: make(map[int]string), ranks: make(pairRanks), unknown: -1}
 	if err := limits.Decode(vocab, &t.ids, limits.Index); err != nil {
@@ -108,13 +108,13 @@ func (t *ByteLevel) readMerges(merges []byte) error {
 	return nil
 }
 
-// ID of a token as vocab.json writes it.
+// ID returns the id of a token, written as in vocab.json.
 func (t *ByteLevel) ID(token string) (int, bool) {
 	id, ok := t.ids[token]
 	return id, ok
 }
 
-// Encode gives the ids of a text, without special tokens.
+// Encode returns the ids of a text without special tokens.
 func (t *ByteLevel) Encode(text string) []int {
 	var ids []int
 	for _, word := range split(text) {
@@ -133,8 +133,8 @@ func (t *ByteLevel) Encode(text string) []int {
 	return ids
 }
 
-// Decode joins tokens to text. Special tokens are kept as they are written, ids
-// outside the vocabulary dropped; bytes that do not make UTF-8 become U+FFFD.
+// Decode returns the text of tokens. Special tokens are written as in the vocabulary,
+// and unknown ids are dropped. Bytes that are not valid UTF-8 become U+FFFD.
 func (t *ByteLevel) Decode(ids []int) string {
 	var raw []byte
 	for _, id := range ids {

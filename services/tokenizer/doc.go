@@ -1,3 +1,4 @@
-// Package tokenizer turns text into token ids as the tokenizers of public
-// checkpoints do: byte-level BPE, from the files that stand beside a model.
+// Package tokenizer converts text to token ids like the tokenizers of public
+// checkpoints: byte-level BPE and BPE with byte fallback, read from the files of a
+// model's folder.
 package tokenizer

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// ranker tells the rank of two neighbours, and whether they can be merged at all.
-// joined is what they become.
+// ranker returns the rank of two neighbours and their joined text, and reports whether
+// they can be merged.
 type ranker interface {
 	rank(left, right, joined string) (int, bool)
 }
 
-// pairRanks has the rank of each pair that was learnt.
+// pairRanks has the rank of each learnt pair.
 type pairRanks map[pair]int
 
 func (r pairRanks) rank(left, right, _ string) (int, bool) {
@@ -19,7 +19,7 @@ func (r pairRanks) rank(left, right, _ string) (int, bool) {
 	return rank, ok
 }
 
-// joinedRanks has the rank of each token that can come of a merge, whatever its halves.
+// joinedRanks has the rank of each token that a merge can produce, whatever its halves.
 type joinedRanks map[string]int
 
 func (r joinedRanks) rank(_, _, joined string) (int, bool) {
@@ -27,14 +27,17 @@ func (r joinedRanks) rank(_, _, joined string) (int, bool) {
 	return rank, ok
 }
 
-// merge joins the characters of a word, always the neighbours of the lowest
-// rank and among equals the leftmost, until no pair has a rank. The method is
-// that of Sennrich et al., "Neural Machine Translation of Rare Words with Subword
-// Units" (2016); the heap makes a word of n characters cost n log n.
+// merge joins the characters of a word, always the neighbours with the lowest rank, and
+// among equals the leftmost, until no pair has a rank. The method is that of Sennrich
+// et al., "Neural Machine Translation of Rare Words with Subword Units" (2016). With a
+// heap, a word of n characters costs n log n.
 func merge(word string, ranks ranker) []string {
 	m := merger{word: word, ranks: ranks}
 	for i, r := range word {
-		m.symbols = append(m.symbols, symbol{text: word[i : i+utf8.RuneLen(r)], start: i, before: len(m.symbols) - 1, after: len(m.symbols) + 1})
+		m.symbols = append(m.symbols, symbol{
+			text: word[i : i+utf8.RuneLen(r)], start: i, before: len(m.symbols) - 1,
+			after: len(m.symbols) + 1,
+		})
 	}
 	for i := range m.symbols {
 		m.offer(i)
@@ -50,8 +53,8 @@ func merge(word string, ranks ranker) []string {
 	return tokens
 }
 
-// merger is one word at work: a linked list of symbols and the pairs that could
-// be joined.
+// merger is the state of merging one word: a linked list of symbols and the candidate
+// pairs.
 type merger struct {
 	word       string
 	ranks      ranker
@@ -59,22 +62,22 @@ type merger struct {
 	candidates candidates
 }
 
-// symbol is a run of characters; the list ends at -1 and at its length. A symbol
-// that was joined to the one before has no text.
+// symbol is a sequence of characters. The list ends at -1 and at its length. A symbol
+// that was joined to its predecessor has no text.
 type symbol struct {
 	text string
-	// start is its place in the word.
+	// start is its position in the word.
 	start         int
 	before, after int
 }
 
-// candidate is a pair that had a rank when it was offered.
+// candidate is a pair that had a rank when it was added.
 type candidate struct {
 	rank, at    int
 	left, right string
 }
 
-// offer adds the pair that begins at a symbol, if it has a rank.
+// offer adds the pair that begins at a symbol if it has a rank.
 func (m *merger) offer(at int) {
 	if at < 0 || m.symbols[at].after >= len(m.symbols) {
 		return
@@ -86,7 +89,7 @@ func (m *merger) offer(at int) {
 	}
 }
 
-// join joins a pair, unless one of its halves has changed since.
+// join joins a pair unless one of its halves has changed since it was added.
 func (m *merger) join(c candidate) {
 	s := &m.symbols[c.at]
 	if s.text != c.left || s.after >= len(m.symbols) || m.symbols[s.after].text != c.right {
@@ -103,7 +106,7 @@ func (m *merger) join(c candidate) {
 	m.offer(c.at)
 }
 
-// candidates is a heap: lowest rank first, then leftmost.
+// candidates is a heap ordered by rank, then by position.
 type candidates []candidate
 
 func (c candidates) Len() int { return len(c) }

@@ -25,9 +25,9 @@ func readGolden(t testing.TB, name string, into any) {
 	require.NoError(t, json.NewDecoder(unzipped).Decode(into))
 }
 
-// TestRobertasOwnFiles holds both ways to read RoBERTa's tokenizer, tokenizer.json
-// alone and vocab.json with merges.txt, to what transformers.js makes of 12,500
-// strings; models/parity/roberta.mjs writes the hashes.
+// TestRobertasOwnFiles compares tokenizer.json alone, and vocab.json with merges.txt,
+// with the output of transformers.js for 12,500 strings. models/parity/roberta.mjs
+// writes the hashes.
 func TestRobertasOwnFiles(t *testing.T) {
 	t.Parallel()
 	alone := readText(t, reference(t), "testdata", "tokenizers", "roberta-base", "tokenizer.json")
@@ -56,12 +56,12 @@ func TestRobertasOwnFiles(t *testing.T) {
 		ids := alone.Encode(text)
 		require.Equal(t, ids, both.Encode(text))
 		if idsHash(ids) != golden.Hashes[i] {
-			t.Errorf("string %d, %.80q, gives %.20v", i, text, ids)
+			t.Errorf("string %d, %.80q, got %.20v", i, text, ids)
 		}
 	}
 }
 
-// idsHash is how roberta.mjs keeps ids.
+// idsHash hashes ids as roberta.mjs does.
 func idsHash(ids []int) string {
 	var list []string
 	for _, id := range ids {

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// The fields of sentencepiece_model.proto that are read.
+// Fields of sentencepiece_model.proto.
 const (
 	modelPieces     = 1
 	modelTrainer    = 2
@@ -30,7 +30,7 @@ const (
 	normalizerEscapesSpaces = 5
 )
 
-// Kinds of a piece.
+// Values of a piece's type.
 const (
 	kindNormal  = 1
 	kindUnknown = 2
@@ -38,13 +38,13 @@ const (
 	kindByte    = 6
 )
 
-// modelBPE is the trainer's model_type of byte pair encoding.
+// modelBPE is the trainer's model_type for byte pair encoding.
 const modelBPE = 2
 
-// sentencePiece is what is read of a tokenizer.model, with the format's defaults.
+// sentencePiece is the parsed content of a tokenizer.model, with the format's defaults.
 type sentencePiece struct {
 	pieces []scored
-	// modelType is UNIGRAM (1) where the file does not say.
+	// modelType is UNIGRAM (1) by default.
 	modelType                               uint64
 	byteFallback, spaceAsSuffix             bool
 	charsMap                                bool
@@ -57,9 +57,9 @@ type scored struct {
 	kind  uint64
 }
 
-// FromSentencePiece builds the tokenizer of a SentencePiece model file: BPE with
-// byte fallback, as Llama 2's tokenizer.model. Neighbours are merged by the score
-// of what they become. What it does not know is an error, since ids would be
+// FromSentencePiece returns the tokenizer of a SentencePiece model file: BPE with byte
+// fallback, such as the tokenizer.model of Llama 2. Neighbours are merged by the score
+// of the joined piece. Unsupported settings are errors, because the ids would be
 // silently wrong.
 func FromSentencePiece(data []byte) (Text, error) {
 	m := sentencePiece{modelType: 1, dummyPrefix: true, removeSpaces: true, escapeSpaces: true}
@@ -70,7 +70,7 @@ func FromSentencePiece(data []byte) (Text, error) {
 	case len(m.pieces) == 0:
 		return nil, fmt.Errorf("tokenizer.model: %w: it has no pieces", ErrFiles)
 	case m.modelType != modelBPE:
-		return nil, fmt.Errorf("tokenizer.model: %w: model_type is %d; BPE, 2, is what can be read", ErrFiles, m.modelType)
+		return nil, fmt.Errorf("tokenizer.model: %w: model_type %d is not supported; it must be 2, BPE", ErrFiles, m.modelType)
 	case !m.byteFallback, m.spaceAsSuffix:
 		return nil, fmt.Errorf("tokenizer.model: %w: byte_fallback must be set and treat_whitespace_as_suffix not", ErrFiles)
 	case m.charsMap, m.removeSpaces, !m.escapeSpaces:
@@ -79,7 +79,7 @@ func FromSentencePiece(data []byte) (Text, error) {
 	return m.fallback()
 }
 
-// fallback makes the tokenizer.
+// fallback returns the tokenizer.
 func (m *sentencePiece) fallback() (Text, error) {
 	t := &Fallback{
 		vocabulary: vocabulary{ids: make(map[string]int, len(m.pieces)), tokens: make(map[int]string, len(m.pieces)), unknown: -1},
@@ -91,7 +91,7 @@ func (m *sentencePiece) fallback() (Text, error) {
 	scores := make([]float32, 0, len(m.pieces))
 	for id, p := range m.pieces {
 		if _, ok := t.ids[p.text]; ok {
-			return nil, fmt.Errorf("tokenizer.model: %w: piece %s is there twice", ErrFiles, limits.Quote(p.text))
+			return nil, fmt.Errorf("tokenizer.model: %w: duplicate piece %s", ErrFiles, limits.Quote(p.text))
 		}
 		t.ids[p.text], t.tokens[id] = id, p.text
 		switch p.kind {
@@ -103,7 +103,8 @@ func (m *sentencePiece) fallback() (Text, error) {
 			t.special[id] = true
 		case kindByte:
 		default:
-			return nil, fmt.Errorf("tokenizer.model: %w: piece %s is of kind %d, which is not supported", ErrFiles, limits.Quote(p.text), p.kind)
+			return nil, fmt.Errorf("tokenizer.model: %w: piece %s is of kind %d, which is not supported", ErrFiles, limits.Quote(p.text),
+				p.kind)
 		}
 	}
 	if err := t.findBytes(); err != nil {
@@ -125,7 +126,7 @@ func (m *sentencePiece) fallback() (Text, error) {
 	return t, nil
 }
 
-// read takes the model message apart.
+// read parses the model message.
 func (m *sentencePiece) read(data []byte) error {
 	return fields(data, func(number int, _ uint64, inner []byte) error {
 		switch number {
@@ -156,7 +157,7 @@ func (p *scored) field(number int, value uint64, inner []byte) error {
 	case pieceScore:
 		p.score = math.Float32frombits(uint32(value)) //nolint:gosec // a fixed32
 		if p.score != p.score {
-			return fmt.Errorf("the score of %s is no number", limits.Quote(p.text))
+			return fmt.Errorf("the score of %s is not a number", limits.Quote(p.text))
 		}
 	case pieceKind:
 		p.kind = value
@@ -190,8 +191,8 @@ func (m *sentencePiece) normalizerField(number int, value uint64, inner []byte) 
 	return nil
 }
 
-// fields calls visit for every field of a protobuf message, with the number of a
-// scalar or the bytes of anything else.
+// fields calls visit for every field of a protobuf message, with its number if it is a
+// scalar and its bytes otherwise.
 func fields(message []byte, visit func(number int, value uint64, inner []byte) error) error {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)

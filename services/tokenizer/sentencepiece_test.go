@@ -30,9 +30,8 @@ func readModel(t *testing.T) []byte {
 	return data
 }
 
-// TestTenThousandStringsOfSentencePiece has what the sentencepiece library makes of
-// them with a tokenizer.model that it trained; models/parity/sentencepiece_golden.py
-// writes both.
+// TestTenThousandStringsOfSentencePiece compares with the sentencepiece library and a
+// tokenizer.model that it trained. models/parity/sentencepiece_golden.py writes both.
 func TestTenThousandStringsOfSentencePiece(t *testing.T) {
 	t.Parallel()
 	var strings struct{ Strings []struct{ Text string } }
@@ -58,7 +57,7 @@ func TestTenThousandStringsOfSentencePiece(t *testing.T) {
 	require.Equal(t, "</s>", string(text.Bytes(2)))
 }
 
-// field is one of a protobuf message: a number, a float or bytes.
+// field encodes a field of a protobuf message: a number, a float or bytes.
 func field(field int, value any) []byte {
 	number := protowire.Number(field) //nolint:gosec // small
 	switch v := value.(type) {
@@ -87,7 +86,7 @@ func TestModelsThatCannotBeFollowedAreRefused(t *testing.T) {
 	with := func(parts ...[]byte) []byte {
 		data := append([]byte(nil), good...)
 		for _, p := range parts {
-			data = append(data, p...) // later fields of a message are joined to earlier ones
+			data = append(data, p...) // repeated occurrences of a message field are merged
 		}
 		return data
 	}
@@ -102,7 +101,8 @@ func TestModelsThatCannotBeFollowedAreRefused(t *testing.T) {
 		`"<s>" is there twice`:    with(onePiece("<s>", 0, kindNormal)),
 		`"<mine>" is of kind 4`:   with(onePiece("<mine>", 0, 4)),
 		`score of "x9" is no num`: with(onePiece("x9", math.NaN(), kindNormal)),
-		"<0x00> is missing":       append(field(modelTrainer, [][]byte{field(trainerModelType, modelBPE), field(trainerByteFallback, 1)}), append(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 0)}), onePiece("a", 0, kindNormal)...)...),
+		"<0x00> is missing": append(field(modelTrainer, [][]byte{field(trainerModelType, modelBPE), field(trainerByteFallback, 1)}),
+			append(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 0)}), onePiece("a", 0, kindNormal)...)...),
 	} {
 		_, err := FromSentencePiece(data)
 		require.ErrorIs(t, err, ErrFiles, want)

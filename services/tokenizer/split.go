@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// contractions are split off the word before them.
+// contractions are split from the preceding word.
 var contractions = []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"}
 
-// split cuts text into pre-tokens by GPT-2's rule, which is, as a pattern,
+// split divides text into pre-tokens by GPT-2's rule, which is, as a pattern,
 //
 //	's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //
@@ -25,7 +25,7 @@ func split(text string) []string {
 	return pieces
 }
 
-// piece gives the length in bytes of the first pre-token.
+// piece returns the length in bytes of the first pre-token.
 func piece(text string) int {
 	for _, c := range contractions {
 		if strings.HasPrefix(text, c) {
@@ -46,7 +46,7 @@ func piece(text string) int {
 	if n == len(text) {
 		return n
 	}
-	// A run of spaces before a word leaves its last one to the word.
+	// The last of several spaces before a word belongs to the word.
 	_, last := utf8.DecodeLastRuneInString(text[:n])
 	if n > last {
 		return n - last
@@ -54,7 +54,7 @@ func piece(text string) int {
 	return n
 }
 
-// class of a character.
+// class is a class of characters.
 type class int
 
 const (
@@ -77,11 +77,12 @@ func classOf(r rune) class {
 	}
 }
 
-// isSpace is \s of the pattern: Unicode's White_Space, as in the tokenizers that
-// checkpoints are trained with. JavaScript's differs in U+0085 and U+FEFF.
+// isSpace reports whether r matches \s of the pattern, which is Unicode's White_Space,
+// as in the tokenizers that checkpoints are trained with. JavaScript's \s differs in
+// U+0085 and U+FEFF.
 func isSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
 
-// run gives the length in bytes of the characters of one class that text begins with.
+// run returns the length in bytes of the characters of one class at the start of text.
 func run(text string, want class) int {
 	for i, r := range text {
 		if classOf(r) != want {

@@ -9,17 +9,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// Text turns text into ids and back. Both kinds of BPE implement it.
+// Text converts text to ids and back. Both kinds of BPE implement it.
 type Text interface {
-	// Encode gives the ids of a text, without special tokens: what looks like one
-	// is text like any other, so that nobody can write one into a prompt.
+	// Encode returns the ids of a text without special tokens. The names of special
+	// tokens are encoded as ordinary text, so that a prompt cannot contain one.
 	Encode(text string) []int
-	// Decode joins tokens to text.
+	// Decode returns the text of tokens.
 	Decode(ids []int) string
-	// Bytes of one token in the middle of a text, none for an id that is not
-	// known. A token may hold a part of a character.
+	// Bytes returns the bytes of one token in the middle of a text, or nil for an
+	// unknown id. A token may be part of a character.
 	Bytes(id int) []byte
-	// ID of a token as the files write it.
+	// ID returns the id of a token, written as in the files.
 	ID(token string) (int, bool)
 }
 
@@ -28,7 +28,7 @@ var (
 	_ Text = (*Fallback)(nil)
 )
 
-// tokenizerFile is what is read of tokenizer.json.
+// tokenizerFile is the supported part of tokenizer.json.
 type tokenizerFile struct {
 	Added     json.RawMessage `json:"added_tokens"`
 	Normal    json.RawMessage `json:"normalizer"`
@@ -39,14 +39,14 @@ type tokenizerFile struct {
 		ByteFallback bool            `json:"byte_fallback"`
 		Tokens       json.RawMessage `json:"vocab"`
 		Pairs        json.RawMessage `json:"merges"`
-		// What no model here uses, and would change ids.
+		// Unsupported settings that would change ids.
 		IgnoreMerges bool     `json:"ignore_merges"`
 		Prefix       *string  `json:"continuing_subword_prefix"`
 		Suffix       *string  `json:"end_of_word_suffix"`
 		Dropout      *float64 `json:"dropout"`
 	} `json:"model"`
 
-	// What is decoded of the parts, each within its own bounds.
+	// The decoded parts, each with limits of its own.
 	added        []addedToken
 	normalizer   *step
 	preTokenizer *step
@@ -68,32 +68,32 @@ type step struct {
 	Normalizers    []step `json:"normalizers"`
 }
 
-// pairText is a merge, as "a b" or as ["a", "b"].
+// pairText is a merge, written "a b" or ["a", "b"].
 type pairText pair
 
-// UnmarshalJSON reads both forms.
+// UnmarshalJSON accepts both forms.
 func (p *pairText) UnmarshalJSON(data []byte) error {
 	var two []string
 	if err := json.Unmarshal(data, &two); err == nil {
 		if len(two) != 2 {
-			return fmt.Errorf("%w: a merge of %d tokens", ErrFiles, len(two))
+			return fmt.Errorf("%w: a merge has %d tokens", ErrFiles, len(two))
 		}
 		p.left, p.right = two[0], two[1]
 		return nil
 	}
 	var one string
 	if err := json.Unmarshal(data, &one); err != nil {
-		return fmt.Errorf("%w: a merge is neither a text nor a list", ErrFiles)
+		return fmt.Errorf("%w: a merge is neither a string nor an array", ErrFiles)
 	}
 	var ok bool
 	if p.left, p.right, ok = strings.Cut(one, " "); !ok || p.left == "" || p.right == "" {
-		return fmt.Errorf("%w: merge %s is no pair", ErrFiles, limits.Quote(one))
+		return fmt.Errorf("%w: merge %s is not a pair", ErrFiles, limits.Quote(one))
 	}
 	return nil
 }
 
-// Sizes of a tokenizer's files and of their parts. The largest known has 262,144
-// tokens and 514,906 merges, each a list of two.
+// Limits of a tokenizer's files and their parts. The largest known has 262,144 tokens
+// and 514,906 merges, each an array of two.
 var (
 	fileSize   = limits.Size{Bytes: 34 << 20, Values: 5 << 20}
 	addedSize  = limits.Size{Bytes: 16 << 20, Values: 1 << 20}
@@ -103,11 +103,11 @@ var (
 
 const (
 	maxMerges = 1_000_000
-	// maxPrefixBytes is the longest text that a normalizer puts before another.
+	// maxPrefixBytes is the maximum length of the text that a normalizer prepends.
 	maxPrefixBytes = 64
 )
 
-// decode reads a tokenizer.json and its parts.
+// decode decodes a tokenizer.json and its parts.
 func (f *tokenizerFile) decode(data []byte) error {
 	if err := limits.Decode(data, f, fileSize); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (f *tokenizerFile) decode(data []byte) error {
 	return f.check()
 }
 
-// check bounds what sizes something.
+// check validates the values that determine sizes.
 func (f *tokenizerFile) check() error {
 	for token, id := range f.vocab {
 		if err := checkToken(token, id); err != nil {
@@ -158,7 +158,7 @@ func (f *tokenizerFile) check() error {
 	return nil
 }
 
-// steps of the normalizer.
+// steps returns the steps of the normalizer.
 func (f *tokenizerFile) steps() []step {
 	switch n := f.normalizer; {
 	case n == nil:
@@ -170,8 +170,8 @@ func (f *tokenizerFile) steps() []step {
 	}
 }
 
-// checkToken bounds a token: one takes memory each time that it is written, and its
-// ID is an index.
+// checkToken checks the length and the ID of a token, because its text is copied
+// whenever it is decoded and its ID is an index.
 func checkToken(token string, id int) error {
 	if id < 0 || id >= limits.Vocabulary {
 		return fmt.Errorf("id of %s must be 0 to %d, got %d", limits.Quote(token), limits.Vocabulary-1, id)
@@ -182,9 +182,9 @@ func checkToken(token string, id int) error {
 	return nil
 }
 
-// FromJSON builds the tokenizer that a tokenizer.json describes: BPE, either
-// byte-level or with byte fallback as Llama has it. What it does not know is an
-// error, since ids would be silently wrong.
+// FromJSON returns the tokenizer described by a tokenizer.json: BPE, either byte-level
+// or with byte fallback as in Llama. Unsupported settings are errors, because the ids
+// would be silently wrong.
 func FromJSON(data []byte) (Text, error) {
 	var file tokenizerFile
 	if err := file.decode(data); err != nil {
@@ -193,11 +193,12 @@ func FromJSON(data []byte) (Text, error) {
 	m := file.Model
 	switch {
 	case m.Type != "BPE" && m.Type != "":
-		return nil, fmt.Errorf("tokenizer.json: %w: model is %s; BPE is what can be read", ErrFiles, limits.Quote(m.Type))
+		return nil, fmt.Errorf("tokenizer.json: %w: model %s is not supported; it must be BPE", ErrFiles, limits.Quote(m.Type))
 	case len(file.vocab) == 0:
 		return nil, fmt.Errorf("tokenizer.json: %w: the vocabulary is empty", ErrFiles)
 	case m.IgnoreMerges, m.Prefix != nil && *m.Prefix != "", m.Suffix != nil && *m.Suffix != "":
-		return nil, fmt.Errorf("tokenizer.json: %w: ignore_merges, continuing_subword_prefix and end_of_word_suffix are not supported", ErrFiles)
+		return nil, fmt.Errorf("tokenizer.json: %w: ignore_merges, continuing_subword_prefix and end_of_word_suffix are not supported",
+			ErrFiles)
 	}
 	v := vocabulary{ids: file.vocab, tokens: make(map[int]string, len(file.vocab)), unknown: -1}
 	ranks := make(pairRanks, len(file.merges))
@@ -223,7 +224,7 @@ func FromJSON(data []byte) (Text, error) {
 	return newByteLevel(v, ranks, file)
 }
 
-// vocabulary is what both kinds have.
+// vocabulary is the common part of both kinds.
 type vocabulary struct {
 	ids     map[string]int
 	tokens  map[int]string
@@ -233,22 +234,23 @@ type vocabulary struct {
 func newByteLevel(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error) {
 	p := file.preTokenizer
 	if file.normalizer != nil || p == nil || p.Type != "ByteLevel" || p.AddPrefixSpace || p.UseRegex != nil && !*p.UseRegex {
-		return nil, fmt.Errorf("tokenizer.json: %w: without byte_fallback, the pre-tokenizer must be ByteLevel with its pattern and no prefix space, and no normalizer", ErrFiles)
+		return nil, fmt.Errorf("tokenizer.json: %w: without byte_fallback, the pre-tokenizer must be ByteLevel "+
+			"with its pattern and no prefix space, and no normalizer", ErrFiles)
 	}
 	return &ByteLevel{ids: v.ids, tokens: v.tokens, ranks: ranks, unknown: v.unknown}, nil
 }
 
-// wordMark stands for a space in SentencePiece's vocabularies.
+// wordMark represents a space in SentencePiece's vocabularies.
 const wordMark = "\u2581"
 
-// Fallback is BPE as Llama 2 has it: a text is one word, with U+2581 for each
-// space and one before it; a character that the vocabulary lacks becomes the
-// tokens of its bytes. Safe for concurrent use.
+// Fallback is the BPE of Llama 2: a text is one word, with U+2581 for each space and
+// one at the start, and a character missing from the vocabulary becomes the tokens of
+// its bytes. Safe for concurrent use.
 type Fallback struct {
 	vocabulary
 	ranks  ranker
 	prefix string
-	// bytes has the id of each <0xNN>; special has the ids that are no text.
+	// bytes has the id of each <0xNN>; special has the ids that do not represent text.
 	bytes   [256]int
 	byID    map[int]byte
 	special map[int]bool
@@ -272,12 +274,13 @@ func newFallback(v vocabulary, ranks pairRanks, file tokenizerFile) (Text, error
 		}
 	}
 	if file.preTokenizer != nil {
-		return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback goes without a pre-tokenizer, found %s", ErrFiles, limits.Quote(file.preTokenizer.Type))
+		return nil, fmt.Errorf("tokenizer.json: %w: byte_fallback does not support a pre-tokenizer, found %s", ErrFiles,
+			limits.Quote(file.preTokenizer.Type))
 	}
 	return t, nil
 }
 
-// findBytes looks the ids of the 256 bytes up.
+// findBytes finds the ids of the 256 bytes.
 func (t *Fallback) findBytes() error {
 	for b := range t.bytes {
 		id, ok := t.ids[fmt.Sprintf("<0x%02X>", b)]
@@ -325,7 +328,7 @@ func (t *Fallback) Bytes(id int) []byte {
 	return []byte(strings.ReplaceAll(t.tokens[id], wordMark, " "))
 }
 
-// Decode implements Text. The space that Encode put before the text is taken away.
+// Decode implements Text. It removes the space that Encode adds at the start.
 func (t *Fallback) Decode(ids []int) string {
 	var raw []byte
 	for i, id := range ids {
@@ -338,8 +341,8 @@ func (t *Fallback) Decode(ids []int) string {
 	return strings.ToValidUTF8(string(raw), "\uFFFD")
 }
 
-// Complete gives how many bytes of data are whole characters, or can never
-// become one: the rest is the beginning of a character whose end is still to come.
+// Complete returns the number of bytes of data up to the start of a trailing incomplete
+// character. Bytes that can never become a character count as complete.
 func Complete(data []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(data); n++ {
 		tail := data[len(data)-n:]

@@ -19,8 +19,8 @@ func readText(t testing.TB, parts ...string) Text {
 	return text
 }
 
-// TestTenThousandStrings has what transformers.js makes of them, with a tokenizer of
-// each kind; models/parity/tokenizer.mjs writes it.
+// TestTenThousandStrings compares with transformers.js for a tokenizer of each kind.
+// models/parity/tokenizer.mjs writes the reference.
 func TestTenThousandStrings(t *testing.T) {
 	t.Parallel()
 	var golden struct {
@@ -50,14 +50,17 @@ func TestTenThousandStrings(t *testing.T) {
 func TestLongWordsTakeNoSquareOfTheirLength(t *testing.T) {
 	t.Parallel()
 	fallback := readText(t, "testdata", "fallback.json")
-	// A megabyte in one word: a minute where the merges were quadratic.
+	// A megabyte in one word would take a minute if merging were quadratic.
 	text := strings.Repeat("the model and its memory ", 40_000)
 	require.Equal(t, text, fallback.Decode(fallback.Encode(text)))
 }
 
 func TestHalfCharactersAreHeldBack(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int{"": 0, "a": 1, "a\xe5": 1, "a\xe5\x8c": 1, "a\xe5\x8c\x97": 4, "\xf0\x9f\x8e": 0, "\xff": 1, "\x80\x80": 2, "a\xc3(": 3} {
+	for text, want := range map[string]int{
+		"": 0, "a": 1, "a\xe5": 1, "a\xe5\x8c": 1, "a\xe5\x8c\x97": 4, "\xf0\x9f\x8e": 0, "\xff": 1,
+		"\x80\x80": 2, "a\xc3(": 3,
+	} {
 		require.Equal(t, want, Complete([]byte(text)), "%q", text)
 	}
 }
@@ -82,7 +85,8 @@ func TestTokenizersThatCannotBeFollowedAreRefused(t *testing.T) {
 }
 
 func FuzzFromJSON(f *testing.F) {
-	f.Add([]byte(`{"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b",["ab","a"]]}}`), "abab")
+	f.Add([]byte(`{"pre_tokenizer":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b",["ab","a"]]}}`),
+		"abab")
 	f.Add([]byte(`{"model":{"byte_fallback":true,"vocab":{"\u2581":-1}}}`), "\xff \u2581")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
 		tokens, err := FromJSON(data)

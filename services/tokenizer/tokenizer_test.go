@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// reference is the folder of other people's files.
+// reference is the folder of external reference files.
 func reference(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("GRYM_TESTDATA")
@@ -35,8 +35,8 @@ func roberta(t testing.TB) *ByteLevel {
 	return tokens
 }
 
-// TestIdsAreThoseOfAnotherImplementation has the vectors of transformers.js and
-// one of diffusers' documentation.
+// TestIdsAreThoseOfAnotherImplementation has vectors from transformers.js and one from
+// diffusers' documentation.
 func TestIdsAreThoseOfAnotherImplementation(t *testing.T) {
 	t.Parallel()
 	tokens := roberta(t)
@@ -52,7 +52,7 @@ func TestIdsAreThoseOfAnotherImplementation(t *testing.T) {
 	require.NotEmpty(t, golden.Roberta)
 	for _, g := range golden.Roberta {
 		if strings.Contains(g.Text, "<mask>") || strings.Contains(g.Text, "</s>") {
-			continue // special tokens inside a text are for those who add them
+			continue // special tokens in the text are encoded as text
 		}
 		require.Equal(t, g.IDs[1:len(g.IDs)-1], tokens.Encode(g.Text), g.Name)
 	}
@@ -62,7 +62,10 @@ func TestIdsAreThoseOfAnotherImplementation(t *testing.T) {
 func TestEveryTextComesBack(t *testing.T) {
 	t.Parallel()
 	tokens := roberta(t)
-	for _, text := range []string{"", " ", "   two  spaces ", "don't we'll I'd", "naïve 北京 🎉\n\ttabs\r\n", "a\u00a0b\u3000c", "x1y22 ½ ٣", strings.Repeat("ab", 20000)} {
+	for _, text := range []string{
+		"", " ", "   two  spaces ", "don't we'll I'd", "naïve 北京 🎉\n\ttabs\r\n", "a\u00a0b\u3000c", "x1y22 ½ ٣",
+		strings.Repeat("ab", 20000),
+	} {
 		require.Equal(t, text, tokens.Decode(tokens.Encode(text)))
 		require.Equal(t, text, strings.Join(split(text), ""))
 	}

@@ -9,30 +9,31 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// The constants of pyctcdecode 0.5, whose scoring this search has.
+// Constants of pyctcdecode 0.5, whose scoring this search implements.
 const (
 	defaultBeamWidth = 100
-	// beamPrune drops prefixes that are so far below the best one, tokenFloor
-	// tokens that are less likely in a frame; both are natural logarithms.
+	// beamPrune is the distance from the best prefix beyond which a prefix is dropped;
+	// tokenFloor is the probability in a frame below which a token is ignored. Both are
+	// natural logarithms.
 	beamPrune  = -10.0
 	tokenFloor = -5.0
-	// lowestLogP is the logarithm of 1e-15, below which no token is taken to be.
+	// lowestLogP is the logarithm of 1e-15, the minimum probability of a token.
 	lowestLogP = -34.538776394910684
-	// hotWeight is what a hot word adds.
+	// hotWeight is the score of a hot word.
 	hotWeight = 10.0
-	// wordBonus is beta, for each word; unknownPenalty is for one that is not in
-	// the list, and lmWeight is alpha with the change from log10 to ln. The word
-	// list stands where pyctcdecode has an n-gram model: every word of it is as
-	// likely as any other.
+	// wordBonus is beta, the score of each word. unknownPenalty is the score of a word
+	// that is not in the list. lmWeight is alpha, converted from log10 to ln. The word
+	// list takes the place of pyctcdecode's n-gram model: all its words are equally
+	// likely.
 	wordBonus      = 1.5
 	unknownPenalty = -10.0
 	lmWeight       = 0.5 * math.Ln10
-	// averageWord is the length from which an unknown beginning is fined for
-	// every further letter.
+	// averageWord is the length above which each further letter of an unknown word
+	// start is penalised.
 	averageWord = 6
 )
 
-// word is one word of a prefix, with those before it.
+// word is one word of a prefix, linked to the words before it.
 type word struct {
 	before *word
 	depth  int
@@ -40,22 +41,22 @@ type word struct {
 	span   [2]int
 }
 
-// prefix is what the search knows of one way to read the frames so far.
+// prefix is one reading of the frames so far.
 type prefix struct {
-	// said are the complete words, hash stands for their text. score is what the
-	// words add, by the word list and the hot words.
+	// said are the complete words, and hash is a hash of their text. score is the score
+	// of these words from the word list and the hot words.
 	said  *word
 	hash  uint64
 	score float64
-	// part is the word that is being spelled, part.span the frames of its letters.
+	// part is the incomplete word, part.span the frames of its letters.
 	part part
-	// last is the token of the last frame, by its first id; blank or noToken.
+	// last is the token of the last frame, as its first id; blank or noToken.
 	last int
-	// logit is the log probability of the frames; total adds all scores.
+	// logit is the log probability of the frames; total is the sum of all scores.
 	logit, total float64
 }
 
-// part is an incomplete word with its places in the word list and the hot words.
+// part is an incomplete word with its positions in the word list and the hot words.
 type part struct {
 	text        string
 	letters     int
@@ -65,34 +66,34 @@ type part struct {
 
 const noToken = -1
 
-// beamSearch is a CTC prefix beam search over frames that come piece by piece.
-// Prefixes with the same words, the same incomplete word and the same last token
-// are one, and their probabilities are added (Hannun et al., "First-Pass Large
-// Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs",
-// 2014); scores and pruning are pyctcdecode's. Not safe for concurrent use.
+// beamSearch is a CTC prefix beam search over frames that arrive in pieces. Prefixes
+// with the same words, incomplete word and last token are merged by adding their
+// probabilities (Hannun et al., "First-Pass Large Vocabulary Continuous Speech
+// Recognition using Bi-Directional Recurrent DNNs", 2014). Scores and pruning are those
+// of pyctcdecode. Not safe for concurrent use.
 type beamSearch struct {
 	decoder *ctcDecoder
 	width   int
-	// listed is nil where there is no word list; hot is empty without hot words.
+	// listed is nil without a word list; hot is empty without hot words.
 	listed, hot *lexicon
 
 	beams []prefix
 	frame int
-	told  *word // the last word that was handed over
-	// logp and grown are used again for each frame.
+	told  *word // the last word that was returned
+	// logp and grown are reused for each frame.
 	logp  []float64
 	grown []prefix
 	found map[prefixKey]int
 }
 
-// prefixKey tells which prefixes are one.
+// prefixKey identifies prefixes to be merged.
 type prefixKey struct {
 	hash uint64
 	part string
 	last int
 }
 
-// newBeamSearch starts a search. A width of zero is pyctcdecode's.
+// newBeamSearch returns a search. A width of zero selects pyctcdecode's default.
 func newBeamSearch(decoder *ctcDecoder, width int, listed *lexicon, hot []string) *beamSearch {
 	s := &beamSearch{
 		decoder: decoder, width: cmp.Or(width, defaultBeamWidth), listed: listed, hot: newLexicon(hot),
@@ -102,7 +103,7 @@ func newBeamSearch(decoder *ctcDecoder, width int, listed *lexicon, hot []string
 	return s
 }
 
-// noPart stands between two words.
+// noPart is the state between two words.
 func (s *beamSearch) noPart() part {
 	p := part{hot: s.hot.root(), span: [2]int{-1, -1}}
 	if s.listed != nil {
@@ -111,7 +112,7 @@ func (s *beamSearch) noPart() part {
 	return p
 }
 
-// add takes further logits of shape [frames, vocabulary].
+// add processes further logits of shape [frames, vocabulary].
 func (s *beamSearch) add(logits []float32) {
 	vocabulary := len(s.decoder.tokens)
 	for ; len(logits) >= vocabulary; logits = logits[vocabulary:] {
@@ -121,7 +122,8 @@ func (s *beamSearch) add(logits []float32) {
 	}
 }
 
-// logSoftmax is that of one frame, cut off at both ends as pyctcdecode does.
+// logSoftmax returns the log probabilities of one frame, clamped at both ends as in
+// pyctcdecode.
 func logSoftmax(into []float64, logits []float32) {
 	most := float64(slices.Max(logits))
 	sum := 0.0
@@ -134,7 +136,7 @@ func logSoftmax(into []float64, logits []float32) {
 	}
 }
 
-// step lengthens every prefix by one frame.
+// step extends every prefix by one frame.
 func (s *beamSearch) step() {
 	best := 0
 	for id, p := range s.logp {
@@ -156,7 +158,7 @@ func (s *beamSearch) step() {
 	s.prune()
 }
 
-// extend gives the prefix with one more frame of a token.
+// extend returns the prefix extended by one frame of a token.
 func (s *beamSearch) extend(from *prefix, token int, p float64) prefix {
 	next := *from
 	next.logit += p
@@ -175,7 +177,7 @@ func (s *beamSearch) extend(from *prefix, token int, p float64) prefix {
 	return next
 }
 
-// spell adds a token's letters to an incomplete word.
+// spell appends a token's letters to an incomplete word.
 func (s *beamSearch) spell(p *part, token string) {
 	p.text += token
 	p.letters += utf8.RuneCountInString(token)
@@ -190,7 +192,7 @@ func (s *beamSearch) spell(p *part, token string) {
 	p.span[1] = s.frame + 1
 }
 
-// finishWord moves the incomplete word, where there is one, to the complete ones.
+// finishWord moves the incomplete word, if there is one, to the complete ones.
 func (s *beamSearch) finishWord(p *prefix) {
 	if p.part.text == "" {
 		return
@@ -205,8 +207,8 @@ func (s *beamSearch) finishWord(p *prefix) {
 	p.part = s.noPart()
 }
 
-// mix makes the hash of a text with one more word: FNV-1a, the word ended by a
-// byte that no text has.
+// mix extends the hash of a text by one word: FNV-1a, with a byte after the word that
+// no text contains.
 func mix(hash uint64, text string) uint64 {
 	const prime = 1099511628211
 	hash ^= 14695981039346656037
@@ -216,13 +218,13 @@ func mix(hash uint64, text string) uint64 {
 	return (hash ^ 0xff) * prime
 }
 
-// wordScore is what a complete word adds.
+// wordScore returns the score of a complete word.
 func (s *beamSearch) wordScore(p part) float64 {
 	score := 0.0
 	hot := s.hot.ends(p.hot)
 	if s.listed != nil {
 		score = wordBonus
-		// A hot word is known though the list lacks it.
+		// A hot word is known even if it is not in the list.
 		if !hot && !s.listed.ends(p.listed) {
 			score += lmWeight * unknownPenalty
 		}
@@ -233,7 +235,7 @@ func (s *beamSearch) wordScore(p part) float64 {
 	return score
 }
 
-// partScore is what an incomplete word adds until it ends.
+// partScore returns the score of an incomplete word.
 func (s *beamSearch) partScore(p part) float64 {
 	switch {
 	case p.text == "":
@@ -248,7 +250,7 @@ func (s *beamSearch) partScore(p part) float64 {
 	return unknownPenalty
 }
 
-// put adds a prefix to the new ones, or its probability to one that is the same.
+// put adds a prefix to the new ones, or adds its probability to an equal one.
 func (s *beamSearch) put(p prefix) {
 	key := prefixKey{p.hash, p.part.text, p.last}
 	if at, ok := s.found[key]; ok {
@@ -259,7 +261,7 @@ func (s *beamSearch) put(p prefix) {
 	s.grown = append(s.grown, p)
 }
 
-// addLog adds two probabilities given by their logarithms.
+// addLog returns the logarithm of the sum of two probabilities given as logarithms.
 func addLog(a, b float64) float64 {
 	if a < b {
 		a, b = b, a
@@ -267,8 +269,8 @@ func addLog(a, b float64) float64 {
 	return a + math.Log1p(math.Exp(b-a))
 }
 
-// prune keeps the best prefixes; of those that differ only in words before the
-// last one, the best alone, because nothing that follows can tell them apart.
+// prune keeps the best prefixes. Of prefixes that differ only in words before the last
+// one it keeps the best, because nothing that follows can distinguish them.
 func (s *beamSearch) prune() {
 	s.rank()
 	clear(s.found)
@@ -285,21 +287,22 @@ func (s *beamSearch) prune() {
 	}
 }
 
-// rank sorts the new prefixes and drops those that are too far behind.
+// rank sorts the new prefixes and drops those too far from the best.
 func (s *beamSearch) rank() {
 	for i := range s.grown {
 		p := &s.grown[i]
 		p.total = p.logit + p.score + s.partScore(p.part)
 	}
 	slices.SortStableFunc(s.grown, func(a, b prefix) int { return cmp.Compare(b.total, a.total) })
-	kept := min(len(s.grown), s.width)
-	for kept > 1 && s.grown[kept-1].total < s.grown[0].total+beamPrune {
-		kept--
+	count := min(len(s.grown), s.width)
+	for count > 1 && s.grown[count-1].total < s.grown[0].total+beamPrune {
+		count--
 	}
-	s.grown = s.grown[:kept]
+	s.grown = s.grown[:count]
 }
 
-// finish ends the last word of every prefix and gives them, the best first.
+// finish completes the last word of every prefix and returns the prefixes, the best
+// first.
 func (s *beamSearch) finish() []prefix {
 	s.grown = s.grown[:0]
 	clear(s.found)
@@ -312,7 +315,7 @@ func (s *beamSearch) finish() []prefix {
 	return s.grown
 }
 
-// words gives the words of a prefix that follow another of its words, nil for all.
+// words returns the words of a prefix after the given one, or all of them for nil.
 func (s *beamSearch) words(last, after *word) []tasks.Word {
 	list := []tasks.Word{}
 	for w := last; w != nil && w != after; w = w.before {
@@ -326,8 +329,8 @@ func (s *beamSearch) words(last, after *word) []tasks.Word {
 	return list
 }
 
-// agreed is the last word that all prefixes have in common: nothing can change it
-// or what stands before it.
+// agreed returns the last word that all prefixes have in common. It and the words
+// before it can no longer change.
 func (s *beamSearch) agreed() *word {
 	common := s.beams[0].said
 	for _, p := range s.beams[1:] {

@@ -15,15 +15,15 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// bugsDecoder has the alphabet of pyctcdecode's own tests.
+// bugsDecoder has the alphabet of pyctcdecode's tests.
 func bugsDecoder() *ctcDecoder {
 	d := &ctcDecoder{tokens: []string{"|", "B", "G", "N", "S", "U", "Y", "<pad>"}, blank: "<pad>", delimiter: "|", secondsPerFrame: 1}
 	d.index()
 	return d
 }
 
-// frames gives one row per letter of a text, in which that letter has the
-// probability one; _ is the blank.
+// frames returns one row per letter of a text, in which that letter has probability
+// one; _ is the blank.
 func frames(d *ctcDecoder, text string) [][]float64 {
 	rows := make([][]float64, 0, len(text))
 	for _, letter := range text {
@@ -35,7 +35,7 @@ func frames(d *ctcDecoder, text string) [][]float64 {
 	return rows
 }
 
-// mixed weighs two texts of one length against each other.
+// mixed returns the weighted sum of two texts of the same length.
 func mixed(d *ctcDecoder, first string, weight float64, second string) [][]float64 {
 	rows := frames(d, first)
 	for i, row := range frames(d, second) {
@@ -59,7 +59,7 @@ func logits(rows ...[][]float64) []float32 {
 }
 
 // bugsBunny is TEST_LOGITS of pyctcdecode's tests: the first word is BUGS with a
-// probability of 0.49 a letter and BUNNY with 0.51, the second is BUNNY.
+// probability of 0.49 per letter and BUNNY with 0.51, the second is BUNNY.
 func bugsBunny(d *ctcDecoder) []float32 {
 	return logits(mixed(d, "BUGS__", 0.49, "BUN_NY"), frames(d, " "), frames(d, "BUN_NY"))
 }
@@ -76,7 +76,7 @@ func texts(s *beamSearch, beams []prefix) []string {
 	return list
 }
 
-// TestBeamsArePyctcdecodes holds what pyctcdecode 0.5 asserts in its own tests.
+// TestBeamsArePyctcdecodes has the assertions of pyctcdecode 0.5's own tests.
 func TestBeamsArePyctcdecodes(t *testing.T) {
 	t.Parallel()
 	d := bugsDecoder()
@@ -98,7 +98,8 @@ func TestBeamsArePyctcdecodes(t *testing.T) {
 	require.Equal(t, []tasks.Word{{Text: "BUGS", Start: 0, End: 4}, {Text: "BUNNY", Start: 7, End: 13}}, s.words(beams[15].said, nil))
 	require.InDelta(t, -2.853399551509947, beams[15].logit, 1e-5)
 
-	// Its language model is certain of these two words, as a list of them is.
+	// Its language model assigns probability one to these two words, like a list of
+	// them.
 	s, beams = search([]string{"bugs", "bunny"}, nil)
 	list = texts(s, beams)
 	require.ElementsMatch(t, []string{"BUNNY BUNNY", "BUGS BUNNY"}, list)
@@ -116,8 +117,8 @@ func TestBeamsArePyctcdecodes(t *testing.T) {
 	require.Equal(t, "BUGS BUNNY", texts(s, beams)[0])
 }
 
-// TestBeamFrames has pyctcdecode's case of a stretched word, and that of words
-// which differ only long ago.
+// TestBeamFrames has pyctcdecode's case of a stretched word, and a case of words that
+// differ only in the distant past.
 func TestBeamFrames(t *testing.T) {
 	t.Parallel()
 	d := bugsDecoder()
@@ -134,8 +135,8 @@ func TestBeamFrames(t *testing.T) {
 	require.Len(t, s.finish(), 1, "sixteen beginnings, forgotten")
 }
 
-// TestBeamSumsEveryWay compares the probability of each text with the sum over
-// all ways through the frames that spell it, counted one by one.
+// TestBeamSumsEveryWay compares the probability of each text with the sum over all
+// paths that spell it, enumerated one by one.
 func TestBeamSumsEveryWay(t *testing.T) {
 	t.Parallel()
 	d := &ctcDecoder{tokens: []string{"<pad>", "A", "B", "|"}, blank: "<pad>", delimiter: "|", secondsPerFrame: 1}
@@ -164,7 +165,7 @@ func TestBeamSumsEveryWay(t *testing.T) {
 	}
 	for text, p := range want {
 		if strings.Contains(text, " ") {
-			// Of prefixes that end alike the less likely one is forgotten.
+			// Of prefixes with the same end the less likely one is dropped.
 			require.LessOrEqual(t, got[text], p+1e-6, text)
 			continue
 		}
@@ -198,8 +199,8 @@ func TestLexicon(t *testing.T) {
 	require.Equal(t, []string{"HELLO", "DON'T"}, list)
 }
 
-// TestWordListOnTheClips transcribes the committed clips both ways; the search
-// over the words of the model's training list must be nearer to what was said.
+// TestWordListOnTheClips transcribes the committed clips with both methods. The search
+// over the words of the model's training list must have fewer errors.
 func TestWordListOnTheClips(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
@@ -214,14 +215,14 @@ func TestWordListOnTheClips(t *testing.T) {
 		}
 		greedy += wordErrors(clip.Spoken, hear(tasks.DecodingGreedy))
 		beam += wordErrors(clip.Spoken, hear(tasks.DecodingBeam))
-		// The list stands beside the model, so the search is what happens unasked.
+		// The model has a list, so the search is the default.
 		require.Equal(t, hear(tasks.DecodingBeam), hear(""))
 	}
 	t.Logf("words wrong in %d clips: greedy %d, with the word list %d", len(readClips(t)), greedy, beam)
 	require.Less(t, beam, greedy)
 }
 
-// wordErrors is the edit distance in words.
+// wordErrors returns the edit distance in words.
 func wordErrors(want, got string) int {
 	a, b := strings.Fields(want), strings.Fields(got)
 	row := make([]int, len(b)+1)
@@ -243,8 +244,8 @@ func wordErrors(want, got string) int {
 	return row[len(b)]
 }
 
-// TestPromptNamesHotWords has a folder without a list: a prompt alone brings the
-// search, and pulls a word that was misheard.
+// TestPromptNamesHotWords has a folder without a list: a prompt alone enables the
+// search and corrects a misrecognised word.
 func TestPromptNamesHotWords(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -281,7 +282,7 @@ func TestBadDecodingParameters(t *testing.T) {
 	}
 }
 
-// FuzzBeamSearch feeds any numbers, in pieces of any size.
+// FuzzBeamSearch adds arbitrary numbers in pieces of arbitrary size.
 func FuzzBeamSearch(f *testing.F) {
 	f.Add([]byte("some logits, read as small numbers"), uint8(3), uint8(2))
 	f.Fuzz(func(t *testing.T, data []byte, width, pieces uint8) {

@@ -20,16 +20,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// BenchmarkHangUp hangs up in the middle of a window of ten seconds, at twelve
-// different times, and tells how long the work went on, on the clock and of CPU. The model is wav2vec2-tiny,
-// or the folder that SPEECH_MODEL names.
+// BenchmarkHangUp cancels at twelve different times during a window of ten seconds, and
+// reports how long the work continued in wall-clock and CPU time. The model is
+// wav2vec2-tiny, or the folder in SPEECH_MODEL.
 func BenchmarkHangUp(b *testing.B) {
 	dir, model := b.TempDir(), "wav2vec2-tiny"
 	if folder := os.Getenv("SPEECH_MODEL"); folder != "" {
 		model = "timed"
 		require.NoError(b, os.Symlink(folder, filepath.Join(dir, model)))
 	}
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, modeltest.FreeMemory{})
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2},
+		modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()
 	task := services.Task{Name: tasks.Transcribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
 	_, err := services.ExecuteTask(b.Context(), s, task, services.DiscardSink{}) // loads the model
@@ -60,7 +61,7 @@ func BenchmarkHangUp(b *testing.B) {
 	b.ReportMetric(float64(slices.Max(spent).Microseconds())/1000, "ms-cpu-most")
 }
 
-// cpuTime that this process has used.
+// cpuTime returns the CPU time of this process.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// labels runs TaskClassify.
+// labels runs a tasks.Classify.
 func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
 	whole := m.folder.Head == headSequence
@@ -21,7 +21,8 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 	defer closeAudio() //nolint:errcheck // only read
 	if whole && w.classify.Threshold != nil {
 		result.Warnings = append(result.Warnings, services.Warning{
-			Code: services.WarnValueIgnored, Field: "threshold", Message: "threshold has no effect: the model has labels for whole recordings only",
+			Code: services.WarnValueIgnored, Field: "threshold",
+			Message: "threshold has no effect: the model has labels for whole recordings only",
 		})
 	}
 	labels := m.folder.Labels
@@ -32,7 +33,7 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		tracks.threshold = *w.classify.Threshold
 	}
 	l.take = func(part window, values []float32) error {
-		if whole { // each window counts by its length
+		if whole { // each window is weighted by its length
 			weight := float64(len(part.samples))
 			for i, p := range m.folder.probabilities(values) {
 				sums[i] += weight * p
@@ -64,8 +65,8 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 	return result, nil
 }
 
-// probabilities of the labels: of one of them, or of each by itself where they do
-// not exclude each other.
+// probabilities returns the probabilities of the labels: a softmax, or independent
+// sigmoids if the labels are not exclusive.
 func (f *folder) probabilities(logits []float32) []float64 {
 	if f.Network.ProblemType == problemMultiLabel {
 		return sigmoids(logits)
@@ -90,7 +91,7 @@ func sigmoids(logits []float32) []float64 {
 	return p
 }
 
-// rank gives the labels with their mean scores, the likeliest first.
+// rank returns the labels with their mean scores, the most likely first.
 func rank(labels []string, sums []float64, total float64, topK int) []tasks.LabelScore {
 	list := make([]tasks.LabelScore, len(labels))
 	for i, label := range labels {
@@ -103,7 +104,7 @@ func rank(labels []string, sums []float64, total float64, topK int) []tasks.Labe
 	return list
 }
 
-// labelTracks joins frames in which a label is present to segments.
+// labelTracks joins consecutive frames in which a label is present to segments.
 type labelTracks struct {
 	labels       []string
 	threshold    float64
@@ -113,7 +114,7 @@ type labelTracks struct {
 	done         []tasks.LabelSegment
 }
 
-// run is a segment that may go on: frames zero where there is none.
+// run is an open segment; frames is zero if there is none.
 type run struct {
 	start, frames int
 	sum           float64
@@ -135,7 +136,7 @@ func (t *labelTracks) add(scores []float64) {
 	t.frame++
 }
 
-// close ends a label's segment, where there is one.
+// close ends a label's segment if there is one.
 func (t *labelTracks) close(i int) {
 	r := &t.open[i]
 	if r.frames > 0 {
@@ -147,7 +148,7 @@ func (t *labelTracks) close(i int) {
 	*r = run{}
 }
 
-// end gives all segments, by their start and the order of the labels.
+// end returns all segments, ordered by start and then by label.
 func (t *labelTracks) end() []tasks.LabelSegment {
 	for i := range t.open {
 		t.close(i)

@@ -11,30 +11,31 @@ const Name = "wav2vec2"
 
 // Config of the service.
 type Config struct {
-	// DefaultModel transcribes requests that name none. Cannot change live.
+	// DefaultModel is the model of requests that name none. Cannot change live.
 	// Defaults to wav2vec2-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds of audio in one request. Memory does not grow with it. Defaults to
-	// four hours.
+	// MaxSeconds is the maximum length of a recording. Memory does not grow with it.
+	// Defaults to four hours.
 	MaxSeconds float64 `koanf:"maxSeconds"`
-	// Audio is what recordings are held to beside, from the section of that name.
-	// Defaults to audiofile.DefaultLimits.
+	// Audio has further limits of recordings, from the section of that name. Defaults
+	// to audiofile.DefaultLimits.
 	Audio audiofile.Limits `koanf:"-"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 4 * 3600, Audio: audiofile.DefaultLimits()}
 }
 
-// longestRun is the most audio that one run takes, in seconds: attention grows
+// longestRun is the maximum length of one run in seconds. The memory of attention grows
 // with its square.
 const longestRun = 30
 
-// mostSeconds is a day: every frame's token is kept until the end.
+// mostSeconds is a day. The token of every frame is kept until the end.
 const mostSeconds = 24 * 3600
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.DefaultModel == "" {

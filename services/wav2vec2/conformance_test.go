@@ -14,7 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestConformance is not parallel: the suite looks for goroutines that are left.
+// TestConformance is not parallel because the suite checks for leaked goroutines.
 func TestConformance(t *testing.T) {
 	dir, err := filepath.Abs(headsDir)
 	require.NoError(t, err)

@@ -7,10 +7,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// ctcDecoder knows a model's tokens, and turns frames of logits into text greedily:
-// the best token of each frame, repeats merged, blanks dropped. The rules are those of the
-// Wav2Vec2CTCTokenizer; see Graves et al., "Connectionist Temporal
-// Classification" (2006), for the method.
+// ctcDecoder converts frames of logits to text greedily: it takes the best token of
+// each frame, merges repeats and drops blanks. The rules are those of the
+// Wav2Vec2CTCTokenizer. For the method see Graves et al., "Connectionist Temporal
+// Classification" (2006).
 type ctcDecoder struct {
 	tokens    []string
 	unknown   string
@@ -18,15 +18,15 @@ type ctcDecoder struct {
 	delimiter string
 	lower     bool
 	cleanUp   bool
-	// same has for each id the first id with its token; blankID and delimiterID are
-	// such ids, the latter -1 where the vocabulary has none.
+	// same maps each id to the first id with the same token. blankID and delimiterID
+	// are such ids; the latter is -1 if the vocabulary has none.
 	same                 []int
 	blankID, delimiterID int
-	// secondsPerFrame is the hop length over the sample rate.
+	// secondsPerFrame is the hop length divided by the sample rate.
 	secondsPerFrame float64
 }
 
-// index fills in what the beam search compares tokens by.
+// index initialises the lookup tables of the beam search.
 func (d *ctcDecoder) index() {
 	first := make(map[string]int)
 	d.same = make([]int, len(d.tokens))
@@ -45,18 +45,18 @@ func (d *ctcDecoder) index() {
 	}
 }
 
-// span is one token with the frames it covers, the end exclusive.
+// span is one token with the frames that it covers, the end exclusive.
 type span struct {
 	text       string
 	start, end int
 }
 
-// decode reads logits of shape [frames, vocabulary].
+// decode decodes logits of shape [frames, vocabulary].
 func (d *ctcDecoder) decode(logits []float32) (string, []tasks.Word) {
 	return d.decodeIDs(d.best(logits))
 }
 
-// best gives the best token of each frame of logits of shape [frames, vocabulary].
+// best returns the best token of each frame of logits of shape [frames, vocabulary].
 func (d *ctcDecoder) best(logits []float32) []int {
 	vocabulary := len(d.tokens)
 	ids := make([]int, len(logits)/vocabulary)
@@ -66,7 +66,7 @@ func (d *ctcDecoder) best(logits []float32) []int {
 	return ids
 }
 
-// argmax gives the first of the largest values.
+// argmax returns the first index of the largest value.
 func argmax(values []float32) int {
 	best := 0
 	for i, v := range values {
@@ -77,7 +77,7 @@ func argmax(values []float32) int {
 	return best
 }
 
-// decodeIDs joins one token id per frame to text and words.
+// decodeIDs converts one token id per frame to text and words.
 func (d *ctcDecoder) decodeIDs(ids []int) (string, []tasks.Word) {
 	spans := d.merge(ids)
 	var text strings.Builder
@@ -87,8 +87,8 @@ func (d *ctcDecoder) decodeIDs(ids []int) (string, []tasks.Word) {
 	return d.finish(text.String()), d.words(spans)
 }
 
-// merge joins runs of frames with one token and drops blanks. Runs are of equal
-// tokens, not of equal ids: two ids outside the vocabulary are one unknown.
+// merge joins runs of frames with one token and drops blanks. Runs have equal tokens
+// rather than equal ids: all ids outside the vocabulary are the same unknown token.
 func (d *ctcDecoder) merge(ids []int) []span {
 	var spans []span
 	previous := ""
@@ -116,7 +116,7 @@ func (d *ctcDecoder) merge(ids []int) []span {
 	return spans
 }
 
-// words groups what stands between spaces.
+// words splits the tokens at delimiters.
 func (d *ctcDecoder) words(spans []span) []tasks.Word {
 	words := []tasks.Word{}
 	open := false
@@ -139,15 +139,15 @@ func (d *ctcDecoder) words(spans []span) []tasks.Word {
 	return words
 }
 
-// seconds gives the time of a frame without the noise of a product in binary: 11.7
-// and not 11.700000000000001.
+// seconds returns the time of a frame without the rounding error of a binary product:
+// 11.7 instead of 11.700000000000001.
 func (d *ctcDecoder) seconds(frame int) float64 {
 	return roundMicro(float64(frame) * d.secondsPerFrame)
 }
 
 func roundMicro(seconds float64) float64 { return math.Round(seconds*1e6) / 1e6 }
 
-// letters gives a word in the case that the folder asks for.
+// letters returns a word in the case that the folder specifies.
 func (d *ctcDecoder) letters(word string) string {
 	if d.lower {
 		return strings.ToLower(word)
@@ -155,7 +155,7 @@ func (d *ctcDecoder) letters(word string) string {
 	return word
 }
 
-// punctuation is what clean_up_tokenization_spaces glues to the word before.
+// punctuation is attached to the preceding word by clean_up_tokenization_spaces.
 var punctuation = strings.NewReplacer(
 	" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'",
 	" n't", "n't", " 'm", "'m", " 's", "'s", " 've", "'ve", " 're", "'re",

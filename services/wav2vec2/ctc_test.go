@@ -15,8 +15,7 @@ func baseDecoder() *ctcDecoder {
 	return &ctcDecoder{tokens: tokens, unknown: "<unk>", blank: "<pad>", delimiter: "|", secondsPerFrame: 0.02}
 }
 
-// TestPublishedDecodes holds cases of the tests published with the format's
-// own tokenizer.
+// TestPublishedDecodes has cases from the published tests of the format's tokenizer.
 func TestPublishedDecodes(t *testing.T) {
 	t.Parallel()
 	d := baseDecoder()
@@ -62,8 +61,8 @@ func mustWords(d *ctcDecoder, ids []int) []string {
 	return texts
 }
 
-// TestRealPrediction decodes a published prediction of 383 frames with the
-// times that the format's own tokenizer gives, from the tests of transformers.
+// TestRealPrediction decodes a published prediction of 383 frames and compares with the
+// times of the format's tokenizer, from the tests of transformers.
 func TestRealPrediction(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("testdata/ctc_common_voice_en_100038.json")
@@ -95,7 +94,7 @@ func TestRealPrediction(t *testing.T) {
 	}
 }
 
-// TestFrameCounts holds the values of the convolutions' chain, worked out by hand.
+// TestFrameCounts has manually computed values for the chain of convolutions.
 func TestFrameCounts(t *testing.T) {
 	t.Parallel()
 	n := networkConfig{ConvKernel: []int64{10, 3, 3, 3, 3, 2, 2}, ConvStride: []int64{5, 2, 2, 2, 2, 2, 2}}

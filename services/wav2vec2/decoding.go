@@ -6,19 +6,19 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// decoding turns the frames of a recording into words, window by window.
+// decoding converts the frames of a recording to words, window by window.
 type decoding interface {
-	// add takes the logits of further frames, of shape [frames, vocabulary].
+	// add processes the logits of further frames, of shape [frames, vocabulary].
 	add(logits []float32)
-	// complete gives the words that nothing can change any more and that were not
-	// given before; at the end, all that are left.
+	// complete returns the words that can no longer change and were not returned
+	// before; with end, all remaining words.
 	complete(end bool) []tasks.Word
-	// answer gives everything, once all frames are in.
+	// answer returns the transcription after all frames have been added.
 	answer() (string, []tasks.Word)
 }
 
 // greedyDecoding takes the best token of each frame. The tokens of all windows are
-// collapsed together, so that a letter on a seam is neither lost nor doubled.
+// collapsed together, so that a letter at a boundary is neither lost nor doubled.
 type greedyDecoding struct {
 	ids  []int
 	tail wordTail
@@ -41,7 +41,7 @@ type beamDecoding struct {
 
 func (b *beamDecoding) add(logits []float32) { b.search.add(logits) }
 
-// end settles which words were said.
+// end determines the final words.
 func (b *beamDecoding) end() {
 	if !b.ended {
 		b.ended = true
@@ -79,8 +79,8 @@ func (b *beamDecoding) answer() (string, []tasks.Word) {
 
 var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
 
-// decoding makes what the parameters ask for: a beam search where a word list
-// stands beside the model or a prompt names words, unless the caller chose.
+// decoding returns the decoding for the parameters. Unless they choose one, it is a
+// beam search if the model has a word list or the request a prompt.
 func (m *model) decoding(params tasks.TranscribeParams) decoding {
 	if m.searches(params) {
 		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(params.Prompt))}
@@ -88,7 +88,7 @@ func (m *model) decoding(params tasks.TranscribeParams) decoding {
 	return &greedyDecoding{tail: wordTail{decoder: &m.decoder}}
 }
 
-// searches reports whether the parameters ask for a beam search.
+// searches reports whether the parameters select a beam search.
 func (m *model) searches(params tasks.TranscribeParams) bool {
 	if params.Decoding == "" {
 		return m.words != nil || params.Prompt != ""

@@ -1,6 +1,5 @@
-// Package wav2vec2 runs Wav2Vec2 models, above all speech to text: a folder
-// in the Hugging Face or Optimum layout, read as it is. It owns everything
-// between an audio file and words with times: decoding, resampling,
-// normalisation as the folder says, the ONNX runs and the CTC decode. It knows
-// nothing of HTTP, queues or memory budgets.
+// Package wav2vec2 runs Wav2Vec2 models, mainly for speech to text, from folders in the
+// Hugging Face or Optimum layout. It implements everything from an audio file to words
+// with times: decoding, resampling, the folder's normalisation, the ONNX runs and the
+// CTC decoding. It does not depend on HTTP, queues or memory budgets.
 package wav2vec2

@@ -8,10 +8,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// maxFrameValues bounds the answer of PoolingNone: some 50 MB of JSON.
+// maxFrameValues limits the result of PoolingNone to about 50 MB of JSON.
 const maxFrameValues = 1 << 22
 
-// tooManyFrames refuses an answer that is too large.
+// tooManyFrames returns the fault for a result that would be too large.
 func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
 	seconds := float64(maxFrameValues/dimensions*network.hop()) / float64(rate)
 	return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
@@ -19,7 +19,7 @@ func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
 	}}}
 }
 
-// vectors runs TaskEmbed.
+// vectors runs a tasks.Embed.
 func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
 	l, closeAudio, err := w.listen(m, true, sink)
@@ -59,7 +59,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	return result, nil
 }
 
-// meanPool averages frames.
+// meanPool accumulates the mean of frames.
 type meanPool struct {
 	sums   []float64
 	frames int

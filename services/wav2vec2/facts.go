@@ -7,16 +7,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
-// facts are what a folder's files say without a load.
+// facts describe a folder without loading its weights.
 type facts struct {
 	*folder
 	weights services.Bytes
-	// problem is why the model could not be loaded, although its configuration is
-	// right; a loaded one works on.
+	// problem is the error that would prevent loading the model even though its
+	// configuration is valid. An already loaded model stays usable.
 	problem error
 }
 
-// readFacts reads everything but the weights. The word list is checked but not held.
+// readFacts reads everything except the weights. The word list is validated but not
+// retained.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readFolder(files)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
-// countingFS counts what is asked of a file system; all of it begins with Open.
+// countingFS counts accesses to a file system, all of which begin with Open.
 type countingFS struct {
 	fs.FS
 	calls atomic.Int64
@@ -26,8 +26,8 @@ func (c *countingFS) Open(name string) (fs.File, error) {
 	return c.FS.Open(name)
 }
 
-// TestAWarmTranscriptionOpensNoFile counts the files of model folders that tasks
-// open, with the default model embedded and another one on disk.
+// TestAWarmTranscriptionOpensNoFile counts the model files opened by tasks, with the
+// embedded default model and another one on disk.
 func TestAWarmTranscriptionOpensNoFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

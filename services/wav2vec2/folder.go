@@ -10,11 +10,11 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
-// modelType is config.json's model_type of the folders this service reads.
+// modelType is the model_type in config.json of supported folders.
 const modelType = "wav2vec2"
 
-// folder is what a model folder's JSON files say. Values come from the files;
-// where a file leaves one out, from the defaults of the format.
+// folder is the parsed configuration of a model. Values missing from the files have the
+// format's defaults.
 type folder struct {
 	Network      networkConfig
 	Preprocessor preprocessorConfig
@@ -23,7 +23,7 @@ type folder struct {
 	Head string
 	// Labels of a classification head, by id.
 	Labels []string
-	// Tokens of a CTC head by id; an id without a token is the unknown token.
+	// Tokens of a CTC head by id. An id without a token is the unknown token.
 	Tokens []string
 }
 
@@ -62,10 +62,10 @@ type tokenizerConfig struct {
 	CleanUpSpaces bool      `json:"clean_up_tokenization_spaces"`
 }
 
-// tokenText is a token given as a string, or as an object with its content.
+// tokenText is a token, written as a string or as an object with its content.
 type tokenText string
 
-// UnmarshalJSON reads both forms.
+// UnmarshalJSON accepts both forms.
 func (t *tokenText) UnmarshalJSON(data []byte) error {
 	var text *string
 	if err := json.Unmarshal(data, &text); err == nil {
@@ -92,10 +92,10 @@ func (c tokenizerConfig) check(name string) error {
 	return file.Err()
 }
 
-// readFolder reads and checks the JSON files. The error names the file and the
+// readFolder reads and validates the JSON files. The error names the file and the
 // value.
 func readFolder(files modelstore.Folder) (*folder, error) {
-	// Class defaults of the format, as of wav2vec2-base-960h.
+	// Defaults of the format's classes, as in wav2vec2-base-960h.
 	f := &folder{
 		Network: networkConfig{
 			VocabSize: 32, HiddenSize: 768, IntermediateSize: 3072, AttentionHeads: 12,
@@ -130,8 +130,8 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	return f, f.readVocabulary(files)
 }
 
-// wordList returns the words of the word list that the model can spell; none where
-// there is no list.
+// wordList returns the words of the word list that the model can spell, or nil if there
+// is no list.
 func (f *folder) wordList(files modelstore.Folder) ([]string, error) {
 	text, err := files.ReadFile(wordsFile)
 	if errors.Is(err, fs.ErrNotExist) || f.Head != headCTC {
@@ -145,24 +145,24 @@ func (f *folder) wordList(files modelstore.Folder) ([]string, error) {
 		return nil, fmt.Errorf("%s/%s: %w", files.Name, wordsFile, err)
 	}
 	if len(words) == 0 {
-		return nil, fmt.Errorf("%s/%s: has no word that the model can spell", files.Name, wordsFile)
+		return nil, fmt.Errorf("%s/%s: no word can be spelled by the model", files.Name, wordsFile)
 	}
 	return words, nil
 }
 
-// Limits of a folder's numbers beside those that all kinds of model share.
+// Limits of a folder's numbers in addition to those shared by all models.
 const (
 	maxConvolutions = 32
 	maxConvolution  = 1 << 16 // of each width, kernel and stride
 	maxLabels       = 100_000
 	maxPadding      = 1e6
-	// maxOutputs are the values that the head makes of a second of sound. The
-	// largest public vocabulary makes 2^20 of it.
+	// maxOutputs is the maximum number of output values per second of sound. The
+	// largest public vocabulary reaches 2^20.
 	maxOutputs = 1 << 26
 )
 
-// check refuses numbers that make no network, and those that would size memory
-// beyond all reason.
+// check rejects numbers that do not describe a network, and those that would require an
+// excessive amount of memory.
 func (f *folder) check(name string) error {
 	n, p := f.Network, f.Preprocessor
 	settings := limits.Of(name + "/preprocessor_config.json")
@@ -181,22 +181,23 @@ func (f *folder) check(name string) error {
 	config.Ints("conv_kernel", n.ConvKernel, 1, maxConvolutions, 1, maxConvolution)
 	config.Ints("conv_stride", n.ConvStride, 1, maxConvolutions, 1, maxConvolution)
 	if len(n.ConvDim) != len(n.ConvKernel) || len(n.ConvDim) != len(n.ConvStride) {
-		config.Fail("conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", len(n.ConvDim), len(n.ConvKernel), len(n.ConvStride))
+		config.Fail("conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", len(n.ConvDim), len(n.ConvKernel),
+			len(n.ConvStride))
 	}
 	if n.AddAdapter {
 		config.Fail("add_adapter is set; models with an adapter are not supported")
 	}
 	config.Count("id2label", len(n.ID2Label), 0, maxLabels)
 	if config.Err() == nil {
-		// A window of the shortest length holds a frame, and the longest run one at
-		// the least: otherwise there would be no windows.
+		// A window of the shortest length must have at least one frame, as must the
+		// longest run. Otherwise windows could not be formed.
 		config.Int("conv_stride, multiplied,", n.hop(), 1, int64(p.SamplingRate))
 		config.Int("conv_kernel and conv_stride, as samples that one frame sees,", n.receptiveField(), 1, longestRun*int64(p.SamplingRate))
 	}
 	return config.Err()
 }
 
-// checkOutput refuses a head that makes more of a second than can be held.
+// checkOutput rejects a head whose output per second is too large.
 func (f *folder) checkOutput(name string) error {
 	_, width := f.output()
 	config := limits.Of(name + "/config.json")
@@ -226,13 +227,14 @@ func (f *folder) readVocabulary(files modelstore.Folder) error {
 		f.Tokens[id] = token
 	}
 	if _, ok := ids[string(f.Tokenizer.PadToken)]; !ok {
-		return fmt.Errorf("%s/vocab.json: the pad token %s, which is the CTC blank, is missing", files.Name, limits.Quote(string(f.Tokenizer.PadToken)))
+		return fmt.Errorf("%s/vocab.json: the pad token %s, which is the CTC blank, is missing", files.Name,
+			limits.Quote(string(f.Tokenizer.PadToken)))
 	}
 	return nil
 }
 
-// frames is how many logits frames so many samples give: no convolution pads,
-// so each takes floor((n-kernel)/stride)+1.
+// frames returns the number of output frames for the given number of samples. No
+// convolution pads, so each has floor((n-kernel)/stride)+1 outputs.
 func (n networkConfig) frames(samples int64) int64 {
 	for i := range n.ConvKernel {
 		if samples < n.ConvKernel[i] {
@@ -243,13 +245,13 @@ func (n networkConfig) frames(samples int64) int64 {
 	return samples
 }
 
-// hop is the number of samples from one frame to the next.
+// hop returns the number of samples between two frames.
 func (n networkConfig) hop() int64 {
 	return limits.Product(n.ConvStride...)
 }
 
-// receptiveField is the number of samples that one frame sees: the least that
-// gives a frame at all.
+// receptiveField returns the number of samples that one frame depends on, the minimum
+// for one frame.
 func (n networkConfig) receptiveField() int64 {
 	field := int64(1)
 	for i := len(n.ConvKernel) - 1; i >= 0; i-- {

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Heads of the networks, as config.json's architectures names them.
+// Heads of the networks, named as in config.json's architectures.
 const (
 	headCTC      = "Wav2Vec2ForCTC"
 	headFeatures = "Wav2Vec2Model"
@@ -21,32 +21,32 @@ const (
 
 var heads = []string{headCTC, headFeatures, headSequence, headFrames}
 
-// taskHeads says which heads a task can do with.
+// taskHeads has the supported heads of each task.
 var taskHeads = map[string][]string{
 	tasks.Transcribe: {headCTC},
 	tasks.Embed:      {headFeatures},
 	tasks.Classify:   {headSequence, headFrames},
 }
 
-// problemMultiLabel is config.json's problem_type of a model whose labels do not
-// exclude each other.
+// problemMultiLabel is the problem_type in config.json of a model whose labels are not
+// exclusive.
 const problemMultiLabel = "multi_label_classification"
 
-// readHead finds the head and its labels. A folder that names no architecture has
-// the CTC head.
+// readHead determines the head and its labels. The default is the CTC head.
 func (f *folder) readHead(name string) error {
 	f.Head = headCTC
 	if given := f.Network.Architectures; len(given) > 0 {
 		known := slices.IndexFunc(given, func(one string) bool { return slices.Contains(heads, one) })
 		if known < 0 {
-			return fmt.Errorf("%s/config.json: architectures must have one of %s, got %s", name, strings.Join(heads, ", "), limits.Quote(strings.Join(given, ", ")))
+			return fmt.Errorf("%s/config.json: architectures must have one of %s, got %s", name, strings.Join(heads, ", "),
+				limits.Quote(strings.Join(given, ", ")))
 		}
 		f.Head = given[known]
 	}
 	if f.Head != headSequence && f.Head != headFrames {
 		return nil
 	}
-	if len(f.Network.ID2Label) == 0 { // as transformers has it
+	if len(f.Network.ID2Label) == 0 { // as in transformers
 		f.Labels = []string{"LABEL_0", "LABEL_1"}
 		return nil
 	}
@@ -64,8 +64,8 @@ func (f *folder) readHead(name string) error {
 	return nil
 }
 
-// output is the name of what the head gives, and its width: the number of values
-// for each frame, or for the whole where the head has none.
+// output returns the name of the head's output and its width, which is the number of
+// values per frame, or per recording if the head has no frames.
 func (f *folder) output() (name string, width int64) {
 	switch f.Head {
 	case headFeatures:
@@ -77,7 +77,7 @@ func (f *folder) output() (name string, width int64) {
 	}
 }
 
-// shape of the output for one window of so many samples.
+// shape returns the shape of the output for a window of the given number of samples.
 func (f *folder) shape(samples int64) []int64 {
 	_, width := f.output()
 	if f.Head == headSequence {
@@ -86,8 +86,8 @@ func (f *folder) shape(samples int64) []int64 {
 	return []int64{1, f.Network.frames(samples), width}
 }
 
-// contract is what the graph must take and give. Exports in half precision may
-// have half inputs and outputs too.
+// contract returns the required inputs and outputs of the graph. Half-precision exports
+// may have half-precision inputs and outputs.
 func (f *folder) contract() onnx.Contract {
 	name, width := f.output()
 	output := onnx.TensorSpec{Name: name, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, 0, width}}

@@ -19,8 +19,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// headsDir has folders with random weights for every head, norm and precision,
-// with what PyTorch makes of one clip; models/export/wav2vec2_testdata.sh.
+// headsDir has folders with random weights for every head, norm and precision, and
+// PyTorch's output for one clip; models/export/wav2vec2_testdata.sh writes it.
 const headsDir = "testdata/heads"
 
 // torchGolden is the output of PyTorch for a clip, in row-major order.
@@ -39,7 +39,7 @@ func readTorch(t *testing.T, name string) torchGolden {
 	return golden
 }
 
-// headsService serves the folders of headsDir, read-only as they are.
+// headsService returns a service for the folders of headsDir, which are read-only.
 func headsService(t *testing.T) *Service {
 	t.Helper()
 	dir, err := filepath.Abs(headsDir)
@@ -47,7 +47,8 @@ func headsService(t *testing.T) *Service {
 	return newService(t, dir)
 }
 
-// TestEveryHeadEqualsPyTorch runs each folder over the clip and compares every value.
+// TestEveryHeadEqualsPyTorch runs the clip through each folder and compares every
+// value.
 func TestEveryHeadEqualsPyTorch(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
@@ -85,7 +86,10 @@ func TestEveryHeadEqualsPyTorch(t *testing.T) {
 }
 
 func headTask(task, model, params string, clip string) services.Task {
-	return services.Task{ID: "t", Service: Name, Name: task, Model: model, Params: []byte(params), Audio: diskAudio(filepath.Join(clipsDir, clip))}
+	return services.Task{
+		ID: "t", Service: Name, Name: task, Model: model, Params: []byte(params),
+		Audio: diskAudio(filepath.Join(clipsDir, clip)),
+	}
 }
 
 func TestEmbeddings(t *testing.T) {
@@ -93,7 +97,8 @@ func TestEmbeddings(t *testing.T) {
 	s := headsService(t)
 	golden := readTorch(t, "features-group")
 	frames, width := golden.Shape[1], golden.Shape[2]
-	// No model named: the default one has another head, so one that fits is found.
+	// Without a model name and with a default model that has another head, a suitable
+	// model is chosen.
 	result, err := services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "", "", golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "features-group", result.Model)
@@ -111,7 +116,8 @@ func TestEmbeddings(t *testing.T) {
 		}
 		require.InDelta(t, sum/float64(frames), float64(v), 2e-4)
 	}
-	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
+	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "features-group", `{"pooling":"none"}`, golden.Clip),
+		services.DiscardSink{})
 	require.NoError(t, err)
 	every := result.Value.(*tasks.Embedding)
 	require.Nil(t, every.Vector)
@@ -120,8 +126,9 @@ func TestEmbeddings(t *testing.T) {
 		require.Len(t, vector, width)
 		require.InDelta(t, golden.Values[f*width], float64(vector[0]), 2e-4)
 	}
-	// Windows give as many frames as one run.
-	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
+	// Windows have as many frames as one run.
+	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip),
+		services.DiscardSink{})
 	require.NoError(t, err)
 	require.Len(t, result.Value.(*tasks.Embedding).Frames, frames)
 }
@@ -158,7 +165,7 @@ func TestClassifications(t *testing.T) {
 		require.InDelta(t, 1/(1+math.Exp(-logits[one.Label[len("label_")]-'0'])), one.Score, 1e-4, "labels do not exclude each other")
 	}
 
-	// Frames: the segments are the runs of frames in which a logit is above zero.
+	// Segments are the runs of frames in which a logit is above zero.
 	golden := readTorch(t, "frames-layer")
 	frames, width := golden.Shape[1], golden.Shape[2]
 	found = classify("frames-layer", "")
@@ -173,7 +180,10 @@ func TestClassifications(t *testing.T) {
 			for at(end) {
 				end++
 			}
-			want = append(want, tasks.LabelSegment{Label: "label_" + string(rune('0'+label)), Start: roundMicro(float64(start) * 0.02), End: roundMicro(float64(end) * 0.02)})
+			want = append(want, tasks.LabelSegment{
+				Label: "label_" + string(rune('0'+label)), Start: roundMicro(float64(start) * 0.02),
+				End: roundMicro(float64(end) * 0.02),
+			})
 		}
 	}
 	require.NotEmpty(t, want)
@@ -193,10 +203,22 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 		kind services.Kind
 		says string
 	}{
-		"words from labels": {headTask(tasks.Transcribe, "sequence-group", "", "clip09.wav"), services.KindInvalid, `model "sequence-group" has the head Wav2Vec2ForSequenceClassification; transcribe needs Wav2Vec2ForCTC`},
-		"labels from words": {headTask(tasks.Classify, "wav2vec2-tiny", "", "clip09.wav"), services.KindInvalid, "classify needs Wav2Vec2ForSequenceClassification or Wav2Vec2ForAudioFrameClassification"},
-		"pooling":           {headTask(tasks.Embed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid, `pooling must be mean or none, got "max"`},
-		"several":           {headTask(tasks.Classify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"), services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60"},
+		"words from labels": {
+			headTask(tasks.Transcribe, "sequence-group", "", "clip09.wav"), services.KindInvalid,
+			`model "sequence-group" has the head Wav2Vec2ForSequenceClassification; transcribe needs Wav2Vec2ForCTC`,
+		},
+		"labels from words": {
+			headTask(tasks.Classify, "wav2vec2-tiny", "", "clip09.wav"), services.KindInvalid,
+			"classify needs Wav2Vec2ForSequenceClassification or Wav2Vec2ForAudioFrameClassification",
+		},
+		"pooling": {
+			headTask(tasks.Embed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid,
+			`pooling must be mean or none, got "max"`,
+		},
+		"several": {
+			headTask(tasks.Classify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"),
+			services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60",
+		},
 	} {
 		_, err := s.Prepare(t.Context(), c.task)
 		require.ErrorContains(t, err, c.says, name)
@@ -211,8 +233,8 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 	}
 }
 
-// TestTheCanaryIsOneThatTheModelCanDo has a canary for each head: one that asks for
-// words would never prove a model of labels.
+// TestTheCanaryIsOneThatTheModelCanDo has a canary for each head. A transcription would
+// never succeed on a model of labels.
 func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
@@ -241,15 +263,15 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	require.Equal(t, "sequence-group", work.Model())
 }
 
-// TestFramesHaveALimit asks for the vectors of a recording that is too long for
-// them: told before anything runs.
+// TestFramesHaveALimit requests all vectors of a recording that is too long, which is
+// rejected before anything runs.
 func TestFramesHaveALimit(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
 	name := filepath.Join(t.TempDir(), "long.wav")
 	file, err := os.Create(name)
 	require.NoError(t, err)
-	// A header that tells of more samples than follow, and a hole for them.
+	// A header with more samples than follow, and a sparse file for them.
 	require.NoError(t, audiofile.WriteWAV16(file, make([]float32, 8), 16000, 1))
 	size := uint32(6000 * 16000 * 2)
 	_, err = file.WriteAt(binary.LittleEndian.AppendUint32(nil, size+36), 4)

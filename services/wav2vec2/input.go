@@ -9,11 +9,11 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 )
 
-// blockFrames is how many frames are decoded at a time.
+// blockFrames is the number of frames decoded at a time.
 const blockFrames = 8192
 
-// openAudio reads the header of the task's audio and checks its length, which is
-// at most one run's where there are no windows. The caller closes the closer.
+// openAudio reads the header of the task's audio and checks its length. Without windows
+// the limit is that of one run. The caller closes the closer.
 func (s *Service) openAudio(source services.AudioSource, window float64) (*audiofile.Reader, io.Closer, error) {
 	if source == nil {
 		return nil, nil, services.Invalidf("file", "is missing; send the audio as form field file")
@@ -44,5 +44,5 @@ type audioCloser struct {
 // Close implements io.Closer.
 func (c audioCloser) Close() error { return errors.Join(c.reader.Close(), c.file.Close()) }
 
-// joinClose closes what an error leaves of no use.
+// joinClose closes c after an error and joins the errors.
 func joinClose(err error, closer io.Closer) error { return errors.Join(err, closer.Close()) }

@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// lexicon is a set of words as a prefix tree. The tree lies in a sorted list: a
-// node is the range of the words that begin alike, and a child is a narrower range,
-// found by binary search. A list of a million words takes no more than the words.
+// lexicon is a set of words, searched as a prefix tree. It is a sorted list: a node is
+// the range of words with the same prefix, and a child is a narrower range, found by
+// binary search. It takes no more memory than the words.
 type lexicon struct {
 	words []string
 }
 
-// node of a lexicon: the words from low to high begin with the same depth bytes.
-// The zero value of a search is lexicon.root.
+// node is a node of a lexicon: the words from low to high share their first depth
+// bytes. Searches start at lexicon.root.
 type node struct {
 	low, high, depth int
 }
 
-// newLexicon folds words, so that a list in lower case serves a model that spells
-// in capitals.
+// newLexicon folds the words' case, so that a list in lower case works with a model
+// that spells in capitals.
 func newLexicon(words []string) *lexicon {
 	l := &lexicon{words: make([]string, 0, len(words))}
 	for _, word := range words {
@@ -35,15 +35,15 @@ func newLexicon(words []string) *lexicon {
 	return l
 }
 
-// fold makes words comparable whatever their case is.
+// fold returns a word in a case that allows comparison.
 func fold(text string) string { return strings.ToUpper(text) }
 
 func (l *lexicon) root() node { return node{0, len(l.words), 0} }
 
-// alive tells whether any word begins with what led to the node.
+// alive reports whether any word has the node's prefix.
 func (n node) alive() bool { return n.low < n.high }
 
-// walk goes on from a node by some letters, folded.
+// walk returns the node for the prefix extended by some folded letters.
 func (l *lexicon) walk(n node, letters string) node {
 	for i := 0; i < len(letters) && n.alive(); i++ {
 		words, at, letter := l.words[n.low:n.high], n.depth, letters[i]
@@ -59,7 +59,8 @@ func (l *lexicon) walk(n node, letters string) node {
 	return n
 }
 
-// compareAt orders a word by its byte at a place; a word that ends before comes first.
+// compareAt compares words by the byte at one position. A word that ends before it
+// comes first.
 func compareAt(word string, at int, letter byte) int {
 	if len(word) <= at {
 		return -1
@@ -67,10 +68,10 @@ func compareAt(word string, at int, letter byte) int {
 	return int(word[at]) - int(letter)
 }
 
-// ends tells whether what led to the node is a word itself.
+// ends reports whether the node's prefix is itself a word.
 func (l *lexicon) ends(n node) bool { return n.alive() && len(l.words[n.low]) == n.depth }
 
-// shortest gives the letters of the shortest word below the node.
+// shortest returns the length of the shortest word below the node.
 func (l *lexicon) shortest(n node) int {
 	least := 0
 	for _, word := range l.words[n.low:n.high] {
@@ -81,7 +82,7 @@ func (l *lexicon) shortest(n node) int {
 	return least
 }
 
-// hotWords are the words of a prompt, without the marks around them.
+// hotWords returns the words of a prompt without surrounding punctuation.
 func hotWords(prompt string) []string {
 	words := strings.Fields(prompt)
 	for i, word := range words {
@@ -90,7 +91,8 @@ func hotWords(prompt string) []string {
 	return words
 }
 
-// unknownLetter returns what reports whether a letter, folded, stands in no token.
+// unknownLetter returns a function that reports whether a folded letter occurs in no
+// token.
 func unknownLetter(tokens []string) func(rune) bool {
 	letters := make(map[rune]bool)
 	for _, token := range tokens {
@@ -107,9 +109,9 @@ const (
 	maxLineBytes = 4096
 )
 
-// readWords reads a word list: one word a line, the rest of a line left out. Words
-// with letters that the model does not spell are left out too: no search could
-// find them.
+// readWords reads a word list with one word at the start of each line; the rest of a
+// line is ignored. Words with letters that the model cannot spell are skipped because
+// no search could find them.
 func readWords(text []byte, tokens []string) ([]string, error) {
 	unspelled := unknownLetter(tokens)
 	var words []string
@@ -133,5 +135,5 @@ func readWords(text []byte, tokens []string) ([]string, error) {
 	return words, nil
 }
 
-// wordsFile may stand beside a model.
+// wordsFile is the optional word list of a model.
 const wordsFile = "words.txt"

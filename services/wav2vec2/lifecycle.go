@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// canaryTone is what the canary task listens to: long enough for several frames.
+// canaryTone is the input of the canary task, long enough for several frames.
 var canaryTone = audiofile.Tone(16000, 500*time.Millisecond)
 
 // CanaryTask implements services.Canary.
@@ -19,8 +19,8 @@ func (s *Service) CanaryTask() services.Task {
 	return task
 }
 
-// CanaryTaskFor implements services.ModelCanary: what a model can do depends on its
-// head. Of a folder that cannot be read nothing is known, and any task says why.
+// CanaryTaskFor implements services.ModelCanary. The task depends on the model's head.
+// If the folder cannot be read, any task will report the error.
 func (s *Service) CanaryTaskFor(model string) services.Task {
 	task := services.Task{Service: Name, Name: tasks.Transcribe, Model: model, Audio: canaryTone}
 	_, f, err := s.shelf.Find(model)

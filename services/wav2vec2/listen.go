@@ -8,7 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 )
 
-// listening takes one recording through the network, window by window.
+// listening runs one recording through the network, window by window.
 type listening struct {
 	model  *model
 	cut    *windows
@@ -16,16 +16,15 @@ type listening struct {
 	format audiofile.Format
 	// warnings returns those of the recording as far as it was read.
 	warnings func() []services.Warning
-	// take gets each window with what the network said of it, and whether it was
-	// the last.
+	// take receives each window with the network's output, and whether it is the last.
 	take func(w window, values []float32) error
 
-	heard int // samples that are done
-	clock *services.StageClock
+	processed int // samples processed
+	clock     *services.StageClock
 }
 
-// listen opens the task's recording for a model. The caller closes the closer and
-// sets take.
+// listen opens the task's recording for a model. The caller closes the closer and sets
+// take.
 func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, func() error, error) {
 	reader, closer, err := w.service.openAudio(w.audio, w.window)
 	if err != nil {
@@ -43,7 +42,7 @@ func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, f
 	return &listening{model: m, cut: cut, sink: sink, format: reader.Format(), warnings: reader.Warnings}, closer.Close, nil
 }
 
-// run goes through the windows.
+// run processes all windows.
 func (l *listening) run(ctx context.Context) error {
 	l.clock = services.NewStageClock(ctx)
 	l.sink.Progress(0, "decoding")
@@ -67,7 +66,7 @@ func (l *listening) run(ctx context.Context) error {
 			return err
 		}
 		l.clock.Book(services.StageOutput)
-		l.heard += size - w.left - w.right
+		l.processed += size - w.left - w.right
 		if w.last {
 			l.sink.Progress(1, "done")
 			return nil
@@ -79,22 +78,22 @@ func (l *listening) run(ctx context.Context) error {
 	}
 }
 
-// fraction of the recording that is done, below one while it goes on.
+// fraction returns the completed fraction of the recording, below one until the end.
 func (l *listening) fraction() float64 {
 	total := l.cut.resampler.OutputLen(l.format.Frames)
 	if total <= 0 {
 		return 0
 	}
-	return min(float64(l.heard)/float64(total), 0.99)
+	return min(float64(l.processed)/float64(total), 0.99)
 }
 
-// seconds of the whole recording, once it is read: only then is the length of
-// every format known.
+// seconds returns the length of the whole recording after it has been read, because the
+// length of some formats is unknown before.
 func (l *listening) seconds() float64 { return l.cut.reader.Format().Duration().Seconds() }
 
-// own gives those of a window's frames that no other window tells, of so many
-// values each.
+// own returns the frames of a window that belong to no other window, each with the
+// given number of values.
 func (l *listening) own(w window, values []float32, width int) []float32 {
-	from, to := w.kept(len(values)/width, int(l.model.folder.Network.hop()))
+	from, to := w.ownFrames(len(values)/width, int(l.model.folder.Network.hop()))
 	return values[from*width : max(from, to)*width]
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Names in the graph, as Optimum exports it.
+// Names in the graph as exported by Optimum.
 const (
 	inputValues   = "input_values"
 	attentionMask = "attention_mask"
 	logitsOutput  = "logits"
 )
 
-// graphFile is the graph's name where it has the precision of the export.
+// graphFile is the name of the graph in the precision of the export.
 const graphFile = "model.onnx"
 
-// normalizeEpsilon is added to the variance, as the Wav2Vec2FeatureExtractor does.
+// normalizeEpsilon is added to the variance as in Wav2Vec2FeatureExtractor.
 const normalizeEpsilon = 1e-7
 
 // model is a loaded folder. Safe for concurrent use.
@@ -32,11 +32,11 @@ type model struct {
 	folder  *folder
 	session *onnx.Session
 	decoder ctcDecoder
-	// words is the list beside the model, nil where there is none.
+	// words is the model's word list; nil if there is none.
 	words *lexicon
 }
 
-// loadModel opens the folder's graph and checks it against its configuration.
+// loadModel loads the folder's graph after checking it against the configuration.
 func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (*model, services.Bytes, error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -75,21 +75,21 @@ func (f *folder) decoder() ctcDecoder {
 	return decoder
 }
 
-// infer runs the network over one window of mono samples at the model's rate,
-// which are normalised in place. The result has the folder's shape for it.
+// infer runs the network on one window of mono samples at the model's rate, which it
+// normalises in place. The result has the folder's output shape.
 func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error) {
 	audible := len(samples)
 	if m.folder.Preprocessor.DoNormalize {
 		dsp.Normalize(samples, normalizeEpsilon)
 	}
-	// Less than one frame's worth is padded, after normalising, like any padding.
+	// Windows shorter than one frame are padded after normalisation, like any padding.
 	for int64(len(samples)) < m.folder.Network.receptiveField() {
 		samples = append(samples, m.folder.Preprocessor.PaddingValue)
 	}
 	inputs, err := m.inputs(samples, audible)
 	defer closeAll(inputs)
 	if err != nil {
-		return nil, services.Internal(err, "the input could not be handed to the model")
+		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
 	name, _ := m.folder.output()
 	output, err := m.run(ctx, inputs, name, int64(len(samples)))
@@ -100,8 +100,8 @@ func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error)
 	return m.checkOutput(name, output, int64(len(samples)))
 }
 
-// run gives the output of that name. One of halves is made beforehand, because the
-// binding sizes those that the engine makes wrongly.
+// run returns the named output. A half-precision output is preallocated, because the
+// binding allocates it with a wrong size.
 func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name string, samples int64) (*onnx.Tensor, error) {
 	if info, _ := onnx.Find(m.session.Signature().Outputs, name); info.Type != onnx.Float16 {
 		outputs, err := m.session.Run(ctx, inputs)
@@ -117,7 +117,7 @@ func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name st
 	}
 	output, err := onnx.NewRawTensor(onnx.Float16, make([]byte, size), shape...)
 	if err != nil {
-		return nil, services.Internal(err, "the output could not be made")
+		return nil, services.Internal(err, "the output of the model could not be prepared")
 	}
 	if err := m.session.RunInto(ctx, inputs, map[string]*onnx.Tensor{name: output}, name); err != nil {
 		output.Close()
@@ -126,7 +126,8 @@ func (m *model) run(ctx context.Context, inputs map[string]*onnx.Tensor, name st
 	return output, nil
 }
 
-// inputs makes the tensors for a batch of one. A mask covers the audible part.
+// inputs returns the tensors for a batch of one. The mask covers the samples without
+// padding.
 func (m *model) inputs(samples []float32, audible int) (map[string]*onnx.Tensor, error) {
 	inputs := make(map[string]*onnx.Tensor, 2)
 	info, _ := onnx.Find(m.session.Signature().Inputs, inputValues)
@@ -138,7 +139,7 @@ func (m *model) inputs(samples []float32, audible int) (map[string]*onnx.Tensor,
 	if !m.session.HasInput(attentionMask) {
 		return inputs, nil
 	}
-	// A mask that leaves no frame at all would divide by nothing.
+	// A mask without any frame would cause a division by zero.
 	audible = max(audible, int(min(m.folder.Network.receptiveField(), int64(len(samples)))))
 	mask := make([]int64, len(samples))
 	for i := range audible {
@@ -154,22 +155,22 @@ func closeAll(tensors map[string]*onnx.Tensor) {
 	}
 }
 
-// checkOutput refuses an answer whose shape is not what the configuration
-// promises: times would be wrong.
+// checkOutput rejects an output whose shape differs from that in the configuration,
+// because the times would be wrong.
 func (m *model) checkOutput(name string, tensor *onnx.Tensor, samples int64) ([]float32, error) {
 	want, got := m.folder.shape(samples), tensor.Shape()
 	if !slices.Equal(got, want) {
 		err := fmt.Errorf("%s: %s has shape %v, config.json makes it %v", m.name, name, got, want)
-		return nil, services.Internal(err, "the model gave an unusable answer")
+		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	values, err := onnx.Floats(tensor)
 	if err != nil {
-		return nil, services.Internal(err, "the model gave an unusable answer")
+		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	return values, nil
 }
 
-// canary proves by half a second of a quiet tone that the model runs.
+// canary verifies that the model runs, with half a second of a quiet tone.
 func (m *model) canary(ctx context.Context) error {
 	rate := m.folder.Preprocessor.SamplingRate
 	tone := make([]float32, rate/2)
@@ -182,10 +183,10 @@ func (m *model) canary(ctx context.Context) error {
 	return nil
 }
 
-// runBytes predicts the memory of one run over so many samples, from the shape
-// of the network. The first convolutions dominate: a layer's input and output
-// stand together, with temporaries of their size for the norm and the
-// activation. Attention scores grow with the square of the frames.
+// runBytes predicts the memory of one run from the shape of the network. The first
+// convolutions dominate: a layer's input and output are held together, with temporaries
+// of the same size for the norm and the activation. Attention scores grow with the
+// square of the frames.
 func (f *folder) runBytes(samples int64) services.Bytes {
 	const float = 4
 	n := f.Network

@@ -8,21 +8,22 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// taskKinds are the tasks with their schemas.
+// taskKinds returns the tasks of this service.
 func taskKinds() []services.TaskKind {
 	return []services.TaskKind{tasks.Kind(tasks.Transcribe), tasks.Kind(tasks.Embed), tasks.Kind(tasks.Classify)}
 }
 
-// request is what a task's parameters say; those of other tasks are empty.
+// request has the parameters of a task; those of other tasks are empty.
 type request struct {
 	transcribe tasks.TranscribeParams
 	embed      tasks.EmbedParams
 	classify   tasks.ClassifyParams
-	// window in seconds; 0 for one run.
+	// window in seconds; 0 for a single run.
 	window float64
 }
 
-// parseRequest reads a task's parameters strictly and names all that are wrong.
+// parseRequest decodes and validates a task's parameters. The fault lists every invalid
+// field.
 func parseRequest(task services.Task) (request, error) {
 	var r request
 	var bad services.Complaints

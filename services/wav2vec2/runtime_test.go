@@ -25,7 +25,7 @@ const (
 	clipsDir  = modelsDir + "/wav2vec2-tiny/clips"
 )
 
-// engine is the one runtime of this process.
+// engine is the Runtime of the test process.
 var engine *onnx.Runtime
 
 func TestMain(m *testing.M) { modeltest.Main(m, &engine) }
@@ -37,7 +37,7 @@ func newCatalog(tb testing.TB) *modelstore.Catalog {
 	return modelstore.NewCatalog(os.DirFS(modelsDir), tb.TempDir())
 }
 
-// newService makes a service over the committed models and those under dir.
+// newService returns a service for the committed models and those under dir.
 func newService(t *testing.T, dir string) *Service {
 	t.Helper()
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, sessionConfig, modeltest.FreeMemory{})
@@ -62,7 +62,7 @@ func transcribeTask(audio services.AudioSource) services.Task {
 	return services.Task{ID: "t", Service: Name, Name: tasks.Transcribe, Audio: audio}
 }
 
-// golden is one clip with what transformers.js makes of it.
+// golden is one clip with the output of transformers.js.
 type golden struct {
 	File   string `json:"file"`
 	Text   string `json:"ctc_text"`
@@ -99,7 +99,7 @@ func readGolden(t *testing.T) []golden {
 	return file.Clips
 }
 
-// clip is a committed recording with the words that were spoken.
+// clip is a committed recording with its spoken words.
 type clip struct {
 	File   string `json:"file"`
 	Spoken string `json:"text"`

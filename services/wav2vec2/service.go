@@ -12,7 +12,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Service does everything that a Wav2Vec2 model can do. Safe for concurrent use.
+// Service implements services.ModelService for Wav2Vec2 models. Safe for concurrent
+// use.
 type Service struct {
 	*modelstore.Host[*model]
 
@@ -21,8 +22,8 @@ type Service struct {
 	pool  *modelstore.Pool[*model]
 }
 
-// New makes the service over the folders of a catalog. The session
-// configuration is that of every model it loads.
+// New returns a service for the folders of a catalog. All models use the given session
+// configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, modelstore.Kind{ModelType: modelType, Needs: "this needs", Default: cfg.DefaultModel}, readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
@@ -54,8 +55,8 @@ func (s *Service) Initialize(ctx context.Context) error {
 	})
 }
 
-// resolve finds the task's model: the one that it names, else the default model
-// where that has a head for the task, else the first by name that has.
+// resolve returns the task's model: the one that it names, otherwise the default model
+// if that has a head for the task, otherwise the first by name that has one.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
 	files, f, err := s.shelf.Find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
@@ -63,7 +64,8 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 		return files, f, err
 	}
 	if task.Model != "" {
-		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name, strings.Join(wanted, " or "))
+		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name,
+			strings.Join(wanted, " or "))
 	}
 	for _, other := range s.shelf.List() {
 		if f, err := s.shelf.Of(other); err == nil && slices.Contains(wanted, f.Head) {
@@ -71,7 +73,8 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 		}
 	}
 	return files, f, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{
-		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models", task.Name, strings.Join(wanted, " or ")),
+		Field: "model", Problem: fmt.Sprintf("is not given, and there is none for %s: put a folder with the head %s under models",
+			task.Name, strings.Join(wanted, " or ")),
 	}}}
 }
 

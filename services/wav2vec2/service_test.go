@@ -17,8 +17,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestLogitsEqualAnotherImplementation compares text and logits with those
-// that transformers.js computes from the same folder.
+// TestLogitsEqualAnotherImplementation compares text and logits with those that
+// transformers.js computes from the same folder.
 func TestLogitsEqualAnotherImplementation(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
@@ -46,14 +46,14 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 	require.Less(t, worst, 1e-3)
 }
 
-// TestOtherFormatsGiveTheSameWords plays a clip at another rate, in stereo.
-func TestOtherFormatsGiveTheSameWords(t *testing.T) {
+// TestOtherFormatsHaveTheSameWords converts a clip to another rate and to stereo.
+func TestOtherFormatsHaveTheSameWords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
 	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0)
 	require.NoError(t, err)
 	defer closer.Close()
-	// 44.1 kHz by this service's own resampler, then back on the way in.
+	// 44.1 kHz by this project's resampler, then back when decoding.
 	samples, err := readMono(t, reader, 44100)
 	require.NoError(t, err)
 	stereo := make([]float32, 0, 2*len(samples))
@@ -88,7 +88,7 @@ func TestHangUpEndsTheTaskAndLeavesTheModelUsable(t *testing.T) {
 	require.Equal(t, uint64(1), s.Metrics().Tasks[services.Outcome(services.KindCancelled)])
 }
 
-// cancelAt hangs up when a stage begins.
+// cancelAt cancels when a stage begins.
 type cancelAt struct {
 	services.DiscardSink
 	stage  string
@@ -113,11 +113,17 @@ func TestPrepareRefusesWhatCannotWork(t *testing.T) {
 		"task":   {func(task *services.Task) { task.Name = "sing" }, services.KindNotFound, `no task "sing"`},
 		"model":  {func(task *services.Task) { task.Model = "nope" }, services.KindNotFound, "wav2vec2-tiny"},
 		"params": {func(task *services.Task) { task.Params = json.RawMessage(`{"x":1}`) }, services.KindInvalid, "x is not a parameter"},
-		"format": {func(task *services.Task) { task.Params = json.RawMessage(`{"response_format":"doc"}`) }, services.KindInvalid, "response_format must be one of json, text"},
-		"kind":   {func(task *services.Task) { task.Params = json.RawMessage(`{"beam_width":"many"}`) }, services.KindInvalid, "beam_width must be a whole number, got a string"},
-		"tail":   {func(task *services.Task) { task.Params = json.RawMessage(`{} {}`) }, services.KindInvalid, "params"},
-		"audio":  {func(task *services.Task) { task.Audio = nil }, services.KindInvalid, "file is missing"},
-		"text":   {func(task *services.Task) { task.Audio = diskAudio("service.go") }, services.KindUnsupported, "WAV"},
+		"format": {
+			func(task *services.Task) { task.Params = json.RawMessage(`{"response_format":"doc"}`) }, services.KindInvalid,
+			"response_format must be one of json, text",
+		},
+		"kind": {
+			func(task *services.Task) { task.Params = json.RawMessage(`{"beam_width":"many"}`) }, services.KindInvalid,
+			"beam_width must be a whole number, got a string",
+		},
+		"tail":  {func(task *services.Task) { task.Params = json.RawMessage(`{} {}`) }, services.KindInvalid, "params"},
+		"audio": {func(task *services.Task) { task.Audio = nil }, services.KindInvalid, "file is missing"},
+		"text":  {func(task *services.Task) { task.Audio = diskAudio("service.go") }, services.KindUnsupported, "WAV"},
 	} {
 		task := transcribeTask(good)
 		c.change(&task)
@@ -133,20 +139,23 @@ func TestPrepareRefusesWhatCannotWork(t *testing.T) {
 	require.Greater(t, cold, warm, "the weights are part of the first task's need")
 }
 
-// TestBrokenFoldersSayWhatIsWrong puts a model folder on disk and breaks it.
-func TestBrokenFoldersSayWhatIsWrong(t *testing.T) {
+// TestErrorsOfBrokenFolders writes a model folder to disk and breaks it.
+func TestErrorsOfBrokenFolders(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		file, content, says string
 	}{
-		"no vocabulary":      {"vocab.json", "", "broken/vocab.json"},
-		"not JSON":           {"preprocessor_config.json", "{", "broken/preprocessor_config.json"},
-		"another head":       {"config.json", `{"model_type":"wav2vec2","architectures":["Wav2Vec2ForPreTraining"]}`, "Wav2Vec2ForCTC"},
-		"id out of range":    {"vocab.json", `{"<pad>":0,"A":99}`, `vocab.json: id of "A" must be at most 31, got 99`},
-		"no blank":           {"vocab.json", `{"A":1}`, "blank"},
-		"vocabulary too big": {"config.json", `{"model_type":"wav2vec2","vocab_size":40}`, "logits float32[?,?,40], found logits float32[?,?,32]"},
-		"nothing to spell":   {"words.txt", "é 1\n", "broken/words.txt: has no word that the model can spell"},
-		"graph is no model":  {"model.onnx", "hello", "not a readable ONNX model"},
+		"no vocabulary":   {"vocab.json", "", "broken/vocab.json"},
+		"not JSON":        {"preprocessor_config.json", "{", "broken/preprocessor_config.json"},
+		"another head":    {"config.json", `{"model_type":"wav2vec2","architectures":["Wav2Vec2ForPreTraining"]}`, "Wav2Vec2ForCTC"},
+		"id out of range": {"vocab.json", `{"<pad>":0,"A":99}`, `vocab.json: id of "A" must be at most 31, got 99`},
+		"no blank":        {"vocab.json", `{"A":1}`, "blank"},
+		"vocabulary too big": {
+			"config.json", `{"model_type":"wav2vec2","vocab_size":40}`,
+			"logits float32[?,?,40], found logits float32[?,?,32]",
+		},
+		"nothing to spell":  {"words.txt", "é 1\n", "broken/words.txt: has no word that the model can spell"},
+		"graph is no model": {"model.onnx", "hello", "not a readable ONNX model"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +181,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	dir := t.TempDir()
 	s := newService(t, dir)
 	require.Len(t, s.Models(), 1)
-	// As transformers.js lays it out: the graph in onnx/.
+	// The layout of transformers.js, with the graph in onnx/.
 	mine := filepath.Join(dir, "mine")
 	require.NoError(t, os.CopyFS(mine, os.DirFS(modelsDir+"/wav2vec2-tiny")))
 	require.NoError(t, os.Mkdir(filepath.Join(mine, "onnx"), 0o750))
@@ -189,7 +198,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	require.Equal(t, services.StateRegistered, models[1].State)
 }
 
-// BenchmarkTranscribe has the service beside the bare network on one clip.
+// BenchmarkTranscribe compares the service with the bare network on one clip.
 func BenchmarkTranscribe(b *testing.B) {
 	s := New(DefaultConfig(), newCatalog(b), engine, sessionConfig, modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()

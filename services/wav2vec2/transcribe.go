@@ -7,7 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// words runs TaskTranscribe.
+// words runs a tasks.Transcribe.
 func (w *work) words(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
 	l, closeAudio, err := w.listen(m, true, sink)
@@ -34,7 +34,8 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	return result, nil
 }
 
-// complete gives the words to tell before the end, none where nobody listens.
+// complete returns the words to send before the end, or nil if streaming was not
+// requested.
 func complete(d decoding, stream, end bool) []tasks.Word {
 	if !stream {
 		return nil
@@ -42,14 +43,14 @@ func complete(d decoding, stream, end bool) []tasks.Word {
 	return d.complete(end)
 }
 
-// wordTail finds the words that are complete while token ids still come.
+// wordTail finds complete words while token ids are still being added.
 type wordTail struct {
 	decoder *ctcDecoder
-	from    int // the first frame that is not told yet
+	from    int // the first frame that has not been returned
 }
 
-// complete gives the words since the last call that another one follows, or, at
-// the end, all that are left.
+// complete returns the words since the last call that are followed by another one, or
+// all remaining words at the end.
 func (t *wordTail) complete(ids []int, end bool) []tasks.Word {
 	spans := t.decoder.merge(ids[t.from:])
 	for i := range spans {

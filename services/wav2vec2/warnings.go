@@ -8,10 +8,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// maxShownWords bounds the words of a prompt that a warning has.
+// maxShownWords is the maximum number of prompt words in a warning.
 const maxShownWords = 5
 
-// warnings reports what of the parameters has no effect on a transcription.
+// warnings returns warnings about parameters that have no effect.
 func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	ignored := func(field, because string) {
 		list = append(list, services.Warning{Code: services.WarnValueIgnored, Field: field, Message: field + " has no effect: " + because})
@@ -31,8 +31,8 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	return list
 }
 
-// unspelled reports the words of a prompt that no search can find, because the model has
-// no token for a letter of theirs.
+// unspelled returns a warning about words of the prompt that no search can find because
+// the model has no token for one of their letters.
 func (m *model) unspelled(prompt string) []services.Warning {
 	var words []string
 	unknown := unknownLetter(m.decoder.tokens)

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestWhatHasNoEffectIsReported asks for more than the model can do.
+// TestWhatHasNoEffectIsReported has parameters that the model does not support.
 func TestWhatHasNoEffectIsReported(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
@@ -19,7 +19,7 @@ func TestWhatHasNoEffectIsReported(t *testing.T) {
 		`{}`: nil,
 		`{"temperature":0,"language":"en","decoding":"beam","beam_width":5,"prompt":"one, two"}`: nil,
 		`{"temperature":0.5}`:                                   {"value_ignored temperature"},
-		`{"beam_width":5}`:                                      nil, // a word list stands beside the model
+		`{"beam_width":5}`:                                      nil, // the model has a word list
 		`{"decoding":"greedy","beam_width":5}`:                  {"value_ignored beam_width"},
 		`{"decoding":"greedy","prompt":"7 one","beam_width":5}`: {"value_ignored prompt", "value_ignored beam_width"},
 		`{"prompt":"Track 7, straße and one"}`:                  {"unknown_prompt prompt"},

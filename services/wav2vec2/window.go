@@ -12,31 +12,32 @@ import (
 	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
-// window is one piece of a long recording, with the samples at its edges that
-// only give context: what is heard there is told by its neighbours.
+// window is one piece of a long recording. The samples at its edges only provide
+// context; their frames are taken from the neighbouring windows.
 type window struct {
 	samples     []float32
 	left, right int
-	// last tells that nothing follows.
+	// last reports whether this is the last window.
 	last bool
 }
 
-// windows cuts a recording as the chunked pipeline of transformers does: of
-// length samples, each overlapping the next by the strides on its sides. It reads
-// no further ahead than it must, so memory does not grow with the recording.
+// windows splits a recording like the chunked pipeline of transformers: into pieces of
+// length samples, which overlap by the strides on their sides. It reads ahead as little
+// as possible, so memory does not grow with the recording.
 type windows struct {
 	reader    *audiofile.Reader
 	resampler *dsp.Resampler
-	// length and the strides on its sides in samples; a length of zero takes all in one.
+	// length of a window and the strides on its sides, in samples; a length of zero
+	// means a single window.
 	length, left, right int
 
 	block, mono, buffer []float32
 	ended, begun        bool
-	// least and most of all samples that were read, once any were.
+	// least and most are the minimum and maximum of all samples read so far.
 	least, most float32
 }
 
-// newWindows starts cutting. rateHz is the model's rate.
+// newWindows returns the windows of a reader. rateHz is the model's rate.
 func newWindows(reader *audiofile.Reader, rateHz, length, left, right int) (*windows, error) {
 	format := reader.Format()
 	resampler, err := dsp.NewResampler(format.SampleRateHz, rateHz)
@@ -50,14 +51,14 @@ func newWindows(reader *audiofile.Reader, rateHz, length, left, right int) (*win
 	}, nil
 }
 
-// next gives the next window, whose samples are the caller's to change.
+// next returns the next window. The caller may modify its samples.
 func (w *windows) next(ctx context.Context) (window, error) {
 	if w.begun {
-		// What the window before kept of its right side is this one's left.
+		// The right context of the previous window is part of this one.
 		step := w.length - w.left - w.right
 		w.buffer = w.buffer[:copy(w.buffer, w.buffer[step:])]
 	}
-	// One sample more than a window tells whether this is the last one.
+	// One sample more than a window shows whether this is the last one.
 	for !w.ended && (w.length == 0 || len(w.buffer) <= w.length) {
 		if err := w.read(ctx); err != nil {
 			return window{}, err
@@ -99,12 +100,12 @@ func (w *windows) read(ctx context.Context) error {
 	return err
 }
 
-// silent tells whether everything that was read has one value: nothing was
-// recorded, since even a quiet room makes noise.
+// silent reports whether all samples read have the same value, which means that nothing
+// was recorded, because even a quiet room has noise.
 func (w *windows) silent() bool { return w.least >= w.most }
 
-// windowSamples rounds a window and its stride to whole frames of the model,
-// half to even as Python does. The stride is a sixth of the window.
+// windowSamples rounds a window and its stride to whole frames of the model, half to
+// even as in Python. The stride is a sixth of the window.
 func windowSamples(seconds float64, rateHz, ratio int) (length, stride int) {
 	round := func(seconds float64) int {
 		return int(math.RoundToEven(seconds*float64(rateHz)/float64(ratio))) * ratio
@@ -112,15 +113,15 @@ func windowSamples(seconds float64, rateHz, ratio int) (length, stride int) {
 	return round(seconds), round(seconds / 6)
 }
 
-// kept gives the frames of a window that are its own, out of so many that the
-// network gave. ratio is samples for each frame.
-func (w window) kept(frames, ratio int) (from, to int) {
+// ownFrames returns the range of frames that belong to a window, out of the given
+// number from the network. ratio is the number of samples per frame.
+func (w window) ownFrames(frames, ratio int) (from, to int) {
 	n := float64(len(w.samples))
 	if n == 0 {
 		return 0, 0
 	}
-	// The count that the pipeline reckons with is one above what the
-	// convolutions give; its slices are cut off at the real end.
+	// The pipeline computes one frame more than the convolutions produce; its slices
+	// end at the actual length.
 	tokens := math.RoundToEven(n / float64(ratio))
 	from = int(math.RoundToEven(float64(w.left) / n * tokens))
 	to = int(tokens) - int(math.RoundToEven(float64(w.right)/n*tokens))

@@ -14,7 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// readMono takes a recording in one window.
+// readMono reads a recording in one window.
 func readMono(t testing.TB, reader *audiofile.Reader, rateHz int) ([]float32, error) {
 	t.Helper()
 	cut, err := newWindows(reader, rateHz, 0, 0, 0)
@@ -24,7 +24,7 @@ func readMono(t testing.TB, reader *audiofile.Reader, rateHz int) ([]float32, er
 	return w.samples, err
 }
 
-// written puts samples at 16 kHz into a file.
+// written writes samples at 16 kHz to a file.
 func written(t *testing.T, samples []float32) diskAudio {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "speech.wav")
@@ -36,9 +36,9 @@ func written(t *testing.T, samples []float32) diskAudio {
 }
 
 // TestWindowsAreThoseOfTransformers has the cases of chunk_iter in the tests of
-// transformers: a hundred samples, cut with strides on the sides. Where the first
-// window reaches the end it is the last one, as in later versions of transformers; in 4.28
-// one of 100 with a right stride still had a second one behind it.
+// transformers: a hundred samples, split with strides on the sides. If the first window
+// reaches the end it is the last one, as in later versions of transformers; in 4.28 a
+// window of 100 with a right stride was still followed by a second one.
 func TestWindowsAreThoseOfTransformers(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
@@ -71,35 +71,35 @@ func TestWindowsAreThoseOfTransformers(t *testing.T) {
 	}
 }
 
-// TestWindowsAreWholeFrames has the figures of the pipeline for ten seconds.
+// TestWindowsAreWholeFrames has the pipeline's values for ten seconds.
 func TestWindowsAreWholeFrames(t *testing.T) {
 	t.Parallel()
 	length, stride := windowSamples(10, 16000, 320)
 	require.Equal(t, 160000, length)
 	require.Equal(t, 83*320, stride, "26666.7 samples are 83.3 frames")
 	inner := window{samples: make([]float32, length), left: stride, right: stride}
-	from, to := inner.kept(499, 320)
+	from, to := inner.ownFrames(499, 320)
 	require.Equal(t, []int{83, 417}, []int{from, to})
 	last := window{samples: make([]float32, length), left: stride}
-	from, to = last.kept(499, 320)
+	from, to = last.ownFrames(499, 320)
 	require.Equal(t, []int{83, 499}, []int{from, to}, "499 frames are all there are")
 }
 
-// heard collects what a task tells.
-type heard struct {
+// deltas collects the words that a task sends.
+type deltas struct {
 	services.DiscardSink
 	words    []tasks.Word
 	progress []float64
 }
 
-func (h *heard) Progress(fraction float64, _ string) { h.progress = append(h.progress, fraction) }
-func (h *heard) Partial(value any) {
+func (h *deltas) Progress(fraction float64, _ string) { h.progress = append(h.progress, fraction) }
+func (h *deltas) Partial(value any) {
 	h.words = append(h.words, value.(tasks.TranscriptDelta).Words...)
 }
 
-// TestALongRecordingIsHeardWhole says the same phrase for a minute: every seam
-// of the windows falls somewhere else in it.
-func TestALongRecordingIsHeardWhole(t *testing.T) {
+// TestALongRecordingIsTranscribedWhole repeats one phrase for a minute, so that every
+// window boundary falls at a different place in it.
+func TestALongRecordingIsTranscribedWhole(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
 	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0)
@@ -116,7 +116,7 @@ func TestALongRecordingIsHeardWhole(t *testing.T) {
 	}
 	task := transcribeTask(written(t, samples))
 	task.Params = []byte(`{"stream": true}`)
-	var sink heard
+	var sink deltas
 	result, err := services.ExecuteTask(t.Context(), s, task, &sink)
 	require.NoError(t, err)
 	answer := result.Value.(*tasks.Transcription)

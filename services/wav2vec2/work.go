@@ -9,14 +9,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// work is a task with its parameters read and its model found.
+// work is a task with decoded parameters and its model.
 type work struct {
 	request
 	service *Service
-	// task is the name of the task, model that of the model.
+	// task is the name of the task, model the name of the model.
 	task, model string
 	audio       services.AudioSource
-	// runs is the memory beside the model, weights that of the model.
+	// runs is the memory of a run, weights that of the model.
 	runs, weights services.Bytes
 }
 
@@ -46,11 +46,11 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	return w, nil
 }
 
-// need returns the memory of a recording's run.
+// need returns the memory for the recording.
 func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 	rate := int64(f.Preprocessor.SamplingRate)
-	// One run holds one window, however long the recording is. A length that a
-	// format only guesses may be short of the truth.
+	// One run covers one window, regardless of the recording's length. The length in
+	// some headers is an estimate and may be too short.
 	window := w.window
 	if window == 0 {
 		window = longestRun
@@ -66,7 +66,7 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
 		}
 	}
-	// The values of the answer are written as JSON too.
+	// The result's values are also encoded as JSON.
 	return f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*values))), nil
 }
 
@@ -91,7 +91,8 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	defer done()
 	// The folder may have changed since the model was loaded.
 	if !slices.Contains(taskHeads[w.task], m.folder.Head) {
-		return services.TaskResult{Model: m.name}, services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
+		return services.TaskResult{Model: m.name},
+			services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
 	}
 	switch w.task {
 	case tasks.Embed:

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// CopySpeech copies wav2vec2-tiny to the folder models/NAME under dir, its graph changed.
-// The tests run in the folder of the module.
+// CopySpeech copies wav2vec2-tiny with a modified graph to the folder models/NAME under
+// dir. The working directory must be the root of the module.
 func CopySpeech(t testing.TB, dir, name string, change func([]byte) []byte) {
 	t.Helper()
 	target := filepath.Join(dir, "models", name)

@@ -11,14 +11,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
-// mostAllocated is the most memory that the reading of one small folder may take,
-// all allocations together.
+// mostAllocated is the maximum total memory that reading one small folder may allocate.
 const mostAllocated = 256 << 20
 
-// Fuzz calls read with a folder in which the bytes of one of the files named are any.
-// The seeds are the files as they are, those given, and the hostile ones that are
-// small.
-func Fuzz(f *testing.F, base string, files fstest.MapFS, names []string, seeds map[string][]byte, read func(t *testing.T, folder modelstore.Folder)) {
+// Fuzz calls read with a folder in which one of the named files has arbitrary content.
+// The seeds are the original files, the given seeds, and the small hostile files.
+func Fuzz(f *testing.F, base string, files fstest.MapFS, names []string, seeds map[string][]byte,
+	read func(t *testing.T, folder modelstore.Folder),
+) {
 	f.Helper()
 	for i, name := range names {
 		if file := files["m/"+name]; file != nil {

@@ -13,24 +13,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Hostile is a model folder with one file that would end the process, or keep it
-// busy for ever, if what it says were believed.
+// Hostile is a model folder with one file that would crash or block a process that
+// trusted its content.
 type Hostile struct {
-	// Name of the folder, and of the embedded one that it is a copy of.
+	// Name of the folder, and Base of the embedded folder that it is a copy of.
 	Name, Base string
-	// File that is changed.
+	// File is the modified file.
 	File string
-	// Says is what the reason must hold, after the folder's name.
+	// Says is the expected reason after the folder's name.
 	Says string
 
 	change func(original []byte) []byte
 }
 
-// Content returns the changed file.
+// Content returns the modified file.
 func (h Hostile) Content(original []byte) []byte { return h.change(original) }
 
-// Write makes the folder in dir, beside links to what is unchanged of the models'
-// folder.
+// Write creates the folder in dir, with links to the unmodified files.
 func (h Hostile) Write(t testing.TB, models, dir string) {
 	t.Helper()
 	source, target := filepath.Join(models, h.Base), filepath.Join(dir, h.Name)
@@ -53,7 +52,8 @@ func (h Hostile) Write(t testing.TB, models, dir string) {
 	require.NoError(t, os.WriteFile(filepath.Join(target, h.File), h.change(original), 0o600))
 }
 
-// link has a file in another place too, as a copy where the places are of two disks.
+// link makes a file available under another path. It copies the file if the paths are
+// on different disks.
 func link(source, target string) error {
 	if os.Link(source, target) == nil {
 		return nil
@@ -65,7 +65,7 @@ func link(source, target string) error {
 	return os.WriteFile(target, data, 0o600)
 }
 
-// Of returns the hostile folders that are copies of a model's.
+// Of returns the hostile folders derived from a model.
 func Of(base string) []Hostile {
 	var list []Hostile
 	for _, h := range HostileFolders() {
@@ -76,8 +76,8 @@ func Of(base string) []Hostile {
 	return list
 }
 
-// SmallFiles returns the files of a model's folder but its graphs, as a file system
-// that has them in a folder named "m".
+// SmallFiles returns the files of a model except its graphs, as a file system with a
+// folder named "m".
 func SmallFiles(t testing.TB, folder string) fstest.MapFS {
 	t.Helper()
 	files := make(fstest.MapFS)
@@ -92,12 +92,12 @@ func SmallFiles(t testing.TB, folder string) fstest.MapFS {
 	return files
 }
 
-// set puts a JSON value at a place in a file, whose objects are split by dots.
+// set sets a JSON value at a path of object keys separated by dots.
 func set(place, value string) func([]byte) []byte {
 	return func(original []byte) []byte {
 		object := make(map[string]json.RawMessage)
 		if json.Unmarshal(original, &object) != nil || object == nil {
-			object = make(map[string]json.RawMessage) // of an empty file, and of null
+			object = make(map[string]json.RawMessage) // for an empty file and for null
 		}
 		first, rest, nested := strings.Cut(place, ".")
 		if nested {
@@ -113,20 +113,20 @@ func set(place, value string) func([]byte) []byte {
 	}
 }
 
-// whole replaces a file.
+// whole replaces the whole file.
 func whole(content string) func([]byte) []byte {
 	return func([]byte) []byte { return []byte(content) }
 }
 
-// repeated is a JSON list of so many equal values.
+// repeated returns a JSON array of n equal values.
 func repeated(value string, count int) string {
 	return "[" + strings.Repeat(value+",", count-1) + value + "]"
 }
 
-// nested is a JSON list in a list and so on.
+// nested returns nested JSON arrays.
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// entries is a JSON object of so many names with numbers.
+// entries returns a JSON object of n names with numbers.
 func entries(count, id int) string {
 	var b strings.Builder
 	b.WriteByte('{')
@@ -140,10 +140,10 @@ func entries(count, id int) string {
 	return b.String()
 }
 
-// number is a JSON number field with its limit.
+// number is a numeric JSON field with its limit.
 type number struct{ field, value, says string }
 
-// numbers makes a folder for each wrong value of a file.
+// numbers returns a folder for each invalid value of a file.
 func numbers(base, file string, list []number) []Hostile {
 	made := make([]Hostile, 0, len(list))
 	for _, n := range list {

@@ -10,7 +10,7 @@ import (
 
 const huge = "1099511627776"
 
-// HostileFolders lists them for every service.
+// HostileFolders returns the hostile folders of every service.
 func HostileFolders() []Hostile {
 	list := slices.Concat(speech(), sounds(), questions())
 	for i := range list {
@@ -33,17 +33,23 @@ func speech() []Hostile {
 		{"conv_stride", "[5,2,2,2,2,2,0]", "conv_stride[6] must be at least 1, got 0"},
 		{"conv_stride", "[65536,65536,65536,65536,1,1,1]", "conv_stride, multiplied, must be at most 16000, got 9223372036854775807"},
 		{"conv_stride", "[1,1,1,1,1,1,20000]", "conv_stride, multiplied, must be at most 16000, got 20000"},
-		{"conv_kernel", "[65536,65536,65536,65536,65536,65536,65536]", "conv_kernel and conv_stride, as samples that one frame sees, must be at most 480000"},
+		{
+			"conv_kernel", "[65536,65536,65536,65536,65536,65536,65536]",
+			"conv_kernel and conv_stride, as samples that one frame sees, must be at most 480000",
+		},
 		{"conv_dim", repeated("1", 200_000), "conv_dim must have at most 32 values, got 200000"},
 		{"id2label", entries(150_000, 0), "id2label"},
 		{"pad_token_id", strings.Repeat("9", 1<<20), "pad_token_id must be a whole number of at most 64 bits, got number 999"},
 		{"architectures", `["` + strings.Repeat("A", 1<<20) + `"]`, "architectures must have one of"},
 	})
-	// A frame of each sample, with a vocabulary for each of them.
-	list = append(list, Hostile{Base: base, File: "config.json", Says: "/config.json: the output's width times its frames of a second must be at most",
+	// A frame for each sample, with a full vocabulary for each frame.
+	list = append(list, Hostile{
+		Base: base, File: "config.json",
+		Says: "/config.json: the output's width times its frames of a second must be at most",
 		change: func(original []byte) []byte {
 			return set("vocab_size", "1000000")(set("conv_stride", "[1,1,1,1,1,1,1]")(original))
-		}})
+		},
+	})
 	list = append(list, numbers(base, "preprocessor_config.json", []number{
 		{"sampling_rate", huge, "sampling_rate must be at most 192000, got " + huge},
 		{"sampling_rate", "0", "sampling_rate must be at least 8000, got 0"},
@@ -59,24 +65,45 @@ func speech() []Hostile {
 	})...)
 	return append(list,
 		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at most 31, got ` + huge, change: set("A", huge)},
-		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at least 0, got -9223372036854775808`, change: set("A", "-9223372036854775808")},
-		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: must hold at most 1000000 values`, change: whole(entries(1_100_000, 1))},
-		Hostile{Base: base, File: "vocab.json", Says: `must be at most 4096 bytes, got 1048576`, change: set(strings.Repeat("v", 1<<20), "1")},
-		Hostile{Base: base, File: "words.txt", Says: "/words.txt: must have at most 2000000 words", change: whole(strings.Repeat("A\n", 3_000_000))},
-		Hostile{Base: base, File: "words.txt", Says: "/words.txt: line 1 must be at most 4096 bytes", change: whole(strings.Repeat("A ", 3_000_000))},
+		Hostile{
+			Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at least 0, got -9223372036854775808`,
+			change: set("A", "-9223372036854775808"),
+		},
+		Hostile{
+			Base: base, File: "vocab.json", Says: `/vocab.json: must hold at most 1000000 values`,
+			change: whole(entries(1_100_000, 1)),
+		},
+		Hostile{
+			Base: base, File: "vocab.json", Says: `must be at most 4096 bytes, got 1048576`,
+			change: set(strings.Repeat("v", 1<<20), "1"),
+		},
+		Hostile{
+			Base: base, File: "words.txt", Says: "/words.txt: must have at most 2000000 words",
+			change: whole(strings.Repeat("A\n", 3_000_000)),
+		},
+		Hostile{
+			Base: base, File: "words.txt", Says: "/words.txt: line 1 must be at most 4096 bytes",
+			change: whole(strings.Repeat("A ", 3_000_000)),
+		},
 		Hostile{Base: base, File: "model.onnx", Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
 		Hostile{Base: base, File: "model.onnx", Says: "at most 4096 inputs or outputs", change: graph(strings.Repeat(field(11, ""), 5000))},
-		Hostile{Base: base, File: "model.onnx", Says: "at most 4096 bytes, got 1048576", change: graph(field(12, field(1, strings.Repeat("n", 1<<20))))},
-		Hostile{Base: base, File: "model.onnx", Says: "a field of 9223372036854775807 bytes ends beyond", change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f")},
+		Hostile{
+			Base: base, File: "model.onnx", Says: "at most 4096 bytes, got 1048576",
+			change: graph(field(12, field(1, strings.Repeat("n", 1<<20)))),
+		},
+		Hostile{
+			Base: base, File: "model.onnx", Says: "a field of 9223372036854775807 bytes ends beyond",
+			change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
+		},
 	)
 }
 
-// field is a protocol buffer field of bytes.
+// field encodes a protocol buffer field of bytes.
 func field(number protowire.Number, content string) string {
 	return string(protowire.AppendString(protowire.AppendTag(nil, number, protowire.BytesType), content))
 }
 
-// graph is an ONNX model with those fields in its graph.
+// graph returns an ONNX model whose graph has the given fields.
 func graph(fields string) func([]byte) []byte { return whole(field(7, fields)) }
 
 func sounds() []Hostile {
@@ -117,14 +144,29 @@ func sounds() []Hostile {
 		{"upsample_kernel_sizes", "[9223372036854775807]", "upsample_kernel_sizes[0] must be at most"},
 	})...)
 	return append(list,
-		Hostile{Base: base, File: "vocoder/config.json", Says: "/vocoder/config.json: model_in_dim times the frames of a second must be at most",
+		Hostile{
+			Base: base, File: "vocoder/config.json",
+			Says: "/vocoder/config.json: model_in_dim times the frames of a second must be at most",
 			change: func(original []byte) []byte {
 				return set("sampling_rate", "192000")(set("hop_length", "1")(original))
-			}},
-		Hostile{Base: base, File: "tokenizer/vocab.json", Says: `/tokenizer/vocab.json: id of "a" must be 0 to 999999, got ` + huge, change: set("a", huge)},
-		Hostile{Base: base, File: "tokenizer/merges.txt", Says: "/tokenizer/merges.txt: line 1 must be at most 8192 bytes", change: whole(strings.Repeat("a", 1<<20))},
-		Hostile{Base: base, File: "unet/model.onnx", Says: "/unet/model.onnx: not a readable ONNX model", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
-		Hostile{Base: base, File: "unet/model.onnx", Says: "a tensor must have at most 64 dimensions", change: graph(field(11, field(2, field(1, field(2, strings.Repeat(field(1, ""), 100))))))},
+			},
+		},
+		Hostile{
+			Base: base, File: "tokenizer/vocab.json", Says: `/tokenizer/vocab.json: id of "a" must be 0 to 999999, got ` + huge,
+			change: set("a", huge),
+		},
+		Hostile{
+			Base: base, File: "tokenizer/merges.txt", Says: "/tokenizer/merges.txt: line 1 must be at most 8192 bytes",
+			change: whole(strings.Repeat("a", 1<<20)),
+		},
+		Hostile{
+			Base: base, File: "unet/model.onnx", Says: "/unet/model.onnx: not a readable ONNX model",
+			change: whole(strings.Repeat("\x08\x01", 5_000_000)),
+		},
+		Hostile{
+			Base: base, File: "unet/model.onnx", Says: "a tensor must have at most 64 dimensions",
+			change: graph(field(11, field(2, field(1, field(2, strings.Repeat(field(1, ""), 100)))))),
+		},
 	)
 }
 
@@ -163,10 +205,25 @@ func questions() []Hostile {
 		{"stop_strings", repeated(`"x"`, 100_000), "stop_strings must have at most 64 values"},
 	})...)
 	return append(list,
-		Hostile{Base: base, File: "tokenizer.json", Says: `/tokenizer.json: id of "a" must be 0 to 999999, got ` + huge, change: set("model.vocab.a", huge)},
-		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: model.vocab must hold at most 1000000 values", change: set("model.vocab", entries(1_100_000, 1))},
-		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer must hold at most 4096 values", change: set("normalizer.normalizers", repeated("{}", 200_000))},
-		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer.prepend must be at most 64 bytes", change: set("normalizer", `{"type":"Prepend","prepend":"`+strings.Repeat("p", 1<<16)+`"}`)},
-		Hostile{Base: base, File: "tokenizer.json", Says: "/tokenizer.json: must be nested at most 64 deep", change: set("normalizer", nested(9000))},
+		Hostile{
+			Base: base, File: "tokenizer.json", Says: `/tokenizer.json: id of "a" must be 0 to 999999, got ` + huge,
+			change: set("model.vocab.a", huge),
+		},
+		Hostile{
+			Base: base, File: "tokenizer.json", Says: "/tokenizer.json: model.vocab must hold at most 1000000 values",
+			change: set("model.vocab", entries(1_100_000, 1)),
+		},
+		Hostile{
+			Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer must hold at most 4096 values",
+			change: set("normalizer.normalizers", repeated("{}", 200_000)),
+		},
+		Hostile{
+			Base: base, File: "tokenizer.json", Says: "/tokenizer.json: normalizer.prepend must be at most 64 bytes",
+			change: set("normalizer", `{"type":"Prepend","prepend":"`+strings.Repeat("p", 1<<16)+`"}`),
+		},
+		Hostile{
+			Base: base, File: "tokenizer.json", Says: "/tokenizer.json: must be nested at most 64 deep",
+			change: set("normalizer", nested(9000)),
+		},
 	)
 }

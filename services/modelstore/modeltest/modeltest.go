@@ -1,5 +1,5 @@
-// Package modeltest has what the tests of services with models share: one
-// runtime for the process, and memory that nobody counts.
+// Package modeltest has helpers for the tests of services with models: one runtime for
+// the process, and memory without a budget.
 package modeltest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Main is the TestMain of a package: it runs the tests with the process's one
-// runtime in *rt. It fails when they left a session open or a goroutine running.
+// Main is the TestMain of a package. It runs the tests with the process's only runtime
+// in *rt, and fails if they leave a session open or a goroutine running.
 func Main(m *testing.M, rt **onnx.Runtime) {
 	opened, err := onnx.Open(onnx.Config{})
 	if err != nil {
@@ -33,7 +33,7 @@ func Main(m *testing.M, rt **onnx.Runtime) {
 	os.Exit(code)
 }
 
-// FreeMemory is a services.Residency that books nothing.
+// FreeMemory is a services.Residency without a limit.
 type FreeMemory struct{}
 
 // Hold implements services.Residency.

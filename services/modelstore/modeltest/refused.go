@@ -8,18 +8,18 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// hostileService is a service whose models can be listed.
+// hostileService is a service that lists its models.
 type hostileService interface {
 	services.ModelService
 	Models() []services.ModelStatus
 }
 
-// longestText bounds what is said of a hostile folder, in bytes.
+// longestText is the maximum length of an error about a hostile folder, in bytes.
 const longestText = 2048
 
 // RequireRefused writes the hostile folders of a base model to dir, from which the
-// service reads, and requires that each is listed with its reason and refused by name.
-// models has the base model; task returns the task that asks for a model.
+// service reads its models, and requires that each is listed with its reason and
+// rejected by name. models includes the base model; task returns a task for a model.
 func RequireRefused(t *testing.T, service hostileService, base, models, dir string, task func(model string) services.Task) {
 	t.Helper()
 	folders := Of(base)

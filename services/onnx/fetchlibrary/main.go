@@ -1,6 +1,6 @@
-// Command fetchlibrary obtains the pinned ONNX Runtime library for one
-// platform, checks it, compresses it and leaves it where the build embeds it.
-// It takes the library from the npm package of ONNX Runtime.
+// Command fetchlibrary obtains the pinned ONNX Runtime library for one platform from
+// the npm package of ONNX Runtime, verifies its checksum, compresses it and writes it
+// to where the build embeds it.
 package main
 
 import (
@@ -24,9 +24,9 @@ import (
 
 const version = "1.30.0"
 
-// pin says where a platform's library is found and what it must hash to.
+// pin is the location of a platform's library and its checksum.
 type pin struct {
-	// path inside the package, and the library's SHA-256.
+	// path is the library's path inside the package; sum is its SHA-256 checksum.
 	path, sum string
 }
 
@@ -76,7 +76,7 @@ func fetch(ctx context.Context, platform, out string) error {
 	return write(out, library)
 }
 
-// pack has npm fetch the package, takes the library out of it and checks that.
+// pack downloads the package with npm, extracts the library and verifies it.
 func pack(ctx context.Context, dir string, pin pin) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "onnxruntime-node@"+version)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
@@ -110,7 +110,7 @@ func extract(archive, name string) ([]byte, error) {
 	for {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s holds no %s", filepath.Base(archive), name)
+			return nil, fmt.Errorf("%s does not contain %s", filepath.Base(archive), name)
 		}
 		if err != nil {
 			return nil, err
@@ -121,8 +121,8 @@ func extract(archive, name string) ([]byte, error) {
 	}
 }
 
-// write compresses to a temporary file first, so that an interrupted build
-// never embeds half a library.
+// write compresses to a temporary file first, so that an interrupted run never leaves
+// an incomplete library to be embedded.
 func write(out string, library []byte) error {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
 	if err != nil {
