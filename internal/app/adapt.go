@@ -12,7 +12,8 @@ import (
 // advice for the memory manager, which acts on it where it may.
 func (b *budget) adapt(latest performance.Sample, forecasts []performance.Forecast) {
 	cores := runtime.GOMAXPROCS(0)
-	outlook := resources.Outlook{IdleCores: max(float64(cores)-latest.CPU, 0), Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
+	idle := max(float64(cores)-latest.CPU, 0)
+	outlook := resources.Outlook{IdleCores: idle, Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
 	for _, o := range forecasts {
 		expected := o.Now
 		if o.Known {

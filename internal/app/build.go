@@ -50,7 +50,8 @@ type system struct {
 // loaded. What tasks make goes to files in the spool folder. If it fails, nothing stays
 // open. Jobs and the server are added by open.
 func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (_ *system, err error) {
-	s := &system{cfg: cfg, log: log, spool: spool, started: time.Now(), metrics: newMetrics(), runs: make(map[string]int), widths: make(map[string]int)}
+	s := &system{cfg: cfg, log: log, spool: spool, started: time.Now(), metrics: newMetrics()}
+	s.runs, s.widths = make(map[string]int), make(map[string]int)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.parts.Stop(context.Background()))

@@ -37,18 +37,18 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	}
 	// Sounds of one shape are few, and their runs large.
 	session.NoPlan = true
-	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, modelstore.Kind{
-		ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel,
-	}, readFacts)}
+	kind := modelstore.Kind{ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
-	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+	load := func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
 		known, err := s.shelf.Of(files)
 		if err != nil {
 			return nil, 0, err
 		}
 		m, err := loadModel(ctx, rt, files, session)
 		return m, known.weights(), err
-	}))
+	}
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
 	s.Host = modelstore.NewHost(s.pool, s.shelf, nil)
 	return s
 }

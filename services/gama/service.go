@@ -27,14 +27,13 @@ type Service struct {
 // that of every graph it loads. Conversations are kept in store; without one there are
 // none.
 func New(
-	cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency, store services.ContextStore,
+	cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency,
+	store services.ContextStore,
 ) *Service {
-	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, modelstore.Kind{
-		ModelType: modelType, Needs: "questions about sounds need", Default: cfg.DefaultModel,
-	}, readFacts)}
-	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
-		return loadModel(rt, files, session)
-	}))
+	kind := modelstore.Kind{ModelType: modelType, Needs: "questions about sounds need", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
+	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) { return loadModel(rt, files, session) }
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
 	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })
 	s.contexts = newContexts(s, residency, store)
 	return s

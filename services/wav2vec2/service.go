@@ -25,10 +25,10 @@ type Service struct {
 // New returns a service for the folders of a catalog. All models use the given session
 // configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, modelstore.Kind{ModelType: modelType, Needs: "this needs", Default: cfg.DefaultModel}, readFacts)}
-	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
-		return loadModel(rt, files, session)
-	}))
+	kind := modelstore.Kind{ModelType: modelType, Needs: "this needs", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
+	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) { return loadModel(rt, files, session) }
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
 	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })
 	return s
 }
