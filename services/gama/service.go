@@ -32,7 +32,9 @@ func New(
 ) *Service {
 	kind := modelstore.Kind{ModelType: modelType, Needs: "questions about sounds need", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
-	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) { return loadModel(rt, files, session) }
+	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+		return loadModel(rt, files, session)
+	}
 	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
 	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })
 	s.contexts = newContexts(s, residency, store)
