@@ -40,7 +40,7 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 		"cut":     {services.KindInvalid, `"cut" cannot be loaded: cut short`},
 		"default": {services.KindInternal, "model default cannot be loaded"},
 		"other":   {services.KindInvalid, `is of type "bert"; this needs wav2vec2`},
-		"missing": {services.KindNotFound, "there is cut, default, sound"},
+		"missing": {services.KindNotFound, "cut, default, sound"},
 	} {
 		_, known, err := shelf.Find(name)
 		_, done, loadErr := pool.Acquire(t.Context(), name)
