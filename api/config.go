@@ -96,5 +96,5 @@ func (c Config) limits() web.Limits {
 // onLoopback reports whether the server listens on the loopback interface only.
 func (c Config) onLoopback() bool {
 	host, _, err := net.SplitHostPort(c.Listen)
-	return err == nil && isLoopback(host)
+	return err == nil && access.IsLoopback(host)
 }

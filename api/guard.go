@@ -87,12 +87,12 @@ func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 // suspectPage refuses web pages: a page's own requests have its Origin, and a name that
 // resolves to loopback (DNS rebinding) appears in Host.
 func (h *handlers) suspectPage(r *http.Request) error {
-	if !isLoopback(hostname(r.Host)) && !h.hosts.Has(r.Host) {
+	if !access.IsLoopback(hostname(r.Host)) && !h.hosts.Has(r.Host) {
 		return forbidden(fmt.Sprintf("this server listens on the loopback interface and does not answer to the host %q without an API key; "+
 			"use 127.0.0.1 or localhost, or set api.hosts to the names of the server", r.Host))
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
-		if u, err := url.Parse(origin); err != nil || !isLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
+		if u, err := url.Parse(origin); err != nil || !access.IsLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to "+
 				"allow them, add their host to api.hosts", origin))
 		}
@@ -107,7 +107,7 @@ func suspectReferer(r *http.Request) error {
 		return nil // checked by suspectPage
 	}
 	if referer := r.Header.Get("Referer"); referer != "" {
-		if u, err := url.Parse(referer); err != nil || !isLoopback(u.Hostname()) {
+		if u, err := url.Parse(referer); err != nil || !access.IsLoopback(u.Hostname()) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key",
 				referer))
 		}
@@ -185,12 +185,4 @@ func hostname(host string) string {
 		return name
 	}
 	return strings.Trim(host, "[]")
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

@@ -102,7 +102,8 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	cfg := DefaultConfig()
 	registry := orchestrator.NewRegistry(log)
 	deps := Dependencies{
-		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry), SpoolDir: b.spool, Contract: checked.text, Log: log,
+		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry, orchestrator.Names{}),
+		SpoolDir: b.spool, Contract: checked.text, Log: log,
 		Views:   draining{},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "grym_up 1\n") }),
 	}

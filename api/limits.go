@@ -8,12 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/api/web"
 )
 
-const (
-	// maxJSON limits a JSON body, which is read into memory.
-	maxJSON = 1 << 20
-	// maxInline limits a JSON body that may contain a recording as base64.
-	maxInline = 32 << 20
-)
+// maxInline bounds a body of JSON that may hold a recording as base64.
+const maxInline = 32 << 20
 
 // limitOf returns the limit for the body of a request.
 func (h *handlers) limitOf(r *http.Request) web.Limit {
@@ -26,7 +22,7 @@ func (h *handlers) limitOf(r *http.Request) web.Limit {
 	case !isJSON(kind) && kind != curlType:
 		return h.cfg.limits().Upload(web.ABody)
 	}
-	limit := web.Limit{Bytes: maxJSON, Of: web.SomeJSON}
+	limit := web.Limit{Bytes: web.MaxJSON, Of: web.SomeJSON}
 	if h.operations.of(r).inline {
 		limit = web.Limit{Bytes: maxInline, Of: web.SomeJSON + " with a recording as base64"}
 	}

@@ -56,7 +56,8 @@ func FuzzUpload(f *testing.F) {
 	})
 	registry := orchestrator.NewRegistry(log)
 	handler, err := NewHandler(DefaultConfig(), Dependencies{
-		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry), SpoolDir: spool, Contract: contract, Log: log,
+		Executor: executor, Services: registry, Models: orchestrator.NewResolver(registry, orchestrator.Names{}),
+		SpoolDir: spool, Contract: contract, Log: log,
 		Views: draining{}, Metrics: http.NotFoundHandler(),
 	})
 	if err != nil {

@@ -2,10 +2,12 @@ package hardening
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -41,11 +43,11 @@ func TestAHalfOpenBreakerLetsOnlySoManyTrialsIn(t *testing.T) {
 
 func TestARateOfFailuresOpensTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(1, func(c *Config) {
-			c.Breaker.Failures, c.Breaker.FailureRate, c.Breaker.MinCalls, c.Breaker.Period = 5, 0.5, 20, time.Minute
-		})
+		cfg := DefaultConfig()
+		cfg.Breaker.Failures, cfg.Breaker.FailureRate, cfg.Breaker.MinCalls, cfg.Breaker.Period = 5, 0.5, 20, time.Minute
 		var states []string
-		g.OnChange(func(state string) { states = append(states, state) })
+		changed := func(_, _, state string) { states = append(states, state) }
+		g := NewGuard("echo", 1, cfg, changed, NewGuardMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 		call := func(n int) {
 			for i := range n {
 				if i%2 == 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -37,27 +36,33 @@ type Guard struct {
 	bulkhead bulkhead.Bulkhead[any]
 	breaker  *breaker
 	executor failsafe.Executor[any]
-	// changed is called with the breaker's new states; see OnChange. pending are those
-	// that it has not been called with.
-	changed atomic.Pointer[func(state string)]
+	// changed is called with the breaker's new states; pending are those that it has not
+	// been called with.
+	changed BreakerChanged
 	mu      sync.Mutex
 	pending []string
 }
 
+// BreakerChanged is called with the new state of the breaker of a service, or of one
+// model of it, before the call that caused the change returns. Guards are made before the
+// units that they protect, so it goes by their names.
+type BreakerChanged func(service, model, state string)
+
 // NewGuard returns the guard of a service with so many calls inside at once: running
-// ones and those that yielded their run slot. The configuration must be valid.
-func NewGuard(service string, inside int, cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
-	return guardFor(key{service: service}, bulkhead.New[any](uint(inside)), cfg, metrics, log)
+// ones and those that yielded their run slot. The configuration must be valid; changed may
+// be nil.
+func NewGuard(service string, inside int, cfg Config, changed BreakerChanged, metrics *GuardMetrics, log *slog.Logger) *Guard {
+	return guardFor(key{service: service}, bulkhead.New[any](uint(inside)), cfg, changed, metrics, log)
 }
 
 // ForModel returns the guard of one model of the service. The width is the service's,
 // for all its models together; failures are the model's own.
 func (g *Guard) ForModel(model string) *Guard {
-	return guardFor(key{g.of.service, model}, g.bulkhead, g.cfg, g.metrics, g.log)
+	return guardFor(key{g.of.service, model}, g.bulkhead, g.cfg, g.changed, g.metrics, g.log)
 }
 
-func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, metrics *GuardMetrics, log *slog.Logger) *Guard {
-	g := &Guard{of: of, cfg: cfg, metrics: metrics, log: log, bulkhead: width}
+func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, changed BreakerChanged, metrics *GuardMetrics, log *slog.Logger) *Guard {
+	g := &Guard{of: of, cfg: cfg, changed: changed, metrics: metrics, log: log, bulkhead: width}
 	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
 		metrics.breakerChanged(of, to)
 		of.logger(log).Warn("circuit breaker changed", "from", from.String(), "to", to.String())
@@ -103,26 +108,20 @@ func (g *Guard) Trip() {
 	g.notify()
 }
 
-// notify calls the function of OnChange with the changes of the breaker. A call does so
-// only after it has left its bulkhead; otherwise the canary of the recovery that it
-// triggers could find the bulkhead full.
+// notify reports the changes of the breaker. A call does so only once it has left its
+// bulkhead: else the canary of the recovery that it sets off may find it full.
 func (g *Guard) notify() {
 	g.mu.Lock()
 	states := g.pending
 	g.pending = nil
 	g.mu.Unlock()
-	changed := g.changed.Load()
-	if changed == nil {
+	if g.changed == nil {
 		return
 	}
 	for _, state := range states {
-		(*changed)(state)
+		g.changed(g.of.service, g.of.model, state)
 	}
 }
-
-// OnChange sets the function that is called with the breaker's state after each change,
-// before the call that caused it returns.
-func (g *Guard) OnChange(changed func(state string)) { g.changed.Store(&changed) }
 
 // Do calls fn under the guard's policies, with a context that ends with ctx or
 // the attempt's timeout. It returns once fn has.

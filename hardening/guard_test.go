@@ -22,7 +22,7 @@ func newGuard(runs int, change ...func(*Config)) *Guard {
 	for _, f := range change {
 		f(&cfg)
 	}
-	return NewGuard("echo", runs, cfg, NewGuardMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+	return NewGuard("echo", runs, cfg, nil, NewGuardMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 }
 
 func always(err error) func(context.Context) error {

@@ -34,11 +34,11 @@ func newModelSetup(t *testing.T) *modelSetup {
 	cfg.Breaker.Failures = 2
 	h := &modelSetup{service: newFakeUnit(), model: newFakeUnit(), reg: prometheus.NewRegistry()}
 	h.guards, h.states = NewGuardMetrics(h.reg), NewStateMetrics(h.reg)
-	own := NewGuard("echo", 1, cfg, h.guards, log)
+	h.recovery = NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, h.reg, log)
+	own := NewGuard("echo", 1, cfg, h.recovery.BreakerChanged, h.guards, log)
 	h.model.model = "bad"
 	h.service.guard, h.model.guard = own, own.ForModel("bad")
 	h.states.Watch("echo", "bad")
-	h.recovery = NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, h.reg, log)
 	h.monitor = NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, h.recovery, nil, h.reg, log)
 	for _, w := range []*fakeUnit{h.service, h.model} {
 		w.success = time.Now().Add(time.Hour) // not idle: no canaries of the monitor

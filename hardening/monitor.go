@@ -112,10 +112,10 @@ func (m *Monitor) ifWatched(of key, fn func()) {
 // Start implements lifecycle.Part: it runs the watchdog and, where enabled, the health
 // checks.
 func (m *Monitor) Start(ctx context.Context) error {
-	run := []func(context.Context){func(ctx context.Context) { every(ctx, m.watchInterval(), m.watchRuns) }}
+	run := []func(context.Context){func(ctx context.Context) { lifecycle.Every(ctx, m.watchInterval(), m.watchRuns) }}
 	if m.cfg.Enabled {
 		run = append(run, func(ctx context.Context) {
-			every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) })
+			lifecycle.Every(ctx, m.cfg.CheckInterval, func() { m.look(ctx) })
 			m.looks.Wait()
 		})
 	}
@@ -136,22 +136,8 @@ func (m *Monitor) watchInterval() time.Duration {
 	return interval
 }
 
-// every calls fn each interval until ctx ends.
-func every(ctx context.Context, interval time.Duration, fn func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			fn()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// Checks returns the latest results of a model; of the service if model is empty, and
-// of the process if service is empty too.
+// Checks returns the latest answers of a model, for an empty name those of the
+// service, and without a service those of the process.
 func (m *Monitor) Checks(service, model string) []Check {
 	m.mu.Lock()
 	defer m.mu.Unlock()

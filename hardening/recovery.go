@@ -110,8 +110,8 @@ func NewRecovery(cfg RecoveryConfig, interval time.Duration, trials int, reg pro
 	return r
 }
 
-// Watch adds a unit. When its breaker opens it is recovered if it is recoverable,
-// and degraded otherwise.
+// Watch adds a unit, whose guard reports to BreakerChanged. When its breaker opens it is
+// recovered if it is recoverable, and degraded otherwise.
 func (r *Recovery) Watch(unit Unit, guard *Guard, recoverable bool) {
 	m := &managed{Unit: unit, of: keyOf(unit), guard: guard, recoverable: recoverable && r.cfg.Enabled, restarts: make(chan struct{}, 1)}
 	r.mu.Lock()
@@ -120,16 +120,29 @@ func (r *Recovery) Watch(unit Unit, guard *Guard, recoverable bool) {
 		r.total.WithLabelValues(m.of.service, m.of.model, outcome)
 	}
 	r.mu.Unlock()
-	guard.OnChange(func(state string) {
-		switch {
-		case state == "open" && m.recoverable:
-			r.Trigger(m.of.service, m.of.model, "its circuit breaker opened")
-		case state == "open":
-			unit.Degrade("its circuit breaker is open")
-		case state == "closed" && !m.recoverable && unit.State() == services.StateDegraded:
-			unit.Restore("its circuit breaker closed")
-		}
-	})
+}
+
+// BreakerChanged is what the guards of its units call.
+func (r *Recovery) BreakerChanged(service, model, state string) {
+	r.mu.Lock()
+	m := r.units[key{service, model}]
+	r.mu.Unlock()
+	switch {
+	case m == nil: // forgotten, or not watched yet
+	case state == "open" && m.recoverable:
+		r.Trigger(service, model, "its circuit breaker opened")
+	case state == "open":
+		m.Degrade("its circuit breaker is open")
+	case state == "closed" && !m.recoverable && m.State() == services.StateDegraded:
+		m.Restore("its circuit breaker closed")
+	}
+}
+
+// StartFailed recovers a unit at the step of its life with which its start has failed.
+func (r *Recovery) StartFailed(step services.Transition) {
+	if step.From == services.StateInitializing && step.To == services.StateUnavailable {
+		r.Trigger(step.Service, step.Model, step.Cause)
+	}
 }
 
 // Forget removes a model that has gone, and its metrics. It does not wait for a

@@ -146,8 +146,8 @@ func setup(t *testing.T, recoverable bool, process ...ProcessCheck) (*fakeUnit, 
 	cfg := DefaultConfig()
 	cfg.Breaker.Failures = 2
 	w := newFakeUnit()
-	w.guard = NewGuard("echo", 1, cfg, NewGuardMetrics(reg), log)
 	r := NewRecovery(DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, reg, log)
+	w.guard = NewGuard("echo", 1, cfg, r.BreakerChanged, NewGuardMetrics(reg), log)
 	m := NewMonitor(MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}, r, process, reg, log)
 	r.Watch(w, w.guard, recoverable)
 	m.Watch(w)

@@ -150,23 +150,18 @@ type bench struct {
 func newBench(t *testing.T, service services.ModelService, recoverable bool) *bench {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
-	registry := orchestrator.NewRegistry(log)
 	cfg := hardening.DefaultConfig()
 	cfg.Breaker.Failures = 2
-	b := &bench{t: t, o: orchestrator.New(registry, free{}, log), recoverable: recoverable}
-	b.guard = hardening.NewGuard("echo", 10, cfg, hardening.NewGuardMetrics(reg), log)
-	b.entry = registry.Register(service, b.guard)
+	b := &bench{t: t, recoverable: recoverable}
 	b.recovery = hardening.NewRecovery(hardening.DefaultRecoveryConfig(), interval, cfg.Breaker.Trials, reg, log)
+	registry := orchestrator.NewRegistry(log, b.recovery.StartFailed)
+	b.o = orchestrator.New(orchestrator.Dependencies{Registry: registry, Admission: free{}, Log: log})
+	b.guard = hardening.NewGuard("echo", 10, cfg, b.recovery.BreakerChanged, hardening.NewGuardMetrics(reg), log)
+	b.entry = registry.Register(service, b.guard, b)
 	health := hardening.MonitorConfig{Enabled: true, CheckInterval: interval, StallTimeout: 2 * time.Minute}
 	b.monitor = hardening.NewMonitor(health, b.recovery, nil, reg, log)
-	registry.OnTransition(func(step services.Transition) {
-		if step.From == services.StateInitializing && step.To == services.StateUnavailable {
-			b.recovery.Trigger(step.Service, step.Model, step.Cause)
-		}
-	})
 	b.recovery.Watch(unit{b.entry.Unit, b.o}, b.guard, recoverable)
 	b.monitor.Watch(unit{b.entry.Unit, b.o})
-	b.entry.KeepModels(b)
 	require.NoError(t, b.monitor.Start(context.Background()))
 	t.Cleanup(func() {
 		require.NoError(t, b.monitor.Stop(context.Background()))

@@ -19,14 +19,26 @@ type Orchestrator struct {
 	log       *slog.Logger
 }
 
-// New returns an orchestrator of the services in the registry.
-func New(registry *Registry, admission Admission, log *slog.Logger, observers ...Observer) *Orchestrator {
-	return &Orchestrator{registry: registry, resolver: NewResolver(registry), admission: admission, observers: observers, log: log}
+// Dependencies are what an orchestrator works with.
+type Dependencies struct {
+	Registry  *Registry
+	Admission Admission
+	// Names are those of the settings; the zero value has none.
+	Names Names
+	// Tracer records tasks that no trace has come with, as those of jobs; nil records
+	// none of them.
+	Tracer    services.Tracer
+	Observers []Observer
+	Log       *slog.Logger
 }
 
-// Trace sets the tracer of tasks whose context has no trace, such as those of jobs. It
-// must be called before the first task.
-func (o *Orchestrator) Trace(tracer services.Tracer) { o.tracer = tracer }
+// New returns an orchestrator over the services of the registry.
+func New(deps Dependencies) *Orchestrator {
+	return &Orchestrator{
+		registry: deps.Registry, resolver: NewResolver(deps.Registry, deps.Names), admission: deps.Admission,
+		observers: deps.Observers, tracer: deps.Tracer, log: deps.Log,
+	}
+}
 
 // Registry returns the registry of the services.
 func (o *Orchestrator) Registry() *Registry { return o.registry }

@@ -14,16 +14,6 @@ import (
 // the least recently used one is removed.
 const maxModels = 256
 
-// KeepModels makes every further model of the service run in a unit of its own, which
-// is created by the first task for an existing model and removed when its folder is
-// gone. Without a keeper, or if the service has no models, there is only the service's
-// own unit. It must be called before the first task.
-func (e *Registration) KeepModels(keeper Keeper) {
-	if _, ok := e.Service.(services.ModelHost); ok {
-		e.keeper = keeper
-	}
-}
-
 // Units returns the units of the service's further models, by name.
 func (e *Registration) Units() []*Unit {
 	e.lock.Lock()

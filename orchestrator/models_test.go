@@ -114,9 +114,8 @@ func (b *book) Forget(unit *Unit) {
 func rehearse(service *choir) (*Orchestrator, *Registration, *book, *events) {
 	log := slog.New(slog.DiscardHandler)
 	registry, keeper, seen := NewRegistry(log), &book{}, &events{}
-	entry := registry.Register(service, passGuard{})
-	entry.KeepModels(keeper)
-	return New(registry, &desk{}, log, seen), entry, keeper, seen
+	entry := registry.Register(service, passGuard{}, keeper)
+	return New(Dependencies{Registry: registry, Admission: &desk{}, Observers: []Observer{seen}, Log: log}), entry, keeper, seen
 }
 
 // sing runs a task with a model and returns its error's kind.
@@ -293,7 +292,7 @@ func TestAStartDoesNotRestoreAnIsolatedService(t *testing.T) {
 	t.Parallel()
 	service := &slowStart{begun: make(chan struct{}), end: make(chan struct{})}
 	registry := NewRegistry(slog.New(slog.DiscardHandler))
-	entry := registry.Register(service, passGuard{})
+	entry := registry.Register(service, passGuard{}, nil)
 	started := make(chan error, 1)
 	go func() { started <- entry.Initialize(context.Background()) }()
 	<-service.begun

@@ -108,9 +108,9 @@ func (e *events) TaskEnded(event services.TaskEvent) { *e = append(*e, event) }
 func setup(service *echo, guard Guard) (*Orchestrator, *desk, *events) {
 	log := slog.New(slog.DiscardHandler)
 	registry := NewRegistry(log)
-	registry.Register(service, guard)
+	registry.Register(service, guard, nil)
 	d, seen := &desk{}, &events{}
-	return New(registry, d, log, seen), d, seen
+	return New(Dependencies{Registry: registry, Admission: d, Observers: []Observer{seen}, Log: log}), d, seen
 }
 
 var task = services.Task{ID: "1", Service: "echo", Name: "say"}
@@ -154,8 +154,8 @@ func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
 	t.Parallel()
 	service := &lighter{echo{run: func(context.Context, services.Sink) error { return nil }}}
 	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
-	registry.Register(service, passGuard{})
-	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	registry.Register(service, passGuard{}, nil)
+	_, err := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)}).Execute(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.EqualValues(t, 5, d.bytes)
 }
@@ -172,8 +172,8 @@ func TestTheDefaultModelOfATaskIsChosenByItsPreparationAlone(t *testing.T) {
 	t.Parallel()
 	service := &chooser{choir: newChoir("good")}
 	registry := NewRegistry(slog.New(slog.DiscardHandler))
-	registry.Register(service, passGuard{})
-	o := New(registry, &desk{}, slog.New(slog.DiscardHandler))
+	registry.Register(service, passGuard{}, nil)
+	o := New(Dependencies{Registry: registry, Admission: &desk{}, Log: slog.New(slog.DiscardHandler)})
 	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.NoError(t, o.Check(t.Context(), task))
@@ -198,9 +198,9 @@ func TestAServiceCutOffDuringItsStartRefusesTheTask(t *testing.T) {
 	t.Parallel()
 	service := &failing{echo: echo{run: func(context.Context, services.Sink) error { panic("must not run") }}}
 	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
-	entry := registry.Register(service, passGuard{})
+	entry := registry.Register(service, passGuard{}, nil)
 	service.found = func() { entry.Isolate("it hangs", time.Second) }
-	_, err := New(registry, d, slog.New(slog.DiscardHandler)).Execute(t.Context(), task, services.DiscardSink{})
+	_, err := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)}).Execute(t.Context(), task, services.DiscardSink{})
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 	require.Zero(t, d.given)
 }

@@ -22,37 +22,31 @@ type Registry struct {
 	order   []string
 	entries map[string]*Registration
 
-	observers []func(services.Transition)
+	observers []func(services.Transition) // never changed
 }
 
-// NewRegistry returns an empty registry.
-func NewRegistry(log *slog.Logger) *Registry {
-	r := &Registry{log: log, entries: make(map[string]*Registration)}
+// NewRegistry returns an empty registry. The observers are called at every step of a
+// service's life, by the caller that causes the step. They must not wait.
+func NewRegistry(log *slog.Logger, observers ...func(services.Transition)) *Registry {
+	r := &Registry{log: log, entries: make(map[string]*Registration), observers: observers}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
 
-// OnTransition adds a function that is called at every state change of a service, on
-// the goroutine that causes it. It must not block.
-func (r *Registry) OnTransition(observer func(services.Transition)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.observers = append(r.observers, observer)
-}
-
 // observe calls the observers.
 func (r *Registry) observe(step services.Transition) {
-	r.mu.RLock()
-	observers := r.observers
-	r.mu.RUnlock()
-	for _, observer := range observers {
+	for _, observer := range r.observers {
 		observer(step)
 	}
 }
 
-// Register adds a service under the name in its description, and compiles the schemas of
-// its tasks. It panics if the name is taken or a schema does not compile.
-func (r *Registry) Register(service services.ModelService, guard Guard) *Registration {
+// Register adds a service under the name it describes itself with, and compiles the
+// schemas of its tasks. Two services of one name, and a schema that does not compile, are
+// programming errors. With a keeper, every further model of the service runs in a unit of
+// its own, which is made when a task first asks for a model that exists, and forgotten
+// when its folder has gone; without one, or where the service has no models, there is
+// only the service's own unit.
+func (r *Registry) Register(service services.ModelService, guard Guard, keeper Keeper) *Registration {
 	d := service.Describe()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,6 +56,9 @@ func (r *Registry) Register(service services.ModelService, guard Guard) *Registr
 	r.order = append(r.order, d.Name)
 	entry := &Registration{
 		Service: service, description: d, schemas: compile(d), log: r.log, observe: r.observe, ctx: r.ctx, units: make(map[string]*Unit),
+	}
+	if entry.hasModels() {
+		entry.keeper = keeper
 	}
 	entry.Unit = newUnit(entry, "", services.StateRegistered)
 	entry.Guard = guard

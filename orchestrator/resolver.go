@@ -31,11 +31,11 @@ type Resolver struct {
 	names    atomic.Pointer[Names]
 }
 
-// NewResolver returns a resolver of the services in the registry and their models,
-// without aliases.
-func NewResolver(registry *Registry) *Resolver {
+// NewResolver returns a resolver over the services of the registry and their models. The
+// maps of names must not be changed any more.
+func NewResolver(registry *Registry, names Names) *Resolver {
 	r := &Resolver{registry: registry}
-	r.names.Store(&Names{})
+	r.Configure(names)
 	return r
 }
 

@@ -70,11 +70,9 @@ func shelves(t *testing.T, names Names) *Resolver {
 		shelf{name: "voice", defaultModel: "v-tiny", tasks: []string{"speak"}, models: []string{"v-tiny"}},
 		converter{},
 	} {
-		registry.Register(service, nil)
+		registry.Register(service, nil, nil)
 	}
-	r := NewResolver(registry)
-	r.Configure(names)
-	return r
+	return NewResolver(registry, names)
 }
 
 // aliases of the tests.

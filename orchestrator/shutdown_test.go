@@ -37,7 +37,7 @@ func TestAShutdownThatFailsIsReportedAndTheOthersAreShutDown(t *testing.T) {
 	registry := NewRegistry(slog.New(slog.DiscardHandler))
 	for _, s := range []*stopping{{name: "first"}, {name: "second", err: stuck}, {name: "third", err: errors.New("panic")}, {name: "last"}} {
 		s.ends = &ends
-		require.NoError(t, registry.Register(s, passGuard{}).Initialize(t.Context()))
+		require.NoError(t, registry.Register(s, passGuard{}, nil).Initialize(t.Context()))
 	}
 	errs := registry.Shutdown(t.Context())
 	require.Equal(t, []string{"last", "third", "second", "first"}, ends)

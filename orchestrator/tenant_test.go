@@ -25,9 +25,9 @@ func TestALeaseIsAskedForOnBehalfOfTheCaller(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
 	registry := NewRegistry(log)
-	registry.Register(&echo{run: func(context.Context, services.Sink) error { return nil }}, passGuard{})
+	registry.Register(&echo{run: func(context.Context, services.Sink) error { return nil }}, passGuard{}, nil)
 	c := &clerk{}
-	o := New(registry, c, log)
+	o := New(Dependencies{Registry: registry, Admission: c, Log: log})
 	for _, key := range []string{"key-1", ""} {
 		one := task
 		one.Caller = services.Caller{Key: key, All: true}

@@ -115,9 +115,8 @@ func (s *scales) ResetPeak() error                  { s.peak = s.resident; retur
 
 func TestPredictionsAreCorrectedByMeasuredPeaks(t *testing.T) {
 	t.Parallel()
-	m := newManager()
 	probe := &scales{resident: 50 * mb}
-	m.Measure(probe)
+	m := managerOf(DefaultConfig(), Dependencies{Probe: probe})
 	run := func(predicted, grew services.Bytes) services.Bytes {
 		lease := acquire(t, m, onModel(predicted))
 		defer lease.Release()

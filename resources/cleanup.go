@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -47,19 +48,8 @@ func (c *cleanups) view(now time.Time) Cleanups {
 
 // Start unloads models that were idle for longer than their service's keep-alive time,
 // once every cleanup interval, until Stop.
-func (m *Manager) Start(ctx context.Context) error { return m.cleaner.Start(ctx, m.cleanPeriodically) }
-
-func (m *Manager) cleanPeriodically(ctx context.Context) {
-	ticker := time.NewTicker(m.cfg.CleanupInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			m.Cleanup()
-		case <-ctx.Done():
-			return
-		}
-	}
+func (m *Manager) Start(ctx context.Context) error {
+	return m.cleaner.Start(ctx, func(ctx context.Context) { lifecycle.Every(ctx, m.cfg.CleanupInterval, m.Cleanup) })
 }
 
 // Cleanup unloads the models that have been idle for longer than their keep-alive time.

@@ -37,20 +37,10 @@ type Resource struct {
 	Metadata map[string]any
 }
 
-// Include adds a source of resources held elsewhere to the inventory.
-func (m *Manager) Include(source func() []Resource) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sources = append(m.sources, source)
-}
-
-// Inventory returns everything that uses memory or disk space, ordered by id.
+// Inventory lists what holds memory or room on the disk, ordered by id.
 func (m *Manager) Inventory() []Resource {
 	list := m.booked()
-	m.mu.Lock()
-	sources := m.sources
-	m.mu.Unlock()
-	for _, source := range sources {
+	for _, source := range m.sources {
 		list = append(list, source()...)
 	}
 	slices.SortFunc(list, func(a, b Resource) int { return strings.Compare(a.ID, b.ID) })

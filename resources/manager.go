@@ -23,7 +23,7 @@ type Manager struct {
 	budget  Budget
 	log     *slog.Logger
 	metrics *metrics
-	probe   PeakProbe // guarded by mu; nil measures nothing
+	probe   PeakProbe // nil measures nothing
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -44,8 +44,7 @@ type Manager struct {
 	// granted counts leases, so that a run can tell whether it was alone.
 	granted uint64
 	cleaned cleanups
-	// sources list resources that are not accounted for here.
-	sources []func() []Resource
+	sources []func() []Resource // never changed
 	advice  Advice
 	// unbooked is the measured memory beyond what is booked.
 	unbooked unbooked
@@ -79,11 +78,26 @@ type account struct {
 	short bool
 }
 
-// NewManager returns a manager of the budget. A service gets leases once Limit has set
-// its share.
-func NewManager(cfg Config, budget Budget, reg prometheus.Registerer, log *slog.Logger) *Manager {
-	m := &Manager{cfg: cfg, budget: budget, log: log, accounts: make(map[string]*account), tenants: make(map[string]*tenant)}
-	m.metrics = newMetrics(reg, m)
+// Dependencies are what a manager works with.
+type Dependencies struct {
+	// Probe has the manager correct its predictions by the peaks that it sees: a run is
+	// measured when nothing else runs beside it. nil measures nothing.
+	Probe PeakProbe
+	// Sources list for the inventory what holds something else than the memory that is
+	// booked here.
+	Sources []func() []Resource
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// NewManager returns a manager of the budget. A service gets leases once Limit
+// has given it a share.
+func NewManager(cfg Config, budget Budget, deps Dependencies) *Manager {
+	m := &Manager{
+		cfg: cfg, budget: budget, probe: deps.Probe, sources: deps.Sources, log: deps.Log,
+		accounts: make(map[string]*account), tenants: make(map[string]*tenant),
+	}
+	m.metrics = newMetrics(deps.Metrics, m)
 	return m
 }
 

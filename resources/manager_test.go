@@ -34,7 +34,13 @@ func newManager(change ...func(*Config)) *Manager {
 	for _, f := range change {
 		f(&cfg)
 	}
-	m := NewManager(cfg, Budget{Bytes: 100 * mb}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	return managerOf(cfg, Dependencies{})
+}
+
+// managerOf is newManager with settings, and a probe and sources.
+func managerOf(cfg Config, deps Dependencies) *Manager {
+	deps.Metrics, deps.Log = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	m := NewManager(cfg, Budget{Bytes: 100 * mb}, deps)
 	m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 2})
 	m.Limit("small", ServiceLimit{MaxMemory: 40 * mb, Runs: 1})
 	return m

@@ -30,14 +30,6 @@ type measurement struct {
 	start, before services.Bytes
 }
 
-// Measure makes the manager correct its predictions by measured peaks. A run is
-// measured when nothing else runs beside it.
-func (m *Manager) Measure(probe PeakProbe) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.probe = probe
-}
-
 // startMeasuring begins a measurement, if the run is alone and large enough.
 // The caller holds mu.
 func (m *Manager) startMeasuring(l *Lease) {

@@ -37,9 +37,8 @@ func TestThePatternTellsHowAServiceTakesMemory(t *testing.T) {
 
 func TestEfficiencyIsUsedOfReserved(t *testing.T) {
 	t.Parallel()
-	m := newManager()
 	probe := &scales{resident: 50 * mb}
-	m.Measure(probe)
+	m := managerOf(DefaultConfig(), Dependencies{Probe: probe})
 	lease := acquire(t, m, onModel(40*mb))
 	probe.peak = probe.resident + 30*mb
 	lease.Release()
@@ -66,11 +65,11 @@ func TestCleanupsOfTheLastHourAreARate(t *testing.T) {
 
 func TestWhatIsNoModelIsListedByItsKind(t *testing.T) {
 	t.Parallel()
-	m := newManager()
+	files := func() []Resource { return []Resource{{ID: "file/x", Type: "file"}} }
+	m := managerOf(DefaultConfig(), Dependencies{Sources: []func() []Resource{files}})
 	for _, id := range []string{"conversation/a", "conversation/b"} {
 		m.Hold(t.Context(), "echo", id, mb, nil)
 	}
-	m.Include(func() []Resource { return []Resource{{ID: "file/x", Type: "file"}} })
 	list := m.Inventory()
 	require.Len(t, list, 3)
 	require.Equal(t, "echo/conversation/a", list[0].ID)

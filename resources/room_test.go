@@ -75,8 +75,7 @@ func TestOneEvictionRunsAtATime(t *testing.T) {
 func TestWithoutALimitNothingIsOverdrawn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		m := newManager()
-		m.Measure(&holder{held: 80 * mb})
+		m := managerOf(DefaultConfig(), Dependencies{Probe: &holder{held: 80 * mb}})
 		time.Sleep(time.Second)
 		lease := acquire(t, m, request(90*mb))
 		require.Equal(t, 90*mb, lease.Bytes())

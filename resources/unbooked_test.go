@@ -22,10 +22,9 @@ func (h *holder) Held() (services.Bytes, error) { return h.held, nil }
 // tight makes a manager of 100 MiB in a group of 200, of which 32 are a margin and
 // 68 the room for what is not booked.
 func tight(held services.Bytes) (*Manager, *holder) {
-	m := newManager()
-	m.Tune(m.cfg, Budget{Bytes: 100 * mb, Bound: "cgroup", Limit: 200 * mb})
 	probe := &holder{held: held}
-	m.Measure(probe)
+	m := managerOf(DefaultConfig(), Dependencies{Probe: probe})
+	m.Tune(m.cfg, Budget{Bytes: 100 * mb, Bound: "cgroup", Limit: 200 * mb})
 	return m, probe
 }
 

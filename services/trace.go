@@ -64,13 +64,6 @@ func SpanOf(ctx context.Context) Span {
 	return noSpan{}
 }
 
-// StageRecorder returns a function that adds a compute stage to the current span of the
-// context.
-func StageRecorder(ctx context.Context) func(stage Stage, began, ended time.Time) {
-	span := SpanOf(ctx)
-	return func(stage Stage, began, ended time.Time) { span.Step(string(stage), began, ended) }
-}
-
 // noSpan records nothing.
 type noSpan struct{}
 

@@ -24,3 +24,12 @@ func ExecuteTask(ctx context.Context, service ModelService, task Task, sink Sink
 	}
 	return work.Run(ctx, sink)
 }
+
+// Prepared is what Prepare returns for work of a service's own type: it has no typed nil
+// in the interface where there is an error.
+func Prepared[W Work](work W, err error) (Work, error) {
+	if err != nil {
+		return nil, err
+	}
+	return work, nil
+}

@@ -87,7 +87,7 @@ func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJ
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}
-	var bad web.Complaints
+	var bad services.Complaints
 	complain := bad.Complain
 	if body.MaxCompletionTokens != nil {
 		if body.MaxTokens != nil && *body.MaxTokens != *body.MaxCompletionTokens {

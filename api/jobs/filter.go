@@ -7,6 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // jobFilter parses the parameters of a list and returns a fault that names all invalid
@@ -19,7 +20,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 	if params.Limit != nil {
 		filter.Limit = *params.Limit
 	}
-	var bad web.Complaints
+	var bad services.Complaints
 	complain := bad.Complain
 	for _, list := range web.Value(params.Status) {
 		for _, name := range strings.Split(list, ",") {
@@ -47,10 +48,7 @@ func jobFilter(params gen.ListJobsParams) (jobs.Filter, error) {
 		}
 		filter.Labels[key] = text
 	}
-	if fault := bad.Fault(); fault != nil {
-		return filter, fault
-	}
-	return filter, nil
+	return filter, bad.Err()
 }
 
 func joinStatuses() string {

@@ -21,14 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-const (
-	// maxJobRequest limits the part "request" of a form, maxJobParams a job's parameters,
-	// which are stored in its record.
-	maxJobRequest = 1 << 20
-	maxJobParams  = 256 << 10
-)
-
-// labelKey matches the keys of labels. A colon separates key and value in a filter.
+// labelKey bounds the keys of labels. A colon would part key and value in a filter.
 var labelKey = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
 
 // CreateJob implements gen.StrictServerInterface.
@@ -109,7 +102,7 @@ func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObje
 	switch {
 	case request.MultipartBody != nil:
 		upload, err := h.ReceiveForm(ctx, request.MultipartBody, web.FormShape{File: "audio", Optional: true, Known: []string{"request"},
-			MaxField: maxJobRequest, Take: h.Take(ctx)})
+			MaxField: web.MaxJSON, Take: h.Take(ctx)})
 		body, formErr := h.parseJobForm(upload.Fields["request"])
 		return body, upload, web.Join(err, formErr)
 	case request.JSONBody != nil:
@@ -168,7 +161,7 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl),
 		AudioID: web.Value(body.AudioId),
 	}
-	var bad web.Complaints
+	var bad services.Complaints
 	complain := bad.Complain
 	if s.Service == "" && s.Task == "" {
 		complain("task", "is missing; name the task, such as transcribe, or the service")
@@ -195,8 +188,8 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		if err := json.Compact(&compact, *body.Params); err != nil {
 			complain("params", "is not valid JSON: %v", err)
 		}
-		if compact.Len() > maxJobParams {
-			complain("params", "must have at most %d bytes, got %d", maxJobParams, compact.Len())
+		if compact.Len() > int(jobs.MaxParams) {
+			complain("params", "must have at most %d bytes, got %d", jobs.MaxParams, compact.Len())
 		}
 		s.Params = compact.Bytes()
 	}

@@ -24,13 +24,14 @@ import (
 func state(t *testing.T) *State {
 	t.Helper()
 	log, reg := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	memory := resources.NewManager(resources.DefaultConfig(), resources.Budget{Bytes: services.GiB, Bound: "test"}, reg, log)
+	memory := resources.NewManager(resources.DefaultConfig(), resources.Budget{Bytes: services.GiB, Bound: "test"},
+		resources.Dependencies{Metrics: reg, Log: log})
 	t.Cleanup(func() { require.NoError(t, memory.Stop(context.Background())) })
 	recovery := hardening.NewRecovery(hardening.DefaultRecoveryConfig(), time.Hour, 1, reg, log)
 	health := hardening.MonitorConfig{Enabled: true, CheckInterval: time.Hour, StallTimeout: time.Minute}
 	monitor := hardening.NewMonitor(health, recovery, nil, reg, log)
 	usage := func() performance.ProcessUsage { return performance.ProcessUsage{} }
-	monitored := performance.New(performance.DefaultConfig(), usage, reg, log)
+	monitored := performance.New(performance.DefaultConfig(), performance.Dependencies{Usage: usage, Metrics: reg, Log: log})
 	probes := hardening.NewHealth([]string{"ears"}, func() []hardening.ServiceHealth {
 		return []hardening.ServiceHealth{{
 			Name: "ears", Status: services.ServiceStatus{State: services.StateUnavailable, LastError: "no model"},

@@ -13,7 +13,7 @@ import (
 // Form parses the fields of a form and collects errors. It checks the types of values; the
 // service knows which values are allowed.
 type Form struct {
-	Complaints
+	services.Complaints
 	fields map[string][]string
 }
 

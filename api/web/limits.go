@@ -16,7 +16,10 @@ const (
 	ABody      = "the body of a request"
 )
 
-// Limit is the size limit of a body.
+// MaxJSON bounds what is JSON and is read into memory: a body, or a part of a form.
+const MaxJSON = 1 << 20
+
+// Limit is the most bytes that a body may have.
 type Limit struct {
 	Bytes int64
 	// Of names what the limit applies to.

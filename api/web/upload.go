@@ -116,7 +116,7 @@ func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []stri
 // error.
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
 	u := &Upload{Fields: make(map[string][]string)}
-	var bad Complaints
+	var bad services.Complaints
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -145,7 +145,7 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 	return u, nil
 }
 
-func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *Complaints) error {
+func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Complaints) error {
 	defer part.Close()
 	name := part.FormName()
 	complain := func(format string, args ...any) {

@@ -19,13 +19,10 @@ import (
 // threshold is exceeded for several consecutive samples. It observes tasks. Safe for
 // concurrent use.
 type Monitor struct {
-	process func() ProcessUsage
-	log     *slog.Logger
-	active  *prometheus.GaugeVec
-	total   *prometheus.CounterVec
-	custom  *customMetrics
-	// sampled is called after each sample; see OnSample.
-	sampled func()
+	deps   Dependencies
+	active *prometheus.GaugeVec
+	total  *prometheus.CounterVec
+	custom *customMetrics
 
 	lifecycle.Group
 	changed chan struct{}
@@ -46,10 +43,22 @@ type Monitor struct {
 	over      []Warning
 }
 
-// New returns a monitor that is not running yet. process is called at each sample.
-func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log *slog.Logger) *Monitor {
+// Dependencies are what a monitor works with.
+type Dependencies struct {
+	// Usage is called at each sample.
+	Usage func() ProcessUsage
+	// Sampled, if any, is called after each sample, with that and with what is expected
+	// to come. No lock is held.
+	Sampled func(latest Sample, expected []Forecast)
+	Metrics prometheus.Registerer
+	Log     *slog.Logger
+}
+
+// New returns a monitor that is not running yet.
+func New(cfg Config, deps Dependencies) *Monitor {
+	reg := deps.Metrics
 	m := &Monitor{
-		cfg: cfg, process: process, log: log, changed: make(chan struct{}, 1), runtime: newGoRuntime(), sampled: func() {},
+		cfg: cfg, deps: deps, changed: make(chan struct{}, 1), runtime: newGoRuntime(),
 		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
 		beyond: make(map[string]int), warnings: make(map[string]Warning),
 	}
@@ -59,7 +68,7 @@ func New(cfg Config, process func() ProcessUsage, reg prometheus.Registerer, log
 	m.total = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "grym_performance_warnings_total", Help: "Warnings of the performance monitor that began.",
 	}, []string{"warning"})
-	m.custom = newCustomMetrics(reg, log)
+	m.custom = newCustomMetrics(reg, deps.Log)
 	reg.MustRegister(m.active, m.total)
 	m.gauge(reg, "grym_memory_forecast_bytes", "Resident set in a minute, on its trend; NaN while there is none.",
 		func(f MemoryForecast) float64 { return known(f.Known, f.Bytes) })
@@ -155,8 +164,9 @@ func (m *Monitor) run(ctx context.Context) {
 		}
 		select {
 		case <-tick:
-			m.sample()
-			m.sampled()
+			if latest, ok := m.sample(); ok && m.deps.Sampled != nil {
+				m.deps.Sampled(latest, m.Forecasts())
+			}
 		case <-m.changed:
 		case <-ctx.Done():
 		}
@@ -169,15 +179,15 @@ func (m *Monitor) run(ctx context.Context) {
 	}
 }
 
-// sample takes one sample.
-func (m *Monitor) sample() {
-	usage, now := m.process(), time.Now()
+// sample takes one sample, unless the monitor is disabled.
+func (m *Monitor) sample() (s Sample, ok bool) {
+	usage, now := m.deps.Usage(), time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.cfg.Enabled {
-		return
+		return s, false
 	}
-	s := Sample{At: now, Resident: usage.Resident, FileDescriptors: usage.FileDescriptors, Waiting: usage.Waiting}
+	s = Sample{At: now, Resident: usage.Resident, FileDescriptors: usage.FileDescriptors, Waiting: usage.Waiting}
 	m.runtime.read(&s)
 	if n := len(m.samples); n > 0 {
 		if elapsed := now.Sub(m.samples[n-1].At); elapsed > 0 {
@@ -191,6 +201,7 @@ func (m *Monitor) sample() {
 	m.samples = slices.Clone(m.samples[max(len(m.samples)-m.cfg.History, 0):])
 	m.memory = memoryForecast(m.forecasts.one(SeriesMemory, ""), float64(usage.Budget))
 	m.judge(m.beyondThresholds(s), now)
+	return s, true
 }
 
 // sampleServices returns the sample of each service's last minute. The caller holds mu.
@@ -233,11 +244,7 @@ func (m *Monitor) Forecasts() []Forecast {
 	return m.forecasts.list()
 }
 
-// OnSample sets a function that is called after each sample, with no lock held. It must
-// be called before Start.
-func (m *Monitor) OnSample(sampled func()) { m.sampled = sampled }
-
-// Report is a snapshot of the monitor.
+// Report is what the monitor has seen.
 type Report struct {
 	Enabled  bool
 	Interval time.Duration
@@ -258,14 +265,4 @@ func (m *Monitor) Report() Report {
 	}
 	slices.SortFunc(r.Warnings, func(a, b Warning) int { return strings.Compare(a.Name, b.Name) })
 	return r
-}
-
-// Latest returns the newest sample. It returns false before the first.
-func (m *Monitor) Latest() (Sample, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.samples) == 0 {
-		return Sample{}, false
-	}
-	return m.samples[len(m.samples)-1], true
 }

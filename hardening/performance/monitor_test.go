@@ -19,7 +19,7 @@ import (
 func observe(t *testing.T, cfg Config, usage func() ProcessUsage, body func(t *testing.T, p *Monitor)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := New(cfg, usage, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		p := New(cfg, Dependencies{Usage: usage, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
 		p.Watch("echo")
 		require.NoError(t, p.Start(t.Context()))
 		body(t, p)
@@ -143,5 +143,31 @@ func TestTheMonitorIsSwitchedLive(t *testing.T) {
 		p.Configure(cfg)
 		time.Sleep(time.Minute)
 		require.Empty(t, p.Report().Samples)
+	})
+}
+
+func TestEachSampleIsPassedOnWithWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := DefaultConfig()
+		cfg.CheckInterval = time.Second
+		var passed []services.Bytes
+		var p *Monitor
+		p = New(cfg, Dependencies{
+			Usage: func() ProcessUsage { return ProcessUsage{Resident: services.Bytes(len(passed) + 1)} },
+			Sampled: func(latest Sample, expected []Forecast) {
+				passed = append(passed, latest.Resident)
+				require.Len(t, p.Report().Samples, len(passed), "no lock is held")
+				require.Equal(t, SeriesMemory, expected[0].Series)
+			},
+			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, p.Start(t.Context()))
+		time.Sleep(3*time.Second + time.Millisecond)
+		cfg.Enabled = false
+		p.Configure(cfg)
+		time.Sleep(time.Minute)
+		require.NoError(t, p.Stop(t.Context()))
+		require.Equal(t, []services.Bytes{1, 2, 3}, passed)
 	})
 }

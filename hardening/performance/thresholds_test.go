@@ -44,7 +44,7 @@ func TestAThresholdIsPassedAboveIt(t *testing.T) {
 	} {
 		s := at()
 		beyond(&s)
-		p := New(cfg, func() ProcessUsage { return ProcessUsage{} }, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+		p := New(cfg, Dependencies{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
 		p.budget, p.memory = budget, s.forecast
 		wrong := p.beyondThresholds(s.Sample)
 		if name == "" {
@@ -58,7 +58,7 @@ func TestAThresholdIsPassedAboveIt(t *testing.T) {
 		require.Empty(t, p.beyondThresholds(s.Sample), "there are no thresholds")
 	}
 
-	p := New(cfg, func() ProcessUsage { return ProcessUsage{} }, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	p := New(cfg, Dependencies{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
 	p.budget, p.memory = budget, MemoryForecast{FullIn: time.Second}
 	require.Empty(t, p.beyondThresholds(Sample{Resident: budget / 2}), "what a start allocates is no trend")
 	require.NotEmpty(t, p.beyondThresholds(Sample{Resident: budget/2 + 1}))

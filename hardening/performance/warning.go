@@ -62,7 +62,7 @@ func (m *Monitor) judge(wrong map[string]string, now time.Time) {
 			m.over = append(m.over, warning)
 			m.over = slices.Clone(m.over[max(len(m.over)-pastWarnings, 0):])
 			m.active.WithLabelValues(name).Set(0)
-			m.log.Info("performance warning over", "warning", name, "lasted", now.Sub(warning.Since))
+			m.deps.Log.Info("performance warning over", "warning", name, "lasted", now.Sub(warning.Since))
 		}
 	}
 	for name := range m.beyond {
@@ -80,7 +80,7 @@ func (m *Monitor) judge(wrong map[string]string, now time.Time) {
 			warning = Warning{Name: name, Since: now}
 			m.active.WithLabelValues(name).Set(1)
 			m.total.WithLabelValues(name).Inc()
-			m.log.Warn("performance warning", "warning", name, "detail", detail)
+			m.deps.Log.Warn("performance warning", "warning", name, "detail", detail)
 		}
 		warning.Detail = detail
 		m.warnings[name] = warning

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -91,4 +92,14 @@ func isName(name string) bool {
 func isPort(text string) bool {
 	port, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && port > 0
+}
+
+// IsLoopback reports whether a host, without a port, is the machine itself: localhost or
+// an address of the loopback interface.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
 }

@@ -211,3 +211,13 @@ func FuzzForwarded(f *testing.F) {
 		require.Equal(t, len(hosts) == 1, hosts.Has(text))
 	})
 }
+
+func TestTheMachineItselfIsLoopback(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"} {
+		require.True(t, IsLoopback(host), host)
+	}
+	for _, host := range []string{"", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "127.0.0.1.example", "127.1"} {
+		require.False(t, IsLoopback(host), host)
+	}
+}

@@ -8,15 +8,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// adapt is called after each sample. It converts the forecast of the performance monitor to
-// advice for the memory manager, which acts on it if it may.
-func (s *system) adapt() {
+// adapt is called after each sample: what the performance monitor expects becomes
+// advice for the memory manager, which acts on it where it may.
+func (b *budget) adapt(latest performance.Sample, forecasts []performance.Forecast) {
 	cores := runtime.GOMAXPROCS(0)
-	outlook := resources.Outlook{IdleCores: float64(cores), Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
-	if sample, ok := s.performance.Latest(); ok {
-		outlook.IdleCores = max(float64(cores)-sample.CPU, 0)
-	}
-	for _, o := range s.performance.Forecasts() {
+	idle := max(float64(cores)-latest.CPU, 0)
+	outlook := resources.Outlook{IdleCores: idle, Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
+	for _, o := range forecasts {
 		expected := o.Now
 		if o.Known {
 			expected = o.Ahead[0].Value
@@ -35,5 +33,5 @@ func (s *system) adapt() {
 		}
 		outlook.Services[o.Service] = service
 	}
-	s.memory.Adapt(outlook)
+	b.memory.Adapt(outlook)
 }

@@ -28,84 +28,149 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// system has every object of the server, wired together.
+// system is every object, wired. What a phase of build makes, the later ones use.
 type system struct {
-	cfg          config.Config
-	log          *slog.Logger
-	runtime      *onnx.Runtime
-	catalog      *modelstore.Catalog
-	memory       *resources.Manager
-	registry     *orchestrator.Registry
-	orchestrator *orchestrator.Orchestrator
-	health       *hardening.Health
-	recovery     *hardening.Recovery
-	monitor      *hardening.Monitor
-	performance  *performance.Monitor
-	tracer       *tracing.Tracer // nil traces nothing
-	metrics      *prometheus.Registry
-	tasks        *hardening.TaskMetrics
-	guards       *hardening.GuardMetrics
-	states       *hardening.StateMetrics
-	// runs is the configured concurrency of each service; widths is its upper bound where
-	// concurrency adapts to demand. started is the start time of the process.
+	cfg     config.Config
+	log     *slog.Logger
+	spool   string // where tasks put files
+	started time.Time
+	metrics *prometheus.Registry
+	*engine
+	*budget
+	*monitors
+	*core
+	// runs of each service at once, widths the most where they follow demand.
 	runs, widths map[string]int
-	started      time.Time
 	contexts     services.Contexts
-	spool        string // where tasks put files
-	// resident is the last measured resident set size in bytes.
-	resident atomic.Int64
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
 
-// build creates the objects. Nothing runs before the parts are started, and no model is
-// loaded. Files that tasks create go to the spool folder. If build fails, nothing stays
-// open. stored may be nil; services then store nothing.
+// build makes the objects. Nothing runs before the start of the parts, and no model is
+// loaded. What tasks make goes to files in the spool folder. If it fails, nothing stays
+// open. Jobs and the server are added by open.
 func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (_ *system, err error) {
-	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
-	if err := catalog.Check(); err != nil {
-		return nil, err
-	}
-	rt, err := onnx.Open(cfg.ONNX)
-	if err != nil {
-		return nil, err
-	}
-	s := &system{cfg: cfg, catalog: catalog, spool: spool, log: log, runs: make(map[string]int), widths: make(map[string]int),
-		started: time.Now(), runtime: rt, metrics: prometheus.NewRegistry(), registry: orchestrator.NewRegistry(log)}
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: rt.Close})
+	s := &system{cfg: cfg, log: log, spool: spool, started: time.Now(), metrics: newMetrics()}
+	s.runs, s.widths = make(map[string]int), make(map[string]int)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.parts.Stop(context.Background()))
 		}
 	}()
-	s.tasks, s.guards = hardening.NewTaskMetrics(s.metrics), hardening.NewGuardMetrics(s.metrics)
-
-	memory := cfg.SystemHardening.ResourceManagement
-	s.memory = resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), s.metrics, log)
-	s.memory.Measure(memprobe.Probe{})
-	s.memory.Include(s.sessions)
-	s.memory.Include(s.files)
-	resources.LimitHeap(s.memory.Budget())
-	s.performance = performance.New(cfg.SystemHardening.PerformanceMonitoring, s.processUsage, s.metrics, log)
-	s.orchestrator = orchestrator.New(s.registry, s.memory, log, s.tasks, s.performance)
-	if cfg.Tracing.Enabled {
-		if s.tracer, err = tracing.New(cfg.Tracing, version.Version, s.metrics, log); err != nil {
-			return nil, err
-		}
-		s.orchestrator.Trace(s.tracer)
-		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
+	if s.engine, err = openEngine(cfg); err != nil {
+		return nil, err
 	}
-	s.performance.OnSample(s.adapt)
-	s.orchestrator.Resolver().Configure(cfg.Models.Names())
-	s.health = hardening.NewHealth(cfg.Readiness.Required, s.serviceHealth)
-	s.supervise()
+	s.parts.Add("the engine", grace, lifecycle.Funcs{OnStop: s.runtime.Close})
+	s.budget = newBudget(cfg, s.engine, spool, s.metrics, log)
+	if s.monitors, err = newMonitors(cfg, s.budget, s.metrics, log); err != nil {
+		return nil, err
+	}
+	s.core = newCore(cfg, s.budget, s.monitors, log)
 	s.registerServices(stored)
 	s.addParts()
 	return s, nil
 }
 
-// registerServices creates and registers every service.
+func newMetrics() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// engine runs the graphs of the models in the catalog.
+type engine struct {
+	catalog *modelstore.Catalog
+	runtime *onnx.Runtime
+}
+
+func openEngine(cfg config.Config) (*engine, error) {
+	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
+	if err := catalog.Check(); err != nil {
+		return nil, err
+	}
+	rt, err := onnx.Open(cfg.ONNX)
+	return &engine{catalog: catalog, runtime: rt}, err
+}
+
+// budget is the memory that there is.
+type budget struct {
+	memory *resources.Manager
+	// resident is the resident set as the monitors measured it last, in bytes.
+	resident atomic.Int64
+}
+
+func newBudget(cfg config.Config, e *engine, spool string, reg prometheus.Registerer, log *slog.Logger) *budget {
+	memory := cfg.SystemHardening.ResourceManagement
+	b := &budget{memory: resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), resources.Dependencies{
+		Probe:   memprobe.Probe{},
+		Sources: []func() []resources.Resource{e.sessions, func() []resources.Resource { return files(cfg, spool) }},
+		Metrics: reg, Log: log,
+	})}
+	resources.LimitHeap(b.memory.Budget())
+	return b
+}
+
+// monitors watch the process and its services, and record what happens. They know the
+// services by their names, so that they can be made before them.
+type monitors struct {
+	recovery    *hardening.Recovery
+	monitor     *hardening.Monitor
+	performance *performance.Monitor
+	tracer      *tracing.Tracer // nil traces nothing
+	tasks       *hardening.TaskMetrics
+	guards      *hardening.GuardMetrics
+	states      *hardening.StateMetrics
+}
+
+func newMonitors(cfg config.Config, b *budget, reg prometheus.Registerer, log *slog.Logger) (*monitors, error) {
+	settings := cfg.SystemHardening
+	m := &monitors{
+		recovery: hardening.NewRecovery(settings.ErrorRecovery, settings.HealthMonitoring.CheckInterval, cfg.Hardening.Breaker.Trials, reg, log),
+		performance: performance.New(settings.PerformanceMonitoring, performance.Dependencies{
+			Usage: b.processUsage, Sampled: b.adapt, Metrics: reg, Log: log,
+		}),
+		tasks: hardening.NewTaskMetrics(reg), guards: hardening.NewGuardMetrics(reg), states: hardening.NewStateMetrics(reg),
+	}
+	m.monitor = hardening.NewMonitor(monitorConfig(cfg), m.recovery, []hardening.ProcessCheck{
+		{Name: "memory", Ask: b.memoryCheck},
+		{Name: "disk", Ask: func() (bool, string) { return diskCheck(cfg.DataDir) }},
+		{Name: "queue", Ask: b.queueCheck},
+	}, reg, log)
+	if !cfg.Tracing.Enabled {
+		return m, nil
+	}
+	var err error
+	m.tracer, err = tracing.New(cfg.Tracing, version.Version, reg, log)
+	return m, err
+}
+
+// requestTracer records requests; nil where tracing is off.
+func (m *monitors) requestTracer() api.Tracer {
+	if m.tracer == nil {
+		return nil
+	}
+	return m.tracer
+}
+
+// core runs the tasks.
+type core struct {
+	registry     *orchestrator.Registry
+	orchestrator *orchestrator.Orchestrator
+	health       *hardening.Health
+}
+
+func newCore(cfg config.Config, b *budget, m *monitors, log *slog.Logger) *core {
+	c := &core{registry: orchestrator.NewRegistry(log, m.states.Transition, m.recovery.StartFailed)}
+	c.orchestrator = orchestrator.New(orchestrator.Dependencies{
+		Registry: c.registry, Admission: b.memory, Names: cfg.Models.Names(), Tracer: m.requestTracer(),
+		Observers: []orchestrator.Observer{m.tasks, m.performance}, Log: log,
+	})
+	c.health = hardening.NewHealth(cfg.Readiness.Required, c.serviceHealth)
+	return c
+}
+
+// registerServices makes every service and registers it. Without a storage, services
+// keep nothing.
 func (s *system) registerServices(stored *storage) {
 	for _, m := range modules.All() {
 		section := s.cfg.Services.Section(m.Name)
@@ -141,9 +206,8 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	// A task that has yielded its run slot is still inside the guard, and as many tasks can
 	// do so as fit into the queue.
 	inside := max(runs, most) + s.cfg.SystemHardening.ResourceManagement.QueueLimit
-	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.guards, s.log)
-	entry := s.registry.Register(service, guard)
-	entry.KeepModels(keeper{s, guard, limits.Recoverable})
+	guard := hardening.NewGuard(name, inside, s.cfg.Hardening, s.recovery.BreakerChanged, s.guards, s.log)
+	entry := s.registry.Register(service, guard, keeper{s, guard, limits.Recoverable})
 	s.recovery.Watch(unit{entry.Unit, s}, guard, limits.Recoverable)
 	s.monitor.Watch(unit{entry.Unit, s})
 	s.tasks.Watch(service.Describe())
@@ -155,31 +219,4 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 		custom = instrumented.CustomMetrics()
 	}
 	s.performance.Watch(name, custom...)
-}
-
-// supervise creates recovery, the health monitor and the state metrics.
-func (s *system) supervise() {
-	cfg, log := s.cfg, s.log
-	health := cfg.SystemHardening.HealthMonitoring
-	s.recovery = hardening.NewRecovery(cfg.SystemHardening.ErrorRecovery, health.CheckInterval, cfg.Hardening.Breaker.Trials, s.metrics, log)
-	s.monitor = hardening.NewMonitor(s.monitorConfig(), s.recovery, []hardening.ProcessCheck{
-		{Name: "memory", Ask: s.memoryCheck},
-		{Name: "disk", Ask: func() (bool, string) { return diskCheck(cfg.DataDir) }},
-		{Name: "queue", Ask: s.queueCheck},
-	}, s.metrics, log)
-	s.states = hardening.NewStateMetrics(s.metrics)
-	s.registry.OnTransition(s.states.Transition)
-	s.registry.OnTransition(func(step services.Transition) {
-		if step.From == services.StateInitializing && step.To == services.StateUnavailable {
-			s.recovery.Trigger(step.Service, step.Model, step.Cause)
-		}
-	})
-}
-
-// requestTracer returns the tracer of requests, or nil if tracing is off.
-func (s *system) requestTracer() api.Tracer {
-	if s.tracer == nil {
-		return nil
-	}
-	return s.tracer
 }

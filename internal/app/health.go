@@ -16,20 +16,20 @@ const leastDisk = 256 * services.MiB
 // longestQueue is the age of the oldest waiting task above which the check fails.
 const longestQueue = 5 * time.Minute
 
-// memoryCheck compares the resident set size with the memory budget.
-func (s *system) memoryCheck() (bool, string) {
-	resident, err := s.measureResident()
+// memoryCheck compares what the process really holds with the budget it works by.
+func (b *budget) memoryCheck() (bool, string) {
+	resident, err := b.measureResident()
 	if err != nil {
 		return true, "the resident set size is unknown: " + err.Error()
 	}
-	budget := s.memory.Budget()
-	return resident <= budget.Bytes, fmt.Sprintf("%s resident of a budget of %s", resident, budget.Bytes)
+	most := b.memory.Budget().Bytes
+	return resident <= most, fmt.Sprintf("%s resident of a budget of %s", resident, most)
 }
 
-// queueCheck fails if a task has waited too long.
-func (s *system) queueCheck() (bool, string) {
-	oldest := s.memory.OldestWait()
-	return oldest < longestQueue, fmt.Sprintf("%d tasks waiting, the oldest for %s", s.memory.Usage().Waiting, oldest.Round(time.Millisecond))
+// queueCheck looks for a task that waits too long.
+func (b *budget) queueCheck() (bool, string) {
+	oldest := b.memory.OldestWait()
+	return oldest < longestQueue, fmt.Sprintf("%d tasks wait, the oldest for %s", b.memory.Usage().Waiting, oldest.Round(time.Millisecond))
 }
 
 // diskCheck fails if there is too little free space for stored data.
@@ -41,19 +41,19 @@ func diskCheck(dir string) (bool, string) {
 	return free >= leastDisk, fmt.Sprintf("%s free on the disk of %s", free, dir)
 }
 
-// measureResident reads the resident set size and stores it for the probes.
-func (s *system) measureResident() (services.Bytes, error) {
+// measureResident asks the system for the resident set, and keeps it for the probes.
+func (b *budget) measureResident() (services.Bytes, error) {
 	resident, err := (memprobe.Probe{}).Resident()
 	if err == nil {
-		s.resident.Store(int64(resident))
+		b.resident.Store(int64(resident))
 	}
 	return resident, err
 }
 
-// serviceHealth returns the services and their models as the probes show them.
-func (s *system) serviceHealth() []hardening.ServiceHealth {
+// serviceHealth lists the services, and their models, as the probes see them.
+func (c *core) serviceHealth() []hardening.ServiceHealth {
 	var list []hardening.ServiceHealth
-	for _, entry := range s.registry.List() {
+	for _, entry := range c.registry.List() {
 		_, open := entry.Guard.Open()
 		service := hardening.ServiceHealth{Name: entry.Name(), Status: entry.Status(), BreakerOpen: open}
 		for _, unit := range entry.Units() {
@@ -65,17 +65,17 @@ func (s *system) serviceHealth() []hardening.ServiceHealth {
 	return list
 }
 
-// processUsage returns the figures of the process for the performance monitor; those that
-// the system does not report are 0.
-func (s *system) processUsage() performance.ProcessUsage {
+// processUsage returns the figures of the process for the performance monitor, zero
+// where the system does not report one.
+func (b *budget) processUsage() performance.ProcessUsage {
 	var probe memprobe.Probe
-	books := s.memory.Usage()
+	books := b.memory.Usage()
 	usage := performance.ProcessUsage{Budget: books.Budget, Waiting: books.Waiting}
 	for _, u := range books.Services {
 		usage.Services = append(usage.Services, performance.ServiceUse{Name: u.Name, Waiting: u.Waiting, Running: u.Running, Arrived: u.Arrived})
 	}
 	usage.CPU, _ = probe.CPU()
-	usage.Resident, _ = s.measureResident()
+	usage.Resident, _ = b.measureResident()
 	usage.FileDescriptors, _ = probe.FileDescriptors()
 	return usage
 }

@@ -6,14 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// sessions returns the engine's open sessions as resources.
-func (s *system) sessions() (list []resources.Resource) {
+// sessions are the engine's open sessions as resources.
+func (e *engine) sessions() (list []resources.Resource) {
 	numbers := make(map[string]int)
-	for _, session := range s.runtime.Sessions() {
+	for _, session := range e.runtime.Sessions() {
 		name := session.Graph
 		if numbers[name]++; numbers[name] > 1 {
 			name += "#" + strconv.Itoa(numbers[name])
@@ -33,10 +34,10 @@ func (s *system) sessions() (list []resources.Resource) {
 // maxFiles limits the files of each folder in the inventory.
 const maxFiles = 1000
 
-// files returns the files on disk as resources: the spool, conversations, the job store,
-// and the model folders.
-func (s *system) files() (list []resources.Resource) {
-	for _, folder := range []struct{ name, dir string }{{"spool", s.spool}, {"jobs", s.cfg.JobsDir()}, {"models", s.cfg.ModelsDir()}} {
+// files are what is stored on disk as resources: what tasks work on and made,
+// conversations, the jobs' store, and models' folders.
+func files(cfg config.Config, spool string) (list []resources.Resource) {
+	for _, folder := range []struct{ name, dir string }{{"spool", spool}, {"jobs", cfg.JobsDir()}, {"models", cfg.ModelsDir()}} {
 		n := 0
 		// A missing folder is empty, and files may be deleted during the walk.
 		_ = filepath.WalkDir(folder.dir, func(path string, entry fs.DirEntry, err error) error {

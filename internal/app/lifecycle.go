@@ -24,6 +24,9 @@ const traceGrace = 3 * time.Second
 // addParts adds the parts in start order: the memory budget before the services, and the
 // monitors after them.
 func (s *system) addParts() {
+	if s.tracer != nil {
+		s.parts.Add("tracing", 0, lifecycle.Funcs{OnStop: s.stopTracing})
+	}
 	s.parts.Add("the memory budget", grace, s.memory)
 	s.parts.Add("the services", grace, lifecycle.Funcs{OnStop: func(ctx context.Context) error {
 		return errors.Join(s.registry.Shutdown(ctx)...)
@@ -100,18 +103,7 @@ type pruner struct {
 
 // Start implements lifecycle.Part.
 func (p *pruner) Start(ctx context.Context) error {
-	return p.Group.Start(ctx, func(ctx context.Context) {
-		ticker := time.NewTicker(p.every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				p.prune()
-			}
-		}
-	})
+	return p.Group.Start(ctx, func(ctx context.Context) { lifecycle.Every(ctx, p.every, p.prune) })
 }
 
 func (s *system) pruneModels() {

@@ -165,11 +165,8 @@ func keyBeforeProxy(cfg config.Config) error {
 // keysFor returns the keys to require on an address, or nil if none are required. If keys
 // are required and none exists, it creates the first one, of scope admin.
 func keysFor(cfg config.Config, addr string, log *slog.Logger) (api.Keys, string, error) {
-	loopback := false
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		ip := net.ParseIP(host)
-		loopback = ip != nil && ip.IsLoopback()
-	}
+	host, _, err := net.SplitHostPort(addr)
+	loopback := err == nil && access.IsLoopback(host)
 	if cfg.Auth.Mode == access.ModeOff || cfg.Auth.Mode == access.ModeAuto && loopback && !cfg.API.Proxied() {
 		if !loopback {
 			log.Warn("auth.mode is off: everybody who can reach the address can use the server", "listen", addr)

@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/hardening"
+	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -14,12 +15,12 @@ func (s *system) views(more ...func() hardening.Check) *manage.State {
 		Services: s.registry, Memory: s.memory, Health: s.health, Monitor: s.monitor, Performance: s.performance, Checks: more,
 		Unreadable: s.catalog.Unreadable, Resident: func() services.Bytes { return services.Bytes(s.resident.Load()) },
 		Engine: s.runtime.Version(), Started: s.started,
-		HealthMonitoring: s.monitorConfig(), ErrorRecovery: settings.ErrorRecovery, ResourceManagement: settings.ResourceManagement,
+		HealthMonitoring: monitorConfig(s.cfg), ErrorRecovery: settings.ErrorRecovery, ResourceManagement: settings.ResourceManagement,
 	}
 }
 
 // monitorConfig returns the settings of the health monitor.
-func (s *system) monitorConfig() hardening.MonitorConfig {
-	health := s.cfg.SystemHardening.HealthMonitoring
-	return hardening.MonitorConfig{Enabled: health.Enabled, CheckInterval: health.CheckInterval, StallTimeout: s.cfg.Hardening.StallTimeout}
+func monitorConfig(cfg config.Config) hardening.MonitorConfig {
+	health := cfg.SystemHardening.HealthMonitoring
+	return hardening.MonitorConfig{Enabled: health.Enabled, CheckInterval: health.CheckInterval, StallTimeout: cfg.Hardening.StallTimeout}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Group runs the goroutines of a part between its Start and its Stop. The zero value is
@@ -56,5 +57,19 @@ func Wait(ctx context.Context, group *sync.WaitGroup) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop: %w", ctx.Err())
+	}
+}
+
+// Every calls fn once each interval until ctx ends.
+func Every(ctx context.Context, interval time.Duration, fn func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			fn()
+		}
 	}
 }

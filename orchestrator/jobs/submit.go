@@ -18,11 +18,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// recordRoom is the disk space reserved for a job's record and its changes.
-const recordRoom = 64 * services.KiB
-
-// maxParams bounds the parameters, which are stored in the record.
-const maxParams = 256 * services.KiB
+// MaxParams bounds the parameters, which stand in the record.
+const MaxParams = 256 * services.KiB
 
 // Submit accepts a job: once it returns, the job survives the process. The recording is
 // saved first and the record written last, together with the idempotency key, so a
@@ -39,7 +36,7 @@ func (m *Manager) orFull(err error) error {
 	if services.KindOf(err) != services.KindUnavailable {
 		return err
 	}
-	if room := m.store.Room(recordRoom); services.KindOf(room) == services.KindFull {
+	if room := m.store.Room(records.LeastRoom); services.KindOf(room) == services.KindFull {
 		return room
 	}
 	return err
@@ -146,8 +143,8 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	if err := m.checkTask(&s); err != nil {
 		return Job{}, err
 	}
-	if len(s.Params) > int(maxParams) {
-		return Job{}, services.Invalidf("params", "must be at most %s of JSON, got %s", maxParams, services.Bytes(len(s.Params)))
+	if len(s.Params) > int(MaxParams) {
+		return Job{}, services.Invalidf("params", "must be at most %s of JSON, got %s", MaxParams, services.Bytes(len(s.Params)))
 	}
 	params, model, err := splitModel(s.Params)
 	if err != nil {
@@ -250,7 +247,7 @@ func (m *Manager) create(ctx context.Context, job Job) (Job, error) {
 		fault.RetryAfter = time.Minute
 		return Job{}, fault
 	}
-	if err := m.store.Room(recordRoom); err != nil {
+	if err := m.store.Room(records.LeastRoom); err != nil {
 		return Job{}, err
 	}
 	return m.all.Create(ctx, job)

@@ -22,9 +22,6 @@ var ErrInUse = errors.New("the recording is needed by an unfinished job or a con
 // and how long one stored for a conversation waits until the conversation is stored.
 const conversationGrace = 5 * time.Minute
 
-// recordRoom is the disk space reserved for the records of a recording.
-const recordRoom = 64 * services.KiB
-
 const (
 	audioKind = "audio"
 	refKind   = "ref"

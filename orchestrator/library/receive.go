@@ -35,7 +35,7 @@ type Incoming struct {
 // reader is returned wrapped.
 func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incoming, error) {
 	reading := &reading{library: l, r: r, hash: sha256.New()}
-	if full := l.store.Room(services.Bytes(about.Bytes) + recordRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
+	if full := l.store.Room(services.Bytes(about.Bytes) + records.LeastRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
 		return l.recognize(ctx, reading, about, full)
 	}
 	staged, err := l.store.Stage(ctx, reading)
@@ -108,7 +108,7 @@ type reading struct {
 func (r *reading) Read(p []byte) (int, error) {
 	l := r.library
 	if next := services.Bytes(r.bytes + int64(len(p))); !r.dry && (r.bytes == 0 || next > r.checked) {
-		if err := l.store.Room(roomStep + recordRoom); services.KindOf(err) == services.KindFull {
+		if err := l.store.Room(roomStep + records.LeastRoom); services.KindOf(err) == services.KindFull {
 			return 0, err
 		}
 		r.checked = services.Bytes(r.bytes) + roomStep
@@ -129,7 +129,7 @@ func (l *Library) orFull(err error, size services.Bytes) error {
 	if services.KindOf(err) != services.KindUnavailable {
 		return err
 	}
-	if room := l.store.Room(size + recordRoom); services.KindOf(room) == services.KindFull {
+	if room := l.store.Room(size + records.LeastRoom); services.KindOf(room) == services.KindFull {
 		return room
 	}
 	return err
@@ -289,5 +289,5 @@ func (l *Library) room(in *Incoming) error {
 			"the recording has %d bytes, and stored recordings use %d of the %d that jobs.audio.quota allows; "+
 				"delete some, or wait until they expire", int64(size), int64(stored), int64(l.cfg.Quota))
 	}
-	return l.store.Room(recordRoom)
+	return l.store.Room(records.LeastRoom)
 }

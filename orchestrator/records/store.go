@@ -22,6 +22,9 @@ var (
 // revision of a record that is not stored yet.
 type Revision uint64
 
+// LeastRoom is what a record and its changes are sure to need on the disk.
+const LeastRoom = 64 * services.KiB
+
 // Store is the port to a store of records and objects. A write that returned is
 // durable. Errors other than the sentinels are faults: unavailable, or full.
 // Safe for concurrent use.

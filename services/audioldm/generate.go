@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -19,14 +18,14 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	g := generation{model: m, plan: w.plan, sink: sink, mark: time.Now(), record: services.StageRecorder(ctx)}
+	g := generation{model: m, plan: w.plan, sink: sink, clock: services.NewStageClock(ctx)}
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)
 	if err == nil {
 		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
-		g.stage(services.StageOutput)
+		g.clock.Book(services.StageOutput)
 	}
-	result.Stages, result.Warnings = g.stages, g.warnings
+	result.Stages, result.Warnings = g.clock.Times(), g.warnings
 	if err != nil {
 		return result, err
 	}
@@ -41,22 +40,12 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 
 // generation is the sounds of one prompt in the making.
 type generation struct {
-	model  *model
-	plan   plan
-	sink   services.Sink
-	mark   time.Time
-	stages []services.StageTime
+	model *model
+	plan  plan
+	sink  services.Sink
+	clock *services.StageClock
 	// warnings report parameters that were cut or have no effect.
 	warnings []services.Warning
-	record   func(stage services.Stage, began, ended time.Time)
-}
-
-// stage ends the stage that began with the one before.
-func (g *generation) stage(stage services.Stage) {
-	now := time.Now()
-	g.stages = append(g.stages, services.StageTime{Stage: stage, Duration: now.Sub(g.mark)})
-	g.record(stage, g.mark, now)
-	g.mark = now
 }
 
 // Fractions of the work that are done when a stage begins.
@@ -70,7 +59,7 @@ const (
 // run goes from words to samples, one slice for each waveform.
 func (g *generation) run(ctx context.Context) ([][]float32, error) {
 	labels, err := g.labels(ctx)
-	g.stage(services.StageInput)
+	g.clock.Book(services.StageInput)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +75,7 @@ func (g *generation) run(ctx context.Context) ([][]float32, error) {
 			return g.model.waveform(ctx, mel)
 		})
 	}
-	g.stage(services.StageInfer)
+	g.clock.Book(services.StageInfer)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package audioldm
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -65,12 +64,8 @@ func (s *Service) parse(raw json.RawMessage) (plan, error) {
 func ptr[T any](v T) *T { return &v }
 
 func (p plan) check(maxSeconds float64) error {
-	var bad []services.FieldError
-	check := func(ok bool, field, format string, args ...any) {
-		if !ok {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-		}
-	}
+	var bad services.Complaints
+	check := bad.Check
 	check(p.prompt != "", "prompt", "is missing; say what should be heard")
 	check(len(p.prompt) <= maxPromptBytes, "prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.prompt))
 	check(len(p.negative) <= maxPromptBytes, "negative_prompt", "must be at most %d bytes, got %d", maxPromptBytes, len(p.negative))
@@ -89,8 +84,8 @@ func (p plan) check(maxSeconds float64) error {
 	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
 	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q",
 		p.container)
-	if len(bad) > 0 {
-		return &services.Fault{Kind: services.KindInvalid, Fields: bad}
+	if err := bad.Err(); err != nil {
+		return err
 	}
 	// The rate does not matter to what the file can be.
 	return p.output(16000).Validate()

@@ -15,15 +15,14 @@ import (
 type Service struct {
 	*modelstore.Host[*model]
 
-	cfg     Config
-	dir     string
-	catalog *modelstore.Catalog
-	pool    *modelstore.Pool[*model]
+	cfg   Config
+	dir   string
+	shelf *modelstore.Shelf[facts]
+	pool  *modelstore.Pool[*model]
 	// room is the most memory that a task may use; open makes a model of a folder
 	// with no part loaded.
-	room  func() services.Bytes
-	open  func(files modelstore.Folder) (*model, error)
-	facts *modelstore.Facts[facts]
+	room func() services.Bytes
+	open func(files modelstore.Folder) (*model, error)
 }
 
 // New makes the service over the folders of a catalog; what it makes goes to
@@ -38,27 +37,19 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	}
 	// Sounds of one shape are few, and their runs large.
 	session.NoPlan = true
-	s := &Service{cfg: cfg, catalog: catalog, dir: dir, room: room, facts: modelstore.NewFacts(readFacts)}
+	kind := modelstore.Kind{ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
-	s.pool = modelstore.NewPool(Name, residency, func(ctx context.Context, name string) (*model, services.Bytes, error) {
-		files, err := catalog.Find(name, pipelineClass)
+	load := func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+		known, err := s.shelf.Of(files)
 		if err != nil {
 			return nil, 0, err
 		}
-		known, err := s.facts.Of(files)
-		if err != nil {
-			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
-		}
 		m, err := loadModel(ctx, rt, files, session)
-		if err != nil {
-			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
-		}
-		return m, known.weights(), nil
-	})
-	s.Host = modelstore.NewHost(s.pool, catalog, pipelineClass, func(files modelstore.Folder) error {
-		_, err := s.facts.Of(files)
-		return err
-	})
+		return m, known.weights(), err
+	}
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
+	s.Host = modelstore.NewHost(s.pool, s.shelf, nil)
 	return s
 }
 

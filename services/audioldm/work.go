@@ -21,11 +21,7 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	w, err := s.prepare(task)
-	if err != nil {
-		return nil, err // not a nil *work in an interface
-	}
-	return w, nil
+	return services.Prepared(s.prepare(task))
 }
 
 func (s *Service) prepare(task services.Task) (*work, error) {
@@ -39,16 +35,9 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := s.catalog.Find(s.modelName(task), pipelineClass)
-	if err == nil {
-		err = files.Require(pipelineClass, "generation needs", s.cfg.DefaultModel)
-	}
+	files, known, err := s.shelf.Find(s.modelName(task))
 	if err != nil {
 		return nil, err
-	}
-	known, err := s.facts.Of(files)
-	if err != nil {
-		return nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
 	}
 	// A step is a place on the way that the model was trained on.
 	if most := known.folder.scheduler.TrainSteps - 1; p.steps > most {

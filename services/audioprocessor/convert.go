@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -97,7 +96,7 @@ func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close(
 
 // convert runs the task.
 func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
-	started, s := time.Now(), w.service
+	clock, s := services.NewStageClock(ctx), w.service
 	j, err := w.open()
 	if err != nil {
 		return services.TaskResult{}, err
@@ -121,8 +120,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	if err != nil {
 		return services.TaskResult{}, errors.Join(err, artifact.Remove())
 	}
-	ended := time.Now()
-	services.StageRecorder(ctx)(services.StageOutput, started, ended)
+	clock.Book(services.StageOutput)
 	sink.Progress(1, "done")
 	source := j.reader.Format()
 	return services.TaskResult{
@@ -137,7 +135,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
-		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
+		Stages:   clock.Times(),
 		Warnings: j.reader.Warnings(),
 	}, nil
 }

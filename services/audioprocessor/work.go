@@ -22,11 +22,7 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	w, err := s.prepare(task)
-	if err != nil {
-		return nil, err // not a nil *work in an interface
-	}
-	return w, nil
+	return services.Prepared(s.prepare(task))
 }
 
 // prepare validates the parameters and the recording's header.

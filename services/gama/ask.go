@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -23,9 +22,7 @@ type asking struct {
 	warnings []services.Warning
 	// from and span are the part of the whole that the piece at work is.
 	from, span float64
-	spent      map[services.Stage]time.Duration
-	mark       time.Time
-	record     func(stage services.Stage, began, ended time.Time)
+	clock      *services.StageClock
 }
 
 // ask runs TaskAsk and TaskCaption.
@@ -47,7 +44,7 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 	} else {
 		err = a.listen(ctx, w.audio)
 	}
-	result := services.TaskResult{Model: m.name, Stages: a.stages()}
+	result := services.TaskResult{Model: m.name, Stages: a.clock.Times()}
 	if err != nil {
 		if conversation != nil && w.params.ContextID == newContext {
 			// Nobody knows its id. It goes also where the question was broken off.
@@ -62,29 +59,11 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 
 func (s *Service) newAsking(ctx context.Context, m *model, params tasks.AskParams, sink services.Sink) *asking {
 	a := &asking{
-		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
-		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
+		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink, clock: services.NewStageClock(ctx),
 	}
 	a.answer.Seed = a.sampling.seed
 	a.warnIgnored()
 	return a
-}
-
-// book adds the time since the last call to a stage.
-func (a *asking) book(stage services.Stage) {
-	now := time.Now()
-	a.spent[stage] += now.Sub(a.mark)
-	a.record(stage, a.mark, now)
-	a.mark = now
-}
-
-func (a *asking) stages() (list []services.StageTime) {
-	for _, stage := range services.Stages() {
-		if spent, ok := a.spent[stage]; ok {
-			list = append(list, services.StageTime{Stage: stage, Duration: spent})
-		}
-	}
-	return list
 }
 
 // listen answers about a recording, piece by piece where it is longer than the
@@ -105,7 +84,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 	at := 0
 	for {
 		samples, last, err := sound.next(ctx, window)
-		a.book(services.StageInput)
+		a.clock.Book(services.StageInput)
 		if err != nil {
 			return fmt.Errorf("read audio: %w", err)
 		}
@@ -149,7 +128,7 @@ func (a *asking) window(sound *recording) int {
 // piece answers about one piece of a recording; whole tells that it is all of it.
 func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, begin, end float64, whole bool) error {
 	sound, err := a.model.encode(ctx, samples)
-	a.book(services.StageInfer)
+	a.clock.Book(services.StageInfer)
 	if err != nil {
 		return err
 	}
@@ -227,7 +206,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	case r.finish == tasks.FinishStop && len(r.tokens) > 0:
 		r.tokens = r.tokens[:len(r.tokens)-1] // what ends an answer is no part of it
 	}
-	a.book(services.StageInfer)
+	a.clock.Book(services.StageInfer)
 	if err == nil && keep {
 		r.kept, _ = d.cache.snapshot() // where there is no memory for it, the follow-up computes it again
 	}

@@ -21,9 +21,7 @@ func TestConformance(t *testing.T) {
 	}
 	servicetest.Run(t, servicetest.Suite{
 		New: func(*testing.T) services.ModelService {
-			s := New(DefaultConfig(), catalog, rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
-			s.KeepContexts(newShelf())
-			return s
+			return New(DefaultConfig(), catalog, rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
 		},
 		Tasks: map[string]services.Task{
 			tasks.Ask:     task(tasks.Ask, `{"question":"What can be heard?","max_tokens":4}`),

@@ -75,13 +75,9 @@ type contexts struct {
 	all map[string]*conversation
 }
 
-func newContexts(s *Service, residency services.Residency) *contexts {
-	return &contexts{service: s, cfg: s.cfg.Contexts, residency: residency, now: time.Now, all: make(map[string]*conversation)}
+func newContexts(s *Service, residency services.Residency, store services.ContextStore) *contexts {
+	return &contexts{service: s, cfg: s.cfg.Contexts, residency: residency, store: store, now: time.Now, all: make(map[string]*conversation)}
 }
-
-// KeepContexts says where conversations are kept; without it there are none. It must
-// be called before the service is used.
-func (s *Service) KeepContexts(store services.ContextStore) { s.contexts.store = store }
 
 // usable refuses where there is no store.
 func (c *contexts) usable() error {
@@ -230,7 +226,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	files, f, err := c.service.find(name)
+	files, f, err := c.service.shelf.Find(name)
 	if err != nil {
 		return nil, err
 	}

@@ -235,7 +235,6 @@ func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "begin a new one")
 
 	nowhere := newService(t, nil)
-	nowhere.KeepContexts(nil)
 	_, err = nowhere.ListContexts(t.Context(), everybody)
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 	_, err = nowhere.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext}, services.DiscardSink{})

@@ -98,7 +98,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 	defer func() { _ = sound.Close() }() // it was only read
 	defer func() { a.warn(sound.reader.Warnings()...) }()
 	samples, last, err := sound.next(ctx, a.model.extractor.longest)
-	a.book(services.StageInput)
+	a.clock.Book(services.StageInput)
 	if err != nil {
 		return nil, fmt.Errorf("read audio: %w", err)
 	}
@@ -107,7 +107,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 			float64(a.model.extractor.longest)/float64(a.model.folder.Preprocessor.SamplingRate))
 	}
 	rows, err := a.model.encode(ctx, samples)
-	a.book(services.StageInfer)
+	a.clock.Book(services.StageInfer)
 	return rows, err
 }
 

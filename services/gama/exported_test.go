@@ -56,8 +56,7 @@ func exported(t *testing.T) *Service {
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "fp32"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
-	s.KeepContexts(newShelf())
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }
@@ -127,7 +126,7 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 func TestGraphsAreFoundByTheirDtype(t *testing.T) {
 	t.Parallel()
 	s := exported(t)
-	files, err := s.catalog.Find("fp32", modelType)
+	files, _, err := s.shelf.Find("fp32")
 	require.NoError(t, err)
 	f, err := readConfigs(files)
 	require.NoError(t, err)

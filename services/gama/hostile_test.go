@@ -22,8 +22,7 @@ import (
 // end the process, then asks for each of them.
 func TestHostileFoldersAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
-	s.KeepContexts(newShelf())
+	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	modeltest.RequireRefused(t, s, "gama-tiny", modelsDir, dir, func(model string) services.Task {
 		return services.Task{

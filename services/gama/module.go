@@ -9,8 +9,6 @@ import (
 func Module() module.Module {
 	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		cfg.Audio = deps.Audio
-		s := New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
-		s.KeepContexts(deps.Contexts)
-		return s
+		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Contexts)
 	})
 }

@@ -47,12 +47,8 @@ func parse(task services.Task) (tasks.AskParams, error) {
 	if task.Name == tasks.Caption && p.Question == "" {
 		p.Question = captionQuestion
 	}
-	var bad []services.FieldError
-	check := func(ok bool, field, format string, args ...any) {
-		if !ok {
-			bad = append(bad, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-		}
-	}
+	var bad services.Complaints
+	check := bad.Check
 	check(p.Question != "", "question", "is missing; say what to ask of the recording")
 	check(len(p.Question) <= maxTextBytes, "question", "must be at most %d bytes, got %d", maxTextBytes, len(p.Question))
 	check(len(p.History) <= maxHistory, "history", "must have at most %d exchanges, got %d", maxHistory, len(p.History))
@@ -72,10 +68,7 @@ func parse(task services.Task) (tasks.AskParams, error) {
 	check(p.Truncation == "" || p.Truncation == truncateOff || p.Truncation == truncateAuto, "truncation", "must be %s or %s, got %q",
 		truncateOff, truncateAuto, p.Truncation)
 	checkSampling(p, check)
-	if len(bad) > 0 {
-		return p, &services.Fault{Kind: services.KindInvalid, Fields: bad}
-	}
-	return p, nil
+	return p, bad.Err()
 }
 
 func checkSampling(p tasks.AskParams, check func(ok bool, field, format string, args ...any)) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -19,55 +18,27 @@ type Service struct {
 	*modelstore.Host[*model]
 
 	cfg      Config
-	catalog  *modelstore.Catalog
+	shelf    *modelstore.Shelf[facts]
 	pool     *modelstore.Pool[*model]
 	contexts *contexts
-	facts    *modelstore.Facts[facts]
 }
 
-// New makes the service over the folders of a catalog. The session configuration is
-// that of every graph it loads.
-func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
-	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
-		files, err := s.locate(name)
-		if err != nil {
-			return nil, 0, err
-		}
-		loaded, size, err := loadModel(rt, files, session)
-		if err != nil {
-			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
-		}
-		return loaded, size, nil
-	})
-	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
-		known, err := s.facts.Of(files)
-		return errors.Join(err, known.problem)
-	})
-	s.contexts = newContexts(s, residency)
+// New returns the service over the folders of a catalog. The session configuration is
+// that of every graph it loads. Conversations are kept in store; without one there are
+// none.
+func New(
+	cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency,
+	store services.ContextStore,
+) *Service {
+	kind := modelstore.Kind{ModelType: modelType, Needs: "questions about sounds need", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
+	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+		return loadModel(rt, files, session)
+	}
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
+	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })
+	s.contexts = newContexts(s, residency, store)
 	return s
-}
-
-// locate returns the folder of a model of the right type.
-func (s *Service) locate(name string) (modelstore.Folder, error) {
-	files, err := s.catalog.Find(name, modelType)
-	if err != nil {
-		return files, err
-	}
-	return files, files.Require(modelType, "questions about sounds need", s.cfg.DefaultModel)
-}
-
-// find returns the folder of a model with what its files say.
-func (s *Service) find(name string) (modelstore.Folder, facts, error) {
-	files, err := s.locate(name)
-	if err != nil {
-		return files, facts{}, err
-	}
-	f, err := s.facts.Of(files)
-	if err != nil {
-		return files, facts{}, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
-	}
-	return files, f, nil
 }
 
 // Describe implements services.ModelService.

@@ -29,14 +29,13 @@ func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 var modelsDir = filepath.Join("..", "..", "models")
 
 // newService serves the embedded model, with conversations in a folder.
-func newService(t testing.TB, store *shelf, change ...func(*Config)) *Service {
+func newService(t testing.TB, store services.ContextStore, change ...func(*Config)) *Service {
 	t.Helper()
 	cfg := DefaultConfig()
 	for _, c := range change {
 		c(&cfg)
 	}
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{})
-	s.KeepContexts(store)
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, store)
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }

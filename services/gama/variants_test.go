@@ -29,8 +29,7 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "plain"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, modeltest.FreeMemory{})
-	s.KeepContexts(newShelf())
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }
@@ -86,7 +85,7 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 func TestAFolderThatDoesNotFitIsExplained(t *testing.T) {
 	t.Parallel()
 	s := serveShapes(t, map[string]shape{"plain": {layers: 1, hidden: 32, heads: 2, ffn: 32, vocab: 1100, context: 64, sound: 4}}, 1)
-	files, err := s.catalog.Find("plain", modelType)
+	files, _, err := s.shelf.Find("plain")
 	require.NoError(t, err)
 	f, err := readFolder(files)
 	require.NoError(t, err)

@@ -24,11 +24,7 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(ctx context.Context, task services.Task) (services.Work, error) {
-	w, err := s.prepare(ctx, task)
-	if err != nil {
-		return nil, err // not a nil *work in an interface
-	}
-	return w, nil
+	return services.Prepared(s.prepare(ctx, task))
 }
 
 func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error) {
@@ -55,7 +51,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 			texts += len(t.Question) + max(len(t.Answer), len(t.Tokens))
 		}
 	}
-	files, f, err := s.find(w.model)
+	files, f, err := s.shelf.Find(w.model)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +62,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 	// A token is a byte at the least, beside what begins and ends a turn.
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
 	w.runs, w.weights = f.runBytes(text, params).Plus(services.Bytes(4*blockFrames*channels)), f.weights
-	if _, loaded := s.pool.Loaded(files.Name); !loaded && f.problem != nil {
-		return nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
-	}
-	return w, nil
+	return w, s.Ready(files.Name, f.problem)
 }
 
 // goesOn reports whether the task is a question in a conversation that has begun.
@@ -138,13 +131,9 @@ func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording
 // Model implements services.Work.
 func (w *work) Model() string { return w.model }
 
-// Bytes implements services.Work. A load peaks at the weights and a copy of part of
-// them.
+// Bytes implements services.Work.
 func (w *work) Bytes(context.Context) (services.Bytes, error) {
-	if _, loaded := w.service.pool.Loaded(w.model); loaded {
-		return w.runs, nil
-	}
-	return w.runs.Plus(w.weights, w.weights/2), nil
+	return w.service.Need(w.model, w.runs, w.weights), nil
 }
 
 // Run implements services.Work.

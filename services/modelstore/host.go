@@ -11,9 +11,9 @@ import (
 // Host is the common part of services that keep models in a Pool, for embedding. Safe
 // for concurrent use.
 type Host[M Model] struct {
-	pool      *Pool[M]
-	catalog   *Catalog
-	modelType string
+	pool    *Pool[M]
+	catalog *Catalog
+	kind    Kind
 	// inspect returns the error that would prevent a folder from being loaded. It is
 	// called for each listing and uses Facts to avoid reading files again.
 	inspect func(Folder) error
@@ -22,9 +22,16 @@ type Host[M Model] struct {
 	initialized atomic.Bool
 }
 
-// NewHost returns the host of the folders of a model type.
-func NewHost[M Model](pool *Pool[M], catalog *Catalog, modelType string, inspect func(Folder) error) *Host[M] {
-	return &Host[M]{pool: pool, catalog: catalog, modelType: modelType, inspect: inspect}
+// NewHost returns the host of the models of a shelf. problem returns why one could not be
+// loaded, although what its files say could be read; nil for no such reason.
+func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) error) *Host[M] {
+	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, inspect: func(folder Folder) error {
+		known, err := shelf.Of(folder)
+		if err == nil && problem != nil {
+			err = problem(known)
+		}
+		return err
+	}}
 }
 
 // InitializeBy opens the pool and calls prove to verify the default model, unless that
@@ -64,7 +71,7 @@ func (h *Host[M]) Status() services.ServiceStatus {
 // folders' files, and calls inspect for folders that have changed.
 func (h *Host[M]) Models() []services.ModelStatus {
 	var list []services.ModelStatus
-	for _, files := range h.catalog.List(h.modelType) {
+	for _, files := range h.catalog.List(h.kind.ModelType) {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
@@ -85,7 +92,24 @@ func (h *Host[M]) HasModel(name string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return folder.modelType == h.modelType, folder.problem
+	return folder.modelType == h.kind.ModelType, folder.problem
+}
+
+// Ready returns the fault for a model that could not be loaded, unless it is loaded.
+func (h *Host[M]) Ready(name string, problem error) error {
+	if _, loaded := h.pool.Loaded(name); loaded {
+		return nil
+	}
+	return Unusable(name, h.kind.Default, problem)
+}
+
+// Need returns the memory of runs of a model. Where it has to be loaded, that peaks at the
+// weights and a copy of part of them.
+func (h *Host[M]) Need(name string, runs, weights services.Bytes) services.Bytes {
+	if _, loaded := h.pool.Loaded(name); loaded {
+		return runs
+	}
+	return runs.Plus(weights, weights/2)
 }
 
 // Metrics implements services.ModelService.

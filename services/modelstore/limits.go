@@ -27,7 +27,7 @@ func (f Folder) ReadIndex(name string, into any) error {
 // Unusable returns the fault for a model whose folder cannot be loaded. Invalid files
 // of a model that the request names are a fault of the request, and the client receives
 // the details. Invalid files of the default model, and errors of the engine or the
-// system, are faults of the service.
+// system, are faults of the service. Without an error there is no fault.
 func Unusable(name, defaultModel string, err error) error {
 	if services.KindOf(err) != services.KindInternal {
 		return err

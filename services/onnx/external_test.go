@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
@@ -19,11 +20,11 @@ func field[T string | int](number int, content T) string {
 	var b []byte
 	switch v := any(content).(type) {
 	case string:
-		b = binary.AppendUvarint(b, uint64(number<<3|wireBytes))
-		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
+		b = protowire.AppendTag(b, protowire.Number(number), protowire.BytesType)
+		b = protowire.AppendString(b, v)
 	case int:
-		b = binary.AppendUvarint(b, uint64(number<<3|wireVarint))
-		b = binary.AppendUvarint(b, uint64(v))
+		b = protowire.AppendTag(b, protowire.Number(number), protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(v))
 	}
 	return string(b)
 }

@@ -288,6 +288,21 @@ func TestGarbageIsNotAModel(t *testing.T) {
 	}
 }
 
+// TestMalformedNumbersAreNotAModel has numbers that protocol buffers do not have, each
+// in front of a model that is sound.
+func TestMalformedNumbersAreNotAModel(t *testing.T) {
+	t.Parallel()
+	model := addition(field(graphInitializer, tensorAt("w")), "")
+	for name, first := range map[string]string{
+		"more than 64 bits": "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "eleven bytes": "\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00",
+		"field zero": "\x00\x00", "a field beyond 32 bits": "\x88\x80\x80\x80\x80\x01\x00", "a group": "\x0b\x0c", "wire type 7": "\x0f",
+	} {
+		data := first + model
+		_, err := ReadSignature(strings.NewReader(data), int64(len(data)))
+		require.ErrorIs(t, err, ErrNotONNX, name)
+	}
+}
+
 func FuzzReadSignature(f *testing.F) {
 	model, err := os.ReadFile(modelPath)
 	require.NoError(f, err)

@@ -1,24 +1,19 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-)
 
-// Wire types of the protocol buffer encoding.
-const (
-	wireVarint  = 0
-	wireFixed64 = 1
-	wireBytes   = 2
-	wireFixed32 = 5
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 var errMalformed = errors.New("malformed protocol buffer")
 
 // message is a protocol buffer message, or one field of it, inside a file. It reads
 // only what is requested and skips the rest, so that a model of gigabytes costs a few
-// reads.
+// reads. protowire reads the numbers; it has no reader of a file.
 type message struct {
 	file     *window
 	pos, end int64
@@ -42,14 +37,18 @@ func (m *message) each(visit func(field int, m *message) error) error {
 			return err
 		}
 		field := message{file: m.file, pos: next, end: next}
-		switch key & 7 {
-		case wireVarint:
+		number, kind := protowire.DecodeTag(key)
+		if number < protowire.MinValidNumber {
+			return fmt.Errorf("%w: no field's number at byte %d", errMalformed, pos)
+		}
+		switch kind {
+		case protowire.VarintType:
 			field.varint, next, err = m.file.uvarint(next, m.end)
-		case wireFixed64:
+		case protowire.Fixed64Type:
 			next += 8
-		case wireFixed32:
+		case protowire.Fixed32Type:
 			next += 4
-		case wireBytes:
+		case protowire.BytesType:
 			var length uint64
 			length, next, err = m.file.uvarint(next, m.end)
 			if err == nil && length > uint64(m.end-next) {
@@ -58,7 +57,7 @@ func (m *message) each(visit func(field int, m *message) error) error {
 			field.pos, field.end = next, next+int64(length)
 			next = field.end
 		default:
-			err = fmt.Errorf("%w: wire type %d at byte %d", errMalformed, key&7, pos)
+			err = fmt.Errorf("%w: wire type %d at byte %d", errMalformed, kind, pos)
 		}
 		if err == nil && next > m.end {
 			err = fmt.Errorf("%w: a field ends beyond its message", errMalformed)
@@ -66,7 +65,7 @@ func (m *message) each(visit func(field int, m *message) error) error {
 		if err != nil {
 			return err
 		}
-		if err := visit(int(key>>3), &field); err != nil {
+		if err := visit(int(number), &field); err != nil {
 			return err
 		}
 		pos = next
@@ -104,30 +103,25 @@ type window struct {
 // uvarint reads an unsigned varint, which must end before end, and returns the position
 // after it.
 func (w *window) uvarint(pos, end int64) (value uint64, next int64, err error) {
-	for shift := uint(0); shift < 64; shift += 7 {
-		if pos >= end {
-			return 0, 0, fmt.Errorf("%w: it ends within a number", errMalformed)
-		}
-		b, err := w.at(pos)
-		if err != nil {
-			return 0, 0, err
-		}
-		pos++
-		value |= uint64(b&0x7f) << shift
-		if b < 0x80 {
-			return value, pos, nil
-		}
+	b, err := w.ahead(pos, min(end, pos+binary.MaxVarintLen64))
+	if err != nil {
+		return 0, 0, err
 	}
-	return 0, 0, fmt.Errorf("%w: a number is too long", errMalformed)
+	value, n := protowire.ConsumeVarint(b)
+	if n < 0 {
+		return 0, 0, fmt.Errorf("%w: %w in the number at byte %d", errMalformed, protowire.ParseError(n), pos)
+	}
+	return value, pos + int64(n), nil
 }
 
-func (w *window) at(pos int64) (byte, error) {
-	if pos < w.start || pos >= w.start+int64(w.n) {
+// ahead returns the bytes from pos to end, fewer where the file ends before.
+func (w *window) ahead(pos, end int64) ([]byte, error) {
+	if pos < w.start || end > w.start+int64(w.n) {
 		n, err := w.r.ReadAt(w.buf[:], pos)
-		if n == 0 {
-			return 0, fmt.Errorf("read at byte %d: %w", pos, err)
+		if n == 0 && pos < end {
+			return nil, fmt.Errorf("read at byte %d: %w", pos, err)
 		}
 		w.start, w.n = pos, n
 	}
-	return w.buf[pos-w.start], nil
+	return w.buf[pos-w.start : min(end-w.start, int64(w.n))], nil
 }

@@ -53,7 +53,7 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 	}
 	err = l.run(ctx)
 	result.Warnings = append(l.warnings(), result.Warnings...)
-	result.Stages = l.stages()
+	result.Stages = l.clock.Times()
 	if err != nil {
 		return result, err
 	}

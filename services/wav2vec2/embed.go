@@ -47,7 +47,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	}
 	err = l.run(ctx)
 	result.Warnings = append(l.warnings(), result.Warnings...)
-	result.Stages = l.stages()
+	result.Stages = l.clock.Times()
 	if err != nil {
 		return result, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
@@ -252,7 +253,9 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "sequence-group"
-	labels := New(cfg, s.catalog, engine, sessionConfig, modeltest.FreeMemory{})
+	dir, err := filepath.Abs(headsDir)
+	require.NoError(t, err)
+	labels := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, sessionConfig, modeltest.FreeMemory{})
 	t.Cleanup(func() { require.NoError(t, labels.Shutdown(context.Background())) })
 	require.Equal(t, tasks.Classify, labels.CanaryTask().Name)
 	work, err := labels.Prepare(t.Context(), labels.CanaryTask())

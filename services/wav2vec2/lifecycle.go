@@ -23,7 +23,7 @@ func (s *Service) CanaryTask() services.Task {
 // If the folder cannot be read, any task will report the error.
 func (s *Service) CanaryTaskFor(model string) services.Task {
 	task := services.Task{Service: Name, Name: tasks.Transcribe, Model: model, Audio: canaryTone}
-	_, f, err := s.find(model)
+	_, f, err := s.shelf.Find(model)
 	if err != nil {
 		return task
 	}

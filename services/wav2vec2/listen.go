@@ -3,7 +3,6 @@ package wav2vec2
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -21,8 +20,7 @@ type listening struct {
 	take func(w window, values []float32) error
 
 	processed int // samples processed
-	spent     map[services.Stage]time.Duration
-	record    func(stage services.Stage, began, ended time.Time)
+	clock     *services.StageClock
 }
 
 // listen opens the task's recording for a model. The caller closes the closer and sets
@@ -41,18 +39,17 @@ func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, f
 	if err != nil {
 		return nil, nil, joinClose(err, closer)
 	}
-	l := &listening{model: m, cut: cut, sink: sink, format: reader.Format(), warnings: reader.Warnings, spent: make(map[services.Stage]time.Duration)}
-	return l, closer.Close, nil
+	return &listening{model: m, cut: cut, sink: sink, format: reader.Format(), warnings: reader.Warnings}, closer.Close, nil
 }
 
 // run processes all windows.
 func (l *listening) run(ctx context.Context) error {
-	l.record = services.StageRecorder(ctx)
+	l.clock = services.NewStageClock(ctx)
 	l.sink.Progress(0, "decoding")
 	for {
-		mark := time.Now()
+		l.clock.Skip() // others may have run
 		w, err := l.cut.next(ctx)
-		l.book(services.StageInput, &mark)
+		l.clock.Book(services.StageInput)
 		if err != nil {
 			return fmt.Errorf("read audio: %w", err)
 		}
@@ -61,14 +58,14 @@ func (l *listening) run(ctx context.Context) error {
 		}
 		size := len(w.samples)
 		values, err := l.model.infer(ctx, w.samples)
-		l.book(services.StageInfer, &mark)
+		l.clock.Book(services.StageInfer)
 		if err != nil {
 			return err
 		}
 		if err := l.take(w, values); err != nil {
 			return err
 		}
-		l.book(services.StageOutput, &mark)
+		l.clock.Book(services.StageOutput)
 		l.processed += size - w.left - w.right
 		if w.last {
 			l.sink.Progress(1, "done")
@@ -79,23 +76,6 @@ func (l *listening) run(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-// book adds the time since mark to a stage.
-func (l *listening) book(stage services.Stage, mark *time.Time) {
-	now := time.Now()
-	l.spent[stage] += now.Sub(*mark)
-	l.record(stage, *mark, now)
-	*mark = now
-}
-
-func (l *listening) stages() (list []services.StageTime) {
-	for _, stage := range services.Stages() {
-		if spent, ok := l.spent[stage]; ok {
-			list = append(list, services.StageTime{Stage: stage, Duration: spent})
-		}
-	}
-	return list
 }
 
 // fraction returns the completed fraction of the recording, below one until the end.

@@ -1,7 +1,6 @@
 package wav2vec2
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -27,7 +26,7 @@ type request struct {
 // field.
 func parseRequest(task services.Task) (request, error) {
 	var r request
-	var bad complaints
+	var bad services.Complaints
 	var window *float64
 	var err error
 	switch task.Name {
@@ -35,21 +34,21 @@ func parseRequest(task services.Task) (request, error) {
 		err = tasks.DecodeParams(task.Params, &r.transcribe)
 		window = r.transcribe.WindowSeconds
 		r.window = tasks.DefaultWindowSeconds
-		bad.transcribe(r.transcribe)
+		checkTranscribe(r.transcribe, &bad)
 	case tasks.Embed:
 		err = tasks.DecodeParams(task.Params, &r.embed)
 		window, r.window = r.embed.WindowSeconds, longestRun
 		if p := r.embed.Pooling; p != "" && p != tasks.PoolingMean && p != tasks.PoolingNone {
-			bad.add("pooling", "must be mean or none, got %.40q", p)
+			bad.Complain("pooling", "must be mean or none, got %.40q", p)
 		}
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
 		window, r.window = r.classify.WindowSeconds, longestRun
 		if k := r.classify.TopK; k < 0 {
-			bad.add("top_k", "must be 0 or above, got %d", k)
+			bad.Complain("top_k", "must be 0 or above, got %d", k)
 		}
 		if t := r.classify.Threshold; t != nil && !(*t > 0 && *t < 1) {
-			bad.add("threshold", "must be above 0 and below 1, got %v", *t)
+			bad.Complain("threshold", "must be above 0 and below 1, got %v", *t)
 		}
 	default:
 		names := make([]string, 0, len(taskHeads))
@@ -63,46 +62,32 @@ func parseRequest(task services.Task) (request, error) {
 	}
 	if window != nil {
 		if r.window = *window; r.window != 0 && !(r.window >= 1 && r.window <= longestRun) {
-			bad.add("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, r.window)
+			bad.Complain("window_seconds", "must be 0 or from 1 to %d, got %v", longestRun, r.window)
 		}
 	}
-	return r, bad.fault()
+	return r, bad.Err()
 }
 
-// complaints collects the invalid fields of a request.
-type complaints struct{ fields []services.FieldError }
-
-func (c *complaints) add(field, format string, args ...any) {
-	c.fields = append(c.fields, services.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-}
-
-func (c *complaints) transcribe(params tasks.TranscribeParams) {
+// checkTranscribe complains of the parameters of a transcription.
+func checkTranscribe(params tasks.TranscribeParams, bad *services.Complaints) {
 	if d := params.Decoding; d != "" && d != tasks.DecodingGreedy && d != tasks.DecodingBeam {
-		c.add("decoding", "must be greedy or beam, got %.40q", d)
+		bad.Complain("decoding", "must be greedy or beam, got %.40q", d)
 	}
 	if params.BeamWidth < 0 || params.BeamWidth > tasks.MaxBeamWidth {
-		c.add("beam_width", "must be from 1 to %d, got %d", tasks.MaxBeamWidth, params.BeamWidth)
+		bad.Complain("beam_width", "must be from 1 to %d, got %d", tasks.MaxBeamWidth, params.BeamWidth)
 	}
 	if len(params.Prompt) > tasks.MaxPromptBytes {
-		c.add("prompt", "must be at most %d bytes, got %d", tasks.MaxPromptBytes, len(params.Prompt))
+		bad.Complain("prompt", "must be at most %d bytes, got %d", tasks.MaxPromptBytes, len(params.Prompt))
 	}
 	if f := params.ResponseFormat; f != "" && !slices.Contains(tasks.TranscriptFormats(), f) {
-		c.add("response_format", "must be one of %s, got %.40q", strings.Join(tasks.TranscriptFormats(), ", "), f)
+		bad.Complain("response_format", "must be one of %s, got %.40q", strings.Join(tasks.TranscriptFormats(), ", "), f)
 	}
 	for _, g := range params.TimestampGranularities {
 		if g != tasks.GranularityWord && g != tasks.GranularitySegment {
-			c.add("timestamp_granularities", "must be word or segment, got %.40q", g)
+			bad.Complain("timestamp_granularities", "must be word or segment, got %.40q", g)
 		}
 	}
 	if t := params.Temperature; !(t >= 0 && t <= 1) {
-		c.add("temperature", "must be from 0 to 1, got %v", t)
+		bad.Complain("temperature", "must be from 0 to 1, got %v", t)
 	}
-}
-
-// fault returns all complaints as one fault, or nil if there are none.
-func (c *complaints) fault() error {
-	if len(c.fields) == 0 {
-		return nil
-	}
-	return &services.Fault{Kind: services.KindInvalid, Fields: c.fields}
 }

@@ -3,7 +3,6 @@ package wav2vec2
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,31 +17,21 @@ import (
 type Service struct {
 	*modelstore.Host[*model]
 
-	cfg     Config
-	catalog *modelstore.Catalog
-	pool    *modelstore.Pool[*model]
-	facts   *modelstore.Facts[facts]
+	cfg   Config
+	shelf *modelstore.Shelf[facts]
+	pool  *modelstore.Pool[*model]
 }
 
 // New returns a service for the folders of a catalog. All models use the given session
 // configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
-	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
-		files, err := catalog.Find(name, modelType)
-		if err != nil {
-			return nil, 0, err
-		}
-		loaded, size, err := loadModel(rt, files, session)
-		if err != nil {
-			return nil, 0, modelstore.Unusable(name, cfg.DefaultModel, err)
-		}
-		return loaded, size, nil
-	})
-	s.Host = modelstore.NewHost(s.pool, catalog, modelType, func(files modelstore.Folder) error {
-		known, err := s.facts.Of(files)
-		return errors.Join(err, known.problem)
-	})
+	kind := modelstore.Kind{ModelType: modelType, Needs: "this needs", Default: cfg.DefaultModel}
+	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
+	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+		return loadModel(rt, files, session)
+	}
+	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
+	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })
 	return s
 }
 
@@ -72,7 +61,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 // if that has a head for the task, otherwise the first by name that has one.
 func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) {
 	wanted := taskHeads[task.Name]
-	files, f, err := s.find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
+	files, f, err := s.shelf.Find(cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel))
 	if err != nil || slices.Contains(wanted, f.Head) {
 		return files, f, err
 	}
@@ -80,8 +69,8 @@ func (s *Service) resolve(task services.Task) (modelstore.Folder, facts, error) 
 		return files, f, services.Invalidf("model", "%q has the head %s; %s needs %s", files.Name, f.Head, task.Name,
 			strings.Join(wanted, " or "))
 	}
-	for _, other := range s.catalog.List(modelType) {
-		if f, err := s.facts.Of(other); err == nil && slices.Contains(wanted, f.Head) {
+	for _, other := range s.shelf.List() {
+		if f, err := s.shelf.Of(other); err == nil && slices.Contains(wanted, f.Head) {
 			return other, f, nil
 		}
 	}
@@ -98,22 +87,6 @@ func (s *Service) ModelFor(task services.Task) string {
 		return cmp.Or(task.DefaultModel, s.cfg.DefaultModel)
 	}
 	return files.Name
-}
-
-// find returns the folder with the given name and its facts.
-func (s *Service) find(name string) (modelstore.Folder, facts, error) {
-	files, err := s.catalog.Find(name, modelType)
-	if err == nil {
-		err = files.Require(modelType, "this needs", s.cfg.DefaultModel)
-	}
-	if err != nil {
-		return files, facts{}, err
-	}
-	f, err := s.facts.Of(files)
-	if err != nil {
-		return files, facts{}, modelstore.Unusable(files.Name, s.cfg.DefaultModel, err)
-	}
-	return files, f, nil
 }
 
 var (

@@ -24,7 +24,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		return nil
 	}
 	err = l.run(ctx)
-	result.Stages = l.stages()
+	result.Stages = l.clock.Times()
 	if err != nil {
 		return result, err
 	}

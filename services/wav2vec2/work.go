@@ -6,7 +6,6 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
-	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -41,8 +40,8 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if w.runs, err = w.need(f, format); err != nil {
 		return nil, err
 	}
-	if _, loaded := s.pool.Loaded(files.Name); !loaded && f.problem != nil {
-		return nil, modelstore.Unusable(files.Name, s.cfg.DefaultModel, f.problem)
+	if err := s.Ready(files.Name, f.problem); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
@@ -74,12 +73,9 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 // Model implements services.Work.
 func (w *work) Model() string { return w.model }
 
-// Bytes implements services.Work. Loading briefly needs a copy of part of the weights.
+// Bytes implements services.Work.
 func (w *work) Bytes(context.Context) (services.Bytes, error) {
-	if _, loaded := w.service.pool.Loaded(w.model); loaded {
-		return w.runs, nil
-	}
-	return w.runs.Plus(w.weights, w.weights/2), nil
+	return w.service.Need(w.model, w.runs, w.weights), nil
 }
 
 // Run implements services.Work.
