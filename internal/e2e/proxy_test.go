@@ -272,7 +272,7 @@ func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 		if name == "host" {
 			out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--expires", "1ns", "--data-dir", dir).CombinedOutput()
 			require.NoError(t, err, string(out))
-			require.Contains(t, run(), "no valid one", "an expired key lets nobody in")
+			require.Contains(t, run(), "no valid key exists", "an expired key lets nobody in")
 			newKey(t, dir, "admin")
 			s := start(t, "--data-dir", dir, "--config", settings)
 			status, body := s.get(t, "/v1/models")
