@@ -250,7 +250,7 @@ func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 		"asked for keys": {local, "api: {hosts: [audio.example]}\nauth: {mode: keys}", makeOne},
 		"no keys":        {local, "api: {hosts: [audio.example]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
 		"no keys, proxy": {local, "api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
-		"bad host":       {local, "api: {hosts: ['https://audio.example']}", "api.hosts: must be names"},
+		"bad host":       {local, "api: {hosts: ['https://audio.example']}", "api.hosts: must be host names"},
 		"bad proxy":      {local, "api: {trustedProxies: [proxy.example]}", "api.trustedProxies: must be addresses"},
 	} {
 		dir := t.TempDir()
