@@ -22,8 +22,8 @@ const (
 	maxFileLines     = 400
 	maxFunctionLines = 60
 
-	// maxVague is the number of comments that may contain a vague verb. It must be below
-	// 20, and may only be lowered.
+	// maxVague is the number of vague verbs that comments may contain. The goal is fewer than
+	// 20; it may only be lowered.
 	maxVague = 300
 )
 

@@ -20,7 +20,7 @@ import (
 // go test ./internal/e2e -run BrokenModel -broken 60s -v.
 var brokenFor = flag.Duration("broken", 0, "ask broken models for so long; 0 asks each for a number of times")
 
-// poisoned puts NaN all through the weights of a model's file.
+// poisoned overwrites the weights of a model file with NaN.
 func poisoned(data []byte) []byte {
 	data = slices.Clone(data)
 	for i := len(data) / 2; i < len(data)/2+4096; i++ {
@@ -29,17 +29,17 @@ func poisoned(data []byte) []byte {
 	return data
 }
 
-// halfCopied is a model's file that is still being copied, or never was to its end.
+// halfCopied truncates a model file, as an interrupted copy does.
 func halfCopied(data []byte) []byte { return data[:len(data)/2] }
 
-// outcomes counts how a model outcomes, by status.
+// outcomes counts the responses for a model by status.
 type outcomes struct {
 	mu       sync.Mutex
 	statuses map[int]int
 	problems []string
 }
 
-// add counts an answer, and what is wrong with it.
+// add counts a response and records unexpected ones.
 func (a *outcomes) add(status int, problem string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -58,7 +58,7 @@ func (a *outcomes) count(status int) int {
 	return a.statuses[status]
 }
 
-// unless returns the body of an answer whose status is not the wanted one.
+// unless returns the body of a response unless it has the wanted status.
 func unless(want, status int, body string) string {
 	if status == want {
 		return ""
@@ -66,7 +66,7 @@ func unless(want, status int, body string) string {
 	return body
 }
 
-// total counts every answer.
+// total returns the number of responses.
 func (a *outcomes) total() (n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -76,7 +76,7 @@ func (a *outcomes) total() (n int) {
 	return n
 }
 
-// ask transcribes with a model, or the default for an empty name.
+// ask transcribes with a model, or with the default model if the name is empty.
 func (s *server) ask(t *testing.T, audio []byte, model string) (status int, retryAfter, answer string) {
 	t.Helper()
 	var fields []string
@@ -101,8 +101,8 @@ func (s *server) ask(t *testing.T, audio []byte, model string) (status int, retr
 	return response.StatusCode, response.Header.Get("Retry-After"), string(text)
 }
 
-// caring settings make recovery and health checks act within seconds, and leave a slow
-// machine the time to answer a canary.
+// caring settings let recovery and health checks react within seconds, with enough time for
+// a canary on a slow machine.
 func caring(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "settings.yaml")
@@ -115,7 +115,8 @@ systemHardening:
 	return name
 }
 
-// broken is a server with broken model folders and callers of them and the default.
+// broken is a server with broken model folders, and clients that use them and the default
+// model.
 type broken struct {
 	t      *testing.T
 	s      *server
@@ -127,8 +128,8 @@ type broken struct {
 	asked          map[string]*outcomes
 }
 
-// load has three callers ask each broken model, and two the default, while another
-// one looks at the probe.
+// load has three clients for each broken model, two for the default one, and one that
+// requests the readiness probe.
 func (b *broken) load(each int, lasting time.Duration) {
 	deadline := time.Now().Add(lasting)
 	var work, steady sync.WaitGroup
@@ -190,8 +191,8 @@ func newBroken(t *testing.T) *broken {
 	return b
 }
 
-// TestABrokenModelTakesNothingElseDown has folders with NaN and with half a file
-// asked for under load, while the default model is asked too.
+// TestABrokenModelTakesNothingElseDown requests models whose files have NaN or are
+// truncated, and the default model, under load.
 func TestABrokenModelTakesNothingElseDown(t *testing.T) {
 	t.Parallel()
 	b := newBroken(t)
@@ -202,7 +203,7 @@ func TestABrokenModelTakesNothingElseDown(t *testing.T) {
 		require.Empty(t, a.problems, model)
 		require.Zero(t, a.count(http.StatusOK), model)
 		if model == "cut" {
-			// Its file shows what is wrong with it, so it is refused before anything runs.
+			// The damage is visible in the file, so the model is refused before it runs.
 			require.Equal(t, a.total(), a.count(http.StatusBadRequest))
 			continue
 		}
@@ -233,7 +234,7 @@ func TestABrokenModelTakesNothingElseDown(t *testing.T) {
 	b.gone("nan")
 }
 
-// reports looks at what the server says of the broken models.
+// reports checks what the server reports of the broken models.
 func (b *broken) reports() {
 	t := b.t
 	var service struct {
@@ -287,8 +288,8 @@ func (b *broken) reports() {
 	require.NotContains(t, metrics, `grym_recoveries_total{model="cut"`)
 }
 
-// gone removes a model's folder, and with it the model's series; a name that was made
-// up never has one.
+// gone removes a model's folder and checks that its metrics disappear; an unknown name
+// never has metrics.
 func (b *broken) gone(model string) {
 	t := b.t
 	status, _, body := b.s.ask(t, b.audio, "made-up")

@@ -28,13 +28,13 @@ var cgroupFor = flag.Duration("cgroup", 0, "load a server in a control group of 
 // groupLimit is 700 MB.
 const groupLimit = 700_000_000
 
-// memoryGroup is a control group that limits memory.
+// memoryGroup is a cgroup with a memory limit.
 type memoryGroup struct {
 	dir     string
 	version int
 }
 
-// newMemoryGroup makes one with the limit, of whichever version the system has.
+// newMemoryGroup creates a cgroup with the limit, of the version that the system has.
 func newMemoryGroup(t *testing.T) memoryGroup {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -57,7 +57,7 @@ func newMemoryGroup(t *testing.T) memoryGroup {
 	return g
 }
 
-// figure reads a number from one of the group's files; with a key, from its line.
+// figure reads a number from a file of the cgroup, or from its line with a key.
 func (g memoryGroup) figure(t *testing.T, file, key string) int64 {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.dir, file))
@@ -73,7 +73,7 @@ func (g memoryGroup) figure(t *testing.T, file, key string) int64 {
 	return 0
 }
 
-// peak is the most that the group used, kills how many processes it lost.
+// peak returns the highest memory use of the cgroup and the number of killed processes.
 func (g memoryGroup) peak(t *testing.T) int64 {
 	t.Helper()
 	if g.version == 1 {
@@ -90,7 +90,7 @@ func (g memoryGroup) kills(t *testing.T) int64 {
 	return g.figure(t, "memory.events", "oom_kill ")
 }
 
-// used is what the group holds beside the page cache.
+// used returns the memory use of the cgroup without the page cache.
 func (g memoryGroup) used(t *testing.T) int64 {
 	t.Helper()
 	if g.version == 1 {
@@ -99,8 +99,8 @@ func (g memoryGroup) used(t *testing.T) int64 {
 	return g.figure(t, "memory.stat", "anon ")
 }
 
-// baseModels writes two folders of wav2vec2-base's shape: as published, and with
-// weights of one byte.
+// baseModels writes two model folders of the size of wav2vec2-base: as published, and with
+// 8-bit weights.
 func baseModels(t *testing.T, dir string) {
 	t.Helper()
 	if err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import torch, onnx").Run(); err != nil {
@@ -113,7 +113,7 @@ func baseModels(t *testing.T, dir string) {
 	}
 }
 
-// spoken makes so many seconds of WAV from a held-out clip, over and over.
+// spoken returns a WAV of the given length that repeats a held-out clip.
 func spoken(t *testing.T, seconds int) []byte {
 	t.Helper()
 	source := clip(t, "clip09.wav")[44:] // 16-bit mono at 16 kHz
@@ -127,7 +127,7 @@ func spoken(t *testing.T, seconds int) []byte {
 	return b
 }
 
-// answered is one request's end.
+// answered is the outcome of a request.
 type answered struct {
 	status   int
 	retry    string
@@ -137,8 +137,8 @@ type answered struct {
 	err      error
 }
 
-// crowd posts clips of 1 to 120 s from 200 clients until the time is over, and
-// waits for every answer.
+// crowd posts clips of 1 to 120 s from 200 clients until the time is over, and waits for
+// all responses.
 func crowd(t *testing.T, url string, duration time.Duration) []answered {
 	t.Helper()
 	type upload struct {
@@ -183,7 +183,7 @@ func crowd(t *testing.T, url string, duration time.Duration) []answered {
 	return all
 }
 
-// post sends one upload and notes how it ended.
+// post sends an upload and records its outcome.
 func (a *answered) post(client *http.Client, url string, body []byte, contentType string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
@@ -205,7 +205,7 @@ func (a *answered) post(client *http.Client, url string, body []byte, contentTyp
 	a.took, a.status, a.retry = time.Since(began), response.StatusCode, response.Header.Get("Retry-After")
 }
 
-// TestACrowdInASmallControlGroup is what a small container has to bear.
+// TestACrowdInASmallControlGroup checks the behaviour in a small container.
 func TestACrowdInASmallControlGroup(t *testing.T) {
 	if *cgroupFor == 0 {
 		t.Skip("takes minutes and root; -cgroup 5m runs it")
@@ -213,7 +213,7 @@ func TestACrowdInASmallControlGroup(t *testing.T) {
 	g := newMemoryGroup(t)
 	dir := t.TempDir()
 	baseModels(t, dir)
-	// The shell enters the group and becomes the server.
+	// The shell moves itself into the cgroup and then executes the server.
 	inside := filepath.Join(dir, "inside")
 	script := fmt.Sprintf("#!/bin/sh\necho $$ > %s/cgroup.procs || exit 1\nexec %s \"$@\"\n", g.dir, program)
 	require.NoError(t, os.WriteFile(inside, []byte(script), 0o700))
@@ -241,14 +241,14 @@ func TestACrowdInASmallControlGroup(t *testing.T) {
 	close(stopWatching)
 	t.Logf("the group's peak: %d bytes with page cache, %d without, of %d; kills %d", g.peak(t), <-watched, groupLimit, g.kills(t))
 	require.Zero(t, g.kills(t))
-	// The kernel may charge a few pages of its own over the limit.
+	// The kernel may charge a few of its own pages beyond the limit.
 	require.LessOrEqual(t, g.peak(t), int64(groupLimit+1<<20))
 	status, body := s.get(t, "/livez")
 	require.Equal(t, http.StatusOK, status, body)
 	judge(t, all)
 }
 
-// judge holds the answers against what was promised.
+// judge checks the outcomes.
 func judge(t *testing.T, all []answered) {
 	t.Helper()
 	counts := make(map[string]int)

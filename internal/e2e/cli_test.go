@@ -17,13 +17,13 @@ import (
 	"github.com/grym-synth/grym-synth/internal/cli"
 )
 
-// ended is how a command line ended.
+// ended is the result of a command.
 type ended struct {
 	code           int
 	stdout, stderr string
 }
 
-// command runs the real binary, by a shell's words where shell is not empty.
+// command runs the binary, through a shell if shell is not empty.
 func command(t *testing.T, stdin io.Reader, environ []string, args ...string) ended {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -58,8 +58,7 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 	}
 }
 
-// TestTranscribingAFolderByTheEmbeddedModel has a broken file among good ones, and
-// the user's umask.
+// TestTranscribingAFolderByTheEmbeddedModel has one broken file, and checks the umask.
 func TestTranscribingAFolderByTheEmbeddedModel(t *testing.T) {
 	t.Parallel()
 	in, out := t.TempDir(), filepath.Join(t.TempDir(), "words")
@@ -110,8 +109,8 @@ func TestTranscribingTheStandardInput(t *testing.T) {
 	require.Contains(t, broken.stderr, "grym-synth: -: ")
 }
 
-// TestTranscribingByAServer compares with what is done in the process, in every
-// format, on a server that asks for keys.
+// TestTranscribingByAServer compares with a local transcription in every format, on a
+// server that requires keys.
 func TestTranscribingByAServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -146,8 +145,8 @@ func writeSettings(t *testing.T, text string) string {
 	return path
 }
 
-// TestInterruptedTranscriptionLeavesNothing sends SIGINT while a quarter of an hour of sound
-// is worked on.
+// TestInterruptedTranscriptionLeavesNothing sends SIGINT during the transcription of 15
+// minutes of audio.
 func TestInterruptedTranscriptionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	in, out := filepath.Join(t.TempDir(), "long.wav"), t.TempDir()
@@ -173,15 +172,15 @@ func TestInterruptedTranscriptionLeavesNothing(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// TestCompletionInTheRealShells asks each shell that is installed to complete a
-// line, as a press of the tabulator does.
+// TestCompletionInTheRealShells completes a line in each installed shell, as the tab key
+// does.
 func TestCompletionInTheRealShells(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Dir(program)
 	environ := []string{"PATH=" + dir + ":" + os.Getenv("PATH")}
 	t.Run("bash", func(t *testing.T) {
 		t.Parallel()
-		// What the package bash-completion would bring, where it is not installed.
+		// Replaces the package bash-completion if it is not installed.
 		const script = `
 if [ -r /usr/share/bash-completion/bash_completion ]; then . /usr/share/bash-completion/bash_completion; fi
 if ! declare -F _get_comp_words_by_ref >/dev/null; then

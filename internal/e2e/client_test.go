@@ -32,7 +32,7 @@ func do(t testing.TB, request *http.Request) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// form builds an upload; audio nil leaves the file out.
+// form returns an upload; without the file if audio is nil.
 func form(t testing.TB, audio []byte, fields ...string) (io.Reader, string) {
 	t.Helper()
 	var body bytes.Buffer
@@ -66,7 +66,7 @@ func clip(t testing.TB, name string) []byte {
 	return data
 }
 
-// wav makes 32-bit float WAV of a quiet tone.
+// wav returns a 32-bit float WAV of a quiet tone.
 func wav(rate, channels, frames int) []byte {
 	size := frames * channels * 4
 	b := []byte("RIFF")

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// differences compares two recordings and returns a line for each difference:
-// the request, the place in its answer, before and after. The wording of texts is none.
+// differences compares two recordings and returns a line for each difference: the request,
+// the place in its response, before and after. Texts are not compared.
 func differences(before, after []recordedAnswer) (lines []string) {
 	earlier, later := byName(before), byName(after)
 	for _, a := range before {
@@ -54,7 +54,7 @@ func byName(answers []recordedAnswer) map[string]recordedAnswer {
 	return all
 }
 
-// flatten returns every leaf of an answer, as JSON, by its place; texts are left out.
+// flatten returns every leaf of a response as JSON, by its place, without texts.
 func flatten(a recordedAnswer) map[string]string {
 	out := map[string]string{"request": a.Request, "status": strconv.Itoa(a.Status)}
 	for name, value := range a.Headers {

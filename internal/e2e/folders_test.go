@@ -17,8 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// linked copies an embedded model's folder by hard links, so that many copies cost
-// little.
+// linked copies an embedded model's folder with hard links, so that copies are cheap.
 func linked(t testing.TB, model, dir string) {
 	t.Helper()
 	from := filepath.Join("models", model)
@@ -41,8 +40,7 @@ func linked(t testing.TB, model, dir string) {
 	}))
 }
 
-// oddFiles put something else than a file where a file belongs, with what the
-// server says of it.
+// oddFiles replace a file by something else, with the error that the server reports.
 var oddFiles = map[string]struct {
 	make func(t *testing.T, name string)
 	says string
@@ -61,7 +59,7 @@ var oddFiles = map[string]struct {
 	}, "it is a link that leaves the folder"},
 }
 
-// listenAt makes a socket, by a short path as sockets need one.
+// listenAt creates a socket with a short path, because their length is limited.
 func listenAt(t *testing.T, name string) {
 	t.Helper()
 	short, err := os.MkdirTemp("", "s")
@@ -73,7 +71,7 @@ func listenAt(t *testing.T, name string) {
 	require.NoError(t, os.Rename(filepath.Join(short, "s"), name))
 }
 
-// oddPlaces are files of each model; the fields of a task that would use them.
+// oddPlaces are files of each model, with the fields of a task that would use them.
 var oddPlaces = map[string][]string{
 	"wav2vec2-tiny": {"config.json", "preprocessor_config.json", "tokenizer_config.json", "vocab.json", "words.txt", "model.onnx",
 		"model.onnx_data"},
@@ -83,8 +81,8 @@ var oddPlaces = map[string][]string{
 		"onnx/embed_tokens.onnx", "onnx/audio_encoder.onnx_data"},
 }
 
-// TestWhatIsNoFileIsNotOpened puts folders beside the embedded models that have
-// something else where a file belongs.
+// TestWhatIsNoFileIsNotOpened adds model folders in which a file is replaced by something
+// else.
 func TestWhatIsNoFileIsNotOpened(t *testing.T) {
 	t.Parallel()
 	data, err := os.MkdirTemp("", "grym")
@@ -134,7 +132,7 @@ func TestWhatIsNoFileIsNotOpened(t *testing.T) {
 	require.NoError(t, s.stop(t), s.log)
 }
 
-// ask asks for something that must come within two seconds.
+// ask sends a request that must be answered within two seconds.
 func ask(t *testing.T, s *server, path string, want int) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -146,7 +144,8 @@ func ask(t *testing.T, s *server, path string, want int) string {
 	return body
 }
 
-// TestFilesOfTheSettingsMustBeFiles starts with pipes where the server reads files.
+// TestFilesOfTheSettingsMustBeFiles starts with pipes instead of the files that the server
+// reads.
 func TestFilesOfTheSettingsMustBeFiles(t *testing.T) {
 	t.Parallel()
 	pipe := func(path string) string {
@@ -179,8 +178,8 @@ func TestFilesOfTheSettingsMustBeFiles(t *testing.T) {
 	}
 }
 
-// BenchmarkReadiness compares the rate of the readiness probe with and without
-// sixty model folders beside the embedded models, in turns.
+// BenchmarkReadiness compares the rate of the readiness probe with and without 60
+// additional model folders.
 func BenchmarkReadiness(b *testing.B) {
 	var servers [2]*server
 	var took [2]time.Duration

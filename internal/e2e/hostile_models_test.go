@@ -14,8 +14,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
-// mostResident is the memory that the server may take with every hostile folder
-// listed and asked for, in bytes. The embedded models take half of it.
+// mostResident is the maximum resident memory in bytes after every hostile folder has been
+// listed and requested. The embedded models use half of it.
 const mostResident = 1 << 30
 
 // askKind sends the request for a model of a hostile folder's kind.
@@ -50,9 +50,9 @@ func (s *server) problems(t *testing.T) map[string]string {
 	return problems
 }
 
-// TestHostileModelFoldersHarmNobody has all hostile folders in one models folder:
-// the server starts, lists each with its reason, refuses each by name, and goes on
-// serving the embedded models.
+// TestHostileModelFoldersHarmNobody has all hostile folders in one models folder: the
+// server starts, lists each with its reason, refuses each by name, and continues to serve
+// the embedded models.
 func TestHostileModelFoldersHarmNobody(t *testing.T) {
 	data := t.TempDir()
 	folders := modeltest.HostileFolders()

@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheInventoryHasModelsSessionsAndFiles looks at what a server holds after it
-// has worked.
+// TestTheInventoryHasModelsSessionsAndFiles checks the inventory after some tasks.
 func TestTheInventoryHasModelsSessionsAndFiles(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -33,7 +32,7 @@ func TestTheInventoryHasModelsSessionsAndFiles(t *testing.T) {
 	require.Contains(t, body, `"models_per_hour":0`)
 }
 
-// TestAFreshServerHasTheKnownMetrics holds the names that dashboards are built on.
+// TestAFreshServerHasTheKnownMetrics checks the metric names used by dashboards.
 func TestAFreshServerHasTheKnownMetrics(t *testing.T) {
 	t.Parallel()
 	s := start(t)

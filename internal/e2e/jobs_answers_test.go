@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transcription asks for the words in a recording; further fields of the request
-// come as JSON, such as `,"priority":"high"`.
+// transcription is a job that transcribes a recording; further fields of the request are
+// JSON, such as `,"priority":"high"`.
 func transcription(audio []byte, fields string) work {
 	return work{name: "transcription", request: `{"service":"wav2vec2","task":"transcribe"` + fields + `}`, audio: audio, format: "text"}
 }
 
-// hand hands work in once, whatever the answer.
+// hand submits work once and returns any response.
 func (s *server) hand(t *testing.T, app *application, w work, headers ...string) reply {
 	t.Helper()
 	body, contentType, err := w.body()
@@ -37,7 +37,7 @@ func (s *server) accepted(t *testing.T, app *application, w work, headers ...str
 	return j
 }
 
-// becomesJob polls until a job is as wanted.
+// becomesJob polls until a job satisfies a condition.
 func becomesJob(t *testing.T, app *application, id string, wanted func(job) bool) (j job) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -49,7 +49,7 @@ func becomesJob(t *testing.T, app *application, id string, wanted func(job) bool
 	return j
 }
 
-// answers gets a path once and expects a status and texts in the body.
+// answers requests a path once and checks the status and texts in the body.
 func answers(t *testing.T, app *application, method, path string, status int, says ...string) reply {
 	t.Helper()
 	got := answer(t, app, method, path)
@@ -60,7 +60,7 @@ func answers(t *testing.T, app *application, method, path string, status int, sa
 	return got
 }
 
-// answer gets a path once.
+// answer requests a path once.
 func answer(t *testing.T, app *application, method, path string) reply {
 	t.Helper()
 	got, err := app.send(t.Context(), method, app.at(0)+path, nil)
@@ -68,7 +68,7 @@ func answer(t *testing.T, app *application, method, path string) reply {
 	return got
 }
 
-// idle works for conversions only, so that transcriptions stay in the queue.
+// idle only runs conversions, so that transcriptions stay in the queue.
 const idle = "jobs: {services: [audioProcessor]}"
 
 func TestCancelledAndOverdueInTheQueue(t *testing.T) {
@@ -101,8 +101,7 @@ func TestCancelledAndOverdueInTheQueue(t *testing.T) {
 	answers(t, app, http.MethodGet, "/v1/jobs/"+j.ID+"/result", http.StatusConflict, "job_has_no_result", "deadline")
 }
 
-// TestAStopInGoodOrderCostsAJobNothing stops the server while jobs run, and starts
-// it again.
+// TestAStopInGoodOrderCostsAJobNothing stops the server while jobs run, and restarts it.
 func TestAStopInGoodOrderCostsAJobNothing(t *testing.T) {
 	t.Parallel()
 	p := newPhoenix(t, configured(t, "api: {drainTimeout: 200ms}")...)
@@ -131,7 +130,7 @@ func TestAStopInGoodOrderCostsAJobNothing(t *testing.T) {
 	require.Positive(t, interrupted)
 }
 
-// longSpeech repeats a few words for so many seconds.
+// longSpeech repeats a few words for the given number of seconds.
 func longSpeech(t *testing.T, seconds int) []byte {
 	t.Helper()
 	words := clip(t, "clip09.wav")

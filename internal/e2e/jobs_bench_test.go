@@ -34,8 +34,8 @@ func (l times) at(q float64) time.Duration {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// bareStore is a store in the benchmark's own process, on the same disk as the
-// servers' and with nothing else to do.
+// bareStore is a store in the benchmark's process, on the same disk as the servers',
+// without other load.
 func bareStore(b *testing.B) *natsstore.Store {
 	b.Helper()
 	cfg := natsstore.DefaultConfig()

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// job is what a client reads of one.
+// job is a job as a client reads it.
 type job struct {
 	ID, Service, Task, Status, Stage string
 	Progress                         float64
@@ -44,7 +44,7 @@ func (j job) ended() bool {
 	return j.Status == "succeeded" || j.Status == "failed" || j.Status == "cancelled"
 }
 
-// work is a job to submit, with what it must come to.
+// work is a job to submit, with its expected result.
 type work struct {
 	name string
 	// request is the part of that name, audio the recording, nil for none.
@@ -74,20 +74,20 @@ func (w work) body() (body []byte, contentType string, err error) {
 	return form.Bytes(), parts.FormDataContentType(), err
 }
 
-// reply is an answer of the server, whole.
+// reply is a complete response.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// application is a client of jobs such as an application has one: it comes again
-// where the connection fails or the server asks it to. Safe for concurrent use.
+// application is a client of jobs as in an application: it retries if the connection fails
+// or the server asks for it. It is safe for concurrent use.
 type application struct {
 	client *http.Client
-	// at is where the server is at this try.
+	// at returns the address of the server for an attempt.
 	at func(try int) string
-	// again counts the tries that came to nothing.
+	// again counts the failed attempts.
 	again atomic.Int64
 }
 
@@ -98,8 +98,7 @@ func newApplication(t testing.TB, at func(try int) string) *application {
 	return &application{client: &http.Client{Timeout: requestTimeout, Transport: transport}, at: at}
 }
 
-// persist sends a request until it is answered, or ctx ends. It takes 429 and 503
-// for "come again".
+// persist sends a request until it is answered or ctx ends. It retries after 429 and 503.
 func (a *application) persist(ctx context.Context, method, path string, body []byte, headers ...string) (reply, error) {
 	for try := 0; ; try++ {
 		got, err := a.send(ctx, method, a.at(try)+path, body, headers...)
@@ -133,7 +132,7 @@ func (a *application) send(ctx context.Context, method, url string, body []byte,
 	return reply{response.StatusCode, response.Header, string(text)}, err
 }
 
-// submit hands work in until it is accepted.
+// submit submits work until it is accepted.
 func (a *application) submit(ctx context.Context, w work, headers ...string) (job, error) {
 	body, contentType, err := w.body()
 	if err != nil {
@@ -168,7 +167,7 @@ func (a *application) get(ctx context.Context, id string) (job, error) {
 	return readJob(got.body)
 }
 
-// wait polls until a job is at its end.
+// wait polls until a job has ended.
 func (a *application) wait(ctx context.Context, id string) (job, error) {
 	for {
 		j, err := a.get(ctx, id)
@@ -183,7 +182,7 @@ func (a *application) wait(ctx context.Context, id string) (job, error) {
 	}
 }
 
-// result fetches what a job came to, in a format.
+// result returns the result of a job in a format.
 func (a *application) result(ctx context.Context, id, format string) (string, error) {
 	got, err := a.persist(ctx, http.MethodGet, "/v1/jobs/"+id+"/result?format="+format, nil)
 	if err == nil && got.status != http.StatusOK {
@@ -221,8 +220,8 @@ func (s *server) app(t testing.TB) *application {
 	return newApplication(t, func(int) string { return s.url })
 }
 
-// mixedWork is one of each kind of job with several inputs; the synchronous routes
-// of the server say what they come to.
+// mixedWork returns one job of each kind; the expected results are those of the synchronous
+// routes.
 func mixedWork(t *testing.T, s *server) (all []work) {
 	t.Helper()
 	add := func(w work, status int, want string) {

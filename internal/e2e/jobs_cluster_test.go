@@ -63,7 +63,7 @@ func natsCluster(t *testing.T) []*natsNode {
 	return nodes
 }
 
-// operator is a client of the cluster that looks and writes nothing.
+// operator is a read-only client of the cluster.
 func operator(t *testing.T, nodes []*natsNode) jetstream.JetStream {
 	t.Helper()
 	var conn *nats.Conn
@@ -92,7 +92,7 @@ func urls(nodes []*natsNode) string {
 	return strings.Join(list, ",")
 }
 
-// leader finds the node that leads the stream of the jobs' records.
+// leader returns the node that leads the stream of the jobs' records.
 func leader(t *testing.T, js jetstream.JetStream, nodes []*natsNode) *natsNode {
 	t.Helper()
 	stream, err := js.Stream(t.Context(), "KV_grym-jobs")
@@ -108,8 +108,7 @@ func leader(t *testing.T, js jetstream.JetStream, nodes []*natsNode) *natsNode {
 	return nil
 }
 
-// recovery returns how long after now a job is accepted, and how long until it is
-// done.
+// recovery returns the time until a job is accepted, and until it is done.
 func recovery(ctx context.Context, t *testing.T, app *application, w work, seen *tally) string {
 	t.Helper()
 	began := time.Now()
@@ -132,7 +131,7 @@ func TestJobsSurviveTheLossOfANodeAndAProcess(t *testing.T) {
 	shared := configured(t, `jobs: {url: "`+urls(nodes)+`", replicas: 3, claimTimeout: 4s}`)
 	pair := []*server{start(t, shared...), start(t, shared...)}
 	mixture := mixedWork(t, pair[0])
-	// Whose process does not answer goes to the other one.
+	// A process that does not respond loses its jobs to the other one.
 	apps := make([]*application, len(pair))
 	for i := range pair {
 		apps[i] = newApplication(t, func(try int) string { return pair[(i+try)%len(pair)].url })

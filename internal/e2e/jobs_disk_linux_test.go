@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// smallDisk mounts a file system in memory of so many MiB.
+// smallDisk mounts a tmpfs of the given size in MiB.
 func smallDisk(t *testing.T, mebibytes int) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -27,7 +27,8 @@ func smallDisk(t *testing.T, mebibytes int) string {
 	return dir
 }
 
-// fill takes all the room of a disk but so many bytes, with a file that it names.
+// fill fills a disk up to the given number of free bytes, with a file whose name it
+// returns.
 func fill(t *testing.T, dir string, left int) string {
 	t.Helper()
 	var disk syscall.Statfs_t
@@ -40,8 +41,8 @@ func fill(t *testing.T, dir string, left int) string {
 	return name
 }
 
-// TestAFullDiskRefusesJobsAndNothingElse fills the disk of the job store up to its
-// reserve, and makes room again.
+// TestAFullDiskRefusesJobsAndNothingElse fills the disk of the job store up to its reserve,
+// and then frees space.
 func TestAFullDiskRefusesJobsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 64)
@@ -83,7 +84,7 @@ func TestAFullDiskRefusesJobsAndNothingElse(t *testing.T) {
 	p.accepted(t, app, transcription(clip(t, "clip09.wav"), ""), "Idempotency-Key", key)
 }
 
-// TestADiskThatFillsUnderAJob takes the last byte while a job writes.
+// TestADiskThatFillsUnderAJob fills the disk completely while a job writes.
 func TestADiskThatFillsUnderAJob(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 48)
@@ -126,8 +127,8 @@ func TestADiskThatFillsUnderAJob(t *testing.T) {
 	require.Len(t, all, 3, "what was refused does not exist")
 }
 
-// TestAReadOnlyDiskLeavesTheRest serves what needs no store, and takes jobs again
-// when the disk can be written.
+// TestAReadOnlyDiskLeavesTheRest checks that routes without storage work, and that jobs are
+// accepted again when the disk is writable.
 func TestAReadOnlyDiskLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, 64)

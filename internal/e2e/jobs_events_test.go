@@ -12,15 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// event is one of a job's.
+// event is an event of a job.
 type event struct {
 	id   uint64
 	name string
 	data job
 }
 
-// events reads the events of a job until the stream ends, from behind the last id
-// given, empty for all.
+// events reads the events of a job until the stream ends, after the last id; "" reads all.
 func (s *server) events(t *testing.T, id, last string) (status int, events []event) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/v1/jobs/"+id+"/events", http.NoBody)
@@ -76,8 +75,7 @@ func TestEventsGoOnWhereTheConnectionWasLost(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// TestAShortJobOvertakesALongOne submits three seconds of speech behind an hour
-// of it.
+// TestAShortJobOvertakesALongOne submits three seconds of speech after an hour of speech.
 func TestAShortJobOvertakesALongOne(t *testing.T) {
 	t.Parallel()
 	s := start(t)

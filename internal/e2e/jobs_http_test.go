@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// toldJob is what the tests read of a job.
+// shownJob is a job as the tests read it.
 type shownJob struct {
 	ID, Status string
 	Progress   float64
@@ -64,7 +64,7 @@ func (s *server) postJob(t *testing.T, request string, audio []byte, header ...s
 	return do(t, post)
 }
 
-// cancel asks for the end of a job.
+// cancel cancels a job.
 func (s *server) cancel(t *testing.T, id string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, s.url+"/v1/jobs/"+id, nil)
@@ -108,7 +108,7 @@ func (s *server) follow(t *testing.T, id string) (events []jobEvent) {
 	return events
 }
 
-// minutes is minute so many times over.
+// minutes returns a recording of the given number of minutes.
 func minutes(t *testing.T, n int) (audio []byte, times int) {
 	t.Helper()
 	one, times := minute(t)
@@ -118,7 +118,7 @@ func minutes(t *testing.T, n int) (audio []byte, times int) {
 	return audio, n * times
 }
 
-// TestTenMinutesAreFollowedToTheirEnd asks for what a person sees who runs curl -N.
+// TestTenMinutesAreFollowedToTheirEnd reads the events as curl -N does.
 func TestTenMinutesAreFollowedToTheirEnd(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -146,7 +146,7 @@ func TestTenMinutesAreFollowedToTheirEnd(t *testing.T) {
 	require.Equal(t, times, strings.Count(text, "TRACK"))
 }
 
-// TestAWebhookTellsTheEnd checks the signature as a receiver would.
+// TestAWebhookTellsTheEnd checks the signature as a receiver does.
 func TestAWebhookTellsTheEnd(t *testing.T) {
 	t.Parallel()
 	type message struct {
@@ -186,8 +186,7 @@ func TestAWebhookTellsTheEnd(t *testing.T) {
 	require.Contains(t, answer, "callback_url must lead to a public address")
 }
 
-// TestJobsThatDoNotSucceed shows what a client sees of cancelled jobs, of a
-// deadline and of its own hang-up.
+// TestJobsThatDoNotSucceed checks cancelled jobs, a deadline, and a client that leaves.
 func TestJobsThatDoNotSucceed(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -211,7 +210,7 @@ func TestJobsThatDoNotSucceed(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status)
 	require.Contains(t, body, "job_has_no_result")
 
-	// However many are cancelled: it says nothing of their service.
+	// Any number of cancellations does not affect the service.
 	for range 6 {
 		status, body = s.cancel(t, s.submit(t, `{"service":"wav2vec2"}`, long).ID)
 		require.Equal(t, http.StatusOK, status)
@@ -277,7 +276,7 @@ func requireOutlivesWait(t *testing.T, s *server) {
 	require.Equal(t, "RIFF", body[:4], "sound is a sound job's first form")
 }
 
-// TestARepetitionGivesTheFirstJob also over a restart.
+// TestARepetitionGivesTheFirstJob repeats a submission, also after a restart.
 func TestARepetitionGivesTheFirstJob(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")

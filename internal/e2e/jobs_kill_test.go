@@ -34,7 +34,7 @@ func newPhoenix(t *testing.T, args ...string) *phoenix {
 	return p
 }
 
-// rise starts the server anew.
+// rise restarts the server.
 func (p *phoenix) rise(t *testing.T) {
 	t.Helper()
 	p.server = start(t, p.args...)
@@ -47,15 +47,15 @@ func (p *phoenix) app(t *testing.T) *application {
 	return newApplication(t, func(int) string { return p.url.Load().(string) }) //nolint:forcetypeassert // it holds nothing else
 }
 
-// tally is what is known of the jobs by their clients.
+// tally records what the clients know of the jobs.
 type tally struct {
 	mu sync.Mutex
-	// ends are the jobs at their end as first seen.
+	// ends are the final states of jobs as first seen.
 	ends map[string]job
 	done atomic.Int64
-	// each is woken when a job is done.
+	// each is signalled when a job has ended.
 	each chan struct{}
-	// stop ends the load, where something is wrong.
+	// stop ends the load after a failure.
 	stop context.CancelCauseFunc
 }
 
@@ -68,7 +68,7 @@ func watched(t *testing.T, timeout time.Duration) (context.Context, *tally) {
 	return bounded, &tally{ends: make(map[string]job), each: make(chan struct{}, 1), stop: stop}
 }
 
-// see notes that a job was done by somebody.
+// see records that a job has ended.
 func (t *tally) see(j job) {
 	t.mu.Lock()
 	t.ends[j.ID] = j
@@ -80,7 +80,7 @@ func (t *tally) see(j job) {
 	}
 }
 
-// reach waits until so many jobs are done.
+// reach waits until the given number of jobs have ended.
 func (t *tally) reach(ctx context.Context, n int) error {
 	for t.done.Load() < int64(n) {
 		select {
@@ -92,8 +92,8 @@ func (t *tally) reach(ctx context.Context, n int) error {
 	return nil
 }
 
-// submitAll has many clients hand in jobs of the mixture under keys with the
-// prefix, each waiting for the end of one before the next, and checks what they get.
+// submitAll has many clients submit jobs of the mixture with keys that begin with the
+// prefix. Each client waits for one job before it submits the next, and checks the result.
 func submitAll(
 	ctx context.Context, t *testing.T, app *application, mixture []work, prefix string, jobs, clients int, seen *tally,
 ) *sync.WaitGroup {
@@ -119,7 +119,7 @@ func submitAll(
 	return &work
 }
 
-// submitOne hands a job in, twice where asked, waits for its end and compares its result.
+// submitOne submits a job, twice if asked to, waits for it and compares its result.
 func submitOne(ctx context.Context, app *application, w work, key string, twice bool) (job, error) {
 	j, err := app.submit(ctx, w, "Idempotency-Key", key)
 	if err != nil {
@@ -145,11 +145,11 @@ func submitOne(ctx context.Context, app *application, w work, key string, twice 
 	return j, err
 }
 
-// TestJobsSurviveKills kills the server at random moments, some of them while it
-// starts, under the load of clients who come again.
+// TestJobsSurviveKills kills the server at random moments, some of them during a start,
+// while clients submit jobs and retry.
 func TestJobsSurviveKills(t *testing.T) {
 	t.Parallel()
-	// The tries of one job are bounded, and here luck must not reach the bound.
+	// The attempts of a job are limited; the limit must not be reached by chance.
 	p := newPhoenix(t, configured(t, "jobs: {maxRedeliveries: 1000, retry: {maxDelay: 2s}}")...)
 	mixture := mixedWork(t, p.server)
 	app := p.app(t)
@@ -174,7 +174,7 @@ func TestJobsSurviveKills(t *testing.T) {
 	require.NoError(t, context.Cause(ctx))
 	took := time.Since(began)
 
-	// Reported results stay, also after a stop in good order.
+	// Reported results persist, also after a clean stop.
 	require.NoError(t, p.stop(t), p.log)
 	p.rise(t)
 	all, err := app.list(ctx, "")
@@ -188,8 +188,8 @@ func TestJobsSurviveKills(t *testing.T) {
 	require.Equal(t, map[string]int{"succeeded": *jobsToKill}, counts)
 }
 
-// checkEnds compares the jobs of the list with what their clients saw, and counts
-// them by their ends, and the attempts that were lost with the process.
+// checkEnds compares the jobs of the list with those of the clients, and counts their final
+// states and the attempts lost with the process.
 func checkEnds(t *testing.T, all []job, seen *tally) (counts map[string]int, lost int) {
 	t.Helper()
 	counts = make(map[string]int)

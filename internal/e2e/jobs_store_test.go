@@ -75,7 +75,7 @@ func node(t *testing.T, binary, dir string, port int) *natsNode {
 	return n
 }
 
-// TestWithoutTheStore takes the external store away at the start and at work.
+// TestWithoutTheStore stops the external store at the start and during work.
 func TestWithoutTheStore(t *testing.T) {
 	t.Parallel()
 	binary, dir, port := natsServer(t), t.TempDir(), recordstest.FreePorts(t, 1)[0]

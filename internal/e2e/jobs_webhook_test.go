@@ -22,13 +22,13 @@ type hook struct {
 	got      []hooked
 }
 
-// hooked is a message as it came.
+// hooked is a received message.
 type hooked struct {
 	header http.Header
 	body   []byte
 }
 
-// ServeHTTP takes a message.
+// ServeHTTP receives a message.
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	h.mu.Lock()
@@ -101,8 +101,8 @@ func TestWebhooksToThisMachineAreRefused(t *testing.T) {
 	require.Empty(t, all)
 }
 
-// TestAWebhookIsOwedAcrossARestart kills the server between a job's end and a
-// delivery that works.
+// TestAWebhookIsOwedAcrossARestart kills the server between the end of a job and a
+// successful delivery.
 func TestAWebhookIsOwedAcrossARestart(t *testing.T) {
 	t.Parallel()
 	p := newPhoenix(t, configured(t, "jobs: {webhooks: {allowPrivate: true}}")...)

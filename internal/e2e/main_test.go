@@ -60,7 +60,7 @@ func TestTranscriptionOfHeldOutVoices(t *testing.T) {
 	}
 }
 
-// TestWrongInputIsExplained pastes what a client sees.
+// TestWrongInputIsExplained checks the error messages for invalid input.
 func TestWrongInputIsExplained(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -120,7 +120,7 @@ func TestWrongInputIsExplained(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
-// TestAloneInAnEmptyFolder runs a copy of the binary with nothing around it.
+// TestAloneInAnEmptyFolder runs a copy of the binary in an otherwise empty folder.
 func TestAloneInAnEmptyFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -233,7 +233,7 @@ func TestHangUpStopsTheInference(t *testing.T) {
 	require.Contains(t, text, "MUTE TRACK ONE")
 }
 
-// TestDrainAnswersWhatIsUnderWay stops the server while a request runs.
+// TestDrainAnswersWhatIsUnderWay stops the server during a request.
 func TestDrainAnswersWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	s := start(t)

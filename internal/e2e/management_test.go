@@ -75,7 +75,7 @@ func TestServicesAreManaged(t *testing.T) {
 
 func TestAnOperatorsBreaker(t *testing.T) {
 	t.Parallel()
-	// With recovery it would be brought back at once.
+	// Recovery would restart it immediately.
 	settings := filepath.Join(t.TempDir(), "settings.yaml")
 	require.NoError(t, os.WriteFile(settings, []byte("systemHardening: {errorRecovery: {enabled: false}}\n"), 0o600))
 	s := start(t, "--config", settings)
@@ -91,8 +91,8 @@ func TestAnOperatorsBreaker(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
-// TestOneModelIsManaged cuts off, restarts and unloads one model; the default model
-// serves meanwhile.
+// TestOneModelIsManaged opens the breaker of one model, restarts and unloads it; the
+// default model remains available.
 func TestOneModelIsManaged(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -138,8 +138,8 @@ func TestOneModelIsManaged(t *testing.T) {
 	require.Contains(t, body, `"id":"wav2vec2/other"`)
 }
 
-// TestABrokenDefaultFolderTakesNoOtherModelDown asks for a model by name while the
-// service cannot start with its default.
+// TestABrokenDefaultFolderTakesNoOtherModelDown requests a model by name while the service
+// cannot start with its default model.
 func TestABrokenDefaultFolderTakesNoOtherModelDown(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -164,17 +164,17 @@ func TestABrokenDefaultFolderTakesNoOtherModelDown(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
-// TestJobsOfAnIsolatedModelWaitAndOthersGoOn has a job for a broken model wait until
-// it is mended, and one for the default model done meanwhile.
+// TestJobsOfAnIsolatedModelWaitAndOthersGoOn has a job that waits for a broken model until
+// it is repaired, while a job of the default model runs.
 func TestJobsOfAnIsolatedModelWaitAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		recovery string
-		// back is what an operator does once the folder is mended; empty for nothing.
+		// back is what an operator does after the repair; "" for nothing.
 		back string
 	}{
 		"recovered": {recovery: "{delay: 50ms, maxDelay: 100ms, timeout: 5s}"},
-		// Nothing ends the isolation by itself, so a job that shares it waits for ever.
+		// The isolation does not end by itself, so the job waits indefinitely.
 		"restarted": {"{enabled: false}", "/v1/services/wav2vec2/restart?model=nan"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,8 +25,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deploymentBlock returns the one block of a language in docs/deployment.md with
-// its addresses and paths replaced by those of the test. Each must stand there.
+// deploymentBlock returns the only block of a language in docs/deployment.md, with the
+// given addresses and paths replaced. Each must be present.
 func deploymentBlock(t *testing.T, language string, replace ...string) string {
 	t.Helper()
 	data, err := os.ReadFile("docs/deployment.md")
@@ -48,11 +48,11 @@ func deploymentBlock(t *testing.T, language string, replace ...string) string {
 const (
 	// publicName is the host that the document configures.
 	publicName = "audio.example"
-	// stranger is where its clients come from: no proxy that the document trusts.
+	// stranger is the address of the clients, which is not a trusted proxy.
 	stranger = "127.0.0.2"
 )
 
-// canBeStranger skips a test on a machine where stranger is no address.
+// canBeStranger skips a test if the machine does not have the address stranger.
 func canBeStranger(t *testing.T) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", stranger+":0")
@@ -62,7 +62,7 @@ func canBeStranger(t *testing.T) {
 	require.NoError(t, listener.Close())
 }
 
-// selfSigned writes a certificate for publicName and returns who trusts it.
+// selfSigned writes a certificate for publicName and returns a pool that trusts it.
 func selfSigned(t *testing.T, cert, key string) *x509.CertPool {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -84,14 +84,14 @@ func selfSigned(t *testing.T, cert, key string) *x509.CertPool {
 	return trusted
 }
 
-// visitor is a client of the public name.
+// visitor is a client of publicName.
 type visitor struct {
 	client *http.Client
 	scheme string
 	key    string
 }
 
-// visit returns a client that finds the public name at a port of loopback.
+// visit returns a client that resolves publicName to a port on loopback.
 func visit(port, scheme, key string, trusted *x509.CertPool) visitor {
 	return visitor{scheme: scheme, key: key, client: &http.Client{Timeout: requestTimeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12},
@@ -126,7 +126,7 @@ func (v visitor) ask(t *testing.T, method, path string, body io.Reader, header .
 	return response.StatusCode, string(text)
 }
 
-// TestTheDocumentedProxies runs the blocks of docs/deployment.md as they stand there.
+// TestTheDocumentedProxies runs the blocks of docs/deployment.md unchanged.
 func TestTheDocumentedProxies(t *testing.T) {
 	t.Parallel()
 	canBeStranger(t)
@@ -144,7 +144,7 @@ func TestTheDocumentedProxies(t *testing.T) {
 		}, "https"},
 		"Caddy": {func(t *testing.T, server, key string) visitor {
 			port := freePort(t)
-			// Without a certificate of its own, which Caddy would ask for on the net.
+			// Caddy would otherwise request a certificate from the internet.
 			caddy(t, port, deploymentBlock(t, "caddyfile", "audio.example {", "http://audio.example:"+port+" {", "127.0.0.1:8080", server))
 			return visit(port, "http", key, nil)
 		}, "http"},
@@ -182,7 +182,7 @@ func doorOf(t *testing.T, v visitor) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
-// clientIsLogged has a client that claims to be others.
+// clientIsLogged has a client with forged addresses.
 func clientIsLogged(t *testing.T, s *server, v visitor, scheme string) {
 	t.Helper()
 	status, body := v.ask(t, http.MethodGet, "/v1/models", nil, "X-Request-Id", "who-is-it",
@@ -203,9 +203,9 @@ func clientIsLogged(t *testing.T, s *server, v visitor, scheme string) {
 	require.Equal(t, publicName, line.Host)
 }
 
-// uploadsStream sends a recording of 200 MB, and one without an end that is refused by
-// its key: a proxy that collects the body first would refuse its size. It must go on
-// coming, as a proxy may wait for 256 KiB of it before it passes an answer on.
+// uploadsStream sends a recording of 200 MB, and an endless one that is refused for its
+// key: a proxy that buffers bodies would refuse its size. It continues to send, because a
+// proxy may wait for 256 KiB before it forwards the response.
 func uploadsStream(t *testing.T, v visitor) {
 	t.Helper()
 	const size = 200_000_000
@@ -235,7 +235,7 @@ func wavHead(size int) string {
 	return string(head)
 }
 
-// zeros never end.
+// zeros is an endless reader of zeros.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -243,8 +243,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// eventsComeAtOnce reads the first event of a job that does not end by itself soon,
-// and ends it then.
+// eventsComeAtOnce reads the first event of a long job and then cancels it.
 func eventsComeAtOnce(t *testing.T, v visitor) {
 	t.Helper()
 	status, answer := v.ask(t, http.MethodPost, "/v1/audio", bytes.NewReader(wav(16000, 1, 16000*600)), "Content-Type", "audio/wav")
@@ -273,7 +272,7 @@ func eventsComeAtOnce(t *testing.T, v visitor) {
 	require.Equal(t, "end", last)
 }
 
-// hangUpArrives ends a request in the middle of its work, which must end with it.
+// hangUpArrives cancels a request during its work, which must stop.
 func hangUpArrives(t *testing.T, v visitor) {
 	t.Helper()
 	ctx, hangUp := context.WithCancel(t.Context())

@@ -24,8 +24,8 @@ func newKey(t *testing.T, dir, scope string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// freePort returns a port of loopback that was free just now: nginx and Caddy do
-// not say which one they took.
+// freePort returns a port of loopback that was free: nginx and Caddy do not report the port
+// of a dynamic listener.
 func freePort(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -113,8 +113,8 @@ func caddy(t *testing.T, port, file string) {
 	background(t, port, cmd)
 }
 
-// roads are ways to the server: each starts a proxy before it and returns where
-// clients connect to. Clients ask for the host audio.example but on the direct one.
+// entries are the ways to reach the server: each starts a proxy and returns the address for
+// clients. Clients request the host audio.example except on the direct one.
 var entries = map[string]func(t *testing.T, server string) string{
 	"direct":      func(_ *testing.T, server string) string { return server },
 	"nginx, bare": func(t *testing.T, server string) string { return nginxRoad(t, server, "") },
@@ -148,11 +148,11 @@ func nginxRoad(t *testing.T, server, lines string) string {
 	return "127.0.0.1:" + port
 }
 
-// replies of a road, for no key, a bad one and a valid one.
+// replies are the statuses without a key, with an invalid and with a valid one.
 type replies struct{ none, bad, valid int }
 
-// TestTheProxyTable takes every road to a server that knows of no proxy and to one
-// that does. An admin key exists in both.
+// TestTheProxyTable tests every entry with a server that is not configured for a proxy and
+// with one that is. Both have an admin key.
 func TestTheProxyTable(t *testing.T) {
 	t.Parallel()
 	const probe, use, admin = "GET /livez", "GET /v1/models", "PATCH /v1/system/config"
@@ -213,7 +213,7 @@ func TestTheProxyTable(t *testing.T) {
 	}
 }
 
-// askRoad sends a request to an entrance. Every refusal must say what to do.
+// askThrough sends a request to an entry. Every refusal must suggest a remedy.
 func askThrough(t *testing.T, entrance string, proxied bool, route, key string) int {
 	t.Helper()
 	method, path, _ := strings.Cut(route, " ")
@@ -239,7 +239,7 @@ func askThrough(t *testing.T, entrance string, proxied bool, route, key string) 
 	return status
 }
 
-// TestBehindAProxyNobodyComesInWithoutAKey starts with the settings of a proxy.
+// TestBehindAProxyNobodyComesInWithoutAKey starts with proxy settings.
 func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 	t.Parallel()
 	const local, makeOne = "127.0.0.1:0", "grym-synth keys create --scopes admin --data-dir "
@@ -250,7 +250,7 @@ func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 		"asked for keys": {local, "api: {hosts: [audio.example]}\nauth: {mode: keys}", makeOne},
 		"no keys":        {local, "api: {hosts: [audio.example]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
 		"no keys, proxy": {local, "api: {trustedProxies: [127.0.0.1]}\nauth: {mode: 'off'}", "auth.mode: must not be off"},
-		"bad host":       {local, "api: {hosts: ['https://audio.example']}", "api.hosts: must be names"},
+		"bad host":       {local, "api: {hosts: ['https://audio.example']}", "api.hosts: must be host names"},
 		"bad proxy":      {local, "api: {trustedProxies: [proxy.example]}", "api.trustedProxies: must be addresses"},
 	} {
 		dir := t.TempDir()
@@ -272,7 +272,7 @@ func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 		if name == "host" {
 			out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--expires", "1ns", "--data-dir", dir).CombinedOutput()
 			require.NoError(t, err, string(out))
-			require.Contains(t, run(), "no valid one", "an expired key lets nobody in")
+			require.Contains(t, run(), "no valid key exists", "an expired key lets nobody in")
 			newKey(t, dir, "admin")
 			s := start(t, "--data-dir", dir, "--config", settings)
 			status, body := s.get(t, "/v1/models")
@@ -281,8 +281,8 @@ func TestBehindAProxyNobodyComesInWithoutAKey(t *testing.T) {
 	}
 }
 
-// TestAValidKeyIsHeardAmongBadOnes has a client that tries keys at the address that
-// it shares with another, as all clients of an unknown proxy do.
+// TestAValidKeyIsHeardAmongBadOnes has a client that tries keys from the address that it
+// shares with another one, as clients of an unknown proxy do.
 func TestAValidKeyIsHeardAmongBadOnes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
