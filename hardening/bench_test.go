@@ -18,8 +18,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// BenchmarkGuardAndLease measures what a task pays on its road, guard and lease
-// together, against four policies of failsafe-go alone.
+// BenchmarkGuardAndLease measures the overhead per task of guard and lease together,
+// against four policies of failsafe-go alone.
 func BenchmarkGuardAndLease(b *testing.B) {
 	nothing := func(context.Context) error { return nil }
 	b.Run("failsafe-go", func(b *testing.B) {

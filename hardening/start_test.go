@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// TestAFailureDuringAStartDoesNotBlock gives up on a service that starts: the observer of
-// its steps triggers a recovery from within the step.
+// TestAFailureDuringAStartDoesNotBlock makes a starting service unavailable: the
+// observer of its steps triggers a recovery from within the step.
 func TestAFailureDuringAStartDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &single{}

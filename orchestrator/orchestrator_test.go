@@ -205,7 +205,7 @@ func TestAServiceCutOffDuringItsStartRefusesTheTask(t *testing.T) {
 	require.Zero(t, d.given)
 }
 
-// TestATaskIsPreparedOnce counts on every road.
+// TestATaskIsPreparedOnce counts preparations for every caller.
 func TestATaskIsPreparedOnce(t *testing.T) {
 	t.Parallel()
 	passing := &services.Fault{Kind: services.KindInternal, Transient: true}

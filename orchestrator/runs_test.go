@@ -35,7 +35,7 @@ func (d *slowDesk) Release()                           {}
 
 // TestARunWaitsWhileItYieldsAndWorksAfterwards checks what the watchdog sees of a run:
 // while it waits for others it does not count as silent, and afterwards its silence
-// begins anew.
+// begins again.
 func TestARunWaitsWhileItYieldsAndWorksAfterwards(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func expecting(idle, perSecond, waiting float64) Outlook {
 	return Outlook{IdleCores: idle, Cores: 2, Services: map[string]ServiceOutlook{"echo": {PerSecond: perSecond, Waiting: waiting}}}
 }
 
-// adviceFor gives the echo service's advice.
+// adviceFor returns the echo service's advice.
 func adviceFor(t *testing.T, m *Manager, o Outlook) RunAdvice {
 	t.Helper()
 	for _, one := range m.Adapt(o).Services {

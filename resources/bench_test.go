@@ -84,7 +84,7 @@ func BenchmarkLeaseBesideAQueue(b *testing.B) {
 	}
 }
 
-// BenchmarkYieldAlone gives the slot to nobody.
+// BenchmarkYieldAlone yields without a waiting task.
 func BenchmarkYieldAlone(b *testing.B) {
 	_, running := crowd(b, 0, services.PriorityNormal)
 	ctx := context.Background()

@@ -41,7 +41,7 @@ type Manager struct {
 	// eviction found in use may be idle now.
 	missed bool
 	closed bool
-	// granted counts leases, so that a run can tell whether it was alone.
+	// granted counts leases, to detect whether a run was alone.
 	granted uint64
 	cleaned cleanups
 	sources []func() []Resource // never changed

@@ -64,7 +64,7 @@ func acquire(t *testing.T, m *Manager, claim services.Claim) *Lease {
 	return lease.(*Lease)
 }
 
-// queued acquires in the background and tells the name once it has the lease.
+// queued acquires in the background and sends the name once it has the lease.
 func queued(t *testing.T, m *Manager, order chan<- string, name string, claim services.Claim) {
 	t.Helper()
 	go func() {

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// asked acquires in the background and gives the lease or the fault.
+// asked acquires in the background and sends the lease or the fault.
 func asked(t *testing.T, m *Manager, claim services.Claim) (<-chan *Lease, <-chan error) {
 	t.Helper()
 	leases, faults := make(chan *Lease, 1), make(chan error, 1)

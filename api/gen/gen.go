@@ -1095,7 +1095,7 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	}
 }
 
-// AllocationPattern How a service takes memory, from its latest 256 leases.
+// AllocationPattern A service's pattern of memory use, from its latest 256 leases.
 type AllocationPattern struct {
 	BytesMax int64 `json:"bytes_max"`
 	BytesP50 int64 `json:"bytes_p50"`
@@ -1128,10 +1128,10 @@ type Audio struct {
 	ContentType string    `json:"content_type"`
 	Created     time.Time `json:"created"`
 
-	// Expires When it goes unless it is used or a job needs it.
+	// Expires When it is deleted unless it is used or a job needs it.
 	Expires *time.Time `json:"expires,omitempty"`
 
-	// Filename The name of the file that was stored, if it came with one; only in the list.
+	// Filename The name of the stored file, if known; only in the list.
 	Filename *string `json:"filename,omitempty"`
 
 	// Id The SHA-256 of the bytes, in hex.
@@ -1153,7 +1153,7 @@ type AudioForm struct {
 type AudioList struct {
 	Data []Audio `json:"data"`
 
-	// Next The cursor of the next page; left out on the last one.
+	// Next The cursor of the next page; omitted on the last one.
 	Next *string `json:"next,omitempty"`
 }
 
@@ -1162,7 +1162,7 @@ type Capability struct {
 	// Models The models that can be named; empty where there is nothing to choose.
 	Models []string `json:"models"`
 
-	// Ready Whether the service takes tasks; one that has not started does.
+	// Ready Whether the service accepts tasks
 	Ready   bool   `json:"ready"`
 	Service string `json:"service"`
 	Task    string `json:"task"`
@@ -1174,7 +1174,7 @@ type Caption struct {
 	FinishReason CaptionFinishReason `json:"finish_reason"`
 	Model        string              `json:"model"`
 
-	// Pieces Empty where the recording was heard in one.
+	// Pieces Empty if the recording was not split.
 	Pieces []CaptionPiece `json:"pieces"`
 	Seed   int64          `json:"seed"`
 
@@ -1187,7 +1187,7 @@ type Caption struct {
 		PromptTokens     int `json:"prompt_tokens"`
 	} `json:"usage"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -1211,12 +1211,12 @@ type CaptionRequest struct {
 	MaxTokens *int                `json:"max_tokens,omitempty"`
 	Model     *string             `json:"model,omitempty"`
 
-	// Question What to ask instead of what can be heard.
+	// Question A question, instead of a description of the sound.
 	Question    *string  `json:"question,omitempty"`
 	Seed        *int64   `json:"seed,omitempty"`
 	Temperature *float64 `json:"temperature,omitempty"`
 
-	// WindowSeconds Length of the pieces; at most what the model takes.
+	// WindowSeconds Length of the pieces; at most the model's window.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
 }
 
@@ -1283,7 +1283,7 @@ type ChatPart struct {
 		// Data The file as base64.
 		Data *string `json:"data,omitempty"`
 
-		// Format wav, mp3 and so on. It is not relied on: the file itself tells.
+		// Format wav, mp3 and others. It is ignored: the format is detected from the content.
 		Format *string `json:"format,omitempty"`
 	} `json:"input_audio,omitempty"`
 	Text *string      `json:"text,omitempty"`
@@ -1295,7 +1295,7 @@ type ChatPartType string
 
 // ChatRequest defines model for ChatRequest.
 type ChatRequest struct {
-	// ContextId A conversation that the server keeps; `new` begins one with the sound of this request, and the answer tells its id.
+	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
 
 	// MaxCompletionTokens The newer name of max_tokens.
@@ -1320,18 +1320,18 @@ type ChatRequest struct {
 	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
 	Stream        *bool             `json:"stream,omitempty"`
 	StreamOptions *struct {
-		// IncludeUsage A last chunk tells the token counts.
+		// IncludeUsage Adds a last chunk with the token counts.
 		IncludeUsage *bool `json:"include_usage,omitempty"`
 	} `json:"stream_options,omitempty"`
 
-	// Temperature 0 takes the likeliest token. The model says the default.
+	// Temperature 0 selects the likeliest token. The default is the model's.
 	Temperature *float64 `json:"temperature,omitempty"`
 
-	// TopK 0 is no bound.
+	// TopK 0 disables the limit.
 	TopK *int     `json:"top_k,omitempty"`
 	TopP *float64 `json:"top_p,omitempty"`
 
-	// Truncation auto drops the oldest questions where the prompt is longer than the model takes.
+	// Truncation auto drops the oldest questions if the prompt exceeds the model's limit.
 	Truncation *ChatRequestTruncation `json:"truncation,omitempty"`
 
 	// User Is not looked at.
@@ -1352,7 +1352,7 @@ type ChatRequest_Stop struct {
 	union json.RawMessage
 }
 
-// ChatRequestTruncation auto drops the oldest questions where the prompt is longer than the model takes.
+// ChatRequestTruncation auto drops the oldest questions if the prompt exceeds the model's limit.
 type ChatRequestTruncation string
 
 // ChatUsage defines model for ChatUsage.
@@ -1360,7 +1360,7 @@ type ChatUsage struct {
 	CompletionTokens    int `json:"completion_tokens"`
 	PromptTokens        int `json:"prompt_tokens"`
 	PromptTokensDetails struct {
-		// AudioTokens Positions that the sound takes.
+		// AudioTokens Positions used by the sound.
 		AudioTokens int `json:"audio_tokens"`
 
 		// CachedTokens Positions that were not computed again.
@@ -1381,7 +1381,7 @@ type Classification struct {
 	// Segments When each label is present, by start; of models that classify frames only.
 	Segments *[]LabelSegment `json:"segments,omitempty"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -1396,11 +1396,11 @@ type ClassificationRequest struct {
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
 
-	// TopK How many labels are told, the likeliest first; 0 for all.
+	// TopK The number of labels, the likeliest first; 0 for all.
 	TopK *int `json:"top_k,omitempty"`
 
-	// WindowSeconds Longer audio is cut into windows of so many seconds, from 1 to 30, whose answers are averaged; 0 takes the whole
-	// in one run, of at most 30 s.
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30, whose results are averaged; 0 runs it as a whole,
+	// at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -1462,22 +1462,22 @@ type ContextTurn struct {
 
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC has 16 and 24.
+	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
 	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
 
-	// Channels 1, 2 or the recording's number, which is the default.
+	// Channels 1, 2 or the recording's number (default).
 	Channels  *int                        `json:"channels,omitempty"`
 	Container *ConversionRequestContainer `json:"container,omitempty"`
 
-	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes where the server has it.
-	// The format is told from the content, never from the name.
+	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
+	// detected from the content, not from the name.
 	File openapi_types.File `json:"file"`
 
-	// SampleRate In hertz. The recording's where it is left out.
+	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
 }
 
-// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC has 16 and 24.
+// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
 type ConversionRequestBitDepth string
 
 // ConversionRequestContainer defines model for ConversionRequest.Container.
@@ -1500,7 +1500,7 @@ type Embedding struct {
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -1515,8 +1515,8 @@ type EmbeddingRequest struct {
 	// Pooling One vector, the mean over all frames, or the vector of every frame.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
 
-	// WindowSeconds Longer audio is cut into overlapping windows of so many seconds, from 1 to 30, and joined; 0 takes the whole in
-	// one run, of at most 30 s.
+	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
+	// most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -1540,7 +1540,7 @@ type Forecast struct {
 	// Estimator How the series are forecast: exponential smoothing with a damped trend, fitted to the latest 240 samples.
 	Estimator string `json:"estimator"`
 
-	// Models What is kept in memory, the most wanted first.
+	// Models Resident models, the most requested first.
 	Models []ModelAdvice    `json:"models"`
 	Runs   []RunAdvice      `json:"runs"`
 	Series []SeriesForecast `json:"series"`
@@ -1551,10 +1551,10 @@ type ForecastDynamic string
 
 // ForecastAhead defines model for ForecastAhead.
 type ForecastAhead struct {
-	// Compared Earlier forecasts for as far ahead whose time has come.
+	// Compared Earlier forecasts with this horizon that have been compared.
 	Compared int `json:"compared"`
 
-	// MeanError How far they were from what came.
+	// MeanError Their mean absolute error.
 	MeanError *float64 `json:"mean_error,omitempty"`
 	Minutes   int      `json:"minutes"`
 
@@ -1590,7 +1590,7 @@ type Generation struct {
 	// Sounds One for each waveform.
 	Sounds []GeneratedSound `json:"sounds"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -1599,13 +1599,13 @@ type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
 	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
 
-	// BitDepth Bits of a sample. FLAC has 16 and 24.
+	// BitDepth Bits per sample. FLAC supports 16 and 24.
 	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
-	// Eta Noise that DDIM adds in each step.
+	// Eta Noise added by DDIM in each step.
 	Eta *float64 `json:"eta,omitempty"`
 
-	// GuidanceScale How closely the prompt is followed; 1 and below is no guidance.
+	// GuidanceScale Weight of the prompt; 1 and below disable guidance.
 	GuidanceScale *float64 `json:"guidance_scale,omitempty"`
 
 	// Model The model, as `/v1/models` lists it.
@@ -1615,25 +1615,25 @@ type GenerationRequest struct {
 	NegativePrompt    *string `json:"negative_prompt,omitempty"`
 	NumInferenceSteps *int    `json:"num_inference_steps,omitempty"`
 
-	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as diffusers makes them; more than one come as JSON only.
+	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as in diffusers; more than one are returned as JSON only.
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
 
-	// ResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
+	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
 
-	// SampleRate Of the file; the model's where it is left out.
+	// SampleRate Of the file. Defaults to the model's.
 	SampleRate *int                        `json:"sample_rate,omitempty"`
 	Scheduler  *GenerationRequestScheduler `json:"scheduler,omitempty"`
 
-	// Seed Of the starting noise. One is drawn where it is left out.
+	// Seed Seed of the initial noise. Random by default.
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth Bits of a sample. FLAC has 16 and 24.
+// GenerationRequestBitDepth Bits per sample. FLAC supports 16 and 24.
 type GenerationRequestBitDepth string
 
-// GenerationRequestResponseFormat The container; where it is left out the Accept header decides, and else it is wav.
+// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
 type GenerationRequestResponseFormat string
 
 // GenerationRequestScheduler defines model for GenerationRequest.Scheduler.
@@ -1675,11 +1675,11 @@ type HealthCheck struct {
 type Job struct {
 	AttemptLog []JobAttempt `json:"attempt_log"`
 
-	// Attempts Runs that began.
+	// Attempts Runs that have started.
 	Attempts   int    `json:"attempts"`
 	AudioBytes *int64 `json:"audio_bytes,omitempty"`
 
-	// AudioId The recording that it works on.
+	// AudioId The input recording.
 	AudioId         *string           `json:"audio_id,omitempty"`
 	Callback        *JobCallback      `json:"callback,omitempty"`
 	CancelRequested *bool             `json:"cancel_requested,omitempty"`
@@ -1691,13 +1691,13 @@ type Job struct {
 	Labels          map[string]string `json:"labels"`
 	Links           JobLinks          `json:"links"`
 
-	// Model The model that does it, once it is known.
+	// Model The model, once it is known.
 	Model *string `json:"model,omitempty"`
 
-	// MoreSounds Further sounds, where the job was asked for several.
+	// MoreSounds Further sounds, if several were requested.
 	MoreSounds []StoredSound `json:"more_sounds,omitempty"`
 
-	// NotBefore When a queued job is tried again after a failed attempt.
+	// NotBefore When a queued job is attempted again after a failure.
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Object    JobObject  `json:"object"`
 
@@ -1705,31 +1705,31 @@ type Job struct {
 	Params   *json.RawMessage `json:"params,omitempty"`
 	Priority JobPriority      `json:"priority"`
 
-	// Progress The part that is done: windows of a transcription, steps of a generation, tokens of an answer.
+	// Progress The completed fraction: windows of a transcription, steps of a generation, tokens of an answer.
 	Progress float64 `json:"progress"`
 
-	// Redeliveries Runs that ended with their process; they do not count against the attempts.
+	// Redeliveries Runs that ended with their process; they do not count as attempts.
 	Redeliveries int `json:"redeliveries"`
 
-	// Result What the task gives; only in an answer to a submission, where the job is done by then.
+	// Result The result; only in the response to a submission, if the job is done by then.
 	Result *json.RawMessage `json:"result,omitempty"`
 
-	// SecondsLeft An estimate by measured speed, where there is one.
+	// SecondsLeft An estimate from measured speed, if available.
 	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 	Service     string   `json:"service"`
 
 	// Sound A sound that the job made, at `/v1/audio`.
 	Sound *StoredSound `json:"sound,omitempty"`
 
-	// Stage What is being done.
+	// Stage The current stage.
 	Stage   *string    `json:"stage,omitempty"`
 	Started *time.Time `json:"started,omitempty"`
 
-	// Status The last three are the end.
+	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
 	Task   string    `json:"task"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -1744,7 +1744,7 @@ type JobAttempt struct {
 	Ended *time.Time `json:"ended,omitempty"`
 	Error *string    `json:"error,omitempty"`
 
-	// Outcome success, the kind of the failure, lost where the process ended, or interrupted where the server stopped in good order; left out while it runs.
+	// Outcome success, the kind of the failure, lost if the process ended, or interrupted if the server was stopped; omitted while it runs.
 	Outcome *string   `json:"outcome,omitempty"`
 	Started time.Time `json:"started"`
 
@@ -1756,7 +1756,7 @@ type JobAttempt struct {
 type JobCallback struct {
 	Deliveries []JobDelivery `json:"deliveries"`
 
-	// Next When the next try is.
+	// Next When the next attempt is made.
 	Next *time.Time `json:"next,omitempty"`
 
 	// State It waits for the end of the job, then for its delivery, and is delivered or given up.
@@ -1772,23 +1772,23 @@ type JobDelivery struct {
 	At    time.Time `json:"at"`
 	Error *string   `json:"error,omitempty"`
 
-	// Status What the receiver answered; left out where it did not.
+	// Status The receiver's status; omitted without an answer.
 	Status *int `json:"status,omitempty"`
 }
 
 // JobError defines model for JobError.
 type JobError struct {
-	// Errors Every field that is wrong.
+	// Errors Every invalid field.
 	Errors *[]FieldProblem `json:"errors,omitempty"`
 
-	// Kind As in the type of a problem: invalid, timeout, internal and so on; cancelled where a client did it.
+	// Kind As in the type of a problem: invalid, timeout, internal and others; cancelled if a client cancelled it.
 	Kind    string `json:"kind"`
 	Message string `json:"message"`
 }
 
 // JobForm defines model for JobForm.
 type JobForm struct {
-	// Audio The recording. The format is told from the content, never from the name.
+	// Audio The recording. The format is detected from the content, not from the name.
 	Audio *openapi_types.File `json:"audio,omitempty"`
 
 	// Request A JobRequest as JSON; its content type does not matter.
@@ -1809,7 +1809,7 @@ type JobList struct {
 	Data    []Job `json:"data"`
 	HasMore bool  `json:"has_more"`
 
-	// NextCursor Asks for the next page; left out on the last one.
+	// NextCursor The cursor of the next page; omitted on the last one.
 	NextCursor *string       `json:"next_cursor,omitempty"`
 	Object     JobListObject `json:"object"`
 }
@@ -1825,11 +1825,11 @@ type JobProgress struct {
 	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 	Stage       *string  `json:"stage,omitempty"`
 
-	// Status The last three are the end.
+	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
 }
 
-// JobRequest A request has a task, a service, or both.
+// JobRequest A request has a task, a service or both.
 type JobRequest struct {
 	// Audio The recording. Either this, the part `audio`, or audio_id.
 	Audio *struct {
@@ -1840,37 +1840,37 @@ type JobRequest struct {
 	// AudioId A recording stored by `POST /v1/audio`.
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// CallbackUrl Where the job's end is told: http or https, without user and password. Loopback, link-local and private addresses are refused unless
-	// `jobs.webhooks.allowPrivate` is set.
+	// CallbackUrl Where the end of the job is sent: http or https, without user and password. Loopback, link-local and private addresses
+	// are refused unless `jobs.webhooks.allowPrivate` is set.
 	CallbackUrl *string `json:"callback_url,omitempty"`
 
-	// Deadline By when the result is of use. A job that is not done by then fails.
+	// Deadline The time by which the job must be done; otherwise it fails.
 	Deadline *string `json:"deadline,omitempty"`
 
-	// Labels The client's own words for the job. A key has 1 to 63 letters, digits, `.`, `_`, `/` or `-`.
+	// Labels Labels of the client's choice. A key has 1 to 63 letters, digits, `.`, `_`, `/` or `-`.
 	Labels *map[string]string `json:"labels,omitempty"`
 
-	// Params The task's parameters, among them `model`, a name or an alias as `/v1/models` lists it, and the fields that the route of the task has; `/v1/services/{service}` has their JSON
-	// Schema. At most 256 KiB.
+	// Params The task's parameters, including `model`, a name or an alias from `/v1/models`, and the fields of the task's route;
+	// `/v1/services/{service}` has their JSON Schema. At most 256 KiB.
 	Params *json.RawMessage `json:"params,omitempty"`
 
-	// Priority Where the job stands among those that wait. Waiting raises it, so that nothing starves.
+	// Priority Priority among waiting jobs. Waiting raises it, so that no job starves.
 	Priority *JobRequestPriority `json:"priority,omitempty"`
 
-	// Service Who does it, as `/v1/services` lists it. Where it is left out, the service that has the model.
+	// Service The service, as listed by `/v1/services`. Defaults to the service that has the model.
 	//
 	// Example: wav2vec2
 	Service *string `json:"service,omitempty"`
 
-	// Task What is done: transcribe, embed, classify, generate, ask, caption, convert, as `/v1/services/{service}` lists it. The service's first task where it is
-	// left out; without a service it is needed.
+	// Task The task: transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
+	// Defaults to the service's first task; required without a service.
 	Task *string `json:"task,omitempty"`
 }
 
-// JobRequestPriority Where the job stands among those that wait. Waiting raises it, so that nothing starves.
+// JobRequestPriority Priority among waiting jobs. Waiting raises it, so that no job starves.
 type JobRequestPriority string
 
-// JobStatus The last three are the end.
+// JobStatus The last three are terminal.
 type JobStatus string
 
 // LabelScore defines model for LabelScore.
@@ -1902,19 +1902,19 @@ type LogLevel struct {
 // LogLevelLevel defines model for LogLevel.Level.
 type LogLevelLevel string
 
-// MemoryForecast Where the resident set goes, by its forecast for a minute ahead.
+// MemoryForecast The forecast of the resident set one minute ahead.
 type MemoryForecast struct {
 	BytesInAMinute *float64 `json:"bytes_in_a_minute,omitempty"`
 	BytesPerSecond *float64 `json:"bytes_per_second,omitempty"`
 
-	// Compared Forecasts whose time has come.
+	// Compared Forecasts that have been compared.
 	Compared int `json:"compared"`
 
 	// FullInSeconds Until the budget is reached; left out where it is not.
 	FullInSeconds *float64 `json:"full_in_seconds,omitempty"`
 	Known         bool     `json:"known"`
 
-	// MeanErrorBytes How far they were from what came.
+	// MeanErrorBytes Their mean absolute error.
 	MeanErrorBytes *float64 `json:"mean_error_bytes,omitempty"`
 }
 
@@ -1924,16 +1924,16 @@ type MemoryUse struct {
 	LeasedBytes int64 `json:"leased_bytes"`
 	ModelBytes  int64 `json:"model_bytes"`
 
-	// ResidentBytes The process's resident set, where the system tells it.
+	// ResidentBytes The process's resident set, if known.
 	ResidentBytes *int64 `json:"resident_bytes,omitempty"`
 }
 
 // Model defines model for Model.
 type Model struct {
-	// AliasOf The model that an alias stands for now. Where it stands for nothing, what the settings say, and `problem` says why.
+	// AliasOf The model that an alias resolves to. If it resolves to none, its target in the settings, and `problem` has the reason.
 	AliasOf *string `json:"alias_of,omitempty"`
 
-	// Breaker The state of the model's own circuit breaker; left out while nobody has used the model.
+	// Breaker The state of the model's own circuit breaker; omitted until the model is used.
 	Breaker *ModelBreaker `json:"breaker,omitempty"`
 
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
@@ -1953,12 +1953,12 @@ type Model struct {
 	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
 
-	// State ready is loaded, registered loads on first use, unavailable cannot be used; recovering and unavailable also while the
-	// model has failed and is being recovered.
+	// State ready is loaded, registered is loaded on first use, unavailable cannot be used; recovering and unavailable also while a
+	// failed model is being recovered.
 	State string `json:"state"`
 }
 
-// ModelBreaker The state of the model's own circuit breaker; left out while nobody has used the model.
+// ModelBreaker The state of the model's own circuit breaker; omitted until the model is used.
 type ModelBreaker string
 
 // ModelObject defines model for Model.Object.
@@ -2025,7 +2025,7 @@ type OpenAIError struct {
 type Performance struct {
 	Enabled bool `json:"enabled"`
 
-	// Forecast Where the resident set goes, by its forecast for a minute ahead.
+	// Forecast The forecast of the resident set one minute ahead.
 	Forecast        MemoryForecast       `json:"forecast"`
 	IntervalSeconds float64              `json:"interval_seconds"`
 	PastWarnings    []PerformanceWarning `json:"past_warnings"`
@@ -2072,7 +2072,7 @@ type PerformanceWarning struct {
 type Problem struct {
 	Detail string `json:"detail"`
 
-	// Errors Every field that is wrong.
+	// Errors Every invalid field.
 	Errors *[]struct {
 		Field   string `json:"field"`
 		Problem string `json:"problem"`
@@ -2219,8 +2219,8 @@ type ServiceHealth struct {
 	LatencyP50Seconds *float64       `json:"latency_p50_seconds,omitempty"`
 	LatencyP99Seconds *float64       `json:"latency_p99_seconds,omitempty"`
 
-	// Models The further models that have been used. What is above is the service's own and its default model's; a model that fails
-	// is no reason for the server not to be ready or healthy.
+	// Models The further models that have been used. The fields above are those of the service and its default model; a failing
+	// further model does not affect readiness and health of the server.
 	Models *[]ModelHealth `json:"models,omitempty"`
 	Name   string         `json:"name"`
 
@@ -2285,7 +2285,7 @@ type ServiceUse struct {
 	Models []ModelPrediction `json:"models"`
 	Name   string            `json:"name"`
 
-	// Pattern How a service takes memory, from its latest 256 leases.
+	// Pattern A service's pattern of memory use, from its latest 256 leases.
 	Pattern AllocationPattern `json:"pattern"`
 	Running int               `json:"running"`
 	Waiting int               `json:"waiting"`
@@ -2324,7 +2324,7 @@ type SystemPart struct {
 	// Enabled Whether the settings switch it on.
 	Enabled bool `json:"enabled"`
 
-	// Kind A model stands here only where it cannot be used; detail says why.
+	// Kind A model is listed only if it cannot be used; detail has the reason.
 	Kind SystemPartKind `json:"kind"`
 	Name string         `json:"name"`
 
@@ -2335,7 +2335,7 @@ type SystemPart struct {
 	State string `json:"state"`
 }
 
-// SystemPartKind A model stands here only where it cannot be used; detail says why.
+// SystemPartKind A model is listed only if it cannot be used; detail has the reason.
 type SystemPartKind string
 
 // TaskCounts defines model for TaskCounts.
@@ -2353,13 +2353,14 @@ type TaskKind struct {
 }
 
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
-// `transcript.text.done` the whole in `text`, and `warnings` where there are any. An `error` event ends a stream that broke off.
+// `transcript.text.done` the complete text in `text`, and `warnings` if there are any. An `error` event ends an
+// interrupted stream.
 type TranscriptEvent struct {
 	Delta *string             `json:"delta,omitempty"`
 	Text  *string             `json:"text,omitempty"`
 	Type  TranscriptEventType `json:"type"`
 
-	// Warnings What was done differently from what was asked for; left out where there is nothing.
+	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
@@ -2380,13 +2381,13 @@ type TranscriptionRequest struct {
 	// ChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
 	ChunkingStrategy *TranscriptionRequestChunkingStrategy `json:"chunking_strategy,omitempty"`
 
-	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of
-	// pyctcdecode; words outside `words.txt` are fined where that list stands beside the model. The default is beam
-	// where there is such a list or a prompt, else greedy.
+	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
+	// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
+	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
-	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what ffmpeg decodes where the server
-	// has it; 1 to 8 channels, 8 to 192 kHz.
+	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what
+	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
 	// Language ISO 639-1 code of the speech. Told back; a CTC model knows only the language it was trained on.
@@ -2395,31 +2396,31 @@ type TranscriptionRequest struct {
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
 
-	// Prompt Words that are likely to be said, in any order and case. They are hot words of the beam search, which a prompt
-	// brings about; they have no effect on `decoding` greedy.
+	// Prompt Likely words, in any order and case. They are hot words of the beam search, which a prompt enables; they have no effect
+	// with `decoding` greedy.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
 
-	// Stream Answers with server-sent events, the words as they come; for `response_format` json and text only.
+	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
 
 	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
 	Temperature *float64 `json:"temperature,omitempty"`
 
-	// TimestampGranularities What verbose_json tells the times of; both where it is left out. For no other `response_format`.
+	// TimestampGranularities The timestamps in verbose_json; both by default. Not for other values of `response_format`.
 	TimestampGranularities *[]TranscriptionRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
 
-	// WindowSeconds Longer audio is cut into overlapping windows of so many seconds, from 1 to 30, and joined; 0 takes the whole in
-	// one run, of at most 30 s.
+	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
+	// most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
 // TranscriptionRequestChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
 type TranscriptionRequestChunkingStrategy string
 
-// TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of
-// pyctcdecode; words outside `words.txt` are fined where that list stands beside the model. The default is beam
-// where there is such a list or a prompt, else greedy.
+// TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
+// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
+// else greedy.
 type TranscriptionRequestDecoding string
 
 // TranscriptionRequestResponseFormat defines model for TranscriptionRequest.ResponseFormat.
@@ -2477,30 +2478,30 @@ type Version struct {
 	Version     string `json:"version"`
 }
 
-// Warning One way in which the work was done differently from what was asked for.
+// Warning One deviation from the request.
 type Warning struct {
-	// Code truncated: the recording ends early, and what is there was used. trailing_data: bytes behind the recording were not used.
-	// unknown_field: the request has a field that is not known. value_ignored: a field had no effect. prompt_cut: only the beginning of
-	// a prompt was used. system_ignored: the model takes no system message. priority_lowered: the caller may not use the priority.
-	// turns_dropped: the oldest questions and answers were left out. low_confidence: the result is probably wrong. unknown_prompt: the
-	// prompt has words that the model does not know.
+	// Code truncated: the recording ends early, and the part before was used. trailing_data: bytes after the recording were
+	// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
+	// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
+	// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
+	// probably wrong. unknown_prompt: the prompt has words that the model does not know.
 	Code WarningCode `json:"code"`
 
-	// Field The field of the request that it is about.
+	// Field The field of the request.
 	Field *string `json:"field,omitempty"`
 
-	// Message A sentence for a person.
+	// Message A readable text.
 	Message string `json:"message"`
 }
 
-// WarningCode truncated: the recording ends early, and what is there was used. trailing_data: bytes behind the recording were not used.
-// unknown_field: the request has a field that is not known. value_ignored: a field had no effect. prompt_cut: only the beginning of
-// a prompt was used. system_ignored: the model takes no system message. priority_lowered: the caller may not use the priority.
-// turns_dropped: the oldest questions and answers were left out. low_confidence: the result is probably wrong. unknown_prompt: the
-// prompt has words that the model does not know.
+// WarningCode truncated: the recording ends early, and the part before was used. trailing_data: bytes after the recording were
+// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
+// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
+// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
+// probably wrong. unknown_prompt: the prompt has words that the model does not know.
 type WarningCode string
 
-// Warnings What was done differently from what was asked for; left out where there is nothing.
+// Warnings Deviations from the request; omitted if there are none.
 type Warnings = []Warning
 
 // Word defines model for Word.
@@ -2550,13 +2551,13 @@ type ProblemRetry = Problem
 type ListAudioParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the previous page.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateTranscriptionParams defines parameters for CreateTranscription.
 type CreateTranscriptionParams struct {
-	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	// GrymPriority Priority among waiting tasks. Waiting raises it, so that no task starves.
 	GrymPriority *CreateTranscriptionParamsGrymPriority `json:"Grym-Priority,omitempty"`
 }
 
@@ -2570,7 +2571,7 @@ type CreateTranscription200JSONResponseBody struct {
 
 // CreateChatCompletionParams defines parameters for CreateChatCompletion.
 type CreateChatCompletionParams struct {
-	// GrymPriority Where the task stands among those that wait. Waiting raises it, so that nothing starves.
+	// GrymPriority Priority among waiting tasks. Waiting raises it, so that no task starves.
 	GrymPriority *CreateChatCompletionParamsGrymPriority `json:"Grym-Priority,omitempty"`
 }
 
@@ -2579,11 +2580,11 @@ type CreateChatCompletionParamsGrymPriority string
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
-	// Status Only jobs of these statuses; repeated, or separated by commas.
+	// Status Only jobs with these statuses; repeated or separated by commas.
 	Status  *[]string `form:"status,omitempty" json:"status,omitempty"`
 	Service *string   `form:"service,omitempty" json:"service,omitempty"`
 
-	// Label Only jobs that have the label, as `key:value`; repeated where several must fit.
+	// Label Only jobs with the label, as `key:value`; repeat it to require several.
 	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
 
 	// CreatedAfter Only jobs submitted at this time or later.
@@ -2593,30 +2594,31 @@ type ListJobsParams struct {
 	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
 	Limit         *int       `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the page before, asked for with the same filters.
+	// Cursor The `next_cursor` of the previous page, with the same filters.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateJobParams defines parameters for CreateJob.
 type CreateJobParams struct {
-	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request gives the first one's job
-	// instead of a second one; with another request it is refused (422). A key is known as long as its job.
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; else 202 as ever. The job goes on
-	// when the client hangs up meanwhile.
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
+	// continues if the client disconnects.
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // FollowJobParams defines parameters for FollowJob.
 type FollowJobParams struct {
-	// LastEventID The id of the last event that the client got.
+	// LastEventID The id of the last event that the client received.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // GetJobResultParams defines parameters for GetJobResult.
 type GetJobResultParams struct {
-	// Format What to answer with, whatever the header Accept says.
+	// Format The format of the response; overrides the Accept header.
 	Format *GetJobResultParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
@@ -2625,7 +2627,7 @@ type GetJobResultParamsFormat string
 
 // ChangeBreakerParams defines parameters for ChangeBreaker.
 type ChangeBreakerParams struct {
-	// Model The model whose breaker is meant; left out for the service's own, which is also that of its default model.
+	// Model The model whose breaker to change; omit it for the service's own, which is also that of its default model.
 	Model *string `form:"model,omitempty" json:"model,omitempty"`
 }
 
@@ -2634,7 +2636,7 @@ type ChangeBreakerParamsAction string
 
 // ChangeServiceParams defines parameters for ChangeService.
 type ChangeServiceParams struct {
-	// Model The model to load, unload or restart; left out for the whole service.
+	// Model The model to load, unload or restart; omit it for the whole service.
 	Model *string `form:"model,omitempty" json:"model,omitempty"`
 }
 
@@ -2649,16 +2651,16 @@ type ChangeConfigApplicationMergePatchPlusJSONBody map[string]interface{}
 
 // GetPerformanceParams defines parameters for GetPerformance.
 type GetPerformanceParams struct {
-	// Samples How many samples, the newest ones.
+	// Samples The number of samples, the newest ones.
 	Samples *int `form:"samples,omitempty" json:"samples,omitempty"`
 }
 
 // JobFinishedParams defines parameters for JobFinished.
 type JobFinishedParams struct {
-	// GrymWebhookId The same at every try.
+	// GrymWebhookId The same for every attempt.
 	GrymWebhookId string `json:"Grym-Webhook-Id"`
 
-	// GrymWebhookTimestamp Seconds since 1970 at this try.
+	// GrymWebhookTimestamp Seconds since 1970 of this attempt.
 	GrymWebhookTimestamp int64  `json:"Grym-Webhook-Timestamp"`
 	GrymSignature        string `json:"Grym-Signature"`
 }
@@ -2881,10 +2883,10 @@ func (t *CreateTranscription200JSONResponseBody) UnmarshalJSON(b []byte) error {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetHealth The whole picture
+	// GetHealth Get the health of the server
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetLiveness Is the process alive
+	// GetLiveness Liveness probe
 	// (GET /livez)
 	GetLiveness(w http.ResponseWriter, r *http.Request)
 	// GetMetrics Metrics for Prometheus
@@ -2893,10 +2895,10 @@ type ServerInterface interface {
 	// GetOpenAPI This document
 	// (GET /openapi.json)
 	GetOpenAPI(w http.ResponseWriter, r *http.Request)
-	// GetReadiness May requests be sent here
+	// GetReadiness Readiness probe
 	// (GET /readyz)
 	GetReadiness(w http.ResponseWriter, r *http.Request)
-	// GetServiceReadiness Is one service ready
+	// GetServiceReadiness Readiness probe of one service
 	// (GET /readyz/{service})
 	GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string)
 	// ListAudio List the recordings
@@ -2908,13 +2910,13 @@ type ServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
-	// DeleteAudio Forget a recording
+	// DeleteAudio Delete a recording
 	// (DELETE /v1/audio/{audio_id})
 	DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
-	// GetAudio Fetch a recording
+	// GetAudio Get a recording
 	// (GET /v1/audio/{audio_id})
 	GetAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
-	// HeadAudio Is a recording stored
+	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
 	// CreateChatCompletion Ask a question about a sound
@@ -2923,13 +2925,13 @@ type ServerInterface interface {
 	// ListContexts List the conversations
 	// (GET /v1/contexts)
 	ListContexts(w http.ResponseWriter, r *http.Request)
-	// CreateContext Begin a conversation about a sound
+	// CreateContext Start a conversation about a sound
 	// (POST /v1/contexts)
 	CreateContext(w http.ResponseWriter, r *http.Request)
-	// DeleteContext Forget a conversation
+	// DeleteContext Delete a conversation
 	// (DELETE /v1/contexts/{context_id})
 	DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
-	// GetContext Describe one conversation
+	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
 	// ListJobs List the jobs
@@ -2941,31 +2943,31 @@ type ServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID)
-	// GetJob Describe one job
+	// GetJob Get a job
 	// (GET /v1/jobs/{job_id})
 	GetJob(w http.ResponseWriter, r *http.Request, jobId JobID)
-	// FollowJob Follow a job to its end
+	// FollowJob Stream a job's events
 	// (GET /v1/jobs/{job_id}/events)
 	FollowJob(w http.ResponseWriter, r *http.Request, jobId JobID, params FollowJobParams)
-	// GetJobResult Fetch what a job came to
+	// GetJobResult Get a job's result
 	// (GET /v1/jobs/{job_id}/result)
 	GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams)
-	// RetryJob Queue a failed or cancelled job anew
+	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
 	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
-	// GetModel Describe one model
+	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
-	// GetResources What holds memory, and how well it was predicted
+	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(w http.ResponseWriter, r *http.Request)
-	// GetService Describe one service
+	// GetService Get a service
 	// (GET /v1/services/{service})
 	GetService(w http.ResponseWriter, r *http.Request, service ServiceName)
 	// ChangeBreaker Close or open a service's circuit breaker
@@ -2974,28 +2976,28 @@ type ServerInterface interface {
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
-	// GetSystem What runs, since when, and how its parts are
+	// GetSystem Get the server's versions, uptime and parts
 	// (GET /v1/system)
 	GetSystem(w http.ResponseWriter, r *http.Request)
-	// GetConfig Every setting in force
+	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(w http.ResponseWriter, r *http.Request)
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
-	// GetForecast What is expected, and what to do about it
+	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(w http.ResponseWriter, r *http.Request)
-	// GetLogLevel Which lines are logged
+	// GetLogLevel Get the log level
 	// (GET /v1/system/log-level)
 	GetLogLevel(w http.ResponseWriter, r *http.Request)
-	// SetLogLevel Change which lines are logged
+	// SetLogLevel Set the log level
 	// (PUT /v1/system/log-level)
 	SetLogLevel(w http.ResponseWriter, r *http.Request)
-	// GetPerformance What the performance monitor has seen
+	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams)
-	// GetVersion What is running
+	// GetVersion Get the versions
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
 }
@@ -3004,13 +3006,13 @@ type ServerInterface interface {
 
 type Unimplemented struct{}
 
-// GetHealth The whole picture
+// GetHealth Get the health of the server
 // (GET /healthz)
 func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetLiveness Is the process alive
+// GetLiveness Liveness probe
 // (GET /livez)
 func (_ Unimplemented) GetLiveness(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3028,13 +3030,13 @@ func (_ Unimplemented) GetOpenAPI(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetReadiness May requests be sent here
+// GetReadiness Readiness probe
 // (GET /readyz)
 func (_ Unimplemented) GetReadiness(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetServiceReadiness Is one service ready
+// GetServiceReadiness Readiness probe of one service
 // (GET /readyz/{service})
 func (_ Unimplemented) GetServiceReadiness(w http.ResponseWriter, r *http.Request, service string) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3058,19 +3060,19 @@ func (_ Unimplemented) CreateTranscription(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DeleteAudio Forget a recording
+// DeleteAudio Delete a recording
 // (DELETE /v1/audio/{audio_id})
 func (_ Unimplemented) DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetAudio Fetch a recording
+// GetAudio Get a recording
 // (GET /v1/audio/{audio_id})
 func (_ Unimplemented) GetAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// HeadAudio Is a recording stored
+// HeadAudio Check whether a recording is stored
 // (HEAD /v1/audio/{audio_id})
 func (_ Unimplemented) HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3088,19 +3090,19 @@ func (_ Unimplemented) ListContexts(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CreateContext Begin a conversation about a sound
+// CreateContext Start a conversation about a sound
 // (POST /v1/contexts)
 func (_ Unimplemented) CreateContext(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DeleteContext Forget a conversation
+// DeleteContext Delete a conversation
 // (DELETE /v1/contexts/{context_id})
 func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetContext Describe one conversation
+// GetContext Get a conversation
 // (GET /v1/contexts/{context_id})
 func (_ Unimplemented) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3124,25 +3126,25 @@ func (_ Unimplemented) CancelJob(w http.ResponseWriter, r *http.Request, jobId J
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetJob Describe one job
+// GetJob Get a job
 // (GET /v1/jobs/{job_id})
 func (_ Unimplemented) GetJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// FollowJob Follow a job to its end
+// FollowJob Stream a job's events
 // (GET /v1/jobs/{job_id}/events)
 func (_ Unimplemented) FollowJob(w http.ResponseWriter, r *http.Request, jobId JobID, params FollowJobParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetJobResult Fetch what a job came to
+// GetJobResult Get a job's result
 // (GET /v1/jobs/{job_id}/result)
 func (_ Unimplemented) GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RetryJob Queue a failed or cancelled job anew
+// RetryJob Retry a failed or cancelled job
 // (POST /v1/jobs/{job_id}/retry)
 func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3154,13 +3156,13 @@ func (_ Unimplemented) ListModels(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetModel Describe one model
+// GetModel Get a model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetResources What holds memory, and how well it was predicted
+// GetResources Get the use of memory and disk space
 // (GET /v1/resources)
 func (_ Unimplemented) GetResources(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3172,7 +3174,7 @@ func (_ Unimplemented) ListServices(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetService Describe one service
+// GetService Get a service
 // (GET /v1/services/{service})
 func (_ Unimplemented) GetService(w http.ResponseWriter, r *http.Request, service ServiceName) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3190,13 +3192,13 @@ func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, ser
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetSystem What runs, since when, and how its parts are
+// GetSystem Get the server's versions, uptime and parts
 // (GET /v1/system)
 func (_ Unimplemented) GetSystem(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetConfig Every setting in force
+// GetConfig Get the settings in effect
 // (GET /v1/system/config)
 func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3208,31 +3210,31 @@ func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetForecast What is expected, and what to do about it
+// GetForecast Get forecasts and advice
 // (GET /v1/system/forecast)
 func (_ Unimplemented) GetForecast(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetLogLevel Which lines are logged
+// GetLogLevel Get the log level
 // (GET /v1/system/log-level)
 func (_ Unimplemented) GetLogLevel(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SetLogLevel Change which lines are logged
+// SetLogLevel Set the log level
 // (PUT /v1/system/log-level)
 func (_ Unimplemented) SetLogLevel(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetPerformance What the performance monitor has seen
+// GetPerformance Get performance samples and warnings
 // (GET /v1/system/performance)
 func (_ Unimplemented) GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetVersion What is running
+// GetVersion Get the versions
 // (GET /version)
 func (_ Unimplemented) GetVersion(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -4551,7 +4553,7 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // callback http.Handler returned by {Op}CallbackHandler at
 // whatever URL path they advertise to senders.
 type CallbackReceiverInterface interface {
-	// Sent to callback_url when the job is at its end
+	// Sent to callback_url when the job has ended
 	// HandleJobFinishedCallback handles the POST callback for finished.
 	HandleJobFinishedCallback(w http.ResponseWriter, r *http.Request, params JobFinishedParams)
 }
@@ -11851,10 +11853,10 @@ func (response GetVersion500ApplicationProblemPlusJSONResponse) VisitGetVersionR
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// GetHealth The whole picture
+	// GetHealth Get the health of the server
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetLiveness Is the process alive
+	// GetLiveness Liveness probe
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
 	// GetMetrics Metrics for Prometheus
@@ -11863,10 +11865,10 @@ type StrictServerInterface interface {
 	// GetOpenAPI This document
 	// (GET /openapi.json)
 	GetOpenAPI(ctx context.Context, request GetOpenAPIRequestObject) (GetOpenAPIResponseObject, error)
-	// GetReadiness May requests be sent here
+	// GetReadiness Readiness probe
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
-	// GetServiceReadiness Is one service ready
+	// GetServiceReadiness Readiness probe of one service
 	// (GET /readyz/{service})
 	GetServiceReadiness(ctx context.Context, request GetServiceReadinessRequestObject) (GetServiceReadinessResponseObject, error)
 	// ListAudio List the recordings
@@ -11878,13 +11880,13 @@ type StrictServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
-	// DeleteAudio Forget a recording
+	// DeleteAudio Delete a recording
 	// (DELETE /v1/audio/{audio_id})
 	DeleteAudio(ctx context.Context, request DeleteAudioRequestObject) (DeleteAudioResponseObject, error)
-	// GetAudio Fetch a recording
+	// GetAudio Get a recording
 	// (GET /v1/audio/{audio_id})
 	GetAudio(ctx context.Context, request GetAudioRequestObject) (GetAudioResponseObject, error)
-	// HeadAudio Is a recording stored
+	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(ctx context.Context, request HeadAudioRequestObject) (HeadAudioResponseObject, error)
 	// CreateChatCompletion Ask a question about a sound
@@ -11893,13 +11895,13 @@ type StrictServerInterface interface {
 	// ListContexts List the conversations
 	// (GET /v1/contexts)
 	ListContexts(ctx context.Context, request ListContextsRequestObject) (ListContextsResponseObject, error)
-	// CreateContext Begin a conversation about a sound
+	// CreateContext Start a conversation about a sound
 	// (POST /v1/contexts)
 	CreateContext(ctx context.Context, request CreateContextRequestObject) (CreateContextResponseObject, error)
-	// DeleteContext Forget a conversation
+	// DeleteContext Delete a conversation
 	// (DELETE /v1/contexts/{context_id})
 	DeleteContext(ctx context.Context, request DeleteContextRequestObject) (DeleteContextResponseObject, error)
-	// GetContext Describe one conversation
+	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(ctx context.Context, request GetContextRequestObject) (GetContextResponseObject, error)
 	// ListJobs List the jobs
@@ -11911,31 +11913,31 @@ type StrictServerInterface interface {
 	// CancelJob Cancel a job
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
-	// GetJob Describe one job
+	// GetJob Get a job
 	// (GET /v1/jobs/{job_id})
 	GetJob(ctx context.Context, request GetJobRequestObject) (GetJobResponseObject, error)
-	// FollowJob Follow a job to its end
+	// FollowJob Stream a job's events
 	// (GET /v1/jobs/{job_id}/events)
 	FollowJob(ctx context.Context, request FollowJobRequestObject) (FollowJobResponseObject, error)
-	// GetJobResult Fetch what a job came to
+	// GetJobResult Get a job's result
 	// (GET /v1/jobs/{job_id}/result)
 	GetJobResult(ctx context.Context, request GetJobResultRequestObject) (GetJobResultResponseObject, error)
-	// RetryJob Queue a failed or cancelled job anew
+	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
 	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
-	// GetModel Describe one model
+	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
-	// GetResources What holds memory, and how well it was predicted
+	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
-	// GetService Describe one service
+	// GetService Get a service
 	// (GET /v1/services/{service})
 	GetService(ctx context.Context, request GetServiceRequestObject) (GetServiceResponseObject, error)
 	// ChangeBreaker Close or open a service's circuit breaker
@@ -11944,28 +11946,28 @@ type StrictServerInterface interface {
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(ctx context.Context, request ChangeServiceRequestObject) (ChangeServiceResponseObject, error)
-	// GetSystem What runs, since when, and how its parts are
+	// GetSystem Get the server's versions, uptime and parts
 	// (GET /v1/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
-	// GetConfig Every setting in force
+	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(ctx context.Context, request GetConfigRequestObject) (GetConfigResponseObject, error)
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
-	// GetForecast What is expected, and what to do about it
+	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
-	// GetLogLevel Which lines are logged
+	// GetLogLevel Get the log level
 	// (GET /v1/system/log-level)
 	GetLogLevel(ctx context.Context, request GetLogLevelRequestObject) (GetLogLevelResponseObject, error)
-	// SetLogLevel Change which lines are logged
+	// SetLogLevel Set the log level
 	// (PUT /v1/system/log-level)
 	SetLogLevel(ctx context.Context, request SetLogLevelRequestObject) (SetLogLevelResponseObject, error)
-	// GetPerformance What the performance monitor has seen
+	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(ctx context.Context, request GetPerformanceRequestObject) (GetPerformanceResponseObject, error)
-	// GetVersion What is running
+	// GetVersion Get the versions
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
 }

@@ -91,7 +91,7 @@ func TestCancelledAndOverdueInTheQueue(t *testing.T) {
 
 	past := s.hand(t, app, transcription(clip(t, "clip09.wav"), `,"deadline":"2001-01-01T00:00:00Z"`))
 	require.Equal(t, http.StatusBadRequest, past.status)
-	require.Contains(t, past.body, `deadline must lie in the future, got 2001-01-01T00:00:00Z`)
+	require.Contains(t, past.body, `deadline must be in the future, got 2001-01-01T00:00:00Z`)
 	soon := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339Nano)
 	j = s.accepted(t, app, transcription(clip(t, "clip09.wav"), `,"deadline":"`+soon+`"`))
 	j = becomesJob(t, app, j.ID, job.ended)

@@ -59,7 +59,7 @@ func says(value any) func(context.Context, services.Task, services.Sink) (servic
 	}
 }
 
-// hangs runs until it is stopped, and tells that it began.
+// hangs runs until it is stopped, and signals that it began.
 func hangs(began chan<- string) func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
 	return func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 		sink.Progress(0.25, "hanging")

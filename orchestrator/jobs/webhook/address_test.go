@@ -135,8 +135,8 @@ func TestURLsThatAreRefusedAtOnce(t *testing.T) {
 
 func longPath(n int) string { return strings.Repeat("a", n) }
 
-// FuzzURL holds that a URL which is let through names no host that its own
-// address gives away, as net/http will read it.
+// FuzzURL holds that a URL which is let through names no host that its own address
+// contains, as net/http parses it.
 func FuzzURL(f *testing.F) {
 	for _, seed := range []string{
 		"https://app.example/", "http://[::ffff:127.0.0.1]:80/", "http://127.0.0.1.", "http://a@b/",
