@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoiseIsThatOfPyTorch has the numbers that torch.randn is known to give.
+// TestNoiseIsThatOfPyTorch has known outputs of torch.randn.
 func TestNoiseIsThatOfPyTorch(t *testing.T) {
 	t.Parallel()
 	for seed, want := range map[uint64][]float64{
@@ -41,8 +41,8 @@ func TestNoiseOfOddLengthsIsNormalToo(t *testing.T) {
 	require.InDelta(t, 1, squares/float64(len(values)), 0.02)
 }
 
-// TestMersenneTwisterIsNumpys compares the whole generator with the published
-// sums over NumPy's polar method, which draws from the same twister.
+// TestMersenneTwisterIsNumpys compares the whole generator with published sums of
+// NumPy's polar method, which uses the same twister.
 func TestMersenneTwisterIsNumpys(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("GRYM_TESTDATA")
@@ -74,8 +74,8 @@ func TestMersenneTwisterIsNumpys(t *testing.T) {
 	}
 }
 
-// loop runs a scheduler as the tests of diffusers do, with a network whose
-// output is the sample times t/(t+1), and gives the sum and mean of magnitudes.
+// loop runs a scheduler like the tests of diffusers, with a network whose output is the
+// sample times t/(t+1), and returns the sum and mean of magnitudes.
 func loop(s scheduler, from int, noisy func([]float32)) (sum, mean float64) {
 	sample := make([]float32, 768)
 	for k := range sample {
@@ -100,8 +100,8 @@ func loop(s scheduler, from int, noisy func([]float32)) (sum, mean float64) {
 	return sum, sum / 768
 }
 
-// TestFullLoopsAreThoseOfDiffusers has the sums and means of diffusers' own
-// tests, and those of AudioLDM's schedule.
+// TestFullLoopsAreThoseOfDiffusers has the sums and means of diffusers' tests, and
+// those of AudioLDM's schedule.
 func TestFullLoopsAreThoseOfDiffusers(t *testing.T) {
 	t.Parallel()
 	base := defaultScheduler()
@@ -124,8 +124,8 @@ func TestFullLoopsAreThoseOfDiffusers(t *testing.T) {
 	})
 	soundLinspace := sound
 	soundLinspace.TimestepSpacing = "linspace"
-	// late starts from a sample with the noise of a later timestep, as making a
-	// sound from another one does.
+	// late starts from a sample with the noise of a later timestep, as in
+	// sound-to-sound generation.
 	late := func(t int) func([]float32) {
 		bar := base.alphaBars()[t]
 		return func(sample []float32) {

@@ -18,12 +18,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// rt is the one runtime of the test process.
+// rt is the Runtime of the test process.
 var rt *onnx.Runtime
 
 func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 
-// newService serves the embedded model and those in a folder of the test's.
+// newService returns a service for the embedded model and those in a folder of the
+// test.
 func newService(t *testing.T) (s *Service, dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -73,7 +74,7 @@ func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// quitter hangs up when a stage begins.
+// quitter cancels when a stage begins.
 type quitter struct {
 	services.DiscardSink
 	stage  string
@@ -86,8 +87,8 @@ func (q quitter) Progress(_ float64, stage string) {
 	}
 }
 
-// TestAHangUpWhilePartsLoadIsNoFault hangs up before each load of a staged task
-// and before the load of a whole model.
+// TestAHangUpWhilePartsLoadIsNoFault cancels before each load of a staged task and
+// before the load of a whole model.
 func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	t.Parallel()
 	for _, room := range []services.Bytes{unlimited, 1} {
@@ -104,7 +105,7 @@ func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	}
 }
 
-// broken copies the embedded model and changes it.
+// broken copies the embedded model and modifies it.
 func broken(t *testing.T, dir, name string, change func(folder string)) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
@@ -147,7 +148,7 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 		}
 	}
 	require.Equal(t, 4, problems, "a list of the models tells them too")
-	// What is mended works without a restart.
+	// A repaired folder works without a restart.
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "mended"), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
 	data, err := os.ReadFile(filepath.Join(dir, "mended", "unet", "model.onnx"))
 	require.NoError(t, err)
@@ -175,8 +176,9 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 	require.ErrorContains(t, err, "guidance_scale must be 0 to 50")
 }
 
-// TestALoadedModelMakesRoomForItsOwnParts has a request that fits in stages only
-// while the model is loaded whole: an idle model goes, one in use is waited for.
+// TestALoadedModelMakesRoomForItsOwnParts has a request that fits only in stages and
+// only if the whole model is unloaded. An idle model is unloaded, and one in use is
+// waited for.
 func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	t.Parallel()
 	room := unlimited
@@ -204,7 +206,7 @@ func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	require.NoError(t, s.Shutdown(t.Context()))
 }
 
-// FuzzFolder reads configurations of a model; the estimate must be a size.
+// FuzzFolder reads configurations of a model; the estimate must be a valid size.
 func FuzzFolder(f *testing.F) {
 	unet, err := os.ReadFile(filepath.Join("testdata", "nano", "unet", "config.json"))
 	require.NoError(f, err)

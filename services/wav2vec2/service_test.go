@@ -154,7 +154,7 @@ func TestErrorsOfBrokenFolders(t *testing.T) {
 			"config.json", `{"model_type":"wav2vec2","vocab_size":40}`,
 			"logits float32[?,?,40], found logits float32[?,?,32]",
 		},
-		"nothing to spell":  {"words.txt", "é 1\n", "broken/words.txt: has no word that the model can spell"},
+		"nothing to spell":  {"words.txt", "é 1\n", "broken/words.txt: no word can be spelled by the model"},
 		"graph is no model": {"model.onnx", "hello", "not a readable ONNX model"},
 	} {
 		t.Run(name, func(t *testing.T) {
