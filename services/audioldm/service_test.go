@@ -41,10 +41,10 @@ func task(params string) services.Task {
 // steps collects the progress of a task.
 type steps struct {
 	services.DiscardSink
-	told []float64
+	progress []float64
 }
 
-func (s *steps) Progress(fraction float64, _ string) { s.told = append(s.told, fraction) }
+func (s *steps) Progress(fraction float64, _ string) { s.progress = append(s.progress, fraction) }
 
 func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	t.Parallel()
@@ -53,8 +53,8 @@ func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	var sink steps
 	result, err := services.ExecuteTask(t.Context(), s, task(`{"prompt":"rain","num_inference_steps":7,"audio_length_in_s":0.5}`), &sink)
 	require.NoError(t, err)
-	require.IsNonDecreasing(t, sink.told)
-	require.GreaterOrEqual(t, len(sink.told), 7)
+	require.IsNonDecreasing(t, sink.progress)
+	require.GreaterOrEqual(t, len(sink.progress), 7)
 	require.FileExists(t, result.Audio.Path)
 	require.NoError(t, result.Audio.Remove())
 	entries, err := os.ReadDir(s.dir)
@@ -68,7 +68,7 @@ func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	var sink steps
 	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 3), s, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
 	require.Equal(t, services.KindCancelled, services.KindOf(err))
-	require.Less(t, len(sink.told), 10)
+	require.Less(t, len(sink.progress), 10)
 	entries, err := os.ReadDir(s.dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -147,7 +147,7 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 			problems++
 		}
 	}
-	require.Equal(t, 4, problems, "a list of the models tells them too")
+	require.Equal(t, 4, problems, "a list of the models includes them")
 	// A repaired folder works without a restart.
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "mended"), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
 	data, err := os.ReadFile(filepath.Join(dir, "mended", "unet", "model.onnx"))

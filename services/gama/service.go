@@ -14,7 +14,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Service answers questions about sounds. Safe for concurrent use.
+// Service implements services.ModelService for audio language models. Safe for
+// concurrent use.
 type Service struct {
 	*modelstore.Host[*model]
 
@@ -25,8 +26,8 @@ type Service struct {
 	facts    *modelstore.Facts[facts]
 }
 
-// New makes the service over the folders of a catalog. The session configuration is
-// that of every graph it loads.
+// New returns a service for the folders of a catalog. All graphs use the given session
+// configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
 	s := &Service{cfg: cfg, catalog: catalog, facts: modelstore.NewFacts(readFacts)}
 	s.pool = modelstore.NewPool(Name, residency, func(_ context.Context, name string) (*model, services.Bytes, error) {
@@ -48,7 +49,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	return s
 }
 
-// locate returns the folder of a model of the right type.
+// locate returns the folder of a model after checking its type.
 func (s *Service) locate(name string) (modelstore.Folder, error) {
 	files, err := s.catalog.Find(name, modelType)
 	if err != nil {
@@ -57,7 +58,7 @@ func (s *Service) locate(name string) (modelstore.Folder, error) {
 	return files, files.Require(modelType, "questions about sounds need", s.cfg.DefaultModel)
 }
 
-// find returns the folder of a model with what its files say.
+// find returns the folder of a model and its facts.
 func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 	files, err := s.locate(name)
 	if err != nil {
@@ -74,7 +75,7 @@ func (s *Service) find(name string) (modelstore.Folder, facts, error) {
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Answers to questions about sounds, by audio language models.",
+		Summary:      "Answers questions about sounds with audio language models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks: []services.TaskKind{
 			tasks.Kind(tasks.Ask),
@@ -83,7 +84,7 @@ func (s *Service) Describe() services.Description {
 	}
 }
 
-// canaryTone is what the canary task listens to.
+// canaryTone is the input of the canary task.
 var canaryTone = audiofile.Tone(16000, 500*time.Millisecond)
 
 // CanaryTask implements services.Canary.
@@ -94,7 +95,7 @@ func (s *Service) CanaryTask() services.Task {
 	}
 }
 
-// Initialize loads the default model and asks it something.
+// Initialize loads the default model and answers a question.
 func (s *Service) Initialize(ctx context.Context) error {
 	return s.InitializeBy(ctx, func(ctx context.Context) error {
 		work, err := s.prepare(ctx, s.CanaryTask())
@@ -108,7 +109,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 
 // Shutdown implements services.ModelService.
 func (s *Service) Shutdown(ctx context.Context) error {
-	err := s.Host.Shutdown(ctx) // which waits for those who answer
+	err := s.Host.Shutdown(ctx) // which waits for questions in progress
 	s.contexts.forget()
 	return err
 }
@@ -117,13 +118,13 @@ func (s *Service) modelName(task services.Task) string {
 	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
 }
 
-// ModelFor implements services.ModelChooser: a conversation goes on with the model that
-// it began with.
+// ModelFor implements services.ModelChooser. A conversation continues with the model
+// that it began with.
 func (s *Service) ModelFor(task services.Task) string {
 	var params struct {
 		ContextID string `json:"context_id"`
 	}
-	// What is wrong with the parameters is for Prepare.
+	// Prepare reports invalid parameters.
 	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil || params.ContextID == "" {
 		return s.modelName(task)
 	}
@@ -131,7 +132,7 @@ func (s *Service) ModelFor(task services.Task) string {
 	one := s.contexts.all[params.ContextID]
 	s.contexts.mu.Unlock()
 	if one == nil {
-		return s.modelName(task) // Prepare looks for it in the store
+		return s.modelName(task) // Prepare reads it from the store
 	}
 	return s.contexts.recordOf(one).Model
 }

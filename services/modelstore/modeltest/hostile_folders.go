@@ -63,39 +63,45 @@ func speech() []Hostile {
 	list = append(list, numbers(base, "tokenizer_config.json", []number{
 		{"unk_token", `"` + strings.Repeat("u", 1<<20) + `"`, "unk_token must be at most 4096 bytes, got 1048576"},
 	})...)
-	return append(list,
-		Hostile{Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at most 31, got ` + huge, change: set("A", huge)},
-		Hostile{
+	return append(list, speechFiles()...)
+}
+
+// speechFiles returns the folders in which other files are changed.
+func speechFiles() []Hostile {
+	const base = "wav2vec2-tiny"
+	return []Hostile{
+		{Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at most 31, got ` + huge, change: set("A", huge)},
+		{
 			Base: base, File: "vocab.json", Says: `/vocab.json: id of "A" must be at least 0, got -9223372036854775808`,
 			change: set("A", "-9223372036854775808"),
 		},
-		Hostile{
+		{
 			Base: base, File: "vocab.json", Says: `/vocab.json: must hold at most 1000000 values`,
 			change: whole(entries(1_100_000, 1)),
 		},
-		Hostile{
+		{
 			Base: base, File: "vocab.json", Says: `must be at most 4096 bytes, got 1048576`,
 			change: set(strings.Repeat("v", 1<<20), "1"),
 		},
-		Hostile{
+		{
 			Base: base, File: "words.txt", Says: "/words.txt: must have at most 2000000 words",
 			change: whole(strings.Repeat("A\n", 3_000_000)),
 		},
-		Hostile{
+		{
 			Base: base, File: "words.txt", Says: "/words.txt: line 1 must be at most 4096 bytes",
 			change: whole(strings.Repeat("A ", 3_000_000)),
 		},
-		Hostile{Base: base, File: "model.onnx", Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
-		Hostile{Base: base, File: "model.onnx", Says: "at most 4096 inputs or outputs", change: graph(strings.Repeat(field(11, ""), 5000))},
-		Hostile{
+		{Base: base, File: "model.onnx", Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
+		{Base: base, File: "model.onnx", Says: "at most 4096 inputs or outputs", change: graph(strings.Repeat(field(11, ""), 5000))},
+		{
 			Base: base, File: "model.onnx", Says: "at most 4096 bytes, got 1048576",
 			change: graph(field(12, field(1, strings.Repeat("n", 1<<20)))),
 		},
-		Hostile{
+		{
 			Base: base, File: "model.onnx", Says: "a field of 9223372036854775807 bytes ends beyond",
 			change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
 		},
-	)
+	}
 }
 
 // field encodes a protocol buffer field of bytes.
@@ -143,31 +149,37 @@ func sounds() []Hostile {
 		{"upsample_rates", "[65536,65536,65536,65536,3]", "upsample_rates, multiplied, must be at most 16384, got 9223372036854775807"},
 		{"upsample_kernel_sizes", "[9223372036854775807]", "upsample_kernel_sizes[0] must be at most"},
 	})...)
-	return append(list,
-		Hostile{
+	return append(list, soundFiles()...)
+}
+
+// soundFiles returns the folders in which other files are changed.
+func soundFiles() []Hostile {
+	const base = "audioldm-tiny"
+	return []Hostile{
+		{
 			Base: base, File: "vocoder/config.json",
 			Says: "/vocoder/config.json: model_in_dim times the frames of a second must be at most",
 			change: func(original []byte) []byte {
 				return set("sampling_rate", "192000")(set("hop_length", "1")(original))
 			},
 		},
-		Hostile{
+		{
 			Base: base, File: "tokenizer/vocab.json", Says: `/tokenizer/vocab.json: id of "a" must be 0 to 999999, got ` + huge,
 			change: set("a", huge),
 		},
-		Hostile{
+		{
 			Base: base, File: "tokenizer/merges.txt", Says: "/tokenizer/merges.txt: line 1 must be at most 8192 bytes",
 			change: whole(strings.Repeat("a", 1<<20)),
 		},
-		Hostile{
+		{
 			Base: base, File: "unet/model.onnx", Says: "/unet/model.onnx: not a readable ONNX model",
 			change: whole(strings.Repeat("\x08\x01", 5_000_000)),
 		},
-		Hostile{
+		{
 			Base: base, File: "unet/model.onnx", Says: "a tensor must have at most 64 dimensions",
 			change: graph(field(11, field(2, field(1, field(2, strings.Repeat(field(1, ""), 100)))))),
 		},
-	)
+	}
 }
 
 func questions() []Hostile {
