@@ -38,6 +38,7 @@ func withModels(models web.Models) func(*Config, *Dependencies) {
 
 // warned is an executor whose tasks have the value, a warning, and sound.
 func warned(t *testing.T, value any) executorFunc {
+	t.Helper()
 	return func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		result := services.TaskResult{Model: "real-model", Value: value, Warnings: []services.Warning{{Code: services.WarnPromptCut, Field: "prompt", Message: "was cut"}}}
 		if task.Name == tasks.Convert || task.Name == tasks.Generate {

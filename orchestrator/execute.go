@@ -172,10 +172,14 @@ func (o *Orchestrator) lease(ctx context.Context, task services.Task, entry *Reg
 	return lease, err
 }
 
-// prepare has the service check a task.
+// prepare checks a task's parameters against their schema, and has the service check the
+// rest.
 func (e *Registration) prepare(ctx context.Context, task services.Task) (work services.Work, err error) {
 	ctx, span := services.BeginSpan(ctx, "prepare")
-	err = e.call(func() error { work, err = e.Service.Prepare(ctx, task); return err })
+	// A task that is not known has no schema; the service refuses it.
+	if err = e.schemas[task.Name].Validate(task.Params); err == nil {
+		err = e.call(func() error { work, err = e.Service.Prepare(ctx, task); return err })
+	}
 	span.End(err)
 	return work, err
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/schema"
 )
 
 // Registration is one service in the registry: its own unit, with the default model,
@@ -19,9 +20,11 @@ type Registration struct {
 	*Unit
 
 	description services.Description
-	log         *slog.Logger
-	observe     func(services.Transition)
-	keeper      Keeper // nil keeps no units of models
+	// schemas of the parameters, by the names of the tasks.
+	schemas map[string]*schema.Schema
+	log     *slog.Logger
+	observe func(services.Transition)
+	keeper  Keeper // nil keeps no units of models
 	// ctx ends with the registry; starts under way end with it.
 	ctx context.Context
 	// changing is held while the service starts, stops or restarts.

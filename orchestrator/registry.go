@@ -2,11 +2,13 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/schema"
 )
 
 // Registry has the services, their guards and their states. Safe for
@@ -49,8 +51,9 @@ func (r *Registry) observe(step services.Transition) {
 	}
 }
 
-// Register adds a service under the name it describes itself with. Two
-// services of one name are a programming error.
+// Register adds a service under the name it describes itself with, and compiles the
+// schemas of its tasks. Two services of one name, and a schema that does not compile, are
+// programming errors.
 func (r *Registry) Register(service services.ModelService, guard Guard) *Registration {
 	d := service.Describe()
 	r.mu.Lock()
@@ -60,12 +63,25 @@ func (r *Registry) Register(service services.ModelService, guard Guard) *Registr
 	}
 	r.order = append(r.order, d.Name)
 	entry := &Registration{
-		Service: service, description: d, log: r.log, observe: r.observe, ctx: r.ctx, units: make(map[string]*Unit),
+		Service: service, description: d, schemas: compile(d), log: r.log, observe: r.observe, ctx: r.ctx, units: make(map[string]*Unit),
 	}
 	entry.Unit = newUnit(entry, "", services.StateRegistered)
 	entry.Guard = guard
 	r.entries[d.Name] = entry
 	return entry
+}
+
+// compile returns the schemas of a service's tasks.
+func compile(d services.Description) map[string]*schema.Schema {
+	schemas := make(map[string]*schema.Schema, len(d.Tasks))
+	for _, task := range d.Tasks {
+		compiled, err := schema.Compile(task.ParamsSchema)
+		if err != nil {
+			panic(fmt.Sprintf("service %s, task %s: %v", d.Name, task.Name, err))
+		}
+		schemas[task.Name] = compiled
+	}
+	return schemas
 }
 
 // Lookup returns a service. The fault for an unknown name lists those that exist.

@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"internal/regular":                 {},
 	"internal/version":                 {},
 	"models":                           {},
-	"orchestrator":                     {"internal/lifecycle", "services", "services/tasks"},
+	"orchestrator":                     {"internal/lifecycle", "services", "services/schema", "services/tasks"},
 	"orchestrator/conversations":       {"orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/jobs":                {"internal/lifecycle", "orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/library":             {"orchestrator/records", "services"},
@@ -68,7 +68,8 @@ var arrows = map[string][]string{
 	"services/gama":                    {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/limits":                  {},
 	"services/tasks":                   {"services"},
-	"services/servicetest":             {"services"}, // for tests only
+	"services/schema":                  {"services"},
+	"services/servicetest":             {"services", "services/schema"}, // for tests only
 	"services/module":                  {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
 	"services/tokenizer":               {"services/limits"},
 	"services/dsp":                     {},
@@ -92,10 +93,10 @@ var owners = map[string]struct {
 	"github.com/prometheus/client_golang/": {[]string{"internal/app", "hardening", "hardening/performance", "hardening/tracing", "resources"}, "metrics are kept where the figures arise, and served by internal/app's handler"},
 	"go.opentelemetry.io/otel":             {[]string{"hardening/tracing"}, "the rest knows services.Tracer"},
 	"github.com/knadh/koanf":               {[]string{"internal/config"}, "settings are loaded in one place"},
+	"github.com/santhosh-tekuri":           {[]string{"services/schema"}, "its texts are translated in one place"},
 	"github.com/spf13":                     {[]string{"internal/cli"}, "the command line is parsed in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
 	"github.com/mewkiz/flac":               {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
-	"github.com/hajimehoshi/go-mp3":        {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 	"github.com/pion/opus":                 {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 }
 

@@ -138,7 +138,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 			},
 		},
 		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
-		Warnings: source.Warnings(),
+		Warnings: j.reader.Warnings(),
 	}, nil
 }
 

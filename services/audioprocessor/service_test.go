@@ -238,10 +238,18 @@ func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	require.NoError(t, err)
 	cut := filepath.Join(t.TempDir(), "cut.flac")
 	require.NoError(t, os.WriteFile(cut, whole[:len(whole)/2], 0o600))
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), tasks.ConvertParams{}),
-		services.DiscardSink{})
+	strict := limits()
+	strict.Strict = true
+	_, err = services.ExecuteTask(t.Context(), New(small, strict, dir), task(t, onDisk(cut), tasks.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInvalid, services.KindOf(err))
 	require.ErrorContains(t, err, "cut short")
+	empty(t, dir)
+
+	result, err := services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), tasks.ConvertParams{}),
+		services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, services.WarnTruncated, result.Warnings[0].Code)
+	require.NoError(t, result.Audio.Remove())
 	empty(t, dir)
 
 	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")),

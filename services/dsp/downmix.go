@@ -1,9 +1,20 @@
 package dsp
 
+const (
+	// cancelFrames is the smallest number of frames that is checked for cancelling
+	// channels.
+	cancelFrames = 64
+	// cancelRatio is the fraction of the channels' power below which the mean counts as
+	// cancelled.
+	cancelRatio = 1.0 / 1000
+)
+
 // Downmix averages interleaved channels to mono: value i of the result is the mean of
-// frame i. dst is overwritten from its start and grown if necessary; it may share its
-// start with interleaved. An incomplete last frame is ignored. The result is empty if
-// channels is below one.
+// frame i. If the channels of the block cancel out, as with a cable of reversed
+// polarity, the mean has less than a thousandth of their power, and the first channel
+// with sound is used instead. dst is overwritten from its start and grown if necessary;
+// it may share its start with interleaved. An incomplete last frame is ignored. The
+// result is empty if channels is below one.
 func Downmix(dst, interleaved []float32, channels int) []float32 {
 	if channels < 1 {
 		return dst[:0]
@@ -13,6 +24,12 @@ func Downmix(dst, interleaved []float32, channels int) []float32 {
 		dst = make([]float32, frames)
 	}
 	dst = dst[:frames]
+	if c := cancelled(interleaved[:frames*channels], channels); c >= 0 {
+		for i := range dst {
+			dst[i] = interleaved[i*channels+c]
+		}
+		return dst
+	}
 	switch channels {
 	case 1:
 		copy(dst, interleaved)
@@ -30,4 +47,36 @@ func Downmix(dst, interleaved []float32, channels int) []float32 {
 		}
 	}
 	return dst
+}
+
+// cancelled returns the channel to take where the mean of all is next to
+// nothing, and -1 elsewhere.
+func cancelled(interleaved []float32, channels int) int {
+	if channels < 2 || len(interleaved) < cancelFrames*channels {
+		return -1
+	}
+	var mean, all float64
+	for i := 0; i < len(interleaved); i += channels {
+		var sum, squares float64
+		for _, x := range interleaved[i : i+channels] {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+		}
+		mean += sum * sum
+		all += squares
+	}
+	n := float64(channels)
+	if mean/(n*n) >= cancelRatio*all/n {
+		return -1
+	}
+	for c := range channels {
+		var own float64
+		for i := c; i < len(interleaved); i += channels {
+			own += float64(interleaved[i]) * float64(interleaved[i])
+		}
+		if own >= all/(2*n) {
+			return c
+		}
+	}
+	return -1
 }

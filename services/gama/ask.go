@@ -98,7 +98,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		return err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	a.warn(sound.reader.Format().Warnings()...)
+	defer func() { a.warn(sound.reader.Warnings()...) }()
 	turns := make([]turn, 0, len(a.params.History))
 	for _, h := range a.params.History {
 		turns = append(turns, turn{Exchange: h})

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/schema"
 )
 
 // Suite is one service under test.
@@ -97,6 +98,9 @@ func describes(t *testing.T, suite Suite) {
 	for _, kind := range first.Tasks {
 		require.Contains(t, suite.Tasks, kind.Name)
 		require.NotEmpty(t, properties(t, kind), "the schema of %s", kind.Name)
+		compiled, err := schema.Compile(kind.ParamsSchema)
+		require.NoError(t, err, "the schema of %s", kind.Name)
+		require.NoError(t, compiled.Validate(suite.Tasks[kind.Name].Params), "the schema allows the task %s", kind.Name)
 	}
 	require.NoError(t, service.Initialize(t.Context()))
 	require.Equal(t, first, service.Describe())

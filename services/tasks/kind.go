@@ -21,6 +21,8 @@ var (
 	convertSchema json.RawMessage
 	//go:embed schemas/ask.json
 	askSchema json.RawMessage
+	//go:embed schemas/caption.json
+	captionSchema json.RawMessage
 )
 
 // kinds describes each task by its name: the schema of its parameters, and a function
@@ -35,7 +37,7 @@ var kinds = map[string]struct {
 	Generate:   {generateSchema, func() any { return new(Generation) }},
 	Convert:    {convertSchema, func() any { return new(Conversion) }},
 	Ask:        {askSchema, func() any { return new(Answer) }},
-	Caption:    {askSchema, func() any { return new(Answer) }},
+	Caption:    {captionSchema, func() any { return new(Answer) }},
 }
 
 // Kind returns the description of a task of this package, for use in a service's

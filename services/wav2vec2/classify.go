@@ -19,7 +19,6 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = l.format.Warnings()
 	if whole && w.classify.Threshold != nil {
 		result.Warnings = append(result.Warnings, services.Warning{
 			Code: services.WarnValueIgnored, Field: "threshold",
@@ -53,6 +52,7 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		return nil
 	}
 	err = l.run(ctx)
+	result.Warnings = append(l.warnings(), result.Warnings...)
 	result.Stages = l.stages()
 	if err != nil {
 		return result, err

@@ -28,7 +28,6 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = l.format.Warnings()
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
@@ -48,6 +47,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return nil
 	}
 	err = l.run(ctx)
+	result.Warnings = append(l.warnings(), result.Warnings...)
 	result.Stages = l.stages()
 	if err != nil {
 		return result, err

@@ -15,6 +15,8 @@ type listening struct {
 	cut    *windows
 	sink   services.Sink
 	format audiofile.Format
+	// warnings returns the warnings about the recording so far.
+	warnings func() []services.Warning
 	// take receives each window with the network's output, and whether it is the last.
 	take func(w window, values []float32) error
 
@@ -39,8 +41,10 @@ func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, f
 	if err != nil {
 		return nil, nil, joinClose(err, closer)
 	}
-	return &listening{model: m, cut: cut, sink: sink, format: reader.Format(), spent: make(map[services.Stage]time.Duration)}, closer.Close,
-		nil
+	return &listening{
+		model: m, cut: cut, sink: sink, format: reader.Format(), warnings: reader.Warnings,
+		spent: make(map[services.Stage]time.Duration),
+	}, closer.Close, nil
 }
 
 // run processes all windows.

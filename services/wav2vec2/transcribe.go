@@ -15,7 +15,6 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = append(l.format.Warnings(), m.warnings(w.transcribe)...)
 	decoding := m.decoding(w.transcribe)
 	l.take = func(part window, logits []float32) error {
 		decoding.add(l.own(part, logits, len(m.decoder.tokens)))
@@ -29,6 +28,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	if err != nil {
 		return result, err
 	}
+	result.Warnings = append(l.warnings(), m.warnings(w.transcribe)...)
 	text, words := decoding.answer()
 	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
 	return result, nil

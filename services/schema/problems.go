@@ -1,0 +1,262 @@
+package schema
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// whole names the parameters as such.
+const whole = "params"
+
+// mostProblems bounds the fields that one fault names, and mostName the name of one.
+const (
+	mostProblems = 32
+	mostName     = 64
+)
+
+// fault returns the problems as one fault, in the order of their fields.
+func fault(fields []services.FieldError) *services.Fault {
+	slices.SortStableFunc(fields, func(a, b services.FieldError) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Problem, b.Problem))
+	})
+	fields = slices.Compact(fields)
+	return &services.Fault{Kind: services.KindInvalid, Fields: fields[:min(len(fields), mostProblems)]}
+}
+
+// index is the step into the item of a list, as replaceNumbers takes it.
+func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
+
+// name joins the steps to a value, as "history[1].answer".
+func name(at []string) string {
+	var b strings.Builder
+	for _, step := range at {
+		if b.Len() > 0 && !strings.HasPrefix(step, "[") {
+			b.WriteByte('.')
+		}
+		b.WriteString(short(step))
+	}
+	return cmp.Or(b.String(), whole)
+}
+
+// short cuts a name that a client made up.
+func short(text string) string { return fmt.Sprintf("%.*s", mostName, text) }
+
+// place is a value in the parameters, with the schema that it does not fit.
+type place struct {
+	steps  []string
+	value  any
+	schema *jsonschema.Schema
+}
+
+// find walks from the parameters to one of their values. The schema is nil where it cannot
+// be found by properties and items alone.
+func (s *Schema) find(value any, location []string) place {
+	p := place{value: value, schema: s.compiled}
+	for _, step := range location {
+		switch v := p.value.(type) {
+		case map[string]any:
+			p.value, p.steps = v[step], append(p.steps, step)
+			if p.schema != nil {
+				p.schema = p.schema.Properties[step]
+			}
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				return p
+			}
+			p.value, p.steps = v[i], append(p.steps, index(i))
+			if p.schema != nil {
+				p.schema = p.schema.Items2020
+			}
+		}
+	}
+	return p
+}
+
+// problems returns what is wrong with the parameters, by field.
+func (s *Schema) problems(value any, invalid *jsonschema.ValidationError) (fields []services.FieldError) {
+	p := s.find(value, invalid.InstanceLocation)
+	inside := func(names []string, problem string) {
+		for _, one := range names {
+			fields = append(fields, services.FieldError{Field: name(append(slices.Clone(p.steps), one)), Problem: problem})
+		}
+	}
+	switch k := invalid.ErrorKind.(type) {
+	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
+		for _, cause := range invalid.Causes {
+			fields = append(fields, s.problems(value, cause)...)
+		}
+	case *kind.Required:
+		inside(k.Missing, "is missing")
+	case *kind.DependentRequired:
+		inside(k.Missing, "is missing; it goes with "+k.Prop)
+	case *kind.AdditionalProperties:
+		inside(k.Properties, "is not a parameter of this task")
+	default:
+		fields = append(fields, services.FieldError{Field: name(p.steps), Problem: p.problem(k)})
+	}
+	return fields
+}
+
+// problem completes the sentence "<field> ...".
+func (p place) problem(of jsonschema.ErrorKind) string {
+	switch k := of.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("must be %s, got %s", p.wanted(k.Want), show(p.value))
+	case *kind.Enum:
+		return fmt.Sprintf("must be %s, got %s", oneOf(k.Want), show(p.value))
+	case *kind.Const:
+		return fmt.Sprintf("must be %s, got %s", show(k.Want), show(p.value))
+	case *kind.Minimum:
+		return p.outside(k.Want, nil, false)
+	case *kind.ExclusiveMinimum:
+		return p.outside(k.Want, nil, true)
+	case *kind.Maximum:
+		return p.outside(nil, k.Want, false)
+	case *kind.ExclusiveMaximum:
+		return p.outside(nil, k.Want, true)
+	case *kind.MultipleOf:
+		return fmt.Sprintf("must be a multiple of %s, got %s", decimal(k.Want), show(p.value))
+	case *kind.MinLength:
+		return atLeast(k.Want, k.Got, "character")
+	case *kind.MaxLength:
+		return atMost(k.Want, k.Got, "character")
+	case *kind.MinItems:
+		return atLeast(k.Want, k.Got, "item")
+	case *kind.MaxItems:
+		return atMost(k.Want, k.Got, "item")
+	case *kind.MinProperties:
+		return atLeast(k.Want, k.Got, "field")
+	case *kind.MaxProperties:
+		return atMost(k.Want, k.Got, "field")
+	case *kind.UniqueItems:
+		return fmt.Sprintf("must have different items, got the same at %d and %d", k.Duplicates[0], k.Duplicates[1])
+	case *kind.Pattern:
+		return fmt.Sprintf("must match the pattern %s, got %s", k.Want, show(k.Got))
+	case *kind.Format:
+		return fmt.Sprintf("must be of the form %s, got %s", k.Want, show(k.Got))
+	}
+	return "does not fit the schema of the task, got " + show(p.value)
+}
+
+// wanted names the types that a value can have, with the values where they are listed.
+func (p place) wanted(types []string) string {
+	if p.schema != nil && p.schema.Enum != nil {
+		return oneOf(p.schema.Enum.Values)
+	}
+	named := make([]string, len(types))
+	for i, one := range types {
+		named[i] = typeNames[one]
+	}
+	return strings.Join(named, " or ")
+}
+
+// typeNames are the types of JSON Schema in words.
+var typeNames = map[string]string{
+	"string": "a string", "boolean": "true or false", "array": "a list", "object": "an object",
+	"number": "a number", "integer": "a whole number", "null": "null",
+}
+
+// outside says which range a number must be in. One of the limits is that which the number
+// is beyond; the other one comes from the schema.
+func (p place) outside(least, most *big.Rat, open bool) string {
+	above, below := open && least != nil, open && most != nil
+	if s := p.schema; s != nil && least == nil {
+		least, above = s.Minimum, false
+		if s.ExclusiveMinimum != nil {
+			least, above = s.ExclusiveMinimum, true
+		}
+	} else if s != nil && most == nil {
+		most, below = s.Maximum, false
+		if s.ExclusiveMaximum != nil {
+			most, below = s.ExclusiveMaximum, true
+		}
+	}
+	var limits []string
+	switch {
+	case least != nil && most != nil && !above && !below:
+		limits = []string{"from " + decimal(least) + " to " + decimal(most)}
+	default:
+		limits = append(limits, limit(least, above, "above ", "at least ")...)
+		limits = append(limits, limit(most, below, "below ", "at most ")...)
+	}
+	return fmt.Sprintf("must be %s, got %s", strings.Join(limits, " and "), show(p.value))
+}
+
+// limit returns one side of a range in words; none without a limit.
+func limit(at *big.Rat, open bool, opened, closed string) []string {
+	switch {
+	case at == nil:
+		return nil
+	case open:
+		return []string{opened + decimal(at)}
+	}
+	return []string{closed + decimal(at)}
+}
+
+// decimal returns a limit as the schema has it.
+func decimal(r *big.Rat) string {
+	if r.IsInt() {
+		return r.RatString()
+	}
+	f, _ := r.Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+// atLeast says that a text or a list is too short, and atMost that it is too long.
+func atLeast(want, got int, unit string) string {
+	if want == 1 && got == 0 {
+		return "must not be empty"
+	}
+	return fmt.Sprintf("must have at least %s, got %d", count(want, unit), got)
+}
+
+func atMost(want, got int, unit string) string {
+	return fmt.Sprintf("must have at most %s, got %d", count(want, unit), got)
+}
+
+func count(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return strconv.Itoa(n) + " " + unit + "s"
+}
+
+// oneOf lists the values that are allowed, as JSON.
+func oneOf(values []any) string {
+	shown := make([]string, len(values))
+	for i, value := range values {
+		shown[i] = show(value)
+	}
+	if n := len(shown); n > 1 {
+		return strings.Join(shown[:n-1], ", ") + " or " + shown[n-1]
+	}
+	return strings.Join(shown, "")
+}
+
+// show returns a value as JSON, cut where it is a long text, or says what it is.
+func show(value any) string {
+	switch v := value.(type) {
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	case string:
+		return fmt.Sprintf("%.40q", v)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Sprintf("a %T", value)
+	}
+	return string(text)
+}
