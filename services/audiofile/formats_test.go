@@ -19,7 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// golden is what ffmpeg decodes a clip to; testdata/make.py writes it.
+// golden is ffmpeg's decoding of a clip; testdata/make.py writes it.
 type golden struct {
 	Rate, Channels int
 	Frames         int64
@@ -45,10 +45,10 @@ func clip(t testing.TB, name string) []byte {
 	return raw
 }
 
-// needsFFmpeg are the clips that are not decoded here.
+// needsFFmpeg are the clips without a native decoder.
 var needsFFmpeg = []string{"speech.ogg", "speech.m4a"}
 
-// withFFmpeg are limits under which they are, where there is one.
+// withFFmpeg returns limits with ffmpeg if it is installed.
 func withFFmpeg(t testing.TB) Limits {
 	t.Helper()
 	limits := DefaultConfig().Limits()
@@ -75,7 +75,7 @@ func readAll(t testing.TB, reader *Reader) []float32 {
 	}
 }
 
-// Against ffmpeg's decoders; for Opus that is libopus.
+// Compared with ffmpeg's decoders; for Opus that is libopus.
 func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 	t.Parallel()
 	for name, want := range goldens(t) {
@@ -104,7 +104,7 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 				squares += float64(x) * float64(x)
 			}
 			epsilon, delta := 2e-3, 2e-3
-			if format.Container == "mp3" { // which leaves nothing to a decoder
+			if format.Container == "mp3" { // which leaves no data for a decoder
 				epsilon, delta = 2e-5, 1e-6
 			}
 			require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got))), epsilon)
@@ -119,13 +119,14 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 func TestFormatsAreToldFromTheContent(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][2]string{
-		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"}, "speech-live.webm": {"webm", "opus"},
+		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"},
+		"speech-live.webm": {"webm", "opus"},
 	} {
 		reader, err := openBytes(clip(t, name))
 		require.NoError(t, err)
 		require.Equal(t, want, [2]string{reader.Format().Container, reader.Format().Encoding})
 	}
-	// Behind a tag with a picture.
+	// After a tag with a picture.
 	tag := append([]byte("ID3\x03\x00\x00\x00\x00\x10\x00"), make([]byte, 2048)...)
 	for _, name := range []string{"speech.flac", "speech.mp3"} {
 		plain, err := openBytes(clip(t, name))
@@ -137,7 +138,7 @@ func TestFormatsAreToldFromTheContent(t *testing.T) {
 	}
 }
 
-// What is behind the sound does not matter.
+// Data after the sound has no effect.
 func TestTagsBehindTheSound(t *testing.T) {
 	t.Parallel()
 	tag := cat([]byte("TAG"), make([]byte, 125))
@@ -160,8 +161,8 @@ func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
 	}
 }
 
-// Every clip is cut at many places, and its bytes are changed: the answer is
-// sound or a fault of the sender's, never anything else.
+// Every clip is truncated at many places, and its bytes are changed. The result must be
+// sound or a fault of the sender, never anything else.
 func TestDamagedClips(t *testing.T) {
 	t.Parallel()
 	for name := range goldens(t) {
@@ -187,8 +188,7 @@ func TestDamagedClips(t *testing.T) {
 	}
 }
 
-// A file that is cut short is decoded up to there, or refused where the limits
-// are strict.
+// A truncated file is decoded up to its end, or rejected if the limits are strict.
 func TestCutFiles(t *testing.T) {
 	t.Parallel()
 	lenient := DefaultLimits()
@@ -223,7 +223,7 @@ func TestCutFiles(t *testing.T) {
 	}
 }
 
-// codes of the warnings about a file.
+// codes returns the codes of the warnings about a file.
 func codes(reader *Reader) (codes []services.WarningCode) {
 	for _, w := range reader.Warnings() {
 		codes = append(codes, w.Code)
@@ -231,9 +231,9 @@ func codes(reader *Reader) (codes []services.WarningCode) {
 	return codes
 }
 
-// checkFile reads a file of any bytes. What is accepted must hold what its
-// header says, and what is refused must be refused as the sender's fault, with
-// a text. A panic is one of a library's, which becomes a fault, or a failure.
+// checkFile reads a file with arbitrary bytes. An accepted file must satisfy its
+// header, and a rejected one must be the sender's fault with a text. A panic of a
+// library becomes a fault; any other panic is a failure.
 func checkFile(t *testing.T, file []byte) {
 	t.Helper()
 	limits := Limits{MaxBytes: 1 << 20, MaxDuration: time.Hour, MaxChannels: 64}
@@ -276,7 +276,7 @@ func checkFile(t *testing.T, file []byte) {
 	}
 }
 
-// A FLAC file may leave its length open.
+// A FLAC file may omit its length.
 func TestFLACOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	file := write(t, Output{FLAC, Depth16, 16000, 2}, noiseAndTone(10000, 2))
@@ -332,7 +332,7 @@ func TestFLACWritesWhatItReads(t *testing.T) {
 	}
 }
 
-// pageOf is a page of whole packets, without a checksum, which is not looked at.
+// pageOf is a page of whole packets without a checksum, which is not verified.
 func pageOf(flags byte, granule int64, serial uint32, packets ...[]byte) []byte {
 	var table, body []byte
 	for _, p := range packets {
@@ -348,7 +348,8 @@ func pageOf(flags byte, granule int64, serial uint32, packets ...[]byte) []byte 
 	return cat(page, table, body)
 }
 
-// TestOggStreams covers what the clips do not: another stream between the pages, a recording joined late, a cut at the end.
+// TestOggStreams has cases missing from the clips: another stream between the pages, a
+// recording joined late, a truncated end.
 func TestOggStreams(t *testing.T) {
 	t.Parallel()
 	head := []byte("OpusHead\x01\x01\x00\x01\x80\xbb\x00\x00\x00\x00\x00") // 256 samples to skip
@@ -377,8 +378,16 @@ func TestOpusPacketDurations(t *testing.T) {
 		packet []byte
 		want   int
 	}{
-		{nil, 0}, {[]byte{0 << 3}, 480}, {[]byte{3 << 3}, 2880}, {[]byte{12<<3 | 1}, 960}, {[]byte{16 << 3}, 120},
-		{[]byte{31 << 3}, 960}, {[]byte{31<<3 | 2}, 1920}, {[]byte{31<<3 | 3}, 0}, {[]byte{31<<3 | 3, 6}, 5760}, {[]byte{31<<3 | 3, 7}, 0},
+		{nil, 0},
+		{[]byte{0 << 3}, 480},
+		{[]byte{3 << 3}, 2880},
+		{[]byte{12<<3 | 1}, 960},
+		{[]byte{16 << 3}, 120},
+		{[]byte{31 << 3}, 960},
+		{[]byte{31<<3 | 2}, 1920},
+		{[]byte{31<<3 | 3}, 0},
+		{[]byte{31<<3 | 3, 6}, 5760},
+		{[]byte{31<<3 | 3, 7}, 0},
 	} {
 		require.Equal(t, test.want, opusSamples(test.packet), "%x", test.packet)
 	}
@@ -408,7 +417,7 @@ func TestLacing(t *testing.T) {
 			require.ErrorIs(t, err, errLacing, "lacing %d of %v", lacing, body)
 		}
 	}
-	// A size that is only claimed.
+	// A size that is only stated.
 	_, err := unlace(cat([]byte{1}, binary.BigEndian.AppendUint64(nil, 1<<56|1<<40)), 3)
 	require.ErrorIs(t, err, errLacing)
 }

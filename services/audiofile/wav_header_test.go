@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Every file here holds the levels 100, -200, 300.
+// Every file here has the levels 100, -200, 300.
 func TestChunkOrdersAndSizes(t *testing.T) {
 	t.Parallel()
 	levels := pcm16(100, -200, 300)

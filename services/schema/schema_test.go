@@ -136,7 +136,7 @@ func TestAFaultIsBounded(t *testing.T) {
 	require.Less(t, len(fault.Error()), 8192)
 }
 
-// A number's exponent costs nothing.
+// The exponent of a number must not affect the time.
 func TestLargeExponentsAreCheap(t *testing.T) {
 	t.Parallel()
 	s := compile(t, example)

@@ -100,7 +100,7 @@ func TestModelsThatCannotBeFollowedAreRefused(t *testing.T) {
 		"must be identity":              with(field(modelNormalizer, [][]byte{field(normalizerCharsMap, "x")})),
 		`duplicate piece "<s>"`:         with(onePiece("<s>", 0, kindNormal)),
 		`"<mine>" is of kind 4`:         with(onePiece("<mine>", 0, 4)),
-		`score of "x9" is no num`:       with(onePiece("x9", math.NaN(), kindNormal)),
+		`score of "x9" is not a num`:    with(onePiece("x9", math.NaN(), kindNormal)),
 		"<0x00> is missing": append(field(modelTrainer, [][]byte{field(trainerModelType, modelBPE), field(trainerByteFallback, 1)}),
 			append(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 0)}), onePiece("a", 0, kindNormal)...)...),
 	} {
