@@ -121,7 +121,7 @@ func (r *Reader) check() error {
 		if cut := r.notes.nothingDecoded("it ends before its sound"); cut != nil {
 			return cut
 		}
-		return services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
+		return services.Invalidf(field, "contains no samples: its header is valid, but nothing was recorded after it")
 	}
 	if r.format.Guessed { // the length is compared with its limit while reading
 		known := r.format
@@ -259,7 +259,7 @@ func (r *Reader) end() {
 		if r.err = r.notes.nothingDecoded("it ends before its sound"); r.err != nil {
 			return
 		}
-		r.err = services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
+		r.err = services.Invalidf(field, "contains no samples: its header is valid, but nothing was recorded after it")
 		return
 	}
 	r.format.Frames, r.format.Guessed = r.done, false

@@ -90,8 +90,8 @@ func (d *wavDecoder) read(dst []float32) (int, error) {
 	if good < whole*d.wave.channels {
 		frame, channel := good/d.wave.channels, good%d.wave.channels
 		at := float64(d.done+int64(frame)) / float64(d.wave.sampleRateHz)
-		err = services.Invalidf(field, "holds a sample that is not a usable number (NaN, infinite or beyond single precision) at %.4f s, channel %d",
-			at, channel+1)
+		err = services.Invalidf(field, "holds a sample that is not a usable number "+
+			"(NaN, infinite or beyond single precision) at %.4f s, channel %d", at, channel+1)
 		whole = frame
 	}
 	d.done += int64(whole)

@@ -29,88 +29,91 @@ func f64(values ...float64) []byte {
 	return data
 }
 
+// encodings has a file of every encoding.
+var encodings = []struct {
+	name     string
+	format   []byte
+	data     []byte
+	encoding string
+	bits     int
+	want     []float32
+}{
+	{
+		"8-bit is unsigned", formatChunk(1, 1, 16000, 8),
+		[]byte{0, 128, 255, 192},
+		"pcm_u8", 8,
+		[]float32{-1, 0, 127.0 / 128, 0.5},
+	},
+	{
+		"16-bit", formatChunk(1, 1, 16000, 16), pcm16(-32768, 0, 32767, 16384, -1), "pcm_s16le", 16,
+		[]float32{-1, 0, 32767.0 / 32768, 0.5, -1.0 / 32768},
+	},
+	{
+		"24-bit", formatChunk(1, 1, 16000, 24),
+		[]byte{0, 0, 0x80, 0, 0, 0, 0xff, 0xff, 0x7f, 0, 0, 0x40, 0xff, 0xff, 0xff},
+		"pcm_s24le",
+		24,
+		[]float32{-1, 0, 8388607.0 / 8388608, 0.5, -1.0 / 8388608},
+	},
+	{
+		"32-bit", formatChunk(1, 1, 16000, 32), cat(le32(-1<<31), le32(0), le32(1<<30), le32(-1), le32(1<<31-1)), "pcm_s32le", 32,
+		[]float32{-1, 0, 0.5, -1.0 / (1 << 31), 1},
+	},
+	{
+		"12-bit in the upper bits", formatChunk(1, 1, 16000, 12), pcm16(0x7ff0, -0x8000), "pcm_s16le", 12,
+		[]float32{2047.0 / 2048, -1},
+	},
+	{
+		"32-bit float, beyond one as it is", formatChunk(3, 1, 16000, 32), f32(-1, 0, 0.25, 3.5, -1e30), "pcm_f32le", 32,
+		[]float32{-1, 0, 0.25, 3.5, -1e30},
+	},
+	{
+		"64-bit float", formatChunk(3, 1, 16000, 64), f64(-1, 0, 0.1, 2.5), "pcm_f64le", 64,
+		[]float32{-1, 0, 0.1, 2.5},
+	},
+	// G.711 tables 1a to 2b: the largest level of 13 bits is 4032 of 4096
+	// for A-law, of 14 bits 8031 of 8192 for mu-law.
+	{
+		"A-law", formatChunk(6, 1, 8000, 8),
+		[]byte{0xaa, 0x2a, 0xd5, 0x55},
+		"pcm_alaw", 8,
+		[]float32{4032.0 / 4096, -4032.0 / 4096, 1.0 / 4096, -1.0 / 4096},
+	},
+	{
+		"mu-law", formatChunk(7, 1, 8000, 8),
+		[]byte{0x80, 0x00, 0xff, 0x7f},
+		"pcm_mulaw", 8,
+		[]float32{8031.0 / 8192, -8031.0 / 8192, 0, 0},
+	},
+	{
+		"extensible 16-bit", extensibleChunk(1, 1, 16000, 16, 16), pcm16(16384), "pcm_s16le", 16,
+		[]float32{0.5},
+	},
+	{
+		"extensible 20 bits in 24", extensibleChunk(1, 1, 16000, 24, 20),
+		[]byte{0xf0, 0xff, 0x7f, 0, 0, 0xc0},
+		"pcm_s24le", 24,
+		[]float32{524287.0 / 524288, -0.5},
+	},
+	{
+		"extensible 24 bits in 32", extensibleChunk(1, 1, 16000, 32, 24), cat(le32(0x7fffff00), le32(-1<<31)), "pcm_s32le", 32,
+		[]float32{8388607.0 / 8388608, -1},
+	},
+	{
+		"extensible float", extensibleChunk(3, 1, 16000, 32, 32), f32(0.75), "pcm_f32le", 32,
+		[]float32{0.75},
+	},
+	{
+		"extensible A-law", extensibleChunk(6, 1, 8000, 8, 8),
+		[]byte{0xaa},
+		"pcm_alaw", 8,
+		[]float32{4032.0 / 4096},
+	},
+}
+
 func TestEveryEncoding(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name     string
-		format   []byte
-		data     []byte
-		encoding string
-		bits     int
-		want     []float32
-	}{
-		{
-			"8-bit is unsigned", formatChunk(1, 1, 16000, 8),
-			[]byte{0, 128, 255, 192},
-			"pcm_u8", 8,
-			[]float32{-1, 0, 127.0 / 128, 0.5},
-		},
-		{
-			"16-bit", formatChunk(1, 1, 16000, 16), pcm16(-32768, 0, 32767, 16384, -1), "pcm_s16le", 16,
-			[]float32{-1, 0, 32767.0 / 32768, 0.5, -1.0 / 32768},
-		},
-		{
-			"24-bit", formatChunk(1, 1, 16000, 24),
-			[]byte{0, 0, 0x80, 0, 0, 0, 0xff, 0xff, 0x7f, 0, 0, 0x40, 0xff, 0xff, 0xff},
-			"pcm_s24le",
-			24,
-			[]float32{-1, 0, 8388607.0 / 8388608, 0.5, -1.0 / 8388608},
-		},
-		{
-			"32-bit", formatChunk(1, 1, 16000, 32), cat(le32(-1<<31), le32(0), le32(1<<30), le32(-1), le32(1<<31-1)), "pcm_s32le", 32,
-			[]float32{-1, 0, 0.5, -1.0 / (1 << 31), 1},
-		},
-		{
-			"12-bit stands in the upper bits", formatChunk(1, 1, 16000, 12), pcm16(0x7ff0, -0x8000), "pcm_s16le", 12,
-			[]float32{2047.0 / 2048, -1},
-		},
-		{
-			"32-bit float, beyond one as it is", formatChunk(3, 1, 16000, 32), f32(-1, 0, 0.25, 3.5, -1e30), "pcm_f32le", 32,
-			[]float32{-1, 0, 0.25, 3.5, -1e30},
-		},
-		{
-			"64-bit float", formatChunk(3, 1, 16000, 64), f64(-1, 0, 0.1, 2.5), "pcm_f64le", 64,
-			[]float32{-1, 0, 0.1, 2.5},
-		},
-		// G.711 tables 1a to 2b: the largest level of 13 bits is 4032 of 4096
-		// for A-law, of 14 bits 8031 of 8192 for mu-law.
-		{
-			"A-law", formatChunk(6, 1, 8000, 8),
-			[]byte{0xaa, 0x2a, 0xd5, 0x55},
-			"pcm_alaw", 8,
-			[]float32{4032.0 / 4096, -4032.0 / 4096, 1.0 / 4096, -1.0 / 4096},
-		},
-		{
-			"mu-law", formatChunk(7, 1, 8000, 8),
-			[]byte{0x80, 0x00, 0xff, 0x7f},
-			"pcm_mulaw", 8,
-			[]float32{8031.0 / 8192, -8031.0 / 8192, 0, 0},
-		},
-		{
-			"extensible 16-bit", extensibleChunk(1, 1, 16000, 16, 16), pcm16(16384), "pcm_s16le", 16,
-			[]float32{0.5},
-		},
-		{
-			"extensible 20 bits in 24", extensibleChunk(1, 1, 16000, 24, 20),
-			[]byte{0xf0, 0xff, 0x7f, 0, 0, 0xc0},
-			"pcm_s24le", 24,
-			[]float32{524287.0 / 524288, -0.5},
-		},
-		{
-			"extensible 24 bits in 32", extensibleChunk(1, 1, 16000, 32, 24), cat(le32(0x7fffff00), le32(-1<<31)), "pcm_s32le", 32,
-			[]float32{8388607.0 / 8388608, -1},
-		},
-		{
-			"extensible float", extensibleChunk(3, 1, 16000, 32, 32), f32(0.75), "pcm_f32le", 32,
-			[]float32{0.75},
-		},
-		{
-			"extensible A-law", extensibleChunk(6, 1, 8000, 8, 8),
-			[]byte{0xaa},
-			"pcm_alaw", 8,
-			[]float32{4032.0 / 4096},
-		},
-	} {
+	for _, test := range encodings {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			format, got := decode(t, riff(test.format, chunk("data", test.data)))

@@ -86,7 +86,7 @@ func (p plan) check(maxSeconds float64) error {
 		dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
 	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM,
 		p.scheduler)
-	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
+	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "applies to scheduler %s only", schedulerDDIM)
 	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q",
 		p.container)
 	if len(bad) > 0 {

@@ -100,7 +100,7 @@ func (s *Schema) problems(value any, invalid *jsonschema.ValidationError) (field
 	case *kind.Required:
 		inside(k.Missing, "is missing")
 	case *kind.DependentRequired:
-		inside(k.Missing, "is missing; it goes with "+k.Prop)
+		inside(k.Missing, "is missing; it is required with "+k.Prop)
 	case *kind.AdditionalProperties:
 		inside(k.Properties, "is not a parameter of this task")
 	default:
