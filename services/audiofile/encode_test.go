@@ -118,7 +118,7 @@ func (f *fullDisk) Write(p []byte) (int, error) {
 	return f.memoryFile.Write(p)
 }
 
-func TestWriteWAV16TellsAFullDisk(t *testing.T) {
+func TestWriteWAV16ReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	samples := make([]float32, 3*writeFrames)
 	var whole memoryFile

@@ -37,7 +37,7 @@ func openUnder(limits Limits, file []byte) (*Reader, error) {
 	return Open(bytes.NewReader(file), int64(len(file)), limits)
 }
 
-func TestWhatFFmpegCannotDecodeIsToldWithItsReason(t *testing.T) {
+func TestWhatFFmpegCannotDecodeIsReportedWithItsReason(t *testing.T) {
 	t.Parallel()
 	_, err := openUnder(withFFmpeg(t), unknownSound)
 	requireFault(t, err, services.KindUnsupported, "is not in an audio format that is known here, and ffmpeg cannot decode it either: ",

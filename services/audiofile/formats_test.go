@@ -115,7 +115,7 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 	}
 }
 
-func TestFormatsAreToldFromTheContent(t *testing.T) {
+func TestFormatsAreDetectedFromTheContent(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][2]string{
 		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"},

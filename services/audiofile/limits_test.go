@@ -37,7 +37,7 @@ func TestLimits(t *testing.T) {
 		{"channels", Limits{MaxChannels: 1}, services.KindTooLarge, []string{"file has 2 channels, the limit is 1"}},
 		{"rate", Limits{MaxSampleRateHz: 15999}, services.KindTooLarge, []string{"sample rate of 16000 Hz, the limit is 15999 Hz"}},
 		{
-			"several are all told",
+			"several are all reported",
 			Limits{MaxDuration: time.Millisecond, MaxChannels: 1},
 			services.KindTooLarge,
 			[]string{"file lasts 1s, the limit is 1ms; file has 2 channels, the limit is 1"},

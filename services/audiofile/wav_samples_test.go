@@ -181,7 +181,7 @@ func TestChannelsAreInterleaved(t *testing.T) {
 }
 
 // Across the buffer's boundary, in calls of any size, nothing is lost or repeated.
-func TestReadingInPiecesGivesTheWhole(t *testing.T) {
+func TestReadingInPiecesReturnsTheWhole(t *testing.T) {
 	t.Parallel()
 	for _, channels := range []int{1, 2, 3, 7} {
 		levels := make([]int, 9001*channels)
@@ -226,7 +226,7 @@ func TestReadFramesNeedsRoomForOneFrame(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-func TestUnusableFloatSampleIsToldWithItsTime(t *testing.T) {
+func TestUnusableFloatSampleIsReportedWithItsTime(t *testing.T) {
 	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	quiet := make([]float64, 2*12000)

@@ -202,7 +202,7 @@ func TestWriterRefusesWhatIsNoSound(t *testing.T) {
 	}
 }
 
-func TestWriterTellsAFullDisk(t *testing.T) {
+func TestWriterReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, container := range Containers() {
 		disk := &fullDisk{room: 50000}

@@ -218,7 +218,7 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	require.Empty(t, one.contexts.all)
 }
 
-func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
+func TestAnAnswerThatCannotBeStoredIsAnError(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
 	s := newService(t, store)

@@ -97,7 +97,7 @@ func TestTextComesInWholeCharacters(t *testing.T) {
 	require.Equal(t, "\uFFFD", piece, "what can never become one is not held back")
 }
 
-func TestNothingOfAStopTextIsTold(t *testing.T) {
+func TestNothingOfAStopTextIsReturned(t *testing.T) {
 	t.Parallel()
 	say := func(text string, stop ...string) (returned string, stopped bool) {
 		out := &output{text: spelled{}, stop: stop}

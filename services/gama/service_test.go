@@ -123,7 +123,7 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 	}
 }
 
-func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
+func TestLongSoundIsAnsweredPieceByPiece(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
 	tone := audiofile.Tone(16000, 25*time.Second)
