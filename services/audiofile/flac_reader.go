@@ -172,7 +172,7 @@ func (d *flacDecoder) between() error {
 		}
 		if after := d.stream.Info; after.NChannels != before.NChannels || after.SampleRate != before.SampleRate {
 			return services.Invalidf(field, "changes within from %d channels of %d Hz to %d of %d Hz, after %.2f s; "+
-				"send the parts as files of their own", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate,
+				"send the parts as separate files", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate,
 				float64(d.done)/float64(before.SampleRate))
 		}
 		return nil
@@ -181,14 +181,14 @@ func (d *flacDecoder) between() error {
 	case what != "":
 		return joinedFault(what, float64(d.done)/float64(d.stream.Info.SampleRate))
 	case !isZero(head):
-		d.notes.trailing("has bytes behind its sound that are no FLAC, and are not decoded")
+		d.notes.trailing("has bytes after its sound that are not FLAC and are not decoded")
 	}
 	return io.EOF
 }
 
 // joinedFault returns the fault for a file that is followed by one of another kind.
 func joinedFault(what string, seconds float64) error {
-	return services.Invalidf(field, "goes on as %s after %.2f s; send the parts as files of their own", what, seconds)
+	return services.Invalidf(field, "continues as %s after %.2f s; send the parts as separate files", what, seconds)
 }
 
 // decode decodes the block at the current position.

@@ -59,7 +59,7 @@ func TestChainedOgg(t *testing.T) {
 		"of one serial number":          {cat(opusLinkOf(1, 1, 10, false), opusLinkOf(1, 1, 5, true)), ten + five, 1},
 		"three, and a tag between":      {cat(first, id3Tag(3000), first, second), 2*ten + five, 2},
 		"with pictures beside":          {cat(first, theora, second, pageOf(0, 5, 3, []byte("picture"))), ten + five, 2},
-		"pages behind the end":          {cat(first, pageOf(0, 10560, 1, []byte{0xfc, 0xff, 0xfe})), ten + 960, 1},
+		"pages after the end":           {cat(first, pageOf(0, 10560, 1, []byte{0xfc, 0xff, 0xfe})), ten + 960, 1},
 		"a link that holds nothing":     {cat(first, opusLinkOf(2, 1, 0, true), first), 2 * ten, 1},
 		"a first link that is all skip": {cat(skipped, first), ten, 1},
 	} {
@@ -72,10 +72,10 @@ func TestChainedOgg(t *testing.T) {
 		})
 	}
 	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels")
-	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "goes on as Ogg Vorbis behind its Opus")
-	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "goes on as a FLAC file",
-		"send the parts as files of their own")
-	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "goes on as a WAV file")
+	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "continues as Ogg Vorbis after its Opus")
+	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file",
+		"send the parts as separate files")
+	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "continues as a WAV file")
 }
 
 // Each link is decoded as if it were alone.
@@ -173,7 +173,7 @@ func TestFLACBehindFLAC(t *testing.T) {
 	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 8000, 2}, samples)), services.KindInvalid,
 		"changes within from 2 channels of 16000 Hz to 2 of 8000 Hz, after 0.31 s")
 	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 16000, 1}, samples)), services.KindInvalid, "to 1 of 16000 Hz")
-	requireRefused(t, cat(first, clip(t, "speech.ogg")), services.KindInvalid, "goes on as an Ogg Vorbis file")
+	requireRefused(t, cat(first, clip(t, "speech.ogg")), services.KindInvalid, "continues as an Ogg Vorbis file")
 
 	// The first one is truncated: the next file begins where its frames end.
 	cut := cat(first[:len(first)*2/3], second)
@@ -205,7 +205,7 @@ func TestWebMBehindWebM(t *testing.T) {
 		require.Equal(t, want, got)
 		require.Empty(t, reader.Warnings())
 	}
-	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "goes on as a WAV file")
+	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "continues as a WAV file")
 
 	got, reader := readFile(t, cat(first, []byte("\x00junk that is no element")))
 	require.Equal(t, one, got)
@@ -218,7 +218,7 @@ func TestWebMBehindWebM(t *testing.T) {
 	require.Empty(t, reader.Warnings())
 
 	other := bytes.ReplaceAll(second, []byte("A_OPUS"), []byte("A_MPEG"))
-	requireRefused(t, cat(first, other), services.KindInvalid, "goes on as another file behind its sound", `"A_MPEG"`)
+	requireRefused(t, cat(first, other), services.KindInvalid, "continues as another file after its sound", `"A_MPEG"`)
 }
 
 func TestMP3ThatChanges(t *testing.T) {
@@ -247,5 +247,5 @@ func TestMP3ThatChanges(t *testing.T) {
 		want, _ := readFile(t, slow)
 		require.InDelta(t, float64(len(one))+float64(len(want)*reader.Format().SampleRateHz)/22050, frames, 4*1152)
 	}
-	requireRefused(t, cat(mono, clip(t, "speech.flac")), services.KindInvalid, "goes on as a FLAC file behind its MP3 sound")
+	requireRefused(t, cat(mono, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file after its MP3 sound")
 }

@@ -189,7 +189,7 @@ func judgeOgg(f file) error {
 			first, known := layouts[codec]
 			layout := oggLayout(codec, pages.page.body)
 			if data && (!known || first != layout) {
-				return services.Invalidf(field, "goes on as Ogg %s behind sound of another kind; send the parts as files of their own",
+				return services.Invalidf(field, "continues as Ogg %s after sound of another kind; send the parts as separate files",
 					codec)
 			}
 			if !known {

@@ -76,8 +76,8 @@ func judgeMP4(f file) error {
 }
 
 func twoMP4() error {
-	return services.Invalidf(field, "is two MP4 files one behind the other, of which not all would be heard; "+
-		"send the parts as files of their own")
+	return services.Invalidf(field, "consists of two MP4 files, of which part would be ignored; "+
+		"send the parts as separate files")
 }
 
 // fragmentTime returns the first track of a fragment and its start in the track's

@@ -100,14 +100,14 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	ftyp, moov, mdat, moof := mediaBoxes()
 	mp4, ogg, matroska := files["MP4"], files["Ogg"], files["Matroska"]
 	for text, file := range map[string][]byte{
-		"is two MP4 files one behind the other": cat(mp4, mp4),
-		"is two MP4 files one behind the other, of which not all": cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov,
+		"consists of two MP4 files": cat(mp4, mp4),
+		"consists of two MP4 files, of which part": cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov,
 			moof(0), mdat),
-		"goes on as Ogg FLAC behind sound of another kind":              cat(ogg, pageOf(oggFirst, 0, 2, []byte("\x7fFLAC"))),
-		"goes on as Ogg Opus behind sound of another kind":              cat(opusLinkOf(1, 6, 2, true), opusLinkOf(2, 1, 2, true)),
-		"goes on as a WAV file after":                                   cat(files["ADTS"], mono16(1, 2, 3)),
-		"goes on as a FLAC file after":                                  cat(ogg, []byte("fLaC\x00\x00\x00\x22")),
-		"goes on as a WebM or Matroska file after":                      cat(matroska, matroska),
+		"continues as Ogg FLAC after sound of another kind":             cat(ogg, pageOf(oggFirst, 0, 2, []byte("\x7fFLAC"))),
+		"continues as Ogg Opus after sound of another kind":             cat(opusLinkOf(1, 6, 2, true), opusLinkOf(2, 1, 2, true)),
+		"continues as a WAV file after":                                 cat(files["ADTS"], mono16(1, 2, 3)),
+		"continues as a FLAC file after":                                cat(ogg, []byte("fLaC\x00\x00\x00\x22")),
+		"continues as a WebM or Matroska file after":                    cat(matroska, matroska),
 		"it ends within its mdat box, before its index (moov), without": cat(ftyp, mdat)[:200],
 	} {
 		_, err := judged(file)

@@ -142,7 +142,7 @@ func (f *mp3Frames) next() ([]byte, error) {
 		if f.end.junk == 0 {
 			head, _ := f.src.Peek(sniffBytes)
 			if what := another(head); what != "" {
-				return nil, services.Invalidf(field, "goes on as %s behind its MP3 sound; send the parts as files of their own", what)
+				return nil, services.Invalidf(field, "continues as %s after its MP3 sound; send the parts as separate files", what)
 			}
 		}
 		_, filled, err := f.src.skipTo(0xff)

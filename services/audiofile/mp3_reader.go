@@ -67,7 +67,7 @@ func (e *mp3End) judge(f file, notes mp3Notes, frames int64) error {
 	case e.cut && frames < notes.frames, e.cut && notes.frames == 0:
 		return f.notes.truncated("it ends within its MP3 frame %d", frames+1)
 	case e.junk > 0:
-		f.notes.trailing("has bytes behind its MP3 frames that are none, and are not decoded")
+		f.notes.trailing("has bytes after its MP3 frames that are not decoded")
 	}
 	return nil
 }

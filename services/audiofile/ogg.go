@@ -106,7 +106,7 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 		case !known:
 			return false, unsupported("is an Ogg file without Opus")
 		case p.other != "":
-			return false, services.Invalidf(field, "goes on as Ogg %s behind its Opus; send the parts as files of their own", p.other)
+			return false, services.Invalidf(field, "continues as Ogg %s after its Opus; send the parts as separate files", p.other)
 		case page.serial == before:
 			p.found, p.begun, p.serial = true, true, before
 			p.load()
@@ -127,7 +127,7 @@ func (p *oggPackets) end(err error) error {
 			return err
 		}
 	case p.pages.junk > 0:
-		p.notes.trailing("has %d bytes behind its sound that are no Ogg, and are not decoded", p.pages.junk)
+		p.notes.trailing("has %d bytes after its sound that are not Ogg and are not decoded", p.pages.junk)
 	}
 	return io.EOF
 }

@@ -151,7 +151,7 @@ func countOpus(packets opusPackets) ([]opusLink, error) {
 			return links, nil
 		}
 		if err == nil && len(links) == maxOpusLinks {
-			err = services.Invalidf(field, "has more than %d streams of sound one behind another", maxOpusLinks)
+			err = services.Invalidf(field, "has more than %d consecutive streams of sound", maxOpusLinks)
 		}
 		if err != nil {
 			return nil, packets.source().fault(err, float64(total)/opusRateHz)

@@ -101,7 +101,7 @@ func noteBehind(f file, at int64, place string) error {
 		if found := another(head[:n]); found != "" {
 			what = ", beginning with " + found
 		}
-		f.notes.trailing("has %d bytes behind %s%s, which are not decoded", f.size-at, place, what)
+		f.notes.trailing("has %d bytes after %s%s, which are not decoded", f.size-at, place, what)
 		return nil
 	}
 	return nil

@@ -20,20 +20,20 @@ func TestSoundBehindTheSamplesOfAWAV(t *testing.T) {
 		file []byte
 		text string // empty: no warning
 	}{
-		"another WAV behind it": {
+		"another WAV after it": {
 			cat(file, file),
-			"has 50 bytes behind the end that its header states, beginning with a WAV file, ",
+			"has 50 bytes after the end that its header states, beginning with a WAV file, ",
 		},
-		"a FLAC behind it":                {cat(file, clip(t, "speech.flac")), "beginning with a FLAC file"},
-		"bytes behind it":                 {cat(file, []byte("some bytes")), "has 10 bytes behind the end that its header states"},
-		"a second data chunk":             {riff(format, data, data), "has a second data chunk of 6 bytes, which is not decoded"},
-		"and chunks between":              {riff(format, data, chunk("LIST", []byte("INFOx")), data), "has a second data chunk of 6 bytes"},
-		"data that says less":             {less, "has 16 bytes behind the end that its header states"},
-		"another behind RF64":             {cat(rf64, file), "beginning with a WAV file"},
-		"zeros behind it":                 {cat(file, make([]byte, 4000)), ""},
-		"an ID3 tag behind it":            {cat(file, id3Tag(300)), ""},
-		"a LIST behind its data":          {riff(format, data, chunk("LIST", []byte("INFO"))), ""},
-		"a chunk that is cut, behind all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes behind"},
+		"a FLAC after it":                {cat(file, clip(t, "speech.flac")), "beginning with a FLAC file"},
+		"bytes after it":                 {cat(file, []byte("some bytes")), "has 10 bytes after the end that its header states"},
+		"a second data chunk":            {riff(format, data, data), "has a second data chunk of 6 bytes, which is not decoded"},
+		"and chunks between":             {riff(format, data, chunk("LIST", []byte("INFOx")), data), "has a second data chunk of 6 bytes"},
+		"data that says less":            {less, "has 16 bytes after the end that its header states"},
+		"another after RF64":             {cat(rf64, file), "beginning with a WAV file"},
+		"zeros after it":                 {cat(file, make([]byte, 4000)), ""},
+		"an ID3 tag after it":            {cat(file, id3Tag(300)), ""},
+		"a LIST after its data":          {riff(format, data, chunk("LIST", []byte("INFO"))), ""},
+		"a chunk that is cut, after all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes behind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

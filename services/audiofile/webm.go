@@ -115,8 +115,8 @@ func (p *webmPackets) headerFault(err error) error {
 	}
 	var fault *services.Fault
 	if errors.As(err, &fault) && fault.Kind == services.KindUnsupported {
-		return services.Invalidf(field, "goes on as another file behind its sound, which %s; "+
-			"send the parts as files of their own", refusedAs(err))
+		return services.Invalidf(field, "continues as another file after its sound, which %s; "+
+			"send the parts as separate files", refusedAs(err))
 	}
 	return err
 }
@@ -208,7 +208,7 @@ func (p *webmPackets) behind() (bool, error) {
 		return true, joinedFault(what, 0)
 	}
 	if !isZero(head) {
-		p.notes.trailing("has %d bytes behind the end of its segment, which are not decoded", p.size-p.src.offset())
+		p.notes.trailing("has %d bytes after the end of its segment, which are not decoded", p.size-p.src.offset())
 	}
 	return true, nil
 }
@@ -234,7 +234,7 @@ func (p *webmPackets) resync() error {
 		junk = junk || !isZero(raw)
 		if err != nil {
 			if junk {
-				p.notes.trailing("has %d bytes at its end that are no WebM, and are not decoded", p.size-from)
+				p.notes.trailing("has %d bytes at its end that are not WebM and are not decoded", p.size-from)
 			}
 			return io.EOF
 		}

@@ -24,7 +24,7 @@ func allocate(n int64) (block, error) {
 	}
 	bytes, err := mapMemory(n)
 	if err != nil {
-		fault := services.Faultf(services.KindUnavailable, "there is no memory for the answer")
+		fault := services.Faultf(services.KindUnavailable, "not enough memory for the answer")
 		fault.Transient, fault.Err = true, fmt.Errorf("map %d bytes: %w", n, err)
 		return block{}, fault
 	}
