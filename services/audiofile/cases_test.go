@@ -144,7 +144,7 @@ func TestReportedFilesThatAreCut(t *testing.T) {
 
 			got, reader, err = countFrames(cat(whole, whole), limits)
 			if err != nil {
-				requireFault(t, err, services.KindInvalid, "of their own")
+				requireFault(t, err, services.KindInvalid, "as separate files")
 				return
 			}
 			if !slices.Contains(codes(reader), services.WarnTrailingData) {

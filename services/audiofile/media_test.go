@@ -176,7 +176,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 			both, reader, err := countFrames(cat(whole, whole), limits)
 			switch {
 			case !test.joined:
-				requireFault(t, err, services.KindInvalid, "of their own")
+				requireFault(t, err, services.KindInvalid, "as separate files")
 			case name == "32.wav", name == "a.wma": // whose header states the end
 				require.NoError(t, err)
 				require.Equal(t, []services.WarningCode{services.WarnTrailingData}, codes(reader))

@@ -33,7 +33,7 @@ func TestSoundBehindTheSamplesOfAWAV(t *testing.T) {
 		"zeros after it":                 {cat(file, make([]byte, 4000)), ""},
 		"an ID3 tag after it":            {cat(file, id3Tag(300)), ""},
 		"a LIST after its data":          {riff(format, data, chunk("LIST", []byte("INFO"))), ""},
-		"a chunk that is cut, after all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes behind"},
+		"a chunk that is cut, after all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
