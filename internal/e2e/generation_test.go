@@ -149,7 +149,7 @@ func TestWrongGenerationsAreExplained(t *testing.T) {
 		`{`:             {400, []string{"JSON"}},
 		`{"prompt":"x","seed":-1,"num_inference_steps":1000}`:         {400, []string{"seed", "num_inference_steps", "500"}},
 		`{"prompt":"x","audio_length_in_s":100}`:                      {400, []string{"audio_length_in_s must be from 0.1 to 60, got 100"}},
-		`{"prompt":"x","eta":0.5}`:                                    {400, []string{"eta goes with scheduler ddim only"}},
+		`{"prompt":"x","eta":0.5}`:                                    {400, []string{"eta applies to scheduler ddim only"}},
 		`{"prompt":"x","response_format":"flac","bit_depth":"float"}`: {400, []string{"bit_depth"}},
 		`{"prompt":"x","sample_rate":4000}`:                           {400, []string{"sample_rate", "8000"}},
 		`{"prompt":"x","num_waveforms_per_prompt":11}`:                {400, []string{"num_waveforms_per_prompt", "10"}},

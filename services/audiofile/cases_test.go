@@ -15,8 +15,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// reported is what a case of a public bug report expects. The counts are what
-// ffmpeg decodes.
+// reported is the expectation of a case from a public bug report. The counts are those
+// of ffmpeg.
 type reported struct {
 	Status  []int                `json:"status"`
 	Warning services.WarningCode `json:"warning"`
@@ -27,8 +27,8 @@ type reported struct {
 	} `json:"samples"`
 }
 
-// reportedCases returns the folder of each case with a recording, and skips
-// the test where there are none.
+// reportedCases returns the folder of each case with a recording. It skips the test if
+// there are none.
 func reportedCases(t *testing.T) []string {
 	t.Helper()
 	root := os.Getenv("GRYM_TESTDATA")
@@ -43,8 +43,8 @@ func reportedCases(t *testing.T) []string {
 	return inputs
 }
 
-// TestReportedFiles decodes files with the traits of public bug reports: as
-// many samples as ffmpeg decodes, or a refusal where one is allowed.
+// TestReportedFiles decodes files like those of public bug reports: to as many samples
+// as ffmpeg, or to a refusal where that is allowed.
 func TestReportedFiles(t *testing.T) {
 	t.Parallel()
 	limits := withFFmpeg(t)
@@ -111,7 +111,7 @@ func countFrames(file []byte, limits Limits) (int64, *Reader, error) {
 	}
 }
 
-// TestReportedFilesThatAreCut cuts and joins the files of every format.
+// TestReportedFilesThatAreCut truncates and joins files of every format.
 func TestReportedFilesThatAreCut(t *testing.T) {
 	t.Parallel()
 	if raceEnabled {
@@ -123,7 +123,8 @@ func TestReportedFilesThatAreCut(t *testing.T) {
 		name := filepath.Base(filepath.Dir(path))
 		if !slices.Contains([]string{
 			"aac-id3-hls", "aiff", "au-mulaw", "caf", "flac-24", "flac-32", "mp3-8k-mpeg25", "mp4-fragmented", "ogg-flac", "ogg-opus-51",
-			"ogg-speex", "ogg-vorbis", "w64", "wav-g711-alaw", "wav-g726", "wav-ima-adpcm", "wav-rf64", "webm-live", "webm-pcm", "webm-video", "webm-vorbis", "wma",
+			"ogg-speex", "ogg-vorbis", "w64", "wav-g711-alaw", "wav-g726", "wav-ima-adpcm", "wav-rf64", "webm-live", "webm-pcm",
+			"webm-video", "webm-vorbis", "wma",
 		}, name) {
 			continue
 		}
@@ -143,11 +144,11 @@ func TestReportedFilesThatAreCut(t *testing.T) {
 
 			got, reader, err = countFrames(cat(whole, whole), limits)
 			if err != nil {
-				requireFault(t, err, services.KindInvalid, "of their own")
+				requireFault(t, err, services.KindInvalid, "as separate files")
 				return
 			}
 			if !slices.Contains(codes(reader), services.WarnTrailingData) {
-				require.InDelta(t, 2*frames, got, 3*1152) // an encoder's padding stays between them
+				require.InDelta(t, 2*frames, got, 3*1152) // an encoder's padding remains between them
 			}
 		})
 	}

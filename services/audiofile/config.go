@@ -8,34 +8,34 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Values of Config.FFmpeg that are no path.
+// Values of Config.FFmpeg that are not paths.
 const (
 	ffmpegAuto = "auto"
 	ffmpegOff  = "off"
 )
 
-// Config says which recordings are taken. Cannot change live.
+// Config limits the recordings that are accepted. Cannot change live.
 type Config struct {
-	// MaxBytes of a file. Defaults to 256MiB.
+	// MaxBytes is the maximum size of a file. Defaults to 256MiB.
 	MaxBytes services.Bytes `koanf:"maxBytes"`
-	// MaxDuration of a recording, whatever the task; a task may have a lower
-	// limit of its own. Defaults to 2h.
+	// MaxDuration is the maximum length of a recording for all tasks; a task may have a
+	// lower limit. Defaults to 2h.
 	MaxDuration time.Duration `koanf:"maxDuration"`
-	// MaxChannels of a recording. Defaults to 8.
+	// MaxChannels is the maximum number of channels. Defaults to 8.
 	MaxChannels int `koanf:"maxChannels"`
-	// MinSampleRate and MaxSampleRate in hertz. Default to 8000 and 192000, which
-	// is what the resampler takes.
+	// MinSampleRate and MaxSampleRate in hertz. Default to 8000 and 192000, the limits
+	// of the resampler.
 	MinSampleRate int `koanf:"minSampleRate"`
 	MaxSampleRate int `koanf:"maxSampleRate"`
-	// FFmpeg decodes what is not decoded here: auto is the program of that name
-	// on the PATH, if there is one; off is none; anything else is a path.
-	// Defaults to auto.
+	// FFmpeg is the program for formats that are not decoded natively: auto selects
+	// ffmpeg on the PATH if it exists, off none, and anything else is a path. Defaults
+	// to auto.
 	FFmpeg string `koanf:"ffmpeg"`
-	// FFmpegTimeout bounds its work on one file. Defaults to 5m.
+	// FFmpegTimeout limits its time for one file. Defaults to 5m.
 	FFmpegTimeout time.Duration `koanf:"ffmpegTimeout"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	limits := DefaultLimits()
 	return Config{
@@ -45,7 +45,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -76,7 +77,7 @@ func (c Config) Validate() []error {
 	return errs
 }
 
-// Limits are what Open obeys. Each call looks for ffmpeg on the PATH.
+// Limits returns the limits for Open. Each call searches the PATH for ffmpeg.
 func (c Config) Limits() Limits {
 	limits := Limits{
 		MaxBytes: int64(c.MaxBytes), MaxDuration: c.MaxDuration, MaxChannels: c.MaxChannels,

@@ -1,14 +1,13 @@
-// Package audiofile reads audio files into float32 samples and writes them. It
-// recognises a file's format from its content, holds it to limits, decodes WAV,
-// FLAC, MP3 and Opus by streaming and the rest through ffmpeg, and writes WAV,
-// FLAC and bare samples. It knows nothing of HTTP, tasks or models.
+// Package audiofile converts between audio files and float32 samples: it detects a
+// file's format from its content, enforces limits, decodes WAV, FLAC, MP3 and Opus as
+// streams and other formats through ffmpeg, and writes WAV, FLAC and raw samples. It
+// does not depend on HTTP, tasks or models.
 //
-// No sound is lost in silence: files that stand one behind another are decoded
-// to the end of the last or refused, and a Reader has a Warning where a file is
-// cut short or where bytes behind the sound are left out.
+// Joined files are decoded to the end of the last, or refused. A Reader has a warning if
+// a file is truncated or if bytes after the sound are left out.
 //
-// Files come from strangers. The chunk walk is bounded, nothing is allocated
-// by a size that a file merely claims, and a panic while decoding becomes a
-// fault. Every complaint about a file is a *services.Fault on the field "file"
-// whose text is meant for the person who sent it.
+// Files are untrusted. The number of chunks is limited, no allocation depends on a size
+// that a file merely claims, and a panic while decoding becomes a fault. Every error
+// about a file is a *services.Fault on the field "file" with a text for the person who
+// sent it.
 package audiofile

@@ -10,8 +10,8 @@ import (
 
 var errLacing = errors.New("a block whose lacing does not fit it")
 
-// elementID reads the id of an EBML element, RFC 8794, with its length marker
-// as ids are written; n is its bytes, 0 where there is none.
+// elementID reads the id of an EBML element, RFC 8794, with its length marker, as ids
+// are usually written. n is its length, or 0 if it is invalid.
 func elementID(raw []byte) (id uint64, n int) {
 	_, n = vint(raw)
 	if n > 4 {
@@ -23,8 +23,8 @@ func elementID(raw []byte) (id uint64, n int) {
 	return id, n
 }
 
-// vint reads a number of variable length; n is its bytes, 0 where there is
-// none. All bits set is the unknown size, given as unknownSize.
+// vint reads a number of variable length. n is its length, or 0 if it is invalid. A
+// number with all bits set is returned as unknownSize.
 func vint(raw []byte) (value uint64, n int) {
 	if len(raw) == 0 || raw[0] == 0 {
 		return 0, 0
@@ -43,8 +43,8 @@ func vint(raw []byte) (value uint64, n int) {
 	return value, n
 }
 
-// readElement reads the id and the size of an element. It gives io.EOF where
-// the file ends before it.
+// readElement reads the id and the size of an element. It returns io.EOF if the file
+// ends before it.
 func readElement(r io.Reader) (id uint64, size int64, err error) {
 	var raw [8]byte
 	n, err := readVint(r, raw[:])
@@ -61,7 +61,7 @@ func readElement(r io.Reader) (id uint64, size int64, err error) {
 	return id, int64(min(value, math.MaxInt64)), nil
 }
 
-// readVint fills raw with the bytes of one number.
+// readVint reads the bytes of one number into raw.
 func readVint(r io.Reader, raw []byte) (int, error) {
 	if _, err := io.ReadFull(r, raw[:1]); err != nil {
 		return 0, err
@@ -76,7 +76,7 @@ func readVint(r io.Reader, raw []byte) (int, error) {
 	return n, nil
 }
 
-// discard passes over an element.
+// discard skips an element.
 func discard(r io.Reader, size int64) error {
 	if size == unknownSize {
 		return errors.New("an element of unknown size")
@@ -87,7 +87,7 @@ func discard(r io.Reader, size int64) error {
 	return nil
 }
 
-// unlace splits a block into its packets, by the lacing of its flags.
+// unlace splits a block into its packets according to the lacing in its flags.
 func unlace(body []byte, lacing byte) ([][]byte, error) {
 	if lacing == 0 {
 		return [][]byte{body}, nil
@@ -125,7 +125,8 @@ func unlace(body []byte, lacing byte) ([][]byte, error) {
 	return packets, nil
 }
 
-// xiphSizes reads sizes written as runs of 255; the last packet has the rest.
+// xiphSizes reads sizes encoded as runs of 255. The last packet has the remaining
+// bytes.
 func xiphSizes(sizes []int, body []byte) ([]byte, error) {
 	total, last := 0, len(sizes)-1
 	for i := range last {
@@ -146,7 +147,8 @@ func xiphSizes(sizes []int, body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// ebmlSizes reads a first size and then differences; the last packet has the rest.
+// ebmlSizes reads a first size and differences. The last packet has the remaining
+// bytes.
 func ebmlSizes(sizes []int, body []byte) ([]byte, error) {
 	total, last := 0, len(sizes)-1
 	for i := range last {
@@ -156,7 +158,7 @@ func ebmlSizes(sizes []int, body []byte) ([]byte, error) {
 		}
 		body = body[n:]
 		sizes[i] = int(value)
-		if i > 0 { // the middle of the range stands for no difference
+		if i > 0 { // the middle of the range represents zero
 			sizes[i] += sizes[i-1] - (1<<(7*n-1) - 1)
 		}
 		if sizes[i] < 0 || sizes[i] > maxBlockBytes {

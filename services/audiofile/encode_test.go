@@ -37,7 +37,7 @@ func (f *memoryFile) Seek(offset int64, whence int) (int64, error) {
 	return int64(f.at), nil
 }
 
-// The written file is compared byte by byte with one made by the definition.
+// The file is compared byte by byte with one built from the definition.
 func TestWriteWAV16WritesAPlainFile(t *testing.T) {
 	t.Parallel()
 	var file memoryFile
@@ -92,7 +92,7 @@ func TestWriteWAV16RefusesNonsenseBeforeItWrites(t *testing.T) {
 		{"infinity", []float32{float32(math.Inf(-1))}, 16000, 1, "sample 0 is -Inf"},
 		{"no rate", []float32{0}, 0, 1, "sample_rate must be 1 to 192000 Hz, got 0"},
 		{"no channels", []float32{0}, 16000, 0, "channels must be 1 to 8, got 0"},
-		{"part of a frame", []float32{0, 0, 0}, 16000, 2, "3 samples are no whole frames of 2 channels"},
+		{"part of a frame", []float32{0, 0, 0}, 16000, 2, "3 samples are not a multiple of 2 channels"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestWriteWAV16RefusesNonsenseBeforeItWrites(t *testing.T) {
 	}
 }
 
-// fullDisk takes some bytes and no more.
+// fullDisk accepts a limited number of bytes.
 type fullDisk struct {
 	memoryFile
 	room int
@@ -118,7 +118,7 @@ func (f *fullDisk) Write(p []byte) (int, error) {
 	return f.memoryFile.Write(p)
 }
 
-func TestWriteWAV16TellsAFullDisk(t *testing.T) {
+func TestWriteWAV16ReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	samples := make([]float32, 3*writeFrames)
 	var whole memoryFile

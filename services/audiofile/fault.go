@@ -7,27 +7,27 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// field is what every fault of this package is about.
+// field is the field of every fault of this package.
 const field = "file"
 
-// accepted ends each refusal of a format, so that the reader knows what to
-// convert to.
+// accepted is appended to every refusal of a format, so that the reader knows the
+// alternatives.
 const accepted = "accepted: WAV (8, 16, 24, 32-bit PCM, 32, 64-bit float, A-law, mu-law), FLAC, MP3, Ogg Opus, WebM with Opus; " +
 	"others where the server has ffmpeg"
 
-// refuse makes a fault of any kind whose text completes the sentence "file ...".
+// refuse returns a fault whose text completes the sentence "file ...".
 func refuse(kind services.Kind, format string, args ...any) *services.Fault {
 	problem := fmt.Sprintf(format, args...)
 	return &services.Fault{Kind: kind, Fields: []services.FieldError{{Field: field, Problem: problem}}}
 }
 
-// unsupported is refuse for a format that is not decoded here.
+// unsupported is refuse for a format that cannot be decoded.
 func unsupported(format string, args ...any) *services.Fault {
 	return refuse(services.KindUnsupported, "%s; %s", fmt.Sprintf(format, args...), accepted)
 }
 
-// readFault classifies an error of the underlying reader: one that brings its
-// own kind keeps it, any other is ours and not the file's.
+// readFault classifies an error of the underlying reader. A fault keeps its kind; any
+// other error is internal because it is not caused by the file.
 func readFault(err error) error {
 	if services.KindOf(err) != services.KindInternal {
 		return fmt.Errorf("read audio: %w", err)
@@ -35,8 +35,8 @@ func readFault(err error) error {
 	return services.Internal(err, "the audio could not be read")
 }
 
-// panicFault turns what recover gave into a fault. The stack goes to the log,
-// because such a file is worth a test.
+// panicFault converts a recovered value to a fault. The stack is logged because the
+// file should become a test.
 func panicFault(recovered any) *services.Fault {
 	fault := services.Invalidf(field, "is damaged in a way that the decoder does not understand")
 	fault.Err = fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())

@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// brokenFormat is what fmt writes for verbs and values that do not fit. A chunk's name
-// in a message may look like the beginning of it.
+// brokenFormat matches fmt's output for mismatched verbs and values. A chunk's name in
+// a message may resemble its beginning.
 var brokenFormat = regexp.MustCompile(`%!(.\((\w+=|MISSING|BADINDEX)|\((EXTRA|NOVERB|BADWIDTH|BADPREC))`)
 
 func requireSendersFault(t *testing.T, err error) {
@@ -24,7 +24,7 @@ func requireSendersFault(t *testing.T, err error) {
 	if fault.Err == nil || !strings.Contains(fault.Err.Error(), "panic:") {
 		return
 	}
-	// The frame that panicked is the first below the runtime's.
+	// The frame that panicked is the first one below those of the runtime.
 	_, stack, _ := strings.Cut(fault.Err.Error(), "panic(")
 	for _, line := range strings.Split(stack, "\n") {
 		if strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "runtime.") || !strings.Contains(line, "/") {

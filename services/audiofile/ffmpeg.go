@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// defaultFFmpegTimeout where the limits have none.
+	// defaultFFmpegTimeout is used if the limits have no timeout.
 	defaultFFmpegTimeout = 10 * time.Minute
-	// ffmpegMaxAlloc bounds one allocation of the program, in bytes.
+	// ffmpegMaxAlloc is the program's maximum size of one allocation in bytes.
 	ffmpegMaxAlloc = 64 << 20
-	// ffmpegMessageBytes of what the program says are held.
+	// ffmpegMessageBytes is how much of the program's messages is kept.
 	ffmpegMessageBytes = 4 << 10
-	// ffmpegLeastBytes a second is taken for the thinnest stream there is, which
-	// bounds the length of a file that nobody knows.
+	// ffmpegLeastBytes is the assumed minimum number of bytes per second, which bounds
+	// the length of files of unknown length.
 	ffmpegLeastBytes = 1000
 )
 
-// ffmpegDecoder lets ffmpeg decode: the file goes in by a pipe, float samples
-// come out of another. The program may open nothing but these pipes, and a
-// cache of its input, which formats with their index at the end need.
+// ffmpegDecoder decodes with ffmpeg: the file is written to a pipe, and float samples
+// are read from another one. The program can open only these pipes and a cache of its
+// input, which formats with an index at the end require.
 type ffmpegDecoder struct {
 	*wavDecoder
 	cancel  context.CancelFunc
@@ -38,14 +38,14 @@ type ffmpegDecoder struct {
 	src     *watchedReader
 	message *tail
 	notes   *report
-	least   int64 // frames that the file states; 0 where it does not
+	least   int64 // frames stated by the file; 0 if it states none
 	limit   time.Duration
 	ctx     context.Context //nolint:containedctx // of the program, which outlives the call that started it
 	refusal error           // why the file needs ffmpeg
 	wait    func() error
 }
 
-// newFFmpegDecoder starts the program and reads the header that it writes.
+// newFFmpegDecoder starts the program and reads the header of its output.
 func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decoder, Format, error) {
 	if err := judgeMedia(f, head); err != nil {
 		return nil, Format{}, err
@@ -63,7 +63,7 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 		notes: f.notes, least: promisedFrames(head), src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
 	}
 	d.cmd = exec.CommandContext(ctx, limits.FFmpeg, ffmpegArguments(head, limits)...)
-	d.cmd.Env = []string{"LC_ALL=C"} // nothing of ours
+	d.cmd.Env = []string{"LC_ALL=C"} // not an error of this package
 	d.cmd.Stdin, d.cmd.Stderr = d.src, d.message
 	d.cmd.WaitDelay = time.Second
 	stdout, err := d.cmd.StdoutPipe()
@@ -93,8 +93,8 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 	return d, format, nil
 }
 
-// ffmpegArguments is the command line: one thread, the first track of sound,
-// no longer than a second over the limit.
+// ffmpegArguments returns the command line: one thread, the first audio track, and at
+// most one second more than the limit.
 func ffmpegArguments(head []byte, limits Limits) []string {
 	input := []string{"-protocol_whitelist", "pipe", "-i", "pipe:0"}
 	if len(head) > 8 && string(head[4:8]) == "ftyp" {
@@ -127,7 +127,7 @@ func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 	return n, err
 }
 
-// failure explains why the program gave up.
+// failure returns the fault for a failed program.
 func (d *ffmpegDecoder) failure(err error) error {
 	var fault *services.Fault
 	if errors.As(err, &fault) {
@@ -135,7 +135,7 @@ func (d *ffmpegDecoder) failure(err error) error {
 	}
 	late := errors.Is(d.ctx.Err(), context.DeadlineExceeded)
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		d.cancel() // it may go on for ever; at the end of its output it has said why
+		d.cancel() // it may run forever; at the end of its output it has reported its error
 	}
 	waited := d.wait()
 	late = late || errors.Is(d.ctx.Err(), context.DeadlineExceeded)
@@ -156,7 +156,8 @@ func (d *ffmpegDecoder) failure(err error) error {
 	return refused
 }
 
-// refusedAs is what a refusal says a file is, without the list of formats.
+// refusedAs returns the description of the file in a refusal, without the list of
+// formats.
 func refusedAs(refusal error) string {
 	var fault *services.Fault
 	if !errors.As(refusal, &fault) || len(fault.Fields) == 0 {
@@ -166,15 +167,15 @@ func refusedAs(refusal error) string {
 	return what
 }
 
-// Close ends the program and waits for it.
+// Close stops the program and waits for it.
 func (d *ffmpegDecoder) Close() error {
 	d.cancel()
-	_ = d.wait() // killed, which is no news
+	_ = d.wait() // killed, which is expected
 	return nil
 }
 
-// readPipedHeader reads a WAV header from a stream that cannot go back, up to
-// the first sample.
+// readPipedHeader reads a WAV header from a stream that cannot seek, up to the first
+// sample.
 func readPipedHeader(r io.Reader) (waveFormat, error) {
 	var head [riffHeaderBytes]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -207,7 +208,7 @@ func readPipedHeader(r io.Reader) (waveFormat, error) {
 	return waveFormat{}, errors.New("no samples")
 }
 
-// tail keeps the end of what is written to it.
+// tail is a writer that keeps the end of what is written to it.
 type tail struct {
 	mu    sync.Mutex
 	room  int
@@ -225,7 +226,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last gives the last line, without its address in memory.
+// last returns the last line, without its memory address.
 func (t *tail) last() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// script is a program in ffmpeg's place.
+// script is a program in place of ffmpeg.
 func script(t *testing.T, lines string) Limits {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -30,29 +30,34 @@ func script(t *testing.T, lines string) Limits {
 	return limits
 }
 
-// unknownSound is recognised as nothing, and may be sound.
+// unknownSound is not recognised and may be sound.
 var unknownSound = cat([]byte("\x00\x01\x02\x03unknown\xff\xfe"), make([]byte, 200))
 
 func openUnder(limits Limits, file []byte) (*Reader, error) {
 	return Open(bytes.NewReader(file), int64(len(file)), limits)
 }
 
-func TestWhatFFmpegCannotDecodeIsToldWithItsReason(t *testing.T) {
+func TestWhatFFmpegCannotDecodeIsReportedWithItsReason(t *testing.T) {
 	t.Parallel()
 	_, err := openUnder(withFFmpeg(t), unknownSound)
-	requireFault(t, err, services.KindUnsupported, "is not in an audio format that is known here, and ffmpeg cannot decode it either: ", "accepted: WAV")
+	requireFault(t, err, services.KindUnsupported, "is not in an audio format that is known here, and ffmpeg cannot decode it either: ",
+		"accepted: WAV")
 
 	_, err = openUnder(script(t, "echo '[x @ 0x1] first' >&2; echo '[in @ 0xbeef] the reason' >&2; exit 1"), unknownSound)
 	requireFault(t, err, services.KindUnsupported, "cannot decode it either: the reason")
 	require.NotContains(t, err.Error(), "0xbeef")
 }
 
-// Nothing that is no sound reaches the program: a playlist could name files.
+// Files that are not sound must not reach the program, because a playlist could refer
+// to other files.
 func TestFFmpegSeesOnlyWhatMayBeSound(t *testing.T) {
 	t.Parallel()
 	mark := filepath.Join(t.TempDir(), "ran")
 	limits := script(t, "touch "+mark+"; exit 1")
-	for _, file := range []string{"#EXTM3U\n#EXT-X-VERSION:3\nfile:///etc/passwd\n", "ffconcat version 1.0\nfile /etc/passwd\n", "%PDF-1.7", "\x89PNG\r\n\x1a\n1234"} {
+	for _, file := range []string{
+		"#EXTM3U\n#EXT-X-VERSION:3\nfile:///etc/passwd\n", "ffconcat version 1.0\nfile /etc/passwd\n", "%PDF-1.7",
+		"\x89PNG\r\n\x1a\n1234",
+	} {
 		_, err := openUnder(limits, []byte(file))
 		requireFault(t, err, services.KindUnsupported)
 	}
@@ -69,7 +74,7 @@ func TestFFmpegIsStoppedInTime(t *testing.T) {
 	requireFault(t, err, services.KindTooLarge, "took ffmpeg more than 50ms to decode, which is the limit")
 }
 
-// endless is a program that never ends its output.
+// endless is a program whose output never ends.
 func endless(t *testing.T, head []byte) Limits {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "head")
@@ -95,7 +100,7 @@ func TestFFmpegThatNeverEnds(t *testing.T) {
 	_, err = reader.ReadFrames(make([]float32, 8192))
 	require.Error(t, err)
 
-	// Closed early; and one whose output is no sound.
+	// Closed early, and a program whose output is not sound.
 	reader, err = openUnder(endless(t, head), unknownSound)
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
@@ -103,7 +108,7 @@ func TestFFmpegThatNeverEnds(t *testing.T) {
 	requireFault(t, err, services.KindUnsupported, "no WAV header")
 }
 
-// The file is larger than a pipe holds, and the program leaves without it.
+// The file is larger than the pipe's buffer, and the program exits without reading it.
 func TestFFmpegThatDoesNotReadItsInput(t *testing.T) {
 	t.Parallel()
 	_, err := openUnder(script(t, "echo enough >&2; exit 1"), cat(unknownSound, make([]byte, 1<<20)))

@@ -12,22 +12,23 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxFLACBits of a sample that the library decodes.
+// maxFLACBits is the maximum sample size of the library.
 const maxFLACBits = 24
 
-// flacMarks begin a FLAC file, with the header of its first block.
+// flacMarks are the first bytes of a FLAC file, including the header of its first
+// block.
 var flacMarks = [][]byte{[]byte("fLaC\x00\x00\x00\x22"), []byte("fLaC\x80\x00\x00\x22")}
 
-// flacDecoder decodes one block at a time, which is at most 65535 frames. One
-// stream may follow another.
+// flacDecoder decodes one block at a time, at most 65535 frames. A stream may be
+// followed by another one.
 type flacDecoder struct {
 	src    *source
 	notes  *report
 	stream *flac.Stream
-	block  *frame.Frame // nil before the first of a stream
-	used   int          // frames of the block that were handed out
+	block  *frame.Frame // nil before the first block of a stream
+	used   int          // frames of the block that have been returned
 	done   int64
-	begun  int64 // done where the stream began
+	begun  int64 // done when the stream began
 	scale  float32
 	ended  bool
 }
@@ -51,7 +52,7 @@ func newFLACDecoder(f file) (decoder, Format, error) {
 	if err != nil {
 		return nil, Format{}, err
 	}
-	if joined || format.Frames == 0 { // written to a pipe; silence aside, FLAC halves the bytes
+	if joined || format.Frames == 0 { // written to a pipe; except for silence, FLAC halves the size
 		format.Guessed = true
 		format.Frames = max(format.Frames, 1+4*f.size*8/int64(format.BitsPerSample*format.Channels))
 	}
@@ -112,8 +113,7 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 
 func (d *flacDecoder) length() int { return int(d.block.BlockSize) }
 
-// cut judges the end of the file: io.EOF between blocks, another error within
-// one.
+// cut classifies the end of the file: io.EOF between blocks, another error within one.
 func (d *flacDecoder) cut(err error) error {
 	promised := int64(d.stream.Info.NSamples)
 	got := d.done - d.begun
@@ -129,8 +129,8 @@ func (d *flacDecoder) cut(err error) error {
 	}
 }
 
-// next decodes a block, the first of a further stream where one ends. It
-// returns io.EOF where nothing follows.
+// next decodes a block, which may be the first of another stream. It returns io.EOF at
+// the end.
 func (d *flacDecoder) next() error {
 	for {
 		raw, err := d.src.Peek(2)
@@ -151,7 +151,7 @@ func (d *flacDecoder) next() error {
 	}
 }
 
-// between stands at what is no block: another stream, or the end of the sound.
+// between handles what is not a block: another stream, or the end of the sound.
 func (d *flacDecoder) between() error {
 	head, err := d.src.Peek(sniffBytes)
 	if err != nil && !d.src.isEnd(err) {
@@ -172,25 +172,26 @@ func (d *flacDecoder) between() error {
 		}
 		if after := d.stream.Info; after.NChannels != before.NChannels || after.SampleRate != before.SampleRate {
 			return services.Invalidf(field, "changes within from %d channels of %d Hz to %d of %d Hz, after %.2f s; "+
-				"send the parts as files of their own", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate, float64(d.done)/float64(before.SampleRate))
+				"send the parts as separate files", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate,
+				float64(d.done)/float64(before.SampleRate))
 		}
 		return nil
 	case !whole:
-		return errors.New("no block where one should be")
+		return errors.New("missing block")
 	case what != "":
 		return joinedFault(what, float64(d.done)/float64(d.stream.Info.SampleRate))
 	case !isZero(head):
-		d.notes.trailing("has bytes behind its sound that are no FLAC, and are not decoded")
+		d.notes.trailing("has bytes after its sound that are not FLAC and are not decoded")
 	}
 	return io.EOF
 }
 
-// joinedFault refuses a file behind which one of another kind begins.
+// joinedFault returns the fault for a file that is followed by one of another kind.
 func joinedFault(what string, seconds float64) error {
-	return services.Invalidf(field, "goes on as %s after %.2f s; send the parts as files of their own", what, seconds)
+	return services.Invalidf(field, "continues as %s after %.2f s; send the parts as separate files", what, seconds)
 }
 
-// decode decodes the block that begins here.
+// decode decodes the block at the current position.
 func (d *flacDecoder) decode() error {
 	info := d.stream.Info
 	block, err := d.stream.Next()

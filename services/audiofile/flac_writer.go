@@ -10,23 +10,23 @@ import (
 	"github.com/mewkiz/flac/meta"
 )
 
-// flacBlock is the frames of one block, as the reference encoder has it.
+// flacBlock is the number of frames per block, as in the reference encoder.
 const flacBlock = 4096
 
-// flacEncoder collects samples to blocks. The prediction of a block is chosen
-// by the library: constant, fixed of order 0 to 4, or none.
+// flacEncoder collects samples into blocks. The library chooses the prediction of each
+// block: constant, fixed of order 0 to 4, or none.
 type flacEncoder struct {
 	w       *seekBuffer
 	out     Output
 	bits    int
 	encoder *flac.Encoder
-	// held samples of each channel, at most one block.
+	// held has the samples of each channel, at most one block.
 	held   [][]int32
 	filled int
 }
 
-// seekBuffer gathers the encoder's many small writes, and keeps their place
-// when the encoder goes back to complete its header.
+// seekBuffer combines the encoder's many small writes, and tracks the position when the
+// encoder seeks back to complete its header.
 type seekBuffer struct {
 	*bufio.Writer
 	under io.WriteSeeker
@@ -74,7 +74,7 @@ func (e *flacEncoder) write(samples []float32) error {
 	return nil
 }
 
-// block writes what is held.
+// block writes the collected samples.
 func (e *flacEncoder) block() error {
 	f := &frame.Frame{Header: frame.Header{
 		HasFixedBlockSize: true, BlockSize: uint16(e.filled),
@@ -94,8 +94,8 @@ func (e *flacEncoder) block() error {
 	return e.encoder.WriteFrame(f)
 }
 
-// frameRate of a block's header, which has room for some rates only; 0 refers
-// to the file's header.
+// frameRate returns the rate in a block's header, which can encode only some rates; 0
+// refers to the file's header.
 func frameRate(hz int) uint32 {
 	if hz%1000 == 0 || hz <= 65535 || hz%10 == 0 {
 		return uint32(hz)
@@ -103,9 +103,9 @@ func frameRate(hz int) uint32 {
 	return 0
 }
 
-// midSideIsSmaller guesses from the steps between samples, which is about what
-// the predictor leaves over, whether sum and difference of two channels code
-// shorter than the channels.
+// midSideIsSmaller estimates from the differences between samples, which approximate
+// the residual, whether coding the sum and difference of two channels is shorter than
+// coding the channels.
 func midSideIsSmaller(left, right []int32) bool {
 	var plain, coded int64
 	for i := 1; i < len(left); i++ {
@@ -127,8 +127,8 @@ func (e *flacEncoder) close() error {
 	if err := e.encoder.Close(); err != nil {
 		return err
 	}
-	// The library counts the last block, which may be shorter than the least
-	// that the header may say; the reference encoder does not.
+	// The library counts the last block, which may be shorter than the minimum in the
+	// header; the reference encoder does not.
 	if _, err := e.w.Seek(int64(len("fLaC")+4), io.SeekStart); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// golden is what ffmpeg decodes a clip to; testdata/make.py writes it.
+// golden is ffmpeg's decoding of a clip; testdata/make.py writes it.
 type golden struct {
 	Rate, Channels int
 	Frames         int64
@@ -44,10 +44,10 @@ func clip(t testing.TB, name string) []byte {
 	return raw
 }
 
-// needsFFmpeg are the clips that are not decoded here.
+// needsFFmpeg are the clips without a native decoder.
 var needsFFmpeg = []string{"speech.ogg", "speech.m4a"}
 
-// withFFmpeg are limits under which they are, where there is one.
+// withFFmpeg returns limits with ffmpeg if it is installed.
 func withFFmpeg(t testing.TB) Limits {
 	t.Helper()
 	limits := DefaultConfig().Limits()
@@ -74,7 +74,7 @@ func readAll(t testing.TB, reader *Reader) []float32 {
 	}
 }
 
-// Against ffmpeg's decoders; for Opus that is libopus.
+// Compared with ffmpeg's decoders; for Opus that is libopus.
 func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 	t.Parallel()
 	for name, want := range goldens(t) {
@@ -103,7 +103,7 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 				squares += float64(x) * float64(x)
 			}
 			epsilon, delta := 2e-3, 2e-3
-			if format.Container == "mp3" { // which leaves nothing to a decoder
+			if format.Container == "mp3" { // which leaves no data for a decoder
 				epsilon, delta = 2e-5, 1e-6
 			}
 			require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got))), epsilon)
@@ -115,16 +115,17 @@ func TestClipsDecodeAsFFmpegDecodesThem(t *testing.T) {
 	}
 }
 
-func TestFormatsAreToldFromTheContent(t *testing.T) {
+func TestFormatsAreDetectedFromTheContent(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][2]string{
-		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"}, "speech-live.webm": {"webm", "opus"},
+		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"},
+		"speech-live.webm": {"webm", "opus"},
 	} {
 		reader, err := openBytes(clip(t, name))
 		require.NoError(t, err)
 		require.Equal(t, want, [2]string{reader.Format().Container, reader.Format().Encoding})
 	}
-	// Behind a tag with a picture.
+	// After a tag with a picture.
 	tag := append([]byte("ID3\x03\x00\x00\x00\x00\x10\x00"), make([]byte, 2048)...)
 	for _, name := range []string{"speech.flac", "speech.mp3"} {
 		plain, err := openBytes(clip(t, name))
@@ -136,7 +137,7 @@ func TestFormatsAreToldFromTheContent(t *testing.T) {
 	}
 }
 
-// What is behind the sound does not matter.
+// Data after the sound has no effect.
 func TestTagsBehindTheSound(t *testing.T) {
 	t.Parallel()
 	tag := cat([]byte("TAG"), make([]byte, 125))
@@ -159,8 +160,8 @@ func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
 	}
 }
 
-// Every clip is cut at many places, and its bytes are changed: the answer is
-// sound or a fault of the sender's, never anything else.
+// Every clip is truncated at many places, and its bytes are changed. The result must be
+// sound or a fault of the sender, never anything else.
 func TestDamagedClips(t *testing.T) {
 	t.Parallel()
 	for name := range goldens(t) {
@@ -186,8 +187,7 @@ func TestDamagedClips(t *testing.T) {
 	}
 }
 
-// A file that is cut short is decoded up to there, or refused where the limits
-// are strict.
+// A truncated file is decoded up to its end, or rejected if the limits are strict.
 func TestCutFiles(t *testing.T) {
 	t.Parallel()
 	lenient := DefaultLimits()
@@ -222,7 +222,7 @@ func TestCutFiles(t *testing.T) {
 	}
 }
 
-// codes of the warnings about a file.
+// codes returns the codes of the warnings about a file.
 func codes(reader *Reader) (codes []services.WarningCode) {
 	for _, w := range reader.Warnings() {
 		codes = append(codes, w.Code)
@@ -230,9 +230,9 @@ func codes(reader *Reader) (codes []services.WarningCode) {
 	return codes
 }
 
-// checkFile reads a file of any bytes. What is accepted must hold what its
-// header says, and what is refused must be refused as the sender's fault, with
-// a text. A panic is one of a library's, which becomes a fault, or a failure.
+// checkFile reads a file with arbitrary bytes. An accepted file must satisfy its
+// header, and a rejected one must be the sender's fault with a text. A panic of a
+// library becomes a fault; any other panic is a failure.
 func checkFile(t *testing.T, file []byte) {
 	t.Helper()
 	limits := Limits{MaxBytes: 1 << 20, MaxDuration: time.Hour, MaxChannels: 64}
@@ -275,7 +275,7 @@ func checkFile(t *testing.T, file []byte) {
 	}
 }
 
-// A FLAC file may leave its length open.
+// A FLAC file may omit its length.
 func TestFLACOfUnknownLength(t *testing.T) {
 	t.Parallel()
 	file := write(t, Output{FLAC, Depth16, 16000, 2}, noiseAndTone(10000, 2))

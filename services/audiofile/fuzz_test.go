@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzOpen starts from WAV files.
+// FuzzOpen is seeded with WAV files.
 func FuzzOpen(f *testing.F) {
 	format := formatChunk(1, 1, 16000, 16)
 	data := chunk("data", pcm16(1, -2, 3))
@@ -29,20 +29,21 @@ func FuzzOpen(f *testing.F) {
 		riff(formatChunk(6, 1, 8000, 8), chunk("data", []byte{1, 2})),
 		riff(formatChunk(7, 1, 8000, 8), chunk("data", []byte{1, 2})),
 		riff(extensibleChunk(1, 2, 48000, 24, 20), chunk("data", []byte{1, 2, 3, 4, 5, 6})),
-		cat([]byte("RF64"), le32(-1), []byte("WAVE"), chunk("ds64", cat(le64(0), le64(6), le64(3))), format, claim("data", -1, pcm16(1, 2, 3))),
+		cat([]byte("RF64"), le32(-1), []byte("WAVE"), chunk("ds64", cat(le64(0), le64(6), le64(3))), format,
+			claim("data", -1, pcm16(1, 2, 3))),
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(checkFile)
 }
 
-// fuzzClips starts from the clips of one kind.
+// fuzzClips is seeded with the clips of one kind.
 func fuzzClips(f *testing.F, names ...string) {
 	f.Helper()
 	for _, name := range names {
 		whole := clip(f, name)
 		f.Add(whole)
-		f.Add(whole[:len(whole)/3]) // small ones change faster
+		f.Add(whole[:len(whole)/3]) // small files mutate faster
 		f.Add(whole[:min(len(whole), 700)])
 		small := whole[:min(len(whole), 3000)]
 		f.Add(cat(id3Tag(40), small, apeTag(30, true), id3v1(), small, []byte("junk")))
@@ -50,7 +51,7 @@ func fuzzClips(f *testing.F, names ...string) {
 	f.Fuzz(checkFile)
 }
 
-// FuzzMedia looks at files that ffmpeg would decode.
+// FuzzMedia examines files for ffmpeg.
 func FuzzMedia(f *testing.F) {
 	f.Add(clip(f, "speech.m4a"))
 	f.Add(clip(f, "speech.ogg"))

@@ -1,8 +1,8 @@
 package audiofile
 
-// The values of the 256 codes of ITU-T G.711, as 16-bit levels over 32768.
-// A code is a sign, a segment (exponent) and a step within it (mantissa); the
-// value is the middle of the step.
+// The values of the 256 codes of ITU-T G.711, as 16-bit levels over 32768. A code is a
+// sign, a segment (exponent) and a step within it (mantissa). The value is the middle
+// of the step.
 var (
 	aLawValues  = expand(aLawLevel)
 	muLawValues = expand(muLawLevel)
@@ -15,7 +15,7 @@ func expand(level func(code byte) int) (values [256]float32) {
 	return values
 }
 
-// aLawLevel decodes A-law, which is sent with its even bits inverted. The first
+// aLawLevel decodes A-law, which is transmitted with its even bits inverted. The first
 // two segments have steps of the same width.
 func aLawLevel(code byte) int {
 	code ^= 0x55
@@ -30,8 +30,8 @@ func aLawLevel(code byte) int {
 	return level
 }
 
-// muLawLevel decodes mu-law, which is sent with all bits inverted. Levels are
-// biased by 33 units of the 14-bit scale, which makes the segments powers of two.
+// muLawLevel decodes mu-law, which is transmitted with all bits inverted. Levels are
+// biased by 33 units of the 14-bit scale, so that the segments are powers of two.
 func muLawLevel(code byte) int {
 	const bias = 33 << 2
 	code = ^code

@@ -12,7 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// readFile decodes a whole file under the default limits.
+// readFile decodes a whole file with the default limits.
 func readFile(t testing.TB, file []byte) ([]float32, *Reader) {
 	t.Helper()
 	reader, err := openBytes(file)
@@ -20,14 +20,14 @@ func readFile(t testing.TB, file []byte) ([]float32, *Reader) {
 	return readAll(t, reader), reader
 }
 
-// requireRefused decodes to the fault that must come.
+// requireRefused decodes until the expected fault.
 func requireRefused(t *testing.T, file []byte, kind services.Kind, texts ...string) {
 	t.Helper()
 	_, _, err := countFrames(file, DefaultLimits())
 	requireFault(t, err, kind, texts...)
 }
 
-// opusLinkOf is an Ogg stream of so many packets of 20 ms, one on a page.
+// opusLinkOf is an Ogg stream of the given number of packets of 20 ms, one per page.
 func opusLinkOf(serial uint32, channels, packets int, ended bool) []byte {
 	head := cat([]byte("OpusHead\x01"), []byte{byte(channels)}, le16(312), le32(48000), []byte{0, 0, 0})
 	file := cat(pageOf(oggFirst, 0, serial, head), pageOf(0, 0, serial, []byte("OpusTags\x00\x00\x00\x00\x00\x00\x00\x00")))
@@ -59,7 +59,7 @@ func TestChainedOgg(t *testing.T) {
 		"of one serial number":          {cat(opusLinkOf(1, 1, 10, false), opusLinkOf(1, 1, 5, true)), ten + five, 1},
 		"three, and a tag between":      {cat(first, id3Tag(3000), first, second), 2*ten + five, 2},
 		"with pictures beside":          {cat(first, theora, second, pageOf(0, 5, 3, []byte("picture"))), ten + five, 2},
-		"pages behind the end":          {cat(first, pageOf(0, 10560, 1, []byte{0xfc, 0xff, 0xfe})), ten + 960, 1},
+		"pages after the end":           {cat(first, pageOf(0, 10560, 1, []byte{0xfc, 0xff, 0xfe})), ten + 960, 1},
 		"a link that holds nothing":     {cat(first, opusLinkOf(2, 1, 0, true), first), 2 * ten, 1},
 		"a first link that is all skip": {cat(skipped, first), ten, 1},
 	} {
@@ -72,12 +72,13 @@ func TestChainedOgg(t *testing.T) {
 		})
 	}
 	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels")
-	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "goes on as Ogg Vorbis behind its Opus")
-	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "goes on as a FLAC file", "send the parts as files of their own")
-	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "goes on as a WAV file")
+	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "continues as Ogg Vorbis after its Opus")
+	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file",
+		"send the parts as separate files")
+	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "continues as a WAV file")
 }
 
-// Each link is decoded as it is alone.
+// Each link is decoded as if it were alone.
 func TestChainedOggKeepsItsSound(t *testing.T) {
 	t.Parallel()
 	first, second := clip(t, "speech-silk.opus"), clip(t, "speech-60ms.opus")
@@ -115,25 +116,25 @@ func TestOggBehindGarbage(t *testing.T) {
 	require.Len(t, got, 9600-312)
 	require.Empty(t, reader.Warnings(), "zeros")
 
-	// A page that lost bytes is left out, and not the one behind it.
+	// A page with missing bytes is dropped, but not the following one.
 	lost := opusLinkOf(1, 1, 10, true)
 	damaged := slices.Clone(lost[:page])
 	at := bytes.LastIndex(damaged, oggMark)
-	binary.LittleEndian.PutUint32(damaged[at+22:], 1) // no sum of anything here
+	binary.LittleEndian.PutUint32(damaged[at+22:], 1) // not a checksum of anything here
 	got, reader = readFile(t, cat(damaged[:len(damaged)-2], lost[page:]))
 	require.Len(t, got, 9600-312-960)
 	require.Empty(t, reader.Warnings())
 }
 
-// Pages that are none are summed up no further than a bound, since each costs
-// what a page may have.
+// The checksums of invalid pages are computed only up to a limit, because each costs up
+// to the size of a page.
 func TestOggOfFalsePages(t *testing.T) {
 	t.Parallel()
 	none := cat([]byte("OggS\x00\x00"), make([]byte, 16), []byte{1, 0, 0, 0, 255}, bytes.Repeat([]byte{255}, 255))
 	requireRefused(t, cat(opusLinkOf(1, 1, 10, true), bytes.Repeat(none, 3000)), services.KindInvalid, "is damaged at 0.19 s")
 }
 
-// A packet whose beginning or end is on a page that was lost is left out.
+// A packet whose beginning or end is on a missing page is dropped.
 func TestOggWithoutAPage(t *testing.T) {
 	t.Parallel()
 	quiet := []byte{0xfc, 0xff, 0xfe}
@@ -172,9 +173,9 @@ func TestFLACBehindFLAC(t *testing.T) {
 	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 8000, 2}, samples)), services.KindInvalid,
 		"changes within from 2 channels of 16000 Hz to 2 of 8000 Hz, after 0.31 s")
 	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 16000, 1}, samples)), services.KindInvalid, "to 1 of 16000 Hz")
-	requireRefused(t, cat(first, clip(t, "speech.ogg")), services.KindInvalid, "goes on as an Ogg Vorbis file")
+	requireRefused(t, cat(first, clip(t, "speech.ogg")), services.KindInvalid, "continues as an Ogg Vorbis file")
 
-	// The first one is cut: where its frames end, the next file begins.
+	// The first one is truncated: the next file begins where its frames end.
 	cut := cat(first[:len(first)*2/3], second)
 	checkFile(t, cut)
 }
@@ -204,7 +205,7 @@ func TestWebMBehindWebM(t *testing.T) {
 		require.Equal(t, want, got)
 		require.Empty(t, reader.Warnings())
 	}
-	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "goes on as a WAV file")
+	requireRefused(t, cat(first, mono16(1, 2, 3)), services.KindInvalid, "continues as a WAV file")
 
 	got, reader := readFile(t, cat(first, []byte("\x00junk that is no element")))
 	require.Equal(t, one, got)
@@ -225,7 +226,7 @@ func TestWebMBehindWebM(t *testing.T) {
 	checkFile(t, cat(first, bytes.Repeat([]byte("\x00"+clusterMark+"\xff\x00"+ebmlMark), 20000)))
 
 	other := bytes.ReplaceAll(second, []byte("A_OPUS"), []byte("A_MPEG"))
-	requireRefused(t, cat(first, other), services.KindInvalid, "goes on as another file behind its sound", `"A_MPEG"`)
+	requireRefused(t, cat(first, other), services.KindInvalid, "continues as another file after its sound", `"A_MPEG"`)
 }
 
 func TestMP3ThatChanges(t *testing.T) {
@@ -239,7 +240,7 @@ func TestMP3ThatChanges(t *testing.T) {
 	got, reader := readFile(t, cat(mono, id3v1(), stereo))
 	require.Equal(t, 2, reader.Format().Channels)
 	require.Empty(t, reader.Warnings())
-	// The padding between them stays.
+	// The padding between them remains.
 	require.InDelta(t, len(one)+len(two)/2, len(got)/2, 3*1152)
 	for i, x := range one {
 		require.Equal(t, []float32{x, x}, got[2*i:2*i+2])
@@ -254,5 +255,5 @@ func TestMP3ThatChanges(t *testing.T) {
 		want, _ := readFile(t, slow)
 		require.InDelta(t, float64(len(one))+float64(len(want)*reader.Format().SampleRateHz)/22050, frames, 4*1152)
 	}
-	requireRefused(t, cat(mono, clip(t, "speech.flac")), services.KindInvalid, "goes on as a FLAC file behind its MP3 sound")
+	requireRefused(t, cat(mono, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file after its MP3 sound")
 }

@@ -8,30 +8,31 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Limits bound what Open accepts. A zero field sets no limit. Safe to copy.
+// Limits are the limits enforced by Open. A zero field is unlimited. Safe to copy.
 type Limits struct {
-	// MaxBytes of the whole file.
+	// MaxBytes is the maximum size of the file.
 	MaxBytes int64
-	// MaxDuration of the recording.
+	// MaxDuration is the maximum length of the recording.
 	MaxDuration time.Duration
-	// MaxChannels that are interleaved in the file.
+	// MaxChannels is the maximum number of interleaved channels.
 	MaxChannels int
-	// MinSampleRateHz and MaxSampleRateHz, both included.
+	// MinSampleRateHz and MaxSampleRateHz are inclusive.
 	MinSampleRateHz, MaxSampleRateHz int
 
-	// Strict refuses a file that is cut short. Else it is decoded up to there, with
+	// Strict rejects truncated files. Otherwise a file is decoded up to its end with
 	// the warning services.WarnTruncated.
 	Strict bool
 
-	// FFmpeg is the path of the program that decodes what is not decoded here;
+	// FFmpeg is the path of the program for formats that are not decoded natively;
 	// empty for none.
 	FFmpeg string
-	// FFmpegTimeout bounds its work on one file.
+	// FFmpegTimeout limits its time for one file.
 	FFmpegTimeout time.Duration
 }
 
-// DefaultLimits is 256 MiB, 2 hours, 8 channels and 8 to 192 kHz: above what
-// speech and sound effects come as, below what fills a small machine's disk.
+// DefaultLimits returns 256 MiB, 2 hours, 8 channels and 8 to 192 kHz: above the usual
+// formats of speech and sound effects, and below what would fill a small machine's
+// disk.
 func DefaultLimits() Limits {
 	return Limits{
 		MaxBytes:        256 << 20,
@@ -42,7 +43,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// checkBytes runs before anything is read.
+// checkBytes is called before anything is read.
 func (l Limits) checkBytes(size int64) error {
 	if l.MaxBytes <= 0 || size <= l.MaxBytes {
 		return nil
@@ -51,7 +52,7 @@ func (l Limits) checkBytes(size int64) error {
 		size, services.Bytes(size), l.MaxBytes, services.Bytes(l.MaxBytes))
 }
 
-// checkFormat tells every limit that a format is over, not only the first.
+// checkFormat returns a fault with every limit that a format exceeds.
 func (l Limits) checkFormat(f Format) error {
 	var problems []string
 	if d := f.Duration(); l.MaxDuration > 0 && d > l.MaxDuration {
@@ -70,15 +71,15 @@ func (l Limits) checkFormat(f Format) error {
 		}
 		return fault
 	}
-	// Too low a rate is not "too large": the person must send another recording.
+	// A low rate is not KindTooLarge, because the client must send another recording.
 	if f.SampleRateHz < l.MinSampleRateHz {
 		return services.Invalidf(field, "has a sample rate of %d Hz, the least is %d Hz", f.SampleRateHz, l.MinSampleRateHz)
 	}
 	return nil
 }
 
-// checkLength holds what was read so far to the limit, because not every file
-// tells its length.
+// checkLength compares the length read so far with the limit, because not every file
+// states its length.
 func (l Limits) checkLength(frames int64, sampleRateHz int) error {
 	if l.MaxDuration <= 0 || duration(frames, sampleRateHz) <= l.MaxDuration {
 		return nil
@@ -86,7 +87,8 @@ func (l Limits) checkLength(frames int64, sampleRateHz int) error {
 	return refuse(services.KindTooLarge, "lasts more than the limit of %s", l.MaxDuration)
 }
 
-// duration of a number of frames; the largest Duration where it does not fit.
+// duration returns the duration of a number of frames, or the largest Duration if it
+// overflows.
 func duration(frames int64, sampleRateHz int) time.Duration {
 	if sampleRateHz <= 0 {
 		return 0

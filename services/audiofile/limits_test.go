@@ -23,15 +23,31 @@ func TestLimits(t *testing.T) {
 		texts  []string
 	}{
 		{"none", Limits{}, "", nil},
-		{"all just met", Limits{MaxBytes: int64(len(file)), MaxDuration: time.Second, MaxChannels: 2, MinSampleRateHz: 16000, MaxSampleRateHz: 16000}, "", nil},
-		{"bytes", Limits{MaxBytes: 60000}, services.KindTooLarge,
-			[]string{"file is 64044 bytes (62.5 KiB), the limit is 60000 bytes (58.6 KiB)"}},
+		{"all just met", Limits{
+			MaxBytes: int64(len(file)), MaxDuration: time.Second, MaxChannels: 2, MinSampleRateHz: 16000,
+			MaxSampleRateHz: 16000,
+		}, "", nil},
+		{
+			"bytes",
+			Limits{MaxBytes: 60000},
+			services.KindTooLarge,
+			[]string{"file is 64044 bytes (62.5 KiB), the limit is 60000 bytes (58.6 KiB)"},
+		},
 		{"duration", Limits{MaxDuration: 999 * time.Millisecond}, services.KindTooLarge, []string{"file lasts 1s, the limit is 999ms"}},
 		{"channels", Limits{MaxChannels: 1}, services.KindTooLarge, []string{"file has 2 channels, the limit is 1"}},
 		{"rate", Limits{MaxSampleRateHz: 15999}, services.KindTooLarge, []string{"sample rate of 16000 Hz, the limit is 15999 Hz"}},
-		{"several are all told", Limits{MaxDuration: time.Millisecond, MaxChannels: 1}, services.KindTooLarge,
-			[]string{"file lasts 1s, the limit is 1ms; file has 2 channels, the limit is 1"}},
-		{"too low a rate", Limits{MinSampleRateHz: 16001}, services.KindInvalid, []string{"sample rate of 16000 Hz, the least is 16001 Hz"}},
+		{
+			"several are all reported",
+			Limits{MaxDuration: time.Millisecond, MaxChannels: 1},
+			services.KindTooLarge,
+			[]string{"file lasts 1s, the limit is 1ms; file has 2 channels, the limit is 1"},
+		},
+		{
+			"too low a rate",
+			Limits{MinSampleRateHz: 16001},
+			services.KindInvalid,
+			[]string{"sample rate of 16000 Hz, the least is 16001 Hz"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -47,21 +63,24 @@ func TestLimits(t *testing.T) {
 
 func TestDefaultLimits(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, Limits{MaxBytes: 256 << 20, MaxDuration: 2 * time.Hour, MaxChannels: 8, MinSampleRateHz: 8000, MaxSampleRateHz: 192000}, DefaultLimits())
+	require.Equal(t, Limits{
+		MaxBytes: 256 << 20, MaxDuration: 2 * time.Hour, MaxChannels: 8, MinSampleRateHz: 8000,
+		MaxSampleRateHz: 192000,
+	}, DefaultLimits())
 }
 
-// A file over the limit of bytes is refused unread.
+// A file over the size limit is rejected without reading it.
 func TestTooManyBytesAreNotRead(t *testing.T) {
 	t.Parallel()
 	_, err := Open(nil, 1<<40, DefaultLimits())
 	requireFault(t, err, services.KindTooLarge, "1024.00 GiB", "256.0 MiB")
 }
 
-// badReader goes wrong where it is told to.
+// badReader fails at a given place.
 type badReader struct {
 	*bytes.Reader
-	after int   // reads that go well
-	err   error // of every further read; nil makes the next one panic
+	after int   // successful reads
+	err   error // error of every further read; nil panics
 }
 
 func (r *badReader) Read(p []byte) (int, error) {
@@ -82,7 +101,7 @@ func TestPanicBecomesAFault(t *testing.T) {
 	for ; ; reads++ {
 		reader, err := Open(&badReader{bytes.NewReader(file), reads, nil}, int64(len(file)), DefaultLimits())
 		if err == nil {
-			for range 2 { // it stays an error
+			for range 2 { // the error is final
 				_, err = reader.ReadFrames(make([]float32, 8))
 				requireFault(t, err, services.KindInvalid, "is damaged")
 				require.ErrorContains(t, err, "broken decoder")
@@ -115,8 +134,8 @@ func TestReadErrorsKeepTheirKind(t *testing.T) {
 	}
 }
 
-// The announced size may be wrong: an upload that was cut, a file that is
-// still written.
+// The stated size may be wrong: a truncated upload, or a file that is still being
+// written.
 func TestAnnouncedSizeLargerThanTheFile(t *testing.T) {
 	t.Parallel()
 	_, err := Open(bytes.NewReader(nil), 100, DefaultLimits())

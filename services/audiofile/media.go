@@ -12,12 +12,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// maxMediaParts of a file that are walked over, of which each costs a read.
+// maxMediaParts is the maximum number of parts of a file that are visited, each of
+// which costs a read.
 const maxMediaParts = 1 << 20
 
-// judgeMedia looks at the structure of a file that ffmpeg is to decode, because
-// the program says neither that a file breaks off nor that it left out what
-// stands behind the first one. It notes both, and refuses what would be lost.
+// judgeMedia examines the structure of a file that ffmpeg will decode, because the
+// program reports neither that a file is truncated nor that it ignored data after the
+// first one. It adds warnings for both, and rejects files of which part would be lost.
 func judgeMedia(f file, head []byte) error {
 	switch {
 	case isMP4(head):
@@ -52,8 +53,7 @@ func judgeMedia(f file, head []byte) error {
 	return nil
 }
 
-// promisedFrames is the length that the header of a FLAC file states; 0 of any
-// other.
+// promisedFrames returns the length stated by a FLAC header, or 0 for any other file.
 func promisedFrames(head []byte) int64 {
 	const at = 18 // of 64 bits, of which the lower 36 count the samples
 	if !bytes.HasPrefix(head, flacMarks[0][:4]) || len(head) < at+8 {
@@ -68,9 +68,9 @@ const (
 	tsMark   = 0x47
 )
 
-// promises compares the size of a file with the end that it states.
+// promises compares the size of a file with its stated end.
 func (f file) promises(end int64, where string) error {
-	if end > f.size+1 { // padding that is left out
+	if end > f.size+1 { // padding that is not counted
 		return f.notes.truncated("its %s promises %d bytes, %d are there", where, end, f.size)
 	}
 	if end <= 0 {
@@ -79,7 +79,7 @@ func (f file) promises(end int64, where string) error {
 	return noteBehind(f, min(f.size, end+end%2), "the end that its "+where+" states")
 }
 
-// judgeCAF walks the chunks of a Core Audio file.
+// judgeCAF examines the chunks of a Core Audio file.
 func judgeCAF(f file) error {
 	at := int64(8)
 	for n := 0; n < maxMediaParts && at+12 <= f.size; n++ {
@@ -104,11 +104,11 @@ func judgeCAF(f file) error {
 	return nil
 }
 
-// asfFileProperties is the id of the object that states the file's size.
+// asfFileProperties is the id of the object with the file's size.
 var asfFileProperties = []byte("\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65")
 
-// judgeASF compares the size that a Windows Media file states, unless it was
-// broadcast.
+// judgeASF compares the file's size with that stated by a Windows Media file, unless it
+// was broadcast.
 func judgeASF(f file, head []byte) error {
 	const sizeAt, flagsAt, broadcast = 40, 88, 1
 	if at := bytes.Index(head, asfFileProperties); at >= 0 && len(head) >= at+flagsAt+4 {
@@ -121,7 +121,7 @@ func judgeASF(f file, head []byte) error {
 	return nil
 }
 
-// judgeADTS walks the frames of AAC.
+// judgeADTS examines the frames of AAC.
 func judgeADTS(f file) error {
 	src, err := openSource(f, bufferBytes)
 	if err != nil {
@@ -159,9 +159,9 @@ func judgeADTS(f file) error {
 	}
 }
 
-// judgeOgg walks the pages of a file whose sound is not decoded here. Of a
-// chain ffmpeg decodes the links of one codec, but not those of Opus and Speex
-// that have another layout than the first.
+// judgeOgg examines the pages of a file whose sound is not decoded natively. ffmpeg
+// decodes all links of a chain with one codec, except Opus and Speex links whose layout
+// differs from the first.
 func judgeOgg(f file) error {
 	src, err := openSource(f, oggBuffer)
 	if err != nil {
@@ -189,7 +189,8 @@ func judgeOgg(f file) error {
 			first, known := layouts[codec]
 			layout := oggLayout(codec, pages.page.body)
 			if data && (!known || first != layout) {
-				return services.Invalidf(field, "goes on as Ogg %s behind sound of another kind; send the parts as files of their own", codec)
+				return services.Invalidf(field, "continues as Ogg %s after sound of another kind; send the parts as separate files",
+					codec)
 			}
 			if !known {
 				layouts[codec] = layout
@@ -198,7 +199,7 @@ func judgeOgg(f file) error {
 	}
 }
 
-// oggLayout returns what must not change from link to link, of the first packet.
+// oggLayout returns the part of the first packet that must be the same in every link.
 func oggLayout(codec string, packet []byte) string {
 	switch {
 	case codec == "Opus" && len(packet) > 18:
@@ -209,7 +210,7 @@ func oggLayout(codec string, packet []byte) string {
 	return ""
 }
 
-// judgeMatroska walks the elements of a file whose sound is not decoded here.
+// judgeMatroska examines the elements of a file whose sound is not decoded natively.
 func judgeMatroska(f file) error {
 	src, err := openSource(f, bufferBytes)
 	if err != nil {
@@ -248,11 +249,12 @@ func judgeMatroska(f file) error {
 	}
 }
 
-// nothingDecoded is the refusal of a file that breaks off before its sound.
+// nothingDecoded returns the fault for a file that ends before its sound.
 func (r *report) nothingDecoded(reason string) error {
 	for _, w := range r.warnings {
 		if w.Code == services.WarnTruncated {
-			return services.Invalidf(field, "%s; nothing of it can be decoded (%s); upload the whole file", w.Message, strings.TrimSpace(reason))
+			return services.Invalidf(field, "%s; nothing of it can be decoded (%s); upload the whole file", w.Message,
+				strings.TrimSpace(reason))
 		}
 	}
 	return nil

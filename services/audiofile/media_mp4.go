@@ -7,8 +7,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// isMP4 recognises the first box of an MP4 or QuickTime file, old ones of which
-// begin without one of their type.
+// isMP4 reports whether data begins with the first box of an MP4 or QuickTime file. Old
+// files begin without a ftyp box.
 func isMP4(head []byte) bool {
 	if len(head) < 8 {
 		return false
@@ -20,11 +20,11 @@ func isMP4(head []byte) bool {
 	return false
 }
 
-// maxMP4Tracks that are followed through fragments.
+// maxMP4Tracks is the maximum number of tracks that are followed through fragments.
 const maxMP4Tracks = 64
 
-// judgeMP4 walks the outer boxes. Of two files one behind another ffmpeg decodes
-// the first, or loses some of the fragments, whose times begin anew.
+// judgeMP4 examines the outer boxes. Of two concatenated files ffmpeg decodes the
+// first, or loses some of the fragments, whose times start again.
 func judgeMP4(f file) error {
 	indexes, latest := 0, map[uint32]uint64{}
 	at := int64(0)
@@ -76,12 +76,12 @@ func judgeMP4(f file) error {
 }
 
 func twoMP4() error {
-	return services.Invalidf(field, "is two MP4 files one behind the other, of which ffmpeg does not decode all; "+
-		"send the parts as files of their own")
+	return services.Invalidf(field, "consists of two MP4 files, of which part would be ignored; "+
+		"send the parts as separate files")
 }
 
-// fragmentTime returns the first track of a fragment and where it begins, in
-// its units; 0 where it does not say.
+// fragmentTime returns the first track of a fragment and its start in the track's
+// units, or 0 if it is not stated.
 func fragmentTime(f file, from, to int64) (track uint32, time uint64, err error) {
 	const most = 64 << 10
 	raw := make([]byte, max(0, min(to-from, most, f.size-from)))
@@ -102,7 +102,7 @@ func fragmentTime(f file, from, to int64) (track uint32, time uint64, err error)
 	return track, time, nil
 }
 
-// innerBox returns the body of the first box of a kind, nil where there is none.
+// innerBox returns the body of the first box of a kind, or nil if there is none.
 func innerBox(raw []byte, kind string) []byte {
 	for len(raw) >= 8 {
 		size := int64(binary.BigEndian.Uint32(raw))

@@ -18,10 +18,10 @@ import (
 func be32(v int) []byte    { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
-// box of an MP4 file, which claims its own size.
+// box returns an MP4 box with a given size field.
 func box(kind string, body []byte) []byte { return cat(be32(8+len(body)), []byte(kind), body) }
 
-// judged returns what judgeMedia notes and says about a file.
+// judged returns the warnings and the fault of judgeMedia.
 func judged(file []byte) ([]services.WarningCode, error) {
 	notes := new(report)
 	err := judgeMedia(asFile(file, notes), file[:min(len(file), sniffBytes)])
@@ -63,12 +63,13 @@ func mediaFiles() map[string][]byte {
 		"ADTS":           adts,
 		"ADTS with tags": cat(adts, id3Tag(90), adts),
 		"TS":             bytes.Repeat(cat([]byte{tsMark}, make([]byte, tsPacket-1)), 5),
-		"Ogg":            cat(pageOf(oggFirst, 0, 1, []byte("\x01vorbis")), pageOf(0, 5, 1, make([]byte, 400)), pageOf(oggLast, 9, 1, make([]byte, 90))),
-		"Matroska":       cat([]byte(ebmlMark+"\x80\x18\x53\x80\x67\x41\xf4\x1f\x43\xb6\x75\x41\xee\xa3\x41\xeb"), make([]byte, 0x1eb)),
+		"Ogg": cat(pageOf(oggFirst, 0, 1, []byte("\x01vorbis")), pageOf(0, 5, 1, make([]byte, 400)),
+			pageOf(oggLast, 9, 1, make([]byte, 90))),
+		"Matroska": cat([]byte(ebmlMark+"\x80\x18\x53\x80\x67\x41\xf4\x1f\x43\xb6\x75\x41\xee\xa3\x41\xeb"), make([]byte, 0x1eb)),
 	}
 }
 
-// The structure of what ffmpeg decodes: the program would say nothing.
+// Structures of files for ffmpeg, which would report nothing.
 func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	t.Parallel()
 	files := mediaFiles()
@@ -99,14 +100,15 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	ftyp, moov, mdat, moof := mediaBoxes()
 	mp4, ogg, matroska := files["MP4"], files["Ogg"], files["Matroska"]
 	for text, file := range map[string][]byte{
-		"is two MP4 files one behind the other, ":                                    cat(mp4, mp4),
-		"is two MP4 files one behind the other, of which ffmpeg does not decode all": cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov, moof(0), mdat),
-		"goes on as Ogg FLAC behind sound of another kind":                           cat(ogg, pageOf(oggFirst, 0, 2, []byte("\x7fFLAC"))),
-		"goes on as Ogg Opus behind sound of another kind":                           cat(opusLinkOf(1, 6, 2, true), opusLinkOf(2, 1, 2, true)),
-		"goes on as a WAV file after":                                                cat(files["ADTS"], mono16(1, 2, 3)),
-		"goes on as a FLAC file after":                                               cat(ogg, []byte("fLaC\x00\x00\x00\x22")),
-		"goes on as a WebM or Matroska file after":                                   cat(matroska, matroska),
-		"it ends within its mdat box, before its index (moov), without":              cat(ftyp, mdat)[:200],
+		"consists of two MP4 files": cat(mp4, mp4),
+		"consists of two MP4 files, of which part": cat(ftyp, moov, moof(0), mdat, moof(9000), mdat, ftyp, moov,
+			moof(0), mdat),
+		"continues as Ogg FLAC after sound of another kind":             cat(ogg, pageOf(oggFirst, 0, 2, []byte("\x7fFLAC"))),
+		"continues as Ogg Opus after sound of another kind":             cat(opusLinkOf(1, 6, 2, true), opusLinkOf(2, 1, 2, true)),
+		"continues as a WAV file after":                                 cat(files["ADTS"], mono16(1, 2, 3)),
+		"continues as a FLAC file after":                                cat(ogg, []byte("fLaC\x00\x00\x00\x22")),
+		"continues as a WebM or Matroska file after":                    cat(matroska, matroska),
+		"it ends within its mdat box, before its index (moov), without": cat(ftyp, mdat)[:200],
 	} {
 		_, err := judged(file)
 		requireFault(t, err, services.KindInvalid, text)
@@ -126,8 +128,8 @@ func TestMediaThatBreaksOffOrGoesOn(t *testing.T) {
 	}
 }
 
-// TestFFmpegLosesNothing makes files with ffmpeg and decodes them, whole, cut
-// and joined, through it.
+// TestFFmpegLosesNothing creates files with ffmpeg and decodes them with it, whole,
+// truncated and joined.
 func TestFFmpegLosesNothing(t *testing.T) {
 	t.Parallel()
 	limits := withFFmpeg(t)
@@ -137,7 +139,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 	require.NoError(t, os.WriteFile(speech, write(t, Output{WAV, Depth16, 16000, 1}, noiseAndTone(48000, 1)), 0o600))
 	for name, test := range map[string]struct {
 		options []string
-		joined  bool // two of them are decoded as one; else they are refused
+		joined  bool // two of them are decoded as one; otherwise they are rejected
 	}{
 		"a.aac":  {[]string{"-c:a", "aac"}, true},
 		"a.ogg":  {[]string{"-c:a", "flac"}, true},
@@ -155,7 +157,8 @@ func TestFFmpegLosesNothing(t *testing.T) {
 				t.Skip("the others show what runs beside ffmpeg")
 			}
 			path := filepath.Join(dir, name)
-			out, err := exec.Command(limits.FFmpeg, append(append([]string{"-v", "error", "-i", speech}, test.options...), path)...).CombinedOutput()
+			out, err := exec.Command(limits.FFmpeg,
+				append(append([]string{"-v", "error", "-i", speech}, test.options...), path)...).CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			whole, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -173,7 +176,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 			both, reader, err := countFrames(cat(whole, whole), limits)
 			switch {
 			case !test.joined:
-				requireFault(t, err, services.KindInvalid, "of their own")
+				requireFault(t, err, services.KindInvalid, "as separate files")
 			case name == "32.wav", name == "a.wma": // whose header states the end
 				require.NoError(t, err)
 				require.Equal(t, []services.WarningCode{services.WarnTrailingData}, codes(reader))

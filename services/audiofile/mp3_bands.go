@@ -1,10 +1,10 @@
 package audiofile
 
-// mp3Lines of one granule.
+// mp3Lines is the number of lines in a granule.
 const mp3Lines = 576
 
-// mp3Band is a run of lines with one scale factor, as they stand in the file:
-// in a short block the three windows of a band follow one another.
+// mp3Band is a range of lines with one scale factor, in the order of the file: in a
+// short block the three windows of a band follow one another.
 type mp3Band struct {
 	start, width int
 	window       int // of a short block; -1 in a long one
@@ -12,14 +12,14 @@ type mp3Band struct {
 
 // mp3Bands are the bands of one sample rate.
 type mp3Bands struct {
-	long  [23]int // where they begin
+	long  [23]int // the first line
 	short [14]int // in one window
-	// layouts by kind: long blocks, short ones, and mixed ones, in which the
-	// lowest 36 lines are long.
+	// layouts by block type: long, short, and mixed, in which the lowest 36 lines are
+	// long.
 	layouts [3][]mp3Band
 }
 
-// layout of a granule's bands.
+// layout returns the layout of a granule's bands.
 func (b *mp3Bands) layout(g *mp3Granule) []mp3Band {
 	switch {
 	case g.mixed:
@@ -31,8 +31,8 @@ func (b *mp3Bands) layout(g *mp3Granule) []mp3Band {
 	}
 }
 
-// mp3BandTable has the bands of each rate, ISO 11172-3 table B.8 and 13818-3
-// table B.2. MPEG 2.5 has those of 16 kHz, but for 8 kHz.
+// mp3BandTable has the bands of each rate, ISO 11172-3 table B.8 and 13818-3 table B.2.
+// MPEG 2.5 uses those of 16 kHz, except for 8 kHz.
 var mp3BandTable = func() map[int]*mp3Bands {
 	table := map[int]*mp3Bands{
 		44100: {
@@ -73,7 +73,7 @@ var mp3BandTable = func() map[int]*mp3Bands {
 
 func bandsOf(rateHz int) *mp3Bands { return mp3BandTable[rateHz] }
 
-// arrange fills in the layouts.
+// arrange initialises the layouts.
 func (b *mp3Bands) arrange() {
 	const mixedLines = 36
 	long := func(to int) (bands []mp3Band) {

@@ -7,14 +7,15 @@ import (
 )
 
 const (
-	// maxMP3Junk is how many bytes before the first frame are searched for it.
+	// maxMP3Junk is the maximum number of bytes before the first frame that are
+	// searched.
 	maxMP3Junk = 64 << 10
-	// sureFrames of another rate, one behind the other, are no accident.
+	// sureFrames consecutive frames of another rate cannot be a coincidence.
 	sureFrames = 3
 )
 
-// mp3Frames reads the frames of a file and nothing between them: tags are
-// passed over by their size, and junk up to the next frame.
+// mp3Frames reads the frames of a file. It skips tags by their size, and other bytes up
+// to the next frame.
 type mp3Frames struct {
 	src    *source
 	header mp3Header // of the first frame
@@ -23,14 +24,14 @@ type mp3Frames struct {
 	end    mp3End
 }
 
-// mp3End is what was found between and behind the frames.
+// mp3End describes the data between and after the frames.
 type mp3End struct {
-	cut  bool  // the last frame is not whole
-	lost int64 // bytes of junk between frames, zeros aside
-	junk int64 // and behind the last one
+	cut  bool  // the last frame is incomplete
+	lost int64 // other bytes between frames, except zeros
+	junk int64 // and after the last one
 }
 
-// openMP3 finds the first frame of sound.
+// openMP3 finds the first frame with sound.
 func openMP3(f file) (*mp3Frames, mp3Notes, error) {
 	src, err := openSource(f, bufferBytes)
 	if err != nil {
@@ -44,8 +45,8 @@ func openMP3(f file) (*mp3Frames, mp3Notes, error) {
 	return frames, notes, nil
 }
 
-// start finds the first frame, which is one only where another follows or the
-// file ends, and passes over a frame of notes.
+// start finds the first frame, which must be followed by another one or the end of the
+// file, and skips a frame with the encoder's information.
 func (f *mp3Frames) start() (mp3Notes, error) {
 	for f.src.offset() < maxMP3Junk {
 		raw, err := f.src.Peek(mp3HeaderBytes)
@@ -80,11 +81,11 @@ func (f *mp3Frames) start() (mp3Notes, error) {
 	return mp3Notes{}, unsupported("looks like an MP3 file, but has no MPEG audio frame in its first %d bytes of sound", maxMP3Junk)
 }
 
-// followed reports whether so many frames of the same kind stand behind the
-// one that begins here. The end of the file and a tag are as good.
+// followed reports whether n frames of the same kind follow the one at the current
+// position. The end of the file or a tag counts as well.
 func (f *mp3Frames) followed(h mp3Header, frames int) bool {
 	if h.layer != 3 || h.bytes == 0 {
-		return true // cannot be seen, and is not decoded
+		return true // not detectable, and not decoded
 	}
 	at, next := 0, h
 	for range frames {
@@ -111,9 +112,8 @@ func unsupportedMPEG(h mp3Header) error {
 	return unsupported("is an MP3 file in free format")
 }
 
-// next returns the next whole frame, valid until the next call, and io.EOF
-// behind the last. The first that cannot be decoded together with those before
-// is an error.
+// next returns the next complete frame, valid until the next call, and io.EOF after the
+// last one. A frame that cannot be decoded together with the previous ones is an error.
 func (f *mp3Frames) next() ([]byte, error) {
 	f.end.junk = 0
 	for {
@@ -142,7 +142,7 @@ func (f *mp3Frames) next() ([]byte, error) {
 		if f.end.junk == 0 {
 			head, _ := f.src.Peek(sniffBytes)
 			if what := another(head); what != "" {
-				return nil, services.Invalidf(field, "goes on as %s behind its MP3 sound; send the parts as files of their own", what)
+				return nil, services.Invalidf(field, "continues as %s after its MP3 sound; send the parts as separate files", what)
 			}
 		}
 		filled, err := f.src.skipTo(0xff)
@@ -152,8 +152,8 @@ func (f *mp3Frames) next() ([]byte, error) {
 	}
 }
 
-// isFrame decides whether a header is that of a frame. Directly behind another
-// it is where it has the same kind; elsewhere more of its kind must follow.
+// isFrame reports whether a header is that of a frame. Directly after a frame it must
+// be of the same kind; elsewhere more frames of its kind must follow.
 func (f *mp3Frames) isFrame(h mp3Header) bool {
 	switch {
 	case h.layer != 3 || h.bytes <= mp3HeaderBytes+2+h.sideBytes():
@@ -185,7 +185,7 @@ func (f *mp3Frames) take(h mp3Header) ([]byte, error) {
 	return f.frame, nil
 }
 
-// changedMP3 refuses a file whose frames change their rate.
+// changedMP3 returns the fault for a file whose frames change their rate.
 func changedMP3(before, after mp3Header) error {
 	return unsupported("is an MP3 file that changes within from %d Hz to %d Hz", before.rateHz, after.rateHz)
 }

@@ -2,10 +2,10 @@ package audiofile
 
 import "encoding/binary"
 
-// mp3HeaderBytes of a frame header.
+// mp3HeaderBytes is the size of a frame header.
 const mp3HeaderBytes = 4
 
-// mp3Header is a frame header of MPEG audio, by ISO 11172-3 and 13818-3.
+// mp3Header is a frame header of MPEG audio, ISO 11172-3 and 13818-3.
 type mp3Header struct {
 	version   int // 1, 2, or 25 for the unofficial 2.5
 	layer     int // 1, 2, 3
@@ -23,8 +23,8 @@ var mp3Bitrates = [2][15]int{
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
 }
 
-// parseMP3Header reads a frame header; ok is false where it is none. The size
-// is that of layer III.
+// parseMP3Header parses a frame header; ok is false if it is invalid. The size is that
+// of layer III.
 func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 	if !isMPEGFrame(raw) {
 		return h, false
@@ -55,7 +55,7 @@ func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 	return h, word&3 != 2 // reserved emphasis
 }
 
-// sideBytes of the side information behind the header and its checksum.
+// sideBytes returns the size of the side information after the header and its checksum.
 func (h mp3Header) sideBytes() int {
 	switch {
 	case h.version == 1 && h.channels == 2:
@@ -67,37 +67,38 @@ func (h mp3Header) sideBytes() int {
 	}
 }
 
-// continues reports whether a frame can be decoded behind another: bit rate
-// and channels may change.
+// continues reports whether a frame can be decoded after another one. The bit rate and
+// the channels may differ.
 func (h mp3Header) continues(previous mp3Header) bool {
 	return h.version == previous.version && h.layer == previous.layer && h.rateHz == previous.rateHz &&
 		h.bytes > mp3HeaderBytes+2+h.sideBytes()
 }
 
-// mp3Notes are what an encoder notes about the file.
+// mp3Notes is the information that an encoder stores about the file.
 type mp3Notes struct {
-	// frames of sound in the file; 0 where they were not counted.
+	// frames is the number of frames of sound; 0 if unknown.
 	frames int64
-	// bytes of the file from the notes on; 0 where they were not counted. end is
-	// the place in the file where they end.
+	// bytes is the size of the file from the information frame; 0 if unknown. end is
+	// the resulting end position in the file.
 	bytes, end int64
-	// before and behind are the samples that it put around the sound.
+	// before and behind are the numbers of padding samples before and after the sound.
 	before, behind int
 }
 
-// endsAt reports whether the padding behind the sound is at the end of a file of
-// so many bytes and frames. It is not where another file follows. Where much
-// more stands behind the noted end, that is a cover mostly; the padding stays,
-// as ffmpeg leaves it.
+// endsAt reports whether the padding after the sound is at the end of a file with the
+// given number of bytes and frames. It is not if another file follows. If much more
+// data follows the stated end, it is usually a cover image; the padding then remains,
+// as in ffmpeg.
 func (n mp3Notes) endsAt(fileBytes, frames int64) bool {
 	return (n.frames == 0 || n.frames == frames) && (n.bytes == 0 || fileBytes-n.end <= n.bytes/16)
 }
 
-// mp3DecoderDelay is what a layer III decoder adds before the sound.
+// mp3DecoderDelay is the number of samples that a layer III decoder inserts before the
+// sound.
 const mp3DecoderDelay = 529
 
-// parseMP3Info recognises the frame without sound in which encoders keep their
-// notes; the delays are there where LAME's extension is.
+// parseMP3Info parses the frame without sound in which encoders store their
+// information. The delays are set if it has LAME's extension.
 func parseMP3Info(h mp3Header, frame []byte) (notes mp3Notes, ok bool) {
 	at := mp3HeaderBytes + h.sideBytes()
 	if len(frame) < at+12 {

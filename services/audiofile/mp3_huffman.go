@@ -2,11 +2,11 @@ package audiofile
 
 import "math"
 
-// mp3Tree is a table of Huffman codes: each node has the next one for either
-// bit, or the complement of a value.
+// mp3Tree is a table of Huffman codes: each node has the next node for either bit, or
+// the complement of a value.
 type mp3Tree [][2]int16
 
-// parseMP3Tree reads a tree as it is written in mp3Codes.
+// parseMP3Tree parses a tree in the notation of mp3Codes.
 func parseMP3Tree(text string) mp3Tree {
 	var tree mp3Tree
 	var parse func() int16
@@ -43,13 +43,13 @@ func (t mp3Tree) decode(b *bitReader) int {
 	}
 }
 
-// mp3Table is a tree and the bits that follow a value of 15.
+// mp3Table is a tree and the number of bits that follow a value of 15.
 type mp3Table struct {
-	tree mp3Tree // nil where every value is zero
+	tree mp3Tree // nil if every value is zero
 	more int
 }
 
-// mp3Trees are the tables of pairs by their number, and those of quads.
+// mp3Trees are the tables of pairs by number, and those of quadruples.
 var mp3Trees, mp3QuadTrees = func() (tables [32]mp3Table, quads [2]mp3Tree) {
 	for i, text := range mp3Codes {
 		tables[i].tree = parseMP3Tree(text)
@@ -76,7 +76,8 @@ var mp3Powers = func() []float32 {
 	return powers
 }()
 
-// signed reads what follows an absolute value, and returns it expanded.
+// signed reads the bits that follow an absolute value, and returns the dequantised
+// value.
 func (t *mp3Table) signed(b *bitReader, value int) float32 {
 	if value == 0 {
 		return 0
@@ -90,7 +91,7 @@ func (t *mp3Table) signed(b *bitReader, value int) float32 {
 	return mp3Powers[value]
 }
 
-// readLines reads the lines of a granule, which end before a bit.
+// readLines reads the lines of a granule, which end before a bit position.
 func (g *mp3Granule) readLines(b *bitReader, end int, lines *[mp3Lines]float32) {
 	*lines = [mp3Lines]float32{}
 	at := 0
@@ -120,7 +121,7 @@ func (g *mp3Granule) readLines(b *bitReader, end int, lines *[mp3Lines]float32) 
 				lines[at+i] = -1
 			}
 		}
-		if b.at > end { // it was none, but what fills the last byte
+		if b.at > end { // it was not a value but padding of the last byte
 			clear(lines[at : at+4])
 		}
 	}

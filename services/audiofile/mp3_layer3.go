@@ -1,21 +1,21 @@
 package audiofile
 
-// mp3LookBack is the most bytes that a frame can look back.
+// mp3LookBack is the maximum number of bytes that a frame refers back to.
 const mp3LookBack = 511
 
 // mp3Layer3 decodes the frames of MPEG 1, 2 and 2.5 layer III, ISO 11172-3 and
 // 13818-3.
 type mp3Layer3 struct {
-	// data is the main data of the frame, behind what it may look back to.
+	// data is the main data of the frame, preceded by earlier data that it may refer
+	// to.
 	data     []byte
 	channels [2]mp3Channel
 	lines    [2][mp3Lines]float32
 	slots    [mp3Slots][mp3Subbands]float32
 }
 
-// decode writes the samples of a frame, interleaved. A frame whose main data is
-// not there is silent: the first ones of a piece that was cut out of a file, and
-// those behind damage.
+// decode writes the interleaved samples of a frame. A frame whose main data is missing
+// is silent: the first ones of a part of a file, and those after damage.
 func (d *mp3Layer3) decode(h mp3Header, frame []byte, out []float32) {
 	at := mp3HeaderBytes
 	if h.protected {
@@ -61,7 +61,7 @@ func (d *mp3Layer3) decode(h mp3Header, frame []byte, out []float32) {
 	}
 }
 
-// play makes the samples of a granule's channel.
+// play computes the samples of a granule's channel.
 func (d *mp3Layer3) play(c int, g *mp3Granule, bands *mp3Bands, out []float32, stride int) {
 	lines := &d.lines[c]
 	if g.kind == mp3Short {

@@ -12,11 +12,11 @@ type mp3Decoder struct {
 	frames   *mp3Frames
 	layer3   *mp3Layer3
 	channels int
-	skip     int64 // samples of the encoder's delay that are still to come
-	left     int64 // frames of sound that are still to come
+	skip     int64 // remaining samples of the encoder's delay
+	left     int64 // remaining frames of sound
 	done     int64
 	pcm      [2 * 1152]float32
-	rest     []float32 // of pcm, not handed out yet
+	rest     []float32 // position in pcm of the samples that have not been returned
 }
 
 func newMP3Decoder(f file) (decoder, Format, error) {
@@ -38,7 +38,7 @@ func newMP3Decoder(f file) (decoder, Format, error) {
 	if err := frames.end.judge(f, notes, count); err != nil {
 		return nil, Format{}, err
 	}
-	// From the beginning again, to decode.
+	// Read from the beginning again, to decode.
 	if frames, _, err = openMP3(f); err != nil {
 		return nil, Format{}, err
 	}
@@ -54,9 +54,9 @@ func newMP3Decoder(f file) (decoder, Format, error) {
 	return d, Format{Container: "mp3", Encoding: "mp3", SampleRateHz: header.rateHz, Channels: channels, Frames: d.left}, nil
 }
 
-// judge compares a file that was read through with what its encoder noted. A
-// count that is too large is a file that was cut, unless its bytes are all there
-// and some of them are damaged.
+// judge compares a completely read file with its encoder's information. If the stated
+// count is too large the file is truncated, unless all its bytes are present and some
+// are damaged.
 func (e *mp3End) judge(f file, notes mp3Notes, frames int64) error {
 	damaged := e.lost > 0 && notes.end > 0 && notes.end <= f.size
 	switch {
@@ -67,7 +67,7 @@ func (e *mp3End) judge(f file, notes mp3Notes, frames int64) error {
 	case e.cut && frames < notes.frames, e.cut && notes.frames == 0:
 		return f.notes.truncated("it ends within its MP3 frame %d", frames+1)
 	case e.junk > 0:
-		f.notes.trailing("has bytes behind its MP3 frames that are none, and are not decoded")
+		f.notes.trailing("has bytes after its MP3 frames that are not decoded")
 	}
 	return nil
 }
@@ -93,8 +93,7 @@ func (d *mp3Decoder) read(dst []float32) (int, error) {
 	return n, nil
 }
 
-// next decodes a frame. One of a single channel in a file of two sounds in
-// both.
+// next decodes a frame. A frame with one channel in a stereo file is copied to both.
 func (d *mp3Decoder) next() error {
 	frame, err := d.frames.next()
 	if err != nil {

@@ -2,25 +2,24 @@ package audiofile
 
 import "math"
 
-// mp3Scales are the scale factors of a granule, by the bands of its layout.
+// mp3Scales are the scale factors of a granule by band.
 type mp3Scales struct {
 	values [39]int
-	// most are the largest values that the bits hold, which stand for no
-	// position of intensity stereo.
+	// most are the maximum values of the bit lengths, which mean no intensity position.
 	most [39]int
 }
 
-// mp3ScaleBits are the bits of the lower and the upper scale factors of MPEG 1.
+// mp3ScaleBits are the bit lengths of the lower and upper scale factors in MPEG 1.
 var mp3ScaleBits = [16][2]int{
 	{0, 0}, {0, 1}, {0, 2}, {0, 3}, {3, 0}, {1, 1}, {1, 2}, {1, 3},
 	{2, 1}, {2, 2}, {2, 3}, {3, 1}, {3, 2}, {3, 3}, {4, 2}, {4, 3},
 }
 
-// mp3SharedBands are the long bands of the groups that granules share.
+// mp3SharedBands are the long bands of the groups that granules can share.
 var mp3SharedBands = [5]int{0, 6, 11, 16, 21}
 
-// readScales reads the scale factors of MPEG 1. first are those of the first
-// granule, nil in it.
+// readScales reads the scale factors of MPEG 1. first are those of the first granule,
+// or nil when reading that.
 func (g *mp3Granule) readScales(b *bitReader, shared [4]bool, first *mp3Scales) (s mp3Scales) {
 	lower, upper := mp3ScaleBits[g.compress][0], mp3ScaleBits[g.compress][1]
 	if g.kind != mp3Short {
@@ -53,12 +52,12 @@ func (g *mp3Granule) readScales(b *bitReader, shared [4]bool, first *mp3Scales) 
 	return s
 }
 
-// mp3IntensityOff is the position that stands for none in MPEG 1.
+// mp3IntensityOff is the MPEG 1 position that means no intensity stereo.
 const mp3IntensityOff = 7
 
-// mp3ScaleCounts of MPEG 2, ISO 13818-3 section 2.4.3.2: how many scale factors
-// have each of four lengths, by the range of the length's code and by the layout
-// of the bands.
+// mp3ScaleCounts has, for MPEG 2, ISO 13818-3 section 2.4.3.2, the number of scale
+// factors of each of four lengths, by the range of the length's code and the layout of
+// the bands.
 var mp3ScaleCounts = [6][3][4]int{
 	{{6, 5, 5, 5}, {9, 9, 9, 9}, {6, 9, 9, 9}},
 	{{6, 5, 7, 3}, {9, 9, 12, 6}, {6, 9, 12, 6}},
@@ -68,8 +67,8 @@ var mp3ScaleCounts = [6][3][4]int{
 	{{8, 8, 5, 0}, {15, 12, 9, 0}, {6, 18, 9, 0}},
 }
 
-// scaleLengths splits the code of MPEG 2 into the four lengths in bits. The
-// right channel of intensity stereo has a code of its own.
+// scaleLengths splits the code of MPEG 2 into four bit lengths. The right channel of
+// intensity stereo uses a different code.
 func scaleLengths(compress int, intensity bool) (lengths [4]int, row int) {
 	if intensity {
 		switch c := compress >> 1; {
@@ -110,7 +109,7 @@ func (g *mp3Granule) readScales2(b *bitReader, intensity bool) (s mp3Scales) {
 		for range count {
 			s.values[i], s.most[i] = b.bits(lengths[group]), 1<<lengths[group]-1
 			if lengths[group] == 0 {
-				s.most[i] = -1 // zero is a position here
+				s.most[i] = -1 // zero is a valid position here
 			}
 			i++
 		}
@@ -118,7 +117,7 @@ func (g *mp3Granule) readScales2(b *bitReader, intensity bool) (s mp3Scales) {
 	return s
 }
 
-// mp3Pretab raises the upper long bands where the preflag is set.
+// mp3Pretab is added to the upper long bands if the preflag is set.
 var mp3Pretab = [22]int{11: 1, 1, 1, 1, 2, 2, 3, 3, 3, 2}
 
 // requantize scales the lines by the gains.
@@ -139,7 +138,7 @@ func (g *mp3Granule) requantize(bands []mp3Band, scales *mp3Scales, lines *[mp3L
 	}
 }
 
-// reorder puts the lines of short blocks side by side by their frequency.
+// reorder interleaves the lines of short blocks by frequency.
 func reorder(bands []mp3Band, lines *[mp3Lines]float32) {
 	var sorted [mp3Lines]float32
 	for _, band := range bands {

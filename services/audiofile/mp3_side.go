@@ -2,16 +2,17 @@ package audiofile
 
 // mp3Side is the side information of a frame.
 type mp3Side struct {
-	// back is how many bytes before the frame's own its main data begins.
+	// back is the number of bytes before the frame's own data at which its main data
+	// begins.
 	back int
-	// shared are the groups of scale factors that the second granule takes from
-	// the first, by channel.
+	// shared are the groups of scale factors that the second granule copies from the
+	// first, by channel.
 	shared [2][4]bool
-	// granules by their number and channel.
+	// granules by index and channel.
 	granules [2][2]mp3Granule
 }
 
-// Kinds of blocks.
+// Block types.
 const (
 	mp3Long  = 0
 	mp3Start = 1
@@ -24,18 +25,18 @@ type mp3Granule struct {
 	bits      int // of scale factors and lines
 	bigValues int // pairs
 	gain      int
-	compress  int // how many bits the scale factors have
+	compress  int // code of the bit lengths of the scale factors
 	kind      int
 	mixed     bool // the two lowest subbands are long
 	tables    [3]int
-	regions   [2]int // the lines where the second and the third table begin
+	regions   [2]int // lines at which the second and third table begin
 	lower     [3]int // gain of each window
 	preflag   int
 	coarse    int // scale factors count twice
 	quads     int // table of the small values
 }
 
-// bitReader reads numbers from bits. Behind the end there are zeros.
+// bitReader reads numbers from bits. After the end it returns zeros.
 type bitReader struct {
 	data []byte
 	at   int // in bits
@@ -90,7 +91,7 @@ func parseMP3Granule(b *bitReader, lsf bool, bands *mp3Bands) (g mp3Granule) {
 	} else {
 		g.compress = b.bits(4)
 	}
-	if b.bit() == 1 { // another window
+	if b.bit() == 1 { // not the normal window
 		g.kind, g.mixed = b.bits(2), b.bit() == 1
 		g.tables[0], g.tables[1] = b.bits(5), b.bits(5)
 		for w := range g.lower {

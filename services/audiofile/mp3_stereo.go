@@ -2,14 +2,14 @@ package audiofile
 
 import "math"
 
-// Modes of joint stereo; both may be on.
+// Flags of joint stereo; both may be set.
 const (
 	mp3Intensity = 1
 	mp3Middle    = 2
 )
 
-// joinStereo makes left and right of the lines of joint stereo. The scale
-// factors are those of the right channel.
+// joinStereo computes left and right from the lines of joint stereo. The scale factors
+// are those of the right channel.
 func joinStereo(h mp3Header, right *mp3Granule, bands []mp3Band, scales *mp3Scales, lines *[2][mp3Lines]float32) {
 	first := len(bands) // band of intensity, by window
 	bounds := [4]int{first, first, first, first}
@@ -34,8 +34,8 @@ func joinStereo(h mp3Header, right *mp3Granule, bands []mp3Band, scales *mp3Scal
 	}
 }
 
-// intensityBounds returns the first band of intensity by the window plus one:
-// all of the right channel from there on is zero.
+// intensityBounds returns the first intensity band by window plus one, from which on
+// the right channel is zero.
 func intensityBounds(bands []mp3Band, right *[mp3Lines]float32) (bounds [4]int) {
 	for i, band := range bands {
 		for _, x := range right[band.start : band.start+band.width] {
@@ -53,8 +53,8 @@ func intensityBounds(bands []mp3Band, right *[mp3Lines]float32) (bounds [4]int) 
 	return bounds
 }
 
-// intensity returns the weights of one channel's lines for left and right; ok is
-// false where the band has no position.
+// intensity returns the weights of one channel's lines for left and right; ok is false
+// if the band has no position.
 func intensity(h mp3Header, right *mp3Granule, bands []mp3Band, scales *mp3Scales, i int) (l, r float32, ok bool) {
 	window := bands[i].window
 	if last := i+1 >= len(bands) || (window >= 0 && i+3 >= len(bands)); last { // it has no scale factor of its own

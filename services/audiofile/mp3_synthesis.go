@@ -7,16 +7,16 @@ const (
 	mp3Slots    = 18 // of one subband in a granule
 )
 
-// mp3Channel is what one channel carries from granule to granule.
+// mp3Channel is the state of one channel between granules.
 type mp3Channel struct {
 	overlap [mp3Lines]float32
-	// vectors are those of the synthesis, of which at is the latest.
+	// vectors are the buffers of the synthesis; at is the index of the latest.
 	vectors [1024]float32
 	at      int
 }
 
-// mp3Windows of the four kinds of blocks. That of a short block covers one of
-// its three.
+// mp3Windows are the windows of the four block types. That of a short block covers one
+// of its three.
 var mp3Windows = func() (w [4][36]float32) {
 	long := func(i int) float32 { return float32(math.Sin(math.Pi / 36 * (float64(i) + 0.5))) }
 	short := func(i int) float32 { return float32(math.Sin(math.Pi / 12 * (float64(i) + 0.5))) }
@@ -34,7 +34,7 @@ var mp3Windows = func() (w [4][36]float32) {
 	return w
 }()
 
-// The cosines of the transforms: of 18 and 6 lines, and of the synthesis.
+// The cosines of the transforms of 18 and 6 lines, and of the synthesis.
 var mp3Cos36, mp3Cos12, mp3Cos64 = func() (c36 [36][18]float32, c12 [12][6]float32, c64 [32][16]float32) {
 	for i := range c36 {
 		for k := range c36[i] {
@@ -54,7 +54,7 @@ var mp3Cos36, mp3Cos12, mp3Cos64 = func() (c36 [36][18]float32, c12 [12][6]float
 	return c36, c12, c64
 }()
 
-// mp3Alias are the butterflies between subbands.
+// mp3Alias are the coefficients of the butterflies between subbands.
 var mp3Alias = func() (pairs [8][2]float32) {
 	for i, c := range []float64{-0.6, -0.535, -0.33, -0.185, -0.095, -0.041, -0.0142, -0.0037} {
 		scale := 1 / math.Sqrt(1+c*c)
@@ -63,7 +63,7 @@ var mp3Alias = func() (pairs [8][2]float32) {
 	return pairs
 }()
 
-// antialias undoes the overlap of the filters of neighbouring long subbands.
+// antialias removes the aliasing between neighbouring long subbands.
 func (g *mp3Granule) antialias(lines *[mp3Lines]float32) {
 	last := mp3Subbands
 	if g.kind == mp3Short {
@@ -81,8 +81,7 @@ func (g *mp3Granule) antialias(lines *[mp3Lines]float32) {
 	}
 }
 
-// hybrid turns the lines of a granule into the samples of the subbands, by time
-// slot.
+// hybrid converts the lines of a granule to samples of the subbands, by time slot.
 func (c *mp3Channel) hybrid(g *mp3Granule, lines *[mp3Lines]float32, slots *[mp3Slots][mp3Subbands]float32) {
 	for sb := range mp3Subbands {
 		in := lines[18*sb : 18*sb+18]
@@ -97,7 +96,7 @@ func (c *mp3Channel) hybrid(g *mp3Granule, lines *[mp3Lines]float32, slots *[mp3
 		}
 		for i := range mp3Slots {
 			x := out[i] + overlap[i]
-			if i&sb&1 == 1 { // odd subbands stand on their head
+			if i&sb&1 == 1 { // odd subbands are frequency-inverted
 				x = -x
 			}
 			slots[i][sb] = x
@@ -115,7 +114,7 @@ func allZero(lines []float32) bool {
 	return true
 }
 
-// transform is the inverse cosine transform of one subband, under its window.
+// transform computes the windowed inverse cosine transform of one subband.
 func transform(kind int, in []float32, out *[36]float32) {
 	window := &mp3Windows[kind]
 	if kind != mp3Short {
@@ -153,7 +152,7 @@ var mp3Filter = func() (d [512]float32) {
 	return d
 }()
 
-// synthesise makes 32 samples of one slot, every so many places of out.
+// synthesise computes 32 samples of one slot, with the given stride in out.
 func (c *mp3Channel) synthesise(slot *[mp3Subbands]float32, out []float32, stride int) {
 	c.at = (c.at - 64) & 1023
 	v := c.vectors[c.at : c.at+64]
@@ -167,8 +166,8 @@ func (c *mp3Channel) synthesise(slot *[mp3Subbands]float32, out []float32, strid
 		for k, cos := range &mp3Cos64[m] {
 			sum += half[k] * cos
 		}
-		// Value i of the vector has the frequency 16+i, which repeats with
-		// changed signs around 32 and 64.
+		// Value i of the vector has frequency 16+i, which repeats with changed signs
+		// around 32 and 64.
 		if m >= 16 {
 			v[m-16] = sum
 			v[48-m] = -sum

@@ -1,9 +1,9 @@
 package audiofile
 
-// mp3Codes are the Huffman codes of layer III, ISO 11172-3 table B.7, as binary
-// trees from the root: a dot is a node with the tree of the bit 0 and then that
-// of the bit 1, two digits are a pair of values. The tables 4 and 14 do not
-// exist; 16 and 24 serve those behind them too.
+// mp3Codes are the Huffman codes of layer III, ISO 11172-3 table B.7, as binary trees
+// from the root: a dot is a node followed by the subtrees of bit 0 and bit 1, and two
+// digits are a pair of values. Tables 4 and 14 do not exist; 16 and 24 are also used
+// for the tables after them.
 var mp3Codes = map[int]string{
 	1: "...11011000",
 	2: "......220212.212011.011000",
@@ -49,15 +49,15 @@ var mp3Codes = map[int]string{
 		"0.51.3443..2442.3314...41.0440.2332.1331....03302212.21.0220..1101.1000",
 }
 
-// mp3Quads are the codes of four values of 0 or 1, one bit each.
+// mp3Quads are the codes of four values of 0 or 1 as one bit each.
 var mp3Quads = [2]string{
 	"......0b0f.0d0e..070509..0603.0a0c..0201.040800",
 	"....0f0e.0d0c..0b0a.0908...0706.0504..0302.0100",
 }
 
-// mp3Window is the first half of the window of the synthesis, ISO 11172-3 table
-// B.3, in 1/65536. The second half is the first in reverse, with the signs of
-// all but each 64th value changed.
+// mp3Window is the first half of the synthesis window, ISO 11172-3 table B.3, in
+// 1/65536. The second half is its reverse with inverted signs, except for every 64th
+// value.
 var mp3Window = [257]int32{
 	0, -1, -1, -1, -1, -1, -1, -2, -2, -2, -2, -3, -3, -4, -4, -5,
 	-5, -6, -7, -7, -8, -9, -10, -11, -13, -14, -16, -17, -19, -21, -24, -26,

@@ -17,8 +17,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// attacks is sound that makes an encoder switch its blocks, and use joint
-// stereo: clicks and tones, more of them on the left.
+// attacks is sound that makes an encoder switch block types and use joint stereo:
+// clicks and tones, more of them on the left.
 func attacks(rate int) []float32 {
 	random := rand.New(rand.NewPCG(1, 2))
 	samples := make([]float32, 2*rate)
@@ -34,9 +34,9 @@ func attacks(rate int) []float32 {
 	return samples
 }
 
-// TestMP3AgainstFFmpeg covers every rate of MPEG 1, 2 and 2.5. At 24 kHz ffmpeg
-// has a band begin two lines lower than the standard, LAME and mpg123, which is
-// asked instead.
+// TestMP3AgainstFFmpeg covers every rate of MPEG 1, 2 and 2.5. At 24 kHz ffmpeg starts
+// one band two lines lower than the standard, LAME and mpg123, so mpg123 is used
+// instead.
 func TestMP3AgainstFFmpeg(t *testing.T) {
 	t.Parallel()
 	if raceEnabled {
@@ -47,7 +47,12 @@ func TestMP3AgainstFFmpeg(t *testing.T) {
 	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
 		in := filepath.Join(dir, fmt.Sprint(rate, ".wav"))
 		require.NoError(t, os.WriteFile(in, write(t, Output{WAV, Depth16, rate, 2}, attacks(rate)), 0o600))
-		for _, options := range [][]string{{"-ac", "1", "-b:a", "32k"}, {"-b:a", "56k"}, {"-b:a", "48k", "-joint_stereo", "0"}, {"-q:a", "4"}} {
+		for _, options := range [][]string{
+			{"-ac", "1", "-b:a", "32k"},
+			{"-b:a", "56k"},
+			{"-b:a", "48k", "-joint_stereo", "0"},
+			{"-q:a", "4"},
+		} {
 			t.Run(fmt.Sprint(rate, options), func(t *testing.T) {
 				t.Parallel()
 				out := filepath.Join(t.TempDir(), "out.mp3")
@@ -107,7 +112,7 @@ func TestMP3IntensityAgainstFFmpeg(t *testing.T) {
 	}
 }
 
-// mp3Pieces are the frames of a clip.
+// mp3Pieces returns the frames of a clip.
 func mp3Pieces(t *testing.T, name string) (frames [][]byte) {
 	t.Helper()
 	raw := clip(t, name)
@@ -131,7 +136,7 @@ func TestMP3WithoutNotes(t *testing.T) {
 	require.Len(t, want, 576*len(frames))
 	require.Empty(t, reader.Warnings())
 
-	// Cut within a frame: what is before it is played.
+	// Truncated inside a frame: the sound before it is decoded.
 	got, reader := readFile(t, whole[:len(whole)-7])
 	require.Equal(t, want[:576*(len(frames)-1)], got)
 	require.Equal(t, []services.WarningCode{services.WarnTruncated}, codes(reader))
@@ -141,18 +146,18 @@ func TestMP3WithoutNotes(t *testing.T) {
 	_, _, err := countFrames(whole[:len(whole)-7], strict)
 	requireFault(t, err, services.KindInvalid, "is cut short: ", "; upload the whole file")
 
-	// The second half, whose first frame has its beginning in the first. It is
-	// silent, and the rest catches up.
+	// The second half, whose first frame refers to data in the first half. It is
+	// silent, and the following frames recover.
 	half, _ := readFile(t, cat(frames[len(frames)/2:]...))
 	from := len(want) - len(half)
 	require.Equal(t, want[from+8*576:], half[8*576:])
 
-	// The same, beginning within a frame.
+	// The same, beginning inside a frame.
 	piece, _ := readFile(t, whole[len(cat(frames[:len(frames)/2]...))-20:])
 	require.Equal(t, half, piece)
 
-	// A frame in the middle is damaged: it is left out, and what its neighbours
-	// have in it is silent.
+	// A damaged frame in the middle: it is dropped, and the neighbours' data in it is
+	// silent.
 	damaged := append([]byte(nil), whole...)
 	at := len(cat(frames[:10]...))
 	copy(damaged[at:], make([]byte, 4))
@@ -163,8 +168,8 @@ func TestMP3WithoutNotes(t *testing.T) {
 	require.Empty(t, reader.Warnings())
 }
 
-// A count of frames that is too large is a cut, but not where the noted bytes
-// are all there and some are damaged.
+// A stated count that is too large means truncation, unless the stated bytes are
+// present and some are damaged.
 func TestMP3NotesThatPromiseMore(t *testing.T) {
 	t.Parallel()
 	file := append([]byte(nil), clip(t, "speech.mp3")...)

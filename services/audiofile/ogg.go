@@ -8,8 +8,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// oggPackets reads the packets of the first Opus stream in an Ogg file, RFC
-// 3533, and of each further link of a chain. Streams beside it are passed over.
+// oggPackets reads the packets of the first Opus stream in an Ogg file, RFC 3533, and
+// of each further link of a chain. Other streams are skipped.
 type oggPackets struct {
 	pages  oggPages
 	notes  *report
@@ -29,9 +29,9 @@ type oggPackets struct {
 
 	samples int64  // of the packets so far
 	start   int64  // of the first page, where the recording was joined late
-	paged   bool   // start is known
+	paged   bool   // start is set
 	cut     int64  // what trim returns
-	other   string // sound of another kind in the next link
+	other   string // the next link has sound of another kind
 }
 
 func newOggDecoder(f file) (decoder, Format, error) {
@@ -47,8 +47,8 @@ func newOggDecoder(f file) (decoder, Format, error) {
 func (p *oggPackets) source() *source { return p.pages.src }
 func (p *oggPackets) trim() int64     { return p.cut }
 
-// link implements opusPackets: it reads both header packets. Pages that go on
-// behind the last one of a stream, without a header, are a link too.
+// link implements opusPackets: it reads both header packets. Pages that follow the last
+// page of a stream without a new header are a link as well.
 func (p *oggPackets) link() (opusHead, error) {
 	p.samples, p.start, p.paged, p.cut = 0, 0, false, 0
 	p.flags, p.granule, p.segments, p.body, p.packet = 0, 0, nil, nil, nil
@@ -71,7 +71,7 @@ func (p *oggPackets) link() (opusHead, error) {
 	if p.head, err = parseOpusHead(raw); err != nil {
 		return opusHead{}, err
 	}
-	// The second packet may hold a picture of any size.
+	// The second packet may contain a picture of any size.
 	if raw, err = p.read(8); err != nil {
 		return opusHead{}, p.source().headerFault(err, "an Ogg Opus file")
 	}
@@ -82,8 +82,8 @@ func (p *oggPackets) link() (opusHead, error) {
 	return p.head, nil
 }
 
-// findStream looks for the first page of an Opus stream, or for a page that
-// goes on with the stream before.
+// findStream finds the first page of an Opus stream, or a page that continues the
+// previous stream.
 func (p *oggPackets) findStream() (resumed bool, err error) {
 	before, known := p.serial, p.found
 	p.found, p.begun, p.ended, p.other = false, false, false, ""
@@ -106,7 +106,7 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 		case !known:
 			return false, unsupported("is an Ogg file without Opus")
 		case p.other != "":
-			return false, services.Invalidf(field, "goes on as Ogg %s behind its Opus; send the parts as files of their own", p.other)
+			return false, services.Invalidf(field, "continues as Ogg %s after its Opus; send the parts as separate files", p.other)
 		case page.serial == before:
 			p.found, p.begun, p.serial = true, true, before
 			p.load()
@@ -115,7 +115,7 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 	}
 }
 
-// end judges the end of the file.
+// end classifies the end of the file.
 func (p *oggPackets) end(err error) error {
 	switch {
 	case !p.source().isEnd(err):
@@ -127,7 +127,7 @@ func (p *oggPackets) end(err error) error {
 			return err
 		}
 	case p.pages.junk > 0:
-		p.notes.trailing("has %d bytes behind its sound that are no Ogg, and are not decoded", p.pages.junk)
+		p.notes.trailing("has %d bytes after its sound that are not Ogg and are not decoded", p.pages.junk)
 	}
 	return io.EOF
 }
@@ -148,7 +148,7 @@ func (p *oggPackets) next() ([]byte, error) {
 	return packet, nil
 }
 
-// read returns the next packet of the link, of which it keeps so many bytes.
+// read returns the next packet of the link, limited to the given number of bytes.
 func (p *oggPackets) read(most int) ([]byte, error) {
 	p.packet = p.packet[:0]
 	for {
@@ -161,15 +161,15 @@ func (p *oggPackets) read(most int) ([]byte, error) {
 		}
 		if err := p.turn(); err != nil {
 			if p.source().isEnd(err) && len(p.packet) > 0 {
-				err = io.ErrUnexpectedEOF // within a packet
+				err = io.ErrUnexpectedEOF // inside a packet
 			}
 			return nil, err
 		}
 	}
 }
 
-// takeSegments adds to the packet what the page has of it, and reports whether
-// it is whole.
+// takeSegments appends the page's part of the packet and reports whether it is
+// complete.
 func (p *oggPackets) takeSegments(most int) bool {
 	for len(p.segments) > 0 {
 		n := int(p.segments[0])
@@ -183,8 +183,8 @@ func (p *oggPackets) takeSegments(most int) bool {
 	return false
 }
 
-// settle compares a finished page's position with the samples up to there.
-// That of the last page says how much of the last packet is sound.
+// settle compares a finished page's position with the number of samples. The position
+// of the last page determines how much of the last packet is sound.
 func (p *oggPackets) settle() {
 	if p.granule <= 0 || p.samples == 0 {
 		return
@@ -201,8 +201,8 @@ func (p *oggPackets) settle() {
 	}
 }
 
-// turn finds our next page. The first page of another stream behind the
-// headers begins a further link, and ends this one.
+// turn finds the next page of the stream. A first page of another stream after the
+// headers begins a further link and ends this one.
 func (p *oggPackets) turn() error {
 	for {
 		if err := p.pages.advance(); err != nil {
@@ -221,11 +221,11 @@ func (p *oggPackets) turn() error {
 			continue
 		}
 		if page.flags&oggContinued == 0 && len(p.packet) > 0 {
-			p.packet = p.packet[:0] // its end was lost
+			p.packet = p.packet[:0] // its end is missing
 		}
 		lost := page.flags&oggContinued != 0 && len(p.packet) == 0
 		p.load()
-		if lost { // its beginning was
+		if lost { // its beginning is missing
 			p.takeSegments(0)
 			p.packet = p.packet[:0]
 		}
@@ -233,7 +233,7 @@ func (p *oggPackets) turn() error {
 	}
 }
 
-// load takes the current page.
+// load starts reading the current page.
 func (p *oggPackets) load() {
 	page := p.pages.page
 	p.flags, p.granule, p.segments, p.body = page.flags, page.granule, page.segments, page.body

@@ -8,12 +8,14 @@ import (
 )
 
 const (
-	// oggHeaderBytes of a page before its segment table.
+	// oggHeaderBytes is the size of a page before its segment table.
 	oggHeaderBytes = 27
-	// maxOggPage is the largest page, and oggBuffer holds one and what follows.
+	// maxOggPage is the maximum size of a page. oggBuffer holds one page and the
+	// beginning of the next.
 	maxOggPage = oggHeaderBytes + 255 + 255*255
 	oggBuffer  = 2 * maxOggPage
-	// maxOggDoubt bounds the bytes that are summed up for pages that are none.
+	// maxOggDoubt is the maximum number of bytes whose checksum is computed for invalid
+	// pages.
 	maxOggDoubt = 128 << 20
 )
 
@@ -35,11 +37,10 @@ type oggPage struct {
 	body     []byte
 }
 
-// isFirst reports whether a stream begins with the page.
+// isFirst reports whether the page begins a stream.
 func (p *oggPage) isFirst() bool { return p.flags&oggFirst != 0 }
 
-// codec names the sound of a stream by its first page; empty for what is no
-// sound.
+// codec returns the codec of a stream by its first page; empty if it is not sound.
 func (p *oggPage) codec() string {
 	for mark, name := range map[string]string{
 		"OpusHead": "Opus", "\x01vorbis": "Vorbis", "\x7fFLAC": "FLAC", "Speex   ": "Speex", "fLaC": "FLAC",
@@ -51,19 +52,19 @@ func (p *oggPage) codec() string {
 	return ""
 }
 
-// oggPages reads the pages of a file and finds the next one behind damage.
+// oggPages reads the pages of a file and resynchronises after damage.
 type oggPages struct {
 	src   *source
 	page  oggPage
 	raw   []byte
-	junk  int64  // bytes since the latest page that are no page, zeros aside
+	junk  int64  // bytes since the latest page that belong to no page, except zeros
 	read  int64  // pages
 	doubt int64  // bytes of pages with a wrong checksum
-	next  string // what begins in place of a page; empty for no file that is known
+	next  string // the kind of file that begins instead of a page; empty if unknown
 }
 
-// advance reads the next page. It returns io.EOF behind the last one, and
-// io.ErrUnexpectedEOF where the file ends within one.
+// advance reads the next page. It returns io.EOF after the last one, and
+// io.ErrUnexpectedEOF if the file ends inside one.
 func (p *oggPages) advance() error {
 	p.junk = 0
 	for {
@@ -95,7 +96,7 @@ func (p *oggPages) advance() error {
 	}
 }
 
-// take reads the page that begins here. It is none where its checksum is wrong
+// take reads the page at the current position. It is invalid if its checksum is wrong
 // and no page follows it.
 func (p *oggPages) take() (bool, error) {
 	raw, err := p.src.Peek(oggHeaderBytes)
@@ -132,7 +133,7 @@ func (p *oggPages) take() (bool, error) {
 	return true, err
 }
 
-// cut is the error of a page that the file ends in.
+// cut returns the error for a page that is truncated by the end of the file.
 func (p *oggPages) cut(err error) error {
 	if p.src.isEnd(err) {
 		return io.ErrUnexpectedEOF
@@ -140,7 +141,7 @@ func (p *oggPages) cut(err error) error {
 	return err
 }
 
-// oggSums is the table of the checksum's polynomial.
+// oggSums is the table of the CRC polynomial.
 var oggSums = func() (table [256]uint32) {
 	for i := range table {
 		sum := uint32(i) << 24
@@ -153,7 +154,7 @@ var oggSums = func() (table [256]uint32) {
 	return table
 }()
 
-// oggSum is the checksum of a page, whose own field counts as zeros.
+// oggSum returns the checksum of a page, whose checksum field counts as zeros.
 func oggSum(page []byte) uint32 {
 	var sum uint32
 	for i, b := range page {

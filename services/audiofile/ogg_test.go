@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/grym-synth/grym-synth/services"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
-// pageOf is a page of whole packets, without a checksum, which is not looked at.
+// pageOf is a page of whole packets without a checksum, which is not verified.
 func pageOf(flags byte, granule int64, serial uint32, packets ...[]byte) []byte {
 	var table, body []byte
 	for _, p := range packets {
@@ -25,7 +26,8 @@ func pageOf(flags byte, granule int64, serial uint32, packets ...[]byte) []byte 
 	return cat(page, table, body)
 }
 
-// TestOggStreams covers what the clips do not: another stream between the pages, a recording joined late, a cut at the end.
+// TestOggStreams has cases missing from the clips: another stream between the pages, a
+// recording joined late, a truncated end.
 func TestOggStreams(t *testing.T) {
 	t.Parallel()
 	head := []byte("OpusHead\x01\x01\x00\x01\x80\xbb\x00\x00\x00\x00\x00") // 256 samples to skip
@@ -54,8 +56,16 @@ func TestOpusPacketDurations(t *testing.T) {
 		packet []byte
 		want   int
 	}{
-		{nil, 0}, {[]byte{0 << 3}, 480}, {[]byte{3 << 3}, 2880}, {[]byte{12<<3 | 1}, 960}, {[]byte{16 << 3}, 120},
-		{[]byte{31 << 3}, 960}, {[]byte{31<<3 | 2}, 1920}, {[]byte{31<<3 | 3}, 0}, {[]byte{31<<3 | 3, 6}, 5760}, {[]byte{31<<3 | 3, 7}, 0},
+		{nil, 0},
+		{[]byte{0 << 3}, 480},
+		{[]byte{3 << 3}, 2880},
+		{[]byte{12<<3 | 1}, 960},
+		{[]byte{16 << 3}, 120},
+		{[]byte{31 << 3}, 960},
+		{[]byte{31<<3 | 2}, 1920},
+		{[]byte{31<<3 | 3}, 0},
+		{[]byte{31<<3 | 3, 6}, 5760},
+		{[]byte{31<<3 | 3, 7}, 0},
 	} {
 		require.Equal(t, test.want, opusSamples(test.packet), "%x", test.packet)
 	}
@@ -85,7 +95,7 @@ func TestLacing(t *testing.T) {
 			require.ErrorIs(t, err, errLacing, "lacing %d of %v", lacing, body)
 		}
 	}
-	// A size that is only claimed.
+	// A size that is only stated.
 	_, err := unlace(cat([]byte{1}, binary.BigEndian.AppendUint64(nil, 1<<56|1<<40)), 3)
 	require.ErrorIs(t, err, errLacing)
 }

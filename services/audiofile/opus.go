@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// opusRateHz is what Opus is decoded at, whatever went in.
+	// opusRateHz is the rate at which Opus is decoded, whatever the original rate.
 	opusRateHz = 48000
-	// maxOpusPacket in samples: 120 ms.
+	// maxOpusPacket is the maximum number of samples per packet: 120 ms.
 	maxOpusPacket = 5760
-	// maxOpusPacketBytes of 48 frames of 1275 bytes and their lengths.
+	// maxOpusPacketBytes is the size of 48 frames of 1275 bytes and their lengths.
 	maxOpusPacketBytes = 64 << 10
 )
 
 // opusHead is the identification header, RFC 7845 section 5.1.
 type opusHead struct {
 	channels int
-	preSkip  int     // samples to drop from the beginning
+	preSkip  int     // samples to skip at the start
 	gain     float32 // to multiply with
 }
 
-// parseOpusHead refuses what a pair of channels cannot hold: more need a
-// mapping of several streams.
+// parseOpusHead rejects more than two channels, which would need a mapping of several
+// streams.
 func parseOpusHead(raw []byte) (opusHead, error) {
 	if len(raw) < 19 || string(raw[:8]) != "OpusHead" {
 		return opusHead{}, services.Invalidf(field, "has a damaged Opus header")
@@ -42,13 +42,14 @@ func parseOpusHead(raw []byte) (opusHead, error) {
 	h.gain = float32(math.Pow(10, decibels/20))
 	if family := raw[18]; h.channels < 1 || h.channels > 2 || family > 1 ||
 		(family == 1 && (len(raw) < 21 || raw[19] != 1 || int(raw[20]) != h.channels-1)) {
-		return opusHead{}, unsupported("is Opus of %d channels in mapping family %d; at most 2 in one stream are decoded", h.channels, family)
+		return opusHead{}, unsupported("is Opus of %d channels in mapping family %d; at most 2 in one stream are decoded", h.channels,
+			family)
 	}
 	return h, nil
 }
 
-// opusSamples of one channel in a packet at 48 kHz, from its first bytes, RFC
-// 6716 section 3.1. 0 where the packet breaks the rules.
+// opusSamples returns the number of samples per channel of a packet at 48 kHz, from its
+// first bytes, RFC 6716 section 3.1. It returns 0 for an invalid packet.
 func opusSamples(packet []byte) int {
 	if len(packet) == 0 {
 		return 0
@@ -78,24 +79,24 @@ func opusSamples(packet []byte) int {
 	return frame * count
 }
 
-// opusPackets is a container of Opus: one stream behind another, of which most
-// files have one.
+// opusPackets is a container of consecutive Opus streams; most files have one.
 type opusPackets interface {
-	// link goes to the next stream, the first time to the first, and returns
-	// io.EOF where there is none.
+	// link proceeds to the next stream, initially the first one, and returns io.EOF if
+	// there is none.
 	link() (opusHead, error)
 	// next returns a packet, valid until the next call, and io.EOF after the last
-	// of a stream.
+	// packet of a stream.
 	next() ([]byte, error)
-	// trim is how many samples of the last packet are no sound; known after it.
+	// trim returns the number of samples at the end of the last packet that are not
+	// sound. It is known after that packet.
 	trim() int64
 	source() *source
 }
 
-// maxOpusLinks of one file.
+// maxOpusLinks is the maximum number of streams in a file.
 const maxOpusLinks = 10000
 
-// opusLink is one stream, read through.
+// opusLink describes one stream that has been read completely.
 type opusLink struct {
 	head   opusHead
 	frames int64
@@ -104,21 +105,20 @@ type opusLink struct {
 // opusDecoder decodes the packets of a container.
 type opusDecoder struct {
 	packets  opusPackets
-	links    []opusLink // which are still to come
+	links    []opusLink // which remain to be decoded
 	channels int
 	gain     float32
 	begun    bool // a link is being read
 	decoder  opus.Decoder
-	pcm      []float32 // decoded, of which rest is not handed out yet
+	pcm      []float32 // decoded samples; rest has not been returned yet
 	rest     []float32
-	skip     int   // frames still to be dropped
-	left     int64 // frames of the link that are still to come
+	skip     int   // remaining frames to skip
+	left     int64 // remaining frames of the link
 	done     int64
 }
 
-// newOpusFile reads through a container for the frames of sound in it, and
-// opens it once more to decode them. Streams of one channel and of two become
-// two channels.
+// newOpusFile reads a whole container to count its frames, and opens it again to decode
+// them. If streams have one and two channels, the result has two.
 func newOpusFile(container string, open func(*report) (opusPackets, error), notes *report) (decoder, Format, error) {
 	packets, err := open(notes)
 	if err != nil {
@@ -141,7 +141,7 @@ func newOpusFile(container string, open func(*report) (opusPackets, error), note
 	return d, format, nil
 }
 
-// countOpus reads through a container.
+// countOpus reads a whole container and returns its streams.
 func countOpus(packets opusPackets) ([]opusLink, error) {
 	var links []opusLink
 	var total int64
@@ -151,7 +151,7 @@ func countOpus(packets opusPackets) ([]opusLink, error) {
 			return links, nil
 		}
 		if err == nil && len(links) == maxOpusLinks {
-			err = services.Invalidf(field, "has more than %d streams of sound one behind another", maxOpusLinks)
+			err = services.Invalidf(field, "has more than %d consecutive streams of sound", maxOpusLinks)
 		}
 		if err != nil {
 			return nil, packets.source().fault(err, float64(total)/opusRateHz)
@@ -173,8 +173,8 @@ func countOpus(packets opusPackets) ([]opusLink, error) {
 	}
 }
 
-// nextLink begins a stream with a fresh decoder, behind what is no sound of the
-// one before.
+// nextLink starts a stream with a new decoder, after the trailing padding of the
+// previous one.
 func (d *opusDecoder) nextLink() error {
 	for d.begun {
 		if _, err := d.packets.next(); errors.Is(err, io.EOF) {
@@ -223,14 +223,14 @@ func (d *opusDecoder) read(dst []float32) (int, error) {
 	return n, nil
 }
 
-// packet decodes the next one.
+// packet decodes the next packet.
 func (d *opusDecoder) packet() error {
 	packet, err := d.packets.next()
 	if err != nil {
 		return err
 	}
 	expected := opusSamples(packet)
-	if expected == 0 { // a gap in a live recording: nothing was announced, nothing is played
+	if expected == 0 { // a gap in a live recording: its length is unknown, nothing is played
 		return nil
 	}
 	n, err := d.decoder.DecodeToFloat32(packet, d.pcm)
@@ -239,7 +239,7 @@ func (d *opusDecoder) packet() error {
 	}
 	for _, x := range d.pcm[:n*d.channels] {
 		if !isUsable(float64(x)) {
-			return errors.New("opus: a sample that is no number")
+			return errors.New("opus: a sample that is not a number")
 		}
 	}
 	drop := min(d.skip, n)

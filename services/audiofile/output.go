@@ -9,22 +9,22 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Container is a kind of file that can be written.
+// Container is a file format that can be written.
 type Container string
 
-// The containers that a Writer writes.
+// Values of Container.
 const (
 	WAV  Container = "wav"
 	FLAC Container = "flac"
-	// Raw is samples and nothing else: little endian, interleaved.
+	// Raw is a file of interleaved little-endian samples without a header.
 	Raw Container = "pcm"
 )
 
-// Depth is how a written sample is coded.
+// Depth is the format of a written sample.
 type Depth string
 
-// The depths that a Writer writes: integers of so many bits, or 32-bit float.
-// FLAC has the first two only.
+// Values of Depth: integers of the given number of bits, or 32-bit float. FLAC supports
+// the first two only.
 const (
 	Depth16    Depth = "16"
 	Depth24    Depth = "24"
@@ -32,19 +32,19 @@ const (
 	DepthFloat Depth = "float"
 )
 
-// Containers lists every Container.
+// Containers returns every Container.
 func Containers() []Container { return []Container{WAV, FLAC, Raw} }
 
-// Depths lists every Depth.
+// Depths returns every Depth.
 func Depths() []Depth { return []Depth{Depth16, Depth24, Depth32, DepthFloat} }
 
-// The most that a written file may have.
+// Limits of written files.
 const (
 	maxOutputChannels = 8
 	maxOutputRateHz   = 192000
 )
 
-// Output says what a Writer writes.
+// Output describes the file that a Writer writes.
 type Output struct {
 	Container    Container
 	Depth        Depth
@@ -52,8 +52,8 @@ type Output struct {
 	Channels     int
 }
 
-// ContentType as in HTTP. Raw samples have no header, so theirs carries the
-// rate and the channels.
+// ContentType returns the HTTP Content-Type. Raw samples have no header, so it includes
+// the rate and the channels.
 func (o Output) ContentType() string {
 	switch o.Container {
 	case FLAC:
@@ -65,7 +65,7 @@ func (o Output) ContentType() string {
 	}
 }
 
-// Encoding of the samples, named as ffmpeg names it.
+// Encoding returns the encoding of the samples, named as in ffmpeg.
 func (o Output) Encoding() string {
 	switch {
 	case o.Container == FLAC:
@@ -77,7 +77,7 @@ func (o Output) Encoding() string {
 	}
 }
 
-// sampleBytes of one sample of one channel, uncompressed.
+// sampleBytes returns the size of one uncompressed sample of one channel.
 func (o Output) sampleBytes() int {
 	switch o.Depth {
 	case Depth16:
@@ -89,23 +89,23 @@ func (o Output) sampleBytes() int {
 	}
 }
 
-// Bytes of a file of so many frames without tags: exact for WAV and raw samples,
-// a little above the most for FLAC.
+// Bytes returns the size of a file with the given number of frames, without tags: exact
+// for WAV and raw samples, an upper bound for FLAC.
 func (o Output) Bytes(frames int64) int64 {
 	size := frames * int64(o.sampleBytes()*o.Channels)
 	switch o.Container {
 	case WAV:
 		return size + size%2 + int64(len(o.wavHeader(0, 0)))
 	case FLAC:
-		// Incompressible blocks are stored as they are, behind a small header.
+		// Incompressible blocks are stored uncompressed after a small header.
 		return size + size/64 + (frames/flacBlock+2)*64
 	default:
 		return size
 	}
 }
 
-// Validate gives every bad field as one fault. The fields are named container,
-// bit_depth, sample_rate and channels.
+// Validate returns a fault that lists every invalid field. The fields are named
+// container, bit_depth, sample_rate and channels.
 func (o Output) Validate() error {
 	var fields []services.FieldError
 	bad := func(field, format string, args ...any) {
@@ -132,12 +132,13 @@ func (o Output) Validate() error {
 	return nil
 }
 
-// Fits refuses a length that the container cannot hold.
+// Fits returns a fault if the container cannot hold the given length.
 func (o Output) Fits(frames int64) error {
 	if o.Container == WAV && o.Bytes(frames) > math.MaxUint32 {
 		return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
-			Field:   "container",
-			Problem: fmt.Sprintf("wav holds at most 4 GiB, these %d frames need %s; use flac or pcm", frames, services.Bytes(o.Bytes(frames))),
+			Field: "container",
+			Problem: fmt.Sprintf("wav holds at most 4 GiB, these %d frames need %s; use flac or pcm", frames,
+				services.Bytes(o.Bytes(frames))),
 		}}}
 	}
 	return nil

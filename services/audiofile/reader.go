@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// bufferBytes is about how much of a file is held at a time.
+// bufferBytes is about how much of a file is buffered at a time.
 const bufferBytes = 32 << 10
 
 // Format describes a decoded file.
@@ -18,58 +18,55 @@ type Format struct {
 	// Container is "wav", "flac", "mp3", "ogg", "webm", or "ffmpeg" for a file
 	// that ffmpeg decodes.
 	Container string
-	// Encoding of the samples, named as ffmpeg names them: pcm_u8, pcm_s16le,
-	// pcm_s24le, pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3
-	// or opus.
+	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s16le, pcm_s24le,
+	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3 or opus.
 	Encoding string
-	// SampleRateHz is frames per second, never 0.
+	// SampleRateHz is the number of frames per second; never 0.
 	SampleRateHz int
-	// Channels that are interleaved, at least 1.
+	// Channels is the number of interleaved channels, at least 1.
 	Channels int
-	// BitsPerSample as the file states them; 0 for a lossy encoding. For
-	// integers they may be fewer than Encoding says: the value then stands in
-	// the upper bits.
+	// BitsPerSample as stated by the file; 0 for a lossy encoding. It may be lower than
+	// that of Encoding, in which case the value is in the upper bits.
 	BitsPerSample int
-	// Frames is the number of samples of one channel, at least 1. It is what
-	// the file announces, checked against its size where that can be done, and a
-	// guess on the high side where Guessed is set; of a FLAC file that is cut short
-	// fewer may follow. After the end was read, it is what was read. Allocate
-	// nothing by it.
+	// Frames is the number of samples of one channel, at least 1. It is the length
+	// stated by the file, verified against its size if possible. If Guessed is set it
+	// is an estimate on the high side. A truncated FLAC file may have fewer. After the
+	// end has been read it is exact. Allocations must not depend on it.
 	Frames int64
-	// Guessed is true while nobody knows the length: it shows at the end.
+	// Guessed reports whether the length is unknown until the end has been read.
 	Guessed bool
 }
 
-// Duration of the recording.
+// Duration returns the length of the recording.
 func (f Format) Duration() time.Duration { return duration(f.Frames, f.SampleRateHz) }
 
-// Reader decodes one file by streaming: its memory does not grow with the
-// file. Not safe for concurrent use; while it is used nothing else may read or
-// seek the reader that it was opened on.
+// Reader decodes one file as a stream, so its memory does not grow with the file. Not
+// safe for concurrent use. While it is in use, nothing else may read or seek the
+// underlying reader.
 type Reader struct {
 	decoder decoder
 	limits  Limits
 	notes   *report
 	format  Format
-	done    int64 // frames handed out
-	err     error // given by every further call
+	done    int64 // frames returned
+	err     error // returned by every further call
 }
 
-// decoder gives the samples of one kind of file.
+// decoder decodes one kind of file.
 type decoder interface {
-	// read decodes at least one and at most len(dst)/channels frames, which is
-	// more than none. At the end of the sound it gives 0 and io.EOF; any other
-	// error is a fault, and may come with the frames before it.
+	// read decodes at least one and at most len(dst)/channels frames, which is at least
+	// one. At the end of the sound it returns 0 and io.EOF. Any other error is a fault,
+	// and may be returned together with the frames before it.
 	read(dst []float32) (int, error)
 }
 
-// Open finds out what a file is from its content and reads its header; of
-// compressed files also the headers of the blocks, which tell the length. size
-// is the whole file's, in bytes; reading begins at the file's first byte,
-// wherever r stands. The caller closes the Reader, and then r.
+// Open detects a file's format from its content and reads its header. For compressed
+// files it also reads the headers of the blocks to determine the length. size is the
+// size of the whole file in bytes. Reading starts at the file's first byte regardless
+// of the position of r. The caller closes the Reader, and then r.
 //
-// Errors are faults: invalid for a damaged file, unsupported for a format that
-// is not decoded, too_large over a limit (with every limit that is exceeded).
+// Errors are faults: KindInvalid for a damaged file, KindUnsupported for an unsupported
+// format, and KindTooLarge, with every limit that is exceeded.
 func Open(r io.ReadSeeker, size int64, limits Limits) (reader *Reader, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -79,7 +76,7 @@ func Open(r io.ReadSeeker, size int64, limits Limits) (reader *Reader, err error
 	return open(r, size, limits)
 }
 
-// open is Open without the recovery, so that tests see a panic.
+// open is Open without the recovery, so that tests can observe a panic.
 func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if size < 0 {
 		return nil, services.Internal(fmt.Errorf("audio file of %d bytes", size), "the audio could not be read")
@@ -118,15 +115,15 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	return reader, nil
 }
 
-// check holds the header to the limits.
+// check compares the header with the limits.
 func (r *Reader) check() error {
 	if r.format.Frames <= 0 {
 		if cut := r.notes.nothingDecoded("it ends before its sound"); cut != nil {
 			return cut
 		}
-		return services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
+		return services.Invalidf(field, "contains no samples: its header is valid, but nothing was recorded after it")
 	}
-	if r.format.Guessed { // the length is held to its limit while it is read
+	if r.format.Guessed { // the length is compared with its limit while reading
 		known := r.format
 		known.Frames = 0
 		return r.limits.checkFormat(known)
@@ -134,25 +131,25 @@ func (r *Reader) check() error {
 	return r.limits.checkFormat(r.format)
 }
 
-// newDecoder chooses the decoder by the head of the file. What none of ours
-// takes goes to ffmpeg, where there is one and the file may be sound at all.
+// newDecoder selects the decoder by the beginning of the file. Files without a native
+// decoder are decoded by ffmpeg if it is available and the file may contain sound.
 func newDecoder(f file, head []byte, limits Limits) (decoder, Format, error) {
 	kind, what := sniff(head)
 	if f.tagged && what == unknownFormat {
-		kind = kindMP3 // behind a tag, and perhaps junk
+		kind = kindMP3 // after a tag, and possibly other bytes
 	}
 	if kind == kindOther {
 		return nil, Format{}, notAudio(head)
 	}
 	f.whole = f.size
-	if kind != kindWAV { // which says itself where its samples end
+	if kind != kindWAV { // which states where its samples end
 		var err error
 		if f, err = withoutTagsBehind(f); err != nil {
 			return nil, Format{}, err
 		}
 	}
 	d, format, err := ownDecoder(f, kind, head)
-	if kind == kindMedia && what == unknownFormat && limits.FFmpeg == "" { // perhaps a piece of an MP3 file
+	if kind == kindMedia && what == unknownFormat && limits.FFmpeg == "" { // possibly a part of an MP3 file
 		if mp3, format, err := newMP3Decoder(f); err == nil {
 			return mp3, format, nil
 		}
@@ -163,7 +160,7 @@ func newDecoder(f file, head []byte, limits Limits) (decoder, Format, error) {
 	return d, format, err
 }
 
-// ownDecoder decodes what is decoded here.
+// ownDecoder returns a native decoder.
 func ownDecoder(f file, kind kind, head []byte) (decoder, Format, error) {
 	switch kind {
 	case kindWAV:
@@ -181,23 +178,24 @@ func ownDecoder(f file, kind kind, head []byte) (decoder, Format, error) {
 	}
 }
 
-// notAudio refuses a file by what it looks like.
+// notAudio returns a fault for a file that does not look like audio.
 func notAudio(head []byte) error {
 	if string(head[:min(4, len(head))]) == "RIFF" && len(head) < riffHeaderBytes {
-		return services.Invalidf(field, "is cut short: a WAV header has %d bytes, %d are there; upload the whole file", riffHeaderBytes, len(head))
+		return services.Invalidf(field, "is cut short: a WAV header has %d bytes, %d are there; upload the whole file", riffHeaderBytes,
+			len(head))
 	}
 	return unsupported("is %s", describe(head))
 }
 
-// Warnings returns what is unusual about the file; each code at most once. The
-// list is complete when the end was read.
+// Warnings returns the warnings about the file, each code at most once. The list is
+// complete when the end has been read.
 func (r *Reader) Warnings() []services.Warning { return slices.Clone(r.notes.warnings) }
 
-// Format of the file.
+// Format returns the format of the file.
 func (r *Reader) Format() Format { return r.format }
 
-// Close ends what the decoder runs, which is something for ffmpeg only. It
-// leaves the file open. Calling it twice does nothing.
+// Close releases the decoder, which stops ffmpeg if it is used. It does not close the
+// file. Calling it twice does nothing.
 func (r *Reader) Close() error {
 	if r.err == nil {
 		r.err = errors.New("the audio reader is closed")
@@ -208,14 +206,14 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// ReadFrames fills dst with interleaved samples in [-1, 1] and returns the
-// number of frames, as many as dst holds unless the recording ends. At the end
-// it returns 0 and io.EOF. Float samples beyond [-1, 1] are passed as they are.
+// ReadFrames fills dst with interleaved samples in [-1, 1] and returns the number of
+// frames, which is less than dst holds only at the end of the recording. At the end it
+// returns 0 and io.EOF. Float samples beyond [-1, 1] are returned unchanged.
 //
-// Errors are faults: invalid for a sample that is no number, for damage and,
-// where Limits.Strict is set, for a file that is cut short; too_large for a recording that
-// turns out longer than the limit. An error is final. A dst that does not hold
-// one frame gives io.ErrShortBuffer.
+// Errors are faults: KindInvalid for a sample that is not a number, for damage and, if
+// Limits.Strict is set, for a truncated file; KindTooLarge for a recording that turns
+// out to be longer than the limit. An error is final. If dst cannot hold one frame, it
+// returns io.ErrShortBuffer.
 func (r *Reader) ReadFrames(dst []float32) (frames int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -226,7 +224,7 @@ func (r *Reader) ReadFrames(dst []float32) (frames int, err error) {
 	return r.readFrames(dst)
 }
 
-// readFrames is ReadFrames without the recovery, so that tests see a panic.
+// readFrames is ReadFrames without the recovery, so that tests can observe a panic.
 func (r *Reader) readFrames(dst []float32) (int, error) {
 	if r.err != nil {
 		return 0, r.err
@@ -255,13 +253,13 @@ func (r *Reader) readFrames(dst []float32) (int, error) {
 	return got, nil
 }
 
-// end settles the length.
+// end sets the final length.
 func (r *Reader) end() {
 	if r.done == 0 {
 		if r.err = r.notes.nothingDecoded("it ends before its sound"); r.err != nil {
 			return
 		}
-		r.err = services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
+		r.err = services.Invalidf(field, "contains no samples: its header is valid, but nothing was recorded after it")
 		return
 	}
 	r.format.Frames, r.format.Guessed = r.done, false

@@ -7,25 +7,25 @@ import (
 	"io"
 )
 
-// file is what a decoder is opened on: the bytes of one file without the tags
-// before and behind its sound.
+// file is the input of a decoder: the bytes of one file without the tags before and
+// after its sound.
 type file struct {
 	r      io.ReadSeeker
 	size   int64
-	whole  int64 // size with the tags behind the sound
+	whole  int64 // size including the tags after the sound
 	notes  *report
-	tagged bool // there was a tag before the sound
+	tagged bool // a tag precedes the sound
 }
 
-// section is a part of a file that reads as a file of its own. The reader
-// under it is used by nothing else.
+// section is a part of a file as an io.ReadSeeker. Nothing else may use the underlying
+// reader.
 type section struct {
 	r        io.ReadSeeker
 	from, to int64
 	at       int64 // from the beginning of the file
 }
 
-// part returns the bytes of f between two places.
+// part returns the bytes of f between two offsets.
 func (f file) part(from, to int64) file {
 	if under, ok := f.r.(*section); ok {
 		f.r = &section{r: under.r, from: under.from + from, to: under.from + to, at: -1}
@@ -63,7 +63,7 @@ func (s *section) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// contains reports whether one of the marks stands in the file from a place on.
+// contains reports whether one of the marks occurs in the file after an offset.
 func (f file) contains(from int64, marks ...[]byte) (bool, error) {
 	overlap := 0
 	for _, mark := range marks {

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// sniffBytes is how much of a file's beginning is looked at. Matroska puts the
-// name of its kind within it, and text shows itself.
+// sniffBytes is the size of the beginning that is examined. It includes the name of
+// Matroska's document type, and is enough to recognise text.
 const sniffBytes = 512
 
-// isWAV tells whether a file begins as RIFF/WAVE or one of its 64-bit forms.
+// isWAV reports whether a file begins as RIFF/WAVE or one of its 64-bit forms.
 func isWAV(head []byte) bool {
 	if len(head) < 12 || string(head[8:12]) != "WAVE" {
 		return false
@@ -22,12 +22,12 @@ func isWAV(head []byte) bool {
 	return false
 }
 
-// kind of a file, which chooses its decoder.
+// kind is the kind of a file, which selects its decoder.
 type kind int
 
 const (
 	kindOther kind = iota // no sound
-	kindMedia             // may hold sound, and is not decoded here
+	kindMedia             // may contain sound, and has no native decoder
 	kindWAV
 	kindFLAC
 	kindMP3
@@ -35,7 +35,7 @@ const (
 	kindWebM
 )
 
-// magic is a byte pattern at a fixed place.
+// magic is a byte pattern at a fixed offset.
 type magic struct {
 	at     int
 	prefix string
@@ -43,7 +43,7 @@ type magic struct {
 	kind   kind
 }
 
-// magics are tried in order: the longer pattern of a family comes first.
+// magics are tried in order: within a family the longer pattern comes first.
 var magics = []magic{
 	{0, "fLaC", "a FLAC file", kindFLAC},
 	{28, "OpusHead", "an Ogg Opus file", kindOgg},
@@ -79,8 +79,8 @@ var magics = []magic{
 	{0, "\x7fELF", "a program", kindOther},
 }
 
-// sniff finds a file's kind from its head, and describes it as "an MP3 file".
-// What is not recognised may be sound.
+// sniff returns a file's kind, and a description such as "an MP3 file". Unrecognised
+// files may be sound.
 func sniff(head []byte) (kind, string) {
 	if isWAV(head) {
 		return kindWAV, "a WAV file"
@@ -88,13 +88,13 @@ func sniff(head []byte) (kind, string) {
 	return recognise(head)
 }
 
-// describe says what a file looks like.
+// describe returns a description of the file.
 func describe(head []byte) string {
 	_, what := recognise(head)
 	return what
 }
 
-// recognise finds what a file that is not WAV is.
+// recognise determines the kind of a file that is not WAV.
 func recognise(head []byte) (kind, string) {
 	text := isText(head)
 	for _, m := range magics {
@@ -126,8 +126,8 @@ func recognise(head []byte) (kind, string) {
 // unknownFormat describes a file that is not recognised.
 const unknownFormat = "not in an audio format that is known here"
 
-// another describes the file of sound that begins here by a mark that nothing
-// else has; empty where none does.
+// another returns the description of the audio file that begins with an unambiguous
+// mark, or "" if there is none.
 func another(head []byte) string {
 	if isWAV(head) {
 		return "a WAV file"
@@ -144,11 +144,11 @@ func another(head []byte) string {
 	return ""
 }
 
-// ebmlMark begins a WebM or Matroska file.
+// ebmlMark is the beginning of a WebM or Matroska file.
 const ebmlMark = "\x1a\x45\xdf\xa3"
 
-// isMPEGFrame recognises a layer II or III frame header. Layer I is left out:
-// nobody uses it, and the UTF-16 byte order mark would be taken for it.
+// isMPEGFrame reports whether data begins with a frame header of layer II or III. Layer
+// I is excluded: it is not in use, and the UTF-16 byte order mark resembles it.
 func isMPEGFrame(head []byte) bool {
 	if len(head) < 4 || head[0] != 0xff || head[1]&0xe0 != 0xe0 {
 		return false
@@ -158,13 +158,14 @@ func isMPEGFrame(head []byte) bool {
 	return version != 1 && (layer == 1 || layer == 2) && bitrate != 15 && rate != 3
 }
 
-// isADTSFrame recognises raw AAC: the MPEG sync word with layer 0.
+// isADTSFrame reports whether data begins with a raw AAC frame: the MPEG sync word with
+// layer 0.
 func isADTSFrame(head []byte) bool {
 	return len(head) >= 4 && head[0] == 0xff && head[1]&0xf6 == 0xf0 && head[2]>>2&15 < 13
 }
 
-// describeText tells kinds of text apart, because a client that sends the
-// answer of another server, or base64, meets that most often.
+// describeText distinguishes kinds of text, because clients often send the response of
+// another server, or base64.
 func describeText(head []byte) string {
 	text := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(string(head), "\ufeff")))
 	switch {
@@ -180,7 +181,8 @@ func describeText(head []byte) string {
 	return "text"
 }
 
-// isText accepts UTF-8 without control characters; the last rune may be cut.
+// isText reports whether data is UTF-8 without control characters. The last rune may be
+// incomplete.
 func isText(head []byte) bool {
 	if len(head) == 0 {
 		return false

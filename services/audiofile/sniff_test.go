@@ -79,7 +79,7 @@ func TestOurFormatsAreKnownWhenCut(t *testing.T) {
 
 func TestLongTextIsCutForSniffing(t *testing.T) {
 	t.Parallel()
-	// 512 bytes end within a letter of two bytes.
+	// 512 bytes end inside a character of two bytes.
 	_, err := openBytes([]byte("x" + strings.Repeat("é", 5000)))
 	requireFault(t, err, services.KindUnsupported, "file is text")
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// source is the file under a decoder. It remembers an error that is the
-// file's reader's and not the file's, because decoders mix the two.
+// source is the file under a decoder. It remembers errors of the underlying reader,
+// because decoders do not distinguish them from errors in the file.
 type source struct {
 	*bufio.Reader
 	under *watchedReader
@@ -31,8 +31,8 @@ func (w *watchedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// openSource reads a file from its beginning, so many bytes at a time. That is
-// also how far it can be looked ahead.
+// openSource returns a source at the beginning of a file with a buffer of the given
+// size, which also limits how far it can peek.
 func openSource(f file, buffer int) (*source, error) {
 	if _, err := f.r.Seek(0, io.SeekStart); err != nil {
 		return nil, readFault(err)
@@ -41,7 +41,7 @@ func openSource(f file, buffer int) (*source, error) {
 	return &source{bufio.NewReaderSize(under, buffer), under}, nil
 }
 
-// offset is the place in the file of the next byte.
+// offset returns the offset of the next byte.
 func (s *source) offset() int64 { return s.under.n - int64(s.Buffered()) }
 
 // skipTo passes over bytes, at least one, up to the next of the given value. It
@@ -73,8 +73,8 @@ func (s *source) skipTo(next byte) (filled int64, err error) {
 	}
 }
 
-// fault explains an error of a decoder that reads from s, at so many seconds
-// into the sound.
+// fault returns the fault for an error of a decoder that reads from s, at the given
+// time in seconds.
 func (s *source) fault(err error, seconds float64) error {
 	var fault *services.Fault
 	switch {
@@ -88,13 +88,13 @@ func (s *source) fault(err error, seconds float64) error {
 	return damaged
 }
 
-// isEnd reports whether an error is that the file ends, and no error of its
-// reader.
+// isEnd reports whether an error means that the file has ended, as opposed to an error
+// of its reader.
 func (s *source) isEnd(err error) bool {
 	return s.under.err == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// headerFault is fault before there is any sound.
+// headerFault is fault for errors before any sound.
 func (s *source) headerFault(err error, what string) error {
 	var fault *services.Fault
 	switch {
@@ -110,7 +110,7 @@ func (s *source) headerFault(err error, what string) error {
 	return damaged
 }
 
-// unexpected makes an end of the file one in the middle.
+// unexpected converts io.EOF to io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -13,21 +13,21 @@ const (
 	id3HeaderBytes = 10
 	apeHeaderBytes = 32
 	id3v1Bytes     = 128
-	// lyricsBytes ends a Lyrics3 tag: its size in six digits and a mark.
+	// lyricsBytes is the size of the end of a Lyrics3 tag: its size in six digits and a
+	// mark.
 	lyricsBytes = 15
-	// tagHeadBytes are enough to recognise any tag.
+	// tagHeadBytes is enough to recognise any tag.
 	tagHeadBytes = apeHeaderBytes
 )
 
 const (
-	// maxTags that may stand before or behind the sound.
+	// maxTags is the maximum number of tags before or after the sound.
 	maxTags = 100
-	// maxPadding of zeros behind the tags before the sound.
+	// maxPadding is the maximum number of zeros after the tags before the sound.
 	maxPadding = 1 << 20
 )
 
-// tagBytes returns the size of the tag that begins here, which holds pictures
-// as often as titles; 0 where none does.
+// tagBytes returns the size of the tag at the beginning of data, or 0 if there is none.
 func tagBytes(head []byte) int64 {
 	switch {
 	case len(head) >= id3HeaderBytes && string(head[:3]) == "ID3" && head[3] >= 2 && head[3] <= 4 && head[4] != 0xff:
@@ -45,7 +45,7 @@ func tagBytes(head []byte) int64 {
 	return 0
 }
 
-// tagBytesBefore returns the size of the tag whose last bytes these are.
+// tagBytesBefore returns the size of the tag that ends with these bytes.
 func tagBytesBefore(end []byte) int64 {
 	if n := len(end); n >= id3v1Bytes && string(end[n-id3v1Bytes:n-id3v1Bytes+3]) == "TAG" {
 		return id3v1Bytes
@@ -71,8 +71,8 @@ func tagBytesBefore(end []byte) int64 {
 	return 0
 }
 
-// skipTags returns where the file begins behind the tags before its sound, and
-// behind zeros that pad the last of them.
+// skipTags returns the offset after the tags before the sound and the zeros that pad
+// the last of them.
 func skipTags(f file, head []byte) (int64, error) {
 	begin := int64(0)
 	for n := 0; ; n++ {
@@ -101,7 +101,7 @@ func skipTags(f file, head []byte) (int64, error) {
 	return skipPadding(f, begin)
 }
 
-// skipPadding passes over a run of zeros. A short one belongs to what follows.
+// skipPadding skips a run of zeros. A short run belongs to the following data.
 func skipPadding(f file, begin int64) (int64, error) {
 	const least = 16
 	for at := begin; at < f.size && at-begin < maxPadding; {
@@ -124,7 +124,7 @@ func skipPadding(f file, begin int64) (int64, error) {
 	return begin, nil
 }
 
-// withoutTagsBehind returns the file up to the tags behind its sound.
+// withoutTagsBehind returns the file up to the tags after its sound.
 func withoutTagsBehind(f file) (file, error) {
 	end := f.size
 	for range maxTags {
@@ -145,8 +145,8 @@ func withoutTagsBehind(f file) (file, error) {
 	return f.part(0, end), nil
 }
 
-// skipTag passes over the tag at which s stands, and reports whether there is
-// one. A tag that the file ends in takes the rest of it.
+// skipTag skips the tag at the current position and reports whether there is one. A tag
+// that exceeds the file extends to its end.
 func (s *source) skipTag() (bool, error) {
 	head, err := s.Peek(tagHeadBytes)
 	size := tagBytes(head)

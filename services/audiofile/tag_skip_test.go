@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// cover is what a picture in a tag looks like to a decoder: anything, frames
-// of MP3 and marks of files among it.
+// cover is a picture in a tag with arbitrary content, including MP3 frames and marks of
+// files.
 func cover(size int) []byte {
 	return bytes.Repeat([]byte("\xff\xfb\x90\x64fLaC\x00\x00\x00\x22OggS\x00 picture "), size/20+1)[:size]
 }
@@ -22,7 +22,7 @@ func syncsafe(n int) []byte {
 
 func id3Tag(size int) []byte { return cat([]byte("ID3\x03\x00\x00"), syncsafe(size), cover(size)) }
 
-// id3Footed is an ID3v2.4 tag with a footer, which may stand at the end.
+// id3Footed is an ID3v2.4 tag with a footer, which may be at the end.
 func id3Footed(size int) []byte {
 	return cat([]byte("ID3\x04\x00\x10"), syncsafe(size), cover(size), []byte("3DI\x04\x00\x10"), syncsafe(size))
 }
@@ -48,7 +48,7 @@ func TestTagsAnywhere(t *testing.T) {
 	t.Parallel()
 	big := 200000
 	if raceEnabled {
-		big = 70000 // more than any buffer, and less to go through
+		big = 70000 // more than any buffer, and quick to process
 	}
 	before := map[string][]byte{
 		"nothing": nil, "ID3": id3Tag(big), "two ID3": cat(id3Tag(300), id3Tag(big)), "APE": apeTag(big, true),
@@ -115,14 +115,14 @@ func TestTagsThatAreNone(t *testing.T) {
 	requireRefused(t, cat([]byte("ID3\x03\x00\x00"), syncsafe(5000), make([]byte, 40)), services.KindInvalid, "ends within its ID3 tag")
 	requireRefused(t, cat(apeTag(500, true)[:300]), services.KindInvalid, "ends within its APE tag")
 	requireRefused(t, cat(bytes.Repeat(id3Tag(0), maxTags+1), clip(t, "speech.mp3")), services.KindInvalid, "more than 100 tags")
-	// A tag behind the sound that claims more than the file has is none.
+	// A tag after the sound that claims more than the file's size is not a tag.
 	huge := apeTag(10, false)
 	copy(huge[len(huge)-20:], le32(1<<30))
 	_, reader := readFile(t, cat(clip(t, "speech.mp3"), huge))
 	require.Equal(t, []services.WarningCode{services.WarnTrailingData}, codes(reader))
 }
 
-// AAC in ADTS frames often stands behind ID3 tags, of live streams above all.
+// AAC in ADTS frames often follows ID3 tags, especially in live streams.
 func TestADTSBehindID3IsAAC(t *testing.T) {
 	t.Parallel()
 	frame := []byte{0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc, 0xff, 0xfd, 0x90, 0x64, 0, 0, 0, 0, 0}
@@ -134,7 +134,7 @@ func TestADTSBehindID3IsAAC(t *testing.T) {
 
 func TestJunkBehindMP3AndFLAC(t *testing.T) {
 	t.Parallel()
-	junk := bytes.Repeat([]byte("junk \xff\xfb\x90\x64 junk"), 20000) // headers of frames that are none
+	junk := bytes.Repeat([]byte("junk \xff\xfb\x90\x64 junk"), 20000) // headers of invalid frames
 	for _, name := range []string{"speech.mp3", "speech.flac"} {
 		want, _ := readFile(t, clip(t, name))
 		got, reader := readFile(t, cat(clip(t, name), junk))

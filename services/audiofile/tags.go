@@ -7,26 +7,26 @@ import (
 	"github.com/mewkiz/flac/meta"
 )
 
-// Tag is one line of metadata. The key is a name of Vorbis comments; WAV has a
-// place for those named here, raw samples for none.
+// Tag is one entry of metadata. The key is a name of Vorbis comments. WAV supports only
+// the keys below, and raw samples none.
 type Tag struct{ Key, Value string }
 
-// The keys that every container with metadata has.
+// Keys that every container with metadata supports.
 const (
 	TagTitle    = "TITLE"
 	TagComment  = "COMMENT"
 	TagSoftware = "ENCODER"
 )
 
-// infoIDs are the chunks of a WAV file's LIST of type INFO, in the order in which
-// they are written.
+// infoIDs are the chunks of a WAV file's LIST of type INFO, in the order of writing.
 var infoIDs = []struct{ key, id string }{{TagTitle, "INAM"}, {TagComment, "ICMT"}, {TagSoftware, "ISFT"}}
 
-// maxTagBytes bounds one value; what is longer is cut at a character.
+// maxTagBytes is the maximum size of a value; longer values are truncated at a
+// character.
 const maxTagBytes = 16 << 10
 
-// clean makes a value one that every reader takes: UTF-8 without NUL, which ends
-// a text in WAV.
+// clean returns a value that every reader supports: UTF-8 without NUL, which ends a
+// string in WAV.
 func (t Tag) clean() string {
 	value := strings.ReplaceAll(strings.ToValidUTF8(t.Value, "\uFFFD"), "\x00", " ")
 	if len(value) > maxTagBytes {
@@ -35,8 +35,7 @@ func (t Tag) clean() string {
 	return value
 }
 
-// infoChunk is a LIST chunk with the tags that have a place in one, nothing where
-// none has.
+// infoChunk returns a LIST chunk with the supported tags, or nothing if there are none.
 func infoChunk(tags []Tag) []byte {
 	list := []byte("INFO")
 	for _, info := range infoIDs {
@@ -60,13 +59,14 @@ func infoChunk(tags []Tag) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte("LIST"), uint32(len(list))), list...)
 }
 
-// commentBlocks is a FLAC file's block of Vorbis comments.
+// commentBlocks returns a FLAC file's block of Vorbis comments.
 func commentBlocks(tags []Tag) []*meta.Block {
 	if len(tags) == 0 {
 		return nil
 	}
 	comment := &meta.VorbisComment{Vendor: "grym-synth"}
-	// The library writes no body where the length is zero, and else its own length.
+	// The library writes no body if the length is zero, and otherwise computes the
+	// length.
 	length := int64(4 + len(comment.Vendor) + 4)
 	for _, tag := range tags {
 		if tag.Value == "" {

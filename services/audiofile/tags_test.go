@@ -27,11 +27,17 @@ func tagged(t *testing.T, out Output, tags ...Tag) string {
 	return file.Name()
 }
 
-// TestTagsAreReadByOthers reads them with go-audio, with mewkiz/flac and, where it
-// is installed, with ffprobe.
+// TestTagsAreReadByOthers reads the tags with go-audio, mewkiz/flac and, if it is
+// installed, ffprobe.
 func TestTagsAreReadByOthers(t *testing.T) {
 	t.Parallel()
-	tags := []Tag{{TagTitle, "a rising siren, naïve\x00 \xff"}, {TagComment, `{"seed":7}`}, {TagSoftware, "grym-synth"}, {"SEED", "7"}, {"EMPTY", ""}}
+	tags := []Tag{
+		{TagTitle, "a rising siren, naïve\x00 \xff"},
+		{TagComment, `{"seed":7}`},
+		{TagSoftware, "grym-synth"},
+		{"SEED", "7"},
+		{"EMPTY", ""},
+	}
 	title := "a rising siren, naïve  \uFFFD"
 	for _, depth := range []Depth{Depth16, Depth24, DepthFloat} {
 		path := tagged(t, Output{WAV, depth, 16000, 1}, tags...)
@@ -42,7 +48,8 @@ func TestTagsAreReadByOthers(t *testing.T) {
 		decoder.ReadMetadata()
 		require.NoError(t, decoder.Err())
 		require.NotNil(t, decoder.Metadata)
-		require.Equal(t, []string{title, `{"seed":7}`, "grym-synth"}, []string{decoder.Metadata.Title, decoder.Metadata.Comments, decoder.Metadata.Software})
+		require.Equal(t, []string{title, `{"seed":7}`, "grym-synth"},
+			[]string{decoder.Metadata.Title, decoder.Metadata.Comments, decoder.Metadata.Software})
 		probe(t, path, title)
 
 		reader, err := Open(bytes.NewReader(data), int64(len(data)), DefaultConfig().Limits())
@@ -59,13 +66,14 @@ func TestTagsAreReadByOthers(t *testing.T) {
 	probe(t, path, title)
 }
 
-// probe asks ffprobe for the title.
+// probe returns the title according to ffprobe.
 func probe(t *testing.T, path, title string) {
 	t.Helper()
 	if _, err := exec.LookPath("ffprobe"); err != nil {
 		return
 	}
-	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format_tags=title", "-of", "csv=p=0", path).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "ffprobe", "-v", "error", "-show_entries", "format_tags=title", "-of", "csv=p=0",
+		path).CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Equal(t, title, strings.Trim(strings.TrimRight(string(out), "\n"), `"`))
 }

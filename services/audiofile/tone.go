@@ -10,15 +10,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Tone is a quiet sine of 220 Hz as a mono 16-bit WAV file in memory: what a
-// canary inference listens to.
+// Tone returns a quiet sine of 220 Hz as a mono 16-bit WAV file in memory, for canary
+// tasks.
 func Tone(rateHz int, length time.Duration) services.AudioSource {
 	frames := int(length.Seconds() * float64(rateHz))
 	var b bytes.Buffer
 	b.WriteString("RIFF")
 	le := func(values ...any) {
 		for _, v := range values {
-			_ = binary.Write(&b, binary.LittleEndian, v) // a buffer takes everything
+			_ = binary.Write(&b, binary.LittleEndian, v) // a buffer never fails
 		}
 	}
 	le(uint32(36 + 2*frames))
@@ -32,7 +32,7 @@ func Tone(rateHz int, length time.Duration) services.AudioSource {
 	return inMemory(b.Bytes())
 }
 
-// inMemory is audio that is in memory already.
+// inMemory is an AudioSource in memory.
 type inMemory []byte
 
 // Open implements services.AudioSource.

@@ -6,15 +6,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// report collects the warnings about one file. Each code is there at most
-// once, with its first message.
+// report collects the warnings about one file, each code once with its first message.
 type report struct {
 	strict   bool
 	warnings []services.Warning
 }
 
-// truncated notes that the file breaks off, and returns a fault instead where
-// such files are refused.
+// truncated adds a warning that the file is truncated, or returns a fault if such files
+// are rejected.
 func (r *report) truncated(format string, args ...any) error {
 	message := "is cut short: " + fmt.Sprintf(format, args...)
 	if r.strict {
@@ -24,7 +23,7 @@ func (r *report) truncated(format string, args ...any) error {
 	return nil
 }
 
-// trailing notes bytes behind the sound that were not decoded.
+// trailing adds a warning about bytes after the sound that were not decoded.
 func (r *report) trailing(format string, args ...any) {
 	r.add(services.WarnTrailingData, fmt.Sprintf(format, args...))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// The format tags that are decoded.
+// Supported format tags.
 const (
 	tagPCM        = 0x0001
 	tagFloat      = 0x0003
@@ -25,10 +25,10 @@ const (
 	extensibleBytes = 40
 )
 
-// subformatTail ends every subformat GUID that stands for a format tag.
+// subformatTail is the end of every subformat GUID that contains a format tag.
 const subformatTail = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
-// codecNames are the format tags met in the wild that are not decoded.
+// codecNames are known format tags that are not supported.
 var codecNames = map[uint16]string{
 	0x0002: "Microsoft ADPCM",
 	0x0011: "IMA ADPCM",
@@ -52,7 +52,7 @@ var codecNames = map[uint16]string{
 	0xf1ac: "FLAC",
 }
 
-// waveFormat is a fmt chunk, understood.
+// waveFormat is a parsed fmt chunk.
 type waveFormat struct {
 	codec        codec
 	sampleRateHz int
@@ -63,7 +63,7 @@ type waveFormat struct {
 	wide         bool // 24 bits in four bytes, perhaps
 }
 
-// parseFormat reads a fmt chunk and refuses what cannot be decoded.
+// parseFormat parses a fmt chunk and rejects unsupported formats.
 func parseFormat(raw []byte) (waveFormat, error) {
 	if len(raw) < formatBytes {
 		return waveFormat{}, services.Invalidf(field, `has a "fmt " chunk of %d bytes, at least %d are needed`, len(raw), formatBytes)
@@ -79,7 +79,7 @@ func parseFormat(raw []byte) (waveFormat, error) {
 		sampleRateHz: int(decoder.SampleRate),
 		channels:     int(decoder.NumChans),
 		bits:         int(decoder.BitDepth),
-		// The decoder keeps the block size to itself.
+		// The library's decoder does not export the block size.
 		frameBytes: int(binary.LittleEndian.Uint16(raw[12:14])),
 		byteRate:   int(binary.LittleEndian.Uint32(raw[8:12])),
 	}
@@ -98,9 +98,9 @@ func parseFormat(raw []byte) (waveFormat, error) {
 	return format.checked()
 }
 
-// bareHeader wraps a fmt chunk in the smallest WAV file, so that the library's
-// decoder sees no other chunk: it allocates cue, list and sampler chunks by
-// the size that they claim.
+// bareHeader returns a minimal WAV file with a fmt chunk, so that the library's decoder
+// sees no other chunks: it allocates cue, list and sampler chunks by the size that they
+// claim.
 func bareHeader(format []byte) []byte {
 	header := make([]byte, 0, riffHeaderBytes+2*chunkHeaderBytes+formatBytes)
 	header = append(header, "RIFF"...)
@@ -112,9 +112,9 @@ func bareHeader(format []byte) []byte {
 	return binary.LittleEndian.AppendUint32(header, 0)
 }
 
-// subformat gives the format tag inside an extensible fmt chunk. Its count of
-// valid bits is not looked at: the valid bits are the upper ones, so a sample
-// has the same value whether or not the lower ones count.
+// subformat returns the format tag inside an extensible fmt chunk. Its count of valid
+// bits is ignored: the valid bits are the upper ones, so the value of a sample does not
+// depend on it.
 func subformat(raw []byte) (uint16, error) {
 	if len(raw) < extensibleBytes {
 		return 0, services.Invalidf(field, `has an extensible "fmt " chunk of %d bytes, at least %d are needed`, len(raw), extensibleBytes)
@@ -126,12 +126,12 @@ func subformat(raw []byte) (uint16, error) {
 	return binary.LittleEndian.Uint16(guid), nil
 }
 
-// findCodec chooses how samples are converted.
+// findCodec determines the conversion of the samples.
 func findCodec(tag uint16, bits int) (codec, error) {
 	switch tag {
 	case tagPCM:
-		// Between whole bytes the value stands in the upper bits, so the next
-		// larger container gives it the right scale.
+		// If the number of bits is not a multiple of eight, the value is in the upper
+		// bits, so the next larger size has the right scale.
 		if i := (bits + 7) / 8; i >= 1 && i <= len(integerCodecs) {
 			return integerCodecs[i-1], nil
 		}
@@ -161,9 +161,8 @@ func findCodec(tag uint16, bits int) (codec, error) {
 	return codec{}, unsupported("is a WAV file coded as %s (0x%04x)", name, tag)
 }
 
-// checked refuses numbers that no sound can have. A size of a frame that does
-// not fit the samples is wrong and corrected, unless it makes room for 24 bits in
-// four bytes.
+// checked rejects impossible numbers. A frame size that does not match the samples is
+// corrected, unless it has room for 24 bits in four bytes.
 func (f waveFormat) checked() (waveFormat, error) {
 	switch {
 	case f.channels == 0:
@@ -176,9 +175,9 @@ func (f waveFormat) checked() (waveFormat, error) {
 	return f, nil
 }
 
-// chooseWide looks at the first samples of a file that claims 24 bits in four
-// bytes. Mostly the value stands in the upper three; there are files where it
-// stands in the lower three, and packed ones that claim wrongly.
+// chooseWide examines the first samples of a file that claims 24 bits in four bytes.
+// Usually the value is in the upper three. In some files it is in the lower three, and
+// some are packed contrary to the header.
 func (l *wavLayout) chooseWide(r io.ReadSeeker, f waveFormat) (waveFormat, error) {
 	raw := make([]byte, min(bufferBytes, l.fileBytes-l.dataAt))
 	n, err := peekAt(r, l.dataAt, raw)

@@ -12,31 +12,32 @@ import (
 )
 
 const (
-	// maxChunks before the samples. Real files have fewer than twenty; a file
-	// of empty chunks would otherwise cost a seek for every eight bytes.
+	// maxChunks is the maximum number of chunks before the samples. Real files have
+	// fewer than twenty; a file of empty chunks would otherwise cost a seek for every
+	// eight bytes.
 	maxChunks = 1000
-	// maxFormatBytes of a fmt chunk that are read: the longest layout known
-	// (extensible) has 40.
+	// maxFormatBytes is the number of bytes read of a fmt chunk. The longest known
+	// layout (extensible) has 40.
 	maxFormatBytes = 64
-	// riffHeaderBytes are "RIFF", a size and "WAVE".
+	// riffHeaderBytes is the size of "RIFF", a size and "WAVE".
 	riffHeaderBytes = 12
-	// chunkHeaderBytes are an id and a size.
+	// chunkHeaderBytes is the size of an id and a size.
 	chunkHeaderBytes = 8
 )
 
-// wavLayout is where things stand in a WAV file.
+// wavLayout has the positions of the parts of a WAV file.
 type wavLayout struct {
 	fileBytes int64
-	riffBytes uint64 // as claimed after "RIFF", or in a ds64 chunk
-	format    []byte // the beginning of the fmt chunk; nil before it is found
-	dataAt    int64  // of the first sample; 0 before the data chunk is found
-	dataBytes uint64 // as claimed
-	// longDataBytes is the size in a ds64 chunk, nil where there is none.
+	riffBytes uint64 // as stated after "RIFF", or in a ds64 chunk
+	format    []byte // the beginning of the fmt chunk; nil until it is found
+	dataAt    int64  // offset of the first sample; 0 until the data chunk is found
+	dataBytes uint64 // as stated
+	// longDataBytes is the size in a ds64 chunk; nil if there is none.
 	longDataBytes *uint64
 }
 
-// findChunks walks the chunks of a WAV file by their headers until both the
-// format and the samples are found, in either order.
+// findChunks reads the headers of a WAV file's chunks until both the format and the
+// samples have been found, in either order.
 func findChunks(r io.ReadSeeker, head []byte, fileBytes int64) (wavLayout, error) {
 	layout := wavLayout{fileBytes: fileBytes, riffBytes: uint64(binary.LittleEndian.Uint32(head[4:8]))}
 	at := int64(riffHeaderBytes)
@@ -57,7 +58,7 @@ func findChunks(r io.ReadSeeker, head []byte, fileBytes int64) (wavLayout, error
 			return layout, nil
 		}
 		if claimed > fileBytes-body {
-			if id != "data" { // its size is judged when the format is known
+			if id != "data" { // its size is checked when the format is known
 				return layout, services.Invalidf(field, "is cut short: its %q chunk promises %d bytes, %d are there; upload the whole file",
 					id, claimed, fileBytes-body)
 			}
@@ -72,7 +73,7 @@ func findChunks(r io.ReadSeeker, head []byte, fileBytes int64) (wavLayout, error
 	return layout, layout.missing()
 }
 
-// note takes from a chunk what is needed of it.
+// note records the relevant content of a chunk.
 func (l *wavLayout) note(r io.ReadSeeker, id string, body, claimed int64) error {
 	switch {
 	case id == "fmt " && l.format == nil:
@@ -100,7 +101,7 @@ func (l *wavLayout) note(r io.ReadSeeker, id string, body, claimed int64) error 
 	return nil
 }
 
-// missing names the chunks that a finished walk has not found.
+// missing returns the fault for chunks that were not found.
 func (l *wavLayout) missing() error {
 	var names []string
 	if l.format == nil {
@@ -115,9 +116,8 @@ func (l *wavLayout) missing() error {
 	return services.Invalidf(field, "is a WAV file with %s; it is damaged or cut short", strings.Join(names, " and "))
 }
 
-// afterChunk gives where the next chunk begins. Chunks are padded to an even
-// size, but some writers forget it, which shows when a known id stands where
-// the padding should be.
+// afterChunk returns the offset of the next chunk. Chunks are padded to an even size,
+// but some writers omit the padding, which shows when a known id is in its place.
 func afterChunk(r io.ReadSeeker, end, fileBytes int64) (int64, error) {
 	if end%2 == 0 {
 		return end, nil
@@ -135,14 +135,13 @@ func afterChunk(r io.ReadSeeker, end, fileBytes int64) (int64, error) {
 	return end + 1, nil
 }
 
-// sampleBytes decides how many bytes of samples there are, given the bytes of
-// one frame and of frames in a second.
+// sampleBytes determines the size of the samples. frame is the size of one frame.
 func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int, notes *report) (int64, error) {
 	there := l.fileBytes - l.dataAt
 	claimed := int64(min(l.dataBytes, math.MaxInt64))
 	switch {
 	case claimed == 0 && !l.riffSizeFits():
-		return there, nil // written to a pipe: the size was never filled in
+		return there, nil // written to a pipe; the size was never set
 	case claimed <= there:
 		return claimed, nil
 	case isUnknownSize(l.dataBytes):
@@ -158,16 +157,16 @@ func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int, notes *repor
 	return there, notes.truncated(text, claimed, promised, there)
 }
 
-// riffSizeFits tells whether the size after "RIFF" was filled in rightly,
-// which tells an empty recording from a streamed one.
+// riffSizeFits reports whether the size after "RIFF" is correct, which distinguishes an
+// empty recording from a streamed one.
 func (l *wavLayout) riffSizeFits() bool {
 	end := l.riffBytes + chunkHeaderBytes
 	return end == uint64(l.fileBytes) || end+end%2 == uint64(l.fileBytes)
 }
 
-// isUnknownSize recognises what writers put for a size that they do not know
-// yet: the largest number of 32 or 64 bits (ffmpeg), or one a header's length
-// below 2 or 4 GiB (sox, arecord).
+// isUnknownSize reports whether a size is one that writers use if it is unknown: the
+// largest number of 32 or 64 bits (ffmpeg), or one a header's length below 2 or 4 GiB
+// (sox, arecord).
 func isUnknownSize(size uint64) bool {
 	const slack = 64 << 10
 	for _, limit := range []uint64{1 << 31, 1<<32 - 1, math.MaxUint64} {
@@ -178,8 +177,8 @@ func isUnknownSize(size uint64) bool {
 	return size == 0
 }
 
-// readAt fills buf from a place in the file. The caller has checked that the
-// place is within the announced size, so an early end is a wrong size.
+// readAt reads len(buf) bytes at an offset. The caller has checked that they are within
+// the stated size, so an early end means that the size is wrong.
 func readAt(r io.ReadSeeker, at int64, buf []byte) error {
 	n, err := peekAt(r, at, buf)
 	if err == nil && n < len(buf) {
@@ -188,7 +187,7 @@ func readAt(r io.ReadSeeker, at int64, buf []byte) error {
 	return err
 }
 
-// peekAt reads from a place in the file as much of buf as there is.
+// peekAt reads up to len(buf) bytes at an offset.
 func peekAt(r io.ReadSeeker, at int64, buf []byte) (int, error) {
 	if _, err := r.Seek(at, io.SeekStart); err != nil {
 		return 0, readFault(err)

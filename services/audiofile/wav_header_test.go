@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Every file here holds the levels 100, -200, 300.
+// Every file here has the levels 100, -200, 300.
 func TestChunkOrdersAndSizes(t *testing.T) {
 	t.Parallel()
 	levels := pcm16(100, -200, 300)
@@ -94,12 +94,12 @@ func TestDamagedFiles(t *testing.T) {
 			[]string{`its "LIST" chunk promises 4000 bytes, 9 are there`}},
 		{"cut in the format", riff(claim("fmt ", 16, make([]byte, 9))), []string{`its "fmt " chunk promises 16 bytes, 9 are there`}},
 		{"samples first, and cut", riff(claim("data", 4000, make([]byte, 9))), []string{`no "fmt " chunk`}},
-		{"no samples", riff(format, chunk("data", nil)), []string{"holds no samples"}},
-		{"no samples, a chunk after them", riff(format, chunk("data", nil), chunk("LIST", []byte("INFO"))), []string{"holds no samples"}},
+		{"no samples", riff(format, chunk("data", nil)), []string{"contains no samples"}},
+		{"no samples, a chunk after them", riff(format, chunk("data", nil), chunk("LIST", []byte("INFO"))), []string{"contains no samples"}},
 		{"no samples, padding that the RIFF size leaves out",
 			cat([]byte("RIFF"), le32(4+len(format)+8+9), []byte("WAVE"), format, chunk("data", nil), chunk("junk", []byte{1})),
-			[]string{"holds no samples"}},
-		{"half a frame", riff(format, claim("data", 1, []byte{1})), []string{"holds no samples"}},
+			[]string{"contains no samples"}},
+		{"half a frame", riff(format, claim("data", 1, []byte{1})), []string{"contains no samples"}},
 		{"format too short", riff(chunk("fmt ", make([]byte, 14)), data), []string{`"fmt " chunk of 14 bytes, at least 16`}},
 		{"format empty", riff(chunk("fmt ", nil), data), []string{`"fmt " chunk of 0 bytes`}},
 		{"extensible format too short", riff(chunk("fmt ", cat(formatBody(0xfffe, 1, 16000, 16), le16(0))), data),

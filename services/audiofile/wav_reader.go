@@ -11,7 +11,7 @@ import (
 type wavDecoder struct {
 	src    io.Reader
 	wave   waveFormat
-	frames int64  // in the file; -1 where only the end tells
+	frames int64  // in the file; -1 if only the end shows it
 	done   int64  // decoded
 	raw    []byte // a whole number of frames
 	notes  *report
@@ -48,7 +48,7 @@ func newWAVDecoder(f file, head []byte) (decoder, Format, error) {
 	return d, format, nil
 }
 
-// describe gives the format without the length.
+// describe returns the format without the length.
 func (f waveFormat) describe(container string) Format {
 	return Format{
 		Container:     container,
@@ -59,12 +59,12 @@ func (f waveFormat) describe(container string) Format {
 	}
 }
 
-// decoder reads frames from src, which stands at the first.
+// decoder returns a decoder that reads frames from src, which is at the first one.
 func (f waveFormat) decoder(src io.Reader, frames int64) *wavDecoder {
 	return &wavDecoder{src: src, wave: f, frames: frames, raw: make([]byte, max(1, bufferBytes/f.frameBytes)*f.frameBytes)}
 }
 
-// read implements decoder: at most one buffer at a time.
+// read implements decoder. It reads at most one buffer at a time.
 func (d *wavDecoder) read(dst []float32) (int, error) {
 	want := min(len(dst)/d.wave.channels, len(d.raw)/d.wave.frameBytes)
 	if d.frames >= 0 {
@@ -90,8 +90,8 @@ func (d *wavDecoder) read(dst []float32) (int, error) {
 	if good < whole*d.wave.channels {
 		frame, channel := good/d.wave.channels, good%d.wave.channels
 		at := float64(d.done+int64(frame)) / float64(d.wave.sampleRateHz)
-		err = services.Invalidf(field, "holds a sample that is not a usable number (NaN, infinite or beyond single precision) at %.4f s, channel %d",
-			at, channel+1)
+		err = services.Invalidf(field, "holds a sample that is not a usable number "+
+			"(NaN, infinite or beyond single precision) at %.4f s, channel %d", at, channel+1)
 		whole = frame
 	}
 	d.done += int64(whole)

@@ -9,12 +9,12 @@ import (
 type codec struct {
 	encoding    string
 	sampleBytes int
-	// decode converts len(raw)/sampleBytes samples. It stops at the first that
-	// is no usable number, and returns how many it converted.
+	// decode converts len(raw)/sampleBytes samples. It stops at the first that is not
+	// finite and returns the number of samples converted.
 	decode func(dst []float32, raw []byte) int
 }
 
-// integerCodecs are indexed by bytes per sample less one.
+// integerCodecs are indexed by bytes per sample minus one.
 var integerCodecs = [...]codec{
 	{"pcm_u8", 1, decodeU8},
 	{"pcm_s16le", 2, decodeS16},
@@ -23,7 +23,7 @@ var integerCodecs = [...]codec{
 }
 
 var (
-	// lower24Codec has its 24 bits in the lower three of four bytes.
+	// lower24Codec is for 24 bits in the lower three of four bytes.
 	lower24Codec = codec{"pcm_s24le", 4, decodeLower24}
 
 	float32Codec = codec{"pcm_f32le", 4, decodeF32}
@@ -52,7 +52,7 @@ func decodeS24(dst []float32, raw []byte) int {
 	dst = dst[:len(raw)/3]
 	for i := range dst {
 		s := raw[3*i : 3*i+3]
-		// Into the upper bytes, so that the sign comes by itself.
+		// Shift into the upper bytes, which preserves the sign.
 		v := int32(uint32(s[0])<<8 | uint32(s[1])<<16 | uint32(s[2])<<24)
 		dst[i] = float32(v>>8) * (1.0 / (1 << 23))
 	}
@@ -99,7 +99,7 @@ func decodeF64(dst []float32, raw []byte) int {
 	return len(dst)
 }
 
-// isUsable is false for NaN, for infinity and for what is infinite as float32.
+// isUsable reports whether the value is finite as a float32.
 func isUsable(x float64) bool { return math.Abs(x) <= math.MaxFloat32 }
 
 func decodeALaw(dst []float32, raw []byte) int {

@@ -29,47 +29,91 @@ func f64(values ...float64) []byte {
 	return data
 }
 
+// encodings has a file of every encoding.
+var encodings = []struct {
+	name     string
+	format   []byte
+	data     []byte
+	encoding string
+	bits     int
+	want     []float32
+}{
+	{
+		"8-bit is unsigned", formatChunk(1, 1, 16000, 8),
+		[]byte{0, 128, 255, 192},
+		"pcm_u8", 8,
+		[]float32{-1, 0, 127.0 / 128, 0.5},
+	},
+	{
+		"16-bit", formatChunk(1, 1, 16000, 16), pcm16(-32768, 0, 32767, 16384, -1), "pcm_s16le", 16,
+		[]float32{-1, 0, 32767.0 / 32768, 0.5, -1.0 / 32768},
+	},
+	{
+		"24-bit", formatChunk(1, 1, 16000, 24),
+		[]byte{0, 0, 0x80, 0, 0, 0, 0xff, 0xff, 0x7f, 0, 0, 0x40, 0xff, 0xff, 0xff},
+		"pcm_s24le",
+		24,
+		[]float32{-1, 0, 8388607.0 / 8388608, 0.5, -1.0 / 8388608},
+	},
+	{
+		"32-bit", formatChunk(1, 1, 16000, 32), cat(le32(-1<<31), le32(0), le32(1<<30), le32(-1), le32(1<<31-1)), "pcm_s32le", 32,
+		[]float32{-1, 0, 0.5, -1.0 / (1 << 31), 1},
+	},
+	{
+		"12-bit in the upper bits", formatChunk(1, 1, 16000, 12), pcm16(0x7ff0, -0x8000), "pcm_s16le", 12,
+		[]float32{2047.0 / 2048, -1},
+	},
+	{
+		"32-bit float, beyond one as it is", formatChunk(3, 1, 16000, 32), f32(-1, 0, 0.25, 3.5, -1e30), "pcm_f32le", 32,
+		[]float32{-1, 0, 0.25, 3.5, -1e30},
+	},
+	{
+		"64-bit float", formatChunk(3, 1, 16000, 64), f64(-1, 0, 0.1, 2.5), "pcm_f64le", 64,
+		[]float32{-1, 0, 0.1, 2.5},
+	},
+	// G.711 tables 1a to 2b: the largest level of 13 bits is 4032 of 4096
+	// for A-law, of 14 bits 8031 of 8192 for mu-law.
+	{
+		"A-law", formatChunk(6, 1, 8000, 8),
+		[]byte{0xaa, 0x2a, 0xd5, 0x55},
+		"pcm_alaw", 8,
+		[]float32{4032.0 / 4096, -4032.0 / 4096, 1.0 / 4096, -1.0 / 4096},
+	},
+	{
+		"mu-law", formatChunk(7, 1, 8000, 8),
+		[]byte{0x80, 0x00, 0xff, 0x7f},
+		"pcm_mulaw", 8,
+		[]float32{8031.0 / 8192, -8031.0 / 8192, 0, 0},
+	},
+	{
+		"extensible 16-bit", extensibleChunk(1, 1, 16000, 16, 16), pcm16(16384), "pcm_s16le", 16,
+		[]float32{0.5},
+	},
+	{
+		"extensible 20 bits in 24", extensibleChunk(1, 1, 16000, 24, 20),
+		[]byte{0xf0, 0xff, 0x7f, 0, 0, 0xc0},
+		"pcm_s24le", 24,
+		[]float32{524287.0 / 524288, -0.5},
+	},
+	{
+		"extensible 24 bits in 32", extensibleChunk(1, 1, 16000, 32, 24), cat(le32(0x7fffff00), le32(-1<<31)), "pcm_s32le", 32,
+		[]float32{8388607.0 / 8388608, -1},
+	},
+	{
+		"extensible float", extensibleChunk(3, 1, 16000, 32, 32), f32(0.75), "pcm_f32le", 32,
+		[]float32{0.75},
+	},
+	{
+		"extensible A-law", extensibleChunk(6, 1, 8000, 8, 8),
+		[]byte{0xaa},
+		"pcm_alaw", 8,
+		[]float32{4032.0 / 4096},
+	},
+}
+
 func TestEveryEncoding(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name     string
-		format   []byte
-		data     []byte
-		encoding string
-		bits     int
-		want     []float32
-	}{
-		{"8-bit is unsigned", formatChunk(1, 1, 16000, 8), []byte{0, 128, 255, 192}, "pcm_u8", 8,
-			[]float32{-1, 0, 127.0 / 128, 0.5}},
-		{"16-bit", formatChunk(1, 1, 16000, 16), pcm16(-32768, 0, 32767, 16384, -1), "pcm_s16le", 16,
-			[]float32{-1, 0, 32767.0 / 32768, 0.5, -1.0 / 32768}},
-		{"24-bit", formatChunk(1, 1, 16000, 24), []byte{0, 0, 0x80, 0, 0, 0, 0xff, 0xff, 0x7f, 0, 0, 0x40, 0xff, 0xff, 0xff}, "pcm_s24le", 24,
-			[]float32{-1, 0, 8388607.0 / 8388608, 0.5, -1.0 / 8388608}},
-		{"32-bit", formatChunk(1, 1, 16000, 32), cat(le32(-1<<31), le32(0), le32(1<<30), le32(-1), le32(1<<31-1)), "pcm_s32le", 32,
-			[]float32{-1, 0, 0.5, -1.0 / (1 << 31), 1}},
-		{"12-bit stands in the upper bits", formatChunk(1, 1, 16000, 12), pcm16(0x7ff0, -0x8000), "pcm_s16le", 12,
-			[]float32{2047.0 / 2048, -1}},
-		{"32-bit float, beyond one as it is", formatChunk(3, 1, 16000, 32), f32(-1, 0, 0.25, 3.5, -1e30), "pcm_f32le", 32,
-			[]float32{-1, 0, 0.25, 3.5, -1e30}},
-		{"64-bit float", formatChunk(3, 1, 16000, 64), f64(-1, 0, 0.1, 2.5), "pcm_f64le", 64,
-			[]float32{-1, 0, 0.1, 2.5}},
-		// G.711 tables 1a to 2b: the largest level of 13 bits is 4032 of 4096
-		// for A-law, of 14 bits 8031 of 8192 for mu-law.
-		{"A-law", formatChunk(6, 1, 8000, 8), []byte{0xaa, 0x2a, 0xd5, 0x55}, "pcm_alaw", 8,
-			[]float32{4032.0 / 4096, -4032.0 / 4096, 1.0 / 4096, -1.0 / 4096}},
-		{"mu-law", formatChunk(7, 1, 8000, 8), []byte{0x80, 0x00, 0xff, 0x7f}, "pcm_mulaw", 8,
-			[]float32{8031.0 / 8192, -8031.0 / 8192, 0, 0}},
-		{"extensible 16-bit", extensibleChunk(1, 1, 16000, 16, 16), pcm16(16384), "pcm_s16le", 16,
-			[]float32{0.5}},
-		{"extensible 20 bits in 24", extensibleChunk(1, 1, 16000, 24, 20), []byte{0xf0, 0xff, 0x7f, 0, 0, 0xc0}, "pcm_s24le", 24,
-			[]float32{524287.0 / 524288, -0.5}},
-		{"extensible 24 bits in 32", extensibleChunk(1, 1, 16000, 32, 24), cat(le32(0x7fffff00), le32(-1<<31)), "pcm_s32le", 32,
-			[]float32{8388607.0 / 8388608, -1}},
-		{"extensible float", extensibleChunk(3, 1, 16000, 32, 32), f32(0.75), "pcm_f32le", 32,
-			[]float32{0.75}},
-		{"extensible A-law", extensibleChunk(6, 1, 8000, 8, 8), []byte{0xaa}, "pcm_alaw", 8,
-			[]float32{4032.0 / 4096}},
-	} {
+	for _, test := range encodings {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			format, got := decode(t, riff(test.format, chunk("data", test.data)))
@@ -83,9 +127,9 @@ func TestEveryEncoding(t *testing.T) {
 	}
 }
 
-// g711Levels lists the positive quantised values of G.711 (column 8 of its
-// tables 1a and 2a) from the definition: the decision values are laid out in
-// runs of equal steps, and a quantised value is the middle between two.
+// g711Levels returns the positive quantised values of G.711 (column 8 of its tables 1a
+// and 2a) from the definition: the decision values are laid out in runs of equal steps,
+// and a quantised value is the middle between two.
 func g711Levels(runs [][2]int) []float64 {
 	var levels []float64
 	decision := 0
@@ -105,7 +149,7 @@ func TestALawIsTheTableOfG711(t *testing.T) {
 	require.Len(t, levels, 128)
 	require.Equal(t, 4032.0, levels[127])
 	for n, level := range levels {
-		code := byte(0x80|n) ^ 0x55 // sent with the even bits inverted
+		code := byte(0x80|n) ^ 0x55 // transmitted with the even bits inverted
 		require.EqualValues(t, level/4096, aLawValues[code], "value %d", n+1)
 		require.EqualValues(t, -level/4096, aLawValues[code^0x80], "value -%d", n+1)
 	}
@@ -136,8 +180,8 @@ func TestChannelsAreInterleaved(t *testing.T) {
 	}
 }
 
-// Across the buffer's edge, in calls of any size, nothing is lost or repeated.
-func TestReadingInPiecesGivesTheWhole(t *testing.T) {
+// Across the buffer's boundary, in calls of any size, nothing is lost or repeated.
+func TestReadingInPiecesReturnsTheWhole(t *testing.T) {
 	t.Parallel()
 	for _, channels := range []int{1, 2, 3, 7} {
 		levels := make([]int, 9001*channels)
@@ -150,7 +194,7 @@ func TestReadingInPiecesGivesTheWhole(t *testing.T) {
 			require.NoError(t, err)
 			var got []float32
 			for {
-				// A rest of less than a frame in dst stays unused.
+				// A remainder of less than a frame in dst is not used.
 				dst := make([]float32, size*channels+channels-1)
 				n, err := reader.ReadFrames(dst)
 				if errors.Is(err, io.EOF) {
@@ -182,7 +226,7 @@ func TestReadFramesNeedsRoomForOneFrame(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-func TestUnusableFloatSampleIsToldWithItsTime(t *testing.T) {
+func TestUnusableFloatSampleIsReportedWithItsTime(t *testing.T) {
 	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	quiet := make([]float64, 2*12000)
@@ -205,7 +249,7 @@ func TestUnusableFloatSampleIsToldWithItsTime(t *testing.T) {
 			n, err := reader.ReadFrames(dst)
 			require.NoError(t, err, "the sound before it is handed out")
 			require.Equal(t, 12000, n)
-			for range 2 { // it stays an error
+			for range 2 { // the error is final
 				n, err = reader.ReadFrames(dst)
 				require.Zero(t, n)
 				requireFault(t, err, services.KindInvalid, "not a usable number", "at 1.5000 s, channel 2")
@@ -221,7 +265,7 @@ func TestDuration(t *testing.T) {
 	require.Zero(t, Format{}.Duration())
 }
 
-// Figures of the reference: model-contracts, feature extractor.
+// Reference values of Wav2Vec2's feature extractor.
 func TestRealRecording(t *testing.T) {
 	t.Parallel()
 	reader := openTestdata(t, "audio", "1272-128104-0000.wav")

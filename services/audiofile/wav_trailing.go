@@ -7,9 +7,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// judge looks at the length of a file whose samples are coded in a way that is
-// not decoded here, since ffmpeg does not report what is missing. It returns the
-// reason why the file is refused or goes to ffmpeg.
+// judge checks the length of a file whose encoding is not supported natively, because
+// ffmpeg does not report missing data. It returns the reason why the file is rejected
+// or passed to ffmpeg.
 func (l *wavLayout) judge(f file, reason error) error {
 	if services.KindOf(reason) != services.KindUnsupported || len(l.format) < formatBytes {
 		return reason
@@ -24,9 +24,8 @@ func (l *wavLayout) judge(f file, reason error) error {
 	return reason
 }
 
-// noteTrailing looks behind so many bytes of samples for more that nobody will
-// hear: a second data chunk, bytes that are no chunk, and whatever stands
-// behind the end of the RIFF.
+// noteTrailing adds warnings about data after the samples that is not decoded: a second
+// data chunk, bytes that are not a chunk, and data after the end of the RIFF.
 func (l *wavLayout) noteTrailing(f file, sampleBytes int64) error {
 	at, err := afterChunk(f.r, l.dataAt+sampleBytes, l.fileBytes)
 	if err != nil {
@@ -55,8 +54,8 @@ func (l *wavLayout) noteTrailing(f file, sampleBytes int64) error {
 	return noteBehind(f, min(end, l.fileBytes), "the end that its header states")
 }
 
-// riffEnd returns where the RIFF ends by its own size, or the end of the file
-// where that size is none.
+// riffEnd returns the end of the RIFF by its own size, or the end of the file if the
+// size is invalid.
 func (l *wavLayout) riffEnd(least int64) int64 {
 	if isUnknownSize(l.riffBytes) || l.riffBytes > math.MaxInt64-2*chunkHeaderBytes {
 		return l.fileBytes
@@ -69,7 +68,7 @@ func (l *wavLayout) riffEnd(least int64) int64 {
 	return end
 }
 
-// isChunkID reports whether these bytes can name a chunk: characters of ASCII.
+// isChunkID reports whether the bytes are ASCII characters, as in the id of a chunk.
 func isChunkID(id []byte) bool {
 	for _, b := range id {
 		if b < ' ' || b > '~' {
@@ -79,8 +78,7 @@ func isChunkID(id []byte) bool {
 	return true
 }
 
-// noteBehind notes what stands behind a place in the file, tags and zeros
-// aside.
+// noteBehind adds a warning about data after an offset, except tags and zeros.
 func noteBehind(f file, at int64, place string) error {
 	head := make([]byte, sniffBytes)
 	for range maxTags {
@@ -103,13 +101,13 @@ func noteBehind(f file, at int64, place string) error {
 		if found := another(head[:n]); found != "" {
 			what = ", beginning with " + found
 		}
-		f.notes.trailing("has %d bytes behind %s%s, which are not decoded", f.size-at, place, what)
+		f.notes.trailing("has %d bytes after %s%s, which are not decoded", f.size-at, place, what)
 		return nil
 	}
 	return nil
 }
 
-// isZero reports whether there is nothing but zeros.
+// isZero reports whether all bytes are zero.
 func isZero(raw []byte) bool {
 	for _, b := range raw {
 		if b != 0 {

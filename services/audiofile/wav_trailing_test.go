@@ -20,17 +20,20 @@ func TestSoundBehindTheSamplesOfAWAV(t *testing.T) {
 		file []byte
 		text string // empty: no warning
 	}{
-		"another WAV behind it":           {cat(file, file), "has 50 bytes behind the end that its header states, beginning with a WAV file, "},
-		"a FLAC behind it":                {cat(file, clip(t, "speech.flac")), "beginning with a FLAC file"},
-		"bytes behind it":                 {cat(file, []byte("some bytes")), "has 10 bytes behind the end that its header states"},
-		"a second data chunk":             {riff(format, data, data), "has a second data chunk of 6 bytes, which is not decoded"},
-		"and chunks between":              {riff(format, data, chunk("LIST", []byte("INFOx")), data), "has a second data chunk of 6 bytes"},
-		"data that says less":             {less, "has 16 bytes behind the end that its header states"},
-		"another behind RF64":             {cat(rf64, file), "beginning with a WAV file"},
-		"zeros behind it":                 {cat(file, make([]byte, 4000)), ""},
-		"an ID3 tag behind it":            {cat(file, id3Tag(300)), ""},
-		"a LIST behind its data":          {riff(format, data, chunk("LIST", []byte("INFO"))), ""},
-		"a chunk that is cut, behind all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes behind"},
+		"another WAV after it": {
+			cat(file, file),
+			"has 50 bytes after the end that its header states, beginning with a WAV file, ",
+		},
+		"a FLAC after it":                {cat(file, clip(t, "speech.flac")), "beginning with a FLAC file"},
+		"bytes after it":                 {cat(file, []byte("some bytes")), "has 10 bytes after the end that its header states"},
+		"a second data chunk":            {riff(format, data, data), "has a second data chunk of 6 bytes, which is not decoded"},
+		"and chunks between":             {riff(format, data, chunk("LIST", []byte("INFOx")), data), "has a second data chunk of 6 bytes"},
+		"data that says less":            {less, "has 16 bytes after the end that its header states"},
+		"another after RF64":             {cat(rf64, file), "beginning with a WAV file"},
+		"zeros after it":                 {cat(file, make([]byte, 4000)), ""},
+		"an ID3 tag after it":            {cat(file, id3Tag(300)), ""},
+		"a LIST after its data":          {riff(format, data, chunk("LIST", []byte("INFO"))), ""},
+		"a chunk that is cut, after all": {riff(format, data, claim("LIST", 900, []byte("INFO"))), "has 12 bytes after"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,10 +68,13 @@ func TestWAVThatIsCut(t *testing.T) {
 		file   []byte
 		frames int64
 	}{
-		"its header promises 93680 bytes of samples (2.93 s), 40000 are there": {riff(format, claim("data", 93680, make([]byte, 40000))), 20000},
-		"its header promises 8 bytes of samples (0.00 s), 6 are there":         {riff(format, claim("data", 8, make([]byte, 6))), 3},
-		"its header promises 1099511627776 bytes of samples":                   {rf64(1 << 40), 4},
-		"promises 9223372036854775807 bytes of samples":                        {rf64(1<<63 + 5), 4},
+		"its header promises 93680 bytes of samples (2.93 s), 40000 are there": {
+			riff(format, claim("data", 93680, make([]byte, 40000))),
+			20000,
+		},
+		"its header promises 8 bytes of samples (0.00 s), 6 are there": {riff(format, claim("data", 8, make([]byte, 6))), 3},
+		"its header promises 1099511627776 bytes of samples":           {rf64(1 << 40), 4},
+		"promises 9223372036854775807 bytes of samples":                {rf64(1<<63 + 5), 4},
 	} {
 		frames, reader, err := countFrames(test.file, DefaultLimits())
 		require.NoError(t, err)
@@ -81,8 +87,8 @@ func TestWAVThatIsCut(t *testing.T) {
 	}
 }
 
-// Sizes of a frame that do not fit the samples are wrong, as a public report
-// had them, unless they make room for 24 bits in four bytes.
+// Frame sizes that do not match the samples are wrong, as in a public bug report,
+// unless they have room for 24 bits in four bytes.
 func TestSizesOfAFrame(t *testing.T) {
 	t.Parallel()
 	levels := []int32{1, -2, 1 << 20, -1 << 23, 8388607, 70000, -70000, 12345}
@@ -115,7 +121,7 @@ func TestSizesOfAFrame(t *testing.T) {
 	}
 }
 
-// Digital silence is a recording like any other; a task may think otherwise.
+// Digital silence is a valid recording; a task may reject it.
 func TestSilenceIsSound(t *testing.T) {
 	t.Parallel()
 	for _, out := range []Output{{WAV, Depth16, 16000, 1}, {FLAC, Depth16, 16000, 2}} {

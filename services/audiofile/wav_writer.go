@@ -2,13 +2,14 @@ package audiofile
 
 import "encoding/binary"
 
-// channelMasks say which loudspeakers the channels of an extensible WAV file
-// belong to, by their number; the order is that of FLAC.
+// channelMasks are the loudspeakers of the channels of an extensible WAV file, by their
+// number, in the order of FLAC.
 var channelMasks = [...]uint32{0, 0x4, 0x3, 0x7, 0x33, 0x37, 0x3f, 0x70f, 0x63f}
 
-// wavHeader is everything before the samples; behind bytes follow them. The plain layout is kept where
-// it is allowed, because everything reads it; more than two channels or more
-// than 16 bits need the extensible one, and what is not PCM a fact chunk.
+// wavHeader returns everything before the samples, which are followed by behind bytes.
+// The plain layout is used where possible for compatibility. More than two channels or
+// more than 16 bits require the extensible one, and formats other than PCM a fact
+// chunk.
 func (o Output) wavHeader(dataBytes, behind int64) []byte {
 	tag := uint16(tagPCM)
 	if o.Depth == DepthFloat {

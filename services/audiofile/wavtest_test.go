@@ -15,8 +15,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Little pieces that WAV files are put together from, byte by byte after the
-// format's definition, so that the tests do not rest on an encoder.
+// Parts from which WAV files are built byte by byte following the format's definition,
+// so that the tests do not depend on an encoder.
 
 func le16(v int) []byte { return binary.LittleEndian.AppendUint16(nil, uint16(v)) }
 func le32(v int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(v)) }
@@ -26,21 +26,21 @@ func le64(v uint64) []byte {
 
 func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
-// claim is a chunk that claims a size of its own.
+// claim is a chunk with a given size field.
 func claim(id string, size int, body []byte) []byte { return cat([]byte(id), le32(size), body) }
 
-// chunk is a right chunk, padded to an even size.
+// chunk is a valid chunk, padded to an even size.
 func chunk(id string, body []byte) []byte {
 	return cat(claim(id, len(body), body), make([]byte, len(body)%2))
 }
 
-// riff is a file of chunks with the right size.
+// riff is a file of chunks with the correct size.
 func riff(chunks ...[]byte) []byte {
 	body := cat(chunks...)
 	return cat([]byte("RIFF"), le32(4+len(body)), []byte("WAVE"), body)
 }
 
-// formatBody is the plain 16-byte layout.
+// formatBody is the plain layout of 16 bytes.
 func formatBody(tag, channels, rate, bits int) []byte {
 	block := channels * ((bits + 7) / 8)
 	return cat(le16(tag), le16(channels), le32(rate), le32(rate*block), le16(block), le16(bits))
@@ -50,13 +50,13 @@ func formatChunk(tag, channels, rate, bits int) []byte {
 	return chunk("fmt ", formatBody(tag, channels, rate, bits))
 }
 
-// extensibleChunk is the 40-byte layout with a subformat that stands for tag.
+// extensibleChunk is the layout of 40 bytes with the subformat of a format tag.
 func extensibleChunk(tag, channels, rate, bits, validBits int) []byte {
 	guid := cat(le16(tag), []byte{0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71})
 	return chunk("fmt ", cat(formatBody(0xfffe, channels, rate, bits), le16(22), le16(validBits), le32(0), guid))
 }
 
-// pcm16 is mono 16-bit sound at 16 kHz of the given levels.
+// pcm16 returns the levels as mono 16-bit sound at 16 kHz.
 func pcm16(levels ...int) []byte {
 	var data []byte
 	for _, v := range levels {
@@ -65,17 +65,17 @@ func pcm16(levels ...int) []byte {
 	return data
 }
 
-// mono16 is a whole file of them.
+// mono16 is a whole file of the levels.
 func mono16(levels ...int) []byte {
 	return riff(formatChunk(1, 1, 16000, 16), chunk("data", pcm16(levels...)))
 }
 
-// openBytes opens under the default limits.
+// openBytes opens a file with the default limits.
 func openBytes(file []byte) (*Reader, error) {
 	return open(bytes.NewReader(file), int64(len(file)), DefaultLimits())
 }
 
-// decode reads a whole file, which must be right, in one call.
+// decode reads a whole valid file in one call.
 func decode(t *testing.T, file []byte) (Format, []float32) {
 	t.Helper()
 	reader, err := openBytes(file)
@@ -111,8 +111,8 @@ func requireFault(t *testing.T, err error, kind services.Kind, texts ...string) 
 	}
 }
 
-// openTestdata opens one of other people's reference files, and skips the test
-// where they are not at hand.
+// openTestdata opens one of the external reference files. It skips the test if they are
+// not available.
 func openTestdata(t *testing.T, path ...string) *Reader {
 	t.Helper()
 	root := os.Getenv("GRYM_TESTDATA")

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// The elements of Matroska, RFC 9559, that are looked at.
+// Relevant elements of Matroska, RFC 9559.
 const (
 	idEBML            = 0x1a45dfa3
 	idSegment         = 0x18538067
@@ -32,11 +32,11 @@ const (
 const (
 	// matroskaAudio is the type of an audio track.
 	matroskaAudio = 2
-	// maxTrackBytes of a track's description that is held.
+	// maxTrackBytes is the maximum size of a track's description.
 	maxTrackBytes = 64 << 10
-	// maxBlockBytes of a block of sound.
+	// maxBlockBytes is the maximum size of a block of sound.
 	maxBlockBytes = 4 << 20
-	// unknownSize is that of an element that ends where its parent does.
+	// unknownSize is the size of an element that ends with its parent.
 	unknownSize = math.MaxInt64
 )
 
@@ -46,10 +46,9 @@ type webmTrack struct {
 	head   opusHead
 }
 
-// webmPackets reads the packets of one track of a file, and of each further
-// file behind it. Segments and clusters are walked into and everything else is
-// passed over, so it does not matter whether their sizes are known: a browser
-// that records live writes none.
+// webmPackets reads the packets of one track of a file and of files that follow it. It
+// descends into segments and clusters and skips all other elements, so their sizes may
+// be unknown, as in live recordings of browsers.
 type webmPackets struct {
 	src    *source
 	size   int64 // of the file
@@ -60,7 +59,7 @@ type webmPackets struct {
 	last   int64        // samples of the latest packet
 	padded int64        // samples to discard, of the latest block
 
-	segmentEnd int64 // in the file; 0 where it is not known
+	segmentEnd int64 // in the file; 0 if unknown
 	turned     bool  // the header of a further file was read
 	links      int
 }
@@ -75,7 +74,7 @@ func newWebMDecoder(f file) (decoder, Format, error) {
 	}, f.notes)
 }
 
-// link implements opusPackets: it reads as far as the tracks.
+// link implements opusPackets. It reads up to the tracks.
 func (p *webmPackets) link() (opusHead, error) {
 	if p.links > 0 && !p.turned {
 		return opusHead{}, io.EOF
@@ -103,7 +102,7 @@ func (p *webmPackets) link() (opusHead, error) {
 	return p.track.head, nil
 }
 
-// headerFault judges an error before the sound of a file.
+// headerFault returns the fault for an error before the sound of a file.
 func (p *webmPackets) headerFault(err error) error {
 	if p.links == 0 {
 		return p.src.headerFault(err, "a WebM file")
@@ -116,13 +115,13 @@ func (p *webmPackets) headerFault(err error) error {
 	}
 	var fault *services.Fault
 	if errors.As(err, &fault) && fault.Kind == services.KindUnsupported {
-		return services.Invalidf(field, "goes on as another file behind its sound, which %s; "+
-			"send the parts as files of their own", refusedAs(err))
+		return services.Invalidf(field, "continues as another file after its sound, which %s; "+
+			"send the parts as separate files", refusedAs(err))
 	}
 	return err
 }
 
-// enterSegment notes where the segment ends.
+// enterSegment records the end of the segment.
 func (p *webmPackets) enterSegment(size int64) {
 	p.segmentEnd = 0
 	if at := p.src.offset(); size < unknownSize-at {
@@ -181,8 +180,8 @@ func (p *webmPackets) next() ([]byte, error) {
 	return packet, nil
 }
 
-// behind looks for another file where the segment ends, and reports whether
-// the sound ends there.
+// behind looks for another file after the segment, and reports whether the sound ends
+// there.
 func (p *webmPackets) behind() (bool, error) {
 	if p.segmentEnd == 0 || p.src.offset() < p.segmentEnd {
 		return false, nil
@@ -200,7 +199,7 @@ func (p *webmPackets) behind() (bool, error) {
 	if err != nil && !p.src.isEnd(err) {
 		return true, err
 	}
-	// Live streams go on with clusters behind a segment that stated a size.
+	// Live streams continue with clusters after a segment with a stated size.
 	if bytes.HasPrefix(head, []byte(ebmlMark)) || bytes.HasPrefix(head, []byte(clusterMark)) {
 		p.segmentEnd = 0
 		return false, nil
@@ -209,13 +208,13 @@ func (p *webmPackets) behind() (bool, error) {
 		return true, joinedFault(what, 0)
 	}
 	if !isZero(head) {
-		p.notes.trailing("has %d bytes behind the end of its segment, which are not decoded", p.size-p.src.offset())
+		p.notes.trailing("has %d bytes after the end of its segment, which are not decoded", p.size-p.src.offset())
 	}
 	return true, nil
 }
 
-// resync looks for the next cluster or file behind bytes that are no element,
-// and returns io.EOF where there is none.
+// resync finds the next cluster or file after bytes that are not an element. It returns
+// io.EOF if there is none.
 func (p *webmPackets) resync() error {
 	from := p.src.offset()
 	junk := false
@@ -248,7 +247,7 @@ func (p *webmPackets) resync() error {
 // clusterMark is the id of a cluster.
 const clusterMark = "\x1f\x43\xb6\x75"
 
-// end judges the end of the file between two elements.
+// end classifies the end of the file between two elements.
 func (p *webmPackets) end(err error) error {
 	if p.segmentEnd > p.size && p.src.isEnd(err) {
 		if err := p.notes.truncated("its segment has %d bytes more than there are", p.segmentEnd-p.size); err != nil {
@@ -258,7 +257,7 @@ func (p *webmPackets) end(err error) error {
 	return err
 }
 
-// cut judges an error within an element.
+// cut returns the error for a problem inside an element.
 func (p *webmPackets) cut(err error) error {
 	if !p.src.isEnd(err) {
 		return err
@@ -269,7 +268,7 @@ func (p *webmPackets) cut(err error) error {
 	return io.EOF
 }
 
-// readBlock takes the packets of a block that is our track's.
+// readBlock reads the packets of a block if it belongs to the track.
 func (p *webmPackets) readBlock(size int64) error {
 	raw, err := p.src.Peek(int(min(size, 8)))
 	if err != nil {
@@ -286,17 +285,17 @@ func (p *webmPackets) readBlock(size int64) error {
 		return fmt.Errorf("a block of sound of %d bytes", size)
 	}
 	p.padded = 0
-	p.block.Reset() // it grows by what is there, not by what is claimed
+	p.block.Reset() // it grows with the data present, regardless of the stated size
 	if _, err := io.CopyN(&p.block, p.src, size); err != nil {
 		return err
 	}
 	block := p.block.Bytes()
-	flags, body := block[n+2], block[n+3:] // behind a time of two bytes
+	flags, body := block[n+2], block[n+3:] // after a time of two bytes
 	p.queue, err = unlace(body, flags>>1&3)
 	return err
 }
 
-// readPadding takes the nanoseconds at the end of a block that are no sound.
+// readPadding reads the length in nanoseconds of the padding at the end of a block.
 func (p *webmPackets) readPadding(size int64) error {
 	if size < 0 || size > 8 {
 		return fmt.Errorf("a padding of %d bytes", size)

@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// readTracks finds the first track of sound.
+// readTracks returns the first audio track.
 func (p *webmPackets) readTracks(size int64) error {
 	limited := &io.LimitedReader{R: p.src, N: min(size, 16*maxTrackBytes)}
 	var other string
@@ -49,8 +49,8 @@ func (p *webmPackets) readTracks(size int64) error {
 	}
 }
 
-// parseTrack reads the description of a track: the track where it is Opus,
-// else the codec where it is sound.
+// parseTrack parses the description of a track. It returns the track if it is Opus,
+// otherwise the codec if it is audio.
 func parseTrack(raw []byte) (*webmTrack, string, error) {
 	var track webmTrack
 	var kind uint64
@@ -89,7 +89,7 @@ func parseTrack(raw []byte) (*webmTrack, string, error) {
 	return &track, codec, err
 }
 
-// unsigned reads a big-endian number; a longer one than eight bytes is cut.
+// unsigned decodes a big-endian number. Bytes beyond eight are ignored.
 func unsigned(raw []byte) uint64 {
 	var padded [8]byte
 	n := min(len(raw), 8)

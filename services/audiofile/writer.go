@@ -10,27 +10,27 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// writeFrames is how many frames are encoded at a time.
+// writeFrames is the number of frames encoded at a time.
 const writeFrames = 4096
 
-// Writer encodes sound by streaming. Not safe for concurrent use.
+// Writer encodes sound as a stream. Not safe for concurrent use.
 type Writer struct {
 	out     Output
 	encoder encoder
 	frames  int64
-	err     error // given by every further call
+	err     error // returned by every further call
 }
 
-// encoder writes one container. The samples that it gets are finite.
+// encoder writes one container. Its samples are finite.
 type encoder interface {
 	write(samples []float32) error
-	// close writes what is still held and completes the header.
+	// close writes buffered samples and completes the header.
 	close() error
 }
 
-// NewWriter begins a file. w must stand at its first byte and is not closed by
-// the Writer. Tags go into the file where its container has a place for them. The
-// error is a fault where out is what is wrong.
+// NewWriter returns a Writer. w must be at its first byte and is not closed by the
+// Writer. Tags are written if the container supports them. If out is invalid the error
+// is a fault.
 func NewWriter(w io.WriteSeeker, out Output, tags ...Tag) (*Writer, error) {
 	if err := out.Validate(); err != nil {
 		return nil, err
@@ -48,19 +48,20 @@ func NewWriter(w io.WriteSeeker, out Output, tags ...Tag) (*Writer, error) {
 	return &Writer{out: out, encoder: e}, nil
 }
 
-// WriteFrames appends interleaved samples, a whole number of frames. Samples
-// beyond [-1, 1] are clipped, but in float files kept. One that is not a finite
-// number is an internal fault, and none of the call's samples are written then.
+// WriteFrames appends interleaved samples, a whole number of frames. Samples beyond
+// [-1, 1] are clipped, except in float files. If a sample is not finite, it returns an
+// internal fault and writes none of the samples.
 func (w *Writer) WriteFrames(samples []float32) error {
 	if w.err != nil {
 		return w.err
 	}
 	if len(samples)%w.out.Channels != 0 {
-		return fmt.Errorf("encode %s: %d samples are no whole frames of %d channels", w.out.Container, len(samples), w.out.Channels)
+		return fmt.Errorf("encode %s: %d samples are not a multiple of %d channels", w.out.Container, len(samples), w.out.Channels)
 	}
 	for i, x := range samples {
 		if !isUsable(float64(x)) {
-			w.err = services.Internal(fmt.Errorf("sample %d is %v", w.frames*int64(w.out.Channels)+int64(i), x), "the sound holds a value that is no number")
+			w.err = services.Internal(fmt.Errorf("sample %d is %v", w.frames*int64(w.out.Channels)+int64(i), x),
+				"the sound contains a value that is not a number")
 			return w.err
 		}
 	}
@@ -81,11 +82,11 @@ func (w *Writer) WriteFrames(samples []float32) error {
 	return nil
 }
 
-// Frames that were written.
+// Frames returns the number of frames written.
 func (w *Writer) Frames() int64 { return w.frames }
 
-// Close completes the file and leaves the underlying writer at its end. The
-// file is not whole without it. After an error it gives that error.
+// Close completes the file, which is invalid without it, and leaves the underlying
+// writer at its end. After an error it returns that error.
 func (w *Writer) Close() error {
 	if w.err != nil {
 		return w.err
@@ -97,13 +98,13 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// pcmEncoder writes plain samples, behind a header where it is WAV.
+// pcmEncoder writes uncompressed samples, with a header for WAV.
 type pcmEncoder struct {
 	w         io.WriteSeeker
 	out       Output
 	dataBytes int64
 	buf       []byte
-	// info is the chunk behind the samples, so that the header keeps its length.
+	// info is the chunk after the samples, so that the header has a fixed length.
 	info []byte
 }
 
@@ -150,7 +151,7 @@ func (e *pcmEncoder) close() error {
 	return err
 }
 
-// appendSamples codes samples little endian.
+// appendSamples appends little-endian samples.
 func appendSamples(buf []byte, samples []float32, depth Depth) []byte {
 	for _, x := range samples {
 		switch depth {
@@ -168,8 +169,8 @@ func appendSamples(buf []byte, samples []float32, depth Depth) []byte {
 	return buf
 }
 
-// quantise gives the nearest level of so many bits, clipped. It is the inverse
-// of the decoder's division by 2^(bits-1).
+// quantise returns the nearest integer of the given number of bits, clipped. It is the
+// inverse of the decoder's division by 2^(bits-1).
 func quantise(x float32, bits int) int32 {
 	scale := float64(int64(1) << (bits - 1))
 	return int32(math.Round(min(max(float64(x)*scale, -scale), scale-1)))

@@ -32,7 +32,7 @@ func noiseAndTone(frames, channels int) []float32 {
 	return samples
 }
 
-// write encodes samples in calls of changing size.
+// write encodes samples in calls of varying size.
 func write(t *testing.T, out Output, samples []float32) []byte {
 	t.Helper()
 	var file memoryFile
@@ -51,7 +51,7 @@ func write(t *testing.T, out Output, samples []float32) []byte {
 	return file.bytes
 }
 
-// levels rounds samples to integers of some bits, by the definition.
+// levels rounds samples to integers of the given number of bits.
 func levels(samples []float32, bits int) []int32 {
 	scale := math.Ldexp(1, bits-1)
 	got := make([]int32, len(samples))
@@ -103,7 +103,7 @@ func TestWAVWritesWhatItReads(t *testing.T) {
 	}
 }
 
-// The reference: ffmpeg and the flac tool read the files and give the samples.
+// The reference: ffmpeg and the flac tool decode the files.
 func TestOtherProgramsReadWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	ffmpeg, err := exec.LookPath("ffmpeg")
@@ -115,14 +115,15 @@ func TestOtherProgramsReadWhatIsWritten(t *testing.T) {
 			for _, channels := range []int{1, 2, 6} {
 				out := Output{container, depth, 48000, channels}
 				if out.Validate() != nil {
-					continue // FLAC has two depths only
+					continue // FLAC supports two depths only
 				}
 				t.Run(fmt.Sprintf("%s %s %d", container, depth, channels), func(t *testing.T) {
 					t.Parallel()
 					samples := noiseAndTone(9000, channels)
 					path := filepath.Join(t.TempDir(), "sound")
 					require.NoError(t, os.WriteFile(path, write(t, out, samples), 0o600))
-					cmd := exec.CommandContext(t.Context(), ffmpeg, "-v", "error", "-xerror", "-i", path, "-f", "s32le", "-c:a", "pcm_s32le", "pipe:1")
+					cmd := exec.CommandContext(t.Context(), ffmpeg, "-v", "error", "-xerror", "-i", path, "-f", "s32le", "-c:a",
+						"pcm_s32le", "pipe:1")
 					var stderr bytes.Buffer
 					cmd.Stderr = &stderr
 					raw, err := cmd.Output()
@@ -193,7 +194,7 @@ func TestWriterRefusesWhatIsNoSound(t *testing.T) {
 		var file memoryFile
 		w, err := NewWriter(&file, Output{container, Depth16, 16000, 2})
 		require.NoError(t, err)
-		require.ErrorContains(t, w.WriteFrames(make([]float32, 3)), "3 samples are no whole frames of 2 channels")
+		require.ErrorContains(t, w.WriteFrames(make([]float32, 3)), "3 samples are not a multiple of 2 channels")
 		err = w.WriteFrames([]float32{0, float32(math.NaN())})
 		require.Equal(t, services.KindInternal, services.KindOf(err))
 		require.ErrorContains(t, err, "sample 1 is NaN")
@@ -201,7 +202,7 @@ func TestWriterRefusesWhatIsNoSound(t *testing.T) {
 	}
 }
 
-func TestWriterTellsAFullDisk(t *testing.T) {
+func TestWriterReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	for _, container := range Containers() {
 		disk := &fullDisk{room: 50000}

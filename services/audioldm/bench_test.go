@@ -18,8 +18,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// benchService serves the folder that GRYM_AUDIOLDM names, as DIR/NAME, or the
-// embedded model.
+// benchService returns a service for the folder in GRYM_AUDIOLDM, as DIR/NAME, or for
+// the embedded model.
 func benchService(b *testing.B) (s *Service, model string) {
 	b.Helper()
 	dir, model := filepath.Split(os.Getenv("GRYM_AUDIOLDM"))
@@ -29,8 +29,8 @@ func benchService(b *testing.B) (s *Service, model string) {
 	return s, model
 }
 
-// BenchmarkEndToEnd makes a sound of five seconds and compares the whole task
-// with the sum of the engine's runs inside it. The model is loaded before.
+// BenchmarkEndToEnd generates a sound of five seconds and compares the whole task with
+// the sum of its engine runs. The model is loaded before.
 func BenchmarkEndToEnd(b *testing.B) {
 	s, model := benchService(b)
 	request := task(`{"prompt":"a rising siren","seed":7,"audio_length_in_s":5}`)
@@ -54,8 +54,8 @@ func BenchmarkEndToEnd(b *testing.B) {
 	b.ReportMetric(float64(whole)/float64(inside.Load()), "whole/runs")
 }
 
-// BenchmarkSchedulers compares the denoising loops of DPM-Solver++ in 20 steps and
-// of DDIM in 200, in turns.
+// BenchmarkSchedulers compares the denoising loops of DPM-Solver++ with 20 steps and
+// DDIM with 200, alternately.
 func BenchmarkSchedulers(b *testing.B) {
 	s, model := benchService(b)
 	var spent [2]time.Duration
@@ -81,8 +81,8 @@ func BenchmarkSchedulers(b *testing.B) {
 	b.ReportMetric(float64(spent[0])/float64(spent[1]), "dpm20/ddim200")
 }
 
-// BenchmarkCancel hangs up in the middle of each part's run and reports the longest
-// time until the task has ended.
+// BenchmarkCancel cancels during each part's run and reports the longest time until the
+// task has ended.
 func BenchmarkCancel(b *testing.B) {
 	s, model := benchService(b)
 	request := task(`{"prompt":"rain","seed":7,"num_inference_steps":4,"audio_length_in_s":5}`)
@@ -99,8 +99,8 @@ func BenchmarkCancel(b *testing.B) {
 	b.ReportMetric(float64(worst.Milliseconds()), "ms-to-stop")
 }
 
-// hangUp ends the context so long after a part's run has begun, and gives the time
-// from there to the task's end; nothing where the task ended before.
+// hangUp ends the context a given time after a part's run has begun, and returns the
+// time from there to the task's end. It returns zero if the task ended before.
 func hangUp(b *testing.B, s *Service, request services.Task, part string, after time.Duration) time.Duration {
 	b.Helper()
 	ctx, stop := context.WithCancel(b.Context())

@@ -5,7 +5,7 @@ import "fmt"
 // Name of the service in the registry, in metrics and in requests.
 const Name = "audioldm"
 
-// pipelineClass is what model_index.json says of a folder of ours.
+// pipelineClass is the class in model_index.json of supported folders.
 const pipelineClass = "AudioLDMPipeline"
 
 // Limits of a request.
@@ -19,17 +19,18 @@ const (
 
 // Config of the service.
 type Config struct {
-	// DefaultModel serves requests that name none. Cannot change live. Defaults to
-	// audioldm-tiny.
+	// DefaultModel is the model of requests that name none. Cannot change live.
+	// Defaults to audioldm-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds of sound in one request. Defaults to 60.
+	// MaxSeconds is the maximum length of a sound. Defaults to 60.
 	MaxSeconds float64 `koanf:"maxSeconds"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config { return Config{DefaultModel: "audioldm-tiny", MaxSeconds: 60} }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	if c.DefaultModel == "" {

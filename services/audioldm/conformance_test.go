@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestConformance is not parallel: the suite looks for goroutines that are left.
+// TestConformance is not parallel because the suite checks for leaked goroutines.
 func TestConformance(t *testing.T) {
 	catalog := modelstore.NewCatalog(os.DirFS(filepath.Join("..", "..", "models")), "")
 	servicetest.Run(t, servicetest.Suite{

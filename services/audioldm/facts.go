@@ -5,14 +5,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
-// facts are what a folder's files say without a load.
+// facts describe a folder without loading its graphs.
 type facts struct {
 	folder *folder
 	prints map[string]footprint
 }
 
-// readFacts reads a folder without loading it. The error names the file that cannot be
-// used, and the tensor where a graph does not fit.
+// readFacts reads a folder without loading it. The error names the invalid file, and
+// the tensor if a graph does not fit.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -31,7 +31,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 	return facts{f, prints}, nil
 }
 
-// weights of the four graphs, as the pool books them.
+// weights returns the memory of the four graphs' weights as reserved by the pool.
 func (f facts) weights() (sum services.Bytes) {
 	for _, print := range f.prints {
 		sum = sum.Plus(print.weights)

@@ -11,8 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// folder is what the small files of a model say. Fields without a comment are
-// those of diffusers and transformers.
+// folder is the parsed configuration of a model. Fields without a comment are those of
+// diffusers and transformers.
 type folder struct {
 	scheduler schedulerConfig
 	text      struct {
@@ -29,14 +29,15 @@ type folder struct {
 		SampleSize int      `json:"sample_size"`
 		Blocks     []int64  `json:"block_out_channels"`
 		Kinds      []string `json:"down_block_types"`
-		// HeadDim is, in spite of its name, the number of heads.
+		// HeadDim is, despite its name, the number of heads.
 		HeadDim perLevel `json:"attention_head_dim"`
 		Heads   perLevel `json:"num_attention_heads"`
-		// RowMultiple is ours: the graph takes latents whose rows are a multiple of
-		// it. Zero for a graph that halves the rows at every level.
+		// RowMultiple is specific to this project: the number of rows of a latent must
+		// be a multiple of it. It is zero for a graph that halves the rows at every
+		// level.
 		RowMultiple int `json:"row_multiple"`
-		// AttentionAlong is ours too: "time" where each column of the map attends
-		// along its rows only; every cell to every cell where it is left out.
+		// AttentionAlong is specific to this project: with "time", each column of the
+		// map attends along its rows only. By default every cell attends to every cell.
 		AttentionAlong string `json:"attention_along"`
 	}
 	vae struct {
@@ -51,14 +52,14 @@ type folder struct {
 		Kernels      []int64 `json:"upsample_kernel_sizes"`
 		Channels     int     `json:"upsample_initial_channel"`
 	}
-	// maxTokens of a prompt, its first and last token included.
+	// maxTokens is the maximum length of a prompt, including its first and last token.
 	maxTokens int
 }
 
-// perLevel is a number for all levels or a list with one for each.
+// perLevel is a number for all levels or an array with one for each.
 type perLevel []int64
 
-// UnmarshalJSON reads both forms; null is none.
+// UnmarshalJSON accepts both forms; null is empty.
 func (p *perLevel) UnmarshalJSON(data []byte) error {
 	var one *int64
 	if err := json.Unmarshal(data, &one); err == nil {
@@ -73,7 +74,7 @@ func (p *perLevel) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// readFolder reads and checks everything but the tokenizer and the graphs.
+// readFolder reads and validates everything except the tokenizer and the graphs.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f := &folder{scheduler: defaultScheduler(), maxTokens: 512}
 	f.text.Pad, f.text.BOS, f.text.EOS = 1, 0, 2
@@ -104,8 +105,7 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	return f, f.check(files.Name)
 }
 
-// readTokenizer reads vocab.json and merges.txt or, where one is missing,
-// tokenizer.json.
+// readTokenizer reads vocab.json and merges.txt or, if one is missing, tokenizer.json.
 func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	vocab, err := files.ReadFile("tokenizer/vocab.json")
 	if err == nil {
@@ -129,9 +129,9 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	return tokens, nil
 }
 
-// Limits of a configuration, beside those that all kinds of model share.
+// Limits of a configuration in addition to those shared by all models.
 const (
-	maxTokens   = 1_000_000 // of a prompt; some files have 1e30 for no limit
+	maxTokens   = 1_000_000 // of a prompt; some files have 1e30 for unlimited
 	maxWidth    = 1 << 16
 	maxLevels   = 16
 	maxUNet     = 8 // levels, each of which halves the rows
@@ -140,13 +140,13 @@ const (
 	maxRows     = 256
 	maxHop      = 1 << 14
 	maxScaling  = 1e6
-	// maxCells are the values of a spectrogram, or of a latent, that a second
-	// makes, and those of the shortest there is. Public models have 6,400.
+	// maxCells is the maximum number of values of a spectrogram or latent per second,
+	// and in the shortest one. Public models have 6,400.
 	maxCells = 1 << 22
 )
 
-// check refuses values that make no pipeline, and those that would size memory
-// beyond all reason.
+// check rejects values that do not describe a pipeline, and those that would require an
+// excessive amount of memory.
 func (f *folder) check(name string) error {
 	for _, check := range []func(name string) error{f.scheduler.check, f.checkText, f.checkUNet, f.checkVAE, f.checkVocoder} {
 		if err := check(name); err != nil {
@@ -154,7 +154,7 @@ func (f *folder) check(name string) error {
 		}
 	}
 	if f.vocoder.Bands%f.factor() != 0 {
-		return fmt.Errorf("%s/%s/config.json: model_in_dim must be a multiple of %d, which the VAE's block_out_channels make it, got %d",
+		return fmt.Errorf("%s/%s/config.json: model_in_dim must be a multiple of %d, the scale of the VAE's block_out_channels, got %d",
 			name, partVocoder, f.factor(), f.vocoder.Bands)
 	}
 	return f.checkCells(name)
@@ -204,8 +204,8 @@ func (f *folder) checkVocoder(name string) error {
 	return vocoder.Err()
 }
 
-// checkCells bounds the spectrogram and the latent of a second, and the shortest
-// ones: frames are made a multiple of what the networks halve.
+// checkCells limits the spectrogram and the latent of a second, and the shortest ones,
+// because frames are rounded up to a multiple that the networks can halve.
 func (f *folder) checkCells(name string) error {
 	vocoder := limits.Of(name + "/" + partVocoder + "/config.json")
 	width := int64(f.vocoder.Bands)
@@ -217,34 +217,35 @@ func (f *folder) checkCells(name string) error {
 	return errors.Join(vocoder.Err(), unet.Err())
 }
 
-// upsampled is how many samples the vocoder's layers make of a frame.
+// upsampled returns the number of samples that the vocoder's layers produce per frame.
 func (f *folder) upsampled() int64 { return limits.Product(f.vocoder.Upsample...) }
 
-// factor by which the VAE shrinks a mel spectrogram each way.
+// factor returns the ratio of a mel spectrogram's size to that of the latent.
 func (f *folder) factor() int { return 1 << (len(f.vae.Blocks) - 1) }
 
-// levels of the UNet; it halves the latent at each but the first.
+// levels returns the number of levels of the UNet, which halves the latent at each but
+// the first.
 func (f *folder) levels() int {
 	if len(f.unet.Blocks) > 0 {
 		return len(f.unet.Blocks)
 	}
-	return 4 // of every public checkpoint
+	return 4 // as in every public checkpoint
 }
 
-// frames of the mel spectrogram that are made for so many seconds, which decides
-// the shape of the starting noise. As in diffusers they are made a multiple of the
-// VAE's factor; the rest is cut off the waveform. Where diffusers cuts a frame
-// off first, so that its sound is a little shorter than what was asked for, as at
-// 0.29 s, one more is made here. A graph whose rows must halve gets more still.
+// frames returns the number of frames of the mel spectrogram for the given number of
+// seconds, which determines the shape of the initial noise. As in diffusers it is a
+// multiple of the VAE's factor, and the excess is cut off the waveform. In cases where
+// diffusers truncates and its sound is slightly shorter than requested, such as 0.29 s,
+// this function returns one more. Graphs whose rows must be halved need still more.
 func (f *folder) frames(seconds float64) int {
 	perSecond := float64(f.vocoder.SampleRateHz) / float64(f.vocoder.Hop)
-	// The least bit is left out, or rounding would add a frame to 4.35 s.
+	// Without the small tolerance, rounding would add a frame at 4.35 s.
 	frames := int(math.Ceil(seconds*perSecond - 1e-6))
 	unit := f.unit()
 	return (frames + unit - 1) / unit * unit
 }
 
-// unit is what the number of frames is a multiple of.
+// unit returns the number that the frames must be a multiple of.
 func (f *folder) unit() int {
 	multiple := f.unet.RowMultiple
 	if multiple == 0 {
@@ -253,7 +254,7 @@ func (f *folder) unit() int {
 	return f.factor() * multiple
 }
 
-// samples of so many seconds.
+// samples returns the number of samples for the given number of seconds.
 func (f *folder) samples(seconds float64) int {
 	return int(seconds*float64(f.vocoder.SampleRateHz) + 1e-6)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// generate runs TaskGenerate.
+// generate runs a tasks.Generate.
 func (w *work) generate(ctx context.Context, sink services.Sink) (result services.TaskResult, err error) {
 	sink.Progress(0, "loading")
 	m, done, err := w.model(ctx)
@@ -38,7 +38,7 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 	return result, nil
 }
 
-// generation is the sounds of one prompt in the making.
+// generation is the state of generating the sounds of one prompt.
 type generation struct {
 	model *model
 	plan  plan
@@ -48,7 +48,7 @@ type generation struct {
 	warnings []services.Warning
 }
 
-// Fractions of the work that are done when a stage begins.
+// Completed fractions of the work at the start of each stage.
 const (
 	toRead    = 0.01
 	toDenoise = 0.02
@@ -56,7 +56,7 @@ const (
 	toSound   = 0.96
 )
 
-// run goes from words to samples, one slice for each waveform.
+// run converts the prompt to samples, one slice for each waveform.
 func (g *generation) run(ctx context.Context) ([][]float32, error) {
 	labels, err := g.labels(ctx)
 	g.clock.Book(services.StageInput)
@@ -86,7 +86,7 @@ func (g *generation) run(ctx context.Context) ([][]float32, error) {
 	return latents, nil
 }
 
-// each puts every waveform through a part, in its place.
+// each runs a part on every waveform in place.
 func (g *generation) each(ctx context.Context, part string, begin float64, list [][]float32,
 	run func([]float32) ([]float32, error),
 ) (_ [][]float32, err error) {
@@ -98,7 +98,7 @@ func (g *generation) each(ctx context.Context, part string, begin float64, list 
 	defer func() { err = errors.Join(err, done()) }()
 	for i := range list {
 		if i > 0 {
-			g.sink.Progress(begin, "decoding") // a sign of life
+			g.sink.Progress(begin, "decoding") // reports progress
 			if err := services.Yield(ctx); err != nil {
 				return nil, err
 			}
@@ -110,8 +110,8 @@ func (g *generation) each(ctx context.Context, part string, begin float64, list 
 	return list, nil
 }
 
-// labels embeds the words: for guidance the negative prompt first, then the
-// prompt, as the pipeline of diffusers orders its batch.
+// labels embeds the texts. With guidance the negative prompt comes first, followed by
+// the prompt, in the batch order of diffusers.
 func (g *generation) labels(ctx context.Context) (_ []float32, err error) {
 	g.sink.Progress(toRead, "reading the prompt")
 	done, err := g.model.stage(ctx, partText)
@@ -130,10 +130,10 @@ func (g *generation) labels(ctx context.Context) (_ []float32, err error) {
 
 func (g *generation) guided() bool { return g.plan.guidance > 1 }
 
-// denoise takes noise to a latent for each waveform in the plan's number of
-// steps. All go forward together, so that the noise is drawn in the order in which
-// diffusers draws it for a batch; the UNet sees one at a time, twice where it is
-// guided, so that memory does not grow with their number.
+// denoise converts noise to a latent for each waveform in the plan's number of steps.
+// All waveforms advance together so that noise is drawn in the order of diffusers for a
+// batch. The UNet processes one at a time, twice with guidance, so that memory does not
+// grow with their number.
 func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) (latents [][]float32, err error) {
 	done, err := g.model.stage(ctx, partUNet)
 	if err != nil {
@@ -167,9 +167,9 @@ func (g *generation) denoise(ctx context.Context, labels []float32, rows int64) 
 	return slices.Collect(slices.Chunk(sample, size)), nil
 }
 
-// predict asks the UNet about one sample. With guidance the answer is moved away
-// from what the negative prompt gives, see Ho and Salimans, "Classifier-Free
-// Diffusion Guidance" (2022).
+// predict runs the UNet on one sample. With guidance the result is moved away from the
+// prediction for the negative prompt, see Ho and Salimans, "Classifier-Free Diffusion
+// Guidance" (2022).
 func (g *generation) predict(ctx context.Context, rows int64, sample, output []float32, t int, labels []float32) error {
 	if !g.guided() {
 		given, err := g.model.predict(ctx, 1, rows, sample, t, labels)

@@ -11,8 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
-// TestHostileFoldersAreRefused lists folders whose numbers, lengths and depths would
-// end the process, then asks for each of them.
+// TestHostileFoldersAreRefused lists and uses folders whose numbers, lengths or nesting
+// would crash the process.
 func TestHostileFoldersAreRefused(t *testing.T) {
 	s, dir := newService(t)
 	modeltest.RequireRefused(t, s, "audioldm-tiny", filepath.Join("..", "..", "models"), dir, func(model string) services.Task {
@@ -22,7 +22,7 @@ func TestHostileFoldersAreRefused(t *testing.T) {
 	})
 }
 
-// FuzzFiles puts any bytes in the place of one of a folder's files.
+// FuzzFiles replaces one of a folder's files with arbitrary bytes.
 func FuzzFiles(f *testing.F) {
 	small := modeltest.SmallFiles(f, filepath.Join("..", "..", "models", "audioldm-tiny"))
 	names := []string{

@@ -8,29 +8,29 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// Bytes of a number, and what a session takes beside weights and runs.
+// Size of a number, and the overhead of a session beside weights and runs.
 const (
 	float        = 4
 	sessionBytes = 6 * services.MiB
-	// besideBytes is for what the Go side holds beside the sounds: the bytes of an
+	// besideBytes is the memory of the Go heap beside the sounds: the bytes of an
 	// embedded graph while it is loaded, and garbage.
 	besideBytes = 24 * services.MiB
 )
 
-// demand is the memory that a request takes at its peak.
+// demand is the peak memory of a request.
 type demand struct {
-	// runs is what the parts' runs take together: each loaded part keeps what its
-	// largest run needed.
+	// runs is the memory of all parts' runs, because each loaded part retains the
+	// memory of its largest run.
 	runs services.Bytes
-	// load comes on top where the model has to be loaded: the weights, and a copy
-	// of part of them for a while.
+	// load is the additional memory for loading the model: the weights, and a temporary
+	// copy of part of them.
 	load services.Bytes
-	// staged is the whole of a task that loads each part for its stage only.
+	// staged is the total memory of a task that loads each part only for its stage.
 	staged services.Bytes
 }
 
 // demand predicts a request's memory. The factors were measured on the shape of
-// audioldm-s and on the embedded model; docs/benchmarks.md has the figures.
+// audioldm-s and on the embedded model, see docs/benchmarks.md.
 func (f *folder) demand(prints map[string]footprint, p plan) demand {
 	var d demand
 	sounds := f.soundBytes(p)
@@ -39,14 +39,14 @@ func (f *folder) demand(prints map[string]footprint, p plan) demand {
 		run := f.runBytes(part, print.attends, p)
 		d.runs = d.runs.Plus(run)
 		d.load = d.load.Plus(print.weights, print.weights/2)
-		// Loading takes up to a second copy of the weights, and ends before the run.
+		// Loading needs up to a second copy of the weights, and ends before the run.
 		d.staged = max(d.staged, print.weights.Plus(max(print.weights, run), sounds))
 	}
 	d.runs = d.runs.Plus(sounds)
 	return d
 }
 
-// runBytes predicts what one part's largest run takes.
+// runBytes predicts the memory of one part's largest run.
 func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
 	frames := int64(f.frames(p.seconds))
 	rows, width := frames/int64(f.factor()), int64(f.vocoder.Bands/f.factor())
@@ -67,7 +67,7 @@ func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
 		widest, deepest := max(f.vae.Blocks[0], 8), f.vae.Blocks[len(f.vae.Blocks)-1]
 		floats = limits.Product(9, frames, int64(f.vocoder.Bands), widest)
 		if attends {
-			// One head over all cells of the latent: scores, and their softmax.
+			// One head attends to all cells of the latent: scores, and their softmax.
 			cells := rows * width
 			floats = max(floats, limits.Sum(limits.Product(2, cells, cells), limits.Product(14, cells, deepest)))
 		}
@@ -77,7 +77,7 @@ func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
 	return services.Bytes(limits.Product(floats, float)).Plus(sessionBytes)
 }
 
-// textFloats bounds the tokens by the bytes of the longer prompt.
+// textFloats uses the bytes of the longer prompt as an upper bound for the tokens.
 func (f *folder) textFloats(p plan) int64 {
 	tokens := int64(min(f.maxTokens, max(len(p.prompt), len(p.negative))+2))
 	hidden, heads := max(f.text.Hidden, f.text.Projection), max(f.text.Heads, 1)
@@ -91,7 +91,8 @@ func (f *folder) baseChannels() int64 {
 	return 128 // of the smallest public checkpoint
 }
 
-// attentionFloats are the scores of one sample at the largest map that attends.
+// attentionFloats is the number of scores of one sample at the largest map with
+// attention.
 func (f *folder) attentionFloats(rows, width int64) int64 {
 	level := 1 // of every public checkpoint
 	for i, kind := range f.unet.Kinds {
@@ -115,9 +116,9 @@ func (f *folder) attentionFloats(rows, width int64) int64 {
 	return limits.Product(heads, rows, width, rows, width)
 }
 
-// vocoderFloats of one frame. HiFi-GAN's upsampling convolutions spread every
-// input over their kernel before they add up; about five maps of their result are
-// alive at once.
+// vocoderFloats returns the values per frame. HiFi-GAN's upsampling convolutions expand
+// every input over their kernel before summing; about five maps of the result's size
+// are held at once.
 func (f *folder) vocoderFloats() int64 {
 	v := f.vocoder
 	if v.Channels == 0 || len(v.Kernels) != len(v.Upsample) {
@@ -133,13 +134,13 @@ func (f *folder) vocoderFloats() int64 {
 	return most
 }
 
-// soundBytes is what the Go side holds: latents and spectrograms of all sounds,
-// their samples, and a copy of a tensor on its way.
+// soundBytes returns the Go heap's part: latents and spectrograms of all sounds, their
+// samples, and a temporary copy of a tensor.
 func (f *folder) soundBytes(p plan) services.Bytes {
 	frames := int64(f.frames(p.seconds))
 	each := limits.Product(frames, int64(f.vocoder.Bands)+2*int64(f.vocoder.Hop))
 	return services.Bytes(limits.Product(int64(p.count+1)*float, each)).Plus(besideBytes)
 }
 
-// unlimited is the room where nobody says what there is.
+// unlimited is the room without a limit.
 const unlimited = services.Bytes(math.MaxInt64)

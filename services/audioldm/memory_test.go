@@ -35,9 +35,9 @@ func status(t *testing.T, key string) services.Bytes {
 	return 0
 }
 
-// TestMemoryStaysInsideTheLease measures the growth of the resident set over whole
-// tasks against their estimates: with the model whole and in stages. A folder of
-// another shape is named by GRYM_AUDIOLDM, as DIR/NAME.
+// TestMemoryStaysInsideTheLease compares the growth of the resident set over whole
+// tasks with their estimates, for a fully loaded model and in stages. GRYM_AUDIOLDM
+// names a folder of another shape, as DIR/NAME.
 func TestMemoryStaysInsideTheLease(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's shadow memory is counted too")

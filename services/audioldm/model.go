@@ -12,20 +12,20 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// model is a folder at work. One from the pool has all its parts loaded, and is
-// safe for concurrent use; a staged one belongs to a task, which loads each part
-// for its stage.
+// model is an open folder. A model from the pool has all its parts loaded and is safe
+// for concurrent use. A staged model belongs to a task, which loads each part for its
+// stage.
 type model struct {
 	name   string
 	folder *folder
 	tokens tokenizer.Text
 	open   func(part string) (*onnx.Session, error)
 	staged bool
-	// sessions of the loaded parts.
+	// sessions are the loaded parts.
 	sessions map[string]*onnx.Session
 }
 
-// newModel reads the small files and loads no part.
+// newModel reads the configuration and loads no part.
 func newModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (*model, error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -39,7 +39,7 @@ func newModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig)
 	return &model{name: files.Name, folder: f, tokens: tokens, open: open, sessions: make(map[string]*onnx.Session)}, nil
 }
 
-// loadModel loads all parts, checked against the configuration.
+// loadModel loads all parts after checking them against the configuration.
 func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (*model, error) {
 	m, err := newModel(rt, files, cfg)
 	if err != nil {
@@ -53,7 +53,7 @@ func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, c
 	return m, nil
 }
 
-// load makes a part ready, unless it is.
+// load loads a part unless it is loaded.
 func (m *model) load(ctx context.Context, part string) error {
 	if m.sessions[part] != nil {
 		return nil
@@ -69,7 +69,7 @@ func (m *model) load(ctx context.Context, part string) error {
 	return nil
 }
 
-// stage gives a part for a while: done unloads it where the model is staged.
+// stage returns a part. If the model is staged, done unloads it.
 func (m *model) stage(ctx context.Context, part string) (done func() error, err error) {
 	if !m.staged {
 		return func() error { return nil }, nil
@@ -84,8 +84,8 @@ func (m *model) stage(ctx context.Context, part string) (done func() error, err 
 	}, nil
 }
 
-// loadFault is the fault for a model that cannot be loaded, unless it was the
-// client who left meanwhile.
+// loadFault returns the fault for a model that cannot be loaded, unless the client
+// cancelled.
 func loadFault(name string, err error) error {
 	if services.KindOf(err) != services.KindInternal {
 		return err
@@ -101,7 +101,7 @@ func (m *model) Close() (err error) {
 	return err
 }
 
-// call runs a part whose only output has the shape given.
+// call runs a part that has a single output of the given shape.
 func (m *model) call(ctx context.Context, part, output string, shape []int64, inputs map[string]*onnx.Tensor) ([]float32, error) {
 	defer closeAll(inputs)
 	outputs, err := m.sessions[part].Run(ctx, inputs)
@@ -125,7 +125,7 @@ func closeAll(tensors map[string]*onnx.Tensor) {
 	}
 }
 
-// tensors collects inputs; the first error stays.
+// tensors collects inputs and the first error.
 type tensors struct {
 	list map[string]*onnx.Tensor
 	err  error
@@ -146,8 +146,8 @@ func put[T onnx.Element](t *tensors, name string, values []T, shape ...int64) {
 	t.list[name] = tensor
 }
 
-// embed gives the text's place in CLAP's space, of length one. Text beyond the
-// model's limit is cut off.
+// embed returns the text's embedding in CLAP's space, normalised to length one. Text
+// beyond the model's limit is truncated.
 func (m *model) embed(ctx context.Context, text string) ([]float32, error) {
 	ids := m.tokens.Encode(text)
 	ids = ids[:min(len(ids), m.folder.maxTokens-2)]
@@ -185,8 +185,8 @@ func (m *model) embed(ctx context.Context, text string) ([]float32, error) {
 	return values, nil
 }
 
-// predict asks the UNet for a batch: sample is [batch, channels, rows, width],
-// labels [batch, projection].
+// predict runs the UNet on a batch: sample is [batch, channels, rows, width], labels
+// [batch, projection].
 func (m *model) predict(ctx context.Context, batch int, rows int64, sample []float32, timestep int, labels []float32) ([]float32, error) {
 	shape := m.latentShape(int64(batch), rows)
 	var in tensors
@@ -223,7 +223,7 @@ func (m *model) spectrogram(ctx context.Context, latent []float32, rows int64) (
 	return m.call(ctx, partVAE, "sample", []int64{1, 1, frames, bands}, in.list)
 }
 
-// waveform makes samples of a spectrogram: whole frames and a little more.
+// waveform returns the samples of a spectrogram: whole frames and a few more.
 func (m *model) waveform(ctx context.Context, mel []float32) ([]float32, error) {
 	bands := int64(m.folder.vocoder.Bands)
 	var in tensors

@@ -5,7 +5,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/module"
 )
 
-// Module returns what the service brings to the server.
+// Module returns the module of this service.
 func Module() module.Module {
 	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Room, deps.Spool)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNoiseIsThatOfPyTorch has the numbers that torch.randn is known to give.
+// TestNoiseIsThatOfPyTorch has known outputs of torch.randn.
 func TestNoiseIsThatOfPyTorch(t *testing.T) {
 	t.Parallel()
 	for seed, want := range map[uint64][]float64{
@@ -41,8 +41,8 @@ func TestNoiseOfOddLengthsIsNormalToo(t *testing.T) {
 	require.InDelta(t, 1, squares/float64(len(values)), 0.02)
 }
 
-// TestMersenneTwisterIsNumpys compares the whole generator with the published
-// sums over NumPy's polar method, which draws from the same twister.
+// TestMersenneTwisterIsNumpys compares the whole generator with published sums of
+// NumPy's polar method, which uses the same twister.
 func TestMersenneTwisterIsNumpys(t *testing.T) {
 	t.Parallel()
 	dir := os.Getenv("GRYM_TESTDATA")
@@ -74,8 +74,8 @@ func TestMersenneTwisterIsNumpys(t *testing.T) {
 	}
 }
 
-// loop runs a scheduler as the tests of diffusers do, with a network whose
-// output is the sample times t/(t+1), and gives the sum and mean of magnitudes.
+// loop runs a scheduler like the tests of diffusers, with a network whose output is the
+// sample times t/(t+1), and returns the sum and mean of magnitudes.
 func loop(s scheduler, from int, noisy func([]float32)) (sum, mean float64) {
 	sample := make([]float32, 768)
 	for k := range sample {
@@ -100,8 +100,18 @@ func loop(s scheduler, from int, noisy func([]float32)) (sum, mean float64) {
 	return sum, sum / 768
 }
 
-// TestFullLoopsAreThoseOfDiffusers has the sums and means of diffusers' own
-// tests, and those of AudioLDM's schedule.
+// late starts from a sample with the noise of timestep t, as in sound-to-sound generation.
+func late(base schedulerConfig, t int) func([]float32) {
+	bar := base.alphaBars()[t]
+	return func(sample []float32) {
+		for k := range sample {
+			sample[k] = float32(math.Sqrt(bar)*float64(sample[k]) + math.Sqrt(1-bar)*float64(767-k)/768)
+		}
+	}
+}
+
+// TestFullLoopsAreThoseOfDiffusers has the sums and means of diffusers' tests, and
+// those of AudioLDM's schedule.
 func TestFullLoopsAreThoseOfDiffusers(t *testing.T) {
 	t.Parallel()
 	base := defaultScheduler()
@@ -112,7 +122,7 @@ func TestFullLoopsAreThoseOfDiffusers(t *testing.T) {
 	}
 	velocity := with(func(c *schedulerConfig) { c.PredictionType = "v_prediction" })
 	strong := with(func(c *schedulerConfig) { c.BetaStart = 0.01 })
-	kept := with(func(c *schedulerConfig) { c.BetaStart, c.SetAlphaToOne = 0.01, false })
+	toFirst := with(func(c *schedulerConfig) { c.BetaStart, c.SetAlphaToOne = 0.01, false })
 	dpm := with(func(c *schedulerConfig) {
 		c.TimestepSpacing, c.lowerOrderFinal, c.finalSigmaMin = "linspace", false, true
 	})
@@ -124,28 +134,18 @@ func TestFullLoopsAreThoseOfDiffusers(t *testing.T) {
 	})
 	soundLinspace := sound
 	soundLinspace.TimestepSpacing = "linspace"
-	// late starts from a sample with the noise of a later timestep, as making a
-	// sound from another one does.
-	late := func(t int) func([]float32) {
-		bar := base.alphaBars()[t]
-		return func(sample []float32) {
-			for k := range sample {
-				sample[k] = float32(math.Sqrt(bar)*float64(sample[k]) + math.Sqrt(1-bar)*float64(767-k)/768)
-			}
-		}
-	}
 	for name, c := range map[string]struct {
 		scheduler scheduler
 		sum, mean float64
 		from      int
 		noisy     func([]float32)
 	}{
-		"DDIM with noise":     {newDDIM(base, 10, 0, nil), 354.5418, 0.4616, 8, late(100)},
-		"DPM++ with noise":    {newDPMSolver(dpm, 10), 318.4111, 0.4146, 5, late(500)},
+		"DDIM with noise":     {newDDIM(base, 10, 0, nil), 354.5418, 0.4616, 8, late(base, 100)},
+		"DPM++ with noise":    {newDPMSolver(dpm, 10), 318.4111, 0.4146, 5, late(base, 500)},
 		"DDIM":                {newDDIM(base, 10, 0, nil), 172.0067, 0.223967, 0, nil},
 		"DDIM velocity":       {newDDIM(velocity, 10, 0, nil), 52.5302, 0.0684, 0, nil},
 		"DDIM alpha to one":   {newDDIM(strong, 10, 0, nil), 149.8295, 0.1951, 0, nil},
-		"DDIM alpha kept":     {newDDIM(kept, 10, 0, nil), 149.0784, 0.1941, 0, nil},
+		"DDIM alpha first":    {newDDIM(toFirst, 10, 0, nil), 149.0784, 0.1941, 0, nil},
 		"DPM++":               {newDPMSolver(dpm, 10), 253.553, 0.3301, 0, nil},
 		"DPM++ velocity":      {newDPMSolver(dpmVelocity, 10), 0.2251 * 768, 0.2251, 0, nil},
 		"AudioLDM DDIM 10":    {newDDIM(sound, 10, 0, nil), 179.4399, 0.233646, 0, nil},

@@ -14,11 +14,11 @@ import (
 	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
-// highest is the peak that a sound may have, a little below full scale.
+// highest is the maximum peak of a sound, slightly below full scale.
 const highest = 0.99
 
-// level takes the constant part out and turns a sound down that would clip. A
-// quiet sound stays quiet.
+// level removes the mean and attenuates a sound that would clip. A quiet sound is not
+// amplified.
 func level(samples []float32) {
 	if len(samples) == 0 {
 		return
@@ -34,7 +34,7 @@ func level(samples []float32) {
 	limit(samples)
 }
 
-// limit turns a sound down that would clip.
+// limit attenuates a sound that would clip.
 func limit(samples []float32) {
 	peak := float32(0)
 	for _, v := range samples {
@@ -48,8 +48,8 @@ func limit(samples []float32) {
 	}
 }
 
-// writeAll puts every sound into a file of the spool folder. After an error none
-// stays.
+// writeAll writes every sound to a file in the spool folder. After an error no file
+// remains.
 func (s *Service) writeAll(sounds [][]float32, m *model, p plan) (*services.Artifact, error) {
 	from := m.folder.vocoder.SampleRateHz
 	out := p.output(from)
@@ -75,8 +75,8 @@ func (s *Service) writeAll(sounds [][]float32, m *model, p plan) (*services.Arti
 	return first, nil
 }
 
-// resample keeps the length in seconds, rounded up to a sample. Ripples of the
-// filter may reach above the peak of what it was given.
+// resample preserves the length in seconds, rounded up to a sample. Ripples of the
+// filter may exceed the peak of the input.
 func resample(samples []float32, from, to int) ([]float32, error) {
 	r, err := dsp.NewResampler(from, to)
 	if err != nil {
@@ -87,7 +87,7 @@ func resample(samples []float32, from, to int) ([]float32, error) {
 	return resampled, nil
 }
 
-// tags tell in the file how it was made, so that it can be made again. index
+// tags returns the file's metadata with the parameters needed to reproduce it. index
 // counts the waveforms of one request.
 func tags(model string, p plan, index int) []audiofile.Tag {
 	about := struct {
@@ -108,7 +108,7 @@ func tags(model string, p plan, index int) []audiofile.Tag {
 	}
 	comment, err := json.Marshal(about)
 	if err != nil {
-		// Texts and finite numbers always encode.
+		// Strings and finite numbers can always be encoded.
 		comment = nil
 	}
 	return []audiofile.Tag{
@@ -122,7 +122,7 @@ func tags(model string, p plan, index int) []audiofile.Tag {
 	}
 }
 
-// write puts one sound into a file.
+// write writes one sound to a file.
 func (s *Service) write(samples []float32, out audiofile.Output, tags []audiofile.Tag) (artifact *services.Artifact, err error) {
 	file, err := os.CreateTemp(s.dir, "generation-*")
 	if err != nil {

@@ -18,15 +18,15 @@ const (
 	schedulerDPM  = "dpmsolver++"
 )
 
-// Defaults of a request. The length is that of the sounds that the embedded
-// model was trained on, and half that of the public checkpoints.
+// Defaults of a request. The length is that of the embedded model's training sounds,
+// and half that of the public checkpoints.
 const (
 	defaultSteps    = 20
 	defaultGuidance = 2.5
 	defaultSeconds  = 2.56
 )
 
-// plan is a request, checked, with its defaults filled in.
+// plan is a validated request with its defaults.
 type plan struct {
 	prompt, negative string
 	seconds          float64
@@ -40,7 +40,7 @@ type plan struct {
 	sampleRateHz int
 }
 
-// parse reads the parameters strictly and names every one that is wrong.
+// parse decodes and validates the parameters. The fault lists every invalid field.
 func (s *Service) parse(raw json.RawMessage) (plan, error) {
 	var params tasks.GenerateParams
 	if err := tasks.DecodeParams(raw, &params); err != nil {
@@ -81,17 +81,17 @@ func (p plan) check(maxSeconds float64) error {
 		dsp.MinSampleRateHz, dsp.MaxSampleRateHz, hz)
 	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM,
 		p.scheduler)
-	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "goes with scheduler %s only", schedulerDDIM)
+	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "applies to scheduler %s only", schedulerDDIM)
 	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q",
 		p.container)
 	if err := bad.Err(); err != nil {
 		return err
 	}
-	// The rate does not matter to what the file can be.
+	// The validity of the format does not depend on the rate.
 	return p.output(16000).Validate()
 }
 
-// output is the file for samples of the model's rate.
+// output returns the file format for samples of the model's rate.
 func (p plan) output(modelHz int) audiofile.Output {
 	return audiofile.Output{
 		Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth),

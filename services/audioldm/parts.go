@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Names of the parts, which are their folders, in the order of their work.
+// Names of the parts, which are also their folders, in order of execution.
 const (
 	partText    = "text_encoder"
 	partUNet    = "unet"
@@ -20,8 +20,9 @@ const (
 
 var parts = []string{partText, partUNet, partVAE, partVocoder}
 
-// contract of a part's graph. Exporters differ in the UNet's timestep: a scalar, one
-// for all or one for each of the batch, an integer or not.
+// contract returns the contract of a part's graph. Exporters differ in the UNet's
+// timestep: a scalar, one for all or one for each element of the batch, an integer or a
+// float.
 func (f *folder) contract(part string, timestepRank int) onnx.Contract {
 	width := int64(f.vocoder.Bands / f.factor())
 	latent := []int64{0, int64(f.unet.Channels), 0, width}
@@ -68,7 +69,7 @@ func (f *folder) open(rt *onnx.Runtime, files modelstore.Folder, part string, cf
 	return rt.OpenSession(graph, f.contractFor(part, signature), cfg)
 }
 
-// contractFor is the contract in the form that fits a graph's timestep.
+// contractFor returns the contract with the form of the timestep that the graph uses.
 func (f *folder) contractFor(part string, signature onnx.Signature) onnx.Contract {
 	if input, ok := onnx.Find(signature.Inputs, "timestep"); ok && input.Dims != nil && len(input.Dims) == 0 {
 		return f.contract(part, 0)
@@ -76,7 +77,7 @@ func (f *folder) contractFor(part string, signature onnx.Signature) onnx.Contrac
 	return f.contract(part, 1)
 }
 
-// fits tells whether the graphs are those that the configuration describes.
+// fits returns an error if a graph does not match the configuration.
 func (f *folder) fits(name string, prints map[string]footprint) error {
 	var errs []error
 	for _, part := range parts {
@@ -88,7 +89,7 @@ func (f *folder) fits(name string, prints map[string]footprint) error {
 	return errors.Join(errs...)
 }
 
-// timestepTensor is the UNet's timestep in the form that the graph takes.
+// timestepTensor returns the UNet's timestep in the form that the graph uses.
 func timestepTensor(session *onnx.Session, batch int64, timestep int) (*onnx.Tensor, error) {
 	input, _ := onnx.Find(session.Signature().Inputs, "timestep")
 	if len(input.Dims) > 0 && input.Dims[0] == 1 {
@@ -107,15 +108,16 @@ func timesteps[T onnx.Element](rank int, batch int64, timestep T) (*onnx.Tensor,
 	return onnx.NewTensor(slices.Repeat([]T{timestep}, int(batch)), batch)
 }
 
-// footprint is what a part's file tells of its memory.
+// footprint describes the memory of a part according to its file.
 type footprint struct {
 	weights services.Bytes
-	// attends tells of attention, which takes the square of the length.
+	// attends reports whether the part has attention, whose memory grows with the
+	// square of the length.
 	attends   bool
 	signature onnx.Signature
 }
 
-// footprints of the four graphs.
+// footprints are those of the four graphs.
 func footprints(files modelstore.Folder) (map[string]footprint, error) {
 	list := make(map[string]footprint, len(parts))
 	for _, part := range parts {

@@ -16,10 +16,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// TestSoundsAreThoseOfPyTorch holds whole sounds, from the prompt to the samples,
-// to what PyTorch makes with its own noise, schedule and networks; models/export/
-// audioldm_golden.py writes both. The folder is one of the exporter's: a scalar
-// timestep, tokenizer.json alone, latents of an odd number of rows.
+// TestSoundsAreThoseOfPyTorch compares whole sounds, from the prompt to the samples,
+// with those of PyTorch with its own noise, schedule and networks;
+// models/export/audioldm_golden.py writes both. The folder was written by the exporter:
+// a scalar timestep, tokenizer.json alone, latents with an odd number of rows.
 func TestSoundsAreThoseOfPyTorch(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join("testdata", "golden.json"))

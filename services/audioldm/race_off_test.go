@@ -2,5 +2,5 @@
 
 package audioldm
 
-// raceEnabled tells whether the test runs under the race detector.
+// raceEnabled reports whether the test runs under the race detector.
 const raceEnabled = false

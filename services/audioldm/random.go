@@ -2,15 +2,16 @@ package audioldm
 
 import "math"
 
-// generator is PyTorch's CPU generator: MT19937, so that a seed means what it
-// means in diffusers. See Matsumoto and Nishimura, "Mersenne Twister" (1998). Not
-// safe for concurrent use.
+// generator is PyTorch's CPU generator, MT19937, so that seeds are compatible with
+// diffusers. See Matsumoto and Nishimura, "Mersenne Twister" (1998). Not safe for
+// concurrent use.
 type generator struct {
 	state [624]uint32
 	next  int
 }
 
-// newGenerator seeds it. Like PyTorch it takes the low 32 bits of the seed.
+// newGenerator returns a generator with the given seed, of which it uses the low 32
+// bits, like PyTorch.
 func newGenerator(seed uint64) *generator {
 	g := &generator{next: 624}
 	g.state[0] = uint32(seed)
@@ -41,16 +42,16 @@ func (g *generator) twist() {
 	g.next = 0
 }
 
-// uniform gives a number in [0, 1) of 24 bits.
+// uniform returns a number in [0, 1) of 24 bits.
 func (g *generator) uniform() float32 { return float32(g.uint32()&0xffffff) / (1 << 24) }
 
-// leastNormal is the fewest numbers that PyTorch fills by the vectorised method
-// below; a sound has more by far.
+// leastNormal is the smallest size for which PyTorch uses the vectorised method below;
+// a sound is much larger.
 const leastNormal = 16
 
-// normal fills values, at least leastNormal of them, with standard normal
-// numbers as torch.randn does: uniforms first, then Box-Muller over blocks of
-// sixteen; a rest is drawn anew with the fifteen or fewer before it.
+// normal fills values, at least leastNormal of them, with standard normal numbers like
+// torch.randn: uniform numbers first, then Box-Muller over blocks of sixteen. A
+// remainder is drawn again together with the values before it that complete the block.
 func (g *generator) normal(values []float32) {
 	for i := range values {
 		values[i] = g.uniform()

@@ -21,12 +21,12 @@ type schedulerConfig struct {
 	TimestepSpacing string  `json:"timestep_spacing"`
 	Thresholding    bool    `json:"thresholding"`
 	RescaleBetas    bool    `json:"rescale_betas_zero_snr"`
-	// The two below belong to DPM-Solver++ and are set by tests only.
+	// The next two apply to DPM-Solver++ and are set by tests only.
 	lowerOrderFinal bool
 	finalSigmaMin   bool
 }
 
-// defaultScheduler has the defaults of diffusers for fields that a file leaves out.
+// defaultScheduler has diffusers' defaults for fields missing from a file.
 func defaultScheduler() schedulerConfig {
 	return schedulerConfig{
 		TrainSteps: 1000, BetaStart: 0.0001, BetaEnd: 0.02, BetaSchedule: "linear", ClipSample: true, ClipSampleRange: 1,
@@ -34,13 +34,13 @@ func defaultScheduler() schedulerConfig {
 	}
 }
 
-// schedulerFile is where the scheduler's settings are.
+// schedulerFile is the file of the scheduler's settings.
 const schedulerFile = "scheduler/scheduler_config.json"
 
-// maxClip bounds the range that a sample may be cut to.
+// maxClip is the maximum of the range that a sample may be clipped to.
 const maxClip = 1e6
 
-// check refuses what would be computed wrong.
+// check rejects unsupported settings.
 func (c schedulerConfig) check(name string) error {
 	file := limits.Of(name + "/" + schedulerFile)
 	file.Int("num_train_timesteps", int64(c.TrainSteps), 2, 100_000)
@@ -54,7 +54,7 @@ func (c schedulerConfig) check(name string) error {
 	if c.Thresholding || c.RescaleBetas {
 		file.Fail("thresholding and rescale_betas_zero_snr are not supported")
 	}
-	// Steps divide by what is left of the sound.
+	// Steps divide by the remaining signal.
 	if file.Err() == nil {
 		bars := c.alphaBars()
 		file.Float("the part of the sound that beta_start, beta_end and num_train_timesteps leave", bars[len(bars)-1], leastSignal, 1)
@@ -62,10 +62,11 @@ func (c schedulerConfig) check(name string) error {
 	return file.Err()
 }
 
-// leastSignal is the least part of a sound that the noise may leave of it.
+// leastSignal is the minimum fraction of the signal that remains at the highest noise
+// level.
 const leastSignal = 1e-30
 
-// alphaBars is the running product of one less beta.
+// alphaBars returns the running product of 1-beta.
 func (c schedulerConfig) alphaBars() []float64 {
 	bars := make([]float64, c.TrainSteps)
 	product := 1.0
@@ -82,8 +83,8 @@ func (c schedulerConfig) alphaBars() []float64 {
 	return bars
 }
 
-// timesteps for so many steps, descending. DPM-Solver++ has one more point than
-// steps, the last of which is left out.
+// timesteps returns the timesteps for the given number of steps, descending.
+// DPM-Solver++ has one more point than steps, the last of which is not used.
 func (c schedulerConfig) timesteps(steps, points int) []int {
 	list := make([]int, 0, steps)
 	last := float64(c.TrainSteps - 1)
@@ -100,8 +101,8 @@ func (c schedulerConfig) timesteps(steps, points int) []int {
 	return list
 }
 
-// original gives the sample without noise, and the noise, as the network's
-// output at one place tells them.
+// original returns the sample without noise, and the noise, from the network's output
+// at one position.
 func (c schedulerConfig) original(x, out, alpha, sigma float64) (x0, eps float64) {
 	if c.PredictionType == "v_prediction" {
 		return alpha*x - sigma*out, alpha*out + sigma*x
@@ -109,12 +110,11 @@ func (c schedulerConfig) original(x, out, alpha, sigma float64) (x0, eps float64
 	return (x - sigma*out) / alpha, out
 }
 
-// scheduler takes a sample from noise to sound, a step at a time. Not safe for
-// concurrent use.
+// scheduler denoises a sample step by step. Not safe for concurrent use.
 type scheduler interface {
-	// timesteps at which the network is asked, in order.
+	// timesteps returns the timesteps of the network's runs in order.
 	timesteps() []int
-	// step moves the sample, in place, by the network's output at timestep i.
+	// step updates the sample in place with the network's output at timestep i.
 	step(i int, sample, output []float32)
 }
 
@@ -128,14 +128,15 @@ type ddim struct {
 	noise []float32
 }
 
-// newDDIM plans so many steps. With eta above zero fresh noise comes from rng.
+// newDDIM returns a scheduler for the given number of steps. With eta above zero, noise
+// is drawn from rng.
 func newDDIM(cfg schedulerConfig, steps int, eta float64, rng *generator) *ddim {
 	return &ddim{cfg: cfg, bars: cfg.alphaBars(), times: cfg.timesteps(steps, steps), eta: eta, rng: rng}
 }
 
 func (d *ddim) timesteps() []int { return d.times }
 
-// bar is the running product at a timestep, before the first one too.
+// bar returns the running product at a timestep, including the one before the first.
 func (d *ddim) bar(t int) float64 {
 	switch {
 	case t >= 0:
@@ -177,7 +178,7 @@ type dpmSolver struct {
 	cfg    schedulerConfig
 	times  []int
 	sigmas []float64 // one more than times
-	last   []float64 // the sample without noise, one step ago
+	last   []float64 // the sample without noise of the previous step
 }
 
 func newDPMSolver(cfg schedulerConfig, steps int) *dpmSolver {
@@ -196,7 +197,7 @@ func newDPMSolver(cfg schedulerConfig, steps int) *dpmSolver {
 
 func (s *dpmSolver) timesteps() []int { return s.times }
 
-// at gives alpha, sigma and half the log of the ratio of signal to noise.
+// at returns alpha, sigma and half the logarithm of the signal-to-noise ratio.
 func (s *dpmSolver) at(i int) (alpha, sigma, lambda float64) {
 	alpha = 1 / math.Sqrt(s.sigmas[i]*s.sigmas[i]+1)
 	sigma = s.sigmas[i] * alpha

@@ -11,7 +11,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Service makes sound from words. Safe for concurrent use.
+// Service implements services.ModelService for AudioLDM models. Safe for concurrent
+// use.
 type Service struct {
 	*modelstore.Host[*model]
 
@@ -25,17 +26,17 @@ type Service struct {
 	open func(files modelstore.Folder) (*model, error)
 }
 
-// New makes the service over the folders of a catalog; what it makes goes to
-// files in dir. The session configuration is that of every graph it loads: its
-// threads are part of what a seed means, since sums in another order differ. room
-// is the most memory that a task of the service may use, now; nil for no limit.
+// New returns a service for the folders of a catalog. Results are written to files in
+// dir. All graphs use the given session configuration; its number of threads affects
+// the result for a seed, because it determines the order of summation. room returns the
+// maximum memory of a task of this service at present; nil means unlimited.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency,
 	room func() services.Bytes, dir string,
 ) *Service {
 	if room == nil {
 		room = func() services.Bytes { return unlimited }
 	}
-	// Sounds of one shape are few, and their runs large.
+	// There are few different shapes, and their runs are large.
 	session.NoPlan = true
 	kind := modelstore.Kind{ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
@@ -57,7 +58,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Sound from words, by AudioLDM models.",
+		Summary:      "Generates sound from a description with AudioLDM models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks:        []services.TaskKind{tasks.Kind(tasks.Generate)},
 	}
@@ -71,7 +72,7 @@ func (s *Service) CanaryTask() services.Task {
 	}
 }
 
-// Initialize loads the default model and makes a short sound.
+// Initialize loads the default model and generates a short sound.
 func (s *Service) Initialize(ctx context.Context) error {
 	return s.InitializeBy(ctx, func(ctx context.Context) error {
 		work, err := s.prepare(s.CanaryTask())

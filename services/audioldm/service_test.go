@@ -18,12 +18,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// rt is the one runtime of the test process.
+// rt is the Runtime of the test process.
 var rt *onnx.Runtime
 
 func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
 
-// newService serves the embedded model and those in a folder of the test's.
+// newService returns a service for the embedded model and those in a folder of the
+// test.
 func newService(t *testing.T) (s *Service, dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -40,10 +41,10 @@ func task(params string) services.Task {
 // steps collects the progress of a task.
 type steps struct {
 	services.DiscardSink
-	told []float64
+	progress []float64
 }
 
-func (s *steps) Progress(fraction float64, _ string) { s.told = append(s.told, fraction) }
+func (s *steps) Progress(fraction float64, _ string) { s.progress = append(s.progress, fraction) }
 
 func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	t.Parallel()
@@ -52,8 +53,8 @@ func TestProgressIsTrueAndTheFileIsTheCallers(t *testing.T) {
 	var sink steps
 	result, err := services.ExecuteTask(t.Context(), s, task(`{"prompt":"rain","num_inference_steps":7,"audio_length_in_s":0.5}`), &sink)
 	require.NoError(t, err)
-	require.IsNonDecreasing(t, sink.told)
-	require.GreaterOrEqual(t, len(sink.told), 7)
+	require.IsNonDecreasing(t, sink.progress)
+	require.GreaterOrEqual(t, len(sink.progress), 7)
 	require.FileExists(t, result.Audio.Path)
 	require.NoError(t, result.Audio.Remove())
 	entries, err := os.ReadDir(s.dir)
@@ -67,13 +68,13 @@ func TestAHangUpEndsBetweenSteps(t *testing.T) {
 	var sink steps
 	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 3), s, task(`{"prompt":"rain","num_inference_steps":50}`), &sink)
 	require.Equal(t, services.KindCancelled, services.KindOf(err))
-	require.Less(t, len(sink.told), 10)
+	require.Less(t, len(sink.progress), 10)
 	entries, err := os.ReadDir(s.dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
 }
 
-// quitter hangs up when a stage begins.
+// quitter cancels when a stage begins.
 type quitter struct {
 	services.DiscardSink
 	stage  string
@@ -86,8 +87,8 @@ func (q quitter) Progress(_ float64, stage string) {
 	}
 }
 
-// TestAHangUpWhilePartsLoadIsNoFault hangs up before each load of a staged task
-// and before the load of a whole model.
+// TestAHangUpWhilePartsLoadIsNoFault cancels before each load of a staged task and
+// before the load of a whole model.
 func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	t.Parallel()
 	for _, room := range []services.Bytes{unlimited, 1} {
@@ -104,7 +105,7 @@ func TestAHangUpWhilePartsLoadIsNoFault(t *testing.T) {
 	}
 }
 
-// broken copies the embedded model and changes it.
+// broken copies the embedded model and modifies it.
 func broken(t *testing.T, dir, name string, change func(folder string)) {
 	t.Helper()
 	require.NoError(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
@@ -146,8 +147,8 @@ func TestAFolderThatDoesNotFitNamesFileAndTensor(t *testing.T) {
 			problems++
 		}
 	}
-	require.Equal(t, 4, problems, "a list of the models tells them too")
-	// What is mended works without a restart.
+	require.Equal(t, 4, problems, "a list of the models includes them")
+	// A repaired folder works without a restart.
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "mended"), os.DirFS(filepath.Join("..", "..", "models", "audioldm-tiny"))))
 	data, err := os.ReadFile(filepath.Join(dir, "mended", "unet", "model.onnx"))
 	require.NoError(t, err)
@@ -175,8 +176,9 @@ func TestTheEstimateGrowsWithTheSound(t *testing.T) {
 	require.ErrorContains(t, err, "guidance_scale must be 0 to 50")
 }
 
-// TestALoadedModelMakesRoomForItsOwnParts has a request that fits in stages only
-// while the model is loaded whole: an idle model goes, one in use is waited for.
+// TestALoadedModelMakesRoomForItsOwnParts has a request that fits only in stages and
+// only if the whole model is unloaded. An idle model is unloaded, and one in use is
+// waited for.
 func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	t.Parallel()
 	room := unlimited
@@ -204,7 +206,7 @@ func TestALoadedModelMakesRoomForItsOwnParts(t *testing.T) {
 	require.NoError(t, s.Shutdown(t.Context()))
 }
 
-// FuzzFolder reads configurations of a model; the estimate must be a size.
+// FuzzFolder reads configurations of a model; the estimate must be a valid size.
 func FuzzFolder(f *testing.F) {
 	unet, err := os.ReadFile(filepath.Join("testdata", "nano", "unet", "config.json"))
 	require.NoError(f, err)

@@ -6,13 +6,14 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// warn reports prompts of which the model reads only the beginning, or nothing.
+// warn returns warnings about prompts of which the model reads only the beginning or
+// nothing.
 func (g *generation) warn() {
 	cut := func(field, text string) {
 		if tokens, most := len(g.model.tokens.Encode(text)), g.model.folder.maxTokens-2; tokens > most {
 			g.warnings = append(g.warnings, services.Warning{
 				Code: services.WarnPromptCut, Field: field,
-				Message: fmt.Sprintf("%s has %d tokens; model %s reads the first %d", field, tokens, g.model.name, most),
+				Message: fmt.Sprintf("%s has %d tokens, of which model %s reads the first %d", field, tokens, g.model.name, most),
 			})
 		}
 	}
@@ -23,7 +24,7 @@ func (g *generation) warn() {
 	case g.plan.negative != "":
 		g.warnings = append(g.warnings, services.Warning{
 			Code: services.WarnValueIgnored, Field: "negative_prompt",
-			Message: "negative_prompt has no effect: a guidance_scale of 1 and below is no guidance",
+			Message: "negative_prompt has no effect: a guidance_scale of 1 and below disables guidance",
 		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// TestPromptsThatAreCutAreReported has prompts of more tokens than the model reads.
+// TestPromptsThatAreCutAreReported has prompts with more tokens than the model reads.
 func TestPromptsThatAreCutAreReported(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)

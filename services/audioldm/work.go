@@ -8,14 +8,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// work is a task with its parameters read and its model found.
+// work is a task with decoded parameters and its model.
 type work struct {
 	service *Service
 	plan    plan
 	files   modelstore.Folder
 	demand  demand
-	// staged reports that the model does not fit whole, so that each part is loaded
-	// for its stage only.
+	// staged reports whether the model does not fit as a whole, so that each part is
+	// loaded only for its stage.
 	staged bool
 }
 
@@ -48,7 +48,7 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 	return w, nil
 }
 
-// decide chooses whether the model is loaded whole, and returns the bytes for that.
+// decide determines whether to load the whole model, and returns the memory required.
 func (w *work) decide() services.Bytes {
 	held, loaded := w.service.pool.Loaded(w.files.Name)
 	need := w.demand.runs
@@ -65,8 +65,8 @@ func (w *work) decide() services.Bytes {
 // Model implements services.Work.
 func (w *work) Model() string { return w.files.Name }
 
-// Bytes implements services.Work. A model that does not fit whole is unloaded where it
-// is loaded: it would be in the way of its own parts.
+// Bytes implements services.Work. If the model does not fit as a whole but is loaded,
+// it is unloaded to make room for its parts.
 func (w *work) Bytes(ctx context.Context) (services.Bytes, error) {
 	need := w.decide()
 	if !w.staged {
@@ -95,7 +95,7 @@ func (w *work) model(ctx context.Context) (*model, func() error, error) {
 	return m, m.Close, nil
 }
 
-// withoutWait is a context that has ended, for what must happen now or not.
+// withoutWait is a context that has already ended, for operations that must not wait.
 func withoutWait(ctx context.Context) context.Context {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()

@@ -1,20 +1,20 @@
 package dsp
 
 const (
-	// cancelFrames is the least number of frames that are examined for channels that
-	// cancel each other out.
+	// cancelFrames is the smallest number of frames that is checked for cancelling
+	// channels.
 	cancelFrames = 64
-	// cancelRatio is the power of the mean, relative to that of the channels, below
-	// which they cancel out.
+	// cancelRatio is the fraction of the channels' power below which the mean counts as
+	// cancelled.
 	cancelRatio = 1.0 / 1000
 )
 
 // Downmix averages interleaved channels to mono: value i of the result is the mean of
-// frame i. Where the channels of the block cancel each other out, as those of a cable
-// with one reversed plug do, the mean has less than a thousandth of their power, and the
-// first channel with sound is used instead. dst is overwritten from its start and grown if
-// necessary; it may share its start with interleaved. An incomplete last frame is ignored.
-// The result is empty if channels is below one.
+// frame i. If the channels of the block cancel out, as with a cable of reversed
+// polarity, the mean has less than a thousandth of their power, and the first channel
+// with sound is used instead. dst is overwritten from its start and grown if necessary;
+// it may share its start with interleaved. An incomplete last frame is ignored. The
+// result is empty if channels is below one.
 func Downmix(dst, interleaved []float32, channels int) []float32 {
 	if channels < 1 {
 		return dst[:0]

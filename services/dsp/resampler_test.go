@@ -254,7 +254,7 @@ func TestOutputLenOfYearsOfSoundDoesNotOverflow(t *testing.T) {
 	require.Equal(t, int64(1e12)/8000*191999, r.OutputLen(1e12))
 }
 
-func TestBlocksGiveTheSameOutputAsOneCall(t *testing.T) {
+func TestBlocksHaveTheSameOutputAsOneCall(t *testing.T) {
 	t.Parallel()
 	for _, r := range ratios {
 		t.Run(ratioName(r.from, r.to), func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// asking is one task at work.
+// asking is one running task.
 type asking struct {
 	service  *Service
 	model    *model
@@ -20,12 +20,13 @@ type asking struct {
 	sink     services.Sink
 	answer   tasks.Answer
 	warnings []services.Warning
-	// from and span are the part of the whole that the piece at work is.
+	// from and span are the start and length of the current piece as fractions of the
+	// recording.
 	from, span float64
 	clock      *services.StageClock
 }
 
-// ask runs TaskAsk and TaskCaption.
+// ask runs a tasks.Ask or tasks.Caption.
 func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 	s := w.service
 	conversation, release, err := s.contexts.enter(ctx, w)
@@ -47,7 +48,8 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 	result := services.TaskResult{Model: m.name, Stages: a.clock.Times()}
 	if err != nil {
 		if conversation != nil && w.params.ContextID == newContext {
-			// Nobody knows its id. It goes also where the question was broken off.
+			// The id has not been returned to anyone. Delete it also if the question
+			// was interrupted.
 			err = errors.Join(err, s.contexts.remove(context.WithoutCancel(ctx), conversation.id))
 		}
 		return result, err
@@ -89,7 +91,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 			return fmt.Errorf("read audio: %w", err)
 		}
 		if at > 0 && a.model.extractor.bank.Frames(len(samples)) == 0 {
-			break // less than a frame is left
+			break // less than a frame remains
 		}
 		begin := at
 		at += len(samples)
@@ -105,13 +107,13 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 			return err
 		}
 	}
-	// Only at the end is the length of every format known.
+	// The length of some formats is only known at the end.
 	a.answer.DurationSeconds = sound.reader.Format().Duration().Seconds()
 	return nil
 }
 
-// window gives the samples of a piece. Where the length is known, the pieces are
-// equally long, so that no scrap is left at the end.
+// window returns the number of samples of a piece. If the length is known, the pieces
+// have equal lengths, so that no short piece is left at the end.
 func (a *asking) window(sound *recording) int {
 	rate := float64(a.model.folder.Preprocessor.SamplingRate)
 	window := a.model.extractor.longest
@@ -125,7 +127,8 @@ func (a *asking) window(sound *recording) int {
 	return window
 }
 
-// piece answers about one piece of a recording; whole tells that it is all of it.
+// piece answers about one piece of a recording; whole reports whether it is the whole
+// recording.
 func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, begin, end float64, whole bool) error {
 	sound, err := a.model.encode(ctx, samples)
 	a.clock.Book(services.StageInfer)
@@ -154,8 +157,8 @@ func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, beg
 	return nil
 }
 
-// progress tells how much of the piece at work is done; it never goes back, and is a
-// sign of life with every token.
+// progress reports the completed part of the current piece. It never decreases, and is
+// called for every token.
 func (a *asking) progress(part float64) {
 	a.sink.Progress(min(0.99, a.from+a.span*part), "answering")
 }
@@ -166,18 +169,19 @@ func (a *asking) partial(text string) {
 	}
 }
 
-// response is what one run of the decoder gave.
+// response is the result of one run of the decoder.
 type response struct {
 	text, finish string
 	tokens       []int
-	// cut tells that a stop text ended it, so that tokens go beyond the text.
-	cut  bool
-	kept *snapshot
+	// cut reports whether a stop text ended the answer, so that some tokens lie beyond
+	// the text.
+	cut   bool
+	saved *snapshot
 }
 
-// respond runs the decoder over sound, turns and the question until the answer ends.
-// keep asks for a snapshot of the cache after it.
-func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turns []turn, keep bool) (response, error) {
+// respond runs the decoder on sound, turns and the question until the answer ends. keep
+// requests a snapshot of the cache.
+func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, turns []turn, keep bool) (response, error) {
 	s, err := a.model.fit(sound, turns, a.params)
 	if err != nil {
 		return response{}, err
@@ -204,11 +208,11 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	case r.cut:
 		r.tokens = nil
 	case r.finish == tasks.FinishStop && len(r.tokens) > 0:
-		r.tokens = r.tokens[:len(r.tokens)-1] // what ends an answer is no part of it
+		r.tokens = r.tokens[:len(r.tokens)-1] // the end token is not part of the answer
 	}
 	a.clock.Book(services.StageInfer)
 	if err == nil && keep {
-		r.kept, _ = d.cache.snapshot() // where there is no memory for it, the follow-up computes it again
+		r.saved, _ = d.cache.snapshot() // without memory for it, the follow-up question recomputes it
 	}
 	return r, err
 }
@@ -227,7 +231,7 @@ func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, log
 		piece, stopped := out.add(id)
 		a.partial(piece)
 		if stopped {
-			// What the model made beyond the stop text is no part of the answer.
+			// Tokens beyond the stop text are not part of the answer.
 			return response{text: strings.TrimRight(out.String(), " \n"), finish: tasks.FinishStop, tokens: r.tokens, cut: true}, nil
 		}
 		if len(r.tokens) == most {

@@ -8,7 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// The tensors of a layer.
+// Number of tensors per layer.
 const (
 	keyTensor   = "key"
 	valueTensor = "value"
@@ -19,22 +19,22 @@ func pastName(layer int64, kind string) string {
 }
 func presentName(layer int64, kind string) string { return fmt.Sprintf("present.%d.%s", layer, kind) }
 
-// kvShape is what the tensors of a cache have in common.
+// kvShape is the common shape of a cache's tensors.
 type kvShape struct {
 	layers, heads, dim int64
 	kind               onnx.ElementType
 }
 
-// tensors is how many a cache has: keys and values of each layer.
+// tensors returns the number of tensors: keys and values of each layer.
 func (s kvShape) tensors() int { return int(2 * s.layers) }
 
-// rowBytes is what one position takes in one head of one tensor.
+// rowBytes returns the size of one position in one head of one tensor.
 func (s kvShape) rowBytes() int64 { return s.dim * s.kind.Size() }
 
-// tensorBytes is what so many positions take in one tensor.
+// tensorBytes returns the size of one tensor with the given number of positions.
 func (s kvShape) tensorBytes(positions int64) int64 { return s.heads * positions * s.rowBytes() }
 
-// bytes is what so many positions take in all tensors.
+// bytes returns the size of all tensors with the given number of positions.
 func (s kvShape) bytes(positions int64) services.Bytes {
 	return services.Bytes(int64(s.tensors()) * s.tensorBytes(positions))
 }
@@ -44,25 +44,25 @@ func (m *model) kvShape() kvShape {
 	return kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: m.kvType}
 }
 
-// cache is the decoder's keys and values while it works: two sets of memory, one
-// that holds the past and is read, one that the next run writes. They change places
-// after each run, so nothing is copied from token to token. A tensor's positions
-// stand close together, [heads, n, dim], so each run sees views of another shape over
-// the same memory. Not safe for concurrent use.
+// cache holds the decoder's keys and values during a run. It has two sets of memory:
+// one holds the past and is read, the other is written by the next run. They are
+// swapped after each run, so nothing is copied between tokens. The positions of a
+// tensor are contiguous, [heads, n, dim], so each run uses views of a different shape
+// on the same memory. Not safe for concurrent use.
 type cache struct {
 	kvShape
 	capacity int64
 	sets     [2][]block
 	current  int
-	// n positions are in the current set; keys tell of what.
+	// n is the number of positions in the current set; keys identify them.
 	n    int64
 	keys []int64
 	past []*onnx.Tensor
-	// names of the inputs and outputs, in the order of the tensors.
+	// names of the inputs and outputs in the order of the tensors.
 	pasts, presents []string
 }
 
-// newCache makes room for so many positions, none of them filled. Close it.
+// newCache returns an empty cache for the given number of positions. It must be closed.
 func newCache(shape kvShape, capacity int64) (*cache, error) {
 	c := &cache{kvShape: shape, capacity: capacity, keys: make([]int64, 0, capacity)}
 	for set := range c.sets {
@@ -88,7 +88,7 @@ func newCache(shape kvShape, capacity int64) (*cache, error) {
 	return c, nil
 }
 
-// views gives tensors of so many positions over one set.
+// views returns tensors with the given number of positions on one set.
 func (c *cache) views(set int, positions int64) ([]*onnx.Tensor, error) {
 	views := make([]*onnx.Tensor, 0, c.tensors())
 	for _, memory := range c.sets[set] {
@@ -102,7 +102,7 @@ func (c *cache) views(set int, positions int64) ([]*onnx.Tensor, error) {
 	return views, nil
 }
 
-// next gives the tensors that a run over so many more positions writes.
+// next returns the tensors that a run over further positions writes.
 func (c *cache) next(more int64) ([]*onnx.Tensor, error) {
 	if c.n+more > c.capacity {
 		return nil, services.Internal(fmt.Errorf("cache of %d positions asked for %d", c.capacity, c.n+more), "the answer grew too long")
@@ -110,7 +110,7 @@ func (c *cache) next(more int64) ([]*onnx.Tensor, error) {
 	return c.views(1-c.current, c.n+more)
 }
 
-// take makes what a run has written the past.
+// take makes the output of a run the current set.
 func (c *cache) take(written []*onnx.Tensor, keys []int64) {
 	closeList(c.past)
 	c.past, c.current = written, 1-c.current
@@ -131,17 +131,17 @@ func closeList(tensors []*onnx.Tensor) {
 	}
 }
 
-// snapshot is a cache at rest. It is never changed. Its memory goes when all who
-// have it have released it.
+// snapshot is an immutable copy of a cache with a reference count. Its memory is
+// released with the last reference.
 type snapshot struct {
 	kvShape
 	keys   []int64
 	memory []block
-	// more is how many have it beside the first.
+	// more is the number of references in addition to the first.
 	more atomic.Int32
 }
 
-// retain is called by one more who has it, while another still does.
+// retain adds a reference. The caller must hold one.
 func (s *snapshot) retain() *snapshot {
 	if s != nil {
 		s.more.Add(1)
@@ -149,7 +149,7 @@ func (s *snapshot) retain() *snapshot {
 	return s
 }
 
-// release is called once by each who had it. It does nothing on nil.
+// release drops a reference. It does nothing on nil.
 func (s *snapshot) release() {
 	if s != nil && s.more.Add(-1) < 0 {
 		freeAll(s.memory)
@@ -157,7 +157,7 @@ func (s *snapshot) release() {
 	}
 }
 
-// size in bytes.
+// size returns the size in bytes.
 func (s *snapshot) size() services.Bytes {
 	if s == nil {
 		return 0
@@ -165,23 +165,23 @@ func (s *snapshot) size() services.Bytes {
 	return s.bytes(int64(len(s.keys))) + services.Bytes(8*len(s.keys))
 }
 
-// snapshot copies what is there, without the spare room.
+// snapshot copies the filled positions without the spare capacity.
 func (c *cache) snapshot() (*snapshot, error) {
 	s := &snapshot{kvShape: c.kvShape, keys: append([]int64(nil), c.keys...)}
 	for _, memory := range c.sets[c.current] {
-		kept, err := allocate(c.tensorBytes(c.n))
+		saved, err := allocate(c.tensorBytes(c.n))
 		if err != nil {
 			s.release()
 			return nil, err
 		}
-		copy(kept.bytes, memory.bytes[:c.tensorBytes(c.n)])
-		s.memory = append(s.memory, kept)
+		copy(saved.bytes, memory.bytes[:c.tensorBytes(c.n)])
+		s.memory = append(s.memory, saved)
 	}
 	return s, nil
 }
 
-// restore fills an empty cache with the positions that a snapshot has in common
-// with keys, but leaves at least the last of keys to be computed.
+// restore fills an empty cache with the positions that a snapshot has in common with
+// keys, except for at least the last of keys, which must be computed.
 func (c *cache) restore(s *snapshot, keys []int64) error {
 	if s == nil || s.kvShape != c.kvShape {
 		return nil

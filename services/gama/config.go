@@ -13,32 +13,34 @@ const Name = "gama"
 
 // Config of the service.
 type Config struct {
-	// DefaultModel answers requests that name none. Cannot change live. Defaults to
-	// gama-tiny.
+	// DefaultModel is the model of requests that name none. Cannot change live.
+	// Defaults to gama-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds of sound in one request; what is longer than the model's window is
-	// cut. Defaults to one hour.
+	// MaxSeconds is the maximum length of a recording. A recording longer than the
+	// model's window is split. Defaults to one hour.
 	MaxSeconds float64 `koanf:"maxSeconds"`
-	// Contexts are the conversations.
+	// Contexts has the limits of conversations.
 	Contexts ContextsConfig `koanf:"contexts"`
-	// Audio is what recordings are held to beside, from the section of that name.
-	// Defaults to audiofile.DefaultLimits.
+	// Audio has further limits of recordings, from the section of that name. Defaults
+	// to audiofile.DefaultLimits.
 	Audio audiofile.Limits `koanf:"-"`
 }
 
-// ContextsConfig bounds the conversations that are kept.
+// ContextsConfig has the limits of stored conversations.
 type ContextsConfig struct {
-	// MaxCount of conversations; the longest unused goes when there are more.
-	// Defaults to 1000.
+	// MaxCount is the maximum number of conversations; the least recently used are
+	// deleted first. Defaults to 1000.
 	MaxCount int `koanf:"maxCount"`
-	// MaxMemory of what is kept so that a follow-up question is answered sooner. The
-	// longest unused goes first; the conversation stays. Defaults to 1GB.
+	// MaxMemory is the maximum memory for state that speeds up follow-up questions. The
+	// state of the least recently used conversations is dropped first; the
+	// conversations remain. Defaults to 1GB.
 	MaxMemory services.Bytes `koanf:"maxMemory"`
-	// Expiry of a conversation that is not used. Defaults to 24h.
+	// Expiry is the time after which an unused conversation is deleted. Defaults to
+	// 24h.
 	Expiry time.Duration `koanf:"expiry"`
 }
 
-// DefaultConfig gives the documented defaults.
+// DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
 		DefaultModel: "gama-tiny", MaxSeconds: 3600, Audio: audiofile.DefaultLimits(),
@@ -46,7 +48,8 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate gives every bad value, its key relative to this section.
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
 func (c Config) Validate() []error {
 	var errs []error
 	bad := func(ok bool, format string, args ...any) {

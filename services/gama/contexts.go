@@ -14,20 +14,21 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// newContext as context_id asks for a conversation to be made.
+// newContext as context_id requests a new conversation.
 const newContext = "new"
 
-// maxRecord bounds the stored record of a conversation, which must fit in one
+// maxRecord is the maximum size of a conversation's record, which must fit in one
 // message of the store.
 const maxRecord = 512 << 10
 
-// validID keeps what cannot be an id away from the store, whose keys have a syntax.
+// validID matches ids that are valid keys of the store.
 var validID = regexp.MustCompile(`^ctx_[0-9a-f]{24}$`)
 
-// record is what the store keeps of a conversation.
+// record is the stored form of a conversation.
 type record struct {
 	Model string `json:"model"`
-	// Owner is the id of the API key that began it, empty where none was asked for.
+	// Owner is the id of the API key that created the conversation; empty if the server
+	// requires no keys.
 	Owner           string    `json:"owner,omitempty"`
 	Created         time.Time `json:"created"`
 	Used            time.Time `json:"used"`
@@ -35,43 +36,44 @@ type record struct {
 	Turns           []turn    `json:"turns"`
 }
 
-// conversation is a stored record with what is kept in memory beside it: the encoded
-// sound and the decoder's cache. Those can go at any time, and are computed again.
+// conversation is a stored record with its state in memory: the encoded sound and the
+// decoder's cache. The state can be dropped at any time and is recomputed.
 type conversation struct {
 	id string
-	// busy is held by the one question that is being answered.
+	// busy is held while a question is being answered.
 	busy sync.Mutex
 
-	// Guarded by contexts.mu. What is in memory is changed only by who holds busy.
+	// The following fields are guarded by contexts.mu. State in memory is only modified
+	// by the holder of busy.
 	stored   services.StoredContext
 	record   record
-	sound    *heard
-	kept     *snapshot
+	sound    *encoded
+	saved    *snapshot
 	resident services.Resident
 }
 
-// size of what is in memory.
+// size returns the size of the state in memory.
 func (c *conversation) size() services.Bytes {
-	size := c.kept.size()
+	size := c.saved.size()
 	if c.sound != nil {
 		size += services.Bytes(4 * len(c.sound.rows))
 	}
 	return size
 }
 
-// contexts keeps the conversations: their text and recordings in a store, so that a
-// restart loses none and another process of the same store can go on with them. Safe
-// for concurrent use.
+// contexts manages the conversations. Their text and recordings are in a store, so that
+// they survive a restart and other processes that use the same store can continue them.
+// Safe for concurrent use.
 type contexts struct {
 	service   *Service
 	cfg       ContextsConfig
 	residency services.Residency
 	now       func() time.Time
-	// store is nil where conversations cannot be kept.
+	// store is nil if conversations are not supported by this process.
 	store services.ContextStore
 
 	mu sync.Mutex
-	// all that are known here, by id.
+	// all has the conversations known to this process by id.
 	all map[string]*conversation
 }
 
@@ -82,7 +84,7 @@ func newContexts(s *Service, residency services.Residency, store services.Contex
 // usable refuses where there is no store.
 func (c *contexts) usable() error {
 	if c.store == nil {
-		return services.Faultf(services.KindUnavailable, "conversations are not kept by this process")
+		return services.Faultf(services.KindUnavailable, "this process does not store conversations")
 	}
 	return nil
 }
@@ -101,8 +103,8 @@ func (s *Service) CreateContext(ctx context.Context, caller services.Caller, nam
 	return s.contexts.info(one), nil
 }
 
-// ListContexts implements services.Contexts. A record that cannot be read is passed
-// over and left as it is.
+// ListContexts implements services.Contexts. Unreadable records are skipped and left
+// unchanged.
 func (s *Service) ListContexts(_ context.Context, caller services.Caller) ([]services.ContextInfo, error) {
 	c := s.contexts
 	if err := c.usable(); err != nil {
@@ -129,8 +131,7 @@ func (s *Service) Context(ctx context.Context, caller services.Caller, id string
 	return s.contexts.info(one), nil
 }
 
-// DeleteContext implements services.Contexts. A question that is being answered
-// gets its answer.
+// DeleteContext implements services.Contexts. A question in progress is still answered.
 func (s *Service) DeleteContext(ctx context.Context, caller services.Caller, id string) error {
 	one, err := s.contexts.find(ctx, caller, id)
 	if err != nil {
@@ -150,28 +151,28 @@ func (c *contexts) info(one *conversation) services.ContextInfo {
 	for _, t := range r.Turns {
 		info.Turns = append(info.Turns, t.Exchange)
 	}
-	if one.kept != nil {
-		info.CachedTokens = len(one.kept.keys)
+	if one.saved != nil {
+		info.CachedTokens = len(one.saved.keys)
 	}
 	return info
 }
 
-// recordOf gives the record as last known; its turns are not to be changed.
+// recordOf returns the latest known record; its turns must not be modified.
 func (c *contexts) recordOf(one *conversation) record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return one.record
 }
 
-// lives tells that a conversation has not expired.
+// lives reports whether a conversation has not expired.
 func (c *contexts) lives(one *conversation) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.now().After(one.stored.Expires)
 }
 
-// known gives the conversation of a stored record, which is entered where it is newer
-// than what is known here.
+// known returns the conversation of a stored record, and updates it if the record is
+// newer than the known one.
 func (c *contexts) known(stored services.StoredContext) (*conversation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,13 +192,13 @@ func (c *contexts) known(stored services.StoredContext) (*conversation, error) {
 	return one, nil
 }
 
-// find gives a conversation that has not expired and that the caller may know of.
+// find returns a conversation that has not expired and is visible to the caller.
 func (c *contexts) find(ctx context.Context, caller services.Caller, id string) (*conversation, error) {
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
 	missing := &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; a conversation that is not used expires after %s", id,
+		{Field: "context_id", Problem: fmt.Sprintf("%.64q does not exist; an unused conversation expires after %s", id,
 			c.cfg.Expiry)},
 	}}
 	if !validID.MatchString(id) {
@@ -221,7 +222,7 @@ func (c *contexts) find(ctx context.Context, caller services.Caller, id string) 
 	return one, nil
 }
 
-// create stores the recording, then the record that names it.
+// create stores the recording, then the record that refers to it.
 func (c *contexts) create(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (*conversation, error) {
 	if err := c.usable(); err != nil {
 		return nil, err
@@ -243,7 +244,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 		return nil, err
 	}
 	var random [12]byte
-	_, _ = rand.Read(random[:]) // never fails, by its documentation
+	_, _ = rand.Read(random[:]) // documented never to fail
 	now := c.now().UTC()
 	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID, Owner: caller.Key, Created: now}
 	one, err := c.write(ctx, stored, record{
@@ -257,7 +258,8 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	return one, nil
 }
 
-// write stores a record over the one of stored, used now.
+// write stores a record as the successor of stored, with the current time as its last
+// use.
 func (c *contexts) write(ctx context.Context, stored services.StoredContext, r record) (*conversation, error) {
 	raw, err := json.Marshal(r)
 	if err != nil {
@@ -270,7 +272,7 @@ func (c *contexts) write(ctx context.Context, stored services.StoredContext, r r
 	return c.known(stored)
 }
 
-// remove forgets a conversation.
+// remove deletes a conversation.
 func (c *contexts) remove(ctx context.Context, id string) error {
 	err := c.store.ForgetContext(ctx, id)
 	if err == nil {
@@ -279,7 +281,7 @@ func (c *contexts) remove(ctx context.Context, id string) error {
 	return err
 }
 
-// lose drops what is known here of a conversation.
+// lose removes a conversation from this process.
 func (c *contexts) lose(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -289,17 +291,18 @@ func (c *contexts) lose(id string) {
 	}
 }
 
-// drop takes what a conversation has in memory. The caller holds mu.
+// drop removes a conversation's state from memory and returns what must be released.
+// The caller holds mu.
 func (c *contexts) drop(one *conversation) {
-	one.kept.release()
-	one.sound, one.kept = nil, nil
+	one.saved.release()
+	one.sound, one.saved = nil, nil
 	if one.resident != nil {
 		one.resident.Release()
 		one.resident = nil
 	}
 }
 
-// forget drops what all have in memory.
+// forget drops the state of all conversations.
 func (c *contexts) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -308,14 +311,14 @@ func (c *contexts) forget() {
 	}
 }
 
-// purge removes the longest unused beyond the number that is allowed, and what the
-// longest unused have in memory beyond the bytes allowed.
+// purge deletes the least recently used conversations beyond MaxCount, and drops state
+// of the least recently used ones beyond MaxMemory.
 func (c *contexts) purge(ctx context.Context) {
 	stored := c.store.StoredContexts()
 	slices.SortFunc(stored, func(a, b services.StoredContext) int { return b.Expires.Compare(a.Expires) })
 	for _, one := range stored[min(len(stored), c.cfg.MaxCount):] {
 		if err := c.remove(ctx, one.ID); err != nil {
-			break // it is tried again with the next conversation
+			break // it is retried with the next conversation
 		}
 	}
 	there := make(map[string]bool, len(stored))
@@ -333,14 +336,14 @@ func (c *contexts) purge(ctx context.Context) {
 	for _, one := range list {
 		sum += one.size()
 		over := sum > c.cfg.MaxMemory && one.size() > 0
-		// The one in use holds what it needs until it is done.
+		// A conversation in use keeps its state until it is done.
 		if (!over && there[one.id]) || !one.busy.TryLock() {
 			continue
 		}
 		sum -= one.size()
 		c.drop(one)
 		if !there[one.id] {
-			delete(c.all, one.id) // it expired, or another process deleted it
+			delete(c.all, one.id) // it has expired or was deleted by another process
 		}
 		one.busy.Unlock()
 	}

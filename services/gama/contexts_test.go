@@ -19,7 +19,7 @@ import (
 
 const first, all = "What do you hear first?", "What can be heard in this clip?"
 
-// everybody is a caller where no keys are asked for.
+// everybody is a caller without keys.
 var everybody = services.Caller{All: true}
 
 var longTone = audiofile.Tone(16000, 11*time.Second)
@@ -41,7 +41,7 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	require.Equal(t, "I hear a bell, then a siren.", again.Text)
 	require.GreaterOrEqual(t, again.Usage.CachedTokens, 17, "the sound is not read again")
 
-	// Eviction shows only as work that is done again.
+	// The only effect of an eviction is that work is repeated.
 	s.contexts.forget()
 	cold := ask(s, all)
 	require.Equal(t, again.Text, cold.Text)
@@ -62,8 +62,8 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	require.Empty(t, store.talks)
 }
 
-// TestAFollowUpSeesTheSameAsAFreshPrompt has a model whose turns stand in the prompt:
-// what comes out of the cache must be what comes without.
+// TestAFollowUpSeesTheSameAsAFreshPrompt has a model whose prompt includes earlier
+// turns: the answers with and without the cache must be equal.
 func TestAFollowUpSeesTheSameAsAFreshPrompt(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
@@ -123,7 +123,7 @@ func TestMemoryOfTheLongestUnusedGoesFirst(t *testing.T) {
 	require.Positive(t, cached(ids[2]))
 }
 
-// books counts what is booked, and can evict it.
+// books counts reservations and can evict them.
 type books struct {
 	mu   sync.Mutex
 	held map[*booking]bool
@@ -162,13 +162,13 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 	require.NoError(t, err)
 	for one := range b.held {
 		require.Equal(t, info.CachedBytes, one.bytes)
-		kept, err := s.contexts.find(t.Context(), everybody, answer.ContextID)
+		saved, err := s.contexts.find(t.Context(), everybody, answer.ContextID)
 		require.NoError(t, err)
-		kept.busy.Lock()
+		saved.busy.Lock()
 		require.ErrorIs(t, one.evict(t.Context()), services.ErrInUse)
 		_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: answer.ContextID}, services.DiscardSink{})
 		require.Equal(t, services.KindBusy, services.KindOf(err))
-		kept.busy.Unlock()
+		saved.busy.Unlock()
 		require.NoError(t, one.evict(t.Context()))
 	}
 	require.Empty(t, b.held)
@@ -191,7 +191,7 @@ func TestDamagedConversationsArePassedOver(t *testing.T) {
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 }
 
-// TestConversationsGoOnInAnotherProcess has two services over one store.
+// TestConversationsGoOnInAnotherProcess has two services with one store.
 func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
@@ -204,10 +204,10 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	require.Len(t, info.Turns, 3)
 	require.Len(t, other.conversations(t), 1)
 
-	// A question that was answered while the other process answered one.
-	kept, err := one.contexts.find(t.Context(), everybody, id)
+	// A question that is answered while the other process answers one.
+	saved, err := one.contexts.find(t.Context(), everybody, id)
 	require.NoError(t, err)
-	late, record := kept.stored, kept.record
+	late, record := saved.stored, saved.record
 	other.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: id})
 	_, err = one.contexts.write(t.Context(), late, record)
 	require.Equal(t, services.KindBusy, services.KindOf(err))
@@ -218,7 +218,7 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	require.Empty(t, one.contexts.all)
 }
 
-func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
+func TestAnAnswerThatCannotBeStoredIsAnError(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
 	s := newService(t, store)
@@ -241,7 +241,7 @@ func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 }
 
-// conversations gives what everybody sees.
+// conversations returns the conversations visible to everybody.
 func (s *Service) conversations(t *testing.T) []services.ContextInfo {
 	t.Helper()
 	list, err := s.ListContexts(t.Context(), everybody)
@@ -262,15 +262,16 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
 	require.Empty(t, s.conversations(t))
 
-	// A first question that fails leaves no conversation behind.
+	// A first question that fails must not leave a conversation behind.
 	_, err = s.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext},
 		services.DiscardSink{})
 	require.ErrorContains(t, err, "takes 512")
 	require.Empty(t, s.conversations(t))
 }
 
-// TestAConversationRunsOnTheModelThatItBeganWith checks whose guard a question is for:
-// a failure of the conversation's model must not be held against the default one.
+// TestAConversationRunsOnTheModelThatItBeganWith checks whose guard is used for a
+// question: a failure of the conversation's model must not count against the default
+// model.
 func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
 	t.Parallel()
 	store := newShelf()

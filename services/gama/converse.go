@@ -9,8 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// enter gives the conversation that a task belongs to, nil for none, and keeps other
-// questions out of it until release is called.
+// enter returns the conversation of a task, nil if it has none, and excludes other
+// questions until release is called.
 func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, release func(), err error) {
 	switch w.params.ContextID {
 	case "":
@@ -35,14 +35,15 @@ func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, relea
 	return one, one.busy.Unlock, nil
 }
 
-// converse answers the next question of a conversation, with what is kept of it, and
-// keeps what the one after it can use. The recording of a new one comes with it.
+// converse answers the next question of a conversation using its state in memory, and
+// keeps the state for the following one. The recording of a new conversation comes with
+// the question.
 func (a *asking) converse(ctx context.Context, one *conversation, recording services.AudioSource) error {
 	c := a.service.contexts
 	c.mu.Lock()
-	sound, kept, record, stored := one.sound, one.kept.retain(), one.record, one.stored
+	sound, saved, record, stored := one.sound, one.saved.retain(), one.record, one.stored
 	c.mu.Unlock()
-	defer kept.release()
+	defer saved.release()
 	if len(stored.Record) > maxRecord {
 		return services.Invalidf("context_id",
 			"has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one", len(stored.Record),
@@ -55,7 +56,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		}
 	}
 	a.span = 1
-	r, err := a.respond(ctx, sound, kept, record.Turns, true)
+	r, err := a.respond(ctx, sound, saved, record.Turns, true)
 	if err != nil {
 		return err
 	}
@@ -64,20 +65,20 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		turn{Exchange: services.Exchange{Question: a.params.Question, Answer: r.text}, Tokens: r.tokens})
 	record.Used = c.now().UTC()
 	if _, err := c.write(ctx, stored, record); err != nil {
-		r.kept.release()
+		r.saved.release()
 		if services.KindOf(err) == services.KindNotFound {
 			c.lose(one.id)
-			return nil // deleted meanwhile
+			return nil // deleted in the meantime
 		}
 		return err
 	}
-	c.keep(ctx, one, sound, r.kept)
+	c.keep(ctx, one, sound, r.saved)
 	return nil
 }
 
-// recall encodes the recording of a conversation, which is in the store where it does
-// not come with the question.
-func (a *asking) recall(ctx context.Context, id string, recording services.AudioSource) (*heard, error) {
+// recall encodes the recording of a conversation, which is in the store unless it comes
+// with the question.
+func (a *asking) recall(ctx context.Context, id string, recording services.AudioSource) (*encoded, error) {
 	if recording == nil {
 		stored, release, err := a.service.contexts.store.StoredAudio(ctx, id)
 		if err != nil {
@@ -86,11 +87,11 @@ func (a *asking) recall(ctx context.Context, id string, recording services.Audio
 		defer release()
 		recording = stored
 	}
-	return a.hear(ctx, recording)
+	return a.encodeWhole(ctx, recording)
 }
 
-// hear encodes the whole of a recording, which is at most one window.
-func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard, error) {
+// encodeWhole encodes a whole recording, which must fit in one window.
+func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (*encoded, error) {
 	sound, err := a.service.openAudio(source, a.model.folder.Preprocessor.SamplingRate)
 	if err != nil {
 		return nil, err
@@ -111,17 +112,17 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 	return rows, err
 }
 
-// keep puts in memory what the next question can use, booked with the budget. The
-// caller holds busy.
-func (c *contexts) keep(ctx context.Context, one *conversation, sound *heard, kept *snapshot) {
+// keep holds the state for the next question in memory and reserves it with the budget.
+// The caller holds busy.
+func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *snapshot) {
 	c.mu.Lock()
 	c.drop(one)
 	if c.all[one.id] != one {
 		c.mu.Unlock()
-		kept.release() // deleted meanwhile
+		saved.release() // deleted in the meantime
 		return
 	}
-	one.sound, one.kept = sound, kept
+	one.sound, one.saved = sound, saved
 	size := one.size()
 	c.mu.Unlock()
 	resident := c.residency.Hold(ctx, Name, "conversation/"+one.id, size, func(context.Context) error {
@@ -140,7 +141,7 @@ func (c *contexts) keep(ctx context.Context, one *conversation, sound *heard, ke
 	}
 	c.mu.Unlock()
 	if resident != nil {
-		resident.Release() // deleted while it was booked
+		resident.Release() // deleted during the reservation
 	}
 	c.purge(ctx)
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// sequence is what the decoder is to see: a key for each position. A token's key is
-// its id; row i of the audio has the key -1-i, so that equal keys mean equal rows.
+// sequence is the input of the decoder: a key for each position. A token's key is its
+// id, and row i of the audio has the key -1-i, so that equal keys mean equal rows.
 type sequence struct {
 	keys  []int64
-	sound *heard
-	// dropped is how many turns are left out.
+	sound *encoded
+	// dropped is the number of omitted turns.
 	dropped int
 }
 
@@ -29,20 +29,20 @@ func (s *sequence) addSound() {
 	}
 }
 
-// decoding is one run of the decoder over a prompt and what follows it. Not safe
-// for concurrent use; Close it.
+// decoding is one run of the decoder over a prompt and its continuation. Not safe for
+// concurrent use. It must be closed.
 type decoding struct {
 	model *model
 	cache *cache
-	// Reused from step to step.
+	// Reused between steps.
 	mask, positions []int64
 	logits          []float32
 	fixed           map[string]*onnx.Tensor
 	logitsTensor    *onnx.Tensor
 }
 
-// newDecoding makes room for so many positions and restores what a snapshot has of
-// the sequence.
+// newDecoding returns a decoding for the given number of positions, with the positions
+// of the sequence that a snapshot contains.
 func (m *model) newDecoding(from *snapshot, s *sequence, capacity int64) (*decoding, error) {
 	c, err := newCache(m.kvShape(), capacity)
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *decoding) Close() {
 	}
 }
 
-// prefill runs what the cache lacks of a sequence and gives the logits after its
+// prefill runs the positions missing from the cache and returns the logits after the
 // last position, valid until the next run.
 func (d *decoding) prefill(ctx context.Context, s *sequence) ([]float32, error) {
 	rest := s.keys[d.cache.n:]
@@ -105,8 +105,8 @@ func (d *decoding) step(ctx context.Context, id int) ([]float32, error) {
 	return d.run(ctx, rows, keys)
 }
 
-// rows gives the embeddings of positions, [len(keys), hidden].
-func (d *decoding) rows(ctx context.Context, keys []int64, sound *heard) ([]float32, error) {
+// rows returns the embeddings of positions, [len(keys), hidden].
+func (d *decoding) rows(ctx context.Context, keys []int64, sound *encoded) ([]float32, error) {
 	hidden := int(d.model.folder.Network.TextPart.HiddenSize)
 	var ids []int64
 	for _, key := range keys {
@@ -133,8 +133,8 @@ func (d *decoding) rows(ctx context.Context, keys []int64, sound *heard) ([]floa
 	return rows, nil
 }
 
-// run is one run of the decoder. The keys and values go from set to set in place;
-// only the logits are looked at.
+// run runs the decoder once. Keys and values are written in place from one set to the
+// other; only the logits are read.
 func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]float32, error) {
 	n, more := d.cache.n, int64(len(keys))
 	written, err := d.cache.next(more)
@@ -151,8 +151,8 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 	for i, name := range d.cache.presents {
 		outputs[name] = written[i]
 	}
-	// Without num_logits_to_keep a run over several positions may give the logits
-	// of all of them or of the last; the engine then makes the tensor.
+	// Without num_logits_to_keep, a run over several positions returns the logits of
+	// all of them or of the last one, so the engine must allocate the tensor.
 	known := more == 1 || d.fixed[logitsToKeep] != nil
 	if known {
 		outputs[logitsOutput] = d.logitsTensor
@@ -180,7 +180,7 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 	return d.logits, nil
 }
 
-// inputs makes what the decoder takes beside the cache.
+// inputs returns the decoder's inputs other than the cache.
 func (d *decoding) inputs(rows []float32, n, more int64) (map[string]*onnx.Tensor, func(), error) {
 	inputs := make(map[string]*onnx.Tensor, 5+len(d.cache.past))
 	var made []*onnx.Tensor

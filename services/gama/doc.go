@@ -1,4 +1,4 @@
 // Package gama answers questions about sounds with audio language models: an audio
-// encoder whose rows stand before or among the words, and a decoder with a
-// key-value cache, all of them ONNX graphs in the layout of transformers.js.
+// encoder whose output precedes or replaces tokens of the prompt, and a decoder with a
+// key-value cache. All are ONNX graphs in the layout of transformers.js.
 package gama

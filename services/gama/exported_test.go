@@ -21,7 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// writeWAV keeps samples at 16 kHz in a file.
+// writeWAV writes samples at 16 kHz to a file.
 func writeWAV(t testing.TB, samples []int16) services.AudioSource {
 	t.Helper()
 	var b bytes.Buffer
@@ -40,8 +40,8 @@ func writeWAV(t testing.TB, samples []int16) services.AudioSource {
 	return diskAudio(path)
 }
 
-// exported serves the folder that models/export/gama_golden.py made of a random model in
-// the structure of GAMA's public checkpoint, once for each dtype.
+// exported serves the folder that models/export/gama_golden.py wrote for a random model
+// in the structure of GAMA's public checkpoint, once for each dtype.
 func exported(t *testing.T) *Service {
 	t.Helper()
 	source, dir := filepath.Join("testdata", "exported"), t.TempDir()
@@ -61,8 +61,8 @@ func exported(t *testing.T) *Service {
 	return s
 }
 
-// TestAnExportedModelAnswersAsPyTorch has the logits and tokens that torch gives with
-// the same weights, features by torchaudio, prompt by sentencepiece.
+// TestAnExportedModelAnswersAsPyTorch compares with logits and tokens from torch with
+// the same weights, features from torchaudio, and a prompt encoded by sentencepiece.
 func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 	t.Parallel()
 	s := exported(t)
@@ -83,10 +83,10 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 	for dtype, tolerance := range map[string]float64{"fp32": 1e-4, "fp16": 1e-2, "q8": 1e-1} {
 		m, done, err := s.pool.Acquire(t.Context(), dtype)
 		require.NoError(t, err)
-		t.Cleanup(done) // before the service is shut down, which waits
+		t.Cleanup(done) // before the service is shut down, which would wait
 		for _, want := range golden.Answers {
 			a := s.newAsking(t.Context(), m, params, services.DiscardSink{})
-			sound, err := a.hear(t.Context(), writeWAV(t, wholeSound(want.Sound)))
+			sound, err := a.encodeWhole(t.Context(), writeWAV(t, wholeSound(want.Sound)))
 			require.NoError(t, err)
 			require.EqualValues(t, 96, sound.n, "32 of the Q-Former and 64 of the aggregator")
 			sequence := m.sequence(sound, nil, golden.Question)
@@ -121,8 +121,8 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 	}
 }
 
-// TestGraphsAreFoundByTheirDtype has what config.json names, and what there is where
-// it names nothing. Half precision counts twice: it is widened in memory.
+// TestGraphsAreFoundByTheirDtype has graphs that config.json selects, and the defaults.
+// Half precision counts twice because it is widened in memory.
 func TestGraphsAreFoundByTheirDtype(t *testing.T) {
 	t.Parallel()
 	s := exported(t)

@@ -8,17 +8,17 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// facts are what a folder's files say without a load. The tokenizer is checked but not
-// held: a large one takes many times the memory of its file.
+// facts describe a folder without loading its weights. The tokenizer is validated but
+// not retained, because a large one takes many times the memory of its file.
 type facts struct {
 	*folder
 	weights services.Bytes
-	// problem is why the model could not be loaded, although its configuration is
-	// right; a loaded one works on.
+	// problem is the error that would prevent loading the model even though its
+	// configuration is valid. An already loaded model stays usable.
 	problem error
 }
 
-// readFacts reads everything but the weights.
+// readFacts reads everything except the weights.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readConfigs(files)
 	if err != nil {

@@ -11,14 +11,15 @@ import (
 	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
-// astExtractor divides by twice the deviation, as the AST paper's code does.
+// astExtractor is the extractor type that divides by twice the deviation, like the code
+// of the AST paper.
 const astExtractor = "ASTFeatureExtractor"
 
-// extractor makes the network's input of samples. Safe for concurrent use.
+// extractor computes the network's input from samples. Safe for concurrent use.
 type extractor struct {
 	cfg  preprocessorConfig
 	bank *dsp.FilterBank
-	// longest is the most samples that one window holds.
+	// longest is the maximum number of samples in one window.
 	longest int
 }
 
@@ -36,8 +37,8 @@ func newExtractor(cfg preprocessorConfig, maxFrames int) (*extractor, error) {
 	return &extractor{cfg: cfg, bank: bank, longest: bank.Samples(frames)}, nil
 }
 
-// features gives log-mel frames of shape [frames, bins], normalised as the files
-// say. The samples, in [-1, 1] at the model's rate, are changed.
+// features returns normalised log-mel frames of shape [frames, bins]. It modifies the
+// samples, which are in [-1, 1] at the model's rate.
 func (e *extractor) features(samples []float32) []float32 {
 	if e.cfg.SubtractClipMean {
 		sum := 0.0
@@ -50,7 +51,7 @@ func (e *extractor) features(samples []float32) []float32 {
 		}
 	}
 	out := e.bank.Compute(samples)
-	// Padding is put in before the normalisation, as GAMA's code does.
+	// Padding is added before the normalisation as in GAMA's code.
 	for e.cfg.PadToMaxLength && len(out) < e.cfg.MaxLength*e.cfg.MelBins {
 		out = append(out, e.cfg.PaddingValue)
 	}
@@ -66,10 +67,10 @@ func (e *extractor) features(samples []float32) []float32 {
 	return out
 }
 
-// blockFrames is how many frames are decoded at a time.
+// blockFrames is the number of frames decoded at a time.
 const blockFrames = 8192
 
-// recording gives a sound as windows of mono samples at the model's rate.
+// recording reads a sound as windows of mono samples at the model's rate.
 type recording struct {
 	reader    *audiofile.Reader
 	closer    io.Closer
@@ -107,10 +108,10 @@ func (s *Service) openAudio(source services.AudioSource, rateHz int) (*recording
 // Close closes the decoder and then its file.
 func (r *recording) Close() error { return errors.Join(r.reader.Close(), r.closer.Close()) }
 
-// length in samples at the model's rate, as the header tells it.
+// length returns the number of samples at the model's rate according to the header.
 func (r *recording) length() int64 { return r.resampler.OutputLen(r.reader.Format().Frames) }
 
-// next gives up to n samples, and whether they are the last.
+// next returns up to n samples, and whether they are the last.
 func (r *recording) next(ctx context.Context, n int) (samples []float32, last bool, err error) {
 	for !r.ended && len(r.buffer) <= n {
 		if err := ctx.Err(); err != nil {

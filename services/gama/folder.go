@@ -11,13 +11,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// modelType is config.json's model_type of the folders this service reads.
+// modelType is the model_type in config.json of supported folders.
 const modelType = "gama"
 
-// Where the rows of the audio stand.
+// Values of AudioInsert: the position of the audio's rows in the prompt.
 const (
 	insertPrefix = "prefix" // before the first token, as in GAMA
-	insertToken  = "token"  // where the prompt template says {audio}
+	insertToken  = "token"  // at {audio} in the prompt template
 )
 
 // Placeholders of a prompt template.
@@ -26,13 +26,13 @@ const (
 	placeAudio    = "{audio}"
 )
 
-// What becomes of earlier questions of a conversation.
+// Values of History: the handling of earlier questions in a conversation.
 const (
 	historyTurns = "turns" // they stand in the prompt, with their answers
-	historyNone  = "none"  // each question is asked of the audio alone
+	historyNone  = "none"  // each question sees only the audio
 )
 
-// folder is what a model folder's JSON files say.
+// folder is the parsed configuration of a model.
 type folder struct {
 	Network      networkConfig
 	Preprocessor preprocessorConfig
@@ -42,11 +42,11 @@ type folder struct {
 
 // networkConfig is config.json.
 type networkConfig struct {
-	// AudioInsert is prefix or token; PromptTemplate has {question}, and {audio}
-	// with token.
+	// AudioInsert is prefix or token. PromptTemplate has {question}, and {audio} with
+	// token.
 	AudioInsert    string `json:"audio_insert"`
 	PromptTemplate string `json:"prompt_template"`
-	// History is turns or none. Models that were never trained on several turns do
+	// History is turns or none. Models that were not trained on several turns perform
 	// better with none.
 	History  string `json:"conversation_history"`
 	NumAudio int64  `json:"num_audio_tokens"` // 0 where it depends on the audio
@@ -88,7 +88,8 @@ type preprocessorConfig struct {
 	Dither           float64 `json:"dither"`
 }
 
-// readFolder reads and checks the JSON files. The error names the file and the value.
+// readFolder reads and validates the JSON files. The error names the file and the
+// value.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f, err := readConfigs(files)
 	if err != nil {
@@ -100,8 +101,8 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	return f, nil
 }
 
-// readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model where
-// there is none.
+// readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model if it is
+// missing.
 func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	read := tokenizer.FromJSON
 	data, err := files.ReadFile("tokenizer.json")
@@ -121,7 +122,7 @@ func readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
 	return text, nil
 }
 
-// readConfigs reads all but the tokenizer.
+// readConfigs reads everything except the tokenizer.
 func readConfigs(files modelstore.Folder) (*folder, error) {
 	f := &folder{
 		Preprocessor: preprocessorConfig{SamplingRate: 16000, MelBins: 128, WindowType: "hanning", Std: 1, MaxLength: 1024},
@@ -156,7 +157,7 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 	return f, f.check(files.Name)
 }
 
-// Limits of a folder's numbers, beside those that all kinds of model share.
+// Limits of a folder's numbers in addition to those shared by all models.
 const (
 	maxPositions = 1 << 24
 	maxStopIDs   = 256
@@ -166,8 +167,8 @@ const (
 	maxShift     = 1e6 // of mean, deviation and padding
 )
 
-// check refuses numbers that make no network, and those that would size memory
-// beyond all reason.
+// check rejects values that do not describe a network, and those that would require an
+// excessive amount of memory.
 func (f *folder) check(name string) error {
 	for _, check := range []func(name string) error{f.Generation.check, f.checkText, f.checkPrompt, f.Preprocessor.check} {
 		if err := check(name); err != nil {
@@ -192,7 +193,7 @@ func (f *folder) checkText(name string) error {
 	return file.Err()
 }
 
-// checkPrompt checks what makes a prompt. Token IDs are those of the vocabulary.
+// checkPrompt checks the parts of a prompt. Token IDs must be in the vocabulary.
 func (f *folder) checkPrompt(name string) error {
 	n := f.Network
 	template := n.PromptTemplate
@@ -214,7 +215,7 @@ func (f *folder) checkPrompt(name string) error {
 	return file.Err()
 }
 
-// checkIDs checks the tokens that begin and end an answer, where they are given.
+// checkIDs checks the tokens that begin and end an answer if they are set.
 func checkIDs(file *limits.File, bos *int, eos idList) {
 	if bos != nil {
 		file.Int("bos_token_id", int64(*bos), 0, limits.Vocabulary-1)

@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 )
 
-// generationConfig is generation_config.json. What it leaves out has the format's
-// defaults: top_k is 50.
+// generationConfig is generation_config.json. Missing fields have the format's
+// defaults; top_k is 50.
 type generationConfig struct {
 	DoSample          bool    `json:"do_sample"`
 	Temperature       float64 `json:"temperature"`
@@ -23,11 +23,11 @@ type generationConfig struct {
 	MinNewTokens      int     `json:"min_new_tokens"`
 	NoRepeatNgram     int     `json:"no_repeat_ngram_size"`
 	SuppressTokens    []int   `json:"suppress_tokens"`
-	// BeginSuppress are not allowed as the first token.
+	// BeginSuppress are forbidden as the first token.
 	BeginSuppress []int `json:"begin_suppress_tokens"`
-	// MinLength counts the prompt too, as MaxLength does.
+	// MinLength includes the prompt, like MaxLength.
 	MinLength int `json:"min_length"`
-	// MinP leaves tokens out that are less likely than this part of the likeliest.
+	// MinP excludes tokens less likely than this fraction of the most likely one.
 	MinP        float64  `json:"min_p"`
 	StopStrings textList `json:"stop_strings"`
 	unsupported
@@ -35,9 +35,9 @@ type generationConfig struct {
 	EOS idList `json:"eos_token_id"`
 }
 
-// unsupported are the fields that would change an answer in ways that are not
-// built. Nil and their neutral values are let through. What concerns beams alone,
-// and how transformers runs, is not looked at.
+// unsupported has the fields that would change an answer and are not implemented. Null
+// and the neutral values are accepted. Fields that only affect beam search or the
+// transformers library are ignored.
 type unsupported struct {
 	NumBeams           *float64        `json:"num_beams"`
 	NumBeamGroups      *float64        `json:"num_beam_groups"`
@@ -61,7 +61,7 @@ type unsupported struct {
 	DoLaLayers         json.RawMessage `json:"dola_layers"`
 }
 
-// check names the first field that has no neutral value.
+// check returns an error for the first field without a neutral value.
 func (u unsupported) check() error {
 	for _, field := range []struct {
 		name    string
@@ -105,7 +105,7 @@ func (u unsupported) check() error {
 	return nil
 }
 
-// defaultGeneration has what stands for fields that are left out.
+// defaultGeneration has the values of missing fields.
 func defaultGeneration() generationConfig {
 	return generationConfig{Temperature: 1, TopK: 50, TopP: 1, RepetitionPenalty: 1}
 }
@@ -121,7 +121,7 @@ const (
 	mostRepeating  = 1000
 )
 
-// check names what cannot be followed.
+// check returns an error for invalid values.
 func (g generationConfig) check(name string) error {
 	file := limits.Of(name + "/generation_config.json")
 	if g.DoSample {
@@ -147,7 +147,7 @@ func (g generationConfig) check(name string) error {
 		file.Text(fmt.Sprintf("stop_strings[%d]", i), text, maxStopText)
 	}
 	if slices.Contains(g.StopStrings, "") {
-		file.Fail("stop_strings must hold no empty text")
+		file.Fail("stop_strings must not contain an empty string")
 	}
 	checkIDs(file, g.BOS, g.EOS)
 	if err := g.unsupported.check(); err != nil {
@@ -156,7 +156,7 @@ func (g generationConfig) check(name string) error {
 	return file.Err()
 }
 
-// idList is one id or a list of them.
+// idList is one id or an array of ids.
 type idList []int
 
 // UnmarshalJSON reads both forms.
@@ -170,13 +170,13 @@ func (l *idList) UnmarshalJSON(data []byte) error {
 	}
 	var several []int
 	if err := json.Unmarshal(data, &several); err != nil {
-		return errors.New("a token id must be a number or a list of numbers")
+		return errors.New("a token id must be a number or an array of numbers")
 	}
 	*l = several
 	return nil
 }
 
-// textList is one text or a list of them.
+// textList is one string or an array of strings.
 type textList []string
 
 // UnmarshalJSON reads both forms.
@@ -190,7 +190,7 @@ func (l *textList) UnmarshalJSON(data []byte) error {
 	}
 	var several []string
 	if err := json.Unmarshal(data, &several); err != nil {
-		return errors.New("stop_strings must be a text or a list of texts")
+		return errors.New("stop_strings must be a string or an array of strings")
 	}
 	*l = several
 	return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// generationFolder is a folder whose generation_config.json has a text.
+// generationFolder returns a folder with the given generation_config.json.
 func generationFolder(t *testing.T, text string) *folder {
 	t.Helper()
 	f := &folder{Generation: defaultGeneration()}
@@ -18,7 +18,7 @@ func generationFolder(t *testing.T, text string) *folder {
 	return f
 }
 
-// TestGenerationConfigIsHonouredFieldByField has each field with what it comes to.
+// TestGenerationConfigIsHonouredFieldByField has each field with its effect.
 func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	t.Parallel()
 	of := func(text string) sampling {
@@ -75,8 +75,9 @@ func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 	} {
 		require.ErrorContains(t, generationFolder(t, text).Generation.check("m"), want, text)
 	}
-	neutral := `{"num_beams":1,"num_beam_groups":1,"typical_p":1.0,"penalty_alpha":null,"bad_words_ids":null,"forced_bos_token_id":null,"length_penalty":2,
-		"early_stopping":true,"pad_token_id":0,"transformers_version":"4.28.0","use_cache":true,"diversity_penalty":0.0,"guidance_scale":1}`
+	neutral := `{"num_beams":1,"num_beam_groups":1,"typical_p":1.0,"penalty_alpha":null,"bad_words_ids":null,"forced_bos_token_id":null,
+		"length_penalty":2,"early_stopping":true,"pad_token_id":0,"transformers_version":"4.28.0","use_cache":true,
+		"diversity_penalty":0.0,"guidance_scale":1}`
 	require.NoError(t, generationFolder(t, neutral).Generation.check("m"))
 }
 
@@ -87,7 +88,7 @@ func TestWhatTheFirstTokensMayNotBe(t *testing.T) {
 		"one token and the sound, which does not count")
 	require.Equal(t, 1, choose(sampling{minLength: 3, eos: []int{1}, countSound: true}, []int64{-1, -2, 5}, 1, 3))
 	require.Equal(t, 1, choose(sampling{minLength: 1, eos: []int{1}}, []int64{5}, 1, 3))
-	// Weights 1, 0.61, 0.37: a half leaves two.
+	// Weights 1, 0.61, 0.37: half leaves two.
 	counts := [3]int{}
 	for seed := range uint64(200) {
 		counts[choose(sampling{temperature: 1, minP: 0.5, seed: seed}, nil, 2, 1.5, 1)]++

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// message is a protobuf message that is being written.
+// message is an encoder of a protobuf message.
 type message []byte
 
 func (m *message) varint(field int, v uint64) {
@@ -23,21 +23,21 @@ func (m *message) bytes(field int, v []byte) {
 	*m = append(binary.AppendUvarint(binary.AppendUvarint(*m, uint64(field)<<3|2), uint64(len(v))), v...)
 }
 
-// graph writes an ONNX graph by onnx.proto's field numbers.
+// graph writes an ONNX graph with the field numbers of onnx.proto.
 type graph struct {
 	body   message
 	values int
 	random *rand.Rand
 }
 
-// attr is an attribute of whole numbers: one, or a list.
+// attr encodes an attribute of integers: one, or a list.
 type attr struct {
 	name string
 	one  int
 	list []int
 }
 
-// op adds a node and gives the name of its output.
+// op adds a node and returns the name of its output.
 func (g *graph) op(kind string, inputs []string, attrs ...attr) string {
 	g.values++
 	return g.opTo(kind, fmt.Sprintf("v%d", g.values), inputs, attrs...)
@@ -102,7 +102,7 @@ func (g *graph) scalar(v int) string {
 	return g.initializer(7, binary.LittleEndian.AppendUint64(nil, uint64(int64(v))))
 }
 
-// weight is a random matrix that keeps the size of what it is multiplied with.
+// weight is a random matrix that preserves the scale of its input.
 func (g *graph) weight(rows, columns int) string {
 	values := make([]float32, rows*columns)
 	scale := float32(math.Sqrt(3 / float64(rows)))
@@ -112,7 +112,7 @@ func (g *graph) weight(rows, columns int) string {
 	return g.floats(values, rows, columns)
 }
 
-// declare adds an input (field 11) or output (12); a dimension of -1 is open.
+// declare adds an input (field 11) or output (12); a dimension of -1 is not fixed.
 func (g *graph) declare(field int, name string, kind int, dims ...int) {
 	var shape message
 	for i, d := range dims {
@@ -144,7 +144,7 @@ func (g *graph) write(t testing.TB, path string) {
 	require.NoError(t, os.WriteFile(path, model, 0o600))
 }
 
-// shape of a model with random weights, and how its decoder is exported.
+// shape describes a model with random weights and the variant of its decoder's export.
 type shape struct {
 	layers, hidden, heads, ffn, vocab, context, sound int
 	noPositions, cacheBranch, keepLogits, half        bool
@@ -221,7 +221,7 @@ func (l llama) norm(x string) string {
 	return l.op("Div", []string{x, l.op("Sqrt", []string{l.op("Add", []string{mean, l.floats([]float32{1e-5})})})})
 }
 
-// split gives [1, heads, n, dim].
+// split returns [1, heads, n, dim].
 func (l llama) split(x string) string {
 	return l.op("Transpose", []string{l.op("Reshape", []string{x, l.ints(1, -1, l.heads, l.dim)})},
 		attr{name: "perm", list: []int{0, 2, 1, 3}})
@@ -235,7 +235,7 @@ func (l llama) rotate(x string) string {
 	return l.op("Add", []string{l.op("Mul", []string{x, l.cos}), l.op("Mul", []string{turned, l.sin})})
 }
 
-// cached joins what is new to the past, in the cache's type.
+// cached concatenates the past and the new values, in the cache's type.
 func (l llama) cached(x string, layer int, kind string) string {
 	past, present := pastName(int64(layer), kind), presentName(int64(layer), kind)
 	l.declare(11, past, l.cacheKind, 1, l.heads, -1, l.dim)
@@ -265,7 +265,7 @@ func (l llama) layer(x string, i int) string {
 	return l.op("Add", []string{x, l.op("MatMul", []string{up, l.weight(l.ffn, l.hidden)})})
 }
 
-// write makes a folder of the shape, with gama-tiny's tokenizer.
+// write creates a folder of the shape with gama-tiny's tokenizer.
 func (s shape) write(t testing.TB, dir string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "onnx"), 0o750))
@@ -277,7 +277,7 @@ func (s shape) write(t testing.TB, dir string) {
 	g.declare(12, inputsEmbeds, float, 1, -1, s.hidden)
 	g.write(t, filepath.Join(dir, "onnx", "embed_tokens.onnx"))
 
-	// One row of the sound's mean for each position, told apart by its weights.
+	// One row of the sound's mean for each position, distinguished by its weights.
 	g = &graph{random: rand.New(rand.NewPCG(5, 6))}
 	g.declare(11, inputFeatures, float, 1, -1, 128)
 	mean := g.op("ReduceMean", []string{inputFeatures}, attr{name: "axes", list: []int{1}})
@@ -286,15 +286,18 @@ func (s shape) write(t testing.TB, dir string) {
 	g.declare(12, audioFeatures, float, 1, s.sound, s.hidden)
 	g.write(t, filepath.Join(dir, "onnx", "audio_encoder.onnx"))
 
-	config := fmt.Sprintf(`{"model_type":"gama","audio_insert":"prefix","num_audio_tokens":%d,"prompt_template":"{question}\n","bos_token_id":1,"eos_token_id":2,
-		"text_config":{"vocab_size":%d,"hidden_size":%d,"num_hidden_layers":%d,"num_attention_heads":%d,"intermediate_size":%d,"max_position_embeddings":%d}}`,
+	config := fmt.Sprintf(`{"model_type":"gama","audio_insert":"prefix","num_audio_tokens":%d,"prompt_template":"{question}\n",
+		"bos_token_id":1,"eos_token_id":2,
+		"text_config":{"vocab_size":%d,"hidden_size":%d,"num_hidden_layers":%d,"num_attention_heads":%d,"intermediate_size":%d,
+		"max_position_embeddings":%d}}`,
 		s.sound, s.vocab, s.hidden, s.layers, s.heads, s.ffn, s.context)
 	tokens, err := os.ReadFile(filepath.Join(modelsDir, "gama-tiny", "tokenizer.json"))
 	require.NoError(t, err)
 	for name, content := range map[string]string{
 		"config.json": config, "tokenizer.json": string(tokens),
-		"generation_config.json":   `{"do_sample":false,"max_new_tokens":24,"suppress_tokens":[2]}`,
-		"preprocessor_config.json": `{"sampling_rate":16000,"num_mel_bins":128,"subtract_clip_mean":true,"mean":-5.081,"std":4.4849,"max_length":1024,"pad_to_max_length":true}`,
+		"generation_config.json": `{"do_sample":false,"max_new_tokens":24,"suppress_tokens":[2]}`,
+		"preprocessor_config.json": `{"sampling_rate":16000,"num_mel_bins":128,"subtract_clip_mean":true,
+			"mean":-5.081,"std":4.4849,"max_length":1024,"pad_to_max_length":true}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// The graphs of a folder, by the names that transformers.js has for them.
+// The graphs of a folder, named as in transformers.js.
 const (
 	encoderGraph  = "audio_encoder"
 	embedderGraph = "embed_tokens"
@@ -20,11 +20,11 @@ const (
 
 var graphNames = []string{encoderGraph, embedderGraph, decoderGraph}
 
-// halfSuffix ends the names of graphs in half precision.
+// halfSuffix is the suffix of graphs in half precision.
 const halfSuffix = "_fp16"
 
-// variants are the ways in which transformers.js keeps weights, with the ending of
-// the file's name. What stands first is taken first where config.json does not say.
+// variants are the weight formats of transformers.js with the suffix of the file's
+// name, in order of preference if config.json does not select one.
 var variants = []struct{ dtype, suffix string }{
 	{"fp32", ""},
 	{"fp16", halfSuffix},
@@ -36,10 +36,10 @@ var variants = []struct{ dtype, suffix string }{
 	{"bnb4", "_bnb4"},
 }
 
-// dtypes is dtype of transformers.js_config: one for all graphs, or one for each.
+// dtypes is the dtype of transformers.js_config: one for all graphs, or one for each.
 type dtypes map[string]string
 
-// UnmarshalJSON reads both forms.
+// UnmarshalJSON accepts both forms.
 func (d *dtypes) UnmarshalJSON(data []byte) error {
 	var all *string
 	if err := json.Unmarshal(data, &all); err == nil {
@@ -53,13 +53,13 @@ func (d *dtypes) UnmarshalJSON(data []byte) error {
 	}
 	var each map[string]string
 	if err := json.Unmarshal(data, &each); err != nil {
-		return errors.New("dtype must be a text, or a text for each graph")
+		return errors.New("dtype must be a string, or an object with a string for each graph")
 	}
 	*d = each
 	return nil
 }
 
-// check gives what is wrong with a dtype.
+// check returns an error for an unknown dtype.
 func (d dtypes) check() error {
 	for _, name := range graphNames {
 		if dtype := d[name]; dtype != "" && dtype != "auto" {
@@ -81,8 +81,8 @@ func suffixOf(dtype string) (string, bool) {
 	return "", false
 }
 
-// graphFile is the name of a graph's file: that of the variant which config.json
-// names, or of the first that there is.
+// graphFile returns the name of a graph's file: the variant selected by config.json, or
+// the first that exists.
 func (f *folder) graphFile(files modelstore.Folder, name string) string {
 	if suffix, ok := suffixOf(f.Network.JS.DType[name]); ok {
 		return name + suffix + ".onnx"
@@ -90,17 +90,18 @@ func (f *folder) graphFile(files modelstore.Folder, name string) string {
 	return files.AnyPrecision(name + ".onnx")
 }
 
-// graph locates a graph of the folder. The bytes are what its weights take in memory.
+// graph returns a graph of the folder. bytes is the memory of its weights.
 func (f *folder) graph(files modelstore.Folder, name string) (onnx.Graph, services.Bytes, error) {
 	file := f.graphFile(files, name)
 	graph, size, err := files.Graph(file)
 	return graph, inMemory(name, file, size), err
 }
 
-// inMemory is what the weights of a graph take that has so many bytes in its file.
+// inMemory returns the memory of the weights of a graph with the given file size.
 func inMemory(name, file string, size services.Bytes) services.Bytes {
 	if file == name+halfSuffix+".onnx" && name != embedderGraph {
-		// On a CPU, ONNX Runtime widens the matrices of products when it loads them.
+		// On a CPU, ONNX Runtime widens the matrices of multiplications when it loads
+		// them.
 		size = size.Plus(size)
 	}
 	return size

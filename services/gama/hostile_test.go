@@ -18,8 +18,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestHostileFoldersAreRefused lists folders whose numbers, lengths and depths would
-// end the process, then asks for each of them.
+// TestHostileFoldersAreRefused lists and uses folders whose numbers, lengths or nesting
+// would crash the process.
 func TestHostileFoldersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
@@ -32,7 +32,7 @@ func TestHostileFoldersAreRefused(t *testing.T) {
 	})
 }
 
-// FuzzFiles puts any bytes in the place of one of a folder's files.
+// FuzzFiles replaces one of a folder's files with arbitrary bytes.
 func FuzzFiles(f *testing.F) {
 	small := modeltest.SmallFiles(f, filepath.Join(modelsDir, "gama-tiny"))
 	names := []string{"config.json", "preprocessor_config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"}

@@ -2,7 +2,7 @@
 
 package gama
 
-// mapMemory takes from the Go heap where the system has no anonymous mappings.
+// mapMemory allocates from the Go heap, because the system has no anonymous mappings.
 func mapMemory(n int64) ([]byte, error) { return make([]byte, n), nil }
 
 func unmapMemory([]byte) {}

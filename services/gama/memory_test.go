@@ -18,9 +18,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestMemoryOfAnAnswerIsLeased measures what an answer that fills the model's whole
-// context takes beside the loaded model, and holds the estimate to it: at least as
-// much, and not more than so many times. Most of it is the cache.
+// TestMemoryOfAnAnswerIsLeased measures the memory of an answer that fills the model's
+// whole context, without the loaded model, and compares the estimate: it must be at
+// least as large, and not larger by more than a factor. Most of the memory is the
+// cache.
 func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector has memory of its own")
@@ -67,7 +68,8 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 	}
 }
 
-// TestCachesLieOutsideTheGoHeap is not parallel: what others allocate counts too.
+// TestCachesLieOutsideTheGoHeap is not parallel because allocations of other tests
+// would be counted.
 func TestCachesLieOutsideTheGoHeap(t *testing.T) {
 	shape := kvShape{layers: 2, heads: 8, dim: 64, kind: onnx.Float32}
 	var before, after runtime.MemStats
@@ -80,18 +82,18 @@ func TestCachesLieOutsideTheGoHeap(t *testing.T) {
 
 	c.n, c.keys = 4, []int64{1, 2, 3, 4}
 	c.sets[0][0].bytes[0] = 7
-	kept, err := c.snapshot()
+	saved, err := c.snapshot()
 	require.NoError(t, err)
 	c.Close()
-	kept.retain().release()
-	require.EqualValues(t, 7, kept.memory[0].bytes[0], "another had it")
-	kept.release()
-	require.Empty(t, kept.memory)
+	saved.retain().release()
+	require.EqualValues(t, 7, saved.memory[0].bytes[0], "another had it")
+	saved.release()
+	require.Empty(t, saved.memory)
 	var none *snapshot
 	none.retain().release()
 }
 
-// deletes ends the conversation while it is being answered.
+// deletes deletes the conversation while it is being answered.
 type deletes struct {
 	services.DiscardSink
 	remove func()

@@ -4,10 +4,11 @@ package gama
 
 import "golang.org/x/sys/unix"
 
-// mapMemory gives zeroed memory of the system's.
+// mapMemory returns zeroed memory from the system.
 func mapMemory(n int64) ([]byte, error) {
 	return unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 }
 
-// unmapMemory gives back what mapMemory gave, which it only fails to do for others.
+// unmapMemory releases memory returned by mapMemory, and can only fail for other
+// memory.
 func unmapMemory(bytes []byte) { _ = unix.Munmap(bytes) }

@@ -10,7 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
-// Names in the graphs, as transformers.js has them.
+// Names in the graphs, as in transformers.js.
 const (
 	inputFeatures = "input_features"
 	audioValues   = "audio_values"
@@ -32,11 +32,11 @@ type model struct {
 	encoder   *onnx.Session
 	embedder  *onnx.Session
 	decoder   *onnx.Session
-	// kvType of the cache's elements.
+	// kvType is the type of the cache's elements.
 	kvType onnx.ElementType
 }
 
-// loadModel opens the folder's graphs and checks them against its configuration.
+// loadModel loads the folder's graphs after checking them against its configuration.
 func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (loaded *model, bytes services.Bytes, err error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -124,17 +124,17 @@ func (m *model) Close() error {
 	return err
 }
 
-// heard is a window's sound as the decoder takes it.
-type heard struct {
+// encoded is the encoder's output for a window of sound.
+type encoded struct {
 	rows []float32 // [count, hidden]
 	n    int64
 }
 
-// encode runs the audio encoder over one window of mono samples, which are changed.
-func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
+// encode runs the audio encoder on one window of mono samples, which it modifies.
+func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error) {
 	cfg := m.folder.Preprocessor
 	if m.extractor.bank.Frames(len(samples)) == 0 {
-		return nil, services.Invalidf("file", "lasts %.3f s; the shortest sound that can be heard has %.3f s",
+		return nil, services.Invalidf("file", "lasts %.3f s; the minimum is %.3f s",
 			float64(len(samples))/float64(cfg.SamplingRate), float64(m.extractor.bank.Samples(1))/float64(cfg.SamplingRate))
 	}
 	features := m.extractor.features(samples)
@@ -154,10 +154,10 @@ func (m *model) encode(ctx context.Context, samples []float32) (*heard, error) {
 			m.folder.Network.TextPart.HiddenSize)
 		return nil, services.Internal(err, "the model returned an unusable result")
 	}
-	return &heard{rows: rows, n: shape[1]}, nil
+	return &encoded{rows: rows, n: shape[1]}, nil
 }
 
-// embed gives the rows of token ids, [len(ids), hidden].
+// embed returns the embeddings of token ids, [len(ids), hidden].
 func (m *model) embed(ctx context.Context, ids []int64) ([]float32, error) {
 	tensor, err := onnx.NewTensor(ids, 1, int64(len(ids)))
 	if err != nil {
@@ -175,7 +175,7 @@ func (m *model) embed(ctx context.Context, ids []int64) ([]float32, error) {
 	return rows, nil
 }
 
-// runOne runs a graph of one float output and gives a copy-free view of it.
+// runOne runs a graph with one float output and returns that without copying it.
 func runOne(ctx context.Context, session *onnx.Session, inputs map[string]*onnx.Tensor, output string) ([]float32, []int64, error) {
 	outputs, err := session.Run(ctx, inputs)
 	if err != nil {

@@ -6,22 +6,23 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// output turns tokens into text as they come. It holds back half a character and
-// what may be the beginning of a stop text. Not safe for concurrent use.
+// output converts tokens to text. It holds back incomplete characters and text that may
+// be the beginning of a stop text. Not safe for concurrent use.
 type output struct {
 	text tokenizer.Text
 	stop []string
-	// raw are bytes that are no whole character yet, held whole characters that
-	// may begin a stop text.
+	// raw has bytes of an incomplete character, held complete characters that may begin
+	// a stop text.
 	raw  []byte
 	held string
 	all  strings.Builder
-	// begun tells that something other than space was given: an answer has none in front.
+	// begun reports whether something other than space was returned. Leading space is
+	// dropped.
 	begun bool
 }
 
-// add takes a token and gives the text that is certain; stopped tells that a stop
-// text came, before which the answer ends.
+// add adds a token and returns the text that has become certain. stopped reports
+// whether a stop text was found, which ends the answer before it.
 func (o *output) add(id int) (piece string, stopped bool) {
 	o.raw = append(o.raw, o.text.Bytes(id)...)
 	n := tokenizer.Complete(o.raw)
@@ -30,7 +31,7 @@ func (o *output) add(id int) (piece string, stopped bool) {
 	return o.release(false)
 }
 
-// end gives what was held back.
+// end returns the text held back.
 func (o *output) end() string {
 	o.held += strings.ToValidUTF8(string(o.raw), "\uFFFD")
 	o.raw = nil
@@ -70,5 +71,5 @@ func (o *output) release(all bool) (piece string, stopped bool) {
 	return piece, false
 }
 
-// String is the text so far.
+// String returns the text so far.
 func (o *output) String() string { return o.all.String() }

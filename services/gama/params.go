@@ -19,22 +19,23 @@ const (
 	maxTemperature = 2
 	maxPenalty     = 10
 	leastWindow    = 0.1
-	// defaultNewTokens where neither the request nor generation_config.json says.
+	// defaultNewTokens is used if neither the request nor generation_config.json has a
+	// limit.
 	defaultNewTokens = 256
 )
 
-// Values of truncation.
+// Values of AskParams.Truncation.
 const (
 	truncateOff  = "disabled"
 	truncateAuto = "auto"
 )
 
-// captionQuestion is what TaskCaption asks unless the request has a question.
+// captionQuestion is the default question of tasks.Caption.
 const captionQuestion = "What can be heard in this clip?"
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// parse reads a task's parameters strictly and names every one that is wrong.
+// parse decodes and validates a task's parameters. The fault lists every invalid field.
 func parse(task services.Task) (tasks.AskParams, error) {
 	var p tasks.AskParams
 	if task.Name != tasks.Ask && task.Name != tasks.Caption {
@@ -100,8 +101,8 @@ func decode(raw json.RawMessage, p *tasks.AskParams) error {
 	return tasks.DecodeParams(raw, p)
 }
 
-// sampling joins the request with the model's generation_config.json. A temperature
-// in the request asks for sampling, 0 for greedy.
+// sampling merges the request with the model's generation_config.json. A temperature in
+// the request enables sampling, and 0 disables it.
 func (f *folder) sampling(p tasks.AskParams) sampling {
 	g := f.Generation
 	s := sampling{
@@ -132,7 +133,8 @@ func (f *folder) sampling(p tasks.AskParams) sampling {
 	return s
 }
 
-// newTokens is the most tokens to make after a prompt of so many positions.
+// newTokens returns the maximum number of tokens to generate after a prompt with the
+// given number of positions.
 func (f *folder) newTokens(p tasks.AskParams, prompt int) int {
 	n := defaultNewTokens
 	switch g := f.Generation; {

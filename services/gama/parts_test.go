@@ -18,7 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// choose samples once with a fresh sampler.
+// choose samples once with a new sampler.
 func choose(s sampling, prompt []int64, logits ...float32) int {
 	if s.repetitionPenalty == 0 {
 		s.repetitionPenalty = 1
@@ -70,7 +70,7 @@ func TestSamplingFollowsTheProbabilities(t *testing.T) {
 	require.InDelta(t, 4000*math.Sqrt(0.1)/(math.Sqrt(0.1)+math.Sqrt(0.4)+math.Sqrt(0.2)+math.Sqrt(0.3)), hot[0], 150)
 }
 
-// spelled is a tokenizer of one byte for each id.
+// spelled is a tokenizer with one byte per id.
 type spelled struct{ tokenizer.Text }
 
 func (spelled) Bytes(id int) []byte { return []byte{byte(id)} }
@@ -97,32 +97,33 @@ func TestTextComesInWholeCharacters(t *testing.T) {
 	require.Equal(t, "\uFFFD", piece, "what can never become one is not held back")
 }
 
-func TestNothingOfAStopTextIsTold(t *testing.T) {
+func TestNothingOfAStopTextIsReturned(t *testing.T) {
 	t.Parallel()
-	say := func(text string, stop ...string) (told string, stopped bool) {
+	say := func(text string, stop ...string) (returned string, stopped bool) {
 		out := &output{text: spelled{}, stop: stop}
 		for _, b := range []byte(text) {
 			piece, end := out.add(int(b))
-			told += piece
+			returned += piece
 			if end {
-				return told, true
+				return returned, true
 			}
 		}
-		return told + out.end(), false
+		return returned + out.end(), false
 	}
-	told, stopped := say("one two three", "two")
-	require.Equal(t, "one ", told)
+	returned, stopped := say("one two three", "two")
+	require.Equal(t, "one ", returned)
 	require.True(t, stopped)
-	told, stopped = say("aab", "aaab", "ab")
-	require.Equal(t, "a", told)
+	returned, stopped = say("aab", "aaab", "ab")
+	require.Equal(t, "a", returned)
 	require.True(t, stopped)
-	told, stopped = say("one tw", "two")
-	require.Equal(t, "one tw", told)
+	returned, stopped = say("one tw", "two")
+	require.Equal(t, "one tw", returned)
 	require.False(t, stopped)
 }
 
-// TestFeaturesAreGAMAs has the traps: the clip's mean goes, the divisor is the
-// deviation and not twice that, padding comes before the normalisation.
+// TestFeaturesAreGAMAs has the deviations from common code: the clip's mean is removed,
+// the divisor is the deviation rather than twice that, and padding precedes the
+// normalisation.
 func TestFeaturesAreGAMAs(t *testing.T) {
 	t.Parallel()
 	root := os.Getenv("GRYM_TESTDATA")
@@ -166,7 +167,7 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	require.InDelta(t, 0.46703236, got[1023*128], 1e-6)
 
-	// The third way to go wrong: a constant in the clip must not be heard.
+	// The third mistake: a constant in the clip must have no effect.
 	offset := append([]float32(nil), samples...)
 	for i := range offset {
 		offset[i] += 0.05
@@ -175,7 +176,8 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	require.NoError(t, err)
 	shifted := e.features(offset)
 	require.InDelta(t, golden.G100[5], shifted[100*128+5], 1e-3)
-	// Each frame loses its own mean too, so the clip's shows in the samples alone.
+	// Each frame's mean is removed too, so the clip's mean is only visible in the
+	// samples.
 	sum := 0.0
 	for _, v := range offset {
 		sum += float64(v)
@@ -196,15 +198,15 @@ func samplesOf(t *testing.T, source services.AudioSource) []float32 {
 	return samples
 }
 
-// TestTheSoundComesBeforeTheFirstToken is GAMA's order; with a token of its own the
-// sound stands where the template says.
+// TestTheSoundComesBeforeTheFirstToken has GAMA's order. With a token of its own the
+// sound is at its place in the template.
 func TestTheSoundComesBeforeTheFirstToken(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
 	m, done, err := s.pool.Acquire(t.Context(), "gama-tiny")
 	require.NoError(t, err)
 	defer done()
-	sound := &heard{n: 2}
+	sound := &encoded{n: 2}
 	ids := func(text string) (keys []int64) {
 		for _, id := range m.folder.Text.Encode(text) {
 			keys = append(keys, int64(id))
@@ -242,9 +244,9 @@ func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
 	f.Network.History = historyTurns
 	other := &model{folder: &f, name: "x"}
 	turns := []turn{{Tokens: make([]int, 200)}, {Tokens: make([]int, 200)}, {Tokens: make([]int, 100)}}
-	_, err = other.fit(&heard{n: 16}, turns, tasks.AskParams{Question: "c"})
+	_, err = other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c"})
 	require.ErrorContains(t, err, "set truncation to auto")
-	got, err := other.fit(&heard{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncateAuto})
+	got, err := other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncateAuto})
 	require.NoError(t, err)
 	require.Equal(t, 16+1+2*2+300+4-1, len(got.keys)+1, "one turn is gone")
 }
@@ -255,15 +257,15 @@ func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
 	c, err := newCache(shape, 4)
 	require.NoError(t, err)
 	defer c.Close()
-	kept := &snapshot{kvShape: shape, keys: []int64{-1, 1, 5}}
+	saved := &snapshot{kvShape: shape, keys: []int64{-1, 1, 5}}
 	for range 2 {
 		memory := make([]byte, shape.tensorBytes(3))
 		for i := range memory {
 			memory[i] = byte(i / 4) // elements 0 to 5: heads of 3
 		}
-		kept.memory = append(kept.memory, block{bytes: memory})
+		saved.memory = append(saved.memory, block{bytes: memory})
 	}
-	require.NoError(t, c.restore(kept, []int64{-1, 1, 6, 7}))
+	require.NoError(t, c.restore(saved, []int64{-1, 1, 6, 7}))
 	require.EqualValues(t, 2, c.n)
 	elements := func() (list []byte) {
 		memory := c.sets[c.current][0].bytes[:c.tensorBytes(c.n)]
@@ -273,11 +275,11 @@ func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
 		return list
 	}
 	require.Equal(t, []byte{0, 1, 3, 4}, elements(), "the first two positions of each head")
-	require.NoError(t, c.restore(kept, []int64{-1, 1}))
+	require.NoError(t, c.restore(saved, []int64{-1, 1}))
 	require.Equal(t, []byte{0, 3}, elements(), "the last position is always computed")
-	require.NoError(t, c.restore(kept, []int64{9, 1, 5, 6}))
+	require.NoError(t, c.restore(saved, []int64{9, 1, 5, 6}))
 	require.Zero(t, c.n)
-	require.Equal(t, shape.bytes(3)+24, kept.size())
+	require.Equal(t, shape.bytes(3)+24, saved.size())
 }
 
 func TestBadFoldersAreExplained(t *testing.T) {

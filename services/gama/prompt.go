@@ -7,15 +7,15 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// turn is one question with its answer. The tokens are those that the model made,
-// nil where only the text is known.
+// turn is one question with its answer. Tokens are those that the model generated, or
+// nil if only the text is known.
 type turn struct {
 	services.Exchange
 	Tokens []int `json:"tokens,omitempty"`
 }
 
-// sequence puts sound, earlier turns and the question in the model's order.
-func (m *model) sequence(sound *heard, turns []turn, question string) *sequence {
+// sequence returns sound, earlier turns and the question in the model's order.
+func (m *model) sequence(sound *encoded, turns []turn, question string) *sequence {
 	f := m.folder
 	s := &sequence{sound: sound}
 	if f.Network.AudioInsert == insertPrefix {
@@ -29,7 +29,7 @@ func (m *model) sequence(sound *heard, turns []turn, question string) *sequence 
 		before, after, _ := strings.Cut(f.Network.PromptTemplate, placeQuestion)
 		text := before + question + after
 		if f.Network.AudioInsert == insertToken {
-			// A question that says {audio} itself must not move the sound.
+			// A question that contains {audio} must not move the sound.
 			b, c, inBefore := strings.Cut(before, placeAudio)
 			if inBefore {
 				s.addTokens(f.Text.Encode(b)...)
@@ -63,9 +63,9 @@ func (m *model) sequence(sound *heard, turns []turn, question string) *sequence 
 	return s
 }
 
-// fit makes the sequence, and drops the oldest turns where it is too long and the
-// request allows that.
-func (m *model) fit(sound *heard, turns []turn, p tasks.AskParams) (*sequence, error) {
+// fit returns the sequence. If it is too long and the request allows truncation, the
+// oldest turns are dropped.
+func (m *model) fit(sound *encoded, turns []turn, p tasks.AskParams) (*sequence, error) {
 	most := int(m.folder.Network.TextPart.MaxPositions)
 	for dropped := 0; ; dropped++ {
 		s := m.sequence(sound, turns, p.Question)

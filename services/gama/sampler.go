@@ -7,33 +7,33 @@ import (
 	"slices"
 )
 
-// sampling says how the next token is chosen.
+// sampling has the settings for choosing the next token.
 type sampling struct {
-	// temperature 0 is greedy: the likeliest token, of equals the first.
+	// temperature 0 is greedy: the most likely token, and the first of equals.
 	temperature       float64
-	topK              int // 0 for no bound
+	topK              int // 0 for unlimited
 	topP              float64
 	repetitionPenalty float64
 	noRepeatNgram     int
 	minNewTokens      int
 	minLength         int // of prompt and answer
 	minP              float64
-	beginSuppress     []int // not allowed as the first token
+	beginSuppress     []int // forbidden as the first token
 	suppress          []int
-	// countSound tells that the sound has a part in minLength.
+	// countSound reports whether minLength includes the sound.
 	countSound bool
 	eos        []int
 	seed       uint64
 }
 
-// sampler chooses tokens of one answer. Not safe for concurrent use.
+// sampler chooses the tokens of one answer. Not safe for concurrent use.
 type sampler struct {
 	sampling
 	random *rand.Rand
-	// seen are the text ids so far, of prompt and answer; audio has none.
+	// seen are the text ids of prompt and answer so far; audio has none.
 	seen []int
 	made int
-	// prompt is how many tokens came before the answer.
+	// prompt is the number of tokens before the answer.
 	prompt int
 	work   worstFirst
 }
@@ -57,9 +57,9 @@ func newSampler(s sampling, prompt []int64) *sampler {
 	return out
 }
 
-// choose takes the logits of one position, which it changes, and gives the token. The
-// order is that of transformers: repetition penalty, what is forbidden, temperature,
-// top-k, top-p.
+// choose chooses a token from the logits of one position, which it modifies. The order
+// is that of transformers: repetition penalty, forbidden tokens, temperature, top-k,
+// top-p.
 func (s *sampler) choose(logits []float32) int {
 	s.penalise(logits)
 	s.forbid(logits)
@@ -78,7 +78,7 @@ func (s *sampler) choose(logits []float32) int {
 	return id
 }
 
-// penalise makes tokens that came before less likely, each once.
+// penalise lowers the score of each token that has occurred.
 func (s *sampler) penalise(logits []float32) {
 	if s.repetitionPenalty == 1 {
 		return
@@ -97,7 +97,7 @@ func (s *sampler) penalise(logits []float32) {
 	}
 }
 
-// forbid rules tokens out.
+// forbid excludes tokens.
 func (s *sampler) forbid(logits []float32) {
 	never := float32(math.Inf(-1))
 	rule := func(id int) {
@@ -118,7 +118,7 @@ func (s *sampler) forbid(logits []float32) {
 			rule(id)
 		}
 	}
-	// What would complete a run of n tokens that came before.
+	// Exclude tokens that would complete an n-gram that has occurred.
 	if n := s.noRepeatNgram; n > 0 && len(s.seen) >= n {
 		tail := s.seen[len(s.seen)-n+1:]
 		for i := 0; i+n <= len(s.seen); i++ {
@@ -129,7 +129,7 @@ func (s *sampler) forbid(logits []float32) {
 	}
 }
 
-// draw samples from what top-k, top-p and min-p leave.
+// draw samples from the tokens left by top-k, top-p and min-p.
 func (s *sampler) draw(logits []float32) int {
 	s.rank(logits)
 	if len(s.work) == 0 {
@@ -144,8 +144,8 @@ func (s *sampler) draw(logits []float32) int {
 	return s.work[len(s.work)-1].id
 }
 
-// rank fills work with what is allowed, the likeliest first, and no more than
-// top-k of it.
+// rank fills work with allowed tokens, the most likely first, and at most top-k of
+// them.
 func (s *sampler) rank(logits []float32) {
 	most := len(logits)
 	if s.topK > 0 {
@@ -173,14 +173,14 @@ func (s *sampler) rank(logits []float32) {
 	})
 }
 
-// before tells whether a token goes before another: the likelier, of equals the
-// first.
+// before reports whether a token precedes another: the more likely one, and the first
+// of equals.
 func (a scored) before(b scored) bool {
 	return a.logit > b.logit || a.logit == b.logit && a.id < b.id
 }
 
-// worstFirst is a heap with the last token on top, so that a vocabulary need not be
-// sorted for its best.
+// worstFirst is a heap with the last token at the top, which avoids sorting the whole
+// vocabulary.
 type worstFirst []scored
 
 func (w worstFirst) Len() int           { return len(w) }
@@ -193,8 +193,8 @@ func (w *worstFirst) Pop() any {
 	return last
 }
 
-// cut shortens work, turns its logits into weights of which the likeliest is 1, and
-// gives their sum.
+// cut shortens work, converts its logits to weights relative to the most likely token,
+// and returns their sum.
 func (s *sampler) cut() float64 {
 	best, total := s.work[0].logit, 0.0
 	for i := range s.work {
@@ -202,7 +202,7 @@ func (s *sampler) cut() float64 {
 		total += s.work[i].logit
 	}
 	if s.topP < 1 {
-		// The fewest, from the likeliest on, that together reach top_p.
+		// The smallest number of most likely tokens that together reach top_p.
 		sum, keep := 0.0, 0
 		for keep < len(s.work) && (keep == 0 || sum < s.topP*total) {
 			sum += s.work[keep].logit

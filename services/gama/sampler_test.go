@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheBestOfAVocabularyAreThoseOfASort has equals and tokens that are ruled out.
+// TestTheBestOfAVocabularyAreThoseOfASort has equal logits and excluded tokens.
 func TestTheBestOfAVocabularyAreThoseOfASort(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // no secret depends on it
@@ -41,7 +41,7 @@ func TestTheBestOfAVocabularyAreThoseOfASort(t *testing.T) {
 	}
 }
 
-// BenchmarkDraw chooses among Llama 2's 32,000 tokens as GAMA's own settings ask.
+// BenchmarkDraw chooses from Llama 2's 32,000 tokens with GAMA's default settings.
 func BenchmarkDraw(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret depends on it
 	logits := make([]float32, 32000)

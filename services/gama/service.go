@@ -13,7 +13,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Service answers questions about sounds. Safe for concurrent use.
+// Service implements services.ModelService for audio language models. Safe for
+// concurrent use.
 type Service struct {
 	*modelstore.Host[*model]
 
@@ -45,7 +46,7 @@ func New(
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Answers to questions about sounds, by audio language models.",
+		Summary:      "Answers questions about sounds with audio language models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks: []services.TaskKind{
 			tasks.Kind(tasks.Ask),
@@ -54,7 +55,7 @@ func (s *Service) Describe() services.Description {
 	}
 }
 
-// canaryTone is what the canary task listens to.
+// canaryTone is the input of the canary task.
 var canaryTone = audiofile.Tone(16000, 500*time.Millisecond)
 
 // CanaryTask implements services.Canary.
@@ -65,7 +66,7 @@ func (s *Service) CanaryTask() services.Task {
 	}
 }
 
-// Initialize loads the default model and asks it something.
+// Initialize loads the default model and answers a question.
 func (s *Service) Initialize(ctx context.Context) error {
 	return s.InitializeBy(ctx, func(ctx context.Context) error {
 		work, err := s.prepare(ctx, s.CanaryTask())
@@ -79,7 +80,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 
 // Shutdown implements services.ModelService.
 func (s *Service) Shutdown(ctx context.Context) error {
-	err := s.Host.Shutdown(ctx) // which waits for those who answer
+	err := s.Host.Shutdown(ctx) // which waits for questions in progress
 	s.contexts.forget()
 	return err
 }
@@ -88,13 +89,13 @@ func (s *Service) modelName(task services.Task) string {
 	return cmp.Or(task.Model, task.DefaultModel, s.cfg.DefaultModel)
 }
 
-// ModelFor implements services.ModelChooser: a conversation goes on with the model that
-// it began with.
+// ModelFor implements services.ModelChooser. A conversation continues with the model
+// that it began with.
 func (s *Service) ModelFor(task services.Task) string {
 	var params struct {
 		ContextID string `json:"context_id"`
 	}
-	// What is wrong with the parameters is for Prepare.
+	// Prepare reports invalid parameters.
 	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil || params.ContextID == "" {
 		return s.modelName(task)
 	}
@@ -102,7 +103,7 @@ func (s *Service) ModelFor(task services.Task) string {
 	one := s.contexts.all[params.ContextID]
 	s.contexts.mu.Unlock()
 	if one == nil {
-		return s.modelName(task) // Prepare looks for it in the store
+		return s.modelName(task) // Prepare reads it from the store
 	}
 	return s.contexts.recordOf(one).Model
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// rt is the one runtime of the test process.
+// rt is the Runtime of the test process.
 var rt *onnx.Runtime
 
 func TestMain(m *testing.M) { modeltest.Main(m, &rt) }
@@ -40,7 +40,7 @@ func newService(t testing.TB, store services.ContextStore, change ...func(*Confi
 	return s
 }
 
-// run runs one task and gives its fault.
+// run runs one task and returns its fault.
 func (s *Service) run(t testing.TB, audio services.AudioSource, params tasks.AskParams, sink services.Sink) (*tasks.Answer, error) {
 	t.Helper()
 	raw, err := json.Marshal(params)
@@ -51,7 +51,7 @@ func (s *Service) run(t testing.TB, audio services.AudioSource, params tasks.Ask
 	return answer, err
 }
 
-// answerTo is run where no fault is expected.
+// answerTo is run for tasks that must succeed.
 func (s *Service) answerTo(t testing.TB, audio services.AudioSource, params tasks.AskParams) *tasks.Answer {
 	t.Helper()
 	answer, err := s.run(t, audio, params, services.DiscardSink{})
@@ -59,7 +59,7 @@ func (s *Service) answerTo(t testing.TB, audio services.AudioSource, params task
 	return answer
 }
 
-// goldenClip is what another implementation answered about a clip.
+// goldenClip is another implementation's answer about a clip.
 type goldenClip struct {
 	File, What string
 	Answers    []struct {
@@ -81,19 +81,19 @@ func clipFile(name string) services.AudioSource {
 	return diskAudio(filepath.Join(modelsDir, "gama-tiny", "clips", name))
 }
 
-// deltas collects what is streamed, and the progress.
+// deltas collects streamed text and progress.
 type deltas struct {
 	services.DiscardSink
-	texts []string
-	told  []float64
+	texts    []string
+	progress []float64
 }
 
-func (d *deltas) Progress(fraction float64, _ string) { d.told = append(d.told, fraction) }
+func (d *deltas) Progress(fraction float64, _ string) { d.progress = append(d.progress, fraction) }
 
 func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(tasks.AnswerDelta).Text) } //nolint:forcetypeassert // a test
 
-// TestAnswersAreThoseOfAnotherLoop has the tokens that a loop over onnxruntime-node
-// with features and a tokenizer of its own gave.
+// TestAnswersAreThoseOfAnotherLoop has the tokens of an independent loop over
+// onnxruntime-node with its own features and tokenizer.
 func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
@@ -111,9 +111,9 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 			require.Len(t, want.IDs, got.Usage.CompletionTokens)
 			require.Equal(t, tasks.FinishStop, got.FinishReason)
 
-			// The ids themselves, from the loop below the service.
+			// The ids themselves, from the decoding below the service.
 			a := s.newAsking(t.Context(), m, tasks.AskParams{Question: want.Question}, services.DiscardSink{})
-			sound, err := a.hear(t.Context(), clipFile(clip.File))
+			sound, err := a.encodeWhole(t.Context(), clipFile(clip.File))
 			require.NoError(t, err)
 			r, err := a.respond(t.Context(), sound, nil, nil, false)
 			require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 	}
 }
 
-func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
+func TestLongSoundIsAnsweredPieceByPiece(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
 	tone := audiofile.Tone(16000, 25*time.Second)
@@ -136,8 +136,8 @@ func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 	require.Equal(t, answer.Text, strings.Join(sink.texts, ""))
 	require.Contains(t, answer.Text, "\n8.3-16.7 s: I hear a sine tone.")
 	require.Equal(t, 3*16, answer.Usage.AudioTokens)
-	require.IsNonDecreasing(t, sink.told)
-	require.Greater(t, len(sink.told), 12, "every token is a sign of life")
+	require.IsNonDecreasing(t, sink.progress)
+	require.Greater(t, len(sink.progress), 12, "every token reports progress")
 
 	window := 5.0
 	answer = s.answerTo(t, tone, tasks.AskParams{Question: "What can be heard in this clip?", WindowSeconds: &window})
@@ -163,7 +163,7 @@ func TestAnswersEnd(t *testing.T) {
 	require.Equal(t, tasks.FinishStop, stopped.FinishReason)
 }
 
-// TestASeedMeansTheSameAnswer samples hot enough for answers to differ.
+// TestASeedMeansTheSameAnswer samples with a temperature at which answers differ.
 func TestASeedMeansTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
@@ -216,5 +216,5 @@ func TestWrongQuestionsAreExplained(t *testing.T) {
 	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: tasks.Caption, Model: "wav2vec2-tiny", Audio: sound})
 	require.ErrorContains(t, err, `is of type "wav2vec2"`)
 	_, err = s.run(t, audiofile.Tone(16000, 20*time.Millisecond), tasks.AskParams{Question: "x"}, services.DiscardSink{})
-	require.ErrorContains(t, err, "the shortest sound that can be heard has 0.025 s")
+	require.ErrorContains(t, err, "the minimum is 0.025 s")
 }

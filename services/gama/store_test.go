@@ -12,7 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// shelf is a services.ContextStore in memory, which outlives the services of a test.
+// shelf is a services.ContextStore in memory that outlives the services of a test.
 type shelf struct {
 	mu       sync.Mutex
 	revision uint64
@@ -20,7 +20,7 @@ type shelf struct {
 	audio    map[string][]byte
 	// broken fails every write.
 	broken error
-	// opened counts the recordings that were read back.
+	// opened counts the recordings that were read.
 	opened int
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wholeSound is sound k of models/parity/whole_sounds.py: whole numbers alone, so
-// that both sides have the same samples of 16 bits.
+// wholeSound is sound k of models/parity/whole_sounds.py, computed with integers only
+// so that both sides have the same 16-bit samples.
 func wholeSound(k int) []int16 {
 	scaled := func(value, by, of int) int { return value * by / of }
 	state, saw, square := uint32(12345+7919*k), 0, 0 //nolint:gosec // small
@@ -52,14 +52,14 @@ func floats(samples []int16) []float32 {
 	return out
 }
 
-// gamaPreprocessor is what the exporter writes for GAMA.
+// gamaPreprocessor is the exporter's configuration for GAMA.
 var gamaPreprocessor = preprocessorConfig{
 	SamplingRate: 16000, MelBins: 128, WindowType: "hanning", SubtractClipMean: true, Mean: -5.081, Std: 4.4849, MaxLength: 1024,
 	PadToMaxLength: true,
 }
 
-// TestFeaturesAreTorchaudios has what torchaudio makes of twenty sounds;
-// models/parity/torchaudio_golden.py writes it.
+// TestFeaturesAreTorchaudios has torchaudio's features of twenty sounds;
+// models/parity/torchaudio_golden.py writes them.
 func TestFeaturesAreTorchaudios(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open(filepath.Join("testdata", "torchaudio.json.gz"))
@@ -88,7 +88,7 @@ func TestFeaturesAreTorchaudios(t *testing.T) {
 		got := e.features(floats(samples))
 		for i, frame := range g.Frames {
 			for bin, want := range g.Values[i] {
-				// In log-mel, before the normalisation.
+				// Log-mel, before the normalisation.
 				difference := math.Abs(float64(got[frame*128+bin])-want) * e.cfg.Std
 				worst = max(worst, difference)
 				if difference > 1e-4 {
@@ -101,9 +101,9 @@ func TestFeaturesAreTorchaudios(t *testing.T) {
 	t.Logf("largest difference %.1e", worst)
 }
 
-// TestTheClipsMeanGoes is GAMA's first step. A frame loses its own mean too, so the
-// clip's shows in the samples alone.
-func TestTheClipsMeanGoes(t *testing.T) {
+// TestTheClipsMeanIsRemoved tests GAMA's first step. Each frame's mean is removed too,
+// so the clip's mean is only visible in the samples.
+func TestTheClipsMeanIsRemoved(t *testing.T) {
 	t.Parallel()
 	mean := func(subtract bool) float64 {
 		cfg := gamaPreprocessor
@@ -125,8 +125,8 @@ func TestTheClipsMeanGoes(t *testing.T) {
 	require.InDelta(t, 0.05, mean(false), 0.01, "ASTs keep it")
 }
 
-// TestTheDivisorIsTheDeviation tells GAMA's normalisation from that of AST, which
-// divides by twice the deviation.
+// TestTheDivisorIsTheDeviation distinguishes GAMA's normalisation from that of AST,
+// which divides by twice the deviation.
 func TestTheDivisorIsTheDeviation(t *testing.T) {
 	t.Parallel()
 	padding := func(cfg preprocessorConfig) float32 {

@@ -17,7 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// serveShapes serves folders of random weights, which stay in the folder keep.
+// serveShapes serves folders with random weights, which remain in the folder keep.
 func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...string) *Service {
 	t.Helper()
 	dir := t.TempDir()
@@ -34,8 +34,8 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 	return s
 }
 
-// TestDecodersOfEveryExportAgree has one set of weights behind each way in which
-// exporters write the decoder: the answers must not differ.
+// TestDecodersOfEveryExportAgree exports one set of weights in every form of the
+// decoder; the answers must be equal.
 func TestDecodersOfEveryExportAgree(t *testing.T) {
 	t.Parallel()
 	plain := shape{layers: 2, hidden: 64, heads: 4, ffn: 96, vocab: 1100, context: 256, sound: 6}
@@ -58,23 +58,24 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(done)
 		a := s.newAsking(t.Context(), m, tasks.AskParams{Question: "What?"}, services.DiscardSink{})
-		sound, err := a.hear(t.Context(), tone)
+		sound, err := a.encodeWhole(t.Context(), tone)
 		require.NoError(t, err)
 		r, err := a.respond(t.Context(), sound, nil, nil, true)
 		require.NoError(t, err)
 		require.Len(t, r.tokens, 24)
 		answers[name] = r.tokens
 
-		// From a cache that holds part of the prompt, the answer is the same.
-		again, err := a.respond(t.Context(), sound, r.kept, nil, false)
+		// With a cache of part of the prompt, the answer is the same.
+		again, err := a.respond(t.Context(), sound, r.saved, nil, false)
 		require.NoError(t, err)
 		require.Equal(t, r.tokens, again.tokens, name)
 		require.Positive(t, a.answer.Usage.CachedTokens, name)
-		r.kept.release()
+		r.saved.release()
 	}
 	for name, tokens := range answers {
 		if name == "half" {
-			// Rounding of the cache may turn a near tie; it must start the same.
+			// Rounding in the cache may flip a near tie; the beginning must be the
+			// same.
 			require.Equal(t, answers["plain"][:4], tokens[:4])
 			continue
 		}
@@ -98,8 +99,8 @@ func TestAFolderThatDoesNotFitIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, "past_key_values.0.key float32[1,2,?,16]")
 }
 
-// BenchmarkLayer has one layer of GAMA's decoder at its real size, 96 rows of sound
-// and a clip of ten seconds: the time of a first question's first token, of a
+// BenchmarkLayer has one layer of GAMA's decoder in its real size, 96 rows of sound and
+// a clip of ten seconds. It measures the time of a first question's first token, of a
 // follow-up's, and of each further token. GRYM_LAYER_DIR keeps the folder for
 // models/parity/gama_speed.mjs.
 func BenchmarkLayer(b *testing.B) {

@@ -6,16 +6,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// warn reports what was done differently from what was asked for, once for each code and
-// field.
+// warn adds a warning about a deviation from the request, once for each code and field.
 func (a *asking) warn(list ...services.Warning) {
 	for _, w := range list {
 		a.warnings = services.AddWarning(a.warnings, w)
 	}
 }
 
-// warnDropped reports turns that the prompt has no room for, or that the model does not
-// take at all.
+// warnDropped warns about turns for which the prompt has no room, or which the model
+// does not support.
 func (a *asking) warnDropped(dropped, of int) {
 	if dropped == 0 {
 		return
@@ -27,7 +26,7 @@ func (a *asking) warnDropped(dropped, of int) {
 	a.warn(services.Warning{Code: services.WarnTurnsDropped, Message: message})
 }
 
-// warnIgnored reports parameters without effect.
+// warnIgnored warns about parameters without effect.
 func (a *asking) warnIgnored() {
 	p := a.params
 	ignored := func(asked bool, field, because string) {

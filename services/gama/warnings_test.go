@@ -12,7 +12,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// TestWhatIsLeftOutOfAQuestionIsReported asks for more than the model takes.
+// TestWhatIsLeftOutOfAQuestionIsReported has requests that exceed what the model
+// supports.
 func TestWhatIsLeftOutOfAQuestionIsReported(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
@@ -61,7 +62,7 @@ func TestAModelWithoutHistoryReportsEveryTurn(t *testing.T) {
 	f := *m.folder
 	f.Network.History = historyNone
 	other := &model{folder: &f, name: "x"}
-	got, err := other.fit(&heard{n: 16}, []turn{{}, {}}, tasks.AskParams{Question: "c"})
+	got, err := other.fit(&encoded{n: 16}, []turn{{}, {}}, tasks.AskParams{Question: "c"})
 	require.NoError(t, err)
 	require.Equal(t, 2, got.dropped)
 	a := &asking{model: other}

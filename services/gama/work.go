@@ -10,15 +10,15 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// work is a task with its parameters read and its model found.
+// work is a task with decoded parameters and its model.
 type work struct {
 	service *Service
 	params  tasks.AskParams
 	audio   services.AudioSource
 	caller  services.Caller
-	// model is the one that a conversation began with, where the task goes on with one.
+	// model is the task's model, or that of its conversation.
 	model string
-	// runs is the memory beside the model, weights that of the model.
+	// runs is the memory of a run, weights that of the model.
 	runs, weights services.Bytes
 }
 
@@ -59,17 +59,17 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 	if err != nil {
 		return nil, err
 	}
-	// A token is a byte at the least, beside what begins and ends a turn.
+	// Each token has at least one byte, in addition to the beginning and end of a turn.
 	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
 	w.runs, w.weights = f.runBytes(text, params).Plus(services.Bytes(4*blockFrames*channels)), f.weights
 	return w, s.Ready(files.Name, f.problem)
 }
 
-// goesOn reports whether the task is a question in a conversation that has begun.
+// goesOn reports whether the task continues an existing conversation.
 func (w *work) goesOn() bool { return w.params.ContextID != "" && w.params.ContextID != newContext }
 
-// channels returns those of the recording, whose header it checks. The recording of a
-// conversation was checked when that began.
+// channels returns the number of channels of the recording after checking its header.
+// The recording of a conversation was checked when it was created.
 func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 	s := w.service
 	if w.goesOn() {
@@ -88,9 +88,9 @@ func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 	return sound.reader.Format().Channels, nil
 }
 
-// runBytes predicts the memory of one answer: the cache at its full length in two
-// sets, and a third for what a conversation keeps; what the decoder holds while it
-// reads the prompt; and the encoder over one window.
+// runBytes predicts the memory of one answer: two sets of the cache at its full length
+// and a third for a conversation's snapshot, the decoder's memory for the prompt, and
+// the encoder's for one window.
 func (f *folder) runBytes(textBytes int, p tasks.AskParams) services.Bytes {
 	const float = 4
 	t := f.Network.TextPart
@@ -109,12 +109,12 @@ func (f *folder) runBytes(textBytes int, p tasks.AskParams) services.Bytes {
 		limits.Product(float, prompt, 8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize),
 		limits.Product(2*float, t.Heads, prompt, prompt))
 	frames := int64(f.Preprocessor.MaxLength)
-	const encoderWidth, encoderHeads = 768, 12 // of AST; smaller ones need less
+	const encoderWidth, encoderHeads = 768, 12 // as in AST; smaller ones need less
 	encoding := float * (frames*int64(f.Preprocessor.MelBins)*4 + frames*encoderWidth*8 + encoderHeads*frames*frames/2)
 	return services.Bytes(limits.Sum(cache, max(reading, encoding)))
 }
 
-// oneWindow refuses a recording that a conversation cannot hold.
+// oneWindow returns a fault for a recording that is too long for a conversation.
 func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording) error {
 	e, err := newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames)
 	if err != nil {
@@ -122,8 +122,8 @@ func (s *Service) oneWindow(files modelstore.Folder, f *folder, sound *recording
 	}
 	if total := sound.length(); !sound.reader.Format().Guessed && total > int64(e.longest) {
 		rate := float64(f.Preprocessor.SamplingRate)
-		return services.Invalidf("file", "lasts %.2f s; a conversation is about at most %.2f s of sound. Without a context longer sounds are described piece by piece",
-			float64(total)/rate, float64(e.longest)/rate)
+		return services.Invalidf("file", "lasts %.2f s; a conversation is about at most %.2f s of sound. "+
+			"Without a context longer sounds are described piece by piece", float64(total)/rate, float64(e.longest)/rate)
 	}
 	return nil
 }

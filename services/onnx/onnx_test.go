@@ -74,7 +74,7 @@ func samples(t testing.TB, seconds float64) map[string]*Tensor {
 	return map[string]*Tensor{"input_values": tensor}
 }
 
-func TestRunGivesLogits(t *testing.T) {
+func TestRunReturnsLogits(t *testing.T) {
 	t.Parallel()
 	session := open(t)
 	require.False(t, session.HasInput("attention_mask"))

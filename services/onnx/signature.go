@@ -163,7 +163,7 @@ func ReadSignature(r io.ReaderAt, size int64) (Signature, error) {
 		})
 	})
 	if err == nil && (!found || len(sig.Outputs) == 0) {
-		err = errors.New("it holds no graph")
+		err = errors.New("it contains no graph")
 	}
 	if err != nil {
 		return Signature{}, fmt.Errorf("%w: %w", ErrNotONNX, err)

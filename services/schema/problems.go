@@ -15,10 +15,11 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// whole names the parameters as such.
+// whole is the field name of the parameters as a whole.
 const whole = "params"
 
-// mostProblems bounds the fields that one fault names, and mostName the name of one.
+// mostProblems is the maximum number of fields in a fault, and mostName the maximum
+// length of a field's name.
 const (
 	mostProblems = 32
 	mostName     = 64
@@ -33,10 +34,10 @@ func fault(fields []services.FieldError) *services.Fault {
 	return &services.Fault{Kind: services.KindInvalid, Fields: fields[:min(len(fields), mostProblems)]}
 }
 
-// index is the step into the item of a list, as replaceNumbers takes it.
+// index returns the step to the item of a list, as replaceNumbers expects it.
 func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
-// name joins the steps to a value, as "history[1].answer".
+// name joins the steps to a value, as in "history[1].answer".
 func name(at []string) string {
 	var b strings.Builder
 	for _, step := range at {
@@ -48,17 +49,17 @@ func name(at []string) string {
 	return cmp.Or(b.String(), whole)
 }
 
-// short cuts a name that a client made up.
+// short shortens a name chosen by the client.
 func short(text string) string { return fmt.Sprintf("%.*s", mostName, text) }
 
-// place is a value in the parameters, with the schema that it does not fit.
+// place is a value in the parameters with the schema that it does not satisfy.
 type place struct {
 	steps  []string
 	value  any
 	schema *jsonschema.Schema
 }
 
-// find walks from the parameters to one of their values. The schema is nil where it cannot
+// find returns a value of the parameters by its steps. The schema is nil if it cannot
 // be found by properties and items alone.
 func (s *Schema) find(value any, location []string) place {
 	p := place{value: value, schema: s.compiled}
@@ -83,7 +84,7 @@ func (s *Schema) find(value any, location []string) place {
 	return p
 }
 
-// problems returns what is wrong with the parameters, by field.
+// problems returns the invalid parameters by field.
 func (s *Schema) problems(value any, invalid *jsonschema.ValidationError) (fields []services.FieldError) {
 	p := s.find(value, invalid.InstanceLocation)
 	inside := func(names []string, problem string) {
@@ -99,7 +100,7 @@ func (s *Schema) problems(value any, invalid *jsonschema.ValidationError) (field
 	case *kind.Required:
 		inside(k.Missing, "is missing")
 	case *kind.DependentRequired:
-		inside(k.Missing, "is missing; it goes with "+k.Prop)
+		inside(k.Missing, "is missing; it is required with "+k.Prop)
 	case *kind.AdditionalProperties:
 		inside(k.Properties, "is not a parameter of this task")
 	default:
@@ -149,7 +150,8 @@ func (p place) problem(of jsonschema.ErrorKind) string {
 	return "does not fit the schema of the task, got " + show(p.value)
 }
 
-// wanted names the types that a value can have, with the values where they are listed.
+// wanted returns the types that a value may have, with the values if they are
+// enumerated.
 func (p place) wanted(types []string) string {
 	if p.schema != nil && p.schema.Enum != nil {
 		return oneOf(p.schema.Enum.Values)
@@ -161,14 +163,14 @@ func (p place) wanted(types []string) string {
 	return strings.Join(named, " or ")
 }
 
-// typeNames are the types of JSON Schema in words.
+// typeNames are the types of JSON Schema in plain words.
 var typeNames = map[string]string{
 	"string": "a string", "boolean": "true or false", "array": "a list", "object": "an object",
 	"number": "a number", "integer": "a whole number", "null": "null",
 }
 
-// outside says which range a number must be in. One of the limits is that which the number
-// is beyond; the other one comes from the schema.
+// outside describes the range of a number. One limit is that which the number violates;
+// the other comes from the schema.
 func (p place) outside(least, most *big.Rat, open bool) string {
 	above, below := open && least != nil, open && most != nil
 	if s := p.schema; s != nil && least == nil {
@@ -193,7 +195,7 @@ func (p place) outside(least, most *big.Rat, open bool) string {
 	return fmt.Sprintf("must be %s, got %s", strings.Join(limits, " and "), show(p.value))
 }
 
-// limit returns one side of a range in words; none without a limit.
+// limit describes one side of a range. It is empty without a limit.
 func limit(at *big.Rat, open bool, opened, closed string) []string {
 	switch {
 	case at == nil:
@@ -204,7 +206,7 @@ func limit(at *big.Rat, open bool, opened, closed string) []string {
 	return []string{closed + decimal(at)}
 }
 
-// decimal returns a limit as the schema has it.
+// decimal formats a limit as in the schema.
 func decimal(r *big.Rat) string {
 	if r.IsInt() {
 		return r.RatString()
@@ -213,7 +215,7 @@ func decimal(r *big.Rat) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// atLeast says that a text or a list is too short, and atMost that it is too long.
+// atLeast describes a text or list that is too short, and atMost one that is too long.
 func atLeast(want, got int, unit string) string {
 	if want == 1 && got == 0 {
 		return "must not be empty"
@@ -232,7 +234,7 @@ func count(n int, unit string) string {
 	return strconv.Itoa(n) + " " + unit + "s"
 }
 
-// oneOf lists the values that are allowed, as JSON.
+// oneOf lists the allowed values as JSON.
 func oneOf(values []any) string {
 	shown := make([]string, len(values))
 	for i, value := range values {
@@ -244,7 +246,8 @@ func oneOf(values []any) string {
 	return strings.Join(shown, "")
 }
 
-// show returns a value as JSON, cut where it is a long text, or says what it is.
+// show returns a value as JSON. A long text is shortened, and arrays and objects are
+// described.
 func show(value any) string {
 	switch v := value.(type) {
 	case map[string]any:

@@ -1,5 +1,5 @@
-// Package schema checks the parameters of tasks against the JSON Schemas that services
-// publish, and says in plain words what is wrong with them.
+// Package schema validates the parameters of tasks against the JSON Schemas that
+// services publish, and describes errors in plain words.
 package schema
 
 import (
@@ -20,10 +20,10 @@ import (
 // Safe for concurrent use.
 type Schema struct{ compiled *jsonschema.Schema }
 
-// address is the base of a schema's references; nothing is loaded from it.
+// address is the base of a schema's references. Nothing is loaded from it.
 const address = "schema:params"
 
-// nothing refuses to load a schema by its address: a schema stands for itself.
+// nothing is a loader that always fails, because a schema must be self-contained.
 type nothing struct{}
 
 // Load implements jsonschema.URLLoader.
@@ -31,7 +31,7 @@ func (nothing) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%s is not part of the schema", url)
 }
 
-// Compile returns the schema that a text has; nil for no text.
+// Compile compiles a schema; it returns nil for an empty text.
 func Compile(text json.RawMessage) (*Schema, error) {
 	if len(text) == 0 {
 		return nil, nil
@@ -53,8 +53,8 @@ func Compile(text json.RawMessage) (*Schema, error) {
 	return &Schema{compiled}, nil
 }
 
-// Validate returns a fault of the kind invalid that names every parameter that does not
-// fit. No parameters are an empty object, and a parameter that is null is left out.
+// Validate returns a KindInvalid fault that lists every invalid parameter. Empty params
+// are an empty object, and null parameters are ignored.
 func (s *Schema) Validate(params json.RawMessage) error {
 	if s == nil {
 		return nil
@@ -77,7 +77,7 @@ func (s *Schema) Validate(params json.RawMessage) error {
 	return services.Internal(err, "the parameters could not be checked")
 }
 
-// read decodes parameters. Nulls at their top are left out, as services take them.
+// read decodes parameters. It removes top-level nulls, as services do.
 func read(params json.RawMessage) (any, error) {
 	if len(params) == 0 {
 		return map[string]any{}, nil
@@ -104,8 +104,8 @@ func read(params json.RawMessage) (any, error) {
 	return value, nil
 }
 
-// replaceNumbers turns numbers into those of Go, so that none takes more time to compare
-// than any other, however large its exponent. It returns those that cannot be represented.
+// replaceNumbers converts numbers to Go types, so that the time of a comparison does
+// not depend on the exponent. It returns the numbers that cannot be represented.
 func replaceNumbers(value *any, at []string) (bad []services.FieldError) {
 	switch v := (*value).(type) {
 	case json.Number:
@@ -129,7 +129,7 @@ func replaceNumbers(value *any, at []string) (bad []services.FieldError) {
 	return bad
 }
 
-// parse returns a whole number as such where it fits 64 bits, and any other as a float64.
+// parse returns an int64 for an integer that fits, and otherwise a float64.
 func parse(text string) (any, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil

@@ -106,7 +106,7 @@ func TestWhatDoesNotFitIsNamedInPlainWords(t *testing.T) {
 		`{"history":[{"question":"q","answer":null}]}`: "history[0].answer must be a string, got null",
 		`{"options":{}}`:                  "options must not be empty",
 		`{"options":{"b":1,"c":1,"d":1}}`: "options must have at most 2 fields, got 3",
-		`{"options":{"a":1}}`:             "options.b is missing; it goes with a",
+		`{"options":{"a":1}}`:             "options.b is missing; it is required with a",
 		`{"tempo":3,"Seed":1}`:            "Seed is not a parameter of this task; tempo is not a parameter of this task",
 		`{"seed":`:                        "params cannot be read: unexpected EOF",
 		`{} {}`:                           "params cannot be read: text follows the JSON value",
@@ -136,7 +136,7 @@ func TestAFaultIsBounded(t *testing.T) {
 	require.Less(t, len(fault.Error()), 8192)
 }
 
-// A number's exponent costs nothing.
+// The exponent of a number must not affect the time.
 func TestLargeExponentsAreCheap(t *testing.T) {
 	t.Parallel()
 	s := compile(t, example)

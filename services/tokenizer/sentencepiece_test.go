@@ -91,16 +91,16 @@ func TestModelsThatCannotBeFollowedAreRefused(t *testing.T) {
 		return data
 	}
 	for want, data := range map[string][]byte{
-		"no pieces":               {},
-		"unexpected EOF":          good[:len(good)/2],
-		"model_type is 1":         with(field(modelTrainer, [][]byte{field(trainerModelType, 1)})),
-		"byte_fallback must":      with(field(modelTrainer, [][]byte{field(trainerByteFallback, 0)})),
-		"whitespace_as_suffix":    with(field(modelTrainer, [][]byte{field(trainerSpaceAsSuffix, 1)})),
-		"keep extra spaces":       with(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 1)})),
-		"must be identity":        with(field(modelNormalizer, [][]byte{field(normalizerCharsMap, "x")})),
-		`"<s>" is there twice`:    with(onePiece("<s>", 0, kindNormal)),
-		`"<mine>" is of kind 4`:   with(onePiece("<mine>", 0, 4)),
-		`score of "x9" is no num`: with(onePiece("x9", math.NaN(), kindNormal)),
+		"no pieces":                     {},
+		"unexpected EOF":                good[:len(good)/2],
+		"model_type 1 is not supported": with(field(modelTrainer, [][]byte{field(trainerModelType, 1)})),
+		"byte_fallback must":            with(field(modelTrainer, [][]byte{field(trainerByteFallback, 0)})),
+		"whitespace_as_suffix":          with(field(modelTrainer, [][]byte{field(trainerSpaceAsSuffix, 1)})),
+		"keep extra spaces":             with(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 1)})),
+		"must be identity":              with(field(modelNormalizer, [][]byte{field(normalizerCharsMap, "x")})),
+		`duplicate piece "<s>"`:         with(onePiece("<s>", 0, kindNormal)),
+		`"<mine>" is of kind 4`:         with(onePiece("<mine>", 0, 4)),
+		`score of "x9" is not a num`:    with(onePiece("x9", math.NaN(), kindNormal)),
 		"<0x00> is missing": append(field(modelTrainer, [][]byte{field(trainerModelType, modelBPE), field(trainerByteFallback, 1)}),
 			append(field(modelNormalizer, [][]byte{field(normalizerRemoveSpaces, 0)}), onePiece("a", 0, kindNormal)...)...),
 	} {

@@ -71,7 +71,7 @@ func TestTokenizersThatCannotBeFollowedAreRefused(t *testing.T) {
 		`{`: "tokenizer.json",
 		`{"model":{"type":"WordPiece","vocab":{"a":0}}}`:   "WordPiece",
 		`{"model":{"vocab":{}}}`:                           "empty",
-		`{"model":{"vocab":{"a":0},"merges":["a"]}}`:       "no pair",
+		`{"model":{"vocab":{"a":0},"merges":["a"]}}`:       "is not a pair",
 		`{"model":{"vocab":{"a":0},"merges":[["a"]]}}`:     "1 tokens",
 		`{"model":{"vocab":{"a":0},"ignore_merges":true}}`: "ignore_merges",
 		`{"model":{"vocab":{"a":0}}}`:                      "ByteLevel",

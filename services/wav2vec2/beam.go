@@ -77,9 +77,9 @@ type beamSearch struct {
 	// listed is nil without a word list; hot is empty without hot words.
 	listed, hot *lexicon
 
-	beams []prefix
-	frame int
-	told  *word // the last word that was returned
+	beams    []prefix
+	frame    int
+	returned *word // the last word that was returned
 	// logp and grown are reused for each frame.
 	logp  []float64
 	grown []prefix

@@ -272,9 +272,10 @@ func TestPromptNamesHotWords(t *testing.T) {
 func TestBadDecodingParameters(t *testing.T) {
 	t.Parallel()
 	for params, says := range map[string]string{
-		`{"decoding": "magic"}`:                           `decoding must be greedy or beam, got "magic"`,
-		`{"beam_width": 1001}`:                            "beam_width must be from 1 to 1000, got 1001",
-		`{"temperature": 2, "beam_width": -1}`:            "beam_width must be from 1 to 1000, got -1; temperature must be from 0 to 1, got 2",
+		`{"decoding": "magic"}`: `decoding must be greedy or beam, got "magic"`,
+		`{"beam_width": 1001}`:  "beam_width must be from 1 to 1000, got 1001",
+		`{"temperature": 2, "beam_width": -1}`: "beam_width must be from 1 to 1000, got -1; " +
+			"temperature must be from 0 to 1, got 2",
 		`{"prompt": "` + strings.Repeat("x", 5000) + `"}`: "prompt must be at most 4096 bytes, got 5000",
 	} {
 		_, err := parseRequest(services.Task{Name: tasks.Transcribe, Params: []byte(params)})
@@ -295,15 +296,15 @@ func FuzzBeamSearch(f *testing.F) {
 		one.add(values)
 		many := newBeamSearch(d, int(width), newLexicon([]string{"bugs", "bunny"}), []string{"guy"})
 		step := 8 * (1 + int(pieces))
-		told := 0
+		returned := 0
 		decoding := &beamDecoding{search: many}
 		for at := 0; at < len(values); at += step {
 			decoding.add(values[at:min(at+step, len(values))])
-			told += len(decoding.complete(false))
+			returned += len(decoding.complete(false))
 		}
-		told += len(decoding.complete(true))
+		returned += len(decoding.complete(true))
 		text, words := decoding.answer()
-		require.Len(t, words, told, "every word is told once")
+		require.Len(t, words, returned, "every word is returned once")
 		require.Equal(t, texts(one, one.finish())[0], text, "pieces make no difference")
 	})
 }

@@ -57,9 +57,9 @@ func (b *beamDecoding) complete(end bool) []tasks.Word {
 	} else {
 		last = b.search.agreed()
 	}
-	words := b.search.words(last, b.search.told)
+	words := b.search.words(last, b.search.returned)
 	if len(words) > 0 {
-		b.search.told = last
+		b.search.returned = last
 	}
 	return words
 }

@@ -15,7 +15,8 @@ const maxFrameValues = 1 << 22
 func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
 	seconds := float64(maxFrameValues/dimensions*network.hop()) / float64(rate)
 	return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
-		Field: "file", Problem: fmt.Sprintf("is too long for the vectors of all frames: with pooling none this model takes %.0f s at most; pooling mean has no such limit", seconds),
+		Field: "file", Problem: fmt.Sprintf("is too long for the vectors of all frames: with pooling none "+
+			"this model takes %.0f s at most; pooling mean has no such limit", seconds),
 	}}}
 }
 

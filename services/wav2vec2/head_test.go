@@ -217,7 +217,8 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 		},
 		"several": {
 			headTask(tasks.Classify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"),
-			services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60",
+			services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; " +
+				"window_seconds must be 0 or from 1 to 30, got 60",
 		},
 	} {
 		_, err := s.Prepare(t.Context(), c.task)

@@ -57,17 +57,17 @@ func (t *wordTail) complete(ids []int, end bool) []tasks.Word {
 		spans[i].start += t.from
 		spans[i].end += t.from
 	}
-	told := len(spans)
+	count := len(spans)
 	if !end {
-		for told > 0 && spans[told-1].text != " " {
-			told--
+		for count > 0 && spans[count-1].text != " " {
+			count--
 		}
-		if told == 0 {
+		if count == 0 {
 			return nil
 		}
-		t.from = spans[told-1].start
+		t.from = spans[count-1].start
 	} else {
 		t.from = len(ids)
 	}
-	return t.decoder.words(spans[:told])
+	return t.decoder.words(spans[:count])
 }

@@ -121,7 +121,7 @@ func TestALongRecordingIsTranscribedWhole(t *testing.T) {
 	require.NoError(t, err)
 	answer := result.Value.(*tasks.Transcription)
 	require.Equal(t, strings.TrimSpace(strings.Repeat("MUTE TRACK ONE ", times)), answer.Text)
-	require.Equal(t, answer.Words, sink.words, "told once each, as they came")
+	require.Equal(t, answer.Words, sink.words, "each is sent once, in order")
 	require.InDelta(t, float64(len(samples))/16000, answer.DurationSeconds, 0.01)
 	require.IsIncreasing(t, sink.progress)
 	require.Greater(t, len(sink.progress), 6)
