@@ -1162,7 +1162,7 @@ type Capability struct {
 	// Models The models that can be named; empty where there is nothing to choose.
 	Models []string `json:"models"`
 
-	// Ready Whether the service accepts tasks
+	// Ready Whether the service accepts tasks; one that has not started does.
 	Ready   bool   `json:"ready"`
 	Service string `json:"service"`
 	Task    string `json:"task"`
@@ -1211,7 +1211,7 @@ type CaptionRequest struct {
 	MaxTokens *int                `json:"max_tokens,omitempty"`
 	Model     *string             `json:"model,omitempty"`
 
-	// Question A question, instead of a description of the sound.
+	// Question A question; without one the sound is described.
 	Question    *string  `json:"question,omitempty"`
 	Seed        *int64   `json:"seed,omitempty"`
 	Temperature *float64 `json:"temperature,omitempty"`
