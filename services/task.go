@@ -93,7 +93,7 @@ type Task struct {
 	// DefaultModel takes the place of the service's default model where Model is empty
 	// and nothing else in the task says which model it needs; empty for the service's.
 	DefaultModel string
-	// Params are checked by the service against its own schema.
+	// Params are checked against TaskKind.ParamsSchema before the service sees them.
 	Params json.RawMessage
 	// Audio is the input, nil where the task takes none.
 	Audio AudioSource

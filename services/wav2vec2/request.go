@@ -11,7 +11,7 @@ import (
 
 // JSON Schemas of the tasks' parameters.
 const (
-	windowSchema = `"window_seconds": {"type": "number", "minimum": 0, "maximum": 30, "default": %d, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"}`
+	windowSchema = `"window_seconds": {"type": "number", "anyOf": [{"enum": [0]}, {"minimum": 1, "maximum": 30}], "default": %d, "description": "Long audio is cut into windows of 1 to 30 s; 0 takes up to 30 s in one run"}`
 
 	transcribeSchema = `{
   "type": "object",
