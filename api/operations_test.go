@@ -79,7 +79,6 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 		`x-grym: {scope: [none, use], errors: openai, owner: none}`:                   "scope is none and something else",
 		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors is "soap"`,
 		`x-grym: {scope: use, errors: problem}`:                                       `owner is ""`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`:             `task is "dance"`,
 		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service need each other",
 		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound needs a task",
 		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task needs a body",

@@ -122,7 +122,7 @@ func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObje
 // parseJobForm reads the part "request" of a form, which the validator has not seen.
 func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
 	if len(values) != 1 {
-		return nil, services.Invalidf("request", "must come once, as JSON such as {\"service\":\"wav2vec2\"}; it came %d times", len(values))
+		return nil, services.Invalidf("request", "must come once, as JSON such as {\"task\":\"transcribe\"}; it came %d times", len(values))
 	}
 	var plain any
 	decoder := json.NewDecoder(strings.NewReader(values[0]))

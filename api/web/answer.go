@@ -100,11 +100,11 @@ func (r *Route) choose(accept []string, value any) *services.Form {
 	return nil
 }
 
-// describe returns a result as JSON: the model that did the work, the sounds, and the
-// fields of its value.
+// describe returns a result as JSON: the model that did the work, where there is one, the
+// sounds, and the fields of its value.
 func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]byte, error) {
 	body, err := json.Marshal(struct {
-		Model    string        `json:"model"`
+		Model    string        `json:"model,omitempty"`
 		Warnings gen.Warnings  `json:"warnings,omitempty"`
 		Sounds   []inlineSound `json:"sounds,omitempty"`
 	}{result.Model, WarningsView(result.Warnings), sounds})

@@ -11,7 +11,7 @@ import (
 )
 
 // FormOrJSON explains a body that is neither, where both are taken.
-const FormOrJSON = "the body must be multipart/form-data, as curl -F request='{\"service\":\"wav2vec2\"}' -F audio=@speech.wav sends it, " +
+const FormOrJSON = "the body must be multipart/form-data, as curl -F request='{\"task\":\"transcribe\"}' -F audio=@speech.wav sends it, " +
 	"or application/json"
 
 // SchemaProblems names the fields of a value that do not fit its schema.

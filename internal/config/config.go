@@ -69,13 +69,10 @@ type Models struct {
 	orchestrator.NamesConfig `koanf:",squash"`
 }
 
-// defaultRequired is the service that the server is started for, unless the settings say
-// otherwise.
-const defaultRequired = "wav2vec2"
-
 // Readiness says what the readiness probe stands for.
 type Readiness struct {
-	// Required services must be ready for the server to be. Defaults to wav2vec2.
+	// Required services must be ready for the server to be. Defaults to those whose module
+	// says so.
 	Required []string `koanf:"required"`
 }
 
@@ -104,7 +101,7 @@ func Default() Config {
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
 		Audio:     audiofile.DefaultConfig(),
 		Models:    Models{NamesConfig: orchestrator.DefaultNames()},
-		Readiness: Readiness{Required: []string{defaultRequired}},
+		Readiness: Readiness{Required: modules.Required()},
 		Hardening: hardening.DefaultConfig(),
 		Tracing:   tracing.DefaultConfig(),
 		SystemHardening: SystemHardening{

@@ -124,6 +124,9 @@ type Module struct {
 	// HasModels reports whether the service runs models. Its limits are those of
 	// services.modelService unless its own section sets them.
 	HasModels bool
+	// Required has the server not ready without the service, unless readiness.required
+	// names others.
+	Required bool
 
 	defaults func() Section
 	build    func(Section, Deps) services.ModelService

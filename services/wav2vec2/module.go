@@ -5,10 +5,12 @@ import (
 	"github.com/grym-synth/grym-synth/services/module"
 )
 
-// Module returns what the service brings to the server.
+// Module returns what the service brings to the server. The server is started for it.
 func Module() module.Module {
-	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
+	m := module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		cfg.Audio = deps.Audio
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
 	})
+	m.Required = true
+	return m
 }
