@@ -170,7 +170,10 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 
 // join makes one object of two in JSON that have no field in common.
 func join(one, two []byte) []byte {
-	if len(two) == len("{}") {
+	switch len("{}") {
+	case len(one):
+		return two
+	case len(two):
 		return one
 	}
 	return slices.Concat(one[:len(one)-1], []byte(","), two[1:])
