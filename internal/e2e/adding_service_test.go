@@ -36,7 +36,7 @@ func TestAServiceIsAddedByFollowingTheDocument(t *testing.T) {
 	}
 	binary := filepath.Join(t.TempDir(), "grym-synth")
 	// The cache of the build does not depend on the folder then.
-	runIn(t, dir, "go", "build", "-trimpath", "-o", binary, ".")
+	runIn(t, dir, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
 
 	bad := exec.CommandContext(t.Context(), binary, "config", "--config", settingsFile(t, "services: {tally: {maxWords: 0}}"))
 	out, err := bad.CombinedOutput()
@@ -125,7 +125,7 @@ func (s step) apply(t *testing.T, dir string) {
 	for _, command := range s.commands {
 		words := strings.Fields(command)
 		if strings.HasPrefix(command, "go test ") {
-			words = append([]string{"go", "test", "-trimpath", "-short"}, words[2:]...)
+			words = append([]string{"go", "test", "-trimpath", "-ldflags=-s -w", "-vet=off", "-short"}, words[2:]...)
 		}
 		runIn(t, dir, words[0], words[1:]...)
 	}
