@@ -170,10 +170,11 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 
 // join makes one object of two in JSON that have no field in common.
 func join(one, two []byte) []byte {
-	switch len("{}") {
-	case len(one):
+	const empty = len("{}")
+	if len(one) == empty {
 		return two
-	case len(two):
+	}
+	if len(two) == empty {
 		return one
 	}
 	return slices.Concat(one[:len(one)-1], []byte(","), two[1:])
