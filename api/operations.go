@@ -14,7 +14,6 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
-	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // extension is the name of the object in the contract that describes an operation's access
@@ -78,10 +77,6 @@ var (
 	knownErrors = []string{"problem", "openai"}
 	knownOwners = []string{"none", "caller"}
 	knownBodies = []string{"", "inline"}
-	knownTasks  = []string{
-		"", tasks.Transcribe, tasks.Embed, tasks.Classify, tasks.Convert, tasks.Generate,
-		tasks.Ask, tasks.Caption,
-	}
 )
 
 // oneOrMore is a string or a list of strings.
@@ -122,8 +117,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		name, value string
 		known       []string
 	}{
-		{"errors", said.Errors, knownErrors}, {"owner", said.Owner, knownOwners}, {"task", said.Task, knownTasks},
-		{"body", said.Body, knownBodies},
+		{"errors", said.Errors, knownErrors}, {"owner", said.Owner, knownOwners}, {"body", said.Body, knownBodies},
 	}
 	for _, scope := range said.Scope {
 		fields = append(fields, struct {

@@ -80,7 +80,6 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 		`x-grym: {scope: [none, use], errors: openai, owner: none}`:                   "scope none excludes all others",
 		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors must be one of`,
 		`x-grym: {scope: use, errors: problem}`:                                       `owner must be one of`,
-		`x-grym: {scope: use, errors: problem, owner: none, task: dance}`:             `task must be one of`,
 		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service must be set together",
 		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound requires a task",
 		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task requires a request body",

@@ -54,7 +54,8 @@ type Description struct {
 type TaskKind struct {
 	// Name as in Task.Name.
 	Name string
-	// ParamsSchema is the JSON Schema of Task.Params.
+	// ParamsSchema is the JSON Schema (2020-12) of Task.Params, which they are checked
+	// against before Prepare; nil where Prepare checks all.
 	ParamsSchema json.RawMessage
 }
 

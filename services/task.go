@@ -93,7 +93,7 @@ type Task struct {
 	// DefaultModel replaces the service's default model if Model is empty and nothing
 	// else in the task determines the model. Empty means the service's own default.
 	DefaultModel string
-	// Params are validated by the service against its schema.
+	// Params are checked against TaskKind.ParamsSchema before the service sees them.
 	Params json.RawMessage
 	// Audio is the input; nil if the task takes none.
 	Audio AudioSource

@@ -115,7 +115,7 @@ func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObje
 // parseJobForm parses the part "request" of a form, which the validator does not check.
 func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
 	if len(values) != 1 {
-		return nil, services.Invalidf("request", "must be present once, as JSON such as {\"service\":\"wav2vec2\"}, got %d", len(values))
+		return nil, services.Invalidf("request", "must be present once, as JSON such as {\"task\":\"transcribe\"}, got %d", len(values))
 	}
 	var plain any
 	decoder := json.NewDecoder(strings.NewReader(values[0]))

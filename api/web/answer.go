@@ -100,10 +100,11 @@ func (r *Route) choose(accept []string, value any) *services.Form {
 	return nil
 }
 
-// describe returns a result as JSON: the model, the sounds, and the fields of its value.
+// describe returns a result as JSON: the model, if there is one, the sounds, and the fields
+// of its value.
 func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]byte, error) {
 	body, err := json.Marshal(struct {
-		Model    string        `json:"model"`
+		Model    string        `json:"model,omitempty"`
 		Warnings gen.Warnings  `json:"warnings,omitempty"`
 		Sounds   []inlineSound `json:"sounds,omitempty"`
 	}{result.Model, WarningsView(result.Warnings), sounds})
@@ -169,7 +170,11 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 
 // join returns a JSON object with the fields of two, which have none in common.
 func join(one, two []byte) []byte {
-	if len(two) == len("{}") {
+	const empty = len("{}")
+	if len(one) == empty {
+		return two
+	}
+	if len(two) == empty {
 		return one
 	}
 	return slices.Concat(one[:len(one)-1], []byte(","), two[1:])

@@ -12,7 +12,7 @@ import (
 )
 
 // FormOrJSON is the message for a body of another type where both are accepted.
-const FormOrJSON = "the body must be multipart/form-data, as curl -F request='{\"service\":\"wav2vec2\"}' -F audio=@speech.wav sends it, " +
+const FormOrJSON = "the body must be multipart/form-data, as curl -F request='{\"task\":\"transcribe\"}' -F audio=@speech.wav sends it, " +
 	"or application/json"
 
 // SchemaProblems returns the fields of a value that violate its schema.

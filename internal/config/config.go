@@ -69,13 +69,10 @@ type Models struct {
 	orchestrator.NamesConfig `koanf:",squash"`
 }
 
-// defaultRequired is the service that readiness requires by default.
-const defaultRequired = "wav2vec2"
-
 // Readiness is the configuration of the readiness probe.
 type Readiness struct {
 	// Required are the services that must be ready for the server to be ready. Defaults to
-	// wav2vec2.
+	// those whose module says so.
 	Required []string `koanf:"required"`
 }
 
@@ -104,7 +101,7 @@ func Default() Config {
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
 		Audio:     audiofile.DefaultConfig(),
 		Models:    Models{NamesConfig: orchestrator.DefaultNames()},
-		Readiness: Readiness{Required: []string{defaultRequired}},
+		Readiness: Readiness{Required: modules.Required()},
 		Hardening: hardening.DefaultConfig(),
 		Tracing:   tracing.DefaultConfig(),
 		SystemHardening: SystemHardening{

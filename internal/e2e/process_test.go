@@ -121,7 +121,14 @@ func (s *server) await(t testing.TB, listening <-chan string) {
 // launch runs the binary. The channel receives the address once it has started.
 func launch(t testing.TB, args ...string) (*server, <-chan string) {
 	t.Helper()
-	s := &server{cmd: runProgram(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...), done: make(chan error, 1), log: &lines{}}
+	return launchCommand(t, runProgram(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...))
+}
+
+// launchCommand runs a command that serves. The channel receives the address once it has
+// started.
+func launchCommand(t testing.TB, cmd *exec.Cmd) (*server, <-chan string) {
+	t.Helper()
+	s := &server{cmd: cmd, done: make(chan error, 1), log: &lines{}}
 	stderr, err := s.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.cmd.Start())

@@ -36,12 +36,12 @@ var apart = map[string][]string{
 var descriptive = []string{"description", "format", "nullable", "example"}
 
 // TestTheContractHasTheSchemasOfTheTasks compares what openapi.yaml allows with what the
-// services publish, field by field.
+// services publish, field by field, and the services of its operations with those there are.
 func TestTheContractHasTheSchemasOfTheTasks(t *testing.T) {
 	t.Parallel()
 	spec, err := openapi3.NewLoader().LoadFromFile(filepath.Join("..", "..", "openapi.yaml"))
 	require.NoError(t, err)
-	requests := make(map[string]*openapi3.Schema)
+	requests, servedBy := make(map[string]*openapi3.Schema), make(map[string]any)
 	for path, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			extension, _ := operation.Extensions["x-grym"].(map[string]any)
@@ -50,6 +50,7 @@ func TestTheContractHasTheSchemasOfTheTasks(t *testing.T) {
 				continue
 			}
 			require.NotContains(t, requests, task, "%s %s", method, path)
+			servedBy[task] = extension["service"]
 			for _, content := range operation.RequestBody.Value.Content {
 				requests[task] = content.Schema.Value
 			}
@@ -59,8 +60,11 @@ func TestTheContractHasTheSchemasOfTheTasks(t *testing.T) {
 		for _, kind := range m.Build(m.Defaults(), module.Deps{Runtime: new(onnx.Runtime)}).Describe().Tasks {
 			require.Contains(t, requests, kind.Name)
 			compare(t, kind, requests[kind.Name])
+			require.Equal(t, m.Name, servedBy[kind.Name], kind.Name)
+			delete(requests, kind.Name)
 		}
 	}
+	require.Empty(t, requests, "no service has these tasks of the contract")
 }
 
 // compare checks the fields of one task.

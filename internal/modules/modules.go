@@ -20,6 +20,18 @@ func All() []module.Module {
 	}
 }
 
+// Required returns the names of the services without which the server is not ready, unless
+// its settings say otherwise.
+func Required() []string {
+	var names []string
+	for _, m := range All() {
+		if m.Required {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // Names returns the names of the services.
 func Names() []string {
 	var names []string

@@ -128,6 +128,9 @@ type Module struct {
 	// HasModels reports whether the service runs models. Its limits default to those of
 	// services.modelService.
 	HasModels bool
+	// Required has the server not ready without the service, unless readiness.required
+	// names others.
+	Required bool
 
 	defaults func() Section
 	build    func(Section, Deps) services.ModelService

@@ -116,6 +116,10 @@ func (p place) problem(of jsonschema.ErrorKind) string {
 		return fmt.Sprintf("must be %s, got %s", p.wanted(k.Want), show(p.value))
 	case *kind.Enum:
 		return fmt.Sprintf("must be %s, got %s", oneOf(k.Want), show(p.value))
+	case *kind.AnyOf:
+		if p.schema != nil && alternatives(p.schema) != "" {
+			return fmt.Sprintf("must be %s, got %s", alternatives(p.schema), show(p.value))
+		}
 	case *kind.Const:
 		return fmt.Sprintf("must be %s, got %s", show(k.Want), show(p.value))
 	case *kind.Minimum:
@@ -172,38 +176,60 @@ var typeNames = map[string]string{
 // outside describes the range of a number. One limit is that which the number violates;
 // the other comes from the schema.
 func (p place) outside(least, most *big.Rat, open bool) string {
-	above, below := open && least != nil, open && most != nil
-	if s := p.schema; s != nil && least == nil {
-		least, above = s.Minimum, false
-		if s.ExclusiveMinimum != nil {
-			least, above = s.ExclusiveMinimum, true
-		}
-	} else if s != nil && most == nil {
-		most, below = s.Maximum, false
-		if s.ExclusiveMaximum != nil {
-			most, below = s.ExclusiveMaximum, true
-		}
+	wanted := limits(least, most, open && least != nil, open && most != nil)
+	if p.schema != nil {
+		wanted = rangeOf(p.schema)
 	}
-	var limits []string
-	switch {
-	case least != nil && most != nil && !above && !below:
-		limits = []string{"from " + decimal(least) + " to " + decimal(most)}
-	default:
-		limits = append(limits, limit(least, above, "above ", "at least ")...)
-		limits = append(limits, limit(most, below, "below ", "at most ")...)
-	}
-	return fmt.Sprintf("must be %s, got %s", strings.Join(limits, " and "), show(p.value))
+	return fmt.Sprintf("must be %s, got %s", wanted, show(p.value))
 }
 
-// limit describes one side of a range. It is empty without a limit.
-func limit(at *big.Rat, open bool, opened, closed string) []string {
-	switch {
-	case at == nil:
-		return nil
-	case open:
-		return []string{opened + decimal(at)}
+// rangeOf returns the range of numbers that a schema allows, empty for all.
+func rangeOf(s *jsonschema.Schema) string {
+	least, most := cmp.Or(s.ExclusiveMinimum, s.Minimum), cmp.Or(s.ExclusiveMaximum, s.Maximum)
+	return limits(least, most, s.ExclusiveMinimum != nil, s.ExclusiveMaximum != nil)
+}
+
+// limits returns a range in words. Either limit may be nil, or itself outside the range.
+func limits(least, most *big.Rat, above, below bool) string {
+	if least != nil && most != nil && !above && !below {
+		return "from " + decimal(least) + " to " + decimal(most)
 	}
-	return []string{closed + decimal(at)}
+	var words []string
+	for _, one := range []struct {
+		limit        *big.Rat
+		open         bool
+		beyond, upTo string
+	}{{least, above, "above ", "at least "}, {most, below, "below ", "at most "}} {
+		switch {
+		case one.limit == nil:
+		case one.open:
+			words = append(words, one.beyond+decimal(one.limit))
+		default:
+			words = append(words, one.upTo+decimal(one.limit))
+		}
+	}
+	return strings.Join(words, " and ")
+}
+
+// alternatives returns what a value can be in words, empty where that takes more than a
+// few.
+func alternatives(s *jsonschema.Schema) string {
+	var words []string
+	for _, one := range s.AnyOf {
+		var wanted string
+		switch {
+		case one.Enum != nil:
+			wanted = oneOf(one.Enum.Values)
+		case rangeOf(one) != "":
+			wanted = rangeOf(one)
+		case one.Types != nil && len(one.Types.ToStrings()) == 1:
+			wanted = typeNames[one.Types.ToStrings()[0]]
+		default:
+			return ""
+		}
+		words = append(words, wanted)
+	}
+	return strings.Join(words, " or ")
 }
 
 // decimal formats a limit as in the schema.

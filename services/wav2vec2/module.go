@@ -5,10 +5,12 @@ import (
 	"github.com/grym-synth/grym-synth/services/module"
 )
 
-// Module returns the module of this service.
+// Module returns the module of this service, for which the server is started.
 func Module() module.Module {
-	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
+	m := module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		cfg.Audio = deps.Audio
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
 	})
+	m.Required = true
+	return m
 }
