@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // analysis sends a form with a file to one of the routes.
@@ -40,19 +41,19 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 		got = task
 		return services.TaskResult{Model: "m", Value: value}, nil
 	}))
-	value = &services.Embedding{Dimensions: 2, DurationSeconds: 1.5, Vector: []float32{0.5, -1}, FrameSeconds: 0.02}
+	value = &tasks.Embedding{Dimensions: 2, DurationSeconds: 1.5, Vector: []float32{0.5, -1}, FrameSeconds: 0.02}
 	response, body := analysis(t, b, "/v1/audio/embeddings", "model", "m", "pooling", "mean", "window_seconds", "20")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.JSONEq(t, `{"model":"m","dimensions":2,"duration":1.5,"embedding":[0.5,-1],"frame_seconds":0.02}`, body)
-	require.Equal(t, services.TaskEmbed, got.Name)
+	require.Equal(t, tasks.Embed, got.Name)
 	require.Equal(t, services.PriorityLow, got.Priority)
 	require.JSONEq(t, `{"pooling":"mean","window_seconds":20}`, string(got.Params))
 
-	value = &services.Embedding{Dimensions: 1, Frames: [][]float32{{1}, {2}}}
+	value = &tasks.Embedding{Dimensions: 1, Frames: [][]float32{{1}, {2}}}
 	_, body = analysis(t, b, "/v1/audio/embeddings", "pooling", "none")
 	require.JSONEq(t, `{"model":"m","dimensions":1,"duration":0,"frames":[[1],[2]],"frame_seconds":0}`, body)
 
-	value = &services.Classification{DurationSeconds: 2, Labels: []services.LabelScore{{Label: "dog", Score: 0.9}}, Segments: []services.LabelSegment{{Label: "dog", Start: 1, End: 2, Score: 0.8}}}
+	value = &tasks.Classification{DurationSeconds: 2, Labels: []tasks.LabelScore{{Label: "dog", Score: 0.9}}, Segments: []tasks.LabelSegment{{Label: "dog", Start: 1, End: 2, Score: 0.8}}}
 	response, body = analysis(t, b, "/v1/audio/classifications", "top_k", "1", "threshold", "0.25")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.JSONEq(t, `{"model":"m","duration":2,"labels":[{"label":"dog","score":0.9}],"segments":[{"label":"dog","start":1,"end":2,"score":0.8}]}`, body)

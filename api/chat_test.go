@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // keptSound is a store with one recording, which counts its releases.
@@ -49,7 +50,7 @@ func TestAQuestionNamesStoredSound(t *testing.T) {
 		defer file.Close()
 		data, err := io.ReadAll(file)
 		heard = string(data)
-		return services.TaskResult{Model: "m", Value: &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}}, err
+		return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}}, err
 	})
 	released := 0
 	keeps := func(_ *Config, d *Dependencies) {

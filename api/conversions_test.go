@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // conversion sends a form with a file.
@@ -53,7 +54,7 @@ func TestConversionAnswersWithTheSoundAndRemovesIt(t *testing.T) {
 		require.Equal(t, "attachment; filename="+name, response.Header.Get("Content-Disposition"))
 		require.NoFileExists(t, path)
 		require.Empty(t, got.Service, "the executor finds the service")
-		require.Equal(t, services.TaskConvert, got.Name)
+		require.Equal(t, tasks.Convert, got.Name)
 		require.Equal(t, services.PriorityLow, got.Priority)
 		require.JSONEq(t, `{"container":"flac","sample_rate":16000,"channels":2,"bit_depth":"24"}`, string(got.Params))
 		require.EqualValues(t, 5, got.Audio.Size())

@@ -7,32 +7,34 @@ import (
 	"github.com/grym-synth/grym-synth/api/web"
 )
 
-// A client that sends its whole body before it reads sees a broken pipe and not the
-// answer where the server closes the connection earlier. So the rest of a body that was
-// refused is read and thrown away, but no more than drainBytes, for no longer than
-// drainTime, and only while each piece comes within drainPause.
+// A client that sends its whole body before it reads the response gets a broken pipe if
+// the server closes the connection first. The rest of a refused body is therefore read and
+// discarded: at most drainBytes, for at most drainTime, and while each piece arrives within
+// drainPause.
 const (
 	drainBytes = 1 << 30
 	drainTime  = 30 * time.Second
 	drainPause = 5 * time.Second
-	// drainBriefly is the time for a client that was cut off for its slowness, or that
-	// waits to be asked for the body and so reads the answer.
+	// drainBriefly replaces drainTime for a client that was cut off because it was slow,
+	// or that waits for 100 Continue and therefore reads the response first.
 	drainBriefly = time.Second
-	// drainLittle is what net/http drains by itself, before it answers.
+	// drainLittle is what net/http drains itself before it sends the response.
 	drainLittle = 256 << 10
 )
 
-// pending reports whether so much of the body is still to come that net/http would close
-// the connection with the answer.
+// pending reports whether net/http would close the connection before it has read the rest
+// of the body. It reads a small rest itself, but not of a request whose connection ends
+// with the answer.
 func (b *pacedBody) pending() bool {
 	if b.ended {
 		return false
 	}
-	return b.late || b.asks || b.length < 0 || b.length-b.read >= drainLittle
+	rest := b.length - b.read
+	return b.late || b.asks || b.length < 0 || rest >= drainLittle || b.closes && rest > 0
 }
 
-// drain throws away what is still to come of the body, once the answer is sent, until the
-// bounds are reached or the server is to stop.
+// drain discards the rest of the body after the response is sent, until the limits are
+// reached or the server stops.
 func (b *pacedBody) drain(ctx context.Context) {
 	ctx, cancel := web.UntilDrain(ctx)
 	defer cancel()
@@ -57,6 +59,6 @@ func (b *pacedBody) drain(ctx context.Context) {
 			break
 		}
 	}
-	// net/http waits for nothing more.
+	// Keep net/http from waiting for more.
 	_ = b.control.SetReadDeadline(time.Now())
 }

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -149,4 +151,41 @@ func TestAClientThatAsksFirst(t *testing.T) {
 	line, err = answers.ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 200 OK\r\n", line)
+}
+
+// TestARefusedClientThatEndsTheConnectionMaySendOn checks that the rest of a small body is
+// read where the connection ends with the answer: net/http does not read it then, and an
+// unread byte makes the system reset the connection.
+func TestARefusedClientThatEndsTheConnectionMaySendOn(t *testing.T) {
+	t.Parallel()
+	checked, err := contract()
+	require.NoError(t, err)
+	const size = 80 << 10
+	for name, head := range map[string]string{
+		"Connection: close": "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+		"HTTP/1.0":          "HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer good\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				cfg := DefaultConfig()
+				cfg.MaxUpload = 32 * services.KiB
+				handler, err := NewHandler(cfg, Dependencies{
+					Views: draining{}, Presented: wrongKeys{}, SpoolDir: t.TempDir(), Contract: checked.text, Log: slog.New(slog.DiscardHandler),
+				})
+				require.NoError(t, err)
+				conn := serveInMemory(t, handler, cfg)
+				_, err = fmt.Fprintf(conn, "POST /v1/audio/transcriptions %sContent-Type: %s\r\nContent-Length: %d\r\n\r\n", head, formType, size)
+				require.NoError(t, err)
+				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				require.NoError(t, err)
+				text, err := io.ReadAll(response.Body)
+				require.NoError(t, err)
+				require.NoError(t, response.Body.Close())
+				require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode, "%s", text)
+				_, err = conn.Write(make([]byte, size))
+				require.NoError(t, err, "the rest of the body must still be taken")
+			})
+		})
+	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +47,7 @@ func (f executorFunc) Execute(ctx context.Context, task services.Task, _ service
 
 func says(text string) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) {
-		return services.TaskResult{Value: &services.Transcription{Text: text, DurationSeconds: 1, Words: []services.Word{{Text: text, Start: 0.1, End: 0.2}}}}, nil
+		return services.TaskResult{Value: &tasks.Transcription{Text: text, DurationSeconds: 1, Words: []tasks.Word{{Text: text, Start: 0.1, End: 0.2}}}}, nil
 	}
 }
 
@@ -195,7 +196,7 @@ func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
 		}
 		defer file.Close()
 		content, err = io.ReadAll(file)
-		return services.TaskResult{Value: &services.Transcription{}}, err
+		return services.TaskResult{Value: &tasks.Transcription{}}, err
 	}))
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // memorySound is stored audio.
@@ -37,9 +38,9 @@ func TestAResultComesAsTheClientLikesIt(t *testing.T) {
 		value string
 	}{
 		"transcript": {in(queued("job_1"), jobs.StatusSucceeded), transcriptJSON},
-		"answer":     {jobs.Job{ID: "job_1", Service: "gama", Task: services.TaskAsk, Status: jobs.StatusSucceeded}, `{"text":"A bell.","finish_reason":"stop"}`},
+		"answer":     {jobs.Job{ID: "job_1", Service: "gama", Task: tasks.Ask, Status: jobs.StatusSucceeded}, `{"text":"A bell.","finish_reason":"stop"}`},
 		"sound": {jobs.Job{
-			ID: "job_1", Service: "audioldm", Task: services.TaskGenerate, Status: jobs.StatusSucceeded,
+			ID: "job_1", Service: "audioldm", Task: tasks.Generate, Status: jobs.StatusSucceeded,
 			Result: &jobs.Result{AudioID: hash, ContentType: "audio/wav", AudioBytes: 5},
 		}, `{"seed":7}`},
 	}

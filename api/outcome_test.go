@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // namedModels is a scripted Models.
@@ -37,9 +38,10 @@ func withModels(models web.Models) func(*Config, *Dependencies) {
 
 // warned is an executor whose tasks have the value, a warning, and sound.
 func warned(t *testing.T, value any) executorFunc {
+	t.Helper()
 	return func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		result := services.TaskResult{Model: "real-model", Value: value, Warnings: []services.Warning{{Code: services.WarnPromptCut, Field: "prompt", Message: "was cut"}}}
-		if task.Name == services.TaskConvert || task.Name == services.TaskGenerate {
+		if task.Name == tasks.Convert || task.Name == tasks.Generate {
 			result.Audio = &services.Artifact{Path: filepath.Join(t.TempDir(), "sound"), ContentType: "audio/wav", Bytes: 5}
 			require.NoError(t, os.WriteFile(result.Audio.Path, []byte("sound"), 0o600))
 		}
@@ -50,8 +52,8 @@ func warned(t *testing.T, value any) executorFunc {
 // TestEveryAnswerNamesItsModelAndWarnings asks in every format of every route.
 func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 	t.Parallel()
-	transcript := &services.Transcription{Text: "HELLO", Words: []services.Word{{Text: "HELLO", Start: 0.1, End: 0.2}}}
-	answer := &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}
+	transcript := &tasks.Transcription{Text: "HELLO", Words: []tasks.Word{{Text: "HELLO", Start: 0.1, End: 0.2}}}
+	answer := &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}
 	sound := []string{"file", "sound"}
 	for name, c := range map[string]struct {
 		value    any
@@ -68,12 +70,12 @@ func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 		"srt":      {transcript, "transcriptions", append(sound, "response_format", "srt"), "", "", "prompt_cut", "-->"},
 		"vtt":      {transcript, "transcriptions", append(sound, "response_format", "vtt"), "", "", "prompt_cut", "WEBVTT"},
 		"fields":   {transcript, "transcriptions", append(sound, "colour", "red", "shape", "round", "colour", "blue"), "", "", "unknown_field, prompt_cut", "HELLO"},
-		"embed":    {&services.Embedding{Vector: []float32{1}}, "embeddings", sound, "", "", "prompt_cut", `"warnings":[{"code":"prompt_cut","field":"prompt","message":"was cut"}]`},
-		"classify": {&services.Classification{}, "classifications", sound, "", "", "prompt_cut", `"model":"real-model","warnings":[`},
+		"embed":    {&tasks.Embedding{Vector: []float32{1}}, "embeddings", sound, "", "", "prompt_cut", `"warnings":[{"code":"prompt_cut","field":"prompt","message":"was cut"}]`},
+		"classify": {&tasks.Classification{}, "classifications", sound, "", "", "prompt_cut", `"model":"real-model","warnings":[`},
 		"caption":  {answer, "captions", sound, "", "", "prompt_cut", `"warnings":[`},
 		"convert":  {nil, "conversions", sound, "", "", "prompt_cut", "sound"},
-		"sound":    {&services.Generation{}, "generations", nil, `{"prompt":"rain"}`, "audio/wav", "prompt_cut", "sound"},
-		"sounds":   {&services.Generation{}, "generations", nil, `{"prompt":"rain"}`, "application/json", "prompt_cut", `"warnings":[`},
+		"sound":    {&tasks.Generation{}, "generations", nil, `{"prompt":"rain"}`, "audio/wav", "prompt_cut", "sound"},
+		"sounds":   {&tasks.Generation{}, "generations", nil, `{"prompt":"rain"}`, "application/json", "prompt_cut", `"warnings":[`},
 		"chat": {answer, "/v1/chat/completions", nil, `{"model":"m","user":"me","messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`,
 			"", "value_ignored, prompt_cut", `"model":"real-model"`},
 	} {
@@ -96,14 +98,14 @@ func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 
 func TestAStreamNamesItsModelFirstAndItsWarningsLast(t *testing.T) {
 	t.Parallel()
-	b := setup(t, warned(t, &services.Transcription{Text: "HELLO"}), withModels(namedModels{model: "predicted"}))
+	b := setup(t, warned(t, &tasks.Transcription{Text: "HELLO"}), withModels(namedModels{model: "predicted"}))
 	response, body := b.call(t, http.MethodPost, "/v1/audio/transcriptions", form("file", "sound", "stream", "true", "colour", "red"), "Content-Type", formType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "predicted", response.Header.Get("Grym-Model"))
 	require.Equal(t, "unknown_field", response.Header.Get("Grym-Warning"))
 	require.Contains(t, body, `{"type":"transcript.text.done","text":"HELLO","warnings":[{"code":"unknown_field","field":"colour","message":"the field \"colour\" is not known and was ignored"},{"code":"prompt_cut"`)
 
-	b = setup(t, warned(t, &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}), withModels(namedModels{model: "predicted"}))
+	b = setup(t, warned(t, &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}), withModels(namedModels{model: "predicted"}))
 	response, body = b.call(t, http.MethodPost, "/v1/chat/completions", `{"stream":true,"messages":[{"role":"user","content":[{"type":"text","text":"What?"},{"type":"input_audio","input_audio":{"data":"c291bmQ="}}]}]}`, "Content-Type", jsonType)
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.Equal(t, "predicted", response.Header.Get("Grym-Model"))

@@ -22,7 +22,7 @@ func (h *handlers) pace(next http.Handler) http.Handler {
 		if r.Body != nil && r.Body != http.NoBody {
 			paced.body = &pacedBody{
 				ReadCloser: r.Body, control: control, cfg: h.cfg, started: time.Now(),
-				length: r.ContentLength, asks: r.Header.Get("Expect") != "",
+				length: r.ContentLength, asks: r.Header.Get("Expect") != "", closes: r.Close,
 			}
 			paced.body.extend() // also for what net/http drains when nobody has read it
 			r.Body = paced.body
@@ -45,8 +45,10 @@ type pacedBody struct {
 	read    int64
 	// length of the body as its header says, below zero where it says nothing.
 	length int64
-	// asks is set where the client waits to be asked for the body.
+	// asks is set if the client waits for 100 Continue before it sends the body.
 	asks bool
+	// closes is set if the connection ends with the response, as the request demands.
+	closes bool
 	// ended is set once nothing more can come, late where it came too slowly.
 	ended, late bool
 }

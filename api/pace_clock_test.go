@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // pipes is a listener whose connections are in memory, so that a server runs on the
@@ -59,28 +60,17 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 			case <-ctx.Done():
 				return services.TaskResult{}, ctx.Err()
 			case <-time.After(u.works):
-				return services.TaskResult{Value: &services.Transcription{Text: "HELLO"}}, nil
+				return services.TaskResult{Value: &tasks.Transcription{Text: "HELLO"}}, nil
 			}
 		}),
 		Views:    draining{},
 		SpoolDir: t.TempDir(), Contract: checked.text, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
-	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: cfg.HeaderTimeout, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	defer func() {
-		require.NoError(t, server.Close())
-		require.ErrorIs(t, <-served, http.ErrServerClosed)
-	}()
-	client, accepted := net.Pipe()
+	client := serveInMemory(t, handler, cfg)
 	var writes sync.WaitGroup
 	defer writes.Wait()
 	defer client.Close()
-	listener.accepted <- accepted
 
 	started := time.Now()
 	writes.Go(func() { u.write(client) })
@@ -91,6 +81,25 @@ func (u pacedUpload) send(t *testing.T, change func(*Config)) (status int, body 
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(text), after
+}
+
+// serveInMemory serves a handler until the test ends, and returns a connection to it.
+func serveInMemory(t *testing.T, handler http.Handler, cfg Config) net.Conn {
+	t.Helper()
+	listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: cfg.HeaderTimeout, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	client, accepted := net.Pipe()
+	t.Cleanup(func() {
+		require.NoError(t, client.Close())
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, <-served, http.ErrServerClosed)
+	})
+	listener.accepted <- accepted
+	return client
 }
 
 // write sends the request, until the other end is closed.

@@ -23,6 +23,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // requireEmptySpool checks that no upload is left. setup calls it after every test, once
@@ -112,12 +113,12 @@ func formRoute(path, file string, value any, fields ...string) uploadRoute {
 func uploadRoutes() map[string]uploadRoute {
 	const chat = `{"messages":[{"role":"user","content":[` +
 		`{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
-	asked := &services.Answer{Text: "A bell.", FinishReason: services.FinishStop}
+	asked := &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}
 	return map[string]uploadRoute{
-		"transcription":          formRoute("/v1/audio/transcriptions", "file", &services.Transcription{Text: "HELLO"}),
-		"streamed transcription": formRoute("/v1/audio/transcriptions", "file", &services.Transcription{Text: "HELLO"}, "stream", "true"),
-		"embedding":              formRoute("/v1/audio/embeddings", "file", &services.Embedding{Dimensions: 1, Vector: []float32{1}}),
-		"classification":         formRoute("/v1/audio/classifications", "file", &services.Classification{}),
+		"transcription":          formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}),
+		"streamed transcription": formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}, "stream", "true"),
+		"embedding":              formRoute("/v1/audio/embeddings", "file", &tasks.Embedding{Dimensions: 1, Vector: []float32{1}}),
+		"classification":         formRoute("/v1/audio/classifications", "file", &tasks.Classification{}),
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // barks is an operation that only this test's contract has.
@@ -119,7 +120,7 @@ func TestACaptionComesAsText(t *testing.T) {
 	var got services.Task
 	b := setup(t, executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
 		got = task
-		return services.TaskResult{Model: "m", Value: &services.Answer{Text: "A bell.", FinishReason: services.FinishStop, Seed: 7}}, nil
+		return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop, Seed: 7}}, nil
 	}))
 	response, body := b.call(t, "POST", "/v1/audio/captions", form("file", "x", "question", "What?", "seed", "7", "max_tokens", "3"), "Content-Type", formType, "Accept", "text/plain")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
@@ -181,7 +182,7 @@ func TestSoundComesAsItIsAskedFor(t *testing.T) {
 func TestOddBodiesOfTasksAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
-		return services.TaskResult{}, services.DecodeParams(task.Params, new(services.GenerateParams))
+		return services.TaskResult{}, tasks.DecodeParams(task.Params, new(tasks.GenerateParams))
 	}))
 	for _, body := range []string{`{"prompt":"x","seed":7.5}`, `{"prompt":7}`, `null`, `"x"`, ``} {
 		response, answer := b.call(t, "POST", "/v1/audio/generations", body, "Content-Type", jsonType)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // FuzzUpload sends any bytes as a form: the answer is never a fault of the
@@ -50,7 +51,7 @@ func FuzzUpload(f *testing.F) {
 		if int64(len(data)) != task.Audio.Size() {
 			f.Errorf("the file has %d bytes, its size is %d", len(data), task.Audio.Size())
 		}
-		return services.TaskResult{Value: &services.Transcription{Text: "HELLO"}}, err
+		return services.TaskResult{Value: &tasks.Transcription{Text: "HELLO"}}, err
 	})
 	registry := orchestrator.NewRegistry(log)
 	handler, err := NewHandler(DefaultConfig(), Dependencies{

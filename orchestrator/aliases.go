@@ -87,12 +87,32 @@ func (r *Resolver) Problems() (list []string) {
 		}
 	}
 	for _, task := range slices.Sorted(maps.Keys(all.names.Defaults)) {
-		name := all.names.Defaults[task]
-		if name != "" && len(owners[name]) == 0 && (all.names.Aliases[name] == "" || all.alias(name).Problem != "") {
-			list = append(list, fmt.Sprintf("models.defaults.%s: is %q, which does not exist", task, name))
+		if problem := all.defaultProblem(task, owners); problem != "" {
+			list = append(list, fmt.Sprintf("models.defaults.%s: %s", task, problem))
 		}
 	}
 	return list
+}
+
+// defaultProblem returns what is wrong with the default of a task, by the services that
+// have each model; empty for nothing.
+func (q *query) defaultProblem(task string, owners map[string][]string) string {
+	name := q.names.Defaults[task]
+	of := owners[name]
+	if len(of) == 0 && q.names.Aliases[name] != "" {
+		if alias := q.alias(name); alias.Problem == "" {
+			of = []string{alias.Service}
+		}
+	}
+	if len(of) == 0 {
+		return fmt.Sprintf("is %q, which does not exist", name)
+	}
+	for _, entry := range q.candidates {
+		if slices.Contains(of, entry.Name()) && entry.takes(task) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("is %q, a model of %s, which does not take the task", name, strings.Join(of, " and of "))
 }
 
 // listed returns the models that the service lists, nil for none.

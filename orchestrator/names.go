@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // maxAliases bounds the aliases of the settings.
@@ -38,7 +39,7 @@ type TaskDefaults struct {
 func DefaultNames() NamesConfig {
 	c := NamesConfig{Aliases: make(map[string]string)}
 	for _, name := range []string{"whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe", "gpt-4o-transcribe-diarize"} {
-		c.Aliases[name] = DefaultOf + services.TaskTranscribe
+		c.Aliases[name] = DefaultOf + tasks.Transcribe
 	}
 	return c
 }
@@ -48,8 +49,8 @@ type taskDefault struct{ task, model string }
 
 func (d TaskDefaults) list() []taskDefault {
 	return []taskDefault{
-		{services.TaskTranscribe, d.Transcribe}, {services.TaskEmbed, d.Embed}, {services.TaskClassify, d.Classify},
-		{services.TaskGenerate, d.Generate}, {services.TaskAsk, d.Ask}, {services.TaskCaption, d.Caption},
+		{tasks.Transcribe, d.Transcribe}, {tasks.Embed, d.Embed}, {tasks.Classify, d.Classify},
+		{tasks.Generate, d.Generate}, {tasks.Ask, d.Ask}, {tasks.Caption, d.Caption},
 	}
 }
 

@@ -138,7 +138,7 @@ func (q *query) resolve(name string) (Resolution, error) {
 	if name == "" {
 		return q.byDefault()
 	}
-	if !q.candidates[0].hasModels() {
+	if !slices.ContainsFunc(q.candidates, (*Registration).hasModels) {
 		return resolution(q.candidates[0], name), nil // for the service to judge
 	}
 	entry, err := q.find(name)

@@ -177,7 +177,7 @@ func TestATaskIsBoundToItsModel(t *testing.T) {
 // TestAliasesAreListedAndLookedAfter compares aliases with the models there are.
 func TestAliasesAreListedAndLookedAfter(t *testing.T) {
 	t.Parallel()
-	r := shelves(t, Names{Aliases: aliases, Defaults: map[string]string{"speak": "gone"}})
+	r := shelves(t, Names{Aliases: aliases, Defaults: map[string]string{"speak": "gone", "embed": "big", "translate": "speaker"}})
 	listed := make(map[string]string)
 	for _, alias := range r.Aliases() {
 		listed[alias.Name] = alias.Service + " " + alias.Model
@@ -193,5 +193,6 @@ func TestAliasesAreListedAndLookedAfter(t *testing.T) {
 		`models.aliases.round: stands for itself`,
 		`models.aliases.w-tiny: has no effect: there is a model of that name, of whisper`,
 		`models.defaults.speak: is "gone", which does not exist`,
+		`models.defaults.translate: is "speaker", a model of voice, which does not take the task`,
 	}, r.Problems())
 }

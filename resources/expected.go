@@ -13,7 +13,7 @@ type average struct {
 }
 
 // averageOver is how many values an average remembers, about.
-const averageOver = 32
+const averageOver = 64
 
 // add takes a value.
 func (v *average) add(value time.Duration) {

@@ -21,6 +21,12 @@ type ContextInfo struct {
 	CachedBytes  Bytes
 }
 
+// Exchange is one question with its answer.
+type Exchange struct {
+	Question string `json:"question"`
+	Answer   string `json:"answer"`
+}
+
 // Contexts keeps conversations, each for the key that began it. What another key
 // began is not found. Safe for concurrent use.
 type Contexts interface {

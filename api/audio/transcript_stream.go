@@ -8,6 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Types of the events of a streamed transcription, as OpenAI's clients know them.
@@ -44,9 +45,9 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	events := web.NewEvents(w)
 	s.Announce(w.Header(), s.task, s.upload.Warnings)
 	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
-	var transcription *services.Transcription
+	var transcription *tasks.Transcription
 	if err == nil {
-		transcription, err = web.ResultOf[*services.Transcription](result)
+		transcription, err = web.ResultOf[*tasks.Transcription](result)
 	}
 	switch {
 	case err == nil:
@@ -69,7 +70,7 @@ type transcriptSink struct {
 
 // Partial implements services.Sink.
 func (s *transcriptSink) Partial(value any) {
-	delta, ok := value.(services.TranscriptDelta)
+	delta, ok := value.(tasks.TranscriptDelta)
 	if !ok {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // transcriptionShape is the form of the route. It refuses OpenAI's fields for what no CTC
@@ -32,7 +33,7 @@ var transcriptionShape = web.FormShape{
 type transcriptionForm struct {
 	model, format string
 	granularities []string
-	params        services.TranscribeParams
+	params        tasks.TranscribeParams
 }
 
 // CreateTranscription implements gen.StrictServerInterface.
@@ -44,7 +45,7 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 		return nil, err
 	}
 	task, err := web.NewTask(ctx, web.Work{
-		Task: services.TaskTranscribe, Model: form.model, Params: form.params, Audio: upload.Audio(),
+		Task: tasks.Transcribe, Model: form.model, Params: form.params, Audio: upload.Audio(),
 	}, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 	if err != nil {
 		return nil, err
 	}
-	transcription, err := web.ResultOf[*services.Transcription](result)
+	transcription, err := web.ResultOf[*tasks.Transcription](result)
 	if err != nil {
 		return nil, err
 	}
@@ -67,27 +68,27 @@ func (h *Handlers) CreateTranscription(ctx context.Context, request gen.CreateTr
 func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fault) {
 	fields := web.NewForm(upload)
 	form := transcriptionForm{
-		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), services.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
+		model: fields.Text("model"), format: cmp.Or(fields.Text("response_format"), tasks.FormatJSON), granularities: fields.All("timestamp_granularities[]"),
 	}
-	form.params = services.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
-	if formats := services.TranscriptFormats(); !slices.Contains(formats, form.format) {
+	form.params = tasks.TranscribeParams{Language: fields.Text("language"), Prompt: fields.Text("prompt"), Decoding: fields.Text("decoding")}
+	if formats := tasks.TranscriptFormats(); !slices.Contains(formats, form.format) {
 		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}
 	if len(form.params.Language) > 32 {
 		fields.Complain("language", "must be a language code such as en, got %d bytes", len(form.params.Language))
 	}
 	for _, granularity := range form.granularities {
-		if granularity != services.GranularityWord && granularity != services.GranularitySegment {
+		if granularity != tasks.GranularityWord && granularity != tasks.GranularitySegment {
 			fields.Complain("timestamp_granularities[]", "must be word or segment, got %.40q", granularity)
 		}
 	}
-	if len(form.granularities) > 0 && form.format != services.FormatVerbose {
+	if len(form.granularities) > 0 && form.format != tasks.FormatVerbose {
 		fields.Complain("timestamp_granularities[]", "goes with response_format verbose_json, not %.40s", form.format)
 	}
 	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
 		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
-	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != services.FormatJSON && form.format != services.FormatText {
+	if form.params.Stream = web.Value(fields.Bool("stream")); form.params.Stream && form.format != tasks.FormatJSON && form.format != tasks.FormatText {
 		fields.Complain("stream", "goes with response_format json or text, not %.40s", form.format)
 	}
 	form.parseNumbers(fields)
@@ -102,13 +103,13 @@ func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 			fields.Complain("temperature", "must be a number from 0 to 1, got %g", *temperature)
 		}
 	}
-	if width := fields.Whole("beam_width", 1, services.MaxBeamWidth); width != nil {
+	if width := fields.Whole("beam_width", 1, tasks.MaxBeamWidth); width != nil {
 		f.params.BeamWidth = int(*width)
 	}
 }
 
 // contentTypes are those of the formats that are no JSON.
-var contentTypes = map[string]string{services.FormatText: "text/plain", services.FormatSRT: "text/plain", services.FormatVTT: "text/vtt"}
+var contentTypes = map[string]string{tasks.FormatText: "text/plain", tasks.FormatSRT: "text/plain", tasks.FormatVTT: "text/vtt"}
 
 // transcript answers with a transcription.
 type transcript struct{ web.Body }
@@ -116,7 +117,7 @@ type transcript struct{ web.Body }
 // VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
 func (t transcript) VisitCreateTranscriptionResponse(w http.ResponseWriter) error { return t.Send(w) }
 
-func (f transcriptionForm) respond(t *services.Transcription) (gen.CreateTranscriptionResponseObject, error) {
+func (f transcriptionForm) respond(t *tasks.Transcription) (gen.CreateTranscriptionResponseObject, error) {
 	encoded, err := t.Encode(f.format, f.granularities...)
 	if err != nil {
 		return nil, services.Internal(err, "the answer could not be encoded")

@@ -9,6 +9,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Handlers serves the routes of questions about sounds and of the conversations about them.
@@ -21,7 +22,7 @@ type Handlers struct {
 // chat is a request that has been read.
 type chat struct {
 	model    string
-	params   services.AskParams
+	params   tasks.AskParams
 	usage    bool
 	upload   *web.Upload
 	warnings []services.Warning
@@ -34,7 +35,7 @@ func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	if err != nil {
 		return nil, err
 	}
-	task, err := web.NewTask(ctx, web.Work{Task: services.TaskAsk, Model: c.model, Params: c.params, Audio: c.upload.Audio()}, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Task: tasks.Ask, Model: c.model, Params: c.params, Audio: c.upload.Audio()}, request.Params.GrymPriority)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	if err != nil {
 		return nil, chatFault(err)
 	}
-	answer, err := web.ResultOf[*services.Answer](result)
+	answer, err := web.ResultOf[*tasks.Answer](result)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (h *Handlers) CreateChatCompletion(ctx context.Context, request gen.CreateC
 	return gen.CreateChatCompletion200JSONResponse{Body: body}, nil
 }
 
-func chatUsage(a *services.Answer) gen.ChatUsage {
+func chatUsage(a *tasks.Answer) gen.ChatUsage {
 	usage := gen.ChatUsage{
 		PromptTokens: a.Usage.PromptTokens, CompletionTokens: a.Usage.CompletionTokens,
 		TotalTokens: a.Usage.PromptTokens + a.Usage.CompletionTokens,
@@ -79,7 +80,7 @@ func chatFault(err error) error { return web.Rename(err, chatFields) }
 // readChat takes the request apart; the service checks the values. The caller
 // closes the upload, also after an error.
 func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
-	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: services.AskParams{
+	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: tasks.AskParams{
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}

@@ -6,6 +6,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // ListContexts implements gen.StrictServerInterface.
@@ -30,7 +31,7 @@ func (h *Handlers) CreateContext(ctx context.Context, request gen.CreateContextR
 	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
 	}
-	found, err := h.Models.Resolve(services.TaskAsk, model)
+	found, err := h.Models.Resolve(tasks.Ask, model)
 	if err != nil {
 		return nil, err
 	}

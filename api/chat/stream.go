@@ -7,6 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // chatHead is what every chunk of an answer says.
@@ -66,9 +67,9 @@ func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) err
 	s.head.Model = s.Announce(w.Header(), s.task, s.warnings)
 	sink := &chatSink{events: events, head: s.head}
 	result, err := s.Executor.Execute(s.ctx, s.task, sink)
-	var answer *services.Answer
+	var answer *tasks.Answer
 	if err == nil {
-		answer, err = web.ResultOf[*services.Answer](result)
+		answer, err = web.ResultOf[*tasks.Answer](result)
 	}
 	switch {
 	case err == nil:
@@ -110,7 +111,7 @@ func (s *chatSink) begin() {
 
 // Partial implements services.Sink.
 func (s *chatSink) Partial(value any) {
-	if delta, ok := value.(services.AnswerDelta); ok {
+	if delta, ok := value.(tasks.AnswerDelta); ok {
 		s.begin()
 		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}}))
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
@@ -22,8 +22,8 @@ func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
 		`{"response_format":"vtt"}`:  {"vtt", "WEBVTT\n"},
 		`{"response_format":"verbose_json","timestamp_granularities":["word"]}`: {"json", `{"task":"transcribe"`},
 	} {
-		job := jobs.Job{Task: services.TaskTranscribe, Params: json.RawMessage(params), Result: &jobs.Result{}}
-		result := services.NewResult(job.Task)
+		job := jobs.Job{Task: tasks.Transcribe, Params: json.RawMessage(params), Result: &jobs.Result{}}
+		result := tasks.NewResult(job.Task)
 		forms := resultForms(job, result)
 		require.Len(t, forms, 4, params)
 		for _, accept := range [][]string{nil, {"*/*"}} {

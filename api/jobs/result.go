@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Names of the forms that every kind of result has, if it has them.
@@ -104,7 +105,7 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 	}
 	e := web.ExchangeOf(ctx)
 	e.W.Header().Set("Vary", "Accept")
-	value := services.NewResult(job.Task)
+	value := tasks.NewResult(job.Task)
 	form, err := chooseForm(resultForms(job, value), string(web.Value(request.Params.Format)), e.R.Header.Values("Accept"))
 	if err != nil {
 		return nil, err

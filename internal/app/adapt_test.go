@@ -10,6 +10,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
@@ -41,7 +42,7 @@ func TestAServiceIsAsWideAsItsDemand(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var words load
-	work := words.run(ctx, s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: services.TaskTranscribe, Audio: recording(clips + "clip09.wav")}, 8, time.Millisecond)
+	work := words.run(ctx, s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe, Audio: recording(clips + "clip09.wav")}, 8, time.Millisecond)
 	require.Eventually(t, func() bool { return now() > configured }, 30*time.Second, 10*time.Millisecond, "never widened")
 	stop()
 	work.Wait()

@@ -26,6 +26,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
@@ -208,9 +209,9 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	interval := 5 * time.Second
 	r := newTrial(t, interval)
 	ctx, stop := context.WithCancel(t.Context())
-	work := []*sync.WaitGroup{r.speech.run(ctx, r.s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: services.TaskTranscribe, Audio: recording(clips + "clip09.wav")}, 2, 200*time.Millisecond)}
+	work := []*sync.WaitGroup{r.speech.run(ctx, r.s, services.Task{ID: "speech", Service: wav2vec2.Name, Name: tasks.Transcribe, Audio: recording(clips + "clip09.wav")}, 2, 200*time.Millisecond)}
 	tasks := map[string]services.Task{
-		audioprocessor.Name: {Service: audioprocessor.Name, Name: services.TaskConvert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: audiofile.Tone(44100, 5*time.Second)},
+		audioprocessor.Name: {Service: audioprocessor.Name, Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: audiofile.Tone(44100, 5*time.Second)},
 	}
 	for _, name := range []string{audioldm.Name, gama.Name} {
 		entry, err := r.s.registry.Lookup(name)

@@ -30,11 +30,11 @@ var update = flag.Bool("update", false, "write dependencies.txt anew")
 var arrows = map[string][]string{
 	".":                                {"internal/app", "internal/cli"},
 	"internal/app":                     {"*"},
-	"api":                              {"api/audio", "api/chat", "api/gen", "api/jobs", "api/manage", "api/problem", "api/web", "internal/access", "internal/lifecycle", "services"},
-	"api/audio":                        {"api/gen", "api/problem", "api/web", "orchestrator/library", "orchestrator/records", "services"},
-	"api/chat":                         {"api/gen", "api/web", "services"},
+	"api":                              {"api/audio", "api/chat", "api/gen", "api/jobs", "api/manage", "api/problem", "api/web", "internal/access", "internal/lifecycle", "services", "services/tasks"},
+	"api/audio":                        {"api/gen", "api/problem", "api/web", "orchestrator/library", "orchestrator/records", "services", "services/tasks"},
+	"api/chat":                         {"api/gen", "api/web", "services", "services/tasks"},
 	"api/gen":                          {},
-	"api/jobs":                         {"api/gen", "api/problem", "api/web", "orchestrator/jobs", "services"},
+	"api/jobs":                         {"api/gen", "api/problem", "api/web", "orchestrator/jobs", "services", "services/tasks"},
 	"api/manage":                       {"api/gen", "api/problem", "api/web", "hardening", "hardening/performance", "orchestrator", "resources", "services"},
 	"api/problem":                      {"services"},
 	"api/web":                          {"api/gen", "api/problem", "orchestrator", "orchestrator/library", "services"},
@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"internal/access":                  {"internal/regular"},
 	"internal/arch":                    {},
 	"internal/config":                  {"internal/regular", "api", "orchestrator", "orchestrator/jobs", "orchestrator/records/natsstore", "orchestrator/jobs/webhook", "hardening", "hardening/performance", "hardening/tracing", "internal/access", "resources", "services", "services/audiofile", "services/module", "services/onnx", "internal/modules"},
-	"internal/cli":                     {"internal/access", "services"},
+	"internal/cli":                     {"internal/access", "services", "services/tasks"},
 	"internal/datadir":                 {},
 	"internal/e2e":                     {}, // tests only; it knows the binary, not its packages
 	"internal/lifecycle":               {},
@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"internal/regular":                 {},
 	"internal/version":                 {},
 	"models":                           {},
-	"orchestrator":                     {"internal/lifecycle", "services", "services/schema"},
+	"orchestrator":                     {"internal/lifecycle", "services", "services/schema", "services/tasks"},
 	"orchestrator/conversations":       {"orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/jobs":                {"internal/lifecycle", "orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/library":             {"orchestrator/records", "services"},
@@ -65,10 +65,11 @@ var arrows = map[string][]string{
 	"resources/memprobe":               {"services"},
 	"services":                         {},
 	"services/audiofile":               {"services"},
-	"services/audioprocessor":          {"services", "services/audiofile", "services/dsp", "services/module"},
-	"services/audioldm":                {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/gama":                    {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/audioprocessor":          {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module"},
+	"services/audioldm":                {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/gama":                    {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/limits":                  {},
+	"services/tasks":                   {"services"},
 	"services/schema":                  {"services"},
 	"services/servicetest":             {"services", "services/schema"}, // for tests only
 	"services/module":                  {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
@@ -78,7 +79,7 @@ var arrows = map[string][]string{
 	"services/modelstore/modeltest":    {"services", "services/modelstore", "services/onnx"}, // for tests only
 	"services/onnx":                    {"internal/regular", "services"},
 	"services/onnx/fetchlibrary":       {},
-	"services/wav2vec2":                {"services", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx"},
+	"services/wav2vec2":                {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits", "services/modelstore", "services/onnx"},
 }
 
 // owners are packages of others that only some of ours may import, and why.
@@ -98,7 +99,6 @@ var owners = map[string]struct {
 	"github.com/spf13":                     {[]string{"internal/cli"}, "the command line is parsed in one place"},
 	"github.com/go-audio":                  {[]string{"services/audiofile"}, "its traps are fenced in one place"},
 	"github.com/mewkiz/flac":               {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
-	"github.com/hajimehoshi/go-mp3":        {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 	"github.com/pion/opus":                 {[]string{"services/audiofile"}, "decoders of foreign bytes are fenced in one place"},
 }
 

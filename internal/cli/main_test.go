@@ -15,6 +15,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // scripted answers every task with one word, and fails for names with "bad".
@@ -48,7 +49,7 @@ func (s *scripted) Execute(ctx context.Context, task services.Task, sink service
 	if strings.HasPrefix(task.ID, "bad") {
 		return services.TaskResult{}, errors.New("it is noise")
 	}
-	return services.TaskResult{Value: &services.Transcription{Text: "ONE", Words: []services.Word{{Text: "ONE", Start: 1, End: 2}}}}, nil
+	return services.TaskResult{Value: &tasks.Transcription{Text: "ONE", Words: []tasks.Word{{Text: "ONE", Start: 1, End: 2}}}}, nil
 }
 
 // called is what a command asked of the program.

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // extensions of the files that the formats are written to.
 var extensions = map[string]string{
-	services.FormatText: ".txt", services.FormatJSON: ".json", services.FormatVerbose: ".json",
-	services.FormatSRT: ".srt", services.FormatVTT: ".vtt",
+	tasks.FormatText: ".txt", tasks.FormatJSON: ".json", tasks.FormatVerbose: ".json",
+	tasks.FormatSRT: ".srt", tasks.FormatVTT: ".vtt",
 }
 
 // maxListed are the files that an error lists.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Limits of what is read from a server.
@@ -227,12 +228,12 @@ func (l *local) transcribe(ctx context.Context, t *transcription, r *recording, 
 		return nil, err
 	}
 	result, err := l.executor.Execute(ctx, services.Task{
-		ID: r.base(), Name: services.TaskTranscribe, Model: t.model, Params: params, Audio: audio,
+		ID: r.base(), Name: tasks.Transcribe, Model: t.model, Params: params, Audio: audio,
 	}, p)
 	if err != nil {
 		return nil, err
 	}
-	transcript, ok := result.Value.(*services.Transcription)
+	transcript, ok := result.Value.(*tasks.Transcription)
 	if !ok {
 		return nil, fmt.Errorf("the result is a %T, not a transcription", result.Value)
 	}

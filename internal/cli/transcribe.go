@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // transcriber turns one recording into text in the format asked for.
@@ -23,8 +23,8 @@ type transcriber interface {
 // transcription is what the transcribe command was asked for.
 type transcription struct {
 	model  string
-	params services.TranscribeParams
-	// format is one of services.TranscriptFormats.
+	params tasks.TranscribeParams
+	// format is one of tasks.TranscriptFormats.
 	format string
 	// folder takes a file for each recording; empty for the standard output.
 	folder string
@@ -76,7 +76,7 @@ func (t *transcription) bind(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&t.model, "model", "",
 		"`NAME` of a model or an alias (default models.defaults.transcribe, else services.wav2vec2.defaultModel)")
-	flags.StringVar(&t.format, "format", services.FormatText, "`FORMAT` of the words: "+strings.Join(services.TranscriptFormats(), ", "))
+	flags.StringVar(&t.format, "format", tasks.FormatText, "`FORMAT` of the words: "+strings.Join(tasks.TranscriptFormats(), ", "))
 	flags.StringVar(&t.folder, "output", "", "`DIR` to write a file for each recording to, instead of printing")
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")
 	flags.BoolVar(&t.progress, "progress", false, "print lines of progress where there is no terminal; =false shows no bar on one")
@@ -92,8 +92,8 @@ func (t *transcription) bind(c *cobra.Command) {
 		return nil
 	})
 	t.remote.bind(c)
-	complete(c, "format", services.TranscriptFormats()...)
-	complete(c, "decoding", services.DecodingGreedy, services.DecodingBeam)
+	complete(c, "format", tasks.TranscriptFormats()...)
+	complete(c, "decoding", tasks.DecodingGreedy, tasks.DecodingBeam)
 	for _, flag := range []string{"model", "prompt", "language", "window"} {
 		complete(c, flag)
 	}
@@ -108,14 +108,14 @@ const (
 
 // check refuses bad values before anything is opened.
 func (t *transcription) check() error {
-	if !slices.Contains(services.TranscriptFormats(), t.format) {
-		return misusef("--format must be one of %s, got %q", strings.Join(services.TranscriptFormats(), ", "), t.format)
+	if !slices.Contains(tasks.TranscriptFormats(), t.format) {
+		return misusef("--format must be one of %s, got %q", strings.Join(tasks.TranscriptFormats(), ", "), t.format)
 	}
-	if d := t.params.Decoding; d != "" && d != services.DecodingGreedy && d != services.DecodingBeam {
+	if d := t.params.Decoding; d != "" && d != tasks.DecodingGreedy && d != tasks.DecodingBeam {
 		return misusef("--decoding must be greedy or beam, got %q", d)
 	}
-	if n := len(t.params.Prompt); n > services.MaxPromptBytes {
-		return misusef("--prompt must be at most %d bytes, got %d", services.MaxPromptBytes, n)
+	if n := len(t.params.Prompt); n > tasks.MaxPromptBytes {
+		return misusef("--prompt must be at most %d bytes, got %d", tasks.MaxPromptBytes, n)
 	}
 	if t.force && t.folder == "" {
 		return misusef("--force needs --output")
@@ -137,7 +137,7 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 	if err != nil {
 		return err
 	}
-	if len(recordings) > 1 && t.folder == "" && t.format != services.FormatText {
+	if len(recordings) > 1 && t.folder == "" && t.format != tasks.FormatText {
 		return misusef("several files as %s need a folder to be written to: --output DIR", t.format)
 	}
 	if err := t.aim(recordings); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 func TestEveryFormatIsWrittenToAFolder(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTheParametersReachTheTask(t *testing.T) {
 	require.Equal(t, result{ExitOK, "ONE\n", ""}, got)
 	task := c.executor.tasks[0]
 	require.JSONEq(t, `{"prompt":"-format","language":"en","window_seconds":2.5}`, string(task.Params))
-	require.Equal(t, []string{"m", "", services.TaskTranscribe}, []string{task.Model, task.Service, task.Name}, "the executor finds the service")
+	require.Equal(t, []string{"m", "", tasks.Transcribe}, []string{task.Model, task.Service, task.Name}, "the executor finds the service")
 	require.Equal(t, "d", c.settings.Values["dataDir"])
 }
 

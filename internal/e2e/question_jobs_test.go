@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // storeSound stores a recording and gives its id.
@@ -66,10 +66,10 @@ func TestQuestionsAsJobs(t *testing.T) {
 	s := start(t)
 	id := s.storeSound(t, soundClip(t, "clip00.wav"))
 	_, result := s.work(t, `{"service":"gama","task":"ask","params":{"question":"What do you hear first?","temperature":0},"audio_id":"`+id+`"}`)
-	var answer services.Answer
+	var answer tasks.Answer
 	require.NoError(t, json.Unmarshal([]byte(result), &answer), result)
 	require.Equal(t, "A bell.", answer.Text)
-	require.Equal(t, services.FinishStop, answer.FinishReason)
+	require.Equal(t, tasks.FinishStop, answer.FinishReason)
 
 	status, body := s.chat(t, `{"temperature":0,"messages":[{"role":"user","content":[{"type":"text","text":"What do you hear first?"},{"type":"input_audio","input_audio":{"audio_id":"`+id+`"}}]}]}`)
 	require.Equal(t, http.StatusOK, status, body)

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // fieldsOfRequests are not parameters of any task.
@@ -23,12 +24,12 @@ var fieldsOfRequests = []string{"file", "audio_id", "model"}
 // apart are the fields that only the contract or only the task has, by task.
 var apart = map[string][]string{
 	// OpenAI's fields, which are written by hand into parameters.
-	services.TaskTranscribe: {"chunking_strategy"},
-	services.TaskAsk: {
+	tasks.Transcribe: {"chunking_strategy"},
+	tasks.Ask: {
 		"messages", "stream_options", "max_completion_tokens", "n", "modalities", "user", "stop", "question", "history", "window_seconds",
 	},
 	// A form has only texts and numbers; a job can have the rest.
-	services.TaskCaption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream"},
+	tasks.Caption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream"},
 }
 
 // descriptive keywords of the contract do not limit a value.

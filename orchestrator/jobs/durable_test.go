@@ -82,7 +82,7 @@ func TestASharedStoresClaimHoldsWhileItsWorkerLives(t *testing.T) {
 	}()
 
 	job := first.submit(t, jobs.Submission{})
-	<-began
+	begins(t, began)
 	require.NoError(t, db.Start(t.Context()))
 	require.NoError(t, thief.Start(t.Context()))
 	// Signs of life are counted, not time: the claim outlives its timeout by them.
@@ -113,7 +113,7 @@ func TestAWorkerThatLostItsClaimCannotWriteTheEnd(t *testing.T) {
 		return services.TaskResult{Value: strings.Repeat("late", 20<<10)}, nil // large enough for an object
 	}}, func(_ *jobs.Config, d *wiring) { d.Store = shared{d.Store} })
 	job := b.submit(t, jobs.Submission{})
-	<-began
+	begins(t, began)
 	raw, at, err := b.store.Read(t.Context(), "job."+job.ID)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(raw, &job))
@@ -145,7 +145,7 @@ func TestAStopSendsJobsBackUncounted(t *testing.T) {
 	first := prepare(t, &worker{run: hangs(began)}, dir)
 	first.start(t)
 	job := first.submit(t, jobs.Submission{})
-	<-began
+	begins(t, began)
 	first.stop()
 	second := prepare(t, &worker{run: says("done")}, dir)
 	job, err := second.Get(t.Context(), "", job.ID)

@@ -69,6 +69,16 @@ func hangs(began chan<- string) func(context.Context, services.Task, services.Si
 	}
 }
 
+// begins waits until a task that hangs has begun.
+func begins(t *testing.T, began <-chan string) {
+	t.Helper()
+	select {
+	case <-began:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no task begins")
+	}
+}
+
 // receiver is a scripted sender of webhooks.
 type receiver struct {
 	mu     sync.Mutex

@@ -138,8 +138,8 @@ func TestCancel(t *testing.T) {
 	w := &worker{run: hangs(began)}
 	b := setup(t, w, func(c *jobs.Config, _ *wiring) { c.Spare = 1 })
 	running, second := b.submit(t, jobs.Submission{}), b.submit(t, jobs.Submission{})
-	<-began
-	<-began
+	begins(t, began)
+	begins(t, began)
 	queued := b.submit(t, jobs.Submission{})
 	job, err := b.Cancel(t.Context(), "", queued.ID)
 	require.NoError(t, err)
@@ -191,10 +191,10 @@ func TestDeadlines(t *testing.T) {
 		return hangs(began)(ctx, task, sink)
 	}
 	b := setup(t, w, func(c *jobs.Config, _ *wiring) { c.Spare = 1 })
-	soon := time.Now().Add(400 * time.Millisecond)
+	soon := time.Now().Add(2 * time.Second) // on a busy machine a job takes a while to begin
 	first, second := b.submit(t, jobs.Submission{Deadline: soon}), b.submit(t, jobs.Submission{Deadline: soon})
-	<-began
-	<-began
+	begins(t, began)
+	begins(t, began)
 	waiting := b.submit(t, jobs.Submission{Deadline: time.Now().Add(200 * time.Millisecond)})
 	for _, id := range []string{first.ID, second.ID, waiting.ID} {
 		job := b.end(t, id)

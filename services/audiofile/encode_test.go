@@ -68,7 +68,7 @@ func TestWriteWAV16RoundTrip(t *testing.T) {
 		written, err := os.ReadFile(path)
 		require.NoError(t, err)
 		format, got := decode(t, written)
-		require.Equal(t, Format{"wav", "pcm_s16le", 16000, channels, 16, 65536, false, false}, format)
+		require.Equal(t, Format{"wav", "pcm_s16le", 16000, channels, 16, 65536, false}, format)
 		require.Equal(t, samples, got)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	defaultFFmpegTimeout = 10 * time.Minute
 	// ffmpegMaxAlloc bounds one allocation of the program, in bytes.
 	ffmpegMaxAlloc = 64 << 20
-	// ffmpegMessageBytes of what the program says are kept.
+	// ffmpegMessageBytes of what the program says are held.
 	ffmpegMessageBytes = 4 << 10
 	// ffmpegLeastBytes a second is taken for the thinnest stream there is, which
 	// bounds the length of a file that nobody knows.
@@ -37,6 +37,8 @@ type ffmpegDecoder struct {
 	cmd     *exec.Cmd
 	src     *watchedReader
 	message *tail
+	notes   *report
+	least   int64 // frames that the file states; 0 where it does not
 	limit   time.Duration
 	ctx     context.Context //nolint:containedctx // of the program, which outlives the call that started it
 	refusal error           // why the file needs ffmpeg
@@ -45,6 +47,9 @@ type ffmpegDecoder struct {
 
 // newFFmpegDecoder starts the program and reads the header that it writes.
 func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decoder, Format, error) {
+	if err := judgeMedia(f, head); err != nil {
+		return nil, Format{}, err
+	}
 	if _, err := f.r.Seek(0, io.SeekStart); err != nil {
 		return nil, Format{}, readFault(err)
 	}
@@ -55,7 +60,7 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	d := &ffmpegDecoder{
 		ctx: ctx, cancel: cancel, limit: timeout, refusal: refusal,
-		src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
+		notes: f.notes, least: promisedFrames(head), src: &watchedReader{r: f.r}, message: &tail{room: ffmpegMessageBytes},
 	}
 	d.cmd = exec.CommandContext(ctx, limits.FFmpeg, ffmpegArguments(head, limits)...)
 	d.cmd.Env = []string{"LC_ALL=C"} // nothing of ours
@@ -109,10 +114,15 @@ func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 	n, err := d.wavDecoder.read(dst)
 	if errors.Is(err, io.EOF) {
 		waited := d.wait()
-		if waited != nil {
+		if waited != nil && (d.done == 0 || d.notes.nothingDecoded("") == nil) {
 			return n, d.failure(waited)
 		}
 		d.cancel()
+		if d.done < d.least {
+			if cut := d.notes.truncated("%d frames were announced, it ends after %d", d.least, d.done); cut != nil {
+				return n, cut
+			}
+		}
 	}
 	return n, err
 }
@@ -137,6 +147,9 @@ func (d *ffmpegDecoder) failure(err error) error {
 		return refuse(services.KindTooLarge, "took ffmpeg more than %s to decode, which is the limit", d.limit)
 	case message == "":
 		message = err.Error()
+	}
+	if cut := d.notes.nothingDecoded(message); cut != nil {
+		return cut
 	}
 	refused := unsupported("%s, and ffmpeg cannot decode it either: %s", refusedAs(d.refusal), message)
 	refused.Err = errors.Join(err, waited)

@@ -1,6 +1,7 @@
 package audiofile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,60 +15,90 @@ import (
 // maxFLACBits of a sample that the library decodes.
 const maxFLACBits = 24
 
-// flacDecoder decodes one block at a time, which is at most 65535 frames.
+// flacMarks begin a FLAC file, with the header of its first block.
+var flacMarks = [][]byte{[]byte("fLaC\x00\x00\x00\x22"), []byte("fLaC\x80\x00\x00\x22")}
+
+// flacDecoder decodes one block at a time, which is at most 65535 frames. One
+// stream may follow another.
 type flacDecoder struct {
 	src    *source
+	notes  *report
 	stream *flac.Stream
-	block  *frame.Frame // nil before the first
+	block  *frame.Frame // nil before the first of a stream
 	used   int          // frames of the block that were handed out
 	done   int64
+	begun  int64 // done where the stream began
 	scale  float32
+	ended  bool
 }
 
 func newFLACDecoder(f file) (decoder, Format, error) {
-	src, err := openSource(f.r, f.begin)
+	src, err := openSource(f, bufferBytes)
 	if err != nil {
 		return nil, Format{}, err
 	}
-	stream, err := flac.New(src)
-	if err != nil {
-		return nil, Format{}, src.headerFault(err, "a FLAC file")
+	d := &flacDecoder{src: src, notes: f.notes}
+	if err := d.open(); err != nil {
+		return nil, Format{}, err
 	}
-	info := stream.Info
-	switch {
-	case info.BitsPerSample > maxFLACBits:
-		return nil, Format{}, unsupported("is a FLAC file of %d bits, more than %d", info.BitsPerSample, maxFLACBits)
-	case info.SampleRate == 0 || info.BitsPerSample == 0 || info.NChannels == 0:
-		return nil, Format{}, services.Invalidf(field, "is a FLAC file with an impossible header: %d Hz, %d channels, %d bits",
-			info.SampleRate, info.NChannels, info.BitsPerSample)
-	}
+	info := d.stream.Info
 	format := Format{
 		Container: "flac", Encoding: "flac",
 		SampleRateHz: int(info.SampleRate), Channels: int(info.NChannels), BitsPerSample: int(info.BitsPerSample),
 		Frames: int64(info.NSamples),
 	}
-	if format.Frames == 0 { // written to a pipe; silence aside, FLAC halves the bytes
-		format.Guessed = true
-		format.Frames = 1 + 4*(f.size-f.begin)*8/int64(format.BitsPerSample*format.Channels)
+	joined, err := f.contains(src.offset(), flacMarks...)
+	if err != nil {
+		return nil, Format{}, err
 	}
-	return &flacDecoder{src: src, stream: stream, scale: 1 / float32(int64(1)<<(info.BitsPerSample-1))}, format, nil
+	if joined || format.Frames == 0 { // written to a pipe; silence aside, FLAC halves the bytes
+		format.Guessed = true
+		format.Frames = max(format.Frames, 1+4*f.size*8/int64(format.BitsPerSample*format.Channels))
+	}
+	if src, err = openSource(f, bufferBytes); err != nil {
+		return nil, Format{}, err
+	}
+	d = &flacDecoder{src: src, notes: f.notes}
+	return d, format, d.open()
+}
+
+// open reads the header of a stream.
+func (d *flacDecoder) open() error {
+	stream, err := flac.New(d.src.Reader)
+	if err != nil {
+		return d.src.headerFault(err, "a FLAC file")
+	}
+	info := stream.Info
+	switch {
+	case info.BitsPerSample > maxFLACBits:
+		return unsupported("is a FLAC file of %d bits, more than %d", info.BitsPerSample, maxFLACBits)
+	case info.SampleRate == 0 || info.BitsPerSample == 0 || info.NChannels == 0:
+		return services.Invalidf(field, "is a FLAC file with an impossible header: %d Hz, %d channels, %d bits",
+			info.SampleRate, info.NChannels, info.BitsPerSample)
+	}
+	d.stream, d.block, d.begun = stream, nil, d.done
+	d.scale = 1 / float32(int64(1)<<(info.BitsPerSample-1))
+	return nil
 }
 
 // read implements decoder.
 func (d *flacDecoder) read(dst []float32) (int, error) {
-	info := d.stream.Info
 	for d.block == nil || d.used == d.length() {
-		err := d.next()
-		switch {
-		case errors.Is(err, io.EOF) && info.NSamples > 0 && d.done < int64(info.NSamples):
-			return 0, services.Invalidf(field, "is cut short: %d frames were announced, it ends after %d; upload the whole file", info.NSamples, d.done)
-		case errors.Is(err, io.EOF) && d.src.under.err == nil:
+		if d.ended {
 			return 0, io.EOF
-		case err != nil:
-			return 0, d.src.fault(err, float64(d.done)/float64(info.SampleRate))
+		}
+		if err := d.next(); err != nil {
+			if d.src.isEnd(err) {
+				err = d.cut(err)
+			}
+			if err != nil {
+				return 0, d.src.fault(err, float64(d.done)/float64(d.stream.Info.SampleRate))
+			}
+			d.ended, d.used, d.block = true, 0, nil
+			return 0, io.EOF
 		}
 	}
-	channels := int(info.NChannels)
+	channels := int(d.stream.Info.NChannels)
 	n := min(len(dst)/channels, d.length()-d.used)
 	for c, subframe := range d.block.Subframes {
 		for i, level := range subframe.Samples[d.used : d.used+n] {
@@ -81,15 +112,90 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 
 func (d *flacDecoder) length() int { return int(d.block.BlockSize) }
 
-// next decodes a block.
+// cut judges the end of the file: io.EOF between blocks, another error within
+// one.
+func (d *flacDecoder) cut(err error) error {
+	promised := int64(d.stream.Info.NSamples)
+	got := d.done - d.begun
+	switch {
+	case errors.Is(err, io.EOF) && got >= promised:
+		return nil
+	case d.done == 0 && !errors.Is(err, io.EOF):
+		return services.Invalidf(field, "is cut short: it ends within its first block of sound; upload the whole file")
+	case promised > 0:
+		return d.notes.truncated("%d frames were announced, it ends after %d", promised, got)
+	default:
+		return d.notes.truncated("it ends within the sound, after %.2f s", float64(d.done)/float64(d.stream.Info.SampleRate))
+	}
+}
+
+// next decodes a block, the first of a further stream where one ends. It
+// returns io.EOF where nothing follows.
 func (d *flacDecoder) next() error {
+	for {
+		raw, err := d.src.Peek(2)
+		if len(raw) < 2 {
+			return err
+		}
+		if raw[0] == 0xff && raw[1]&0xfc == 0xf8 {
+			return d.decode()
+		}
+		if tag, err := d.src.skipTag(); err != nil {
+			return err
+		} else if tag {
+			continue
+		}
+		if err := d.between(); err != nil {
+			return err
+		}
+	}
+}
+
+// between stands at what is no block: another stream, or the end of the sound.
+func (d *flacDecoder) between() error {
+	head, err := d.src.Peek(sniffBytes)
+	if err != nil && !d.src.isEnd(err) {
+		return err
+	}
+	whole := d.done-d.begun >= int64(d.stream.Info.NSamples) && d.done > d.begun
+	switch what := another(head); {
+	case bytes.HasPrefix(head, []byte("fLaC")):
+		if !whole {
+			err := d.notes.truncated("%d frames were announced, another FLAC file begins after %d", d.stream.Info.NSamples, d.done-d.begun)
+			if err != nil {
+				return err
+			}
+		}
+		before := d.stream.Info
+		if err := d.open(); err != nil {
+			return err
+		}
+		if after := d.stream.Info; after.NChannels != before.NChannels || after.SampleRate != before.SampleRate {
+			return services.Invalidf(field, "changes within from %d channels of %d Hz to %d of %d Hz, after %.2f s; "+
+				"send the parts as files of their own", before.NChannels, before.SampleRate, after.NChannels, after.SampleRate, float64(d.done)/float64(before.SampleRate))
+		}
+		return nil
+	case !whole:
+		return errors.New("no block where one should be")
+	case what != "":
+		return joinedFault(what, float64(d.done)/float64(d.stream.Info.SampleRate))
+	case !isZero(head):
+		d.notes.trailing("has bytes behind its sound that are no FLAC, and are not decoded")
+	}
+	return io.EOF
+}
+
+// joinedFault refuses a file behind which one of another kind begins.
+func joinedFault(what string, seconds float64) error {
+	return services.Invalidf(field, "goes on as %s after %.2f s; send the parts as files of their own", what, seconds)
+}
+
+// decode decodes the block that begins here.
+func (d *flacDecoder) decode() error {
 	info := d.stream.Info
 	block, err := d.stream.Next()
-	if errors.Is(err, frame.ErrInvalidSync) && d.done > 0 && (info.NSamples == 0 || d.done >= int64(info.NSamples)) {
-		return io.EOF // a tag of another format behind the sound
-	}
 	if err != nil {
-		return err
+		return unexpected(err)
 	}
 	if block.BitsPerSample == 0 { // as in the file's header
 		block.BitsPerSample = info.BitsPerSample
@@ -99,10 +205,7 @@ func (d *flacDecoder) next() error {
 		return fmt.Errorf("a block of %d channels, %d bits, %d Hz", block.Channels.Count(), block.BitsPerSample, block.SampleRate)
 	}
 	if err := block.Parse(); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // within a block
-		}
-		return err
+		return unexpected(err)
 	}
 	for _, subframe := range block.Subframes {
 		if len(subframe.Samples) < int(block.BlockSize) {

@@ -44,15 +44,38 @@ func fuzzClips(f *testing.F, names ...string) {
 		f.Add(whole)
 		f.Add(whole[:len(whole)/3]) // small ones change faster
 		f.Add(whole[:min(len(whole), 700)])
+		small := whole[:min(len(whole), 3000)]
+		f.Add(cat(id3Tag(40), small, apeTag(30, true), id3v1(), small, []byte("junk")))
 	}
 	f.Fuzz(checkFile)
 }
 
+// FuzzMedia looks at files that ffmpeg would decode.
+func FuzzMedia(f *testing.F) {
+	f.Add(clip(f, "speech.m4a"))
+	f.Add(clip(f, "speech.ogg"))
+	for _, file := range mediaFiles() {
+		f.Add(file)
+		f.Add(cat(file, file))
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		if len(file) == 0 {
+			return
+		}
+		if _, err := judged(file); err != nil {
+			requireSendersFault(t, err)
+		}
+	})
+}
+
 func FuzzFLAC(f *testing.F) { fuzzClips(f, "speech.flac") }
 
-func FuzzMP3(f *testing.F) { fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3") }
+func FuzzMP3(f *testing.F) {
+	fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-16k-stereo.mp3", "speech-8k.mp3")
+}
 
 func FuzzOggOpus(f *testing.F) {
+	f.Add(cat(opusLinkOf(1, 1, 3, true), opusLinkOf(2, 2, 3, false), opusLinkOf(2, 1, 2, true)))
 	fuzzClips(f, "speech-silk.opus", "speech-hybrid.opus", "speech-celt.opus", "speech-60ms.opus")
 }
 

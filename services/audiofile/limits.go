@@ -19,6 +19,10 @@ type Limits struct {
 	// MinSampleRateHz and MaxSampleRateHz, both included.
 	MinSampleRateHz, MaxSampleRateHz int
 
+	// Strict refuses a file that is cut short. Else it is decoded up to there, with
+	// the warning services.WarnTruncated.
+	Strict bool
+
 	// FFmpeg is the path of the program that decodes what is not decoded here;
 	// empty for none.
 	FFmpeg string

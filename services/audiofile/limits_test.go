@@ -3,6 +3,7 @@ package audiofile
 import (
 	"bytes"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -128,7 +129,21 @@ func TestAnnouncedSizeLargerThanTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 500, n)
 	_, err = reader.ReadFrames(make([]float32, 2000))
-	requireFault(t, err, services.KindInvalid, "1000 frames were announced, it ends after 500")
+	require.ErrorIs(t, err, io.EOF)
+	require.Equal(t, []services.Warning{{
+		Code: services.WarnTruncated, Field: "file",
+		Message: "the recording is cut short: 1000 frames were announced, it ends after 500; the sound before that was used",
+	}}, reader.Warnings())
+	require.EqualValues(t, 500, reader.Format().Frames)
+
+	limits := DefaultLimits()
+	limits.Strict = true
+	reader, err = Open(bytes.NewReader(file), int64(len(file)+999), limits)
+	require.NoError(t, err)
+	_, err = reader.ReadFrames(make([]float32, 2000))
+	require.NoError(t, err)
+	_, err = reader.ReadFrames(make([]float32, 2000))
+	requireFault(t, err, services.KindInvalid, "1000 frames were announced, it ends after 500; upload the whole file")
 
 	_, err = Open(bytes.NewReader(file), -1, DefaultLimits())
 	require.Equal(t, services.KindInternal, services.KindOf(err))

@@ -14,6 +14,7 @@ type mp3Header struct {
 	bytes     int // of the whole frame, this header included; 0 in free format
 	samples   int // of one channel
 	protected bool
+	joint     int // modes of joint stereo that are on
 }
 
 // mp3Bitrates of layer III in kbit/s: MPEG 1, then MPEG 2 and 2.5.
@@ -36,6 +37,9 @@ func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 	h.channels, h.samples = 2, 1152
 	if word>>6&3 == 3 {
 		h.channels = 1
+	}
+	if word>>6&3 == 1 {
+		h.joint = int(word >> 4 & 3)
 	}
 	table := 0
 	if h.version != 1 {
@@ -63,19 +67,30 @@ func (h mp3Header) sideBytes() int {
 	}
 }
 
-// continues tells whether a frame may follow another of the same file: only
-// bit rate and stereo mode change.
+// continues reports whether a frame can be decoded behind another: bit rate
+// and channels may change.
 func (h mp3Header) continues(previous mp3Header) bool {
 	return h.version == previous.version && h.layer == previous.layer && h.rateHz == previous.rateHz &&
-		h.channels == previous.channels && h.bytes > mp3HeaderBytes+2+h.sideBytes()
+		h.bytes > mp3HeaderBytes+2+h.sideBytes()
 }
 
 // mp3Notes are what an encoder notes about the file.
 type mp3Notes struct {
 	// frames of sound in the file; 0 where they were not counted.
 	frames int64
+	// bytes of the file from the notes on; 0 where they were not counted. end is
+	// the place in the file where they end.
+	bytes, end int64
 	// before and behind are the samples that it put around the sound.
 	before, behind int
+}
+
+// endsAt reports whether the padding behind the sound is at the end of a file of
+// so many bytes and frames. It is not where another file follows. Where much
+// more stands behind the noted end, that is a cover mostly; the padding stays,
+// as ffmpeg leaves it.
+func (n mp3Notes) endsAt(fileBytes, frames int64) bool {
+	return (n.frames == 0 || n.frames == frames) && (n.bytes == 0 || fileBytes-n.end <= n.bytes/16)
 }
 
 // mp3DecoderDelay is what a layer III decoder adds before the sound.
@@ -98,6 +113,9 @@ func parseMP3Info(h mp3Header, frame []byte) (notes mp3Notes, ok bool) {
 	at += 8
 	if flags&1 == 1 {
 		notes.frames = int64(binary.BigEndian.Uint32(frame[at:]))
+	}
+	if raw := frame[at+4*int(flags&1):]; flags&2 == 2 && len(raw) >= 4 {
+		notes.bytes = int64(binary.BigEndian.Uint32(raw))
 	}
 	for bit, bytes := range []int{4, 4, 100, 4} { // frames, bytes, contents, quality
 		if flags>>bit&1 == 1 {

@@ -78,68 +78,142 @@ func opusSamples(packet []byte) int {
 	return frame * count
 }
 
-// opusPackets is a container of Opus.
+// opusPackets is a container of Opus: one stream behind another, of which most
+// files have one.
 type opusPackets interface {
-	// next gives a packet, valid until the next call, and io.EOF after the last.
+	// link goes to the next stream, the first time to the first, and returns
+	// io.EOF where there is none.
+	link() (opusHead, error)
+	// next returns a packet, valid until the next call, and io.EOF after the last
+	// of a stream.
 	next() ([]byte, error)
 	// trim is how many samples of the last packet are no sound; known after it.
 	trim() int64
 	source() *source
 }
 
+// maxOpusLinks of one file.
+const maxOpusLinks = 10000
+
+// opusLink is one stream, read through.
+type opusLink struct {
+	head   opusHead
+	frames int64
+}
+
 // opusDecoder decodes the packets of a container.
 type opusDecoder struct {
-	packets opusPackets
-	head    opusHead
-	decoder opus.Decoder
-	pcm     []float32 // decoded, of which rest is not handed out yet
-	rest    []float32
-	skip    int   // frames still to be dropped
-	left    int64 // frames of sound that are still to come
-	done    int64
+	packets  opusPackets
+	links    []opusLink // which are still to come
+	channels int
+	gain     float32
+	begun    bool // a link is being read
+	decoder  opus.Decoder
+	pcm      []float32 // decoded, of which rest is not handed out yet
+	rest     []float32
+	skip     int   // frames still to be dropped
+	left     int64 // frames of the link that are still to come
+	done     int64
 }
 
-// countOpus reads through a container for the frames of sound in it.
-func countOpus(packets opusPackets, head opusHead) (int64, error) {
+// newOpusFile reads through a container for the frames of sound in it, and
+// opens it once more to decode them. Streams of one channel and of two become
+// two channels.
+func newOpusFile(container string, open func(*report) (opusPackets, error), notes *report) (decoder, Format, error) {
+	packets, err := open(notes)
+	if err != nil {
+		return nil, Format{}, err
+	}
+	d := new(opusDecoder)
+	format := Format{Container: container, Encoding: "opus", SampleRateHz: opusRateHz}
+	if d.links, err = countOpus(packets); err != nil {
+		return nil, Format{}, err
+	}
+	for _, link := range d.links {
+		d.channels = max(d.channels, link.head.channels)
+		format.Frames += link.frames
+	}
+	format.Channels = d.channels
+	d.pcm = make([]float32, maxOpusPacket*d.channels)
+	if d.packets, err = open(new(report)); err != nil {
+		return nil, Format{}, err
+	}
+	return d, format, nil
+}
+
+// countOpus reads through a container.
+func countOpus(packets opusPackets) ([]opusLink, error) {
+	var links []opusLink
 	var total int64
 	for {
-		packet, err := packets.next()
+		head, err := packets.link()
 		if errors.Is(err, io.EOF) && packets.source().under.err == nil {
-			return max(0, total-int64(head.preSkip)-packets.trim()), nil
+			return links, nil
+		}
+		if err == nil && len(links) == maxOpusLinks {
+			err = services.Invalidf(field, "has more than %d streams of sound one behind another", maxOpusLinks)
 		}
 		if err != nil {
-			return 0, packets.source().fault(err, float64(total)/opusRateHz)
+			return nil, packets.source().fault(err, float64(total)/opusRateHz)
 		}
-		total += int64(opusSamples(packet))
+		var samples int64
+		for {
+			packet, err := packets.next()
+			if errors.Is(err, io.EOF) && packets.source().under.err == nil {
+				break
+			}
+			if err != nil {
+				return nil, packets.source().fault(err, float64(total+samples)/opusRateHz)
+			}
+			samples += int64(opusSamples(packet))
+		}
+		frames := max(0, samples-int64(head.preSkip)-packets.trim())
+		links = append(links, opusLink{head, frames})
+		total += frames
 	}
 }
 
-// newOpusDecoder decodes so many frames of packets that stand at the first.
-func newOpusDecoder(packets opusPackets, head opusHead, frames int64) (*opusDecoder, error) {
-	decoder, err := opus.NewDecoderWithOutput(opusRateHz, head.channels)
-	if err != nil {
-		return nil, services.Internal(err, "the Opus decoder did not start")
+// nextLink begins a stream with a fresh decoder, behind what is no sound of the
+// one before.
+func (d *opusDecoder) nextLink() error {
+	for d.begun {
+		if _, err := d.packets.next(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
 	}
-	return &opusDecoder{
-		packets: packets, head: head, decoder: decoder, skip: head.preSkip, left: frames,
-		pcm: make([]float32, maxOpusPacket*head.channels),
-	}, nil
+	d.begun = true
+	head, err := d.packets.link()
+	if err != nil {
+		return err
+	}
+	if d.decoder, err = opus.NewDecoderWithOutput(opusRateHz, d.channels); err != nil {
+		return services.Internal(err, "the Opus decoder did not start")
+	}
+	d.skip, d.gain, d.left = head.preSkip, head.gain, d.links[0].frames
+	d.links = d.links[1:]
+	return nil
 }
 
 // read implements decoder.
 func (d *opusDecoder) read(dst []float32) (int, error) {
 	for len(d.rest) == 0 {
+		step := d.packet
 		if d.left == 0 {
-			return 0, io.EOF
+			if len(d.links) == 0 {
+				return 0, io.EOF
+			}
+			step = d.nextLink
 		}
-		if err := d.packet(); err != nil {
+		if err := step(); err != nil {
 			return 0, d.packets.source().fault(err, float64(d.done)/opusRateHz)
 		}
 	}
-	channels := d.head.channels
+	channels := d.channels
 	n := int(min(int64(len(dst)/channels), int64(len(d.rest)/channels), d.left))
 	for i, x := range d.rest[:n*channels] {
-		dst[i] = x * d.head.gain
+		dst[i] = x * d.gain
 	}
 	d.rest = d.rest[n*channels:]
 	d.done += int64(n)
@@ -163,13 +237,13 @@ func (d *opusDecoder) packet() error {
 	if err != nil {
 		return fmt.Errorf("opus: %w", err)
 	}
-	for _, x := range d.pcm[:n*d.head.channels] {
+	for _, x := range d.pcm[:n*d.channels] {
 		if !isUsable(float64(x)) {
 			return errors.New("opus: a sample that is no number")
 		}
 	}
 	drop := min(d.skip, n)
 	d.skip -= drop
-	d.rest = d.pcm[drop*d.head.channels : n*d.head.channels]
+	d.rest = d.pcm[drop*d.channels : n*d.channels]
 	return nil
 }

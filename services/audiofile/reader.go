@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -31,25 +32,12 @@ type Format struct {
 	BitsPerSample int
 	// Frames is the number of samples of one channel, at least 1. It is what
 	// the file announces, checked against its size where that can be done, and a
-	// guess on the high side where Guessed is set; after the end was read, it is
-	// what was read. Allocate nothing by it.
+	// guess on the high side where Guessed is set; of a FLAC file that is cut short
+	// fewer may follow. After the end was read, it is what was read. Allocate
+	// nothing by it.
 	Frames int64
 	// Guessed is true while nobody knows the length: it shows at the end.
 	Guessed bool
-	// Truncated is true for a file that ends within a block of sound; what is whole is
-	// decoded.
-	Truncated bool
-}
-
-// Warnings returns what a result of the recording should be reported with.
-func (f Format) Warnings() []services.Warning {
-	if !f.Truncated {
-		return nil
-	}
-	return []services.Warning{{
-		Code: services.WarnTruncated, Field: field,
-		Message: fmt.Sprintf("the recording ends within a frame of %s; the sound before it was used", f.Container),
-	}}
 }
 
 // Duration of the recording.
@@ -61,6 +49,7 @@ func (f Format) Duration() time.Duration { return duration(f.Frames, f.SampleRat
 type Reader struct {
 	decoder decoder
 	limits  Limits
+	notes   *report
 	format  Format
 	done    int64 // frames handed out
 	err     error // given by every further call
@@ -105,21 +94,24 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if err := readAt(r, 0, head); err != nil {
 		return nil, err
 	}
-	begin, err := skipTags(r, head, size)
+	f := file{r: r, size: size, notes: &report{strict: limits.Strict}}
+	begin, err := skipTags(f, head)
 	if err != nil {
 		return nil, err
 	}
 	if begin > 0 {
-		head = head[:min(int64(len(head)), size-begin)]
-		if err := readAt(r, begin, head); err != nil {
+		f = f.part(begin, size)
+		f.tagged = true
+		head = head[:min(int64(len(head)), f.size)]
+		if err := readAt(f.r, 0, head); err != nil {
 			return nil, err
 		}
 	}
-	decoder, format, err := newDecoder(file{r, begin, size}, head, limits)
+	decoder, format, err := newDecoder(f, head, limits)
 	if err != nil {
 		return nil, err
 	}
-	reader := &Reader{decoder: decoder, limits: limits, format: format}
+	reader := &Reader{decoder: decoder, limits: limits, notes: f.notes, format: format}
 	if err := reader.check(); err != nil {
 		return nil, errors.Join(err, reader.Close())
 	}
@@ -129,6 +121,9 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 // check holds the header to the limits.
 func (r *Reader) check() error {
 	if r.format.Frames <= 0 {
+		if cut := r.notes.nothingDecoded("it ends before its sound"); cut != nil {
+			return cut
+		}
 		return services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
 	}
 	if r.format.Guessed { // the length is held to its limit while it is read
@@ -139,42 +134,51 @@ func (r *Reader) check() error {
 	return r.limits.checkFormat(r.format)
 }
 
-// file is what a decoder is opened on: the sound begins at begin.
-type file struct {
-	r           io.ReadSeeker
-	begin, size int64
-}
-
 // newDecoder chooses the decoder by the head of the file. What none of ours
 // takes goes to ffmpeg, where there is one and the file may be sound at all.
 func newDecoder(f file, head []byte, limits Limits) (decoder, Format, error) {
-	var d decoder
-	var format Format
-	var err error
-	kind := sniff(head)
-	if f.begin > 0 && (kind == kindOther || kind == kindMedia) {
-		kind = kindMP3 // behind an ID3 tag, and perhaps padding
+	kind, what := sniff(head)
+	if f.tagged && what == unknownFormat {
+		kind = kindMP3 // behind a tag, and perhaps junk
 	}
-	switch kind {
-	case kindWAV:
-		d, format, err = newWAVDecoder(f, head)
-	case kindFLAC:
-		d, format, err = newFLACDecoder(f)
-	case kindMP3:
-		d, format, err = newMP3Decoder(f)
-	case kindOgg:
-		d, format, err = newOggDecoder(f)
-	case kindWebM:
-		d, format, err = newWebMDecoder(f)
-	case kindMedia:
-		err = unsupported("is %s", describe(head))
-	case kindOther:
+	if kind == kindOther {
 		return nil, Format{}, notAudio(head)
+	}
+	f.whole = f.size
+	if kind != kindWAV { // which says itself where its samples end
+		var err error
+		if f, err = withoutTagsBehind(f); err != nil {
+			return nil, Format{}, err
+		}
+	}
+	d, format, err := ownDecoder(f, kind, head)
+	if kind == kindMedia && what == unknownFormat && limits.FFmpeg == "" { // perhaps a piece of an MP3 file
+		if mp3, format, err := newMP3Decoder(f); err == nil {
+			return mp3, format, nil
+		}
 	}
 	if err != nil && limits.FFmpeg != "" && services.KindOf(err) == services.KindUnsupported {
 		return newFFmpegDecoder(f, head, limits, err)
 	}
 	return d, format, err
+}
+
+// ownDecoder decodes what is decoded here.
+func ownDecoder(f file, kind kind, head []byte) (decoder, Format, error) {
+	switch kind {
+	case kindWAV:
+		return newWAVDecoder(f, head)
+	case kindFLAC:
+		return newFLACDecoder(f)
+	case kindMP3:
+		return newMP3Decoder(f)
+	case kindOgg:
+		return newOggDecoder(f)
+	case kindWebM:
+		return newWebMDecoder(f)
+	default:
+		return nil, Format{}, unsupported("is %s", describe(head))
+	}
 }
 
 // notAudio refuses a file by what it looks like.
@@ -184,6 +188,10 @@ func notAudio(head []byte) error {
 	}
 	return unsupported("is %s", describe(head))
 }
+
+// Warnings returns what is unusual about the file; each code at most once. The
+// list is complete when the end was read.
+func (r *Reader) Warnings() []services.Warning { return slices.Clone(r.notes.warnings) }
 
 // Format of the file.
 func (r *Reader) Format() Format { return r.format }
@@ -204,8 +212,8 @@ func (r *Reader) Close() error {
 // number of frames, as many as dst holds unless the recording ends. At the end
 // it returns 0 and io.EOF. Float samples beyond [-1, 1] are passed as they are.
 //
-// Errors are faults: invalid for a sample that is no number, for damage and for
-// a file that ends before its announced size; too_large for a recording that
+// Errors are faults: invalid for a sample that is no number, for damage and,
+// where Limits.Strict is set, for a file that is cut short; too_large for a recording that
 // turns out longer than the limit. An error is final. A dst that does not hold
 // one frame gives io.ErrShortBuffer.
 func (r *Reader) ReadFrames(dst []float32) (frames int, err error) {
@@ -250,6 +258,9 @@ func (r *Reader) readFrames(dst []float32) (int, error) {
 // end settles the length.
 func (r *Reader) end() {
 	if r.done == 0 {
+		if r.err = r.notes.nothingDecoded("it ends before its sound"); r.err != nil {
+			return
+		}
 		r.err = services.Invalidf(field, "holds no samples: its header is right, but nothing was recorded after it")
 		return
 	}

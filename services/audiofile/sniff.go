@@ -2,11 +2,8 @@ package audiofile
 
 import (
 	"bytes"
-	"io"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/grym-synth/grym-synth/services"
 )
 
 // sniffBytes is how much of a file's beginning is looked at. Matroska puts the
@@ -82,16 +79,16 @@ var magics = []magic{
 	{0, "\x7fELF", "a program", kindOther},
 }
 
-// sniff tells a file's kind from its head. What is not recognised may be sound.
-func sniff(head []byte) kind {
+// sniff finds a file's kind from its head, and describes it as "an MP3 file".
+// What is not recognised may be sound.
+func sniff(head []byte) (kind, string) {
 	if isWAV(head) {
-		return kindWAV
+		return kindWAV, "a WAV file"
 	}
-	found, _ := recognise(head)
-	return found
+	return recognise(head)
 }
 
-// describe says what a file looks like, as "an MP3 file".
+// describe says what a file looks like.
 func describe(head []byte) string {
 	_, what := recognise(head)
 	return what
@@ -109,7 +106,7 @@ func recognise(head []byte) (kind, string) {
 		}
 	}
 	switch {
-	case bytes.HasPrefix(head, []byte("\x1a\x45\xdf\xa3")):
+	case bytes.HasPrefix(head, []byte(ebmlMark)):
 		if bytes.Contains(head, []byte("webm")) {
 			return kindWebM, "a WebM file"
 		}
@@ -121,10 +118,34 @@ func recognise(head []byte) (kind, string) {
 	case text:
 		return kindOther, describeText(head)
 	case len(head) < riffHeaderBytes:
-		return kindOther, "not in an audio format that is known here"
+		return kindOther, unknownFormat
 	}
-	return kindMedia, "not in an audio format that is known here"
+	return kindMedia, unknownFormat
 }
+
+// unknownFormat describes a file that is not recognised.
+const unknownFormat = "not in an audio format that is known here"
+
+// another describes the file of sound that begins here by a mark that nothing
+// else has; empty where none does.
+func another(head []byte) string {
+	if isWAV(head) {
+		return "a WAV file"
+	}
+	for _, m := range magics {
+		if m.kind != kindOther && len(m.prefix) >= 4 && m.prefix[:3] != "ID3" &&
+			len(head) > m.at && bytes.HasPrefix(head[m.at:], []byte(m.prefix)) {
+			return m.what
+		}
+	}
+	if bytes.HasPrefix(head, []byte(ebmlMark)) {
+		return "a WebM or Matroska file"
+	}
+	return ""
+}
+
+// ebmlMark begins a WebM or Matroska file.
+const ebmlMark = "\x1a\x45\xdf\xa3"
 
 // isMPEGFrame recognises a layer II or III frame header. Layer I is left out:
 // nobody uses it, and the UTF-16 byte order mark would be taken for it.
@@ -175,38 +196,4 @@ func isText(head []byte) bool {
 		i += n
 	}
 	return true
-}
-
-// id3HeaderBytes of an ID3v2 tag.
-const id3HeaderBytes = 10
-
-// maxTags that may stand before the sound.
-const maxTags = 8
-
-// skipTags gives where the file begins behind its ID3v2 tags, which hold
-// pictures as often as titles.
-func skipTags(r io.ReadSeeker, head []byte, size int64) (int64, error) {
-	tag := head[:min(len(head), id3HeaderBytes)]
-	for begin, n := int64(0), 0; ; n++ {
-		if len(tag) < id3HeaderBytes || string(tag[:3]) != "ID3" || tag[3] < 2 || tag[3] > 4 {
-			return begin, nil
-		}
-		if n == maxTags {
-			return 0, services.Invalidf(field, "has more than %d ID3 tags before its sound", maxTags)
-		}
-		begin += id3HeaderBytes
-		for i, b := range tag[6:10] { // seven bits each
-			begin += int64(b&0x7f) << (7 * (3 - i))
-		}
-		if tag[3] == 4 && tag[5]&0x10 != 0 {
-			begin += id3HeaderBytes // a footer
-		}
-		if begin >= size {
-			return 0, services.Invalidf(field, "is cut short: it ends within its ID3 tag, before any sound; upload the whole file")
-		}
-		tag = make([]byte, min(id3HeaderBytes, size-begin))
-		if err := readAt(r, begin, tag); err != nil {
-			return 0, err
-		}
-	}
 }

@@ -3,6 +3,7 @@ package audiofile
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 
 	"github.com/go-audio/wav"
 
@@ -58,6 +59,8 @@ type waveFormat struct {
 	channels     int
 	bits         int
 	frameBytes   int
+	byteRate     int  // as the file claims
+	wide         bool // 24 bits in four bytes, perhaps
 }
 
 // parseFormat reads a fmt chunk and refuses what cannot be decoded.
@@ -78,6 +81,7 @@ func parseFormat(raw []byte) (waveFormat, error) {
 		bits:         int(decoder.BitDepth),
 		// The decoder keeps the block size to itself.
 		frameBytes: int(binary.LittleEndian.Uint16(raw[12:14])),
+		byteRate:   int(binary.LittleEndian.Uint32(raw[8:12])),
 	}
 	tag := decoder.WavAudioFormat
 	if tag == tagExtensible {
@@ -91,7 +95,7 @@ func parseFormat(raw []byte) (waveFormat, error) {
 		return waveFormat{}, err
 	}
 	format.codec = codec
-	return format, format.check()
+	return format.checked()
 }
 
 // bareHeader wraps a fmt chunk in the smallest WAV file, so that the library's
@@ -157,16 +161,41 @@ func findCodec(tag uint16, bits int) (codec, error) {
 	return codec{}, unsupported("is a WAV file coded as %s (0x%04x)", name, tag)
 }
 
-// check refuses numbers that no sound can have.
-func (f waveFormat) check() error {
+// checked refuses numbers that no sound can have. A size of a frame that does
+// not fit the samples is wrong and corrected, unless it makes room for 24 bits in
+// four bytes.
+func (f waveFormat) checked() (waveFormat, error) {
 	switch {
 	case f.channels == 0:
-		return unsupported("is a WAV file of 0 channels")
+		return f, unsupported("is a WAV file of 0 channels")
 	case f.sampleRateHz == 0:
-		return unsupported("is a WAV file with a sample rate of 0 Hz")
-	case f.frameBytes != f.channels*f.codec.sampleBytes:
-		return unsupported("is a WAV file with an impossible layout: %d bytes for a frame of %d channels of %d bits",
-			f.frameBytes, f.channels, f.bits)
+		return f, unsupported("is a WAV file with a sample rate of 0 Hz")
 	}
-	return nil
+	f.wide = f.codec.encoding == integerCodecs[2].encoding && f.frameBytes == 4*f.channels
+	f.frameBytes = f.channels * f.codec.sampleBytes
+	return f, nil
+}
+
+// chooseWide looks at the first samples of a file that claims 24 bits in four
+// bytes. Mostly the value stands in the upper three; there are files where it
+// stands in the lower three, and packed ones that claim wrongly.
+func (l *wavLayout) chooseWide(r io.ReadSeeker, f waveFormat) (waveFormat, error) {
+	raw := make([]byte, min(bufferBytes, l.fileBytes-l.dataAt))
+	n, err := peekAt(r, l.dataAt, raw)
+	if err != nil {
+		return f, err
+	}
+	upper, lower := true, true
+	for s := raw[:n]; len(s) >= 4; s = s[4:] {
+		upper = upper && s[0] == 0
+		lower = lower && int8(s[3]) == int8(s[2])>>7
+	}
+	switch {
+	case upper, !lower && f.byteRate != f.sampleRateHz*f.frameBytes:
+		f.codec = integerCodecs[3]
+	case lower:
+		f.codec = lower24Codec
+	}
+	f.frameBytes = f.channels * f.codec.sampleBytes
+	return f, nil
 }

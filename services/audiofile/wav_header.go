@@ -27,7 +27,7 @@ const (
 // wavLayout is where things stand in a WAV file.
 type wavLayout struct {
 	fileBytes int64
-	riffBytes uint32 // as claimed after "RIFF"
+	riffBytes uint64 // as claimed after "RIFF", or in a ds64 chunk
 	format    []byte // the beginning of the fmt chunk; nil before it is found
 	dataAt    int64  // of the first sample; 0 before the data chunk is found
 	dataBytes uint64 // as claimed
@@ -38,7 +38,7 @@ type wavLayout struct {
 // findChunks walks the chunks of a WAV file by their headers until both the
 // format and the samples are found, in either order.
 func findChunks(r io.ReadSeeker, head []byte, fileBytes int64) (wavLayout, error) {
-	layout := wavLayout{fileBytes: fileBytes, riffBytes: binary.LittleEndian.Uint32(head[4:8])}
+	layout := wavLayout{fileBytes: fileBytes, riffBytes: uint64(binary.LittleEndian.Uint32(head[4:8]))}
 	at := int64(riffHeaderBytes)
 	for n := 0; at <= fileBytes-chunkHeaderBytes; n++ {
 		if n == maxChunks {
@@ -88,6 +88,9 @@ func (l *wavLayout) note(r io.ReadSeeker, id string, body, claimed int64) error 
 		}
 		dataBytes := binary.LittleEndian.Uint64(sizes[8:])
 		l.longDataBytes = &dataBytes
+		if l.riffBytes == math.MaxUint32 {
+			l.riffBytes = binary.LittleEndian.Uint64(sizes[:])
+		}
 	case id == "data" && l.dataAt == 0:
 		l.dataAt, l.dataBytes = body, uint64(claimed)
 		if claimed == math.MaxUint32 && l.longDataBytes != nil {
@@ -133,8 +136,8 @@ func afterChunk(r io.ReadSeeker, end, fileBytes int64) (int64, error) {
 }
 
 // sampleBytes decides how many bytes of samples there are, given the bytes of
-// one frame.
-func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int) (int64, error) {
+// one frame and of frames in a second.
+func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int, notes *report) (int64, error) {
 	there := l.fileBytes - l.dataAt
 	claimed := int64(min(l.dataBytes, math.MaxInt64))
 	switch {
@@ -148,15 +151,18 @@ func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int) (int64, erro
 		return there, nil // only part of an incomplete last frame is missing
 	}
 	promised := duration(claimed/frameBytes, sampleRateHz).Seconds()
-	return 0, services.Invalidf(field, "is cut short: its header promises %d bytes of samples (%.2f s), %d are there; upload the whole file",
-		claimed, promised, there)
+	const text = "its header promises %d bytes of samples (%.2f s), %d are there"
+	if there < frameBytes {
+		return 0, services.Invalidf(field, "is cut short: "+text+"; upload the whole file", claimed, promised, there)
+	}
+	return there, notes.truncated(text, claimed, promised, there)
 }
 
 // riffSizeFits tells whether the size after "RIFF" was filled in rightly,
 // which tells an empty recording from a streamed one.
 func (l *wavLayout) riffSizeFits() bool {
-	end := int64(l.riffBytes) + chunkHeaderBytes
-	return end == l.fileBytes || end+end%2 == l.fileBytes
+	end := l.riffBytes + chunkHeaderBytes
+	return end == uint64(l.fileBytes) || end+end%2 == uint64(l.fileBytes)
 }
 
 // isUnknownSize recognises what writers put for a size that they do not know
@@ -175,15 +181,21 @@ func isUnknownSize(size uint64) bool {
 // readAt fills buf from a place in the file. The caller has checked that the
 // place is within the announced size, so an early end is a wrong size.
 func readAt(r io.ReadSeeker, at int64, buf []byte) error {
-	if _, err := r.Seek(at, io.SeekStart); err != nil {
-		return readFault(err)
-	}
-	n, err := io.ReadFull(r, buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	n, err := peekAt(r, at, buf)
+	if err == nil && n < len(buf) {
 		return services.Invalidf(field, "is cut short: it ends after %d bytes, more were announced; upload the whole file", at+int64(n))
 	}
-	if err != nil {
-		return readFault(err)
+	return err
+}
+
+// peekAt reads from a place in the file as much of buf as there is.
+func peekAt(r io.ReadSeeker, at int64, buf []byte) (int, error) {
+	if _, err := r.Seek(at, io.SeekStart); err != nil {
+		return 0, readFault(err)
 	}
-	return nil
+	n, err := io.ReadFull(r, buf)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, readFault(err)
+	}
+	return n, nil
 }

@@ -63,7 +63,7 @@ func TestChunkOrdersAndSizes(t *testing.T) {
 			t.Parallel()
 			format, got := decode(t, test.file)
 			require.Equal(t, []float32{100.0 / 32768, -200.0 / 32768, 300.0 / 32768}, got)
-			require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 3, false, false}, format)
+			require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 3, false}, format)
 		})
 	}
 }
@@ -89,18 +89,11 @@ func TestDamagedFiles(t *testing.T) {
 		{"nothing but the RIFF header", riff(), []string{`no "fmt " chunk`, `no "data" chunk`}},
 		{"no format", riff(data), []string{`no "fmt " chunk`}},
 		{"no samples chunk", riff(format), []string{`no "data" chunk`}},
-		{"cut in the samples", cut(93680, 40000),
-			[]string{"file is cut short: its header promises 93680 bytes of samples (2.93 s), 40000 are there; upload the whole file"}},
 		{"cut before the first sample", cut(93680, 0), []string{"promises 93680 bytes of samples (2.93 s), 0 are there"}},
-		{"cut by one frame", cut(8, 6), []string{"promises 8 bytes of samples (0.00 s), 6 are there"}},
 		{"cut in a chunk before the samples", riff(format, claim("LIST", 4000, make([]byte, 9))),
 			[]string{`its "LIST" chunk promises 4000 bytes, 9 are there`}},
 		{"cut in the format", riff(claim("fmt ", 16, make([]byte, 9))), []string{`its "fmt " chunk promises 16 bytes, 9 are there`}},
 		{"samples first, and cut", riff(claim("data", 4000, make([]byte, 9))), []string{`no "fmt " chunk`}},
-		{"RF64, cut", cat([]byte("RF64"), le32(-1), []byte("WAVE"), chunk("ds64", cat(le64(0), le64(1<<40), le64(0))), format, claim("data", -1, make([]byte, 8))),
-			[]string{"promises 1099511627776 bytes of samples", "8 are there"}},
-		{"RF64 of an absurd size", cat([]byte("RF64"), le32(-1), []byte("WAVE"), chunk("ds64", cat(le64(0), le64(1<<63+5), le64(0))), format, claim("data", -1, make([]byte, 8))),
-			[]string{"promises 9223372036854775807 bytes of samples", "8 are there"}},
 		{"no samples", riff(format, chunk("data", nil)), []string{"holds no samples"}},
 		{"no samples, a chunk after them", riff(format, chunk("data", nil), chunk("LIST", []byte("INFO"))), []string{"holds no samples"}},
 		{"no samples, padding that the RIFF size leaves out",
@@ -159,8 +152,6 @@ func TestCodecsThatAreNotDecoded(t *testing.T) {
 		{"16-bit A-law", formatChunk(6, 1, 8000, 16), "16-bit pcm_alaw"},
 		{"no channels", withBlock(1, 0, 16000, 16, 0), "WAV file of 0 channels"},
 		{"no rate", formatChunk(1, 1, 0, 16), "sample rate of 0 Hz"},
-		{"block of 0", withBlock(1, 1, 16000, 16, 0), "impossible layout: 0 bytes for a frame of 1 channels of 16 bits"},
-		{"block too large", withBlock(1, 2, 16000, 16, 5), "impossible layout: 5 bytes for a frame of 2 channels of 16 bits"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

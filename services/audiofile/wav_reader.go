@@ -14,22 +14,28 @@ type wavDecoder struct {
 	frames int64  // in the file; -1 where only the end tells
 	done   int64  // decoded
 	raw    []byte // a whole number of frames
+	notes  *report
 }
 
 func newWAVDecoder(f file, head []byte) (decoder, Format, error) {
-	if f.begin > 0 { // chunks are counted from the file's beginning
-		return nil, Format{}, unsupported("is a WAV file behind an ID3 tag")
-	}
 	layout, err := findChunks(f.r, head, f.size)
 	if err != nil {
 		return nil, Format{}, err
 	}
 	wave, err := parseFormat(layout.format)
 	if err != nil {
+		return nil, Format{}, layout.judge(f, err)
+	}
+	if wave.wide {
+		if wave, err = layout.chooseWide(f.r, wave); err != nil {
+			return nil, Format{}, err
+		}
+	}
+	bytes, err := layout.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz, f.notes)
+	if err != nil {
 		return nil, Format{}, err
 	}
-	bytes, err := layout.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz)
-	if err != nil {
+	if err := layout.noteTrailing(f, bytes); err != nil {
 		return nil, Format{}, err
 	}
 	if _, err := f.r.Seek(layout.dataAt, io.SeekStart); err != nil {
@@ -37,7 +43,9 @@ func newWAVDecoder(f file, head []byte) (decoder, Format, error) {
 	}
 	format := wave.describe("wav")
 	format.Frames = bytes / int64(wave.frameBytes)
-	return wave.decoder(f.r, format.Frames), format, nil
+	d := wave.decoder(f.r, format.Frames)
+	d.notes = f.notes
+	return d, format, nil
 }
 
 // describe gives the format without the length.
@@ -71,8 +79,10 @@ func (d *wavDecoder) read(dst []float32) (int, error) {
 	case (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && d.frames < 0:
 		err = io.EOF
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		err = services.Invalidf(field, "is cut short: %d frames were announced, it ends after %d; upload the whole file",
-			d.frames, d.done+int64(whole))
+		err = d.notes.truncated("%d frames were announced, it ends after %d", d.frames, d.done+int64(whole))
+		if err == nil {
+			err, d.frames = io.EOF, d.done+int64(whole)
+		}
 	case err != nil:
 		err = readFault(err)
 	}

@@ -23,6 +23,9 @@ var integerCodecs = [...]codec{
 }
 
 var (
+	// lower24Codec has its 24 bits in the lower three of four bytes.
+	lower24Codec = codec{"pcm_s24le", 4, decodeLower24}
+
 	float32Codec = codec{"pcm_f32le", 4, decodeF32}
 	float64Codec = codec{"pcm_f64le", 8, decodeF64}
 	aLawCodec    = codec{"pcm_alaw", 1, decodeALaw}
@@ -52,6 +55,14 @@ func decodeS24(dst []float32, raw []byte) int {
 		// Into the upper bytes, so that the sign comes by itself.
 		v := int32(uint32(s[0])<<8 | uint32(s[1])<<16 | uint32(s[2])<<24)
 		dst[i] = float32(v>>8) * (1.0 / (1 << 23))
+	}
+	return len(dst)
+}
+
+func decodeLower24(dst []float32, raw []byte) int {
+	dst = dst[:len(raw)/4]
+	for i := range dst {
+		dst[i] = float32(int32(binary.LittleEndian.Uint32(raw[4*i:])<<8)>>8) * (1.0 / (1 << 23))
 	}
 	return len(dst)
 }

@@ -163,7 +163,9 @@ func TestReadingInPiecesGivesTheWhole(t *testing.T) {
 			}
 			require.Len(t, got, len(levels))
 			for i, v := range levels {
-				require.Equal(t, float32(v)/32768, got[i], "sample %d", i)
+				if got[i] != float32(v)/32768 { // a million of them
+					t.Fatalf("sample %d is %v, want %v", i, got[i], float32(v)/32768)
+				}
 			}
 		}
 	}
@@ -223,7 +225,7 @@ func TestDuration(t *testing.T) {
 func TestRealRecording(t *testing.T) {
 	t.Parallel()
 	reader := openTestdata(t, "audio", "1272-128104-0000.wav")
-	require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 93680, false, false}, reader.Format())
+	require.Equal(t, Format{"wav", "pcm_s16le", 16000, 1, 16, 93680, false}, reader.Format())
 	x := make([]float32, 93680)
 	n, err := reader.ReadFrames(x)
 	require.NoError(t, err)

@@ -2,7 +2,7 @@ package audiofile
 
 import (
 	"bytes"
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +13,7 @@ import (
 
 // The elements of Matroska, RFC 9559, that are looked at.
 const (
+	idEBML            = 0x1a45dfa3
 	idSegment         = 0x18538067
 	idTracks          = 0x1654ae6b
 	idTrackEntry      = 0xae
@@ -45,60 +46,88 @@ type webmTrack struct {
 	head   opusHead
 }
 
-// webmPackets reads the packets of one track. Segments and clusters are walked
-// into and everything else is passed over, so it does not matter whether their
-// sizes are known: a browser that records live writes none.
+// webmPackets reads the packets of one track of a file, and of each further
+// file behind it. Segments and clusters are walked into and everything else is
+// passed over, so it does not matter whether their sizes are known: a browser
+// that records live writes none.
 type webmPackets struct {
 	src    *source
+	size   int64 // of the file
+	notes  *report
 	track  *webmTrack
 	queue  [][]byte     // the rest of a laced block
 	block  bytes.Buffer // what queue points into
 	last   int64        // samples of the latest packet
 	padded int64        // samples to discard, of the latest block
+
+	segmentEnd int64 // in the file; 0 where it is not known
+	turned     bool  // the header of a further file was read
+	links      int
 }
 
 func newWebMDecoder(f file) (decoder, Format, error) {
-	packets, err := openWebM(f)
-	if err != nil {
-		return nil, Format{}, err
-	}
-	head := packets.track.head
-	frames, err := countOpus(packets, head)
-	if err != nil {
-		return nil, Format{}, err
-	}
-	if packets, err = openWebM(f); err != nil {
-		return nil, Format{}, err
-	}
-	d, err := newOpusDecoder(packets, head, frames)
-	return d, Format{Container: "webm", Encoding: "opus", SampleRateHz: opusRateHz, Channels: head.channels, Frames: frames}, err
+	return newOpusFile("webm", func(notes *report) (opusPackets, error) {
+		src, err := openSource(f, bufferBytes)
+		if err != nil {
+			return nil, err
+		}
+		return &webmPackets{src: src, size: f.size, notes: notes}, nil
+	}, f.notes)
 }
 
-// openWebM reads as far as the tracks.
-func openWebM(f file) (*webmPackets, error) {
-	src, err := openSource(f.r, f.begin)
-	if err != nil {
-		return nil, err
+// link implements opusPackets: it reads as far as the tracks.
+func (p *webmPackets) link() (opusHead, error) {
+	if p.links > 0 && !p.turned {
+		return opusHead{}, io.EOF
 	}
-	p := &webmPackets{src: src}
+	p.track, p.queue, p.last, p.padded, p.turned = nil, nil, 0, 0, false
 	for p.track == nil {
-		id, size, err := readElement(src)
+		id, size, err := readElement(p.src)
 		if err == nil {
 			switch id {
 			case idSegment:
+				p.enterSegment(size)
 			case idTracks:
 				err = p.readTracks(size)
 			case idCluster:
 				err = services.Invalidf(field, "is a WebM file with sound before the description of its tracks")
 			default:
-				err = discard(src, size)
+				err = discard(p.src, size)
 			}
 		}
 		if err != nil {
-			return nil, src.headerFault(err, "a WebM file")
+			return opusHead{}, p.headerFault(err)
 		}
 	}
-	return p, nil
+	p.links++
+	return p.track.head, nil
+}
+
+// headerFault judges an error before the sound of a file.
+func (p *webmPackets) headerFault(err error) error {
+	if p.links == 0 {
+		return p.src.headerFault(err, "a WebM file")
+	}
+	if p.src.isEnd(err) {
+		if err := p.notes.truncated("it ends within the header of a further WebM file"); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	var fault *services.Fault
+	if errors.As(err, &fault) && fault.Kind == services.KindUnsupported {
+		return services.Invalidf(field, "goes on as another file behind its sound, which %s; "+
+			"send the parts as files of their own", refusedAs(err))
+	}
+	return err
+}
+
+// enterSegment notes where the segment ends.
+func (p *webmPackets) enterSegment(size int64) {
+	p.segmentEnd = 0
+	if at := p.src.offset(); size < unknownSize-at {
+		p.segmentEnd = at + size
+	}
 }
 
 func (p *webmPackets) source() *source { return p.src }
@@ -109,12 +138,32 @@ func (p *webmPackets) trim() int64 { return min(p.padded, p.last) }
 // next implements opusPackets.
 func (p *webmPackets) next() ([]byte, error) {
 	for len(p.queue) == 0 {
+		if p.turned {
+			return nil, io.EOF
+		}
+		if end, err := p.behind(); err != nil || end {
+			return nil, cmp.Or(err, io.EOF)
+		}
 		id, size, err := readElement(p.src)
-		if err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, p.end(err)
+		}
+		if err != nil && !p.src.isEnd(err) && p.src.under.err == nil {
+			if err = p.resync(); err == nil {
+				continue
+			}
 			return nil, err
 		}
+		if err != nil {
+			return nil, p.cut(err)
+		}
 		switch id {
-		case idSegment, idCluster, idBlockGroup:
+		case idEBML:
+			p.turned = true
+			err = discard(p.src, size)
+		case idSegment:
+			p.enterSegment(size)
+		case idCluster, idBlockGroup:
 		case idSimpleBlock, idBlock:
 			err = p.readBlock(size)
 		case idDiscardPadding:
@@ -123,13 +172,101 @@ func (p *webmPackets) next() ([]byte, error) {
 			err = discard(p.src, size)
 		}
 		if err != nil {
-			return nil, unexpected(err)
+			return nil, p.cut(unexpected(err))
 		}
 	}
 	packet := p.queue[0]
 	p.queue = p.queue[1:]
 	p.last = int64(opusSamples(packet))
 	return packet, nil
+}
+
+// behind looks for another file where the segment ends, and reports whether
+// the sound ends there.
+func (p *webmPackets) behind() (bool, error) {
+	if p.segmentEnd == 0 || p.src.offset() < p.segmentEnd {
+		return false, nil
+	}
+	for {
+		tag, err := p.src.skipTag()
+		if err != nil {
+			return true, err
+		}
+		if !tag {
+			break
+		}
+	}
+	head, err := p.src.Peek(sniffBytes)
+	if err != nil && !p.src.isEnd(err) {
+		return true, err
+	}
+	// Live streams go on with clusters behind a segment that stated a size.
+	if bytes.HasPrefix(head, []byte(ebmlMark)) || bytes.HasPrefix(head, []byte(clusterMark)) {
+		p.segmentEnd = 0
+		return false, nil
+	}
+	if what := another(head); what != "" {
+		return true, joinedFault(what, 0)
+	}
+	if !isZero(head) {
+		p.notes.trailing("has %d bytes behind the end of its segment, which are not decoded", p.size-p.src.offset())
+	}
+	return true, nil
+}
+
+// resync looks for the next cluster or file behind bytes that are no element,
+// and returns io.EOF where there is none.
+func (p *webmPackets) resync() error {
+	from := p.src.offset()
+	junk := false
+	for {
+		raw, err := p.src.Peek(bufferBytes)
+		if err != nil && !p.src.isEnd(err) {
+			return err
+		}
+		at := bytes.Index(raw, []byte(clusterMark))
+		if next := bytes.Index(raw, []byte(ebmlMark)); next >= 0 && (at < 0 || next < at) {
+			at = next
+		}
+		if at >= 0 {
+			_, err := p.src.Discard(at)
+			return err
+		}
+		junk = junk || !isZero(raw)
+		if err != nil {
+			if junk {
+				p.notes.trailing("has %d bytes at its end that are no WebM, and are not decoded", p.size-from)
+			}
+			return io.EOF
+		}
+		if _, err := p.src.Discard(len(raw) - len(clusterMark) + 1); err != nil {
+			return err
+		}
+	}
+}
+
+// clusterMark is the id of a cluster.
+const clusterMark = "\x1f\x43\xb6\x75"
+
+// end judges the end of the file between two elements.
+func (p *webmPackets) end(err error) error {
+	if p.segmentEnd > p.size && p.src.isEnd(err) {
+		if err := p.notes.truncated("its segment has %d bytes more than there are", p.segmentEnd-p.size); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// cut judges an error within an element.
+func (p *webmPackets) cut(err error) error {
+	if !p.src.isEnd(err) {
+		return err
+	}
+	if err := p.notes.truncated("it ends within an element of WebM"); err != nil {
+		return err
+	}
+	return io.EOF
 }
 
 // readBlock takes the packets of a block that is our track's.
@@ -180,94 +317,4 @@ func (p *webmPackets) readPadding(size int64) error {
 		p.padded = (value*opusRateHz + 5e8) / 1e9
 	}
 	return nil
-}
-
-// readTracks finds the first track of sound.
-func (p *webmPackets) readTracks(size int64) error {
-	limited := &io.LimitedReader{R: p.src, N: min(size, 16*maxTrackBytes)}
-	var other string
-	for limited.N > 0 {
-		id, size, err := readElement(limited)
-		if err != nil {
-			return unexpected(err)
-		}
-		if id != idTrackEntry {
-			if err := discard(limited, size); err != nil {
-				return err
-			}
-			continue
-		}
-		if size > maxTrackBytes {
-			return fmt.Errorf("a track's description of %d bytes", size)
-		}
-		raw, err := io.ReadAll(io.LimitReader(limited, size))
-		if err != nil || int64(len(raw)) < size {
-			return errors.Join(err, io.ErrUnexpectedEOF)
-		}
-		track, codec, err := parseTrack(raw)
-		if err != nil {
-			return err
-		}
-		if track != nil && p.track == nil {
-			p.track = track
-		} else if codec != "" && other == "" {
-			other = codec
-		}
-	}
-	switch {
-	case p.track != nil:
-		return nil
-	case other != "":
-		return unsupported("is a WebM or Matroska file with sound coded as %q", other)
-	default:
-		return unsupported("is a WebM or Matroska file without a track of sound")
-	}
-}
-
-// parseTrack reads the description of a track: the track where it is Opus,
-// else the codec where it is sound.
-func parseTrack(raw []byte) (*webmTrack, string, error) {
-	var track webmTrack
-	var kind uint64
-	var codec string
-	var private []byte
-	encoded := false
-	for len(raw) > 0 {
-		id, n := elementID(raw)
-		size, m := vint(raw[n:])
-		if n == 0 || m == 0 || size > uint64(len(raw)-n-m) {
-			return nil, "", errors.New("a track's description that breaks off")
-		}
-		body := raw[n+m : n+m+int(size)]
-		raw = raw[n+m+int(size):]
-		switch id {
-		case idTrackNumber:
-			track.number = unsigned(body)
-		case idTrackType:
-			kind = unsigned(body)
-		case idCodecID:
-			codec = string(body[:min(len(body), 64)])
-		case idCodecPrivate:
-			private = body
-		case idContentEncoding:
-			encoded = true
-		}
-	}
-	switch {
-	case kind != matroskaAudio:
-		return nil, "", nil
-	case codec != "A_OPUS" || encoded:
-		return nil, codec, nil
-	}
-	var err error
-	track.head, err = parseOpusHead(private)
-	return &track, codec, err
-}
-
-// unsigned reads a big-endian number; a longer one than eight bytes is cut.
-func unsigned(raw []byte) uint64 {
-	var padded [8]byte
-	n := min(len(raw), 8)
-	copy(padded[8-n:], raw[:n])
-	return binary.BigEndian.Uint64(padded[:])
 }

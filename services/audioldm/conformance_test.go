@@ -10,6 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestConformance is not parallel: the suite looks for goroutines that are left.
@@ -20,7 +21,7 @@ func TestConformance(t *testing.T) {
 			return New(DefaultConfig(), catalog, rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, nil, t.TempDir())
 		},
 		Tasks: map[string]services.Task{
-			services.TaskGenerate: task(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`),
+			tasks.Generate: task(`{"prompt":"a beep","num_inference_steps":2,"audio_length_in_s":0.5}`),
 		},
 		Opens: catalog.Opens,
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // generate runs TaskGenerate.
@@ -30,7 +31,7 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 		return result, err
 	}
 	rate := m.folder.vocoder.SampleRateHz
-	result.Value = &services.Generation{
+	result.Value = &tasks.Generation{
 		Seed: w.plan.seed, Waveforms: w.plan.count, Steps: w.plan.steps, Scheduler: w.plan.scheduler,
 		Seconds: float64(len(sounds[0])) / float64(rate), SampleRateHz: w.plan.output(rate).SampleRateHz,
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/dsp"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Names of the schedulers.
@@ -17,27 +18,6 @@ const (
 	schedulerDDIM = "ddim"
 	schedulerDPM  = "dpmsolver++"
 )
-
-// paramsSchema is the JSON Schema of services.GenerateParams.
-const paramsSchema = `{
-  "type": "object",
-  "additionalProperties": false,
-  "required": ["prompt"],
-  "properties": {
-    "prompt": {"type": "string", "minLength": 1, "maxLength": 4096},
-    "negative_prompt": {"type": "string", "maxLength": 4096},
-    "audio_length_in_s": {"type": "number", "minimum": 0.1, "default": 2.56, "description": "seconds of sound; the most is a setting of the server"},
-    "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 500, "default": 20},
-    "guidance_scale": {"type": "number", "minimum": 0, "maximum": 50, "default": 2.5},
-    "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295},
-    "num_waveforms_per_prompt": {"type": "integer", "minimum": 1, "maximum": 10, "default": 1},
-    "scheduler": {"type": "string", "enum": ["dpmsolver++", "ddim"], "default": "dpmsolver++"},
-    "eta": {"type": "number", "minimum": 0, "maximum": 1, "default": 0, "description": "noise that DDIM adds in each step"},
-    "response_format": {"type": "string", "enum": ["wav", "flac", "pcm"], "default": "wav"},
-    "bit_depth": {"type": "string", "enum": ["16", "24", "float"], "default": "16"},
-    "sample_rate": {"type": "integer", "minimum": 8000, "maximum": 192000, "description": "the model's where it is left out"}
-  }
-}`
 
 // Defaults of a request. The length is that of the sounds that the embedded
 // model was trained on, and half that of the public checkpoints.
@@ -63,8 +43,8 @@ type plan struct {
 
 // parse reads the parameters strictly and names every one that is wrong.
 func (s *Service) parse(raw json.RawMessage) (plan, error) {
-	var params services.GenerateParams
-	if err := services.DecodeParams(raw, &params); err != nil {
+	var params tasks.GenerateParams
+	if err := tasks.DecodeParams(raw, &params); err != nil {
 		return plan{}, err
 	}
 	p := plan{

@@ -8,6 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Service makes sound from words. Safe for concurrent use.
@@ -65,14 +66,14 @@ func (s *Service) Describe() services.Description {
 		Name:         Name,
 		Summary:      "Sound from words, by AudioLDM models.",
 		DefaultModel: s.cfg.DefaultModel,
-		Tasks:        []services.TaskKind{{Name: services.TaskGenerate, ParamsSchema: json.RawMessage(paramsSchema)}},
+		Tasks:        []services.TaskKind{tasks.Kind(tasks.Generate)},
 	}
 }
 
 // CanaryTask implements services.Canary.
 func (s *Service) CanaryTask() services.Task {
 	return services.Task{
-		Service: Name, Name: services.TaskGenerate,
+		Service: Name, Name: tasks.Generate,
 		Params: json.RawMessage(`{"prompt":"a beep","seed":1,"num_inference_steps":2,"audio_length_in_s":0.5}`),
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // rt is the one runtime of the test process.
@@ -32,7 +33,7 @@ func newService(t *testing.T) (s *Service, dir string) {
 }
 
 func task(params string) services.Task {
-	return services.Task{ID: "1", Service: Name, Name: services.TaskGenerate, Params: json.RawMessage(params)}
+	return services.Task{ID: "1", Service: Name, Name: tasks.Generate, Params: json.RawMessage(params)}
 }
 
 // steps collects the progress of a task.

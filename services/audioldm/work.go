@@ -5,6 +5,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // work is a task with its parameters read and its model found.
@@ -28,11 +29,11 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 }
 
 func (s *Service) prepare(task services.Task) (*work, error) {
-	if task.Name != services.TaskGenerate {
-		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskGenerate)
+	if task.Name != tasks.Generate {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Generate)
 	}
 	if task.Audio != nil {
-		return nil, services.Invalidf("audio", "must be left out: %s takes words only", services.TaskGenerate)
+		return nil, services.Invalidf("audio", "must be left out: %s takes words only", tasks.Generate)
 	}
 	p, err := s.parse(task.Params)
 	if err != nil {

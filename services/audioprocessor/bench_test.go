@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // BenchmarkAgainstSox compares the user time of a conversion, file to file,
@@ -30,7 +31,7 @@ func BenchmarkAgainstSox(b *testing.B) {
 	var ratios, ours, theirs []float64
 	for b.Loop() {
 		before := userTime(b)
-		result, err := services.ExecuteTask(b.Context(), s, services.Task{Name: services.TaskConvert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: onDisk(in)}, services.DiscardSink{})
+		result, err := services.ExecuteTask(b.Context(), s, services.Task{Name: tasks.Convert, Params: []byte(`{"sample_rate":16000,"channels":1}`), Audio: onDisk(in)}, services.DiscardSink{})
 		require.NoError(b, err)
 		mine := userTime(b) - before
 		require.NoError(b, result.Audio.Remove())

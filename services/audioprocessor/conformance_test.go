@@ -7,6 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestConformance is not parallel: the suite looks for goroutines that are left.
@@ -14,7 +15,7 @@ func TestConformance(t *testing.T) {
 	servicetest.Run(t, servicetest.Suite{
 		New: func(t *testing.T) services.ModelService { return New(DefaultConfig(), limits(), t.TempDir()) },
 		Tasks: map[string]services.Task{
-			services.TaskConvert: task(t, audiofile.Tone(44100, time.Second), services.ConvertParams{Container: "flac"}),
+			tasks.Convert: task(t, audiofile.Tone(44100, time.Second), tasks.ConvertParams{Container: "flac"}),
 		},
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/dsp"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 )
 
 // plan decides on the output.
-func (s *Service) plan(j *job, params services.ConvertParams) error {
+func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 	format := j.reader.Format()
 	j.out = audiofile.Output{
 		Container:    audiofile.Container(cmp.Or(params.Container, string(audiofile.WAV))),
@@ -114,18 +115,18 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	source := j.reader.Format()
 	return services.TaskResult{
 		Audio: artifact,
-		Value: &services.Conversion{
-			Source: services.SoundFormat{
+		Value: &tasks.Conversion{
+			Source: tasks.SoundFormat{
 				Container: source.Container, Encoding: source.Encoding, SampleRateHz: source.SampleRateHz,
 				Channels: source.Channels, DurationSeconds: source.Duration().Seconds(),
 			},
-			Output: services.SoundFormat{
+			Output: tasks.SoundFormat{
 				Container: string(j.out.Container), Encoding: j.out.Encoding(), SampleRateHz: j.out.SampleRateHz,
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
 			},
 		},
 		Stages:   []services.StageTime{{Stage: services.StageOutput, Duration: ended.Sub(started)}},
-		Warnings: source.Warnings(),
+		Warnings: j.reader.Warnings(),
 	}, nil
 }
 

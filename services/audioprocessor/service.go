@@ -10,19 +10,8 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
-
-// paramsSchema is the JSON Schema of services.ConvertParams.
-const paramsSchema = `{
-  "type": "object",
-  "additionalProperties": false,
-  "properties": {
-    "container": {"type": "string", "enum": ["wav", "flac", "pcm"], "default": "wav"},
-    "sample_rate": {"type": "integer", "minimum": 8000, "maximum": 192000, "description": "in hertz; the recording's where it is left out"},
-    "channels": {"type": "integer", "minimum": 1, "maximum": 8, "description": "1, 2 or as many as the recording has, which is the default"},
-    "bit_depth": {"type": "string", "enum": ["16", "24", "32", "float"], "default": "16"}
-  }
-}`
 
 // Service converts recordings. Safe for concurrent use.
 type Service struct {
@@ -48,7 +37,7 @@ func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:    Name,
 		Summary: "Converts recordings between containers, sample rates, channels and bit depths.",
-		Tasks:   []services.TaskKind{{Name: services.TaskConvert, ParamsSchema: json.RawMessage(paramsSchema)}},
+		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert)},
 	}
 }
 
@@ -57,7 +46,7 @@ var canaryTone = audiofile.Tone(44100, 200*time.Millisecond)
 
 // CanaryTask implements services.Canary.
 func (s *Service) CanaryTask() services.Task {
-	return services.Task{Service: Name, Name: services.TaskConvert, Params: json.RawMessage(`{"container":"flac","sample_rate":16000}`), Audio: canaryTone}
+	return services.Task{Service: Name, Name: tasks.Convert, Params: json.RawMessage(`{"container":"flac","sample_rate":16000}`), Audio: canaryTone}
 }
 
 // Initialize converts a tone, which needs the folder and proves the rest.

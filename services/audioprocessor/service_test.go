@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,11 +30,11 @@ func recording(name string) services.AudioSource {
 	return onDisk(filepath.Join("..", "audiofile", "testdata", name))
 }
 
-func task(t *testing.T, audio services.AudioSource, params services.ConvertParams) services.Task {
+func task(t *testing.T, audio services.AudioSource, params tasks.ConvertParams) services.Task {
 	t.Helper()
 	raw, err := json.Marshal(params)
 	require.NoError(t, err)
-	return services.Task{Service: Name, Name: services.TaskConvert, Params: raw, Audio: audio}
+	return services.Task{Service: Name, Name: tasks.Convert, Params: raw, Audio: audio}
 }
 
 // samples reads a whole file.
@@ -76,16 +77,16 @@ func TestConversions(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, file  string
-		params      services.ConvertParams
+		params      tasks.ConvertParams
 		content     string
 		encoding    string
 		rate, chans int
 	}{
-		{"as it is", "speech.flac", services.ConvertParams{}, "audio/wav", "pcm_s16le", 16000, 1},
-		{"MP3 to FLAC", "speech-stereo.mp3", services.ConvertParams{Container: "flac", BitDepth: "24"}, "audio/flac", "flac", 48000, 2},
-		{"Opus to speech", "speech-celt.opus", services.ConvertParams{SampleRateHz: 16000, Channels: 1}, "audio/wav", "pcm_s16le", 16000, 1},
-		{"up, float, stereo", "speech.webm", services.ConvertParams{SampleRateHz: 96000, Channels: 2, BitDepth: "float"}, "audio/wav", "pcm_f32le", 96000, 2},
-		{"32 bits", "speech.flac", services.ConvertParams{BitDepth: "32", SampleRateHz: 8000}, "audio/wav", "pcm_s32le", 8000, 1},
+		{"as it is", "speech.flac", tasks.ConvertParams{}, "audio/wav", "pcm_s16le", 16000, 1},
+		{"MP3 to FLAC", "speech-stereo.mp3", tasks.ConvertParams{Container: "flac", BitDepth: "24"}, "audio/flac", "flac", 48000, 2},
+		{"Opus to speech", "speech-celt.opus", tasks.ConvertParams{SampleRateHz: 16000, Channels: 1}, "audio/wav", "pcm_s16le", 16000, 1},
+		{"up, float, stereo", "speech.webm", tasks.ConvertParams{SampleRateHz: 96000, Channels: 2, BitDepth: "float"}, "audio/wav", "pcm_f32le", 96000, 2},
+		{"32 bits", "speech.flac", tasks.ConvertParams{BitDepth: "32", SampleRateHz: 8000}, "audio/wav", "pcm_s32le", 8000, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +106,7 @@ func TestConversions(t *testing.T) {
 			require.Equal(t, test.chans, format.Channels)
 			require.InDelta(t, before.Duration().Seconds(), format.Duration().Seconds(), 1.0/float64(test.rate))
 			require.InEpsilon(t, rms(in), rms(got), 0.03)
-			told, ok := result.Value.(*services.Conversion)
+			told, ok := result.Value.(*tasks.Conversion)
 			require.True(t, ok)
 			require.Equal(t, before.Container, told.Source.Container)
 			require.Equal(t, test.encoding, told.Output.Encoding)
@@ -135,7 +136,7 @@ func TestConversionAgreesWithSox(t *testing.T) {
 		run("-D", in, "-e", "floating-point", "-b", "32", theirs, "remix", "1", "rate", "-h", rate)
 		s := New(DefaultConfig(), limits(), t.TempDir())
 		hz := map[string]int{"16000": 16000, "44100": 44100}[rate]
-		result, err := services.ExecuteTask(t.Context(), s, task(t, onDisk(in), services.ConvertParams{SampleRateHz: hz, BitDepth: "float"}), services.DiscardSink{})
+		result, err := services.ExecuteTask(t.Context(), s, task(t, onDisk(in), tasks.ConvertParams{SampleRateHz: hz, BitDepth: "float"}), services.DiscardSink{})
 		require.NoError(t, err)
 		_, got := samples(t, result.Audio)
 		_, want := samples(t, onDisk(theirs))
@@ -167,13 +168,13 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		text string
 	}{
 		{"task", small, services.Task{Name: "measure"}, services.KindNotFound, `has no task "measure"`},
-		{"model", small, services.Task{Name: services.TaskConvert, Model: "x"}, services.KindInvalid, "model must be left out"},
-		{"file", small, services.Task{Name: services.TaskConvert}, services.KindInvalid, "file is missing"},
-		{"params", small, services.Task{Name: services.TaskConvert, Params: []byte(`{"rate":1}`)}, services.KindInvalid, "rate is not a parameter of this task"},
-		{"values", small, task(t, recording("speech.flac"), services.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
+		{"model", small, services.Task{Name: tasks.Convert, Model: "x"}, services.KindInvalid, "model must be left out"},
+		{"file", small, services.Task{Name: tasks.Convert}, services.KindInvalid, "file is missing"},
+		{"params", small, services.Task{Name: tasks.Convert, Params: []byte(`{"rate":1}`)}, services.KindInvalid, "rate is not a parameter of this task"},
+		{"values", small, task(t, recording("speech.flac"), tasks.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
 			`container must be one of wav, flac, pcm, got "ogg"; bit_depth must be one of 16, 24, 32, float, got "12"; sample_rate must be 8000 to 192000 Hz, got 1; channels must be 1, 2 or the 1 of the recording, got 5`},
-		{"size", small, task(t, recording("speech.flac"), services.ConvertParams{SampleRateHz: 192000, Channels: 2, BitDepth: "32"}), services.KindTooLarge, "the limit is 1.0 MiB"},
-		{"no sound", small, task(t, recording("make.py"), services.ConvertParams{}), services.KindUnsupported, "file is text"},
+		{"size", small, task(t, recording("speech.flac"), tasks.ConvertParams{SampleRateHz: 192000, Channels: 2, BitDepth: "32"}), services.KindTooLarge, "the limit is 1.0 MiB"},
+		{"no sound", small, task(t, recording("make.py"), tasks.ConvertParams{}), services.KindUnsupported, "file is text"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -203,25 +204,33 @@ func TestNothingIsLeftOfAFailedConversion(t *testing.T) {
 	}
 	require.NoError(t, audiofile.WriteWAV16(file, random, 48000, 2))
 	require.NoError(t, file.Close())
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(noise), services.ConvertParams{Container: "flac"}), services.DiscardSink{})
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(noise), tasks.ConvertParams{Container: "flac"}), services.DiscardSink{})
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 	require.ErrorContains(t, err, "more than 1.0 MiB")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = services.ExecuteTask(ctx, New(small, limits(), dir), task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
+	_, err = services.ExecuteTask(ctx, New(small, limits(), dir), task(t, recording("speech.flac"), tasks.ConvertParams{}), services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 
 	whole, err := os.ReadFile(filepath.Join("..", "audiofile", "testdata", "speech.flac"))
 	require.NoError(t, err)
 	cut := filepath.Join(t.TempDir(), "cut.flac")
 	require.NoError(t, os.WriteFile(cut, whole[:len(whole)/2], 0o600))
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), services.ConvertParams{}), services.DiscardSink{})
+	strict := limits()
+	strict.Strict = true
+	_, err = services.ExecuteTask(t.Context(), New(small, strict, dir), task(t, onDisk(cut), tasks.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInvalid, services.KindOf(err))
 	require.ErrorContains(t, err, "cut short")
 	empty(t, dir)
 
-	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")), task(t, recording("speech.flac"), services.ConvertParams{}), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), New(small, limits(), dir), task(t, onDisk(cut), tasks.ConvertParams{}), services.DiscardSink{})
+	require.NoError(t, err)
+	require.Equal(t, services.WarnTruncated, result.Warnings[0].Code)
+	require.NoError(t, result.Audio.Remove())
+	empty(t, dir)
+
+	_, err = services.ExecuteTask(t.Context(), New(small, limits(), filepath.Join(dir, "nowhere")), task(t, recording("speech.flac"), tasks.ConvertParams{}), services.DiscardSink{})
 	require.Equal(t, services.KindInternal, services.KindOf(err))
 }
 
@@ -252,9 +261,9 @@ func TestLifeOfTheService(t *testing.T) {
 func TestMemoryDoesNotGrowWithTheLength(t *testing.T) {
 	t.Parallel()
 	s := New(DefaultConfig(), limits(), t.TempDir())
-	short, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, time.Second), services.ConvertParams{}))
+	short, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, time.Second), tasks.ConvertParams{}))
 	require.NoError(t, err)
-	long, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, 10*time.Minute), services.ConvertParams{}))
+	long, err := servicetest.Bytes(t.Context(), s, task(t, audiofile.Tone(16000, 10*time.Minute), tasks.ConvertParams{}))
 	require.NoError(t, err)
 	require.Equal(t, short, long)
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/dsp"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // work is a task with its parameters read.
 type work struct {
 	service *Service
-	params  services.ConvertParams
+	params  tasks.ConvertParams
 	audio   services.AudioSource
 	bytes   services.Bytes
 }
@@ -30,14 +31,14 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 
 // prepare checks the parameters against the recording's header.
 func (s *Service) prepare(task services.Task) (*work, error) {
-	if task.Name != services.TaskConvert {
-		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, services.TaskConvert)
+	if task.Name != tasks.Convert {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Convert)
 	}
 	if task.Model != "" {
 		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
 	}
 	w := &work{service: s, audio: task.Audio}
-	if err := services.DecodeParams(task.Params, &w.params); err != nil {
+	if err := tasks.DecodeParams(task.Params, &w.params); err != nil {
 		return nil, err
 	}
 	if task.Audio == nil {

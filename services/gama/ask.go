@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // asking is one task at work.
 type asking struct {
 	service  *Service
 	model    *model
-	params   services.AskParams
+	params   tasks.AskParams
 	sampling sampling
 	sink     services.Sink
-	answer   services.Answer
+	answer   tasks.Answer
 	warnings []services.Warning
 	// from and span are the part of the whole that the piece at work is.
 	from, span float64
@@ -59,7 +60,7 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 	return result, nil
 }
 
-func (s *Service) newAsking(ctx context.Context, m *model, params services.AskParams, sink services.Sink) *asking {
+func (s *Service) newAsking(ctx context.Context, m *model, params tasks.AskParams, sink services.Sink) *asking {
 	a := &asking{
 		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink,
 		spent: make(map[services.Stage]time.Duration), mark: time.Now(), record: services.StageRecorder(ctx),
@@ -95,7 +96,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		return err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	a.warn(sound.reader.Format().Warnings()...)
+	defer func() { a.warn(sound.reader.Warnings()...) }()
 	turns := make([]turn, 0, len(a.params.History))
 	for _, h := range a.params.History {
 		turns = append(turns, turn{Exchange: h})
@@ -165,11 +166,11 @@ func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, beg
 		return err
 	}
 	a.answer.Text += lead + r.text
-	if a.answer.FinishReason != services.FinishLength {
+	if a.answer.FinishReason != tasks.FinishLength {
 		a.answer.FinishReason = r.finish
 	}
 	if !whole {
-		a.answer.Pieces = append(a.answer.Pieces, services.AnswerPiece{Start: begin, End: end, Text: r.text})
+		a.answer.Pieces = append(a.answer.Pieces, tasks.AnswerPiece{Start: begin, End: end, Text: r.text})
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (a *asking) progress(part float64) {
 
 func (a *asking) partial(text string) {
 	if a.params.Stream && text != "" {
-		a.sink.Partial(services.AnswerDelta{Text: text})
+		a.sink.Partial(tasks.AnswerDelta{Text: text})
 	}
 }
 
@@ -223,7 +224,7 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 	switch {
 	case r.cut:
 		r.tokens = nil
-	case r.finish == services.FinishStop && len(r.tokens) > 0:
+	case r.finish == tasks.FinishStop && len(r.tokens) > 0:
 		r.tokens = r.tokens[:len(r.tokens)-1] // what ends an answer is no part of it
 	}
 	a.book(services.StageInfer)
@@ -236,19 +237,19 @@ func (a *asking) respond(ctx context.Context, sound *heard, from *snapshot, turn
 // generate is the loop over tokens.
 func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, logits []float32, most int) (response, error) {
 	out := &output{text: a.model.folder.Text, stop: slices.Concat(a.params.Stop, a.model.folder.Generation.StopStrings)}
-	r := response{finish: services.FinishLength}
+	r := response{finish: tasks.FinishLength}
 	for {
 		id := choose.choose(logits)
 		r.tokens = append(r.tokens, id)
 		if slices.Contains(a.sampling.eos, id) {
-			r.finish = services.FinishStop
+			r.finish = tasks.FinishStop
 			break
 		}
 		piece, stopped := out.add(id)
 		a.partial(piece)
 		if stopped {
 			// What the model made beyond the stop text is no part of the answer.
-			return response{text: strings.TrimRight(out.String(), " \n"), finish: services.FinishStop, tokens: r.tokens, cut: true}, nil
+			return response{text: strings.TrimRight(out.String(), " \n"), finish: tasks.FinishStop, tokens: r.tokens, cut: true}, nil
 		}
 		if len(r.tokens) == most {
 			break

@@ -10,6 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestConformance is not parallel: the suite looks for goroutines that are left.
@@ -25,8 +26,8 @@ func TestConformance(t *testing.T) {
 			return s
 		},
 		Tasks: map[string]services.Task{
-			services.TaskAsk:     task(services.TaskAsk, `{"question":"What can be heard?","max_tokens":4}`),
-			services.TaskCaption: task(services.TaskCaption, `{"max_tokens":4}`),
+			tasks.Ask:     task(tasks.Ask, `{"question":"What can be heard?","max_tokens":4}`),
+			tasks.Caption: task(tasks.Caption, `{"max_tokens":4}`),
 		},
 		Opens: catalog.Opens,
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 const first, all = "What do you hear first?", "What can be heard in this clip?"
@@ -30,8 +31,8 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
 	require.NoError(t, err)
 	require.Equal(t, "gama-tiny", info.Model)
-	ask := func(s *Service, question string) *services.Answer {
-		answer := s.answerTo(t, nil, services.AskParams{Question: question, ContextID: info.ID})
+	ask := func(s *Service, question string) *tasks.Answer {
+		answer := s.answerTo(t, nil, tasks.AskParams{Question: question, ContextID: info.ID})
 		require.Equal(t, info.ID, answer.ContextID)
 		return answer
 	}
@@ -70,12 +71,12 @@ func TestAFollowUpSeesTheSameAsAFreshPrompt(t *testing.T) {
 	require.NoError(t, err)
 	defer done()
 	m.folder.Network.History = historyTurns
-	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
+	answer := s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext})
 	history := []services.Exchange{{Question: first, Answer: answer.Text}}
 	for range 4 {
-		next := s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
+		next := s.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: answer.ContextID})
 		require.Greater(t, next.Usage.CachedTokens, 20)
-		fresh := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: all, History: history})
+		fresh := s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: all, History: history})
 		require.Equal(t, fresh.Text, next.Text)
 		require.Equal(t, fresh.Usage.PromptTokens, next.Usage.PromptTokens)
 		history = append(history, services.Exchange{Question: all, Answer: next.Text})
@@ -111,7 +112,7 @@ func TestMemoryOfTheLongestUnusedGoesFirst(t *testing.T) {
 	s := newService(t, newShelf(), func(c *Config) { c.Contexts.MaxMemory = 200 * services.KiB })
 	var ids []string
 	for range 3 {
-		ids = append(ids, s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID)
+		ids = append(ids, s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext}).ContextID)
 	}
 	cached := func(id string) int {
 		info, err := s.Context(t.Context(), everybody, id)
@@ -154,8 +155,8 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 	s := newService(t, newShelf())
 	b := &books{held: make(map[*booking]bool)}
 	s.contexts.residency = b
-	answer := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
-	s.answerTo(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID})
+	answer := s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext})
+	s.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: answer.ContextID})
 	require.Len(t, b.held, 1, "the older booking is given back")
 	info, err := s.Context(t.Context(), everybody, answer.ContextID)
 	require.NoError(t, err)
@@ -165,7 +166,7 @@ func TestConversationsAreBookedWithTheBudget(t *testing.T) {
 		require.NoError(t, err)
 		kept.busy.Lock()
 		require.ErrorIs(t, one.evict(t.Context()), services.ErrInUse)
-		_, err = s.run(t, nil, services.AskParams{Question: all, ContextID: answer.ContextID}, services.DiscardSink{})
+		_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: answer.ContextID}, services.DiscardSink{})
 		require.Equal(t, services.KindBusy, services.KindOf(err))
 		kept.busy.Unlock()
 		require.NoError(t, one.evict(t.Context()))
@@ -195,9 +196,9 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
 	one, other := newService(t, store), newService(t, store)
-	id := one.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
-	require.Equal(t, "I hear a bell, then a siren.", other.answerTo(t, nil, services.AskParams{Question: all, ContextID: id}).Text)
-	one.answerTo(t, nil, services.AskParams{Question: all, ContextID: id})
+	id := one.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext}).ContextID
+	require.Equal(t, "I hear a bell, then a siren.", other.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: id}).Text)
+	one.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: id})
 	info, err := other.Context(t.Context(), everybody, id)
 	require.NoError(t, err)
 	require.Len(t, info.Turns, 3)
@@ -207,12 +208,12 @@ func TestConversationsGoOnInAnotherProcess(t *testing.T) {
 	kept, err := one.contexts.find(t.Context(), everybody, id)
 	require.NoError(t, err)
 	late, record := kept.stored, kept.record
-	other.answerTo(t, nil, services.AskParams{Question: all, ContextID: id})
+	other.answerTo(t, nil, tasks.AskParams{Question: all, ContextID: id})
 	_, err = one.contexts.write(t.Context(), late, record)
 	require.Equal(t, services.KindBusy, services.KindOf(err))
 
 	require.NoError(t, other.DeleteContext(t.Context(), everybody, id))
-	_, err = one.run(t, nil, services.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
+	_, err = one.run(t, nil, tasks.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	require.Empty(t, one.contexts.all)
 }
@@ -221,22 +222,22 @@ func TestAnAnswerThatCannotBeKeptIsAnError(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
 	s := newService(t, store)
-	id := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}).ContextID
+	id := s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext}).ContextID
 	store.broken = services.Faultf(services.KindFull, "no room")
-	_, err := s.run(t, nil, services.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
+	_, err := s.run(t, nil, tasks.AskParams{Question: all, ContextID: id}, services.DiscardSink{})
 	require.Equal(t, services.KindFull, services.KindOf(err))
 	store.broken = nil
 	long := store.talks[id]
 	long.Revision, long.Record = store.revision+1, json.RawMessage(strings.Replace(string(long.Record), first, strings.Repeat("?", maxRecord), 1))
 	store.talks[id], store.revision = long, long.Revision
-	_, err = s.run(t, nil, services.AskParams{Question: all, ContextID: id, Truncation: "auto"}, services.DiscardSink{})
+	_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: id, Truncation: "auto"}, services.DiscardSink{})
 	require.ErrorContains(t, err, "begin a new one")
 
 	nowhere := newService(t, nil)
 	nowhere.KeepContexts(nil)
 	_, err = nowhere.ListContexts(t.Context(), everybody)
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
-	_, err = nowhere.run(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext}, services.DiscardSink{})
+	_, err = nowhere.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext}, services.DiscardSink{})
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 }
 
@@ -262,7 +263,7 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	require.Empty(t, s.conversations(t))
 
 	// A first question that fails leaves no conversation behind.
-	_, err = s.run(t, clipFile("clip00.wav"), services.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
+	_, err = s.run(t, clipFile("clip00.wav"), tasks.AskParams{Question: strings.Repeat("why ", 600), ContextID: newContext}, services.DiscardSink{})
 	require.ErrorContains(t, err, "takes 512")
 	require.Empty(t, s.conversations(t))
 }
@@ -277,7 +278,7 @@ func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
 	s := newService(t, store, func(cfg *Config) { cfg.DefaultModel = "another" })
 	question := func(context string) services.Task {
 		return services.Task{
-			Service: Name, Name: services.TaskAsk, Caller: everybody, Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
+			Service: Name, Name: tasks.Ask, Caller: everybody, Params: []byte(`{"question":"What can be heard?","context_id":"` + context + `"}`),
 		}
 	}
 	work, err := s.Prepare(t.Context(), question(info.ID))

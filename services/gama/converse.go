@@ -90,7 +90,7 @@ func (a *asking) hear(ctx context.Context, source services.AudioSource) (*heard,
 		return nil, err
 	}
 	defer func() { _ = sound.Close() }() // it was only read
-	a.warn(sound.reader.Format().Warnings()...)
+	defer func() { a.warn(sound.reader.Warnings()...) }()
 	samples, last, err := sound.next(ctx, a.model.extractor.longest)
 	a.book(services.StageInput)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // writeWAV keeps samples at 16 kHz in a file.
@@ -79,7 +80,7 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(data, &golden))
 	greedy, plain, all := 0.0, 1.0, 24
-	params := services.AskParams{Question: golden.Question, Temperature: &greedy, RepetitionPenalty: &plain, MaxTokens: &all}
+	params := tasks.AskParams{Question: golden.Question, Temperature: &greedy, RepetitionPenalty: &plain, MaxTokens: &all}
 	for dtype, tolerance := range map[string]float64{"fp32": 1e-4, "fp16": 1e-2, "q8": 1e-1} {
 		m, done, err := s.pool.Acquire(t.Context(), dtype)
 		require.NoError(t, err)

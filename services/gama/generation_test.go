@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // generationFolder is a folder whose generation_config.json has a text.
@@ -24,7 +24,7 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	of := func(text string) sampling {
 		f := generationFolder(t, text)
 		require.NoError(t, f.Generation.check("m"), text)
-		return f.sampling(services.AskParams{})
+		return f.sampling(tasks.AskParams{})
 	}
 	require.Equal(t, 50, of(`{}`).topK, "the format's default")
 	require.Zero(t, of(`{}`).temperature, "greedy without do_sample")
@@ -42,13 +42,13 @@ func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	require.Equal(t, []int{8}, of(`{"begin_suppress_tokens":[8]}`).beginSuppress)
 	require.Equal(t, textList{"END"}, generationFolder(t, `{"stop_strings":"END"}`).Generation.StopStrings)
 
-	most := func(text string) int { return generationFolder(t, text).newTokens(services.AskParams{}, 100) }
+	most := func(text string) int { return generationFolder(t, text).newTokens(tasks.AskParams{}, 100) }
 	require.Equal(t, defaultNewTokens, most(`{}`))
 	require.Equal(t, 20, most(`{"max_new_tokens":20,"max_length":7}`), "the former goes first")
 	require.Equal(t, 200-(100-16), most(`{"max_length":200}`), "the sound has no tokens in GAMA's count")
 	require.Equal(t, 412, most(`{"max_new_tokens":1000}`), "no more than the model takes")
 	four := 4
-	require.Equal(t, 4, generationFolder(t, `{"max_new_tokens":20}`).newTokens(services.AskParams{MaxTokens: &four}, 100), "the request goes first")
+	require.Equal(t, 4, generationFolder(t, `{"max_new_tokens":20}`).newTokens(tasks.AskParams{MaxTokens: &four}, 100), "the request goes first")
 }
 
 func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestHostileFoldersAreRefused lists folders whose numbers, lengths and depths would
@@ -26,7 +27,7 @@ func TestHostileFoldersAreRefused(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	modeltest.RequireRefused(t, s, "gama-tiny", modelsDir, dir, func(model string) services.Task {
 		return services.Task{
-			ID: "1", Service: Name, Name: services.TaskAsk, Model: model, Caller: everybody,
+			ID: "1", Service: Name, Name: tasks.Ask, Model: model, Caller: everybody,
 			Params: json.RawMessage(`{"question":"What?"}`), Audio: audiofile.Tone(16000, time.Second),
 		}
 	})
@@ -43,11 +44,11 @@ func FuzzFiles(f *testing.F) {
 		}
 		folder.Text.Decode(folder.Text.Encode("What is that?"))
 		_ = folder.decoderContract()
-		require.Positive(t, folder.runBytes(1<<20, services.AskParams{ContextID: "new"}))
+		require.Positive(t, folder.runBytes(1<<20, tasks.AskParams{ContextID: "new"}))
 		if e, err := newExtractor(folder.Preprocessor, folder.Network.AudioPart.MaxFrames); err == nil {
 			require.Positive(t, e.longest)
 		}
-		choices := newSampler(folder.sampling(services.AskParams{}), []int64{-1, 5, 6, 5})
+		choices := newSampler(folder.sampling(tasks.AskParams{}), []int64{-1, 5, 6, 5})
 		for range 3 {
 			choices.choose(make([]float32, 16))
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestMemoryOfAnAnswerIsLeased measures what an answer that fills the model's whole
@@ -31,12 +32,12 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 	s := serveShapes(t, map[string]shape{"plain": {layers: 8, hidden: 512, heads: 8, ffn: 1024, vocab: 1100, context: 1024, sound: 96}}, 1)
 	tone := audiofile.Tone(16000, 10*time.Second)
 	one, all, id := 1, 2000, newContext
-	s.answerTo(t, tone, services.AskParams{Question: "What?", MaxTokens: &one}) // loads the model
+	s.answerTo(t, tone, tasks.AskParams{Question: "What?", MaxTokens: &one}) // loads the model
 	for _, question := range []string{strings.Repeat("what ", 600), strings.Repeat("what ", 850)} {
-		params := services.AskParams{Question: question, ContextID: id, MaxTokens: &all}
+		params := tasks.AskParams{Question: question, ContextID: id, MaxTokens: &all}
 		raw, err := json.Marshal(params)
 		require.NoError(t, err)
-		task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Caller: everybody}
+		task := services.Task{ID: "1", Service: Name, Name: tasks.Ask, Params: raw, Caller: everybody}
 		if id == newContext {
 			task.Audio = tone
 		}
@@ -105,9 +106,9 @@ func (d *deletes) Progress(float64, string) {
 func TestAConversationDeletedMeanwhileIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	first := s.answerTo(t, clipFile("clip00.wav"), services.AskParams{Question: first, ContextID: newContext})
+	first := s.answerTo(t, clipFile("clip00.wav"), tasks.AskParams{Question: first, ContextID: newContext})
 	sink := &deletes{remove: func() { require.NoError(t, s.DeleteContext(t.Context(), everybody, first.ContextID)) }}
-	answer, err := s.run(t, nil, services.AskParams{Question: all, ContextID: first.ContextID}, sink)
+	answer, err := s.run(t, nil, tasks.AskParams{Question: all, ContextID: first.ContextID}, sink)
 	require.NoError(t, err)
 	require.Equal(t, "I hear a bell, then a siren.", answer.Text)
 	require.Empty(t, s.conversations(t))

@@ -7,38 +7,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
-)
-
-// JSON Schemas of services.AskParams, which ask needs a question in.
-const (
-	askSchema = `{
-  "type": "object",
-  "additionalProperties": false,
-  "required": ["question"],
-  "properties": {
-    "question": {"type": "string", "minLength": 1, "maxLength": 16384},
-    ` + commonSchema
-	captionSchema = `{
-  "type": "object",
-  "additionalProperties": false,
-  "properties": {
-    "question": {"type": "string", "maxLength": 16384, "description": "what to ask instead of what can be heard"},
-    ` + commonSchema
-	commonSchema = `"history": {"type": "array", "maxItems": 256, "items": {"type": "object", "additionalProperties": false, "required": ["question", "answer"],
-      "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}},
-    "context_id": {"type": "string", "maxLength": 64, "description": "a kept conversation, whose recording and history are used"},
-    "truncation": {"type": "string", "enum": ["disabled", "auto"], "default": "disabled", "description": "auto drops the oldest exchanges where the prompt is too long"},
-    "max_tokens": {"type": "integer", "minimum": 1},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2, "description": "0 takes the likeliest token"},
-    "top_k": {"type": "integer", "minimum": 0, "description": "0 is no bound"},
-    "top_p": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-    "repetition_penalty": {"type": "number", "exclusiveMinimum": 0, "maximum": 10},
-    "seed": {"type": "integer", "minimum": 0},
-    "stop": {"type": "array", "maxItems": 4, "items": {"type": "string", "minLength": 1, "maxLength": 256}},
-    "window_seconds": {"type": "number", "minimum": 0.1, "description": "longer audio is cut into pieces of this length; the most that the model takes where it is left out"},
-    "stream": {"type": "boolean", "description": "hand the text over as it comes"}
-  }
-}`
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Limits of a request.
@@ -66,15 +35,15 @@ const captionQuestion = "What can be heard in this clip?"
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // parse reads a task's parameters strictly and names every one that is wrong.
-func parse(task services.Task) (services.AskParams, error) {
-	var p services.AskParams
-	if task.Name != services.TaskAsk && task.Name != services.TaskCaption {
-		return p, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, services.TaskAsk, services.TaskCaption)
+func parse(task services.Task) (tasks.AskParams, error) {
+	var p tasks.AskParams
+	if task.Name != tasks.Ask && task.Name != tasks.Caption {
+		return p, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, tasks.Ask, tasks.Caption)
 	}
 	if err := decode(task.Params, &p); err != nil {
 		return p, err
 	}
-	if task.Name == services.TaskCaption && p.Question == "" {
+	if task.Name == tasks.Caption && p.Question == "" {
 		p.Question = captionQuestion
 	}
 	var bad []services.FieldError
@@ -106,7 +75,7 @@ func parse(task services.Task) (services.AskParams, error) {
 	return p, nil
 }
 
-func checkSampling(p services.AskParams, check func(ok bool, field, format string, args ...any)) {
+func checkSampling(p tasks.AskParams, check func(ok bool, field, format string, args ...any)) {
 	if v := p.MaxTokens; v != nil {
 		check(*v >= 1, "max_tokens", "must be at least 1, got %d", *v)
 	}
@@ -131,13 +100,13 @@ func checkSampling(p services.AskParams, check func(ok bool, field, format strin
 	}
 }
 
-func decode(raw json.RawMessage, p *services.AskParams) error {
-	return services.DecodeParams(raw, p)
+func decode(raw json.RawMessage, p *tasks.AskParams) error {
+	return tasks.DecodeParams(raw, p)
 }
 
 // sampling joins the request with the model's generation_config.json. A temperature
 // in the request asks for sampling, 0 for greedy.
-func (f *folder) sampling(p services.AskParams) sampling {
+func (f *folder) sampling(p tasks.AskParams) sampling {
 	g := f.Generation
 	s := sampling{
 		topK: g.TopK, topP: g.TopP, repetitionPenalty: g.RepetitionPenalty, noRepeatNgram: g.NoRepeatNgram,
@@ -167,7 +136,7 @@ func (f *folder) sampling(p services.AskParams) sampling {
 }
 
 // newTokens is the most tokens to make after a prompt of so many positions.
-func (f *folder) newTokens(p services.AskParams, prompt int) int {
+func (f *folder) newTokens(p tasks.AskParams, prompt int) int {
 	n := defaultNewTokens
 	switch g := f.Generation; {
 	case p.MaxTokens != nil:

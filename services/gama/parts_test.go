@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
@@ -235,9 +236,9 @@ func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
 	f.Network.History = historyTurns
 	other := &model{folder: &f, name: "x"}
 	turns := []turn{{Tokens: make([]int, 200)}, {Tokens: make([]int, 200)}, {Tokens: make([]int, 100)}}
-	_, err = other.fit(&heard{n: 16}, turns, services.AskParams{Question: "c"})
+	_, err = other.fit(&heard{n: 16}, turns, tasks.AskParams{Question: "c"})
 	require.ErrorContains(t, err, "set truncation to auto")
-	got, err := other.fit(&heard{n: 16}, turns, services.AskParams{Question: "c", Truncation: truncateAuto})
+	got, err := other.fit(&heard{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncateAuto})
 	require.NoError(t, err)
 	require.Equal(t, 16+1+2*2+300+4-1, len(got.keys)+1, "one turn is gone")
 }

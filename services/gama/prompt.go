@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // turn is one question with its answer. The tokens are those that the model made,
@@ -64,7 +65,7 @@ func (m *model) sequence(sound *heard, turns []turn, question string) *sequence 
 
 // fit makes the sequence, and drops the oldest turns where it is too long and the
 // request allows that.
-func (m *model) fit(sound *heard, turns []turn, p services.AskParams) (*sequence, error) {
+func (m *model) fit(sound *heard, turns []turn, p tasks.AskParams) (*sequence, error) {
 	most := int(m.folder.Network.TextPart.MaxPositions)
 	for dropped := 0; ; dropped++ {
 		s := m.sequence(sound, turns, p.Question)

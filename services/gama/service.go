@@ -11,6 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Service answers questions about sounds. Safe for concurrent use.
@@ -76,8 +77,8 @@ func (s *Service) Describe() services.Description {
 		Summary:      "Answers to questions about sounds, by audio language models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks: []services.TaskKind{
-			{Name: services.TaskAsk, ParamsSchema: json.RawMessage(askSchema)},
-			{Name: services.TaskCaption, ParamsSchema: json.RawMessage(captionSchema)},
+			tasks.Kind(tasks.Ask),
+			tasks.Kind(tasks.Caption),
 		},
 	}
 }
@@ -88,7 +89,7 @@ var canaryTone = audiofile.Tone(16000, 500*time.Millisecond)
 // CanaryTask implements services.Canary.
 func (s *Service) CanaryTask() services.Task {
 	return services.Task{
-		Service: Name, Name: services.TaskAsk, Audio: canaryTone,
+		Service: Name, Name: tasks.Ask, Audio: canaryTone,
 		Params: json.RawMessage(`{"question":"What can be heard?","max_tokens":4,"temperature":0}`),
 	}
 }

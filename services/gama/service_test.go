@@ -17,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // rt is the one runtime of the test process.
@@ -41,18 +42,18 @@ func newService(t testing.TB, store *shelf, change ...func(*Config)) *Service {
 }
 
 // run runs one task and gives its fault.
-func (s *Service) run(t testing.TB, audio services.AudioSource, params services.AskParams, sink services.Sink) (*services.Answer, error) {
+func (s *Service) run(t testing.TB, audio services.AudioSource, params tasks.AskParams, sink services.Sink) (*tasks.Answer, error) {
 	t.Helper()
 	raw, err := json.Marshal(params)
 	require.NoError(t, err)
-	task := services.Task{ID: "1", Service: Name, Name: services.TaskAsk, Params: raw, Audio: audio, Caller: everybody}
+	task := services.Task{ID: "1", Service: Name, Name: tasks.Ask, Params: raw, Audio: audio, Caller: everybody}
 	result, err := services.ExecuteTask(t.Context(), s, task, sink)
-	answer, _ := result.Value.(*services.Answer)
+	answer, _ := result.Value.(*tasks.Answer)
 	return answer, err
 }
 
 // answerTo is run where no fault is expected.
-func (s *Service) answerTo(t testing.TB, audio services.AudioSource, params services.AskParams) *services.Answer {
+func (s *Service) answerTo(t testing.TB, audio services.AudioSource, params tasks.AskParams) *tasks.Answer {
 	t.Helper()
 	answer, err := s.run(t, audio, params, services.DiscardSink{})
 	require.NoError(t, err)
@@ -90,7 +91,7 @@ type deltas struct {
 
 func (d *deltas) Progress(fraction float64, _ string) { d.told = append(d.told, fraction) }
 
-func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(services.AnswerDelta).Text) } //nolint:forcetypeassert // a test
+func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(tasks.AnswerDelta).Text) } //nolint:forcetypeassert // a test
 
 // TestAnswersAreThoseOfAnotherLoop has the tokens that a loop over onnxruntime-node
 // with features and a tokenizer of its own gave.
@@ -104,15 +105,15 @@ func TestAnswersAreThoseOfAnotherLoop(t *testing.T) {
 	for _, clip := range goldens(t) {
 		for _, want := range clip.Answers {
 			sink := &deltas{}
-			got, err := s.run(t, clipFile(clip.File), services.AskParams{Question: want.Question, Stream: true}, sink)
+			got, err := s.run(t, clipFile(clip.File), tasks.AskParams{Question: want.Question, Stream: true}, sink)
 			require.NoError(t, err)
 			require.Equal(t, want.Text, got.Text, "%s: %s", clip.File, want.Question)
 			require.Equal(t, want.Text, strings.Join(sink.texts, ""), "the pieces are the whole")
 			require.Len(t, want.IDs, got.Usage.CompletionTokens)
-			require.Equal(t, services.FinishStop, got.FinishReason)
+			require.Equal(t, tasks.FinishStop, got.FinishReason)
 
 			// The ids themselves, from the loop below the service.
-			a := s.newAsking(t.Context(), m, services.AskParams{Question: want.Question}, services.DiscardSink{})
+			a := s.newAsking(t.Context(), m, tasks.AskParams{Question: want.Question}, services.DiscardSink{})
 			sound, err := a.hear(t.Context(), clipFile(clip.File))
 			require.NoError(t, err)
 			r, err := a.respond(t.Context(), sound, nil, nil, false)
@@ -127,7 +128,7 @@ func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 	s := newService(t, newShelf())
 	tone := audiofile.Tone(16000, 25*time.Second)
 	sink := &deltas{}
-	answer, err := s.run(t, tone, services.AskParams{Question: "What can be heard in this clip?", Stream: true}, sink)
+	answer, err := s.run(t, tone, tasks.AskParams{Question: "What can be heard in this clip?", Stream: true}, sink)
 	require.NoError(t, err)
 	require.Len(t, answer.Pieces, 3, "%+v", answer)
 	require.InDelta(t, 25, answer.DurationSeconds, 1e-9)
@@ -140,27 +141,27 @@ func TestLongSoundIsHeardPieceByPiece(t *testing.T) {
 	require.Greater(t, len(sink.told), 12, "every token is a sign of life")
 
 	window := 5.0
-	answer = s.answerTo(t, tone, services.AskParams{Question: "What can be heard in this clip?", WindowSeconds: &window})
+	answer = s.answerTo(t, tone, tasks.AskParams{Question: "What can be heard in this clip?", WindowSeconds: &window})
 	require.Len(t, answer.Pieces, 5)
 }
 
 func TestAnswersEnd(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	ask := func(change func(*services.AskParams)) *services.Answer {
-		params := services.AskParams{Question: "What can be heard in this clip?"}
+	ask := func(change func(*tasks.AskParams)) *tasks.Answer {
+		params := tasks.AskParams{Question: "What can be heard in this clip?"}
 		change(&params)
 		return s.answerTo(t, clipFile("clip00.wav"), params)
 	}
 	two := 2
-	short := ask(func(p *services.AskParams) { p.MaxTokens = &two })
+	short := ask(func(p *tasks.AskParams) { p.MaxTokens = &two })
 	require.Equal(t, "I hear", short.Text)
-	require.Equal(t, services.FinishLength, short.FinishReason)
+	require.Equal(t, tasks.FinishLength, short.FinishReason)
 	require.Equal(t, 2, short.Usage.CompletionTokens)
 
-	stopped := ask(func(p *services.AskParams) { p.Stop = []string{"siren", ", then"} })
+	stopped := ask(func(p *tasks.AskParams) { p.Stop = []string{"siren", ", then"} })
 	require.Equal(t, "I hear a bell", stopped.Text)
-	require.Equal(t, services.FinishStop, stopped.FinishReason)
+	require.Equal(t, tasks.FinishStop, stopped.FinishReason)
 }
 
 // TestASeedMeansTheSameAnswer samples hot enough for answers to differ.
@@ -170,7 +171,7 @@ func TestASeedMeansTheSameAnswer(t *testing.T) {
 	hot, all := 2.0, 0
 	texts := make(map[string]bool)
 	for seed := range uint64(8) {
-		params := services.AskParams{Question: "What can be heard in this clip?", Temperature: &hot, TopK: &all, Seed: &seed}
+		params := tasks.AskParams{Question: "What can be heard in this clip?", Temperature: &hot, TopK: &all, Seed: &seed}
 		first := s.answerTo(t, clipFile("clip00.wav"), params)
 		require.Equal(t, seed, first.Seed)
 		require.Equal(t, first.Text, s.answerTo(t, clipFile("clip00.wav"), params).Text)
@@ -182,7 +183,7 @@ func TestASeedMeansTheSameAnswer(t *testing.T) {
 func TestAHangUpEndsBetweenTokens(t *testing.T) {
 	t.Parallel()
 	s := newService(t, newShelf())
-	task := services.Task{Service: Name, Name: services.TaskAsk, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
+	task := services.Task{Service: Name, Name: tasks.Ask, Audio: clipFile("clip00.wav"), Params: json.RawMessage(`{"question":"What can be heard in this clip?"}`)}
 	_, err := services.ExecuteTask(servicetest.HangUp(t.Context(), 2), s, task, services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -201,17 +202,17 @@ func TestWrongQuestionsAreExplained(t *testing.T) {
 		`{"question":"x","truncation":"maybe"}`:              "truncation must be disabled or auto",
 		`{"question":"` + strings.Repeat("why ", 600) + `"}`: "model gama-tiny takes 512",
 	} {
-		task := services.Task{Service: Name, Name: services.TaskAsk, Audio: sound, Params: json.RawMessage(params)}
+		task := services.Task{Service: Name, Name: tasks.Ask, Audio: sound, Params: json.RawMessage(params)}
 		_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.ErrorContains(t, err, want, params)
 		require.Equal(t, services.KindInvalid, services.KindOf(err), params)
 	}
-	_, err := s.Prepare(t.Context(), services.Task{Service: Name, Name: services.TaskAsk, Params: json.RawMessage(`{"question":"x"}`)})
+	_, err := s.Prepare(t.Context(), services.Task{Service: Name, Name: tasks.Ask, Params: json.RawMessage(`{"question":"x"}`)})
 	require.ErrorContains(t, err, "file is missing")
 	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: "sing"})
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: services.TaskCaption, Model: "wav2vec2-tiny", Audio: sound})
+	_, err = s.Prepare(t.Context(), services.Task{Service: Name, Name: tasks.Caption, Model: "wav2vec2-tiny", Audio: sound})
 	require.ErrorContains(t, err, `is of type "wav2vec2"`)
-	_, err = s.run(t, audiofile.Tone(16000, 20*time.Millisecond), services.AskParams{Question: "x"}, services.DiscardSink{})
+	_, err = s.run(t, audiofile.Tone(16000, 20*time.Millisecond), tasks.AskParams{Question: "x"}, services.DiscardSink{})
 	require.ErrorContains(t, err, "the shortest sound that can be heard has 0.025 s")
 }

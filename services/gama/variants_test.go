@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // serveShapes serves folders of random weights, which stay in the folder keep.
@@ -57,7 +58,7 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 		m, done, err := s.pool.Acquire(t.Context(), name)
 		require.NoError(t, err)
 		t.Cleanup(done)
-		a := s.newAsking(t.Context(), m, services.AskParams{Question: "What?"}, services.DiscardSink{})
+		a := s.newAsking(t.Context(), m, tasks.AskParams{Question: "What?"}, services.DiscardSink{})
 		sound, err := a.hear(t.Context(), tone)
 		require.NoError(t, err)
 		r, err := a.respond(t.Context(), sound, nil, nil, true)
@@ -113,7 +114,7 @@ func BenchmarkLayer(b *testing.B) {
 			source = tone
 		}
 		began := time.Now()
-		answer := s.answerTo(b, source, services.AskParams{Question: "What can be heard in this clip?", ContextID: id, MaxTokens: tokens})
+		answer := s.answerTo(b, source, tasks.AskParams{Question: "What can be heard in this clip?", ContextID: id, MaxTokens: tokens})
 		return answer.ContextID, time.Since(began)
 	}
 	id, _ := ask(newContext, &one) // loads the model

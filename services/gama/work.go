@@ -7,12 +7,13 @@ import (
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // work is a task with its parameters read and its model found.
 type work struct {
 	service *Service
-	params  services.AskParams
+	params  tasks.AskParams
 	audio   services.AudioSource
 	caller  services.Caller
 	// model is the one that a conversation began with, where the task goes on with one.
@@ -97,7 +98,7 @@ func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 // runBytes predicts the memory of one answer: the cache at its full length in two
 // sets, and a third for what a conversation keeps; what the decoder holds while it
 // reads the prompt; and the encoder over one window.
-func (f *folder) runBytes(textBytes int, p services.AskParams) services.Bytes {
+func (f *folder) runBytes(textBytes int, p tasks.AskParams) services.Bytes {
 	const float = 4
 	t := f.Network.TextPart
 	sound := f.Network.NumAudio

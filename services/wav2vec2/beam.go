@@ -6,7 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // The constants of pyctcdecode 0.5, whose scoring this search has.
@@ -313,10 +313,10 @@ func (s *beamSearch) finish() []prefix {
 }
 
 // words gives the words of a prefix that follow another of its words, nil for all.
-func (s *beamSearch) words(last, after *word) []services.Word {
-	list := []services.Word{}
+func (s *beamSearch) words(last, after *word) []tasks.Word {
+	list := []tasks.Word{}
 	for w := last; w != nil && w != after; w = w.before {
-		list = append(list, services.Word{
+		list = append(list, tasks.Word{
 			Text:  s.decoder.letters(w.text),
 			Start: s.decoder.seconds(w.span[0]),
 			End:   s.decoder.seconds(w.span[1]),

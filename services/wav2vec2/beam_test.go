@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // bugsDecoder has the alphabet of pyctcdecode's own tests.
@@ -93,8 +94,8 @@ func TestBeamsArePyctcdecodes(t *testing.T) {
 	require.Len(t, list, 16, "four letters are in doubt")
 	require.Equal(t, "BUNNY BUNNY", list[0])
 	require.Equal(t, "BUGS BUNNY", list[15])
-	require.Equal(t, []services.Word{{Text: "BUNNY", Start: 0, End: 6}, {Text: "BUNNY", Start: 7, End: 13}}, s.words(beams[0].said, nil))
-	require.Equal(t, []services.Word{{Text: "BUGS", Start: 0, End: 4}, {Text: "BUNNY", Start: 7, End: 13}}, s.words(beams[15].said, nil))
+	require.Equal(t, []tasks.Word{{Text: "BUNNY", Start: 0, End: 6}, {Text: "BUNNY", Start: 7, End: 13}}, s.words(beams[0].said, nil))
+	require.Equal(t, []tasks.Word{{Text: "BUGS", Start: 0, End: 4}, {Text: "BUNNY", Start: 7, End: 13}}, s.words(beams[15].said, nil))
 	require.InDelta(t, -2.853399551509947, beams[15].logit, 1e-5)
 
 	// Its language model is certain of these two words, as a list of them is.
@@ -123,7 +124,7 @@ func TestBeamFrames(t *testing.T) {
 	s := newBeamSearch(d, 0, nil, nil)
 	s.add(logits(frames(d, " _BUN_NNY_  ")))
 	beams := s.finish()
-	require.Equal(t, []services.Word{{Text: "BUNNY", Start: 2, End: 9}}, s.words(beams[0].said, nil))
+	require.Equal(t, []tasks.Word{{Text: "BUNNY", Start: 2, End: 9}}, s.words(beams[0].said, nil))
 
 	s = newBeamSearch(d, 0, nil, nil)
 	s.add(bugsBunny(d))
@@ -209,12 +210,12 @@ func TestWordListOnTheClips(t *testing.T) {
 			task.Params = fmt.Appendf(nil, `{"decoding": %q}`, decoding)
 			result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.NoError(t, err)
-			return result.Value.(*services.Transcription).Text
+			return result.Value.(*tasks.Transcription).Text
 		}
-		greedy += wordErrors(clip.Spoken, hear(services.DecodingGreedy))
-		beam += wordErrors(clip.Spoken, hear(services.DecodingBeam))
+		greedy += wordErrors(clip.Spoken, hear(tasks.DecodingGreedy))
+		beam += wordErrors(clip.Spoken, hear(tasks.DecodingBeam))
 		// The list stands beside the model, so the search is what happens unasked.
-		require.Equal(t, hear(services.DecodingBeam), hear(""))
+		require.Equal(t, hear(tasks.DecodingBeam), hear(""))
 	}
 	t.Logf("words wrong in %d clips: greedy %d, with the word list %d", len(readClips(t)), greedy, beam)
 	require.Less(t, beam, greedy)
@@ -256,11 +257,11 @@ func TestPromptNamesHotWords(t *testing.T) {
 		task.Model = "bare"
 		result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err)
-		before := wordErrors(clip.Spoken, result.Value.(*services.Transcription).Text)
+		before := wordErrors(clip.Spoken, result.Value.(*tasks.Transcription).Text)
 		task.Params = fmt.Appendf(nil, `{"prompt": %q}`, strings.ToLower(clip.Spoken))
 		result, err = services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err)
-		after := wordErrors(clip.Spoken, result.Value.(*services.Transcription).Text)
+		after := wordErrors(clip.Spoken, result.Value.(*tasks.Transcription).Text)
 		require.LessOrEqual(t, after, before, clip.File)
 		mended += before - after
 	}
@@ -275,7 +276,7 @@ func TestBadDecodingParameters(t *testing.T) {
 		`{"temperature": 2, "beam_width": -1}`:            "beam_width must be from 1 to 1000, got -1; temperature must be from 0 to 1, got 2",
 		`{"prompt": "` + strings.Repeat("x", 5000) + `"}`: "prompt must be at most 4096 bytes, got 5000",
 	} {
-		_, err := parseRequest(services.Task{Name: services.TaskTranscribe, Params: []byte(params)})
+		_, err := parseRequest(services.Task{Name: tasks.Transcribe, Params: []byte(params)})
 		require.ErrorContains(t, err, says)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // BenchmarkHangUp hangs up in the middle of a window of ten seconds, at twelve
@@ -30,7 +31,7 @@ func BenchmarkHangUp(b *testing.B) {
 	}
 	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), engine, onnx.SessionConfig{Threads: 2}, modeltest.FreeMemory{})
 	defer func() { _ = s.Shutdown(context.Background()) }()
-	task := services.Task{Name: services.TaskTranscribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
+	task := services.Task{Name: tasks.Transcribe, Model: model, Audio: audiofile.Tone(16000, 10*time.Second)}
 	_, err := services.ExecuteTask(b.Context(), s, task, services.DiscardSink{}) // loads the model
 	require.NoError(b, err)
 	began := time.Now()

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // labels runs TaskClassify.
@@ -18,7 +19,6 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = l.format.Warnings()
 	if whole && w.classify.Threshold != nil {
 		result.Warnings = append(result.Warnings, services.Warning{
 			Code: services.WarnValueIgnored, Field: "threshold", Message: "threshold has no effect: the model has labels for whole recordings only",
@@ -51,11 +51,12 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 		return nil
 	}
 	err = l.run(ctx)
+	result.Warnings = append(l.warnings(), result.Warnings...)
 	result.Stages = l.stages()
 	if err != nil {
 		return result, err
 	}
-	answer := &services.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, w.classify.TopK)}
+	answer := &tasks.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, w.classify.TopK)}
 	if !whole {
 		answer.Segments = tracks.end()
 	}
@@ -90,12 +91,12 @@ func sigmoids(logits []float32) []float64 {
 }
 
 // rank gives the labels with their mean scores, the likeliest first.
-func rank(labels []string, sums []float64, total float64, topK int) []services.LabelScore {
-	list := make([]services.LabelScore, len(labels))
+func rank(labels []string, sums []float64, total float64, topK int) []tasks.LabelScore {
+	list := make([]tasks.LabelScore, len(labels))
 	for i, label := range labels {
-		list[i] = services.LabelScore{Label: label, Score: sums[i] / max(total, 1)}
+		list[i] = tasks.LabelScore{Label: label, Score: sums[i] / max(total, 1)}
 	}
-	slices.SortStableFunc(list, func(a, b services.LabelScore) int { return cmp.Compare(b.Score, a.Score) })
+	slices.SortStableFunc(list, func(a, b tasks.LabelScore) int { return cmp.Compare(b.Score, a.Score) })
 	if topK > 0 && topK < len(list) {
 		list = list[:topK]
 	}
@@ -109,7 +110,7 @@ type labelTracks struct {
 	frameSeconds float64
 	frame        int
 	open         []run
-	done         []services.LabelSegment
+	done         []tasks.LabelSegment
 }
 
 // run is a segment that may go on: frames zero where there is none.
@@ -139,7 +140,7 @@ func (t *labelTracks) close(i int) {
 	r := &t.open[i]
 	if r.frames > 0 {
 		at := func(frame int) float64 { return roundMicro(float64(frame) * t.frameSeconds) }
-		t.done = append(t.done, services.LabelSegment{
+		t.done = append(t.done, tasks.LabelSegment{
 			Label: t.labels[i], Start: at(r.start), End: at(r.start + r.frames), Score: r.sum / float64(r.frames),
 		})
 	}
@@ -147,12 +148,12 @@ func (t *labelTracks) close(i int) {
 }
 
 // end gives all segments, by their start and the order of the labels.
-func (t *labelTracks) end() []services.LabelSegment {
+func (t *labelTracks) end() []tasks.LabelSegment {
 	for i := range t.open {
 		t.close(i)
 	}
-	slices.SortFunc(t.done, func(a, b services.LabelSegment) int {
+	slices.SortFunc(t.done, func(a, b tasks.LabelSegment) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(slices.Index(t.labels, a.Label), slices.Index(t.labels, b.Label)))
 	})
-	return append([]services.LabelSegment{}, t.done...)
+	return append([]tasks.LabelSegment{}, t.done...)
 }

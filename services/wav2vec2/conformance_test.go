@@ -11,6 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestConformance is not parallel: the suite looks for goroutines that are left.
@@ -23,9 +24,9 @@ func TestConformance(t *testing.T) {
 			return New(DefaultConfig(), catalog, engine, sessionConfig, modeltest.FreeMemory{})
 		},
 		Tasks: map[string]services.Task{
-			services.TaskTranscribe: headTask(services.TaskTranscribe, "", `{"language":"en"}`, "clip09.wav"),
-			services.TaskEmbed:      headTask(services.TaskEmbed, "features-group", `{"pooling":"mean"}`, "clip09.wav"),
-			services.TaskClassify:   headTask(services.TaskClassify, "sequence-group", `{"top_k":1}`, "clip09.wav"),
+			tasks.Transcribe: headTask(tasks.Transcribe, "", `{"language":"en"}`, "clip09.wav"),
+			tasks.Embed:      headTask(tasks.Embed, "features-group", `{"pooling":"mean"}`, "clip09.wav"),
+			tasks.Classify:   headTask(tasks.Classify, "sequence-group", `{"top_k":1}`, "clip09.wav"),
 		},
 		Opens: catalog.Opens,
 	})

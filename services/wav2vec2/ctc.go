@@ -4,7 +4,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // ctcDecoder knows a model's tokens, and turns frames of logits into text greedily:
@@ -52,7 +52,7 @@ type span struct {
 }
 
 // decode reads logits of shape [frames, vocabulary].
-func (d *ctcDecoder) decode(logits []float32) (string, []services.Word) {
+func (d *ctcDecoder) decode(logits []float32) (string, []tasks.Word) {
 	return d.decodeIDs(d.best(logits))
 }
 
@@ -78,7 +78,7 @@ func argmax(values []float32) int {
 }
 
 // decodeIDs joins one token id per frame to text and words.
-func (d *ctcDecoder) decodeIDs(ids []int) (string, []services.Word) {
+func (d *ctcDecoder) decodeIDs(ids []int) (string, []tasks.Word) {
 	spans := d.merge(ids)
 	var text strings.Builder
 	for _, s := range spans {
@@ -117,8 +117,8 @@ func (d *ctcDecoder) merge(ids []int) []span {
 }
 
 // words groups what stands between spaces.
-func (d *ctcDecoder) words(spans []span) []services.Word {
-	words := []services.Word{}
+func (d *ctcDecoder) words(spans []span) []tasks.Word {
+	words := []tasks.Word{}
 	open := false
 	for _, s := range spans {
 		if s.text == " " {
@@ -126,7 +126,7 @@ func (d *ctcDecoder) words(spans []span) []services.Word {
 			continue
 		}
 		if !open {
-			words = append(words, services.Word{Start: d.seconds(s.start)})
+			words = append(words, tasks.Word{Start: d.seconds(s.start)})
 			open = true
 		}
 		word := &words[len(words)-1]

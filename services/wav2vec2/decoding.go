@@ -3,7 +3,7 @@ package wav2vec2
 import (
 	"strings"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // decoding turns the frames of a recording into words, window by window.
@@ -12,9 +12,9 @@ type decoding interface {
 	add(logits []float32)
 	// complete gives the words that nothing can change any more and that were not
 	// given before; at the end, all that are left.
-	complete(end bool) []services.Word
+	complete(end bool) []tasks.Word
 	// answer gives everything, once all frames are in.
-	answer() (string, []services.Word)
+	answer() (string, []tasks.Word)
 }
 
 // greedyDecoding takes the best token of each frame. The tokens of all windows are
@@ -28,9 +28,9 @@ func (g *greedyDecoding) add(logits []float32) {
 	g.ids = append(g.ids, g.tail.decoder.best(logits)...)
 }
 
-func (g *greedyDecoding) complete(end bool) []services.Word { return g.tail.complete(g.ids, end) }
+func (g *greedyDecoding) complete(end bool) []tasks.Word { return g.tail.complete(g.ids, end) }
 
-func (g *greedyDecoding) answer() (string, []services.Word) { return g.tail.decoder.decodeIDs(g.ids) }
+func (g *greedyDecoding) answer() (string, []tasks.Word) { return g.tail.decoder.decodeIDs(g.ids) }
 
 // beamDecoding searches for the most likely words.
 type beamDecoding struct {
@@ -49,7 +49,7 @@ func (b *beamDecoding) end() {
 	}
 }
 
-func (b *beamDecoding) complete(end bool) []services.Word {
+func (b *beamDecoding) complete(end bool) []tasks.Word {
 	var last *word
 	if end {
 		b.end()
@@ -64,7 +64,7 @@ func (b *beamDecoding) complete(end bool) []services.Word {
 	return words
 }
 
-func (b *beamDecoding) answer() (string, []services.Word) {
+func (b *beamDecoding) answer() (string, []tasks.Word) {
 	b.end()
 	words := b.search.words(b.best, nil)
 	var text strings.Builder
@@ -81,7 +81,7 @@ var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
 
 // decoding makes what the parameters ask for: a beam search where a word list
 // stands beside the model or a prompt names words, unless the caller chose.
-func (m *model) decoding(params services.TranscribeParams) decoding {
+func (m *model) decoding(params tasks.TranscribeParams) decoding {
 	if m.searches(params) {
 		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(params.Prompt))}
 	}
@@ -89,9 +89,9 @@ func (m *model) decoding(params services.TranscribeParams) decoding {
 }
 
 // searches reports whether the parameters ask for a beam search.
-func (m *model) searches(params services.TranscribeParams) bool {
+func (m *model) searches(params tasks.TranscribeParams) bool {
 	if params.Decoding == "" {
 		return m.words != nil || params.Prompt != ""
 	}
-	return params.Decoding == services.DecodingBeam
+	return params.Decoding == tasks.DecodingBeam
 }

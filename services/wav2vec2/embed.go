@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // maxFrameValues bounds the answer of PoolingNone: some 50 MB of JSON.
@@ -26,14 +27,13 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = l.format.Warnings()
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
-	answer := &services.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	answer := &tasks.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
 	l.take = func(part window, values []float32) error {
 		own := l.own(part, values, width)
-		if w.embed.Pooling != services.PoolingNone {
+		if w.embed.Pooling != tasks.PoolingNone {
 			pool.add(own)
 			return nil
 		}
@@ -46,11 +46,12 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 		return nil
 	}
 	err = l.run(ctx)
+	result.Warnings = append(l.warnings(), result.Warnings...)
 	result.Stages = l.stages()
 	if err != nil {
 		return result, err
 	}
-	if w.embed.Pooling != services.PoolingNone {
+	if w.embed.Pooling != tasks.PoolingNone {
 		answer.Vector = pool.mean()
 	}
 	answer.DurationSeconds = l.seconds()

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // Heads of the networks, as config.json's architectures names them.
@@ -23,9 +23,9 @@ var heads = []string{headCTC, headFeatures, headSequence, headFrames}
 
 // taskHeads says which heads a task can do with.
 var taskHeads = map[string][]string{
-	services.TaskTranscribe: {headCTC},
-	services.TaskEmbed:      {headFeatures},
-	services.TaskClassify:   {headSequence, headFrames},
+	tasks.Transcribe: {headCTC},
+	tasks.Embed:      {headFeatures},
+	tasks.Classify:   {headSequence, headFrames},
 }
 
 // problemMultiLabel is config.json's problem_type of a model whose labels do not

@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // headsDir has folders with random weights for every head, norm and precision,
@@ -92,11 +93,11 @@ func TestEmbeddings(t *testing.T) {
 	golden := readTorch(t, "features-group")
 	frames, width := golden.Shape[1], golden.Shape[2]
 	// No model named: the default one has another head, so one that fits is found.
-	result, err := services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "", "", golden.Clip), services.DiscardSink{})
+	result, err := services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "", "", golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, "features-group", result.Model)
 	require.NotEmpty(t, result.Stages)
-	mean := result.Value.(*services.Embedding)
+	mean := result.Value.(*tasks.Embedding)
 	require.Equal(t, width, mean.Dimensions)
 	require.Len(t, mean.Vector, width)
 	require.Nil(t, mean.Frames)
@@ -109,9 +110,9 @@ func TestEmbeddings(t *testing.T) {
 		}
 		require.InDelta(t, sum/float64(frames), float64(v), 2e-4)
 	}
-	result, err = services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
+	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "features-group", `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
-	every := result.Value.(*services.Embedding)
+	every := result.Value.(*tasks.Embedding)
 	require.Nil(t, every.Vector)
 	require.Len(t, every.Frames, frames)
 	for f, vector := range every.Frames {
@@ -119,19 +120,19 @@ func TestEmbeddings(t *testing.T) {
 		require.InDelta(t, golden.Values[f*width], float64(vector[0]), 2e-4)
 	}
 	// Windows give as many frames as one run.
-	result, err = services.ExecuteTask(t.Context(), s, headTask(services.TaskEmbed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
+	result, err = services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, "", `{"pooling":"none","window_seconds":1}`, golden.Clip), services.DiscardSink{})
 	require.NoError(t, err)
-	require.Len(t, result.Value.(*services.Embedding).Frames, frames)
+	require.Len(t, result.Value.(*tasks.Embedding).Frames, frames)
 }
 
 func TestClassifications(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
-	classify := func(model, params string) *services.Classification {
-		result, err := services.ExecuteTask(t.Context(), s, headTask(services.TaskClassify, model, params, "clip09.wav"), services.DiscardSink{})
+	classify := func(model, params string) *tasks.Classification {
+		result, err := services.ExecuteTask(t.Context(), s, headTask(tasks.Classify, model, params, "clip09.wav"), services.DiscardSink{})
 		require.NoError(t, err)
 		require.Equal(t, model, result.Model)
-		return result.Value.(*services.Classification)
+		return result.Value.(*tasks.Classification)
 	}
 	logits := readTorch(t, "sequence-group").Values
 	sum := 0.0
@@ -160,7 +161,7 @@ func TestClassifications(t *testing.T) {
 	golden := readTorch(t, "frames-layer")
 	frames, width := golden.Shape[1], golden.Shape[2]
 	found = classify("frames-layer", "")
-	var want []services.LabelSegment
+	var want []tasks.LabelSegment
 	for start := range frames {
 		for label := range width {
 			at := func(f int) bool { return f >= 0 && f < frames && golden.Values[f*width+label] > 0 }
@@ -171,7 +172,7 @@ func TestClassifications(t *testing.T) {
 			for at(end) {
 				end++
 			}
-			want = append(want, services.LabelSegment{Label: "label_" + string(rune('0'+label)), Start: roundMicro(float64(start) * 0.02), End: roundMicro(float64(end) * 0.02)})
+			want = append(want, tasks.LabelSegment{Label: "label_" + string(rune('0'+label)), Start: roundMicro(float64(start) * 0.02), End: roundMicro(float64(end) * 0.02)})
 		}
 	}
 	require.NotEmpty(t, want)
@@ -191,17 +192,17 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 		kind services.Kind
 		says string
 	}{
-		"words from labels": {headTask(services.TaskTranscribe, "sequence-group", "", "clip09.wav"), services.KindInvalid, `model "sequence-group" has the head Wav2Vec2ForSequenceClassification; transcribe needs Wav2Vec2ForCTC`},
-		"labels from words": {headTask(services.TaskClassify, "wav2vec2-tiny", "", "clip09.wav"), services.KindInvalid, "classify needs Wav2Vec2ForSequenceClassification or Wav2Vec2ForAudioFrameClassification"},
-		"pooling":           {headTask(services.TaskEmbed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid, `pooling must be mean or none, got "max"`},
-		"several":           {headTask(services.TaskClassify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"), services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60"},
+		"words from labels": {headTask(tasks.Transcribe, "sequence-group", "", "clip09.wav"), services.KindInvalid, `model "sequence-group" has the head Wav2Vec2ForSequenceClassification; transcribe needs Wav2Vec2ForCTC`},
+		"labels from words": {headTask(tasks.Classify, "wav2vec2-tiny", "", "clip09.wav"), services.KindInvalid, "classify needs Wav2Vec2ForSequenceClassification or Wav2Vec2ForAudioFrameClassification"},
+		"pooling":           {headTask(tasks.Embed, "", `{"pooling": "max"}`, "clip09.wav"), services.KindInvalid, `pooling must be mean or none, got "max"`},
+		"several":           {headTask(tasks.Classify, "", `{"top_k": -1, "threshold": 1, "window_seconds": 60}`, "clip09.wav"), services.KindInvalid, "top_k must be 0 or above, got -1; threshold must be above 0 and below 1, got 1; window_seconds must be 0 or from 1 to 30, got 60"},
 	} {
 		_, err := s.Prepare(t.Context(), c.task)
 		require.ErrorContains(t, err, c.says, name)
 		require.Equal(t, c.kind, services.KindOf(err), name)
 	}
 	bare := newService(t, t.TempDir())
-	_, err := bare.Prepare(t.Context(), headTask(services.TaskEmbed, "", "", "clip09.wav"))
+	_, err := bare.Prepare(t.Context(), headTask(tasks.Embed, "", "", "clip09.wav"))
 	require.ErrorContains(t, err, "there is none for embed: put a folder with the head Wav2Vec2Model under models")
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	for _, kind := range s.Describe().Tasks {
@@ -215,8 +216,8 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	t.Parallel()
 	s := headsService(t)
 	for model, task := range map[string]string{
-		"wav2vec2-tiny": services.TaskTranscribe, "features-group": services.TaskEmbed,
-		"sequence-group": services.TaskClassify, "frames-layer": services.TaskClassify, "made-up": services.TaskTranscribe,
+		"wav2vec2-tiny": tasks.Transcribe, "features-group": tasks.Embed,
+		"sequence-group": tasks.Classify, "frames-layer": tasks.Classify, "made-up": tasks.Transcribe,
 	} {
 		canary := s.CanaryTaskFor(model)
 		require.Equal(t, task+" "+model, canary.Name+" "+canary.Model)
@@ -231,7 +232,7 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	cfg.DefaultModel = "sequence-group"
 	labels := New(cfg, s.catalog, engine, sessionConfig, modeltest.FreeMemory{})
 	t.Cleanup(func() { require.NoError(t, labels.Shutdown(context.Background())) })
-	require.Equal(t, services.TaskClassify, labels.CanaryTask().Name)
+	require.Equal(t, tasks.Classify, labels.CanaryTask().Name)
 	work, err := labels.Prepare(t.Context(), labels.CanaryTask())
 	require.NoError(t, err)
 	require.Equal(t, "sequence-group", work.Model())
@@ -254,7 +255,7 @@ func TestFramesHaveALimit(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, file.Truncate(44+int64(size)))
 	require.NoError(t, file.Close())
-	task := services.Task{Name: services.TaskEmbed, Model: "features-group", Params: []byte(`{"pooling":"none"}`), Audio: diskAudio(name)}
+	task := services.Task{Name: tasks.Embed, Model: "features-group", Params: []byte(`{"pooling":"none"}`), Audio: diskAudio(name)}
 	_, err = s.Prepare(t.Context(), task)
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 	require.ErrorContains(t, err, "takes 5243 s at most")
@@ -273,9 +274,9 @@ func TestSilenceIsRefused(t *testing.T) {
 		}
 		audio := written(t, samples)
 		for _, task := range []services.Task{
-			{Name: services.TaskTranscribe, Model: "wav2vec2-tiny", Audio: audio},
-			{Name: services.TaskEmbed, Audio: audio},
-			{Name: services.TaskClassify, Model: "sequence-group", Audio: audio},
+			{Name: tasks.Transcribe, Model: "wav2vec2-tiny", Audio: audio},
+			{Name: tasks.Embed, Audio: audio},
+			{Name: tasks.Classify, Model: "sequence-group", Audio: audio},
 		} {
 			_, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 			require.Equal(t, services.KindInvalid, services.KindOf(err), task.Name)

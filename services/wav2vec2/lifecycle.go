@@ -6,6 +6,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // canaryTone is what the canary task listens to: long enough for several frames.
@@ -21,7 +22,7 @@ func (s *Service) CanaryTask() services.Task {
 // CanaryTaskFor implements services.ModelCanary: what a model can do depends on its
 // head. Of a folder that cannot be read nothing is known, and any task says why.
 func (s *Service) CanaryTaskFor(model string) services.Task {
-	task := services.Task{Service: Name, Name: services.TaskTranscribe, Model: model, Audio: canaryTone}
+	task := services.Task{Service: Name, Name: tasks.Transcribe, Model: model, Audio: canaryTone}
 	_, f, err := s.find(model)
 	if err != nil {
 		return task

@@ -15,6 +15,8 @@ type listening struct {
 	cut    *windows
 	sink   services.Sink
 	format audiofile.Format
+	// warnings returns those of the recording as far as it was read.
+	warnings func() []services.Warning
 	// take gets each window with what the network said of it, and whether it was
 	// the last.
 	take func(w window, values []float32) error
@@ -40,7 +42,7 @@ func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, f
 	if err != nil {
 		return nil, nil, joinClose(err, closer)
 	}
-	return &listening{model: m, cut: cut, sink: sink, format: reader.Format(), spent: make(map[services.Stage]time.Duration)}, closer.Close, nil
+	return &listening{model: m, cut: cut, sink: sink, format: reader.Format(), warnings: reader.Warnings, spent: make(map[services.Stage]time.Duration)}, closer.Close, nil
 }
 
 // run goes through the windows.

@@ -17,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 const (
@@ -58,7 +59,7 @@ func (d diskAudio) Size() int64 {
 }
 
 func transcribeTask(audio services.AudioSource) services.Task {
-	return services.Task{ID: "t", Service: Name, Name: services.TaskTranscribe, Audio: audio}
+	return services.Task{ID: "t", Service: Name, Name: tasks.Transcribe, Audio: audio}
 }
 
 // golden is one clip with what transformers.js makes of it.

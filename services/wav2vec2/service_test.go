@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestLogitsEqualAnotherImplementation compares text and logits with those
@@ -66,7 +67,7 @@ func TestOtherFormatsGiveTheSameWords(t *testing.T) {
 	require.NoError(t, file.Close())
 	result, err := services.ExecuteTask(t.Context(), s, transcribeTask(diskAudio(name)), services.DiscardSink{})
 	require.NoError(t, err)
-	require.Equal(t, "MUTE TRACK ONE", result.Value.(*services.Transcription).Text)
+	require.Equal(t, "MUTE TRACK ONE", result.Value.(*tasks.Transcription).Text)
 	require.Equal(t, "wav2vec2-tiny", result.Model)
 	require.Len(t, result.Stages, 3)
 }
@@ -180,7 +181,7 @@ func TestAFolderOnDiskIsAModel(t *testing.T) {
 	task.Model = "mine"
 	result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 	require.NoError(t, err)
-	require.Equal(t, "MUTE TRACK ONE", result.Value.(*services.Transcription).Text)
+	require.Equal(t, "MUTE TRACK ONE", result.Value.(*tasks.Transcription).Text)
 	models := s.Models()
 	require.Len(t, models, 2)
 	require.Equal(t, "mine", models[0].Name)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // words runs TaskTranscribe.
@@ -14,12 +15,11 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	result.Warnings = append(l.format.Warnings(), m.warnings(w.transcribe)...)
 	decoding := m.decoding(w.transcribe)
 	l.take = func(part window, logits []float32) error {
 		decoding.add(l.own(part, logits, len(m.decoder.tokens)))
 		if words := complete(decoding, w.transcribe.Stream, part.last); len(words) > 0 {
-			sink.Partial(services.TranscriptDelta{Words: words})
+			sink.Partial(tasks.TranscriptDelta{Words: words})
 		}
 		return nil
 	}
@@ -28,13 +28,14 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	if err != nil {
 		return result, err
 	}
+	result.Warnings = append(l.warnings(), m.warnings(w.transcribe)...)
 	text, words := decoding.answer()
-	result.Value = &services.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
+	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
 	return result, nil
 }
 
 // complete gives the words to tell before the end, none where nobody listens.
-func complete(d decoding, stream, end bool) []services.Word {
+func complete(d decoding, stream, end bool) []tasks.Word {
 	if !stream {
 		return nil
 	}
@@ -49,7 +50,7 @@ type wordTail struct {
 
 // complete gives the words since the last call that another one follows, or, at
 // the end, all that are left.
-func (t *wordTail) complete(ids []int, end bool) []services.Word {
+func (t *wordTail) complete(ids []int, end bool) []tasks.Word {
 	spans := t.decoder.merge(ids[t.from:])
 	for i := range spans {
 		spans[i].start += t.from

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // maxShownWords bounds the words of a prompt that a warning has.
 const maxShownWords = 5
 
 // warnings reports what of the parameters has no effect on a transcription.
-func (m *model) warnings(p services.TranscribeParams) (list []services.Warning) {
+func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	ignored := func(field, because string) {
 		list = append(list, services.Warning{Code: services.WarnValueIgnored, Field: field, Message: field + " has no effect: " + because})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestWhatHasNoEffectIsReported asks for more than the model can do.
@@ -38,5 +39,5 @@ func TestWhatHasNoEffectIsReported(t *testing.T) {
 	m, done, err := s.pool.Acquire(t.Context(), "wav2vec2-tiny")
 	require.NoError(t, err)
 	defer done()
-	require.Contains(t, m.warnings(services.TranscribeParams{Prompt: "Track 7, 1 2 3 4 5 6"})[0].Message, `"7", "1", "2", "3", "4", others`)
+	require.Contains(t, m.warnings(tasks.TranscribeParams{Prompt: "Track 7, 1 2 3 4 5 6"})[0].Message, `"7", "1", "2", "3", "4", others`)
 }

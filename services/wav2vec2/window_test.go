@@ -11,6 +11,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/servicetest"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // readMono takes a recording in one window.
@@ -87,13 +88,13 @@ func TestWindowsAreWholeFrames(t *testing.T) {
 // heard collects what a task tells.
 type heard struct {
 	services.DiscardSink
-	words    []services.Word
+	words    []tasks.Word
 	progress []float64
 }
 
 func (h *heard) Progress(fraction float64, _ string) { h.progress = append(h.progress, fraction) }
 func (h *heard) Partial(value any) {
-	h.words = append(h.words, value.(services.TranscriptDelta).Words...)
+	h.words = append(h.words, value.(tasks.TranscriptDelta).Words...)
 }
 
 // TestALongRecordingIsHeardWhole says the same phrase for a minute: every seam
@@ -118,7 +119,7 @@ func TestALongRecordingIsHeardWhole(t *testing.T) {
 	var sink heard
 	result, err := services.ExecuteTask(t.Context(), s, task, &sink)
 	require.NoError(t, err)
-	answer := result.Value.(*services.Transcription)
+	answer := result.Value.(*tasks.Transcription)
 	require.Equal(t, strings.TrimSpace(strings.Repeat("MUTE TRACK ONE ", times)), answer.Text)
 	require.Equal(t, answer.Words, sink.words, "told once each, as they came")
 	require.InDelta(t, float64(len(samples))/16000, answer.DurationSeconds, 0.01)

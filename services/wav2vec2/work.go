@@ -7,6 +7,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // work is a task with its parameters read and its model found.
@@ -60,7 +61,7 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 	if !format.Guessed {
 		samples = min(samples, whole)
 	}
-	if w.embed.Pooling == services.PoolingNone && w.task == services.TaskEmbed {
+	if w.embed.Pooling == tasks.PoolingNone && w.task == tasks.Embed {
 		values = min(f.Network.frames(whole)*f.Network.HiddenSize, maxFrameValues)
 		if !format.Guessed && f.Network.frames(whole)*f.Network.HiddenSize > maxFrameValues {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
@@ -98,9 +99,9 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 		return services.TaskResult{Model: m.name}, services.Invalidf("model", "%q is loaded with the head %s; unload it first", m.name, m.folder.Head)
 	}
 	switch w.task {
-	case services.TaskEmbed:
+	case tasks.Embed:
 		return w.vectors(ctx, m, sink)
-	case services.TaskClassify:
+	case tasks.Classify:
 		return w.labels(ctx, m, sink)
 	default:
 		return w.words(ctx, m, sink)

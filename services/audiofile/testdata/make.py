@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the clips beside this file from one of the clips that were made for wav2vec2-tiny, and golden.json with what
 ffmpeg decodes them to: the frames, the root mean square, and 64 samples of the first channel from the middle on.
-Needs ffmpeg with libopus and libmp3lame. The bytes depend on its version; the tests do not care."""
+Needs ffmpeg with libopus and libmp3lame, and mpg123. The bytes depend on its version; the tests do not care."""
 import array, json, math, pathlib, subprocess
 
 here = pathlib.Path(__file__).parent
@@ -12,6 +12,8 @@ clips = {
     "speech.mp3": ["-c:a", "libmp3lame", "-b:a", "64k"],
     "speech-22k.mp3": ["-c:a", "libmp3lame", "-ar", "22050", "-b:a", "32k"],
     "speech-stereo.mp3": [*stereo, "-c:a", "libmp3lame", "-q:a", "2"],
+    "speech-24k.mp3": ["-c:a", "libmp3lame", "-ar", "24000", "-b:a", "48k"],
+    "speech-16k-stereo.mp3": ["-af", "pan=stereo|c0=c0|c1=0.5*c0", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "48k"],
     "speech-8k.mp3": ["-c:a", "libmp3lame", "-ar", "8000", "-b:a", "16k"],
     "speech-silk.opus": ["-c:a", "libopus", "-b:a", "14k", "-application", "voip"],
     "speech-hybrid.opus": [*stereo, "-c:a", "libopus", "-b:a", "32k", "-application", "voip"],
@@ -29,10 +31,13 @@ for name, options in clips.items():
     probe = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_streams", "-of", "json", path], check=True, capture_output=True).stdout)
     stream = probe["streams"][0]
     decoder = ["-c:a", "libopus"] if stream["codec_name"] == "opus" else []
-    raw = subprocess.run(["ffmpeg", "-v", "error", *decoder, "-i", path, "-f", "f32le", "-c:a", "pcm_f32le", "-"], check=True, capture_output=True).stdout
+    command = ["ffmpeg", "-v", "error", *decoder, "-i", path, "-f", "f32le", "-c:a", "pcm_f32le", "-"]
+    if name == "speech-24k.mp3":  # ffmpeg has a band of 24 kHz begin two lines too early
+        command = ["mpg123", "-q", "--gapless", "-e", "f32", "-s", path]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
     samples, channels = array.array("f", raw), stream["channels"]
     frames = len(samples) // channels
-    middle = [round(x, 6) for x in samples[frames // 2 * channels:][: 64 * channels : channels]]
+    middle = [round(x, 7) for x in samples[frames // 2 * channels:][: 64 * channels : channels]]
     rms = math.sqrt(sum(x * x for x in samples) / len(samples))
     golden[name] = {"rate": int(stream["sample_rate"]), "channels": channels, "frames": frames, "rms": round(rms, 6), "middle": middle}
 rows = ",\n".join(f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in golden.items())

@@ -1,19 +1,21 @@
-package services
+package tasks
 
-// Tasks of audio language models: TaskAsk answers a question about a recording,
-// TaskCaption describes one. Params AskParams, result *Answer.
+import "github.com/grym-synth/grym-synth/services"
+
+// Tasks of audio language models: Ask answers a question about a recording,
+// Caption describes one. Params AskParams, result *Answer.
 const (
-	TaskAsk     = "ask"
-	TaskCaption = "caption"
+	Ask     = "ask"
+	Caption = "caption"
 )
 
-// AskParams are the parameters of TaskAsk and TaskCaption. Nil fields take what
+// AskParams are the parameters of Ask and Caption. Nil fields take what
 // the model's generation_config.json says.
 type AskParams struct {
-	// Question about the recording; TaskCaption has one of its own.
+	// Question about the recording; Caption has one of its own.
 	Question string `json:"question,omitempty"`
 	// History is what was asked and answered before.
-	History []Exchange `json:"history,omitempty"`
+	History []services.Exchange `json:"history,omitempty"`
 	// ContextID of a kept conversation, whose recording and history are used.
 	ContextID string `json:"context_id,omitempty"`
 	// Truncation is "auto" to drop the oldest exchanges where the prompt is longer
@@ -35,12 +37,6 @@ type AskParams struct {
 	Stream bool `json:"stream,omitempty"`
 }
 
-// Exchange is one question with its answer.
-type Exchange struct {
-	Question string `json:"question"`
-	Answer   string `json:"answer"`
-}
-
 // AnswerDelta is a piece of an answer as it comes: whole characters, and never a
 // part of a stop text.
 type AnswerDelta struct {
@@ -53,7 +49,7 @@ const (
 	FinishLength = "length" // the most tokens were reached
 )
 
-// Answer is the result of TaskAsk and TaskCaption.
+// Answer is the result of Ask and Caption.
 type Answer struct {
 	// Text of the answer; of long audio, a line for each piece with its times.
 	Text         string `json:"text"`

@@ -1,4 +1,4 @@
-package services
+package tasks
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // Formats in which a transcription is written, as OpenAI names them.
@@ -62,7 +64,7 @@ func (t *Transcription) Encode(format string, granularities ...string) ([]byte, 
 			Usage usage  `json:"usage"`
 		}{t.Text, used})
 	case FormatVerbose:
-		verbose := verboseTranscript{Task: TaskTranscribe, Language: t.Language, DurationSeconds: t.DurationSeconds, Text: t.Text, Usage: used}
+		verbose := verboseTranscript{Task: Transcribe, Language: t.Language, DurationSeconds: t.DurationSeconds, Text: t.Text, Usage: used}
 		if len(granularities) == 0 || slices.Contains(granularities, GranularityWord) {
 			words := append([]Word{}, t.Words...)
 			verbose.Words = &words
@@ -73,7 +75,7 @@ func (t *Transcription) Encode(format string, granularities ...string) ([]byte, 
 		}
 		return json.Marshal(verbose)
 	}
-	return nil, Invalidf("response_format", "must be one of %s, got %.40q", strings.Join(TranscriptFormats(), ", "), format)
+	return nil, services.Invalidf("response_format", "must be one of %s, got %.40q", strings.Join(TranscriptFormats(), ", "), format)
 }
 
 // srt writes SubRip subtitles.

@@ -1,10 +1,10 @@
-package services
+package tasks
 
-// TaskTranscribe turns speech into text: params TranscribeParams, result
+// Transcribe turns speech into text: params TranscribeParams, result
 // *Transcription.
-const TaskTranscribe = "transcribe"
+const Transcribe = "transcribe"
 
-// TranscribeParams are the parameters of TaskTranscribe.
+// TranscribeParams are the parameters of Transcribe.
 type TranscribeParams struct {
 	// Language of the speech, for the answer only: a CTC model knows the
 	// language it was trained on and no other.
@@ -60,7 +60,7 @@ type TranscriptDelta struct {
 	Words []Word `json:"words"`
 }
 
-// Transcription is the result of TaskTranscribe.
+// Transcription is the result of Transcribe.
 type Transcription struct {
 	// Text of the whole recording.
 	Text string `json:"text"`

@@ -1,7 +1,7 @@
-package services
+package tasks
 
-// TaskEmbed turns a recording into vectors: params EmbedParams, result *Embedding.
-const TaskEmbed = "embed"
+// Embed turns a recording into vectors: params EmbedParams, result *Embedding.
+const Embed = "embed"
 
 // Values of EmbedParams.Pooling.
 const (
@@ -9,7 +9,7 @@ const (
 	PoolingNone = "none"
 )
 
-// EmbedParams are the parameters of TaskEmbed.
+// EmbedParams are the parameters of Embed.
 type EmbedParams struct {
 	// Pooling is PoolingMean for one vector, the mean over all frames, or
 	// PoolingNone for every frame's; empty for the mean.
@@ -19,7 +19,7 @@ type EmbedParams struct {
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
 }
 
-// Embedding is the result of TaskEmbed.
+// Embedding is the result of Embed.
 type Embedding struct {
 	// Dimensions of each vector.
 	Dimensions int `json:"dimensions"`
@@ -33,11 +33,11 @@ type Embedding struct {
 	FrameSeconds float64     `json:"frame_seconds"`
 }
 
-// TaskClassify names what a recording is: params ClassifyParams, result
+// Classify names what a recording is: params ClassifyParams, result
 // *Classification.
-const TaskClassify = "classify"
+const Classify = "classify"
 
-// ClassifyParams are the parameters of TaskClassify.
+// ClassifyParams are the parameters of Classify.
 type ClassifyParams struct {
 	// TopK is how many labels are told, the likeliest first; 0 for all.
 	TopK int `json:"top_k,omitempty"`
@@ -48,7 +48,7 @@ type ClassifyParams struct {
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
 }
 
-// Classification is the result of TaskClassify.
+// Classification is the result of Classify.
 type Classification struct {
 	// DurationSeconds of the recording.
 	DurationSeconds float64 `json:"duration"`

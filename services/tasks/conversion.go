@@ -1,10 +1,10 @@
-package services
+package tasks
 
-// TaskConvert writes a recording anew: params ConvertParams, result
+// Convert writes a recording anew: params ConvertParams, result
 // *Conversion and the sound as TaskResult.Audio.
-const TaskConvert = "convert"
+const Convert = "convert"
 
-// ConvertParams are the parameters of TaskConvert.
+// ConvertParams are the parameters of Convert.
 type ConvertParams struct {
 	// Container is wav, flac or pcm; empty for wav.
 	Container string `json:"container,omitempty"`
@@ -16,7 +16,7 @@ type ConvertParams struct {
 	BitDepth string `json:"bit_depth,omitempty"`
 }
 
-// Conversion is the result of TaskConvert: what was read, and what was written.
+// Conversion is the result of Convert: what was read, and what was written.
 type Conversion struct {
 	Source SoundFormat `json:"source"`
 	Output SoundFormat `json:"output"`

@@ -1,10 +1,10 @@
-package services
+package tasks
 
-// TaskGenerate makes sound from words: params GenerateParams, result *Generation
+// Generate makes sound from words: params GenerateParams, result *Generation
 // and an Artifact, with one more for each further waveform.
-const TaskGenerate = "generate"
+const Generate = "generate"
 
-// GenerateParams are the parameters of TaskGenerate. Nil and empty fields take
+// GenerateParams are the parameters of Generate. Nil and empty fields take
 // the service's defaults.
 type GenerateParams struct {
 	Prompt         string `json:"prompt"`

@@ -1,4 +1,4 @@
-package services
+package tasks
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"io"
 	"reflect"
 	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // DecodeParams reads a task's parameters strictly: unknown fields and text behind
@@ -30,11 +32,11 @@ func DecodeParams(raw json.RawMessage, into any) error {
 	case err == nil:
 		return nil
 	case found:
-		return Invalidf(strings.Trim(unknown, `"`), "is not a parameter of this task")
+		return services.Invalidf(strings.Trim(unknown, `"`), "is not a parameter of this task")
 	case errors.As(err, &kind) && kind.Field != "":
-		return Invalidf(kind.Field, "must be %s, got a %s", article(kind.Type.Kind()), kind.Value)
+		return services.Invalidf(kind.Field, "must be %s, got a %s", article(kind.Type.Kind()), kind.Value)
 	}
-	return Invalidf("params", "cannot be read: %v", err)
+	return services.Invalidf("params", "cannot be read: %v", err)
 }
 
 // article names a kind of Go as JSON calls it.

@@ -1,0 +1,259 @@
+package audiofile
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// maxMediaParts of a file that are walked over, of which each costs a read.
+const maxMediaParts = 1 << 20
+
+// judgeMedia looks at the structure of a file that ffmpeg is to decode, because
+// the program says neither that a file breaks off nor that it left out what
+// stands behind the first one. It notes both, and refuses what would be lost.
+func judgeMedia(f file, head []byte) error {
+	switch {
+	case isMP4(head):
+		return judgeMP4(f)
+	case bytes.HasPrefix(head, []byte("FORM")) && len(head) >= riffHeaderBytes:
+		return f.promises(chunkHeaderBytes+int64(binary.BigEndian.Uint32(head[4:8])), "FORM chunk")
+	case bytes.HasPrefix(head, []byte(".snd")) && len(head) >= 12:
+		if size := binary.BigEndian.Uint32(head[8:12]); size != math.MaxUint32 {
+			return f.promises(int64(binary.BigEndian.Uint32(head[4:8]))+int64(size), "header")
+		}
+	case bytes.HasPrefix(head, []byte("riff\x2e\x91\xcf\x11")) && len(head) >= 24:
+		if size := binary.LittleEndian.Uint64(head[16:24]); size > 0 && size < math.MaxInt64 {
+			return f.promises(int64(size), "header")
+		}
+	case bytes.HasPrefix(head, []byte("caff")):
+		return judgeCAF(f)
+	case bytes.HasPrefix(head, []byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11")):
+		return judgeASF(f, head)
+	case isADTSFrame(head):
+		return judgeADTS(f)
+	case bytes.HasPrefix(head, oggMark):
+		return judgeOgg(f)
+	case bytes.HasPrefix(head, flacMarks[0][:4]): // of more bits than are decoded here
+		if joined, err := f.contains(int64(len(flacMarks[0])), flacMarks...); err != nil || joined {
+			return cmp.Or(err, joinedFault("another FLAC file", 0))
+		}
+	case bytes.HasPrefix(head, []byte(ebmlMark)):
+		return judgeMatroska(f)
+	case len(head) > tsPacket && head[0] == tsMark && head[tsPacket] == tsMark && f.size%tsPacket != 0:
+		return f.notes.truncated("it ends within a packet of its transport stream")
+	}
+	return nil
+}
+
+// promisedFrames is the length that the header of a FLAC file states; 0 of any
+// other.
+func promisedFrames(head []byte) int64 {
+	const at = 18 // of 64 bits, of which the lower 36 count the samples
+	if !bytes.HasPrefix(head, flacMarks[0][:4]) || len(head) < at+8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(head[at:]) & (1<<36 - 1))
+}
+
+// Packets of an MPEG transport stream.
+const (
+	tsPacket = 188
+	tsMark   = 0x47
+)
+
+// promises compares the size of a file with the end that it states.
+func (f file) promises(end int64, where string) error {
+	if end > f.size+1 { // padding that is left out
+		return f.notes.truncated("its %s promises %d bytes, %d are there", where, end, f.size)
+	}
+	if end <= 0 {
+		return nil
+	}
+	return noteBehind(f, min(f.size, end+end%2), "the end that its "+where+" states")
+}
+
+// judgeCAF walks the chunks of a Core Audio file.
+func judgeCAF(f file) error {
+	at := int64(8)
+	for n := 0; n < maxMediaParts && at+12 <= f.size; n++ {
+		var header [12]byte
+		if _, err := peekAt(f.r, at, header[:]); err != nil {
+			return err
+		}
+		size := binary.BigEndian.Uint64(header[4:])
+		if string(header[:4]) == "data" && size > math.MaxInt64>>1 { // unknown: to the end
+			return nil
+		}
+		if size > math.MaxInt64>>1 {
+			return noteBehind(f, at, "its last chunk")
+		}
+		if !isChunkID(header[:4]) || string(header[:4]) == "caff" {
+			return noteBehind(f, at, "its last chunk")
+		}
+		if at += 12 + int64(size); at > f.size {
+			return f.notes.truncated("its %q chunk promises %d bytes more than there are", header[:4], at-f.size)
+		}
+	}
+	return nil
+}
+
+// asfFileProperties is the id of the object that states the file's size.
+var asfFileProperties = []byte("\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65")
+
+// judgeASF compares the size that a Windows Media file states, unless it was
+// broadcast.
+func judgeASF(f file, head []byte) error {
+	const sizeAt, flagsAt, broadcast = 40, 88, 1
+	if at := bytes.Index(head, asfFileProperties); at >= 0 && len(head) >= at+flagsAt+4 {
+		object := head[at:]
+		size := binary.LittleEndian.Uint64(object[sizeAt:])
+		if binary.LittleEndian.Uint32(object[flagsAt:])&broadcast == 0 && size > uint64(at) && size < math.MaxInt64 {
+			return f.promises(int64(size), "header")
+		}
+	}
+	return nil
+}
+
+// judgeADTS walks the frames of AAC.
+func judgeADTS(f file) error {
+	src, err := openSource(f, bufferBytes)
+	if err != nil {
+		return err
+	}
+	for {
+		head, err := src.Peek(7)
+		if err != nil && !src.isEnd(err) {
+			return readFault(err)
+		}
+		if len(head) < 7 {
+			if len(head) >= 2 && head[0] == 0xff && head[1]&0xf6 == 0xf0 {
+				return f.notes.truncated("it ends within the header of an AAC frame")
+			}
+			return nil
+		}
+		if !isADTSFrame(head) {
+			if tag, err := src.skipTag(); err != nil {
+				return readFault(err)
+			} else if tag {
+				continue
+			}
+			head, _ := src.Peek(sniffBytes)
+			if what := another(head); what != "" {
+				return joinedFault(what, 0)
+			}
+			return nil // ffmpeg looks for the next one
+		}
+		size := int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
+		if n, err := src.Discard(max(size, 1)); src.isEnd(err) {
+			return f.notes.truncated("it ends within an AAC frame, of which it has %d bytes of %d", n, size)
+		} else if err != nil {
+			return readFault(err)
+		}
+	}
+}
+
+// judgeOgg walks the pages of a file whose sound is not decoded here. Of a
+// chain ffmpeg decodes the links of one codec, but not those of Opus and Speex
+// that have another layout than the first.
+func judgeOgg(f file) error {
+	src, err := openSource(f, oggBuffer)
+	if err != nil {
+		return err
+	}
+	pages := oggPages{src: src}
+	layouts, data := map[string]string{}, false
+	for {
+		err := pages.advance()
+		switch {
+		case errors.Is(err, io.EOF):
+			if pages.next != "" {
+				return joinedFault(pages.next, 0)
+			}
+			return nil
+		case src.isEnd(err):
+			return f.notes.truncated("it ends within a page of Ogg")
+		case err != nil:
+			return readFault(err)
+		}
+		codec := pages.page.codec()
+		if !pages.page.isFirst() {
+			data = true
+		} else if codec != "" {
+			first, known := layouts[codec]
+			layout := oggLayout(codec, pages.page.body)
+			if data && (!known || first != layout) {
+				return services.Invalidf(field, "goes on as Ogg %s behind sound of another kind; send the parts as files of their own", codec)
+			}
+			if !known {
+				layouts[codec] = layout
+			}
+		}
+	}
+}
+
+// oggLayout returns what must not change from link to link, of the first packet.
+func oggLayout(codec string, packet []byte) string {
+	switch {
+	case codec == "Opus" && len(packet) > 18:
+		return string(packet[9]) + string(packet[18:])
+	case codec == "Speex" && len(packet) >= 52:
+		return string(packet[36:40]) + string(packet[48:52])
+	}
+	return ""
+}
+
+// judgeMatroska walks the elements of a file whose sound is not decoded here.
+func judgeMatroska(f file) error {
+	src, err := openSource(f, bufferBytes)
+	if err != nil {
+		return err
+	}
+	end := int64(0)
+	for first := true; ; first = false {
+		id, size, err := readElement(src)
+		if errors.Is(err, io.EOF) && src.under.err == nil {
+			if end > f.size {
+				return f.notes.truncated("its segment has %d bytes more than there are", end-f.size)
+			}
+			return nil
+		}
+		switch {
+		case err != nil:
+		case id == idEBML && !first:
+			return joinedFault("a WebM or Matroska file", 0)
+		case id == idSegment:
+			if at := src.offset(); size < unknownSize-at {
+				end = at + size
+			}
+		case id == idCluster:
+		default:
+			err = discard(src, size)
+		}
+		if src.under.err != nil {
+			return readFault(src.under.err)
+		}
+		if src.isEnd(err) {
+			return f.notes.truncated("it ends within an element of Matroska")
+		}
+		if err != nil {
+			return nil //nolint:nilerr // no element, which ffmpeg judges
+		}
+	}
+}
+
+// nothingDecoded is the refusal of a file that breaks off before its sound.
+func (r *report) nothingDecoded(reason string) error {
+	for _, w := range r.warnings {
+		if w.Code == services.WarnTruncated {
+			return services.Invalidf(field, "%s; nothing of it can be decoded (%s); upload the whole file", w.Message, strings.TrimSpace(reason))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package audiofile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// readTracks finds the first track of sound.
+func (p *webmPackets) readTracks(size int64) error {
+	limited := &io.LimitedReader{R: p.src, N: min(size, 16*maxTrackBytes)}
+	var other string
+	for limited.N > 0 {
+		id, size, err := readElement(limited)
+		if err != nil {
+			return unexpected(err)
+		}
+		if id != idTrackEntry {
+			if err := discard(limited, size); err != nil {
+				return err
+			}
+			continue
+		}
+		if size > maxTrackBytes {
+			return fmt.Errorf("a track's description of %d bytes", size)
+		}
+		raw, err := io.ReadAll(io.LimitReader(limited, size))
+		if err != nil || int64(len(raw)) < size {
+			return errors.Join(err, io.ErrUnexpectedEOF)
+		}
+		track, codec, err := parseTrack(raw)
+		if err != nil {
+			return err
+		}
+		if track != nil && p.track == nil {
+			p.track = track
+		} else if codec != "" && other == "" {
+			other = codec
+		}
+	}
+	switch {
+	case p.track != nil:
+		return nil
+	case other != "":
+		return unsupported("is a WebM or Matroska file with sound coded as %q", other)
+	default:
+		return unsupported("is a WebM or Matroska file without a track of sound")
+	}
+}
+
+// parseTrack reads the description of a track: the track where it is Opus,
+// else the codec where it is sound.
+func parseTrack(raw []byte) (*webmTrack, string, error) {
+	var track webmTrack
+	var kind uint64
+	var codec string
+	var private []byte
+	encoded := false
+	for len(raw) > 0 {
+		id, n := elementID(raw)
+		size, m := vint(raw[n:])
+		if n == 0 || m == 0 || size > uint64(len(raw)-n-m) {
+			return nil, "", errors.New("a track's description that breaks off")
+		}
+		body := raw[n+m : n+m+int(size)]
+		raw = raw[n+m+int(size):]
+		switch id {
+		case idTrackNumber:
+			track.number = unsigned(body)
+		case idTrackType:
+			kind = unsigned(body)
+		case idCodecID:
+			codec = string(body[:min(len(body), 64)])
+		case idCodecPrivate:
+			private = body
+		case idContentEncoding:
+			encoded = true
+		}
+	}
+	switch {
+	case kind != matroskaAudio:
+		return nil, "", nil
+	case codec != "A_OPUS" || encoded:
+		return nil, codec, nil
+	}
+	var err error
+	track.head, err = parseOpusHead(private)
+	return &track, codec, err
+}
+
+// unsigned reads a big-endian number; a longer one than eight bytes is cut.
+func unsigned(raw []byte) uint64 {
+	var padded [8]byte
+	n := min(len(raw), 8)
+	copy(padded[8-n:], raw[:n])
+	return binary.BigEndian.Uint64(padded[:])
+}

@@ -1,0 +1,55 @@
+package tasks
+
+import (
+	_ "embed" // for the schemas
+	"encoding/json"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// The JSON Schemas of the parameters.
+var (
+	//go:embed schemas/transcribe.json
+	transcribeSchema json.RawMessage
+	//go:embed schemas/embed.json
+	embedSchema json.RawMessage
+	//go:embed schemas/classify.json
+	classifySchema json.RawMessage
+	//go:embed schemas/generate.json
+	generateSchema json.RawMessage
+	//go:embed schemas/convert.json
+	convertSchema json.RawMessage
+	//go:embed schemas/ask.json
+	askSchema json.RawMessage
+	//go:embed schemas/caption.json
+	captionSchema json.RawMessage
+)
+
+// kinds are the tasks by name, each with the schema of its parameters and a function that
+// returns an empty result.
+var kinds = map[string]struct {
+	schema    json.RawMessage
+	newResult func() any
+}{
+	Transcribe: {transcribeSchema, func() any { return new(Transcription) }},
+	Embed:      {embedSchema, func() any { return new(Embedding) }},
+	Classify:   {classifySchema, func() any { return new(Classification) }},
+	Generate:   {generateSchema, func() any { return new(Generation) }},
+	Convert:    {convertSchema, func() any { return new(Conversion) }},
+	Ask:        {askSchema, func() any { return new(Answer) }},
+	Caption:    {captionSchema, func() any { return new(Answer) }},
+}
+
+// Kind returns the description of a task that this package knows, as a service lists it.
+func Kind(name string) services.TaskKind {
+	return services.TaskKind{Name: name, ParamsSchema: kinds[name].schema}
+}
+
+// NewResult returns an empty result of a task, into which its JSON can be decoded. It
+// returns nil for an unknown task.
+func NewResult(task string) any {
+	if kind, ok := kinds[task]; ok {
+		return kind.newResult()
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package tasks
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fieldsOf returns the names in JSON of a struct's fields, sorted.
+func fieldsOf(params any) []string {
+	var names []string
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(params)) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
+	t.Parallel()
+	params := map[string]any{
+		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
+		Convert: ConvertParams{}, Ask: AskParams{}, Caption: AskParams{},
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), slices.Collect(maps.Keys(params)))
+	for task, value := range params {
+		kind := Kind(task)
+		require.Equal(t, task, kind.Name)
+		var schema struct {
+			Properties map[string]json.RawMessage `json:"properties"`
+		}
+		require.NoError(t, json.Unmarshal(kind.ParamsSchema, &schema), task)
+		require.Equal(t, fieldsOf(value), slices.Sorted(maps.Keys(schema.Properties)), task)
+		require.NotNil(t, NewResult(task), task)
+	}
+	require.Nil(t, NewResult("whistle"))
+}
