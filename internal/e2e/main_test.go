@@ -86,7 +86,7 @@ func TestWrongInputIsExplained(t *testing.T) {
 		"refused field":   {speech, []string{"include[]", "logprobs"}, 400, []string{"include[] is not supported"}},
 		"odd stream":      {speech, []string{"stream", "perhaps"}, 400, []string{"stream must be"}},
 		"streamed srt":    {speech, []string{"stream", "true", "response_format", "srt"}, 400, []string{"stream requires"}},
-		"odd window":      {speech, []string{"window_seconds", "99"}, 400, []string{"window_seconds must be from 0 to 30"}},
+		"odd window":      {speech, []string{"window_seconds", "99"}, 400, []string{"window_seconds must be 0 or from 1 to 30"}},
 		"no audio":        {[]byte("hello, this is not audio\n"), []string{"stream", "true"}, 415, []string{"WAV", "text"}},
 		"several at once": {speech, []string{"response_format", "xml", "temperature", "hot"}, 400, []string{"response_format must be",
 			"temperature must be"}},
