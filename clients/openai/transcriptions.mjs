@@ -59,6 +59,10 @@ for (const model of ['whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe']
   assert.ok(models.includes(model));
 }
 
+// A recording that is cut short is transcribed up to the cut.
+const cut = await ask({ file: await toFile(fs.readFileSync(speech).subarray(0, 16000), 'x.wav') });
+assert.equal(typeof cut.text, 'string');
+
 // Errors, by class.
 async function fails(promise, kind, status, code, text) {
   const error = await promise.then(() => assert.fail(`no ${kind.name}`), (e) => e);
@@ -70,7 +74,6 @@ async function fails(promise, kind, status, code, text) {
 }
 await fails(ask({ model: 'whisper-9' }), OpenAI.NotFoundError, 404, 'model_not_found', /"whisper-9" does not exist/);
 await fails(ask({ file: await toFile(Buffer.from('not a recording\n'), 'x.mp3') }), OpenAI.APIError, 415, 'unsupported_format', /file is text/);
-await fails(ask({ file: await toFile(fs.readFileSync(speech).subarray(0, 5000), 'x.wav') }), OpenAI.BadRequestError, 400, 'invalid_value', /cut short/);
 await fails(ask({ include: ['logprobs'] }), OpenAI.BadRequestError, 400, 'invalid_value', /include\[\] is not supported/);
 await fails(ask({ response_format: 'yaml' }), OpenAI.BadRequestError, 400, 'invalid_value', /response_format must be one of/);
 const large = Buffer.concat([fs.readFileSync(speech), Buffer.alloc(Number(limit))]);
