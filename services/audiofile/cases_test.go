@@ -50,7 +50,7 @@ func TestReportedFiles(t *testing.T) {
 	limits := withFFmpeg(t)
 	limits.Strict = false
 	for i, path := range reportedCases(t) {
-		if raceEnabled && i%6 > 0 { // the decoders have one thread
+		if raceEnabled && i%12 > 0 { // the decoders have one thread
 			continue
 		}
 		folder := filepath.Dir(path)

@@ -14,7 +14,7 @@ const (
 	maxOggPage = oggHeaderBytes + 255 + 255*255
 	oggBuffer  = 2 * maxOggPage
 	// maxOggDoubt bounds the bytes that are summed up for pages that are none.
-	maxOggDoubt = 128 << 20
+	maxOggDoubt = 32 << 20
 )
 
 // Flags of a page.
