@@ -173,7 +173,7 @@ func TestDamagedClips(t *testing.T) {
 			whole := clip(t, name)
 			places := 40
 			if raceEnabled { // the decoders have one thread, and are ten times slower
-				places = 6
+				places = 3
 			}
 			for n := 1; n < len(whole); n += 1 + 13*n/places {
 				checkFile(t, whole[:n])

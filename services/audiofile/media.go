@@ -38,7 +38,9 @@ func judgeMedia(f file, head []byte) error {
 	case bytes.HasPrefix(head, []byte("\x30\x26\xb2\x75\x8e\x66\xcf\x11")):
 		return judgeASF(f, head)
 	case isADTSFrame(head):
-		return judgeADTS(f)
+		return judgeFrames(f, "AAC", adtsBytes)
+	case layer2Bytes(head) > 0:
+		return judgeFrames(f, "MPEG layer II", layer2Bytes)
 	case bytes.HasPrefix(head, oggMark):
 		return judgeOgg(f)
 	case bytes.HasPrefix(head, flacMarks[0][:4]): // of more bits than are decoded here
@@ -121,47 +123,77 @@ func judgeASF(f file, head []byte) error {
 	return nil
 }
 
-// judgeADTS examines the frames of AAC.
-func judgeADTS(f file) error {
+// judgeFrames examines the frames of a format that consists of frames alone: next returns
+// the size of the frame that begins there, 0 if none does.
+func judgeFrames(f file, what string, next func(head []byte) int) error {
 	src, err := openSource(f, bufferBytes)
 	if err != nil {
 		return err
 	}
 	for {
-		head, err := src.Peek(7)
+		head, err := src.Peek(adtsHeaderBytes)
 		if err != nil && !src.isEnd(err) {
 			return readFault(err)
 		}
-		if len(head) < 7 {
-			if len(head) >= 2 && head[0] == 0xff && head[1]&0xf6 == 0xf0 {
-				return f.notes.truncated("it ends within the header of an AAC frame")
-			}
-			return nil
-		}
-		if !isADTSFrame(head) {
-			if tag, err := src.skipTag(); err != nil {
+		if size := next(head); size > 0 {
+			if n, err := src.Discard(size); src.isEnd(err) {
+				return f.notes.truncated("it ends within a frame of %s, of which it has %d bytes of %d", what, n, size)
+			} else if err != nil {
 				return readFault(err)
-			} else if tag {
-				continue
 			}
-			head, _ := src.Peek(sniffBytes)
-			if what := another(head); what != "" {
-				return joinedFault(what, 0)
-			}
-			return nil // ffmpeg looks for the next one
+			continue
 		}
-		size := int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
-		if n, err := src.Discard(max(size, 1)); src.isEnd(err) {
-			return f.notes.truncated("it ends within an AAC frame, of which it has %d bytes of %d", n, size)
-		} else if err != nil {
+		if tag, err := src.skipTag(); err != nil {
 			return readFault(err)
+		} else if tag {
+			continue
 		}
+		head, _ = src.Peek(sniffBytes)
+		if found := another(head); found != "" {
+			return joinedFault(found, 0)
+		}
+		return nil // the end, or damage behind which ffmpeg looks for the next one
 	}
 }
 
-// judgeOgg examines the pages of a file whose sound is not decoded natively. ffmpeg
-// decodes all links of a chain with one codec, except Opus and Speex links whose layout
-// differs from the first.
+// adtsHeaderBytes of a frame of AAC.
+const adtsHeaderBytes = 7
+
+// adtsBytes is the size of a frame of AAC. One whose header is cut has that of
+// the header.
+func adtsBytes(head []byte) int {
+	switch {
+	case len(head) >= 2 && len(head) < adtsHeaderBytes && head[0] == 0xff && head[1]&0xf6 == 0xf0:
+		return adtsHeaderBytes
+	case len(head) < adtsHeaderBytes || !isADTSFrame(head):
+		return 0
+	}
+	return int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
+}
+
+// layer2Bitrates of MPEG 1 in kbit/s. MPEG 2 has those of layer III.
+var layer2Bitrates = [15]int{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384}
+
+// layer2Bytes is the size of a frame of MPEG layer II.
+func layer2Bytes(head []byte) int {
+	h, ok := parseMP3Header(head)
+	if !ok || h.layer != 2 {
+		return 0
+	}
+	rates := layer2Bitrates
+	if h.version != 1 {
+		rates = mp3Bitrates[1]
+	}
+	kbits := rates[head[2]>>4]
+	if kbits == 0 { // free format
+		return 0
+	}
+	return 144*kbits*1000/h.rateHz + int(head[2]>>1&1) // padding
+}
+
+// judgeOgg walks the pages of a file whose sound is not decoded here. Of a
+// chain ffmpeg decodes the links of one codec, but not those of Opus and Speex
+// that have another layout than the first.
 func judgeOgg(f file) error {
 	src, err := openSource(f, oggBuffer)
 	if err != nil {

@@ -62,6 +62,7 @@ func mediaFiles() map[string][]byte {
 			asfFileProperties, le64(104), make([]byte, 16), le64(700), make([]byte, 64), make([]byte, 700-30-112)),
 		"ADTS":           adts,
 		"ADTS with tags": cat(adts, id3Tag(90), adts),
+		"MP2":            bytes.Repeat(cat([]byte{0xff, 0xfd, 0x14, 0x04}, make([]byte, 92)), 30),
 		"TS":             bytes.Repeat(cat([]byte{tsMark}, make([]byte, tsPacket-1)), 5),
 		"Ogg": cat(pageOf(oggFirst, 0, 1, []byte("\x01vorbis")), pageOf(0, 5, 1, make([]byte, 400)),
 			pageOf(oggLast, 9, 1, make([]byte, 90))),

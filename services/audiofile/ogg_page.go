@@ -16,7 +16,7 @@ const (
 	oggBuffer  = 2 * maxOggPage
 	// maxOggDoubt is the maximum number of bytes whose checksum is computed for invalid
 	// pages.
-	maxOggDoubt = 128 << 20
+	maxOggDoubt = 32 << 20
 )
 
 // Flags of a page.
