@@ -40,7 +40,8 @@ func BenchmarkGuardAndLease(b *testing.B) {
 	b.Run("guard and lease", func(b *testing.B) {
 		reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 		guard := hardening.NewGuard("echo", 4, hardening.DefaultConfig(), nil, hardening.NewGuardMetrics(reg), log)
-		memory := resources.NewManager(resources.DefaultConfig(), resources.Budget{Bytes: services.GiB}, resources.Dependencies{Metrics: reg, Log: log})
+		memory := resources.NewManager(resources.DefaultConfig(), resources.Budget{Bytes: services.GiB},
+			resources.Dependencies{Metrics: reg, Log: log})
 		memory.Limit("echo", resources.ServiceLimit{MaxMemory: services.GiB, Runs: 4})
 		ctx := context.Background()
 		b.ReportAllocs()

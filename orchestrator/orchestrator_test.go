@@ -155,7 +155,8 @@ func TestTheMemoryOfATaskIsThatAfterTheStart(t *testing.T) {
 	service := &lighter{echo{run: func(context.Context, services.Sink) error { return nil }}}
 	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
 	registry.Register(service, passGuard{}, nil)
-	_, err := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)}).Execute(t.Context(), task, services.DiscardSink{})
+	o := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)})
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
 	require.NoError(t, err)
 	require.EqualValues(t, 5, d.bytes)
 }
@@ -200,7 +201,8 @@ func TestAServiceCutOffDuringItsStartRefusesTheTask(t *testing.T) {
 	registry, d := NewRegistry(slog.New(slog.DiscardHandler)), &desk{}
 	entry := registry.Register(service, passGuard{}, nil)
 	service.found = func() { entry.Isolate("it hangs", time.Second) }
-	_, err := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)}).Execute(t.Context(), task, services.DiscardSink{})
+	o := New(Dependencies{Registry: registry, Admission: d, Log: slog.New(slog.DiscardHandler)})
+	_, err := o.Execute(t.Context(), task, services.DiscardSink{})
 	require.Equal(t, services.KindUnavailable, services.KindOf(err))
 	require.Zero(t, d.given)
 }

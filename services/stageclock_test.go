@@ -40,7 +40,8 @@ func TestAStageIsTheSumOfItsParts(t *testing.T) {
 			time.Sleep(time.Hour)
 			clock.Skip()
 		}
-		require.Equal(t, []StageTime{{Stage: StageInput, Duration: 2 * time.Second}, {Stage: StageInfer, Duration: 4 * time.Second}}, clock.Times())
+		want := []StageTime{{Stage: StageInput, Duration: 2 * time.Second}, {Stage: StageInfer, Duration: 4 * time.Second}}
+		require.Equal(t, want, clock.Times())
 		require.Equal(t, []string{"infer", "input", "infer", "input"}, traced.names)
 		require.Equal(t, []time.Duration{2 * time.Second, time.Second, 2 * time.Second, time.Second}, traced.lengths)
 	})

@@ -45,6 +45,8 @@ func TestPercentilesOfShuffledLatencies(t *testing.T) {
 func TestTheMonitorStartsOnceAndStops(t *testing.T) {
 	t.Parallel()
 	lifecycletest.Stress(t, 20, func(*testing.T) lifecycle.Part {
-		return New(DefaultConfig(), Dependencies{Usage: func() ProcessUsage { return ProcessUsage{} }, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler)})
+		return New(DefaultConfig(), Dependencies{
+			Usage: func() ProcessUsage { return ProcessUsage{} }, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		})
 	})
 }

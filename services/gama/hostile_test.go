@@ -22,7 +22,8 @@ import (
 // would crash the process.
 func TestHostileFoldersAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	s := New(DefaultConfig(), modelstore.NewCatalog(os.DirFS(modelsDir), dir), rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
+	catalog := modelstore.NewCatalog(os.DirFS(modelsDir), dir)
+	s := New(DefaultConfig(), catalog, rt, onnx.SessionConfig{Threads: 1}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	modeltest.RequireRefused(t, s, "gama-tiny", modelsDir, dir, func(model string) services.Task {
 		return services.Task{

@@ -29,7 +29,8 @@ func serveShapes(t testing.TB, shapes map[string]shape, threads int, keep ...str
 	}
 	cfg := DefaultConfig()
 	cfg.DefaultModel = "plain"
-	s := New(cfg, modelstore.NewCatalog(os.DirFS(t.TempDir()), dir), rt, onnx.SessionConfig{Threads: threads}, modeltest.FreeMemory{}, newShelf())
+	catalog := modelstore.NewCatalog(os.DirFS(t.TempDir()), dir)
+	s := New(cfg, catalog, rt, onnx.SessionConfig{Threads: threads}, modeltest.FreeMemory{}, newShelf())
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
 	return s
 }

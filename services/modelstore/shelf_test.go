@@ -25,7 +25,8 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 		}
 		return errors.New("cut short")
 	}
-	shelf := NewShelf(NewCatalog(files, ""), Kind{ModelType: "wav2vec2", Needs: "this needs", Default: "default"}, func(folder Folder) (string, error) {
+	kind := Kind{ModelType: "wav2vec2", Needs: "this needs", Default: "default"}
+	shelf := NewShelf(NewCatalog(files, ""), kind, func(folder Folder) (string, error) {
 		return "facts of " + folder.Name, broken(folder)
 	})
 	pool := NewPool("a", &fakeResidency{}, LoadFrom(shelf, func(_ context.Context, folder Folder) (*fakeModel, services.Bytes, error) {
@@ -56,6 +57,13 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 			require.ErrorContains(t, err, want.says)
 		}
 	}
+	requireHost(t, pool, shelf)
+	require.NoError(t, pool.Close(t.Context()))
+}
+
+// requireHost checks what a host says of the models of a shelf.
+func requireHost(t *testing.T, pool *Pool[*fakeModel], shelf *Shelf[string]) {
+	t.Helper()
 	host := NewHost(pool, shelf, nil)
 	require.Equal(t, services.Bytes(10), host.Need("sound", 10, 100), "it is loaded")
 	require.Equal(t, services.Bytes(160), host.Need("cut", 10, 100))
@@ -73,5 +81,4 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 			require.Equal(t, "facts of sound are wrong", m.Problem)
 		}
 	}
-	require.NoError(t, pool.Close(t.Context()))
 }

@@ -152,8 +152,8 @@ func (l *link) purge(ctx context.Context, stream jetstream.Stream, what ...jetst
 }
 
 // upTo selects the messages of a subject up to and including a place in the stream.
-func upTo(subject string, at uint64) []jetstream.StreamPurgeOpt {
-	return []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(at + 1)}
+func upTo(filter string, at uint64) []jetstream.StreamPurgeOpt {
+	return []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(filter), jetstream.WithPurgeSequence(at + 1)}
 }
 
 // subjects returns the last tokens of the subjects that match a pattern with a final
@@ -166,8 +166,8 @@ func (l *link) subjects(ctx context.Context, pattern string) (parts []string, er
 	}); err != nil {
 		return nil, err
 	}
-	for subject := range info.State.Subjects {
-		parts = append(parts, subject[strings.LastIndexByte(subject, '.')+1:])
+	for name := range info.State.Subjects {
+		parts = append(parts, name[strings.LastIndexByte(name, '.')+1:])
 	}
 	return parts, nil
 }

@@ -74,9 +74,9 @@ func TestListingDoesNotWaitForWhatIsDeletedMeanwhile(t *testing.T) {
 }
 
 // count returns how many messages of a stream match a subject.
-func count(t *testing.T, stream jetstream.Stream, subject string) int {
+func count(t *testing.T, stream jetstream.Stream, filter string) int {
 	t.Helper()
-	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(subject))
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter(filter))
 	require.NoError(t, err)
 	return len(info.State.Subjects)
 }
