@@ -105,7 +105,7 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 	s := inProcess(t, nil)
 	result, err := s.orchestrator.Execute(t.Context(), services.Task{ID: "1", Service: "echo", Name: "say",
-		Params: json.RawMessage(`"hello"`)}, services.DiscardSink{})
+		Params: json.RawMessage(`{"words":"hello"}`)}, services.DiscardSink{})
 	require.NoError(t, err)
 	require.Equal(t, `{"words":"hello"}`, result.Value)
 	require.NoError(t, s.orchestrator.Canary(t.Context(), "echo", ""))
