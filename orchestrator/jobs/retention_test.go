@@ -3,20 +3,18 @@ package jobs_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/internal/lifecycle/lifecycletest"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -193,26 +191,14 @@ func TestAJobStartsAtOnce(t *testing.T) {
 	require.Greater(t, quick, 10, "looks are 200 ms apart")
 }
 
-// TestStartAndStop starts and stops managers in every order at once.
-func TestStartAndStop(t *testing.T) {
+func TestManagerStartsAndStops(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
-	require.NoError(t, b.db.Start(t.Context()))
-	for range 20 {
+	lifecycletest.Stress(t, 20, func(t *testing.T) lifecycle.Part {
+		t.Helper()
 		db, _, manager := manage(b.cfg, wiring{b.deps, b.store})
 		require.NoError(t, db.Start(t.Context()))
-		var all sync.WaitGroup
-		for range 3 {
-			all.Go(func() {
-				if err := manager.Start(t.Context()); err != nil {
-					assert.True(t, errors.Is(err, lifecycle.ErrStarted))
-				}
-			})
-			all.Go(func() { assert.NoError(t, manager.Stop(t.Context())) })
-		}
-		all.Wait()
-		require.NoError(t, manager.Stop(t.Context()))
-		require.ErrorIs(t, manager.Start(t.Context()), lifecycle.ErrStarted)
-		require.NoError(t, db.Stop(t.Context()))
-	}
+		t.Cleanup(func() { require.NoError(t, db.Stop(context.Background())) })
+		return manager
+	})
 }

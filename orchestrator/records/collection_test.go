@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/internal/lifecycle/lifecycletest"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
@@ -310,22 +311,10 @@ func TestSweepsRunInReverseOrder(t *testing.T) {
 	})
 }
 
-// TestStartAndStop starts and stops databases in every order at once.
-func TestStartAndStop(t *testing.T) {
+func TestDatabaseStartsAndStops(t *testing.T) {
 	t.Parallel()
-	for range 50 {
+	lifecycletest.Stress(t, 50, func(*testing.T) lifecycle.Part {
 		db, _, _ := opened(recordstest.NewMemory())
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() {
-				if err := db.Start(t.Context()); err != nil {
-					assert.ErrorIs(t, err, lifecycle.ErrStarted)
-				}
-			})
-			all.Go(func() { assert.NoError(t, db.Stop(context.Background())) })
-		}
-		all.Wait()
-		end(t, db)
-		require.ErrorIs(t, db.Start(t.Context()), lifecycle.ErrStarted)
-	}
+		return db
+	})
 }
