@@ -34,18 +34,18 @@ func rivalWorks(t *testing.T) []rivalWork {
 	body, contentType, err := transcription(speech, "").body()
 	require.NoError(t, err)
 	return []rivalWork{
-		{"Transcription", 30, func(t *testing.T, s *server) {
+		{"Transcription", 300, func(t *testing.T, s *server) {
 			t.Helper()
 			status, text := s.transcribe(t, speech)
 			require.Equal(t, http.StatusOK, status, text)
 		}},
-		{"Job", 20, func(t *testing.T, s *server) {
+		{"Job", 100, func(t *testing.T, s *server) {
 			t.Helper()
 			got, err := s.app(t).send(t.Context(), http.MethodPost, s.url+"/v1/jobs", body, "Content-Type", contentType, "Prefer", "wait=60")
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, got.status, got.body)
 		}},
-		{"Generation", 3, func(t *testing.T, s *server) {
+		{"Generation", 10, func(t *testing.T, s *server) {
 			t.Helper()
 			status, answer := s.sendJSON(t, http.MethodPost, "/v1/audio/generations", `{"prompt":"a dog barks","seed":1,"num_inference_steps":5}`)
 			require.Equal(t, http.StatusOK, status, answer)
