@@ -1,6 +1,7 @@
 package library
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,33 +17,54 @@ import (
 // roomStep is how many bytes of an upload are received between two checks of the disk.
 const roomStep = 128 * services.KiB
 
-// Incoming is a recording that is in the store but not yet in the library. It must be
+// shortBytes is the length below which a recording is received in memory. If the library
+// has it, nothing is written.
+const shortBytes = 128 << 10
+
+// Incoming is a recording that was received but is not yet in the library. It must be
 // saved or discarded.
 type Incoming struct {
 	About
 	// ID is the SHA-256 of the bytes, in hex.
 	ID   string
 	head []byte
-	// staged are the bytes; nil if they were not written because the disk is full, with
-	// the error in full, and the library has the recording.
+	// staged are the bytes in the store; nil if they were not written because the library
+	// has the recording as stored.
 	staged records.Staged
 	stored *Source
-	full   error
+	// whole are the bytes of a short recording that were not written; nil for one that was
+	// not written because the disk is full, with the error in full.
+	whole []byte
+	full  error
 }
 
 // Receive writes a recording to the store while it is read and hashed, so that it is
-// written once. It returns a fault of kind full if there is no room; an error of the
-// reader is returned wrapped.
+// written once; a short one that the library has is not written. It returns a fault of kind
+// full if there is no room; an error of the reader is returned wrapped.
 func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incoming, error) {
 	reading := &reading{library: l, r: r, hash: sha256.New()}
 	if full := l.store.Room(services.Bytes(about.Bytes) + records.LeastRoom); about.Bytes > 0 && services.KindOf(full) == services.KindFull {
 		return l.recognize(ctx, reading, about, full)
 	}
-	staged, err := l.store.Stage(ctx, reading)
+	first := make([]byte, shortBytes)
+	n, err := io.ReadFull(reading, first)
+	var rest io.Reader = reading
+	switch {
+	case reading.ended:
+		in := &Incoming{About: about, ID: reading.id(), head: reading.head, whole: first[:n:n]}
+		if known, err := l.Describe(ctx, in.ID); err == nil {
+			in.stored = l.source(ctx, known)
+			return in, nil
+		}
+		rest = bytes.NewReader(nil)
+	case err != nil:
+		return nil, l.orFull(err, services.Bytes(reading.bytes))
+	}
+	staged, err := l.store.Stage(ctx, io.MultiReader(bytes.NewReader(first[:n]), rest))
 	if err != nil {
 		return nil, l.orFull(err, services.Bytes(reading.bytes))
 	}
-	return &Incoming{About: about, ID: hex.EncodeToString(reading.hash.Sum(nil)), head: reading.head, staged: staged}, nil
+	return &Incoming{About: about, ID: reading.id(), head: reading.head, staged: staged}, nil
 }
 
 // recognize reads a recording for which the disk has no room: one that the library
@@ -53,7 +75,7 @@ func (l *Library) recognize(ctx context.Context, r *reading, about About, full e
 	if _, err := io.Copy(io.Discard, bounded{ctx, r}); err != nil {
 		return nil, err
 	}
-	in := &Incoming{About: about, ID: hex.EncodeToString(r.hash.Sum(nil)), head: r.head, full: full}
+	in := &Incoming{About: about, ID: r.id(), head: r.head, full: full}
 	known, err := l.Describe(ctx, in.ID)
 	if err != nil {
 		return nil, full
@@ -102,7 +124,13 @@ type reading struct {
 	checked services.Bytes
 	// dry is true if nothing is written.
 	dry bool
+	// ended reports that the recording was read to its end. A broken upload is not: its
+	// error may be the one that io.ReadFull returns for a short recording.
+	ended bool
 }
+
+// id returns the SHA-256 of what was read, in hex.
+func (r *reading) id() string { return hex.EncodeToString(r.hash.Sum(nil)) }
 
 // Read implements io.Reader.
 func (r *reading) Read(p []byte) (int, error) {
@@ -114,6 +142,7 @@ func (r *reading) Read(p []byte) (int, error) {
 		r.checked = services.Bytes(r.bytes) + roomStep
 	}
 	n, err := r.r.Read(p)
+	r.ended = errors.Is(err, io.EOF)
 	r.hash.Write(p[:n])
 	r.head = append(r.head, p[:min(n, headBytes-len(r.head))]...)
 	if r.bytes += int64(n); services.Bytes(r.bytes) > l.cfg.Quota {
@@ -242,7 +271,13 @@ func (l *Library) save(ctx context.Context, in *Incoming, conversational bool) (
 		return Recording{}, false, err
 	}
 	if in.staged == nil {
-		return Recording{}, false, in.full // it has been deleted
+		// It has been deleted meanwhile.
+		if in.whole == nil {
+			return Recording{}, false, in.full
+		}
+		if in.staged, err = l.store.Stage(ctx, bytes.NewReader(in.whole)); err != nil {
+			return Recording{}, false, err
+		}
 	}
 	if err := l.room(in); err != nil {
 		return Recording{}, false, err

@@ -1,0 +1,96 @@
+package library_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+)
+
+// counting is a store that counts the recordings that are written to it.
+type counting struct {
+	*recordstest.Memory
+	written int
+}
+
+func (c *counting) Stage(ctx context.Context, r io.Reader) (records.Staged, error) {
+	c.written++
+	return c.Memory.Stage(ctx, r)
+}
+
+// newCounting returns a started library over a store that counts.
+func newCounting(t *testing.T) (*library.Library, *counting) {
+	t.Helper()
+	log, store := slog.New(slog.DiscardHandler), &counting{Memory: recordstest.NewMemory()}
+	db := records.NewDatabase(store, log)
+	l := library.New(library.DefaultConfig(), db, log)
+	require.NoError(t, db.Start(t.Context()))
+	require.True(t, db.AwaitReady(t.Context()))
+	t.Cleanup(func() { require.NoError(t, db.Stop(context.Background())) })
+	return l, store
+}
+
+func receive(t *testing.T, l *library.Library, content string) *library.Incoming {
+	t.Helper()
+	in, err := l.Receive(t.Context(), strings.NewReader(content), library.About{ContentType: "audio/wav"})
+	require.NoError(t, err)
+	require.EqualValues(t, len(content), in.Size())
+	return in
+}
+
+// TestAShortRecordingThatIsThereIsNotWritten stores recordings below, at and beyond the
+// length below which they are received in memory.
+func TestAShortRecordingThatIsThereIsNotWritten(t *testing.T) {
+	t.Parallel()
+	const short = 128 << 10
+	for length, writes := range map[int]int{0: 1, 7: 1, short - 1: 1, short: 2, 3 * short: 2} {
+		l, store := newCounting(t)
+		content := strings.Repeat("x", length)
+		for range 2 {
+			recording, _, err := l.Save(t.Context(), receive(t, l, content), "alice")
+			require.NoError(t, err)
+			require.EqualValues(t, length, recording.Bytes)
+		}
+		require.Equal(t, writes, store.written, "%d bytes", length)
+		file, _, err := l.Open(t.Context(), "alice", receive(t, l, content).ID)
+		require.NoError(t, err)
+		stored, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		require.Equal(t, content, string(stored))
+	}
+}
+
+// TestAShortRecordingThatIsDeletedMeanwhileIsWritten deletes it between its arrival and
+// the moment in which it is saved.
+func TestAShortRecordingThatIsDeletedMeanwhileIsWritten(t *testing.T) {
+	t.Parallel()
+	l, store := newCounting(t)
+	first, _, err := l.Save(t.Context(), receive(t, l, "sound"), "alice")
+	require.NoError(t, err)
+	again := receive(t, l, "sound")
+	require.NoError(t, l.Delete(t.Context(), first.ID))
+	_, created, err := l.Save(t.Context(), again, "alice")
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Equal(t, 2, store.written)
+	require.EqualValues(t, 5, l.Bytes())
+}
+
+// TestABrokenUploadIsNoShortRecording ends with the error that a body which breaks off has.
+func TestABrokenUploadIsNoShortRecording(t *testing.T) {
+	t.Parallel()
+	l, store := newCounting(t)
+	broken := io.MultiReader(strings.NewReader("sou"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	_, err := l.Receive(t.Context(), broken, library.About{})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Zero(t, store.written)
+}
