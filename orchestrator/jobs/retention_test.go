@@ -165,7 +165,8 @@ func TestAStoreThatFailsUnderAReadingIsNoFaultOfTheFile(t *testing.T) {
 		return services.TaskResult{Value: string(content)}, nil
 	}
 	b := setup(t, w, func(_ *jobs.Config, made *wiring) { store.Store, made.Store = made.Store, store })
-	upload := b.upload(t, "hello")
+	long := strings.Repeat("hello", 30_000) // a short one is read before the run
+	upload := b.upload(t, long)
 	store.failures.Store(2)
 	job := b.end(t, b.submit(t, jobs.Submission{Upload: upload}).ID)
 	require.Equal(t, jobs.StatusSucceeded, job.Status, job.Failure)
@@ -173,7 +174,7 @@ func TestAStoreThatFailsUnderAReadingIsNoFaultOfTheFile(t *testing.T) {
 	require.Zero(t, job.Tries, "it speaks neither against the job nor against the service")
 	_, value, err := b.Result(t.Context(), "", job.ID)
 	require.NoError(t, err)
-	require.Equal(t, `"hello"`, string(value))
+	require.Equal(t, `"`+long+`"`, string(value))
 }
 
 // TestAJobStartsAtOnce shows that a queued job is begun when it comes, and not at

@@ -235,7 +235,8 @@ func TestAFaultOfTheStoreIsNotedByTheSource(t *testing.T) {
 	store := &failing{Memory: recordstest.NewMemory()}
 	log := slog.New(slog.DiscardHandler)
 	l := library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
-	in, err := l.Receive(t.Context(), strings.NewReader("hello"), library.About{})
+	// A short one would have been read to its end already.
+	in, err := l.Receive(t.Context(), strings.NewReader(strings.Repeat("hello", 30_000)), library.About{})
 	require.NoError(t, err)
 	_, _, err = l.Save(t.Context(), in, "")
 	require.NoError(t, err)

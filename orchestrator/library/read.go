@@ -1,6 +1,7 @@
 package library
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,10 +22,16 @@ type Source struct {
 
 	mu    sync.Mutex
 	fault error
+	// whole is a short recording that was read already, so that those who read it again,
+	// as each preparation of a task does, ask the store for nothing; nil for others.
+	whole []byte
 }
 
 // Open implements services.AudioSource.
 func (s *Source) Open() (io.ReadSeekCloser, error) {
+	if whole := s.inMemory(); whole != nil {
+		return memory{bytes.NewReader(whole)}, nil
+	}
 	object, err := s.open()
 	switch {
 	case errors.Is(err, records.ErrMissing):
@@ -38,6 +45,19 @@ func (s *Source) Open() (io.ReadSeekCloser, error) {
 		return nil, s.failed(err)
 	}
 	return &content{object, s}, nil
+}
+
+// memory is a recording in memory.
+type memory struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (memory) Close() error { return nil }
+
+// inMemory returns the recording if it is in memory, else nil.
+func (s *Source) inMemory() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.whole
 }
 
 // Size implements services.AudioSource.
@@ -61,16 +81,24 @@ func (s *Source) failed(err error) error {
 	return err
 }
 
-// check reads a byte, to detect a store that does not answer.
+// check reads a short recording, and a byte of a longer one, to detect a store that does
+// not answer.
 func (s *Source) check() error {
 	file, err := s.Open()
 	if err != nil {
 		return err
 	}
-	if _, err := io.ReadFull(file, make([]byte, min(1, s.size))); err != nil {
+	if s.size >= shortBytes {
+		_, err = io.ReadFull(file, make([]byte, 1))
 		return errors.Join(err, file.Close())
 	}
-	return file.Close()
+	whole, err := io.ReadAll(file) // to its end, where the digest is compared
+	if err == nil {
+		s.mu.Lock()
+		s.whole = whole
+		s.mu.Unlock()
+	}
+	return errors.Join(err, file.Close())
 }
 
 // content reads a recording and records faults of the store.

@@ -32,8 +32,8 @@ type Incoming struct {
 	// has the recording as stored.
 	staged records.Staged
 	stored *Source
-	// whole are the bytes of a short recording that were not written; nil for one that was
-	// not written because the disk is full, with the error in full.
+	// whole are the bytes of a short recording, nil for others. full is the error of a disk
+	// that was full.
 	whole []byte
 	full  error
 }
@@ -49,12 +49,12 @@ func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incom
 	first := make([]byte, shortBytes)
 	n, err := io.ReadFull(reading, first)
 	var rest io.Reader = reading
+	var whole []byte
 	switch {
 	case reading.ended:
-		in := &Incoming{About: about, ID: reading.id(), head: reading.head, whole: first[:n:n]}
-		if known, err := l.Describe(ctx, in.ID); err == nil {
-			in.stored = l.source(ctx, known)
-			return in, nil
+		whole = first[:n:n]
+		if known, err := l.Describe(ctx, reading.id()); err == nil {
+			return &Incoming{About: about, ID: known.ID, head: reading.head, whole: whole, stored: l.source(ctx, known)}, nil
 		}
 		rest = bytes.NewReader(nil)
 	case err != nil:
@@ -64,7 +64,7 @@ func (l *Library) Receive(ctx context.Context, r io.Reader, about About) (*Incom
 	if err != nil {
 		return nil, l.orFull(err, services.Bytes(reading.bytes))
 	}
-	return &Incoming{About: about, ID: reading.id(), head: reading.head, staged: staged}, nil
+	return &Incoming{About: about, ID: reading.id(), head: reading.head, staged: staged, whole: whole}, nil
 }
 
 // recognize reads a recording for which the disk has no room: one that the library
@@ -97,6 +97,9 @@ func (in *Incoming) Head() []byte { return in.head }
 
 // Source returns the recording as the input of a task. ctx bounds the reading.
 func (in *Incoming) Source(ctx context.Context) *Source {
+	if in.whole != nil {
+		return &Source{ctx: ctx, id: in.ID, size: in.Size(), whole: in.whole}
+	}
 	if in.staged == nil {
 		return in.stored
 	}

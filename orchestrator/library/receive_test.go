@@ -15,10 +15,16 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 )
 
-// counting is a store that counts the recordings that are written to it.
+// counting is a store that counts the recordings that are written to it, and how often one
+// is opened.
 type counting struct {
 	*recordstest.Memory
-	written int
+	written, opened int
+}
+
+func (c *counting) Object(ctx context.Context, name string) (records.Object, error) {
+	c.opened++
+	return c.Memory.Object(ctx, name)
 }
 
 func (c *counting) Stage(ctx context.Context, r io.Reader) (records.Staged, error) {
@@ -93,4 +99,29 @@ func TestABrokenUploadIsNoShortRecording(t *testing.T) {
 	_, err := l.Receive(t.Context(), broken, library.About{})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Zero(t, store.written)
+}
+
+// TestAShortRecordingIsReadOnce counts the reads of a stored recording that is opened again
+// and again, as by each preparation of a task.
+func TestAShortRecordingIsReadOnce(t *testing.T) {
+	t.Parallel()
+	l, store := newCounting(t)
+	in := receive(t, l, "sound")
+	_, _, err := l.Save(t.Context(), in, "")
+	require.NoError(t, err)
+	read := func(source *library.Source) {
+		file, err := source.Open()
+		require.NoError(t, err)
+		content, err := io.ReadAll(file)
+		require.NoError(t, err)
+		require.Equal(t, "sound", string(content))
+		require.NoError(t, file.Close())
+	}
+	read(in.Source(t.Context()))
+	require.Zero(t, store.opened, "the upload is in memory")
+	source, _, err := l.Source(t.Context(), in.ID)
+	require.NoError(t, err)
+	read(source)
+	read(source)
+	require.Equal(t, 1, store.opened)
 }
