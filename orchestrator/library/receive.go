@@ -145,13 +145,13 @@ func (r *reading) Read(p []byte) (int, error) {
 		r.checked = services.Bytes(r.bytes) + roomStep
 	}
 	n, err := r.r.Read(p)
-	r.ended = errors.Is(err, io.EOF)
 	r.hash.Write(p[:n])
 	r.head = append(r.head, p[:min(n, headBytes-len(r.head))]...)
 	if r.bytes += int64(n); services.Bytes(r.bytes) > l.cfg.Quota {
 		return n, services.Faultf(services.KindFull,
 			"the recording has more than %d bytes, which jobs.audio.quota allows for all recordings", int64(l.cfg.Quota))
 	}
+	r.ended = errors.Is(err, io.EOF)
 	return n, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // counting is a store that counts the recordings that are written to it, and how often one
@@ -124,4 +125,15 @@ func TestAShortRecordingIsReadOnce(t *testing.T) {
 	read(source)
 	read(source)
 	require.Equal(t, 1, store.opened)
+}
+
+// TestAShortRecordingBeyondTheQuotaIsRefused has a reader that returns its end with the
+// last bytes.
+func TestAShortRecordingBeyondTheQuotaIsRefused(t *testing.T) {
+	t.Parallel()
+	s := over(recordstest.NewMemory(), func(c *library.Config) { c.Quota = 4 })
+	s.start(t)
+	defer s.stop(t)
+	_, err := s.Receive(t.Context(), iotest.DataErrReader(strings.NewReader("sound")), library.About{})
+	require.Equal(t, services.KindFull, services.KindOf(err))
 }
