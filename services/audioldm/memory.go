@@ -14,7 +14,7 @@ const (
 	sessionBytes = 6 * services.MiB
 	// besideBytes is the memory of the Go heap beside the sounds: the bytes of an
 	// embedded graph while it is loaded, and garbage.
-	besideBytes = 24 * services.MiB
+	besideBytes = 26 * services.MiB
 )
 
 // demand is the peak memory of a request.
