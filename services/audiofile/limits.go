@@ -30,13 +30,13 @@ type Limits struct {
 	FFmpegTimeout time.Duration
 }
 
-// DefaultLimits returns 256 MiB, 2 hours, 8 channels and 8 to 192 kHz: above the usual
+// DefaultLimits returns 256 MiB, 4 hours, 8 channels and 8 to 192 kHz: above the usual
 // formats of speech and sound effects, and below what would fill a small machine's
 // disk.
 func DefaultLimits() Limits {
 	return Limits{
 		MaxBytes:        256 << 20,
-		MaxDuration:     2 * time.Hour,
+		MaxDuration:     4 * time.Hour,
 		MaxChannels:     8,
 		MinSampleRateHz: 8000,
 		MaxSampleRateHz: 192000,

@@ -64,7 +64,7 @@ func TestLimits(t *testing.T) {
 func TestDefaultLimits(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, Limits{
-		MaxBytes: 256 << 20, MaxDuration: 2 * time.Hour, MaxChannels: 8, MinSampleRateHz: 8000,
+		MaxBytes: 256 << 20, MaxDuration: 4 * time.Hour, MaxChannels: 8, MinSampleRateHz: 8000,
 		MaxSampleRateHz: 192000,
 	}, DefaultLimits())
 }

@@ -14,8 +14,8 @@ type Config struct {
 	// DefaultModel is the model of requests that name none. Cannot change live.
 	// Defaults to wav2vec2-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds is the maximum length of a recording. Memory does not grow with it.
-	// Defaults to four hours.
+	// MaxSeconds is the maximum length of a recording, where that of Audio is not lower.
+	// Memory does not grow with it. Defaults to four hours.
 	MaxSeconds float64 `koanf:"maxSeconds"`
 	// Audio has further limits of recordings, from the section of that name. Defaults
 	// to audiofile.DefaultLimits.

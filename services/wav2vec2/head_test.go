@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -261,6 +262,25 @@ func TestTheCanaryIsOneThatTheModelCanDo(t *testing.T) {
 	work, err := labels.Prepare(t.Context(), labels.CanaryTask())
 	require.NoError(t, err)
 	require.Equal(t, "sequence-group", work.Model())
+}
+
+// TestTheLimitOfAllRecordingsHoldsForSpeech has a limit of recordings that is lower than
+// the service's own.
+func TestTheLimitOfAllRecordingsHoldsForSpeech(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.Audio.MaxDuration = time.Second
+	s := New(cfg, modelstore.NewCatalog(os.DirFS(modelsDir), t.TempDir()), engine, sessionConfig, modeltest.FreeMemory{})
+	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	for _, params := range []string{`{}`, `{"window_seconds":0}`} {
+		task := transcribeTask(written(t, make([]float32, 16000*2)))
+		task.Params = []byte(params)
+		_, err := s.Prepare(t.Context(), task)
+		require.Equal(t, services.KindTooLarge, services.KindOf(err), params)
+		require.ErrorContains(t, err, "lasts 2s, the limit is 1s", params)
+	}
+	_, err := s.Prepare(t.Context(), transcribeTask(written(t, make([]float32, 16000))))
+	require.NoError(t, err)
 }
 
 // TestFramesHaveALimit requests all vectors of a recording that is too long, which is

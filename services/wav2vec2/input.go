@@ -27,7 +27,7 @@ func (s *Service) openAudio(source services.AudioSource, window float64) (*audio
 	if window == 0 {
 		seconds = min(seconds, longestRun)
 	}
-	limits.MaxDuration = time.Duration(seconds * float64(time.Second))
+	limits.MaxDuration = min(limits.MaxDuration, time.Duration(seconds*float64(time.Second)))
 	reader, err := audiofile.Open(file, source.Size(), limits)
 	if err != nil {
 		return nil, nil, joinClose(err, file)
