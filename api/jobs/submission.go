@@ -173,10 +173,7 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		}
 	}
 	if body.Deadline != nil {
-		var err error
-		if s.Deadline, err = time.Parse(time.RFC3339, *body.Deadline); err != nil {
-			complain("deadline", "must be a time such as 2026-11-24T18:00:00Z, got %.40q", *body.Deadline)
-		}
+		s.Deadline = deadline(*body.Deadline, &bad)
 	}
 	for key := range s.Labels {
 		if !labelKey.MatchString(key) {
@@ -206,4 +203,17 @@ func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, er
 		return s, fault
 	}
 	return s, nil
+}
+
+// deadline returns the time of a deadline. The zero time, which means that a job has none,
+// is refused as past.
+func deadline(text string, bad *services.Complaints) time.Time {
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		bad.Complain("deadline", "must be a time such as 2026-11-24T18:00:00Z, got %.40q", text)
+	case at.IsZero():
+		bad.Complain("deadline", "must be in the future, got %s", text)
+	}
+	return at
 }
