@@ -202,7 +202,7 @@ func TestWhatJobsRefuseHasAStatus(t *testing.T) {
 			[]string{"does not exist"}},
 		"not retriable": {"POST", "/v1/jobs/job_1/retry", fmt.Errorf("job job_1 is running: %w", jobs.ErrNotRetriable), 409,
 			[]string{"problem:job_not_retriable", "job job_1 is running"}},
-		"told by a fault": {"POST", "/v1/jobs/job_1/retry", &services.Fault{Kind: services.KindInvalid, Message: "its recording is gone",
+		"refused with a fault": {"POST", "/v1/jobs/job_1/retry", &services.Fault{Kind: services.KindInvalid, Message: "its recording is gone",
 			Err: jobs.ErrNotRetriable}, 409, []string{"its recording is gone"}},
 		"bad cursor":       {"GET", "/v1/jobs?cursor=x", services.Invalidf("cursor", "is of no page"), 400, []string{"cursor is of no page"}},
 		"recording in use": {"DELETE", "/v1/audio/" + hash, library.ErrInUse, 409, []string{"problem:audio_in_use"}},

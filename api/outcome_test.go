@@ -204,7 +204,8 @@ func TestAliasesAreListed(t *testing.T) {
 	require.JSONEq(t, `{"id":"whisper-1","object":"model","created":0,"owned_by":"alias","alias_of":"wav2vec2-tiny","service":"wav2vec2",`+
 		`"state":"unavailable","loaded_bytes":0}`, body)
 	_, body = b.call(t, http.MethodGet, "/v1/models/lost", "")
-	require.JSONEq(t, `{"id":"lost","object":"model","created":0,"owned_by":"alias","alias_of":"nothing","service":"","state":"unavailable","loaded_bytes":0,
+	require.JSONEq(t, `{"id":"lost","object":"model","created":0,"owned_by":"alias","alias_of":"nothing",
+		"service":"","state":"unavailable","loaded_bytes":0,
 		"problem":"stands for \"nothing\", which does not exist"}`, body)
 	response, body := b.call(t, http.MethodGet, "/v1/models/other", "")
 	require.Equal(t, http.StatusNotFound, response.StatusCode)

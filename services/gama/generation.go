@@ -35,8 +35,9 @@ type generationConfig struct {
 	EOS idList `json:"eos_token_id"`
 }
 
-// unsupported has the fields that would change an answer and are not implemented. Null
-// and the neutral values are accepted. Fields that only affect beam search or the
+// unsupported has the fields that change an answer in ways this service does not offer.
+// A folder that sets one is refused, with the name of the field. Null
+// and neutral values are accepted. Fields that only affect beam search or the
 // transformers library are ignored.
 type unsupported struct {
 	NumBeams           *float64        `json:"num_beams"`
