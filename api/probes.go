@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -42,17 +42,13 @@ func (h *handlers) GetServiceReadiness(
 func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.GetHealthResponseObject, error) {
 	view := h.Views.HealthView()
 	body := gen.GetHealth200JSONResponse{
-		Status: gen.HealthStatusHealthy, Phase: gen.HealthPhase(view.Phase), Since: view.Since,
+		Status: view.Status(), Phase: gen.HealthPhase(view.Phase), Since: view.Since,
 		Reasons: append([]string{}, view.Reasons...), Memory: view.Memory, Tasks: view.Tasks,
 		Services: []gen.ServiceHealth{}, Checks: &view.Checks, Warnings: &view.Warnings,
 	}
-	failed := func(c gen.HealthCheck) bool { return !c.Ok }
-	if len(view.Reasons) > 0 || len(view.Problems) > 0 || slices.ContainsFunc(view.Checks, failed) {
-		body.Status = gen.HealthStatusUnhealthy
-	}
 	for _, entry := range h.Services.List() {
 		name := entry.Describe().Name
-		health := serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.BreakerOpen[name])
+		health := serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.Services[name])
 		running, checks := len(entry.Runs()), view.ServiceChecks[name]
 		health.Running, health.Checks = &running, &checks
 		if models := view.Models[name]; len(models) > 0 {
@@ -63,8 +59,11 @@ func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.G
 	return body, nil
 }
 
-func serviceHealth(name string, status services.ServiceStatus, metrics services.ServiceMetrics, breakerOpen bool) gen.ServiceHealth {
-	health := gen.ServiceHealth{Name: name, State: gen.ServiceHealthState(status.State), Since: status.Since, BreakerOpen: breakerOpen}
+func serviceHealth(name string, status services.ServiceStatus, metrics services.ServiceMetrics, view manage.ServiceView) gen.ServiceHealth {
+	health := gen.ServiceHealth{
+		Name: name, State: gen.ServiceHealthState(status.State), Since: status.Since, BreakerOpen: view.BreakerOpen,
+		BreakerHold: view.Hold, Health: view.Health,
+	}
 	if status.LastError != "" {
 		health.LastError = &status.LastError
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/common"
 	"github.com/failsafe-go/failsafe-go/policy"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // verdict classifies the outcome of an attempt.
@@ -21,10 +23,11 @@ const (
 	failure
 )
 
-// breaker is failsafe-go's circuit breaker with two things added. It knows a third
+// breaker is failsafe-go's circuit breaker with three things added. It knows a third
 // outcome: failsafe-go counts everything but a failure as a success, so a series of bad
-// requests would close a half-open breaker. And it opens by either of two thresholds:
-// failures in a row, and their rate over a period. Safe for concurrent use.
+// requests would close a half-open breaker. It opens by either of two thresholds:
+// failures in a row, and their rate over a period. And canaries always pass, and their
+// successes are neutral: they say nothing of the tasks of users. Safe for concurrent use.
 type breaker struct {
 	// circuit holds the state and counts consecutive failures.
 	circuit circuitbreaker.CircuitBreaker[any]
@@ -127,6 +130,13 @@ func (e *breakerExecutor) Apply(
 	inner func(failsafe.Execution[any]) *common.PolicyResult[any],
 ) func(failsafe.Execution[any]) *common.PolicyResult[any] {
 	return func(exec failsafe.Execution[any]) *common.PolicyResult[any] {
+		if services.IsCanary(exec.Context()) {
+			result := inner(exec)
+			if verdictOn(result.Error) == failure {
+				e.breaker.settle(false, failure)
+			}
+			return result
+		}
 		trial, ok := e.breaker.admit()
 		if !ok {
 			return &common.PolicyResult[any]{Error: circuitbreaker.ErrOpen, Done: true}

@@ -10,6 +10,7 @@ import (
 type Config struct {
 	Retry   RetryConfig   `koanf:"retry"`
 	Breaker BreakerConfig `koanf:"breaker"`
+	Health  HealthConfig  `koanf:"health"`
 	// Timeout of one attempt, after which the run is stopped. Defaults to 10m.
 	Timeout time.Duration `koanf:"timeout"`
 	// StallTimeout after which a run that shows no sign of life (progress, a piece
@@ -47,11 +48,29 @@ type BreakerConfig struct {
 	Trials int `koanf:"trials"`
 }
 
+// HealthConfig configures the health of a model, which follows from the outcomes of its
+// tasks.
+type HealthConfig struct {
+	// Window is how long an outcome counts. Defaults to 5m.
+	Window time.Duration `koanf:"window"`
+	// FailureRate, above 0 and at most 1, is the fraction of failed tasks within Window
+	// from which on a model is failing, once there were at least MinCalls. Default to 0.5
+	// and 5.
+	FailureRate float64 `koanf:"failureRate"`
+	MinCalls    int     `koanf:"minCalls"`
+	// DegradedRate is the fraction from which on a model is degraded. Defaults to 0.1.
+	DegradedRate float64 `koanf:"degradedRate"`
+	// Trials is how many tasks in a row must succeed until a model that has failed is
+	// healthy. Defaults to 3.
+	Trials int `koanf:"trials"`
+}
+
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
 		Retry:   RetryConfig{MaxRetries: 2, Delay: 50 * time.Millisecond, MaxDelay: 500 * time.Millisecond, Jitter: 0.1},
 		Breaker: BreakerConfig{Failures: 5, FailureRate: 0.5, MinCalls: 20, Period: time.Minute, Delay: 10 * time.Second, Trials: 2},
+		Health:  HealthConfig{Window: 5 * time.Minute, FailureRate: 0.5, MinCalls: 5, DegradedRate: 0.1, Trials: 3},
 		Timeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
 }
@@ -76,6 +95,14 @@ func (c Config) Validate() []error {
 	check(c.Breaker.Period >= time.Second, "breaker.period: must be at least 1s, got %s", c.Breaker.Period)
 	check(c.Breaker.Delay > 0, "breaker.delay: must be above zero, got %s", c.Breaker.Delay)
 	check(c.Breaker.Trials >= 1, "breaker.trials: must be at least 1, got %d", c.Breaker.Trials)
+	check(c.Health.Window >= time.Second, "health.window: must be at least 1s, got %s", c.Health.Window)
+	check(c.Health.FailureRate > 0 && c.Health.FailureRate <= 1,
+		"health.failureRate: must be above 0 and at most 1, got %g", c.Health.FailureRate)
+	check(c.Health.MinCalls >= 1 && c.Health.MinCalls <= mostOutcomes,
+		"health.minCalls: must be 1 to %d, got %d", mostOutcomes, c.Health.MinCalls)
+	check(c.Health.DegradedRate > 0 && c.Health.DegradedRate <= c.Health.FailureRate,
+		"health.degradedRate: must be above 0 and at most health.failureRate (%g), got %g", c.Health.FailureRate, c.Health.DegradedRate)
+	check(c.Health.Trials >= 1, "health.trials: must be at least 1, got %d", c.Health.Trials)
 	check(c.Timeout > 0, "timeout: must be above zero, got %s", c.Timeout)
 	check(c.StallTimeout >= 100*time.Millisecond, "stallTimeout: must be at least 100ms, got %s", c.StallTimeout)
 	return errs

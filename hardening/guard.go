@@ -35,12 +35,14 @@ type Guard struct {
 	log      *slog.Logger
 	bulkhead bulkhead.Bulkhead[any]
 	breaker  *breaker
+	health   *outcomes
 	executor failsafe.Executor[any]
 	// changed is called with the breaker's new states; pending are those that it has not
 	// been called with.
 	changed BreakerChanged
 	mu      sync.Mutex
 	pending []string
+	hold    *services.Hold // an operator's; nil if there is none
 }
 
 // BreakerChanged is called with the new state of the breaker of a service, or of one
@@ -63,8 +65,12 @@ func (g *Guard) ForModel(model string) *Guard {
 
 func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, changed BreakerChanged, metrics *GuardMetrics, log *slog.Logger) *Guard {
 	g := &Guard{of: of, cfg: cfg, changed: changed, metrics: metrics, log: log, bulkhead: width}
+	g.health = newOutcomes(cfg.Health, func(from, to services.HealthStatus, reason string) {
+		metrics.healthChanged(of, to)
+		of.logger(log).Warn("health changed", "from", string(from), "to", string(to), "reason", reason)
+	})
 	g.breaker = newBreaker(cfg.Breaker, func(from, to circuitbreaker.State) {
-		metrics.breakerChanged(of, to)
+		metrics.breakerChanged(of, to, g.State())
 		of.logger(log).Warn("circuit breaker changed", "from", from.String(), "to", to.String())
 		g.mu.Lock()
 		g.pending = append(g.pending, to.String())
@@ -83,16 +89,29 @@ func guardFor(of key, width bulkhead.Bulkhead[any], cfg Config, changed BreakerC
 	return g
 }
 
-// Open reports whether the breaker refuses calls now, and when to try again.
-func (g *Guard) Open() (retryAfter time.Duration, open bool) { return g.breaker.refusing() }
+// Open reports whether calls are refused now, by the breaker or an operator, and when to
+// try again.
+func (g *Guard) Open() (retryAfter time.Duration, open bool) {
+	if _, held := g.Held(); held {
+		return holdRetryAfter, true
+	}
+	return g.breaker.refusing()
+}
 
-// State returns the state of the breaker: closed, half-open or open.
-func (g *Guard) State() string { return g.breaker.circuit.State().String() }
+// State returns the state of the breaker: closed, half-open or open. It is open while an
+// operator holds it.
+func (g *Guard) State() string {
+	if _, held := g.Held(); held {
+		return circuitbreaker.OpenState.String()
+	}
+	return g.breaker.circuit.State().String()
+}
 
-// Reset closes the breaker and forgets the failures.
+// Reset ends the hold of an operator, closes the breaker and forgets the failures.
 func (g *Guard) Reset() {
-	g.breaker.circuit.Close()
-	g.breaker.rate.Close()
+	g.release()
+	g.shut()
+	g.health.forget("a reset by an operator")
 	g.notify()
 }
 
@@ -115,28 +134,52 @@ func (g *Guard) notify() {
 	states := g.pending
 	g.pending = nil
 	g.mu.Unlock()
-	if g.changed == nil {
-		return
-	}
 	for _, state := range states {
-		g.changed(g.of.service, g.of.model, state)
+		switch state {
+		case circuitbreaker.OpenState.String():
+			g.health.fail("its circuit breaker has opened")
+		case circuitbreaker.ClosedState.String():
+			g.health.closed()
+		}
+		if g.changed != nil {
+			g.changed(g.of.service, g.of.model, state)
+		}
 	}
 }
 
 // Do calls fn under the guard's policies, with a context that ends with ctx or
 // the attempt's timeout. It returns once fn has.
 func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	canary := services.IsCanary(ctx)
+	if hold, held := g.Held(); held && !canary {
+		return g.heldRefusal(hold)
+	}
+	era := g.health.begin()
 	var last error
 	err := g.executor.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error {
 		last = g.attempt(ctx, attempt.Context(), fn)
 		return last
 	})
-	g.notify()
 	if err != nil && last != nil && ctx.Err() != nil {
 		// The retry policy replaces the attempt's error by the context's.
 		err = last
 	}
+	if !canary {
+		g.record(era, err)
+	}
+	g.notify()
 	return g.translate(err)
+}
+
+// record adds the outcome of a task to the health of the model.
+func (g *Guard) record(era int, err error) {
+	if errors.Is(err, bulkhead.ErrFull) || errors.Is(err, circuitbreaker.ErrOpen) {
+		return // it did not run
+	}
+	v := verdictOn(err)
+	if v != neutral && g.health.add(era, v == failure) {
+		g.breaker.circuit.Open()
+	}
 }
 
 // attempt calls fn once. An error caused by the end of the caller's context is marked
@@ -179,8 +222,12 @@ func (g *Guard) translate(err error) error {
 	}
 }
 
-// Refusal returns the fault for a call that the open breaker does not let through.
+// Refusal returns the fault for a call that the open breaker or an operator does not let
+// through.
 func (g *Guard) Refusal() error {
+	if hold, held := g.Held(); held {
+		return g.heldRefusal(hold)
+	}
 	return &services.Fault{
 		Kind:       services.KindUnavailable,
 		Message:    g.of.String() + " is temporarily unavailable after repeated failures",

@@ -24,6 +24,10 @@ type ServiceHealth struct {
 	Status services.ServiceStatus
 	// BreakerOpen reports that calls are being refused.
 	BreakerOpen bool
+	// Hold is that of an operator; nil if there is none.
+	Hold *services.Hold
+	// Health is that of the tasks.
+	Health services.Health
 	// Models are the further models that have a guard of their own. A problem of one of
 	// them does not affect the service, whose own state is that of its default model.
 	Models []ModelHealth
@@ -35,6 +39,10 @@ type ModelHealth struct {
 	Status services.ServiceStatus
 	// BreakerOpen reports that calls are being refused.
 	BreakerOpen bool
+	// Hold is that of an operator; nil if there is none.
+	Hold *services.Hold
+	// Health is that of the tasks.
+	Health services.Health
 }
 
 // Health is the view behind the probes. Safe for concurrent use.
@@ -101,6 +109,9 @@ func (h *Health) Report() Report {
 // Problem returns the problem of the service; empty when there is none. A service that
 // has not started has none: it starts with its first task.
 func (s ServiceHealth) Problem() string {
+	if s.Hold != nil {
+		return heldText("service "+s.Name, *s.Hold)
+	}
 	if s.Status.State != services.StateReady && s.Status.State != services.StateRegistered {
 		problem := "service " + s.Name + " is " + string(s.Status.State)
 		if s.Status.LastError != "" {
@@ -110,6 +121,9 @@ func (s ServiceHealth) Problem() string {
 	}
 	if s.BreakerOpen {
 		return "service " + s.Name + " is cut off by its circuit breaker"
+	}
+	if s.Health.Status == services.HealthFailing {
+		return "service " + s.Name + " is failing: " + s.Health.Reason
 	}
 	return ""
 }

@@ -15,6 +15,8 @@ type GuardMetrics struct {
 	state       *prometheus.GaugeVec
 	transitions *prometheus.CounterVec
 	retries     *prometheus.CounterVec
+	hold        *prometheus.GaugeVec
+	health      *prometheus.GaugeVec
 	// models are the models that have series.
 	models modelSet
 }
@@ -35,7 +37,14 @@ func NewGuardMetrics(reg prometheus.Registerer) *GuardMetrics {
 			Help: "Attempts beyond the first.",
 		}, []string{"service", "model"}),
 	}
-	reg.MustRegister(m.state, m.transitions, m.retries)
+	m.hold = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_breaker_held", Help: "1 while an operator holds a circuit breaker open.",
+	}, []string{"service", "model"})
+	m.health = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "grym_service_health",
+		Help: "1 for the health of a service, or of a model of it, by the outcomes of its recent tasks: healthy, degraded, unproven, failing.",
+	}, []string{"service", "model", "health"})
+	reg.MustRegister(m.state, m.transitions, m.retries, m.hold, m.health)
 	return m
 }
 
@@ -54,19 +63,59 @@ func (m *GuardMetrics) watch(of key) {
 		for state := range breakerValues {
 			m.transitions.WithLabelValues(of.service, of.model, state.String())
 		}
+		m.hold.WithLabelValues(of.service, of.model)
+		m.setHealth(of, services.HealthHealthy)
 	})
+}
+
+// setHealth exports the health. It is called with the model in the set.
+func (m *GuardMetrics) setHealth(of key, health services.HealthStatus) {
+	for _, status := range services.HealthStatuses() {
+		value := 0.0
+		if status == health {
+			value = 1
+		}
+		m.health.WithLabelValues(of.service, of.model, string(status)).Set(value)
+	}
 }
 
 // Forget removes the series of a model that has gone.
 func (m *GuardMetrics) Forget(service, model string) {
-	m.models.remove(key{service, model}, m.state.MetricVec, m.transitions.MetricVec, m.retries.MetricVec)
+	m.models.remove(key{service, model}, m.state.MetricVec, m.transitions.MetricVec, m.retries.MetricVec, m.hold.MetricVec,
+		m.health.MetricVec)
 }
 
-func (m *GuardMetrics) breakerChanged(of key, to circuitbreaker.State) {
+// breakerChanged counts a change of a breaker and exports the state that clients see.
+func (m *GuardMetrics) breakerChanged(of key, to circuitbreaker.State, seen string) {
 	m.models.with(of, func() {
-		m.state.WithLabelValues(of.service, of.model).Set(breakerValues[to])
+		m.setState(of, seen)
 		m.transitions.WithLabelValues(of.service, of.model, to.String()).Inc()
 	})
+}
+
+// setState exports the state of a breaker. It is called with the model in the set.
+func (m *GuardMetrics) setState(of key, state string) {
+	for known, value := range breakerValues {
+		if known.String() == state {
+			m.state.WithLabelValues(of.service, of.model).Set(value)
+		}
+	}
+}
+
+// held exports whether an operator holds a breaker, and the state that clients see then.
+func (m *GuardMetrics) held(of key, held bool, seen string) {
+	m.models.with(of, func() {
+		value := 0.0
+		if held {
+			value = 1
+		}
+		m.hold.WithLabelValues(of.service, of.model).Set(value)
+		m.setState(of, seen)
+	})
+}
+
+func (m *GuardMetrics) healthChanged(of key, to services.HealthStatus) {
+	m.models.with(of, func() { m.setHealth(of, to) })
 }
 
 func (m *GuardMetrics) retried(of key) {

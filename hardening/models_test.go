@@ -95,11 +95,13 @@ func TestAModelThatFailsIsRecoveredAlone(t *testing.T) {
 		require.Equal(t, services.StateReady, h.service.State())
 		require.Empty(t, h.service.takeSteps(), "nothing happens to the service")
 		require.NoError(t, testutil.GatherAndCompare(h.reg, strings.NewReader(`
-# HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.
+# HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome; refuted is a success after which tasks failed.
 # TYPE grym_recoveries_total counter
 grym_recoveries_total{model="",outcome="failure",service="echo"} 0
+grym_recoveries_total{model="",outcome="refuted",service="echo"} 0
 grym_recoveries_total{model="",outcome="success",service="echo"} 0
 grym_recoveries_total{model="bad",outcome="failure",service="echo"} 3
+grym_recoveries_total{model="bad",outcome="refuted",service="echo"} 0
 grym_recoveries_total{model="bad",outcome="success",service="echo"} 0
 `), "grym_recoveries_total"))
 

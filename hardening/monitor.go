@@ -76,7 +76,7 @@ func NewMonitor(cfg MonitorConfig, recovery *Recovery, process []ProcessCheck, r
 	}, []string{"service", "model"})
 	m.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grym_service_last_success_timestamp_seconds",
-		Help: "Time of a service's latest successful inference, in seconds since 1970, as of the latest health check; " +
+		Help: "Time of a service's latest successful task, canaries excluded, in seconds since 1970, as of the latest health check; " +
 			"0 before the first.",
 	}, []string{"service", "model"})
 	reg.MustRegister(m.checks, m.stalls, m.success)
@@ -155,6 +155,7 @@ func (m *Monitor) watchRuns() {
 				unit.Degrade(check.Detail)
 			}
 		}
+		m.review(unit)
 		for _, run := range unit.Runs() {
 			silent := time.Since(run.Progressed)
 			if run.Waiting || run.Stopped || silent < m.cfg.StallTimeout {
@@ -167,6 +168,17 @@ func (m *Monitor) watchRuns() {
 			unit.StopRun(run.Task,
 				services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
 		}
+	}
+}
+
+// review lets the health of a unit follow the time. Where no health checks do it, a failing
+// unit is tried again without a canary, and a degraded unit is restored once the runs that
+// were stopped have ended.
+func (m *Monitor) review(unit Unit) {
+	m.recovery.review(unit, !m.cfg.Enabled || unit.Status().ModelsLoaded == 0)
+	stopped := func(run services.Run) bool { return run.Stopped }
+	if !m.cfg.Enabled && !slices.ContainsFunc(unit.Runs(), stopped) && m.recovery.healthy(unit) {
+		unit.Restore("no run hangs")
 	}
 }
 
@@ -239,8 +251,10 @@ func (m *Monitor) amend(of key, check Check) {
 func (m *Monitor) examine(ctx context.Context, unit Unit) {
 	answers := []Check{m.progress(unit)}
 	state := unit.State()
-	if idle(unit, m.cfg.CheckInterval) && (state == services.StateReady || state == services.StateDegraded) {
-		answers = append(answers, m.canary(ctx, unit))
+	if m.idle(unit) && (state == services.StateReady || state == services.StateDegraded) {
+		check := m.canary(ctx, unit)
+		answers = append(answers, check)
+		m.recovery.review(unit, check.OK && check.Detail == "")
 	}
 	of := keyOf(unit)
 	m.answer(of, append(answers, m.lastSuccess(unit)))
@@ -284,7 +298,7 @@ func (m *Monitor) progress(unit Unit) Check {
 }
 
 // lastSuccess returns how long ago a task of the unit succeeded. It always passes:
-// there may have been no task, and failures are the breaker's concern.
+// there may have been no task, and failures are the concern of the unit's health.
 func (m *Monitor) lastSuccess(unit Unit) Check {
 	check := Check{Name: "lastSuccess", OK: true, At: time.Now(), Detail: "none yet"}
 	if at := unit.Status().LastSuccess; !at.IsZero() {
@@ -298,16 +312,14 @@ func (m *Monitor) lastSuccess(unit Unit) Check {
 	return check
 }
 
-// idle reports whether the unit is loaded and has had no task for an interval.
-func idle(unit Unit, interval time.Duration) bool {
-	if len(unit.Runs()) > 0 {
+// idle reports whether the unit is loaded and has had no task for an interval, whatever
+// the outcome of its tasks was.
+func (m *Monitor) idle(unit Unit) bool {
+	if len(unit.Runs()) > 0 || !m.recovery.idle(unit, m.cfg.CheckInterval) {
 		return false
 	}
 	status := unit.Status()
-	if time.Since(status.LastSuccess) < interval {
-		return false
-	}
-	return status.ModelsLoaded > 0
+	return status.ModelsLoaded > 0 && time.Since(status.LastSuccess) >= m.cfg.CheckInterval
 }
 
 // canary runs the canary of an idle unit, for at most one interval.

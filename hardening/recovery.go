@@ -82,9 +82,13 @@ type managed struct {
 
 	// Guarded by Recovery.mu. activity is nil when nothing is under way.
 	activity *activity
-	// attempts since the unit was last ready for a whole interval.
+	// attempts since the unit was last ready for a whole interval without a failure of the
+	// first tasks.
 	attempts int
 	restored time.Time
+	// due is when the next attempt begins, took the duration of the latest one.
+	due  time.Time
+	took time.Duration
 }
 
 // activity is a recovery or a restart of one unit. Its successor cancels it and begins
@@ -103,7 +107,8 @@ type activity struct {
 func NewRecovery(cfg RecoveryConfig, interval time.Duration, trials int, reg prometheus.Registerer, log *slog.Logger) *Recovery {
 	r := &Recovery{cfg: cfg, interval: interval, trials: trials, log: log, units: make(map[key]*managed)}
 	r.total = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "grym_recoveries_total", Help: "Attempts to bring a failed service, or a model of it, back, by outcome.",
+		Name: "grym_recoveries_total",
+		Help: "Attempts to bring a failed service, or a model of it, back, by outcome; refuted is a success after which tasks failed.",
 	}, []string{"service", "model", "outcome"})
 	reg.MustRegister(r.total)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -116,7 +121,7 @@ func (r *Recovery) Watch(unit Unit, guard *Guard, recoverable bool) {
 	m := &managed{Unit: unit, of: keyOf(unit), guard: guard, recoverable: recoverable && r.cfg.Enabled, restarts: make(chan struct{}, 1)}
 	r.mu.Lock()
 	r.units[m.of] = m
-	for _, outcome := range []string{"success", "failure"} {
+	for _, outcome := range []string{"success", "failure", "refuted"} {
 		r.total.WithLabelValues(m.of.service, m.of.model, outcome)
 	}
 	r.mu.Unlock()
@@ -178,19 +183,23 @@ func (r *Recovery) Trigger(service, model, cause string) {
 		r.mu.Unlock()
 		return
 	}
-	if time.Since(m.restored) > r.interval {
+	refuted := m.guard.health.isRefuted()
+	if refuted {
+		r.total.WithLabelValues(service, model, "refuted").Inc()
+	} else if time.Since(m.restored) > r.interval {
 		m.attempts = 0
 	}
-	attempts, a := m.attempts, r.begin(m, cause)
+	attempts, next, a := m.attempts, r.schedule(m), r.begin(m, cause)
 	r.work.Go(func() {
 		<-a.isolated
 		r.recover(m, a)
 	})
 	r.mu.Unlock()
+	m.guard.health.fail(cause)
 	if attempts < r.cfg.MaxAttempts {
-		m.Isolate(cause, r.cfg.Delay)
+		m.Isolate(cause, next)
 	} else {
-		m.GiveUp(fmt.Sprintf("%s again after %d recoveries", cause, attempts), r.interval)
+		m.GiveUp(fmt.Sprintf("%s again after %d recoveries", cause, attempts), next)
 	}
 	close(a.isolated)
 }
@@ -247,12 +256,16 @@ func (r *Recovery) recover(m *managed, a *activity) {
 		<-a.previous.done
 		a.previous = nil
 	}
-	for r.pause(a.ctx, r.attempts(m)+1) && m.Isolated() {
+	for r.pause(a.ctx, m) && m.Isolated() {
 		r.mu.Lock()
 		m.attempts++
 		attempt := m.attempts
 		r.mu.Unlock()
-		err := r.attempt(a.ctx, m)
+		began := time.Now()
+		err := r.attempt(a.ctx, m, a.cause)
+		r.mu.Lock()
+		m.took = time.Since(began)
+		r.mu.Unlock()
 		if a.ctx.Err() != nil {
 			return
 		}
@@ -271,13 +284,6 @@ func (r *Recovery) recover(m *managed, a *activity) {
 	}
 }
 
-// attempts returns how many attempts in a row have been made.
-func (r *Recovery) attempts(m *managed) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return m.attempts
-}
-
 // count counts an attempt, unless the unit was forgotten.
 func (r *Recovery) count(m *managed, outcome string) {
 	r.mu.Lock()
@@ -290,37 +296,18 @@ func (r *Recovery) count(m *managed, outcome string) {
 // failed refuses tasks until the next attempt.
 func (r *Recovery) failed(m *managed, cause string, attempt int, err error) {
 	m.of.logger(r.log).Error("recovery failed", "cause", cause, "attempt", attempt, "error", err)
+	r.mu.Lock()
+	next := r.schedule(m)
+	r.mu.Unlock()
 	if attempt >= r.cfg.MaxAttempts {
-		m.GiveUp(fmt.Sprintf("%s; %d attempts to recover it failed, the last one: %v", cause, attempt, err), r.interval)
+		m.GiveUp(fmt.Sprintf("%s; %d attempts to recover it failed, the last one: %v", cause, attempt, err), next)
 	} else {
-		m.Isolate(fmt.Sprintf("%s; attempt %d to recover it failed: %v", cause, attempt, err), r.cfg.MaxDelay)
-	}
-}
-
-// pause waits before an attempt: not before the first, longer before each further one,
-// and a whole interval once the unit is unavailable. It returns false if ctx has ended.
-func (r *Recovery) pause(ctx context.Context, attempt int) bool {
-	var wait time.Duration
-	switch {
-	case attempt == 1:
-		return ctx.Err() == nil
-	case attempt > r.cfg.MaxAttempts:
-		wait = r.interval
-	default:
-		wait = min(r.cfg.Delay<<min(attempt-2, 16), r.cfg.MaxDelay)
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+		m.Isolate(fmt.Sprintf("%s; attempt %d to recover it failed: %v", cause, attempt, err), next)
 	}
 }
 
 // attempt reloads the unit and runs as many canaries as close a half-open breaker.
-func (r *Recovery) attempt(ctx context.Context, m *managed) error {
+func (r *Recovery) attempt(ctx context.Context, m *managed, cause string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	if err := m.Reload(ctx); err != nil {
@@ -333,15 +320,7 @@ func (r *Recovery) attempt(ctx context.Context, m *managed) error {
 			return fmt.Errorf("canary: %w", err)
 		}
 	}
-	// A service without a canary is healthy once it has started.
-	m.guard.Reset()
+	// A service without a canary is tried by its tasks.
+	m.guard.recovered(cause)
 	return nil
-}
-
-// healthy reports whether the unit is degraded and its breaker is closed.
-func (r *Recovery) healthy(unit Unit) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	m := r.units[keyOf(unit)]
-	return m != nil && unit.State() == services.StateDegraded && m.guard.State() == "closed"
 }

@@ -116,7 +116,7 @@ func (w *fakeUnit) Canary(ctx context.Context) error {
 	if w.guard == nil {
 		return err
 	}
-	return w.guard.Do(ctx, always(err))
+	return w.guard.Do(services.WithCanary(ctx), always(err))
 }
 
 func (w *fakeUnit) change(f func()) {
@@ -170,9 +170,10 @@ func TestAnOpenBreakerLeadsToARecoveredService(t *testing.T) {
 		require.Equal(t, recoveredSteps, w.takeSteps())
 		require.Equal(t, "closed", w.guard.State())
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
-# HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome.
+# HELP grym_recoveries_total Attempts to bring a failed service, or a model of it, back, by outcome; refuted is a success after which tasks failed.
 # TYPE grym_recoveries_total counter
 grym_recoveries_total{model="",outcome="failure",service="echo"} 0
+grym_recoveries_total{model="",outcome="refuted",service="echo"} 0
 grym_recoveries_total{model="",outcome="success",service="echo"} 1
 `), "grym_recoveries_total"))
 	})

@@ -39,7 +39,7 @@ func (r *Recovery) Restart(ctx context.Context, service, model string) error {
 	for m, a := range activities {
 		switch {
 		case err == nil:
-			r.restarted(m, a)
+			r.restarted(m, a, m == unit)
 		case m == unit:
 			r.restartFailed(m, a, err)
 		default:
@@ -104,13 +104,20 @@ func (r *Recovery) restart(ctx context.Context, unit *managed, model string, act
 	}
 	err := waitForPrevious(ctx, activities)
 	if err == nil {
-		unit.Isolate(restartCause, time.Second)
+		unit.Isolate(restartCause, r.lasts(unit))
 	}
 	close(a.isolated)
 	if err != nil {
 		return fmt.Errorf("wait for the recovery of %s: %w", unit.of, err)
 	}
 	return unit.Restart(ctx, model)
+}
+
+// lasts returns how long the latest attempt to recover the unit took.
+func (r *Recovery) lasts(m *managed) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return m.took
 }
 
 // waitForPrevious waits for the activities that were cancelled, until ctx ends.
@@ -130,8 +137,9 @@ func waitForPrevious(ctx context.Context, activities map[*managed]*activity) err
 }
 
 // restarted ends a restart that succeeded. A unit that has failed again is left to its
-// recovery.
-func (r *Recovery) restarted(m *managed, a *activity) {
+// recovery. The restart of a unit ends an operator's hold of it; that of its service does
+// not.
+func (r *Recovery) restarted(m *managed, a *activity, meant bool) {
 	defer r.end(m, a)
 	r.mu.Lock()
 	current := m.activity == a
@@ -140,7 +148,10 @@ func (r *Recovery) restarted(m *managed, a *activity) {
 	}
 	r.mu.Unlock()
 	if current {
-		m.guard.Reset()
+		if meant {
+			m.guard.release()
+		}
+		m.guard.restarted()
 		m.Restore("restarted by an operator")
 	}
 }

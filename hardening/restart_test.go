@@ -201,13 +201,14 @@ func (b *bench) restart(model string) error {
 	return b.recovery.Restart(b.t.Context(), "echo", model)
 }
 
-// refusal requires that a task of the model is refused because the unit is unavailable.
-func (b *bench) refusal(model string) {
+// refusal requires that a task of the model is refused because the unit is unavailable, and
+// that the refusal has the time that remains until the next attempt to recover it.
+func (b *bench) refusal(model string, remains time.Duration) {
 	b.t.Helper()
 	var fault *services.Fault
 	require.ErrorAs(b.t, b.run(model), &fault)
 	require.Equal(b.t, services.KindUnavailable, fault.Kind)
-	require.Equal(b.t, interval, fault.RetryAfter)
+	require.Equal(b.t, remains, fault.RetryAfter)
 	require.ErrorContains(b.t, fault, "is unavailable")
 	require.ErrorContains(b.t, fault, errCut.Error())
 }
@@ -230,9 +231,9 @@ func TestARestartThatFailsGoesOnAsARecovery(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				require.Equal(t, services.StateUnavailable, b.entry.State())
 				require.Contains(t, b.entry.Status().LastError, errCut.Error())
-				b.refusal("")
+				b.refusal("", interval-7*time.Second)
 				time.Sleep(24 * time.Hour)
-				b.refusal("")
+				b.refusal("", interval-7*time.Second)
 				s.change(func() { s.broken = nil })
 				time.Sleep(interval + time.Second)
 				require.Equal(t, services.StateReady, b.entry.State())
@@ -256,7 +257,7 @@ func TestARestartOfAModelThatFailsGoesOnAsItsRecovery(t *testing.T) {
 				s.change(func() { s.cut[model] = true })
 				require.ErrorIs(t, b.restart(model), errCut)
 				time.Sleep(10 * time.Second)
-				b.refusal(model)
+				b.refusal(model, interval-7*time.Second)
 				require.NoError(t, b.run(other))
 				s.change(func() { s.cut[model] = false })
 				time.Sleep(interval + time.Second)
@@ -325,7 +326,7 @@ func TestARestartTakesARecoveryOver(t *testing.T) {
 			require.Error(t, b.run("second"))
 		}
 		time.Sleep(time.Minute)
-		b.refusal("second")
+		b.refusal("second", 3*time.Second)
 		s.change(func() { s.cut["second"] = false })
 		require.NoError(t, b.restart("second"))
 		require.NoError(t, b.run("second"), "at once")
@@ -352,13 +353,13 @@ func TestARestartOfTheServiceTakesItsModelsWithIt(t *testing.T) {
 			require.Error(t, b.run("second"))
 		}
 		time.Sleep(time.Minute)
-		b.refusal("second")
+		b.refusal("second", 3*time.Second)
 
 		s.change(func() { s.broken = errCut })
 		require.Error(t, b.restart(""))
 		time.Sleep(time.Minute)
-		b.refusal("second")
-		b.refusal("first")
+		b.refusal("second", 3*time.Second)
+		b.refusal("first", 3*time.Second)
 		s.change(func() { s.broken, s.cut["second"] = nil, false })
 		require.NoError(t, b.restart(""))
 		require.NoError(t, b.run("first"))

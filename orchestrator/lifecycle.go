@@ -97,20 +97,46 @@ func (e *Registration) hold(model string) (unit *Unit, release func(), err error
 	return e.enter(model)
 }
 
-// ChangeBreaker opens or closes the breaker of a model, or, for an empty name, the
-// service's own, which is also the default model's.
-func (e *Registration) ChangeBreaker(model string, open bool) error {
+// OpenBreaker refuses the tasks of a model, or, for an empty name, the service's own,
+// which are also the default model's, until ResetBreaker is called. The reason is for
+// clients and may be empty.
+func (e *Registration) OpenBreaker(model, reason string) error {
 	unit, release, err := e.hold(model)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if open {
-		unit.Guard.Trip()
-	} else {
-		unit.Guard.Reset()
-	}
+	unit.Guard.Hold(reason)
+	unit.degradeIfHeld()
 	return nil
+}
+
+// ResetBreaker closes the breaker of a model, or, for an empty name, the service's own,
+// and ends what OpenBreaker has begun.
+func (e *Registration) ResetBreaker(model string) error {
+	unit, release, err := e.hold(model)
+	if err != nil {
+		return err
+	}
+	defer release()
+	unit.Guard.Reset()
+	unit.transition(services.StateReady, "an operator has reset its circuit breaker", func() bool {
+		return unit.state == services.StateDegraded
+	})
+	return nil
+}
+
+// degradeIfHeld marks a ready unit as degraded while an operator holds its breaker.
+func (u *Unit) degradeIfHeld() {
+	hold, held := u.Guard.Held()
+	if !held {
+		return
+	}
+	cause := "an operator has opened its circuit breaker"
+	if hold.Reason != "" {
+		cause += ": " + hold.Reason
+	}
+	u.Degrade(cause)
 }
 
 // Smallest returns how much memory the service's smallest task needs now, including the
@@ -127,8 +153,8 @@ func (e *Registration) Smallest(ctx context.Context) (services.Bytes, error) {
 	return e.bytes(ctx, work)
 }
 
-// Isolate refuses tasks from now on, with retryAfter in the refusals; running ones
-// continue.
+// Isolate refuses tasks from now on; running ones continue. It is expected to last for
+// retryAfter.
 func (u *Unit) Isolate(cause string, retryAfter time.Duration) {
 	u.transition(services.StateRecovering, cause, u.isolate(true, retryAfter))
 }
@@ -208,9 +234,11 @@ func (e *Registration) startAgain(ctx context.Context) error {
 // Restore accepts tasks again.
 func (u *Unit) Restore(cause string) {
 	u.transition(services.StateReady, cause, u.isolate(false, 0))
+	u.degradeIfHeld()
 }
 
-// GiveUp marks an isolated unit as unavailable until Restore is called.
+// GiveUp marks an isolated unit as unavailable until Restore is called, which is expected
+// to be tried after retryAfter.
 func (u *Unit) GiveUp(cause string, retryAfter time.Duration) {
 	u.transition(services.StateUnavailable, cause, u.isolate(true, retryAfter))
 }
@@ -238,7 +266,7 @@ func (u *Unit) Isolated() bool {
 // isolate returns a change of the unit, for transition.
 func (u *Unit) isolate(isolated bool, retryAfter time.Duration) func() bool {
 	return func() bool {
-		u.isolated, u.retryAfter = isolated, retryAfter
+		u.isolated, u.retryAt = isolated, time.Now().Add(retryAfter)
 		return true
 	}
 }

@@ -120,13 +120,16 @@ func (e *Registration) prune(listed []services.ModelStatus) {
 }
 
 // forgetOne makes room for another unit: it removes the least recently used one,
-// healthy ones first. The caller holds lock.
+// healthy ones first, and never one that an operator holds. The caller holds lock.
 func (e *Registration) forgetOne() bool {
 	var last *Unit
-	healthy := func(u *Unit) bool { return u.State() == services.StateReady && u.Guard.State() == "closed" }
+	healthy := func(u *Unit) bool {
+		return u.State() == services.StateReady && u.Guard.State() == "closed" && u.Guard.Health().Status != services.HealthFailing
+	}
 	for _, unit := range e.units {
+		_, held := unit.Guard.Held()
 		switch {
-		case unit.users > 0:
+		case unit.users > 0, held:
 		case last == nil, healthy(unit) && !healthy(last), healthy(unit) == healthy(last) && unit.used.Before(last.used):
 			last = unit
 		}

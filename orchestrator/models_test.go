@@ -142,7 +142,7 @@ func TestAnIsolatedModelRefusesOnlyItself(t *testing.T) {
 	var fault *services.Fault
 	require.ErrorAs(t, err, &fault)
 	require.Equal(t, services.KindUnavailable, fault.Kind)
-	require.Equal(t, 7*time.Second, fault.RetryAfter)
+	require.InDelta(t, 7, fault.RetryAfter.Seconds(), 1)
 	require.Equal(t, "model bad of service echo is unavailable", fault.Message)
 	for _, other := range []string{"", "good", "echo-tiny"} {
 		require.Empty(t, sing(t, o, other))
@@ -204,7 +204,8 @@ func TestMadeUpNamesMakeNothing(t *testing.T) {
 		require.Equal(t, services.KindNotFound, services.KindOf(entry.Load(t.Context(), name)))
 		_, err := entry.Hold(name)
 		require.Equal(t, services.KindNotFound, services.KindOf(err))
-		require.Equal(t, services.KindNotFound, services.KindOf(entry.ChangeBreaker(name, true)))
+		require.Equal(t, services.KindNotFound, services.KindOf(entry.OpenBreaker(name, "")))
+		require.Equal(t, services.KindNotFound, services.KindOf(entry.ResetBreaker(name)))
 	}
 	require.Empty(t, keeper.watched)
 	require.Empty(t, entry.Units())

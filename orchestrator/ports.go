@@ -24,10 +24,14 @@ type Guard interface {
 	Refusal() error
 	// State returns the state of the breaker: closed, half-open or open.
 	State() string
-	// Reset closes the breaker.
+	// Health returns the health by the outcomes of the unit's tasks.
+	Health() services.Health
+	// Hold refuses every task except canaries until Reset is called.
+	Hold(reason string)
+	// Held returns the hold and whether there is one.
+	Held() (services.Hold, bool)
+	// Reset ends a hold and closes the breaker.
 	Reset()
-	// Trip opens the breaker.
-	Trip()
 	// Do calls fn under the guard's policies and returns once fn has.
 	Do(ctx context.Context, fn func(ctx context.Context) error) error
 }

@@ -47,13 +47,6 @@ type start struct {
 // Describe returns the service's description.
 func (e *Registration) Describe() services.Description { return e.description }
 
-// Status returns the service's own view with the state of its unit.
-func (e *Registration) Status() services.ServiceStatus {
-	status := e.Service.Status()
-	e.place(&status)
-	return status
-}
-
 // Models lists the models that the service can use, with the state of unavailable ones;
 // nil for a service without models. It reads the models' files, so probes must not call
 // it. It removes the units of models that are gone.
@@ -148,6 +141,7 @@ func (e *Registration) initialize(ctx context.Context) error {
 	}
 	e.halt(false)
 	e.transition(services.StateReady, "initialized", admitted)
+	e.degradeIfHeld()
 	return nil
 }
 

@@ -30,9 +30,9 @@ type Unit struct {
 	state services.State
 	since time.Time
 	cause string
-	// isolated is set while tasks are refused; retryAfter is when to try again.
+	// isolated is set while tasks are refused, probably until retryAt.
 	isolated    bool
-	retryAfter  time.Duration
+	retryAt     time.Time
 	transitions []services.Transition
 	runs        map[*run]struct{}
 	lastSuccess time.Time
@@ -95,7 +95,7 @@ func (u *Unit) place(status *services.ServiceStatus) {
 
 // mark sets the state of an unavailable unit in the status of its model.
 func (u *Unit) mark(model *services.ModelStatus) {
-	model.Breaker = u.Guard.State()
+	model.Breaker, model.Health = u.Guard.State(), u.Guard.Health().Status
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.isolated {
@@ -157,7 +157,7 @@ func (u *Unit) admits() error {
 	// The cause is for the log and for health, not for every client.
 	return &services.Fault{
 		Kind: services.KindUnavailable, Message: fmt.Sprintf("%s is %s", u.title(), u.state),
-		RetryAfter: u.retryAfter, Err: errors.New(u.cause),
+		RetryAfter: max(time.Until(u.retryAt), time.Second), Err: errors.New(u.cause),
 	}
 }
 
@@ -187,16 +187,18 @@ func (u *Unit) execute(ctx context.Context, task services.Task, work services.Wo
 		return err
 	})
 	if err == nil {
-		u.succeeded()
+		u.succeeded(services.IsCanary(ctx))
 	}
 	return result, err
 }
 
-// succeeded records that a task succeeded, which makes a unit ready whose restart
-// failed.
-func (u *Unit) succeeded() {
+// succeeded records that a task or a canary succeeded, which makes a unit ready whose
+// restart failed.
+func (u *Unit) succeeded(canary bool) {
 	u.mu.Lock()
-	u.lastSuccess = time.Now()
+	if !canary {
+		u.lastSuccess = time.Now()
+	}
 	failed := u.state == services.StateUnavailable
 	u.mu.Unlock()
 	if failed {

@@ -81,8 +81,8 @@ type ServiceStatus struct {
 	Since time.Time
 	// LastError is the latest service fault; empty if there was none.
 	LastError string
-	// LastSuccess is the end of the latest successful inference; zero if there was
-	// none.
+	// LastSuccess is the end of the latest successful inference, in the status of a unit
+	// that of the latest successful task; zero if there was none.
 	LastSuccess time.Time
 	// ModelsLoaded is the number of loaded models.
 	ModelsLoaded int
@@ -101,9 +101,10 @@ type ModelStatus struct {
 	Created time.Time
 	// Problem describes why the model cannot be used; empty if it can.
 	Problem string
-	// Breaker is the state of the model's circuit breaker; empty if the model has not
-	// been used.
+	// Breaker is the state of the model's circuit breaker, and Health that of its tasks;
+	// both are empty if the model has not been used.
 	Breaker string
+	Health  HealthStatus
 }
 
 // ServiceMetrics counts a service's work.

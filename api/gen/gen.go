@@ -350,16 +350,46 @@ func (e HealthPhase) Valid() bool {
 
 // Defines values for HealthStatus.
 const (
+	HealthStatusDegraded  HealthStatus = "degraded"
 	HealthStatusHealthy   HealthStatus = "healthy"
 	HealthStatusUnhealthy HealthStatus = "unhealthy"
+	HealthStatusUnproven  HealthStatus = "unproven"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
+	case HealthStatusDegraded:
+		return true
 	case HealthStatusHealthy:
 		return true
 	case HealthStatusUnhealthy:
+		return true
+	case HealthStatusUnproven:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for HealthOfTasks.
+const (
+	HealthOfTasksDegraded HealthOfTasks = "degraded"
+	HealthOfTasksFailing  HealthOfTasks = "failing"
+	HealthOfTasksHealthy  HealthOfTasks = "healthy"
+	HealthOfTasksUnproven HealthOfTasks = "unproven"
+)
+
+// Valid indicates whether the value is a known member of the HealthOfTasks enum.
+func (e HealthOfTasks) Valid() bool {
+	switch e {
+	case HealthOfTasksDegraded:
+		return true
+	case HealthOfTasksFailing:
+		return true
+	case HealthOfTasksHealthy:
+		return true
+	case HealthOfTasksUnproven:
 		return true
 	default:
 		return false
@@ -1157,6 +1187,19 @@ type AudioList struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// BreakerChange defines model for BreakerChange.
+type BreakerChange struct {
+	// Reason Why, for clients whose tasks are refused; used by `open`.
+	Reason *string `json:"reason,omitempty"`
+}
+
+// BreakerHold Present while an operator holds the circuit breaker open.
+type BreakerHold struct {
+	// Reason The operator's.
+	Reason *string   `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+}
+
 // Capability defines model for Capability.
 type Capability struct {
 	// Models The models that can be named; empty where there is nothing to choose.
@@ -1648,8 +1691,11 @@ type Health struct {
 	Reasons  []string        `json:"reasons"`
 	Services []ServiceHealth `json:"services"`
 	Since    time.Time       `json:"since"`
-	Status   HealthStatus    `json:"status"`
-	Tasks    TaskCounts      `json:"tasks"`
+
+	// Status unhealthy: there are reasons, a service is not ready, or a check fails; otherwise the worst health of the services'
+	// tasks.
+	Status HealthStatus `json:"status"`
+	Tasks  TaskCounts   `json:"tasks"`
 
 	// Warnings Thresholds of the performance monitor that are passed now.
 	Warnings *[]PerformanceWarning `json:"warnings,omitempty"`
@@ -1658,7 +1704,8 @@ type Health struct {
 // HealthPhase defines model for Health.Phase.
 type HealthPhase string
 
-// HealthStatus defines model for Health.Status.
+// HealthStatus unhealthy: there are reasons, a service is not ready, or a check fails; otherwise the worst health of the services'
+// tasks.
 type HealthStatus string
 
 // HealthCheck defines model for HealthCheck.
@@ -1670,6 +1717,11 @@ type HealthCheck struct {
 	Name string `json:"name"`
 	Ok   bool   `json:"ok"`
 }
+
+// HealthOfTasks What the outcomes of the model's recent tasks say of it; omitted until the model is used. Canaries do not count. failing:
+// too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
+// first failure. degraded: some have failed.
+type HealthOfTasks string
 
 // Job defines model for Job.
 type Job struct {
@@ -1937,8 +1989,13 @@ type Model struct {
 	Breaker *ModelBreaker `json:"breaker,omitempty"`
 
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
-	Created int64  `json:"created"`
-	Id      string `json:"id"`
+	Created int64 `json:"created"`
+
+	// Health What the outcomes of the model's recent tasks say of it; omitted until the model is used. Canaries do not count. failing:
+	// too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
+	// first failure. degraded: some have failed.
+	Health *HealthOfTasks `json:"health,omitempty"`
+	Id     string         `json:"id"`
 
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
@@ -1979,8 +2036,11 @@ type ModelAdviceAction string
 
 // ModelHealth defines model for ModelHealth.
 type ModelHealth struct {
+	// BreakerHold Present while an operator holds the circuit breaker open.
+	BreakerHold *BreakerHold   `json:"breaker_hold,omitempty"`
 	BreakerOpen bool           `json:"breaker_open"`
 	Checks      *[]HealthCheck `json:"checks,omitempty"`
+	Health      *TaskHealth    `json:"health,omitempty"`
 
 	// LastError Why the model is not ready.
 	LastError   *string          `json:"last_error,omitempty"`
@@ -2194,17 +2254,21 @@ type SeriesForecastSeries string
 // Service defines model for Service.
 type Service struct {
 	// Breaker The service's own, which is that of its default model.
-	Breaker      ServiceBreaker `json:"breaker"`
-	DefaultModel *string        `json:"default_model,omitempty"`
-	Events       []Transition   `json:"events"`
-	LastError    *string        `json:"last_error,omitempty"`
-	Models       []Model        `json:"models"`
-	Name         string         `json:"name"`
-	Runs         []Run          `json:"runs"`
-	Since        time.Time      `json:"since"`
-	State        string         `json:"state"`
-	Summary      string         `json:"summary"`
-	Tasks        []TaskKind     `json:"tasks"`
+	Breaker ServiceBreaker `json:"breaker"`
+
+	// BreakerHold Present while an operator holds the circuit breaker open.
+	BreakerHold  *BreakerHold `json:"breaker_hold,omitempty"`
+	DefaultModel *string      `json:"default_model,omitempty"`
+	Events       []Transition `json:"events"`
+	Health       *TaskHealth  `json:"health,omitempty"`
+	LastError    *string      `json:"last_error,omitempty"`
+	Models       []Model      `json:"models"`
+	Name         string       `json:"name"`
+	Runs         []Run        `json:"runs"`
+	Since        time.Time    `json:"since"`
+	State        string       `json:"state"`
+	Summary      string       `json:"summary"`
+	Tasks        []TaskKind   `json:"tasks"`
 }
 
 // ServiceBreaker The service's own, which is that of its default model.
@@ -2212,8 +2276,11 @@ type ServiceBreaker string
 
 // ServiceHealth defines model for ServiceHealth.
 type ServiceHealth struct {
+	// BreakerHold Present while an operator holds the circuit breaker open.
+	BreakerHold       *BreakerHold   `json:"breaker_hold,omitempty"`
 	BreakerOpen       bool           `json:"breaker_open"`
 	Checks            *[]HealthCheck `json:"checks,omitempty"`
+	Health            *TaskHealth    `json:"health,omitempty"`
 	LastError         *string        `json:"last_error,omitempty"`
 	LastSuccess       *time.Time     `json:"last_success,omitempty"`
 	LatencyP50Seconds *float64       `json:"latency_p50_seconds,omitempty"`
@@ -2342,6 +2409,24 @@ type SystemPartKind string
 type TaskCounts struct {
 	Running int `json:"running"`
 	Waiting int `json:"waiting"`
+}
+
+// TaskHealth defines model for TaskHealth.
+type TaskHealth struct {
+	// Failed How many of them count against the model.
+	Failed int `json:"failed"`
+
+	// Reason Why it is not healthy.
+	Reason *string   `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+
+	// Status What the outcomes of the model's recent tasks say of it; omitted until the model is used. Canaries do not count. failing:
+	// too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
+	// first failure. degraded: some have failed.
+	Status HealthOfTasks `json:"status"`
+
+	// Tasks The outcomes within `hardening.health.window`, at most 256.
+	Tasks int `json:"tasks"`
 }
 
 // TaskKind defines model for TaskKind.
@@ -2682,6 +2767,9 @@ type CreateJobJSONRequestBody = JobRequest
 
 // CreateJobMultipartRequestBody defines body for CreateJob for multipart/form-data ContentType.
 type CreateJobMultipartRequestBody = JobForm
+
+// ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
+type ChangeBreakerJSONRequestBody = BreakerChange
 
 // ChangeConfigJSONRequestBody defines body for ChangeConfig for application/json ContentType.
 type ChangeConfigJSONRequestBody ChangeConfigJSONBody
@@ -10425,6 +10513,7 @@ type ChangeBreakerRequestObject struct {
 	Service ServiceName               `json:"service"`
 	Action  ChangeBreakerParamsAction `json:"action"`
 	Params  ChangeBreakerParams
+	Body    *ChangeBreakerJSONRequestBody
 }
 
 type ChangeBreakerResponseObject interface {
@@ -12804,6 +12893,16 @@ func (sh *strictHandler) ChangeBreaker(w http.ResponseWriter, r *http.Request, s
 	request.Service = service
 	request.Action = action
 	request.Params = params
+
+	var body ChangeBreakerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ChangeBreaker(ctx, request.(ChangeBreakerRequestObject))

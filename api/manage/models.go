@@ -57,6 +57,10 @@ func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 			breaker := gen.ModelBreaker(status.Breaker)
 			m.Breaker = &breaker
 		}
+		if status.Health != "" {
+			health := gen.HealthOfTasks(status.Health)
+			m.Health = &health
+		}
 		models = append(models, m)
 	}
 	return models

@@ -55,8 +55,16 @@ func (h *Handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 	if err != nil {
 		return nil, err
 	}
-	open := request.Action == gen.ChangeBreakerParamsActionOpen
-	if err := entry.ChangeBreaker(web.Value(request.Params.Model), open); err != nil {
+	model, reason := web.Value(request.Params.Model), ""
+	if request.Body != nil {
+		reason = web.Value(request.Body.Reason)
+	}
+	if request.Action == gen.ChangeBreakerParamsActionOpen {
+		err = entry.OpenBreaker(model, reason)
+	} else {
+		err = entry.ResetBreaker(model)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return gen.ChangeBreaker200JSONResponse(h.describe(entry)), nil
@@ -76,8 +84,11 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	d, status := entry.Describe(), entry.Status()
 	s := gen.Service{
 		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
-		Breaker: gen.ServiceBreaker(entry.Guard.State()),
+		Breaker: gen.ServiceBreaker(entry.Guard.State()), Health: taskHealth(entry.Guard.Health()),
 		Models:  modelsOf(d.Name, entry.Models()), Runs: []gen.Run{}, Events: []gen.Transition{},
+	}
+	if hold, held := entry.Guard.Held(); held {
+		s.BreakerHold = breakerHold(&hold)
 	}
 	if d.DefaultModel != "" {
 		s.DefaultModel = &d.DefaultModel

@@ -6,6 +6,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -54,15 +55,29 @@ func (b *budget) measureResident() (services.Bytes, error) {
 func (c *core) serviceHealth() []hardening.ServiceHealth {
 	var list []hardening.ServiceHealth
 	for _, entry := range c.registry.List() {
-		_, open := entry.Guard.Open()
-		service := hardening.ServiceHealth{Name: entry.Name(), Status: entry.Status(), BreakerOpen: open}
+		open, hold := refusal(entry.Guard)
+		service := hardening.ServiceHealth{
+			Name: entry.Name(), Status: entry.Status(), BreakerOpen: open, Hold: hold, Health: entry.Guard.Health(),
+		}
 		for _, unit := range entry.Units() {
-			_, open := unit.Guard.Open()
-			service.Models = append(service.Models, hardening.ModelHealth{Name: unit.Model(), Status: unit.Status(), BreakerOpen: open})
+			open, hold := refusal(unit.Guard)
+			service.Models = append(service.Models, hardening.ModelHealth{
+				Name: unit.Model(), Status: unit.Status(), BreakerOpen: open, Hold: hold, Health: unit.Guard.Health(),
+			})
 		}
 		list = append(list, service)
 	}
 	return list
+}
+
+// refusal reports whether a guard refuses tasks, and returns an operator's hold if there is
+// one.
+func refusal(guard orchestrator.Guard) (open bool, hold *services.Hold) {
+	_, open = guard.Open()
+	if h, held := guard.Held(); held {
+		hold = &h
+	}
+	return open, hold
 }
 
 // processUsage returns the figures of the process for the performance monitor, zero
