@@ -171,6 +171,16 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	return g.translate(err)
 }
 
+// Failed records the fault of a task that failed before Do. Only faults of the service
+// count.
+func (g *Guard) Failed(ctx context.Context, err error) {
+	if services.IsCanary(ctx) || ctx.Err() != nil {
+		return
+	}
+	g.record(g.health.begin(), err)
+	g.notify()
+}
+
 // record adds the outcome of a task to the health of the model.
 func (g *Guard) record(era int, err error) {
 	if errors.Is(err, bulkhead.ErrFull) || errors.Is(err, circuitbreaker.ErrOpen) {

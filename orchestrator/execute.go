@@ -128,7 +128,7 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 			return services.TaskResult{}, err
 		}
 	}
-	lease, err := o.lease(ctx, task, entry, work)
+	lease, err := o.lease(ctx, task, unit, work)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
@@ -165,13 +165,17 @@ func (e *Registration) admit(ctx context.Context, task services.Task) (services.
 	if err := e.open(ctx, model); err != nil {
 		return nil, err
 	}
+	if unit := e.find(model); err != nil && unit != nil {
+		unit.Guard.Failed(ctx, err)
+	}
 	return work, err
 }
 
 // lease waits for memory and a run slot.
-func (o *Orchestrator) lease(ctx context.Context, task services.Task, entry *Registration, work services.Work) (services.Lease, error) {
-	bytes, err := entry.bytes(ctx, work)
+func (o *Orchestrator) lease(ctx context.Context, task services.Task, unit *Unit, work services.Work) (services.Lease, error) {
+	bytes, err := unit.entry.bytes(ctx, work)
 	if err != nil {
+		unit.Guard.Failed(ctx, err)
 		return nil, err
 	}
 	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(bytes)))

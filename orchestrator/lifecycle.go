@@ -112,7 +112,8 @@ func (e *Registration) OpenBreaker(model, reason string) error {
 }
 
 // ResetBreaker closes the breaker of a model, or, for an empty name, the service's own,
-// and ends what OpenBreaker has begun.
+// and ends what OpenBreaker has begun. Tasks are accepted again, also if the model is being
+// recovered.
 func (e *Registration) ResetBreaker(model string) error {
 	unit, release, err := e.hold(model)
 	if err != nil {
@@ -121,7 +122,11 @@ func (e *Registration) ResetBreaker(model string) error {
 	defer release()
 	unit.Guard.Reset()
 	unit.transition(services.StateReady, "an operator has reset its circuit breaker", func() bool {
-		return unit.state == services.StateDegraded
+		if !unit.isolated && unit.state != services.StateDegraded {
+			return false
+		}
+		unit.isolated = false
+		return true
 	})
 	return nil
 }

@@ -65,13 +65,14 @@ func (e *echo) Prepare(context.Context, services.Task) (services.Work, error) {
 // passGuard lets everything through, as often as an error may pass.
 type passGuard struct{ open bool }
 
-func (g passGuard) Open() (time.Duration, bool) { return time.Second, g.open }
-func (g passGuard) State() string               { return "closed" }
-func (g passGuard) Reset()                      {}
-func (g passGuard) Health() services.Health     { return services.Health{} }
-func (g passGuard) Hold(string)                 {}
-func (g passGuard) Held() (services.Hold, bool) { return services.Hold{}, false }
-func (g passGuard) Refusal() error              { return services.Faultf(services.KindUnavailable, "cut off") }
+func (g passGuard) Open() (time.Duration, bool)   { return time.Second, g.open }
+func (g passGuard) State() string                 { return "closed" }
+func (g passGuard) Reset()                        {}
+func (g passGuard) Health() services.Health       { return services.Health{} }
+func (g passGuard) Hold(string)                   {}
+func (g passGuard) Failed(context.Context, error) {}
+func (g passGuard) Held() (services.Hold, bool)   { return services.Hold{}, false }
+func (g passGuard) Refusal() error                { return services.Faultf(services.KindUnavailable, "cut off") }
 func (g passGuard) Do(ctx context.Context, fn func(context.Context) error) error {
 	for {
 		if err := fn(ctx); !services.IsTransient(err) {

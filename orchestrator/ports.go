@@ -32,6 +32,8 @@ type Guard interface {
 	Held() (services.Hold, bool)
 	// Reset ends a hold and closes the breaker.
 	Reset()
+	// Failed records the fault of a task that failed before Do.
+	Failed(ctx context.Context, err error)
 	// Do calls fn under the guard's policies and returns once fn has.
 	Do(ctx context.Context, fn func(ctx context.Context) error) error
 }

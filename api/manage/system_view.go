@@ -53,6 +53,8 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 		status, detail := entry.Status(), entry.Describe().Summary
 		if status.LastError != "" && status.State != services.StateReady {
 			detail = status.LastError
+		} else if health := entry.Guard.Health(); health.Status == services.HealthFailing {
+			detail = "failing: " + health.Reason
 		}
 		add(gen.SystemPartKindService, entry.Name(), true, string(status.State), detail)
 		needs := s.needs(ctx, entry)

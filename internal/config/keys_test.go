@@ -150,7 +150,7 @@ func hardeningKeys() map[string]keyCase {
 		"hardening.breaker.delay":       positive,
 		"hardening.breaker.trials":      one,
 		"hardening.health.window":       {good: []string{"1s"}, bad: []string{"999ms", "0", "soon"}},
-		"hardening.health.failureRate":  {good: []string{"0.1", "1"}, bad: []string{"0", "0.099", "1.001", ".nan", "half"}},
+		"hardening.health.failureRate":  {good: []string{"0.1", "1"}, bad: []string{"0", "1.001", ".nan", "half"}},
 		"hardening.health.minCalls":     {good: []string{"1", "256"}, bad: []string{"0", "257", "few"}},
 		"hardening.health.degradedRate": {good: []string{"0.001", "0.5"}, bad: []string{"0", "0.501", ".nan", "some"}},
 		"hardening.health.trials":       one,
