@@ -31,8 +31,9 @@ type fakeUnit struct {
 	runs      []services.Run
 	success   time.Time
 	loaded    bool
-	// isolated refuses tasks.
+	// isolated refuses tasks, for as long as remains said.
 	isolated bool
+	remains  time.Duration
 }
 
 func newFakeUnit() *fakeUnit { return &fakeUnit{state: services.StateReady, loaded: true} }
@@ -77,12 +78,14 @@ func (w *fakeUnit) StopRun(task string, _ error) {
 	}
 }
 
-func (w *fakeUnit) Isolate(cause string, _ time.Duration) {
+func (w *fakeUnit) Isolate(cause string, retryAfter time.Duration) {
+	w.change(func() { w.remains = retryAfter })
 	w.set(services.StateRecovering, true, cause)
 }
 func (w *fakeUnit) Restore(cause string) { w.set(services.StateReady, false, cause) }
 func (w *fakeUnit) Degrade(cause string) { w.set(services.StateDegraded, false, cause) }
-func (w *fakeUnit) GiveUp(cause string, _ time.Duration) {
+func (w *fakeUnit) GiveUp(cause string, retryAfter time.Duration) {
+	w.change(func() { w.remains = retryAfter })
 	w.set(services.StateUnavailable, true, cause)
 }
 func (w *fakeUnit) Fail(cause string) { w.set(services.StateUnavailable, false, cause) }

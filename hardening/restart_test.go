@@ -81,7 +81,8 @@ func (s *single) CanaryTask() services.Task { return services.Task{Service: "ech
 // several is a service with models, the default one among them.
 type several struct {
 	single
-	cut map[string]bool
+	cut    map[string]bool
+	unread error // of the preparation of tasks
 }
 
 func (s *several) Describe() services.Description {
@@ -112,6 +113,9 @@ func (s *several) LoadModel(_ context.Context, name string) error {
 func (s *several) UnloadModel(context.Context, string) error { return nil }
 
 func (s *several) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	if s.unread != nil {
+		return nil, s.unread
+	}
 	model := cmp.Or(task.Model, "first")
 	return servicetest.Work{On: model, Needs: 1, Do: func(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 		if err := s.LoadModel(ctx, model); err != nil {

@@ -44,8 +44,8 @@ func (s *State) HealthView() HealthView {
 	report, usage := s.Health.Report(), s.Memory.Usage()
 	view := HealthView{
 		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
-		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
-		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
+		Memory:   gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
+		Tasks:    gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
 		Services: make(map[string]ServiceView), Problems: make(map[string]string),
 	}
 	if bytes := int64(s.Resident()); bytes > 0 {

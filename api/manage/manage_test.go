@@ -123,3 +123,48 @@ func TestALockedServerIsNotChanged(t *testing.T) {
 		require.Equal(t, "loopback_only", refused.Slug, name)
 	}
 }
+
+// TestTheStatusOfTheServerIsTheWorst has services of every health, checks and problems.
+func TestTheStatusOfTheServerIsTheWorst(t *testing.T) {
+	t.Parallel()
+	of := func(list ...gen.HealthOfTasks) HealthView {
+		view := HealthView{Services: map[string]ServiceView{"new": {}}}
+		for i, status := range list {
+			view.Services[string(rune('a'+i))] = ServiceView{Health: &gen.TaskHealth{Status: status}}
+		}
+		return view
+	}
+	const healthy, degraded = gen.HealthOfTasksHealthy, gen.HealthOfTasksDegraded
+	const unproven, failing = gen.HealthOfTasksUnproven, gen.HealthOfTasksFailing
+	require.Equal(t, gen.HealthStatusHealthy, of().Status())
+	require.Equal(t, gen.HealthStatusHealthy, of(healthy, healthy).Status())
+	for range 20 { // in any order
+		require.Equal(t, gen.HealthStatusDegraded, of(healthy, degraded, healthy).Status())
+		require.Equal(t, gen.HealthStatusUnproven, of(degraded, unproven, degraded, healthy).Status())
+		require.Equal(t, gen.HealthStatusUnhealthy, of(degraded, failing, unproven).Status())
+	}
+	view := of(healthy)
+	view.Checks = []gen.HealthCheck{{Ok: true}}
+	require.Equal(t, gen.HealthStatusHealthy, view.Status())
+	view.Checks = append(view.Checks, gen.HealthCheck{Ok: false})
+	require.Equal(t, gen.HealthStatusUnhealthy, view.Status())
+	view = of(degraded)
+	view.Reasons = []string{"the server is starting"}
+	require.Equal(t, gen.HealthStatusUnhealthy, view.Status())
+	view = of(unproven)
+	view.Problems = map[string]string{"a": "it is degraded"}
+	require.Equal(t, gen.HealthStatusUnhealthy, view.Status())
+}
+
+func TestTheViewsOfHealthAndHold(t *testing.T) {
+	t.Parallel()
+	since := time.Now()
+	require.Nil(t, taskHealth(services.Health{}))
+	require.Nil(t, breakerHold(nil))
+	reason := "why"
+	require.Equal(t, &gen.TaskHealth{Status: gen.HealthOfTasksDegraded, Since: since, Reason: &reason, Tasks: 7, Failed: 2},
+		taskHealth(services.Health{Status: services.HealthDegraded, Since: since, Reason: reason, Tasks: 7, Failed: 2}))
+	require.Nil(t, taskHealth(services.Health{Status: services.HealthHealthy}).Reason)
+	require.Equal(t, &gen.BreakerHold{Since: since, Reason: &reason}, breakerHold(&services.Hold{Since: since, Reason: reason}))
+	require.Nil(t, breakerHold(&services.Hold{}).Reason)
+}

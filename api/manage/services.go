@@ -85,7 +85,7 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	s := gen.Service{
 		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
 		Breaker: gen.ServiceBreaker(entry.Guard.State()), Health: taskHealth(entry.Guard.Health()),
-		Models:  modelsOf(d.Name, entry.Models()), Runs: []gen.Run{}, Events: []gen.Transition{},
+		Models: modelsOf(d.Name, entry.Models()), Runs: []gen.Run{}, Events: []gen.Transition{},
 	}
 	if hold, held := entry.Guard.Held(); held {
 		s.BreakerHold = breakerHold(&hold)
