@@ -86,6 +86,39 @@ func TestOutcomesCountForTheWindowOnly(t *testing.T) {
 	})
 }
 
+// TestOldOutcomesDoNotCountForANewOne has nobody look at the health in between.
+func TestOldOutcomesDoNotCountForANewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := newTestOutcomes()
+		o.end("xxxx")
+		time.Sleep(5 * time.Minute)
+		o.end("x")
+		require.Equal(t, services.HealthDegraded, o.view().Status)
+	})
+}
+
+// TestSuccessesBeforeAnEmptyWindowProveNothing has two of three before.
+func TestSuccessesBeforeAnEmptyWindowProveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, _ := newTestOutcomes()
+		o.end("xxxxx..")
+		time.Sleep(5 * time.Minute)
+		o.review(true)
+		o.end("..")
+		require.Equal(t, services.HealthUnproven, o.view().Status)
+		o.end(".")
+		require.Equal(t, services.HealthHealthy, o.view().Status)
+	})
+}
+
+func TestTheFirstReasonOfAFailureStays(t *testing.T) {
+	t.Parallel()
+	o, _ := newTestOutcomes()
+	o.end("xxxxx")
+	o.fail("its circuit breaker has opened")
+	require.Equal(t, "5 of the latest 5 tasks within 5m0s have failed", o.view().Reason)
+}
+
 func TestTheLatestOutcomesCount(t *testing.T) {
 	t.Parallel()
 	o, _ := newTestOutcomes()

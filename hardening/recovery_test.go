@@ -28,6 +28,7 @@ type fakeUnit struct {
 	reloadErr error // of the reload
 	reload    func()
 	canaryErr error // of the canary
+	sung      func()
 	runs      []services.Run
 	success   time.Time
 	loaded    bool
@@ -114,8 +115,11 @@ func (w *fakeUnit) Reload(context.Context) error {
 func (w *fakeUnit) Canary(ctx context.Context) error {
 	w.mu.Lock()
 	w.steps = append(w.steps, "canary")
-	err := w.canaryErr
+	err, sung := w.canaryErr, w.sung
 	w.mu.Unlock()
+	if sung != nil {
+		sung()
+	}
 	if w.guard == nil {
 		return err
 	}
