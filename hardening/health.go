@@ -24,6 +24,9 @@ type ServiceHealth struct {
 	Status services.ServiceStatus
 	// BreakerOpen reports that calls are being refused.
 	BreakerOpen bool
+	// Drained is the sentence that an operator has drained the service or its default
+	// model; empty if none has. It makes the service not ready, and not unhealthy.
+	Drained string
 	// Models are the further models that have a guard of their own. A problem of one of
 	// them does not affect the service, whose own state is that of its default model.
 	Models []ModelHealth
@@ -91,6 +94,8 @@ func (h *Health) Report() Report {
 			r.Reasons = append(r.Reasons, "service "+name+" does not exist")
 		} else if problem := r.Services[i].Problem(); problem != "" {
 			r.Reasons = append(r.Reasons, problem)
+		} else if drained := r.Services[i].Drained; drained != "" {
+			r.Reasons = append(r.Reasons, drained)
 		} else if r.Services[i].Status.State == services.StateRegistered {
 			r.Reasons = append(r.Reasons, "service "+name+" has not started")
 		}

@@ -19,6 +19,8 @@ type HealthView struct {
 	BreakerOpen map[string]bool
 	// Problems are the reasons why services are not ready, by service.
 	Problems map[string]string
+	// Drained are the sentences that operators have drained services, by service.
+	Drained map[string]string
 	// Checks are the process checks of the health monitor, ServiceChecks those of each
 	// service.
 	Checks        []gen.HealthCheck
@@ -37,13 +39,14 @@ func (s *State) HealthView() HealthView {
 		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
 		Memory:      gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
 		Tasks:       gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
-		BreakerOpen: make(map[string]bool), Problems: make(map[string]string),
+		BreakerOpen: make(map[string]bool), Problems: make(map[string]string), Drained: make(map[string]string),
 	}
 	if bytes := int64(s.Resident()); bytes > 0 {
 		view.Memory.ResidentBytes = &bytes
 	}
 	for _, service := range report.Services {
 		view.BreakerOpen[service.Name] = service.BreakerOpen
+		view.Drained[service.Name] = service.Drained
 		if problem := service.Problem(); problem != "" {
 			view.Problems[service.Name] = problem
 		}

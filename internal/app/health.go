@@ -56,6 +56,9 @@ func (c *core) serviceHealth() []hardening.ServiceHealth {
 	for _, entry := range c.registry.List() {
 		_, open := entry.Guard.Open()
 		service := hardening.ServiceHealth{Name: entry.Name(), Status: entry.Status(), BreakerOpen: open}
+		if drain, drained := entry.Drained(""); drained {
+			service.Drained = drain.Title() + " " + drain.Problem()
+		}
 		for _, unit := range entry.Units() {
 			_, open := unit.Guard.Open()
 			service.Models = append(service.Models, hardening.ModelHealth{Name: unit.Model(), Status: unit.Status(), BreakerOpen: open})

@@ -58,6 +58,9 @@ type Dependencies struct {
 	// Bind returns a task with its service, and with the model in place of an alias.
 	// The faults name the fields task and model.
 	Bind func(services.Task) (services.Task, error)
+	// Held reports whether a task must wait because an operator has drained its service
+	// or model; nil holds none.
+	Held func(services.Task) bool
 	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
 	// Ageing is the waiting time that counts as much as one priority level.

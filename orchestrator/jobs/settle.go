@@ -118,6 +118,9 @@ func (m *Manager) judge(job *Job, err error) {
 		if fault != nil {
 			wait = max(wait, fault.RetryAfter)
 		}
+		if m.held(*job) {
+			wait = 0 // it goes on as soon as it is no longer held
+		}
 		job.requeue(min(wait, m.cfg.Retry.MaxDelay))
 		job.Stage = detail(err)
 	case kind == services.KindTimeout, kind == services.KindInternal, kind == services.KindFull:

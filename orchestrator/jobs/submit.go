@@ -235,7 +235,7 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 // taskFor returns the task of the job.
 func (j Job) taskFor(audio services.AudioSource) services.Task {
 	return services.Task{
-		ID: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
+		ID: j.ID, Job: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
 		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner},
 	}
 }
