@@ -158,7 +158,7 @@ func (j *Job) requeue(wait time.Duration) {
 func detail(err error) string {
 	var fault *services.Fault
 	if errors.As(err, &fault) {
-		return fault.Detail()
+		return services.ClipDetail(fault.Detail())
 	}
 	switch services.KindOf(err) {
 	case services.KindCancelled:
@@ -174,7 +174,7 @@ func failureOf(err error) *Failure {
 	failure := &Failure{Kind: services.KindOf(err), Message: detail(err)}
 	var fault *services.Fault
 	if errors.As(err, &fault) {
-		failure.Fields = fault.Fields
+		failure.Fields = services.ClipFields(fault.Fields)
 	}
 	return failure
 }
