@@ -43,6 +43,8 @@ type ModelHealth struct {
 // Health is the view behind the probes. Safe for concurrent use.
 type Health struct {
 	list func() []ServiceHealth
+	// more are further reasons why the process is not ready; may be nil.
+	more func() []string
 
 	mu       sync.Mutex
 	required []string
@@ -55,6 +57,10 @@ type Health struct {
 func NewHealth(required []string, list func() []ServiceHealth) *Health {
 	return &Health{required: required, list: list, phase: PhaseStarting, since: time.Now()}
 }
+
+// AlsoAsk adds reasons why the process is not ready. It is called before the first report;
+// more must not wait.
+func (h *Health) AlsoAsk(more func() []string) { h.more = more }
 
 // SetPhase sets the phase of the process.
 func (h *Health) SetPhase(phase Phase) {
@@ -87,6 +93,9 @@ func (h *Health) Report() Report {
 	r.Services = h.list()
 	if r.Phase != PhaseServing {
 		r.Reasons = append(r.Reasons, "the server is "+string(r.Phase))
+	}
+	if h.more != nil {
+		r.Reasons = append(r.Reasons, h.more()...)
 	}
 	for _, name := range required {
 		i := slices.IndexFunc(r.Services, func(s ServiceHealth) bool { return s.Name == name })

@@ -6415,6 +6415,30 @@ func (response CreateTranscription504JSONResponse) VisitCreateTranscriptionRespo
 	return err
 }
 
+type CreateTranscription507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranscription507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranscription507ResponseHeaders
+}
+
+func (response CreateTranscription507JSONResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteAudioRequestObject struct {
 	AudioId AudioID `json:"audio_id"`
 }
@@ -7423,6 +7447,30 @@ func (response CreateChatCompletion504JSONResponse) VisitCreateChatCompletionRes
 	return err
 }
 
+type CreateChatCompletion507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion507ResponseHeaders
+}
+
+func (response CreateChatCompletion507JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListContextsRequestObject struct {
 }
 
@@ -7802,6 +7850,25 @@ func (response CreateContext503ApplicationProblemPlusJSONResponse) VisitCreateCo
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateContext507ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -2,9 +2,7 @@ package app
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -48,10 +46,10 @@ func (s *system) keepDrains(dir *datadir.Dir) error {
 		if err == nil {
 			err = dir.Write(drainsFile, append(raw, '\n'))
 		}
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-			return &services.Fault{Kind: services.KindFull, Message: "the disk is full", Err: err}
+		if err != nil {
+			return services.Unstored(err, services.KindInternal, drainsFile+" could not be written")
 		}
-		return err
+		return nil
 	})
 	s.metrics.MustRegister(drainMetrics{s.registry})
 	return nil

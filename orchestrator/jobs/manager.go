@@ -228,7 +228,7 @@ func (m *Manager) load(ctx context.Context, id string) (Job, error) {
 // it is.
 func (m *Manager) edit(ctx context.Context, id string, change func(*Job) (bool, error)) (Job, error) {
 	job, err := m.all.Edit(ctx, id, change)
-	return job, missing(id, err)
+	return job, missing(id, m.orFull(err))
 }
 
 // missing returns the fault for a job that does not exist, or err unchanged.

@@ -30,16 +30,9 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 	return job, existed, m.orFull(err)
 }
 
-// orFull returns the fault of a full disk if that may be why the store is unavailable:
-// after a failed write it is reopened.
+// orFull is records.OrFull for a record.
 func (m *Manager) orFull(err error) error {
-	if services.KindOf(err) != services.KindUnavailable {
-		return err
-	}
-	if room := m.store.Room(records.LeastRoom); services.KindOf(room) == services.KindFull {
-		return room
-	}
-	return err
+	return records.OrFull(m.store, err, 0)
 }
 
 func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
