@@ -34,7 +34,9 @@ type Tracer interface {
 type Dependencies struct {
 	Executor web.Executor
 	Services web.Services
-	Models   web.Models
+	// Tasks lists and cancels the tasks under way.
+	Tasks  manage.Tasks
+	Models web.Models
 	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error
 	// Views returns the state of the server.
@@ -140,8 +142,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
-			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels,
-			Settings: deps.Settings, Version: deps.Version,
+			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
+			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
@@ -176,7 +178,8 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems),
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.onlyProbes(problems),
+		h.admit(problems),
 		h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -32,7 +33,8 @@ func (h *handlers) GetServiceReadiness(
 	if _, err := h.Services.Lookup(request.Service); err != nil {
 		return nil, err
 	}
-	if problem := h.Views.HealthView().Problems[request.Service]; problem != "" {
+	view := h.Views.HealthView()
+	if problem := cmp.Or(view.Problems[request.Service], view.Drained[request.Service]); problem != "" {
 		return gen.GetServiceReadiness503JSONResponse{Ready: false, Reasons: []string{problem}}, nil
 	}
 	return gen.GetServiceReadiness200JSONResponse{Ready: true, Reasons: []string{}}, nil
@@ -51,6 +53,7 @@ func (h *handlers) GetHealth(context.Context, gen.GetHealthRequestObject) (gen.G
 		health := serviceHealth(name, entry.Status(), entry.Service.Metrics(), view.Services[name])
 		running, checks := len(entry.Runs()), view.ServiceChecks[name]
 		health.Running, health.Checks = &running, &checks
+		health.Drained = web.Unless(view.Drained[name], "")
 		if models := view.Models[name]; len(models) > 0 {
 			health.Models = &models
 		}

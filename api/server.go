@@ -45,9 +45,12 @@ func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// NewServer returns a server that owns the listener. It serves nothing before Start.
+// NewServer returns a server that owns the listener, with as many connections as the
+// process's file descriptors allow. It serves nothing before Start.
 func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slog.Logger) *Server {
-	s := &Server{cfg: cfg, listener: listener, failed: make(chan error, 1)}
+	conns, spare := connLimits()
+	limited := limitConnections(listener, conns, spare)
+	s := &Server{cfg: cfg, listener: limited, failed: make(chan error, 1)}
 	base, cut := context.WithCancelCause(context.Background())
 	draining, drain := context.WithCancel(context.Background())
 	s.cut, s.drain = cut, drain
@@ -59,7 +62,9 @@ func NewServer(cfg Config, listener net.Listener, handler http.Handler, log *slo
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       withSpare,
 	}
+	limited.keepAlive = s.server.SetKeepAlivesEnabled
 	return s
 }
 

@@ -28,6 +28,9 @@ type ServiceHealth struct {
 	Hold *services.Hold
 	// Health is that of the tasks.
 	Health services.Health
+	// Drained is the sentence that an operator has drained the service or its default
+	// model; empty if none has. It makes the service not ready, and not unhealthy.
+	Drained string
 	// Models are the further models that have a guard of their own. A problem of one of
 	// them does not affect the service, whose own state is that of its default model.
 	Models []ModelHealth
@@ -48,6 +51,8 @@ type ModelHealth struct {
 // Health is the view behind the probes. Safe for concurrent use.
 type Health struct {
 	list func() []ServiceHealth
+	// more are further reasons why the process is not ready; may be nil.
+	more func() []string
 
 	mu       sync.Mutex
 	required []string
@@ -60,6 +65,10 @@ type Health struct {
 func NewHealth(required []string, list func() []ServiceHealth) *Health {
 	return &Health{required: required, list: list, phase: PhaseStarting, since: time.Now()}
 }
+
+// AlsoAsk adds reasons why the process is not ready. It is called before the first report;
+// more must not wait.
+func (h *Health) AlsoAsk(more func() []string) { h.more = more }
 
 // SetPhase sets the phase of the process.
 func (h *Health) SetPhase(phase Phase) {
@@ -93,12 +102,17 @@ func (h *Health) Report() Report {
 	if r.Phase != PhaseServing {
 		r.Reasons = append(r.Reasons, "the server is "+string(r.Phase))
 	}
+	if h.more != nil {
+		r.Reasons = append(r.Reasons, h.more()...)
+	}
 	for _, name := range required {
 		i := slices.IndexFunc(r.Services, func(s ServiceHealth) bool { return s.Name == name })
 		if i < 0 {
 			r.Reasons = append(r.Reasons, "service "+name+" does not exist")
 		} else if problem := r.Services[i].Problem(); problem != "" {
 			r.Reasons = append(r.Reasons, problem)
+		} else if drained := r.Services[i].Drained; drained != "" {
+			r.Reasons = append(r.Reasons, drained)
 		} else if r.Services[i].Status.State == services.StateRegistered {
 			r.Reasons = append(r.Reasons, "service "+name+" has not started")
 		}

@@ -165,7 +165,7 @@ func (m *Monitor) watchRuns() {
 			of.logger(m.log).Error("run has hung", "task", run.Task, "stage", run.Stage, "silent", silent)
 			m.stalls.WithLabelValues(of.service, of.model).Inc()
 			m.mend(of, unit, cause) // first, so that no other task starts
-			unit.StopRun(run.Task,
+			unit.StopRun(run.ID,
 				services.Faultf(services.KindTimeout, "the task showed no sign of life for %s and was stopped", m.cfg.StallTimeout))
 		}
 	}

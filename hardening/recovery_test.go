@@ -67,7 +67,11 @@ func (w *fakeUnit) Status() services.ServiceStatus {
 func (w *fakeUnit) Runs() []services.Run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return append([]services.Run(nil), w.runs...)
+	runs := append([]services.Run(nil), w.runs...)
+	for i := range runs {
+		runs[i].ID = runs[i].Task
+	}
+	return runs
 }
 
 func (w *fakeUnit) StopRun(task string, _ error) {

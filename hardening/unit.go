@@ -22,8 +22,8 @@ type Unit interface {
 	Status() services.ServiceStatus
 	// Runs returns the tasks at work.
 	Runs() []services.Run
-	// StopRun ends a task with the cause. It does not wait.
-	StopRun(task string, cause error)
+	// StopRun ends a run, by its ID, with the cause. It does not wait.
+	StopRun(id string, cause error)
 	// Isolate refuses tasks. The unit is recovering.
 	Isolate(cause string, retryAfter time.Duration)
 	// Reload unloads the model and starts its service unless that is started.

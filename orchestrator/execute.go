@@ -61,13 +61,16 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 		defer cancel()
 	}
 	var executions services.Executions
-	visit := &visit{event: &event, arrived: arrived, leave: func() {}}
+	ctx, active, ended := o.registry.ledger.enter(ctx, task, sink)
+	defer ended()
+	visit := &visit{event: &event, arrived: arrived, active: active, leave: func() {}}
 	// After the report, so that a forgotten model leaves no metrics behind.
 	defer func() { visit.leave() }()
 	var result services.TaskResult
 	err := unknown
 	if err == nil {
-		result, err = o.run(services.WithExecutions(ctx, &executions), task, sink, visit)
+		result, err = o.run(services.WithExecutions(ctx, &executions), task, visit)
+		err = active.verdict(err)
 	}
 	event.Executions, event.Inputs = executions.Counts()
 	event.Err = err
@@ -91,6 +94,7 @@ func (o *Orchestrator) Execute(ctx context.Context, task services.Task, sink ser
 type visit struct {
 	event   *services.TaskEvent
 	arrived time.Time
+	active  *active
 	// unit is the unit that the task runs in, nil while unknown; leave releases it.
 	unit  *Unit
 	leave func()
@@ -107,7 +111,7 @@ func (o *Orchestrator) beginSpan(ctx context.Context, task services.Task) (conte
 
 // run runs a task. A canary also runs in an isolated unit, which refuses all other
 // tasks.
-func (o *Orchestrator) run(ctx context.Context, task services.Task, sink services.Sink, v *visit) (services.TaskResult, error) {
+func (o *Orchestrator) run(ctx context.Context, task services.Task, v *visit) (services.TaskResult, error) {
 	entry, err := o.registry.Lookup(task.Service)
 	if err != nil {
 		return services.TaskResult{}, err
@@ -117,6 +121,7 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 		return services.TaskResult{}, err
 	}
 	task.Model = work.Model()
+	v.active.runsOn(task.Model)
 	unit, leave, err := entry.enter(task.Model)
 	if err != nil {
 		return services.TaskResult{}, err
@@ -124,19 +129,22 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 	v.unit, v.leave = unit, leave
 	if !services.IsCanary(ctx) {
 		// The state may have changed during the start.
-		if err := unit.refuses(); err != nil {
+		if err := cmp.Or(entry.takesTasks(task.Model), unit.refuses()); err != nil {
 			return services.TaskResult{}, err
 		}
 	}
-	lease, err := o.lease(ctx, task, unit, work)
+	lease, bytes, err := o.lease(ctx, task, unit, work)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer lease.Release()
+	if err := v.active.began(lease, bytes); err != nil {
+		return services.TaskResult{}, err
+	}
 	v.event.Started, v.event.Queued = true, time.Since(v.arrived)
 	started := time.Now()
 	defer func() { v.event.Ran = time.Since(started) }()
-	return unit.execute(services.WithLease(ctx, lease), task, work, sink)
+	return unit.execute(services.WithLease(ctx, lease), task, work, v.active)
 }
 
 // admit prepares a task, and refuses it if its unit cannot run it or its service does
@@ -144,6 +152,9 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, sink service
 func (e *Registration) admit(ctx context.Context, task services.Task) (services.Work, error) {
 	if services.IsCanary(ctx) {
 		return e.prepare(ctx, task)
+	}
+	if err := e.takesTasks(task.Model); err != nil {
+		return nil, err
 	}
 	if task.Model != "" {
 		// A task is not read if its model is known to be unavailable.
@@ -161,6 +172,9 @@ func (e *Registration) admit(ctx context.Context, task services.Task) (services.
 	if err == nil {
 		model = work.Model()
 	}
+	if err := e.takesTasks(model); err != nil {
+		return nil, err
+	}
 	// The fault of an unavailable service takes precedence over that of one task.
 	if err := e.open(ctx, model); err != nil {
 		return nil, err
@@ -172,18 +186,20 @@ func (e *Registration) admit(ctx context.Context, task services.Task) (services.
 }
 
 // lease waits for memory and a run slot.
-func (o *Orchestrator) lease(ctx context.Context, task services.Task, unit *Unit, work services.Work) (services.Lease, error) {
+func (o *Orchestrator) lease(
+	ctx context.Context, task services.Task, unit *Unit, work services.Work,
+) (services.Lease, services.Bytes, error) {
 	bytes, err := unit.entry.bytes(ctx, work)
 	if err != nil {
 		unit.Guard.Failed(ctx, err)
-		return nil, err
+		return nil, 0, err
 	}
 	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(bytes)))
 	lease, err := o.admission.Acquire(ctx, services.Claim{
 		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
 	})
 	span.End(err)
-	return lease, err
+	return lease, bytes, err
 }
 
 // prepare checks a task's parameters against their schema, and has the service check the
@@ -233,9 +249,12 @@ func (o *Orchestrator) Canary(ctx context.Context, service, model string) error 
 		task.ID += "-" + model
 	}
 	var event services.TaskEvent
-	visit := &visit{event: &event, arrived: time.Now(), leave: func() {}}
+	task.Service = service
+	ctx, active, ended := o.registry.ledger.enter(services.WithCanary(ctx), task, services.DiscardSink{})
+	defer ended()
+	visit := &visit{event: &event, arrived: time.Now(), active: active, leave: func() {}}
 	defer func() { visit.leave() }()
-	result, err := o.run(services.WithCanary(ctx), task, services.DiscardSink{}, visit)
+	result, err := o.run(ctx, task, visit)
 	if err != nil && !event.Started && ctx.Err() != nil {
 		// It waited for memory or a slot all the time, so the service was not tested.
 		return &services.Fault{Kind: services.KindBusy, Message: "the canary did not get to run", Err: err}

@@ -25,6 +25,9 @@ type Registration struct {
 	log     *slog.Logger
 	observe func(services.Transition)
 	keeper  Keeper // if nil, models have no units
+	// drains and ledger are the registry's.
+	drains *drains
+	ledger *ledger
 	// ctx ends with the registry; starts under way end with it.
 	ctx context.Context
 	// changing is held while the service starts, stops or restarts.

@@ -23,12 +23,14 @@ type Registry struct {
 	entries map[string]*Registration
 
 	observers []func(services.Transition) // never changed
+	drains    drains
+	ledger    *ledger
 }
 
 // NewRegistry returns an empty registry. The observers are called at every step of a
 // service's life, by the caller that causes the step. They must not wait.
 func NewRegistry(log *slog.Logger, observers ...func(services.Transition)) *Registry {
-	r := &Registry{log: log, entries: make(map[string]*Registration), observers: observers}
+	r := &Registry{log: log, entries: make(map[string]*Registration), observers: observers, ledger: newLedger()}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -56,6 +58,7 @@ func (r *Registry) Register(service services.ModelService, guard Guard, keeper K
 	r.order = append(r.order, d.Name)
 	entry := &Registration{
 		Service: service, description: d, schemas: compile(d), log: r.log, observe: r.observe, ctx: r.ctx, units: make(map[string]*Unit),
+		drains: &r.drains, ledger: r.ledger,
 	}
 	if entry.hasModels() {
 		entry.keeper = keeper

@@ -23,10 +23,10 @@ type run struct {
 }
 
 // begin adds a run to the unit's list.
-func (u *Unit) begin(ctx context.Context, task services.Task, sink services.Sink, stop context.CancelCauseFunc) *run {
+func (u *Unit) begin(ctx context.Context, task services.Task, sink *active, stop context.CancelCauseFunc) *run {
 	now := time.Now()
 	r := &run{sink: sink, lease: services.LeaseOf(ctx), stop: stop, view: services.Run{
-		Task: task.ID, Name: task.Name, Model: task.Model, Started: now, Progressed: now,
+		ID: sink.view.ID, Task: task.ID, Name: task.Name, Model: task.Model, Started: now, Progressed: now,
 	}}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -76,13 +76,14 @@ func (e *Registration) Runs() []services.Run {
 	return list
 }
 
-// StopRun cancels a task of the unit with the cause. It does not wait.
-func (u *Unit) StopRun(task string, cause error) {
+// StopRun cancels a run of the unit, by the server's id of its task, with the cause. It
+// does not wait.
+func (u *Unit) StopRun(id string, cause error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for r := range u.runs {
 		r.mu.Lock()
-		if r.view.Task == task && !r.view.Stopped {
+		if r.view.ID == id && !r.view.Stopped {
 			r.view.Stopped = true
 			r.stop(cause)
 		}

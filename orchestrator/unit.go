@@ -174,7 +174,7 @@ func (u *Unit) refuses() error {
 
 // execute runs a task whose context has its lease, under the guard and visible to the
 // watchdog.
-func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink services.Sink) (services.TaskResult, error) {
+func (u *Unit) execute(ctx context.Context, task services.Task, work services.Work, sink *active) (services.TaskResult, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r := u.begin(ctx, task, sink, stop)

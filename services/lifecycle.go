@@ -18,6 +18,8 @@ type Transition struct {
 
 // Run is one running task as seen by a watchdog.
 type Run struct {
+	// ID is made by the server and unique, also if two clients choose the same id.
+	ID string
 	// Task is the task's id, Name its kind and Model its model.
 	Task, Name, Model string
 	Started           time.Time

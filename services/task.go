@@ -82,8 +82,11 @@ func ParsePriority(name string) (Priority, error) {
 
 // Task is one unit of work for one service.
 type Task struct {
-	// ID identifies the task in logs and errors. It is unique within the process.
+	// ID identifies the task in logs and errors: the id of its request, which a client may
+	// choose, or of its job.
 	ID string
+	// Job is the id of the job whose task this is; empty for a request's own.
+	Job string
 	// Service and Name select the service and the kind of task, such as "wav2vec2" and
 	// "transcribe". If Service is empty, it is the one that has the model.
 	Service string

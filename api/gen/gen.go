@@ -21,6 +21,48 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ActiveTaskPriority.
+const (
+	ActiveTaskPriorityHigh   ActiveTaskPriority = "high"
+	ActiveTaskPriorityLow    ActiveTaskPriority = "low"
+	ActiveTaskPriorityNormal ActiveTaskPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the ActiveTaskPriority enum.
+func (e ActiveTaskPriority) Valid() bool {
+	switch e {
+	case ActiveTaskPriorityHigh:
+		return true
+	case ActiveTaskPriorityLow:
+		return true
+	case ActiveTaskPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ActiveTaskState.
+const (
+	ActiveTaskStateCancelled ActiveTaskState = "cancelled"
+	ActiveTaskStateRunning   ActiveTaskState = "running"
+	ActiveTaskStateWaiting   ActiveTaskState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ActiveTaskState enum.
+func (e ActiveTaskState) Valid() bool {
+	switch e {
+	case ActiveTaskStateCancelled:
+		return true
+	case ActiveTaskStateRunning:
+		return true
+	case ActiveTaskStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AudioObject.
 const (
 	AudioObjectAudio AudioObject = "audio"
@@ -1125,6 +1167,46 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	}
 }
 
+// ActiveTask A task that runs or waits for memory or a run slot.
+type ActiveTask struct {
+	// Caller The id of the API key; omitted if the server requires none.
+	Caller *string `json:"caller,omitempty"`
+
+	// HealthCheck Set for a task of the health checks.
+	HealthCheck *bool `json:"health_check,omitempty"`
+
+	// Id Made by the server and unique.
+	Id    string     `json:"id"`
+	JobId *string    `json:"job_id,omitempty"`
+	Lease *TaskLease `json:"lease,omitempty"`
+
+	// Model Omitted until it is known.
+	Model    *string            `json:"model,omitempty"`
+	Priority ActiveTaskPriority `json:"priority"`
+	Progress float64            `json:"progress"`
+
+	// RequestId The id of the request, which its client may have chosen; omitted for jobs and health checks.
+	RequestId *string `json:"request_id,omitempty"`
+	Service   string  `json:"service"`
+
+	// Since When the task arrived.
+	Since time.Time `json:"since"`
+	Stage *string   `json:"stage,omitempty"`
+
+	// Started When it got its lease.
+	Started *time.Time `json:"started,omitempty"`
+
+	// State A task that runs may have lent its run slot to another; a cancelled one has not ended yet.
+	State ActiveTaskState `json:"state"`
+	Task  string          `json:"task"`
+}
+
+// ActiveTaskPriority defines model for ActiveTask.Priority.
+type ActiveTaskPriority string
+
+// ActiveTaskState A task that runs may have lent its run slot to another; a cancelled one has not ended yet.
+type ActiveTaskState string
+
 // AllocationPattern A service's pattern of memory use, from its latest 256 leases.
 type AllocationPattern struct {
 	BytesMax int64 `json:"bytes_max"`
@@ -2081,6 +2163,14 @@ type OpenAIError struct {
 	} `json:"error"`
 }
 
+// OperatorReason defines model for OperatorReason.
+type OperatorReason struct {
+	// Reason One line of text for everyone whose task is refused, and for the log.
+	//
+	// Example: new weights at noon
+	Reason *string `json:"reason,omitempty"`
+}
+
 // Performance defines model for Performance.
 type Performance struct {
 	Enabled bool `json:"enabled"`
@@ -2259,32 +2349,49 @@ type Service struct {
 	// BreakerHold Present while an operator holds the circuit breaker open.
 	BreakerHold  *BreakerHold `json:"breaker_hold,omitempty"`
 	DefaultModel *string      `json:"default_model,omitempty"`
-	Events       []Transition `json:"events"`
-	Health       *TaskHealth  `json:"health,omitempty"`
-	LastError    *string      `json:"last_error,omitempty"`
-	Models       []Model      `json:"models"`
-	Name         string       `json:"name"`
-	Runs         []Run        `json:"runs"`
-	Since        time.Time    `json:"since"`
-	State        string       `json:"state"`
-	Summary      string       `json:"summary"`
-	Tasks        []TaskKind   `json:"tasks"`
+
+	// Drains What an operator has drained; omitted if nothing is.
+	Drains    *[]ServiceDrain `json:"drains,omitempty"`
+	Events    []Transition    `json:"events"`
+	Health    *TaskHealth     `json:"health,omitempty"`
+	LastError *string         `json:"last_error,omitempty"`
+	Models    []Model         `json:"models"`
+	Name      string          `json:"name"`
+	Runs      []Run           `json:"runs"`
+	Since     time.Time       `json:"since"`
+	State     string          `json:"state"`
+	Summary   string          `json:"summary"`
+	Tasks     []TaskKind      `json:"tasks"`
 }
 
 // ServiceBreaker The service's own, which is that of its default model.
 type ServiceBreaker string
 
+// ServiceDrain defines model for ServiceDrain.
+type ServiceDrain struct {
+	// Model Omitted if every model of the service is drained.
+	Model  *string `json:"model,omitempty"`
+	Reason *string `json:"reason,omitempty"`
+
+	// Running Tasks that still run; the drain is complete at 0.
+	Running int       `json:"running"`
+	Since   time.Time `json:"since"`
+}
+
 // ServiceHealth defines model for ServiceHealth.
 type ServiceHealth struct {
 	// BreakerHold Present while an operator holds the circuit breaker open.
-	BreakerHold       *BreakerHold   `json:"breaker_hold,omitempty"`
-	BreakerOpen       bool           `json:"breaker_open"`
-	Checks            *[]HealthCheck `json:"checks,omitempty"`
-	Health            *TaskHealth    `json:"health,omitempty"`
-	LastError         *string        `json:"last_error,omitempty"`
-	LastSuccess       *time.Time     `json:"last_success,omitempty"`
-	LatencyP50Seconds *float64       `json:"latency_p50_seconds,omitempty"`
-	LatencyP99Seconds *float64       `json:"latency_p99_seconds,omitempty"`
+	BreakerHold *BreakerHold   `json:"breaker_hold,omitempty"`
+	BreakerOpen bool           `json:"breaker_open"`
+	Checks      *[]HealthCheck `json:"checks,omitempty"`
+
+	// Drained That an operator has drained the service or its default model, with the reason; omitted otherwise.
+	Drained           *string     `json:"drained,omitempty"`
+	Health            *TaskHealth `json:"health,omitempty"`
+	LastError         *string     `json:"last_error,omitempty"`
+	LastSuccess       *time.Time  `json:"last_success,omitempty"`
+	LatencyP50Seconds *float64    `json:"latency_p50_seconds,omitempty"`
+	LatencyP99Seconds *float64    `json:"latency_p99_seconds,omitempty"`
 
 	// Models The further models that have been used. The fields above are those of the service and its default model; a failing
 	// further model does not affect readiness and health of the server.
@@ -2435,6 +2542,19 @@ type TaskKind struct {
 
 	// ParamsSchema The JSON Schema of the task's parameters.
 	ParamsSchema map[string]interface{} `json:"params_schema"`
+}
+
+// TaskLease defines model for TaskLease.
+type TaskLease struct {
+	Bytes int64 `json:"bytes"`
+
+	// RunSlot Whether the task holds its run slot now.
+	RunSlot bool `json:"run_slot"`
+}
+
+// TaskList defines model for TaskList.
+type TaskList struct {
+	Data []ActiveTask `json:"data"`
 }
 
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
@@ -2719,6 +2839,18 @@ type ChangeBreakerParams struct {
 // ChangeBreakerParamsAction defines parameters for ChangeBreaker.
 type ChangeBreakerParamsAction string
 
+// DrainServiceParams defines parameters for DrainService.
+type DrainServiceParams struct {
+	// Model The model to drain; omit it for every model of the service.
+	Model *string `form:"model,omitempty" json:"model,omitempty"`
+}
+
+// ResumeServiceParams defines parameters for ResumeService.
+type ResumeServiceParams struct {
+	// Model The model to resume; omit it for every model of the service.
+	Model *string `form:"model,omitempty" json:"model,omitempty"`
+}
+
 // ChangeServiceParams defines parameters for ChangeService.
 type ChangeServiceParams struct {
 	// Model The model to load, unload or restart; omit it for the whole service.
@@ -2770,6 +2902,12 @@ type CreateJobMultipartRequestBody = JobForm
 
 // ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
 type ChangeBreakerJSONRequestBody = BreakerChange
+
+// DrainServiceJSONRequestBody defines body for DrainService for application/json ContentType.
+type DrainServiceJSONRequestBody = OperatorReason
+
+// ResumeServiceJSONRequestBody defines body for ResumeService for application/json ContentType.
+type ResumeServiceJSONRequestBody = OperatorReason
 
 // ChangeConfigJSONRequestBody defines body for ChangeConfig for application/json ContentType.
 type ChangeConfigJSONRequestBody ChangeConfigJSONBody
@@ -3061,6 +3199,12 @@ type ServerInterface interface {
 	// ChangeBreaker Close or open a service's circuit breaker
 	// (POST /v1/services/{service}/breaker/{action})
 	ChangeBreaker(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeBreakerParamsAction, params ChangeBreakerParams)
+	// DrainService Drain a service
+	// (POST /v1/services/{service}/drain)
+	DrainService(w http.ResponseWriter, r *http.Request, service ServiceName, params DrainServiceParams)
+	// ResumeService Resume a drained service
+	// (POST /v1/services/{service}/resume)
+	ResumeService(w http.ResponseWriter, r *http.Request, service ServiceName, params ResumeServiceParams)
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
@@ -3085,6 +3229,12 @@ type ServerInterface interface {
 	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams)
+	// ListTasks List the tasks under way
+	// (GET /v1/tasks)
+	ListTasks(w http.ResponseWriter, r *http.Request)
+	// CancelTask Cancel a task under way
+	// (DELETE /v1/tasks/{task_id})
+	CancelTask(w http.ResponseWriter, r *http.Request, taskId string)
 	// GetVersion Get the versions
 	// (GET /version)
 	GetVersion(w http.ResponseWriter, r *http.Request)
@@ -3274,6 +3424,18 @@ func (_ Unimplemented) ChangeBreaker(w http.ResponseWriter, r *http.Request, ser
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// DrainService Drain a service
+// (POST /v1/services/{service}/drain)
+func (_ Unimplemented) DrainService(w http.ResponseWriter, r *http.Request, service ServiceName, params DrainServiceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ResumeService Resume a drained service
+// (POST /v1/services/{service}/resume)
+func (_ Unimplemented) ResumeService(w http.ResponseWriter, r *http.Request, service ServiceName, params ResumeServiceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ChangeService Load, unload or restart a service
 // (POST /v1/services/{service}/{action})
 func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
@@ -3319,6 +3481,18 @@ func (_ Unimplemented) SetLogLevel(w http.ResponseWriter, r *http.Request) {
 // GetPerformance Get performance samples and warnings
 // (GET /v1/system/performance)
 func (_ Unimplemented) GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListTasks List the tasks under way
+// (GET /v1/tasks)
+func (_ Unimplemented) ListTasks(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelTask Cancel a task under way
+// (DELETE /v1/tasks/{task_id})
+func (_ Unimplemented) CancelTask(w http.ResponseWriter, r *http.Request, taskId string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4219,6 +4393,90 @@ func (siw *ServerInterfaceWrapper) ChangeBreaker(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// DrainService operation middleware
+func (siw *ServerInterfaceWrapper) DrainService(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "service" -------------
+	var service ServiceName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service", chi.URLParam(r, "service"), &service, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DrainServiceParams
+
+	// ------------- Optional query parameter "model" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", r.URL.Query(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "model"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DrainService(w, r, service, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResumeService operation middleware
+func (siw *ServerInterfaceWrapper) ResumeService(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "service" -------------
+	var service ServiceName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "service", chi.URLParam(r, "service"), &service, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResumeServiceParams
+
+	// ------------- Optional query parameter "model" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", r.URL.Query(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "model"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResumeService(w, r, service, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ChangeService operation middleware
 func (siw *ServerInterfaceWrapper) ChangeService(w http.ResponseWriter, r *http.Request) {
 
@@ -4378,6 +4636,46 @@ func (siw *ServerInterfaceWrapper) GetPerformance(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetPerformance(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTasks operation middleware
+func (siw *ServerInterfaceWrapper) ListTasks(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTasks(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelTask operation middleware
+func (siw *ServerInterfaceWrapper) CancelTask(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "task_id" -------------
+	var taskId string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", chi.URLParam(r, "task_id"), &taskId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "task_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelTask(w, r, taskId)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -4584,7 +4882,19 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/services/{service}/{action}", wrapper.ChangeService)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/services/{service}/drain", wrapper.DrainService)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/services/{service}/resume", wrapper.ResumeService)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/services/{service}/breaker/{action}", wrapper.ChangeBreaker)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/tasks", wrapper.ListTasks)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/tasks/{task_id}", wrapper.CancelTask)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/resources", wrapper.GetResources)
@@ -6193,6 +6503,30 @@ func (response CreateTranscription504JSONResponse) VisitCreateTranscriptionRespo
 	return err
 }
 
+type CreateTranscription507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranscription507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranscription507ResponseHeaders
+}
+
+func (response CreateTranscription507JSONResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteAudioRequestObject struct {
 	AudioId AudioID `json:"audio_id"`
 }
@@ -7201,6 +7535,30 @@ func (response CreateChatCompletion504JSONResponse) VisitCreateChatCompletionRes
 	return err
 }
 
+type CreateChatCompletion507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion507ResponseHeaders
+}
+
+func (response CreateChatCompletion507JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListContextsRequestObject struct {
 }
 
@@ -7580,6 +7938,25 @@ func (response CreateContext503ApplicationProblemPlusJSONResponse) VisitCreateCo
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateContext507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateContext507ApplicationProblemPlusJSONResponse) VisitCreateContextResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10699,6 +11076,518 @@ func (response ChangeBreaker503ApplicationProblemPlusJSONResponse) VisitChangeBr
 	return err
 }
 
+type DrainServiceRequestObject struct {
+	Service ServiceName `json:"service"`
+	Params  DrainServiceParams
+	Body    *DrainServiceJSONRequestBody
+}
+
+type DrainServiceResponseObject interface {
+	VisitDrainServiceResponse(w http.ResponseWriter) error
+}
+
+type DrainService200JSONResponse Service
+
+func (response DrainService200JSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DrainService400ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService401ResponseHeaders
+}
+
+func (response DrainService401ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService403ResponseHeaders
+}
+
+func (response DrainService403ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService404ResponseHeaders
+}
+
+func (response DrainService404ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService413ResponseHeaders
+}
+
+func (response DrainService413ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService415ResponseHeaders
+}
+
+func (response DrainService415ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DrainService429ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DrainService500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService500ResponseHeaders
+}
+
+func (response DrainService500ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DrainService503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DrainService503ResponseHeaders
+}
+
+func (response DrainService503ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainService507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response DrainService507ApplicationProblemPlusJSONResponse) VisitDrainServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeServiceRequestObject struct {
+	Service ServiceName `json:"service"`
+	Params  ResumeServiceParams
+	Body    *ResumeServiceJSONRequestBody
+}
+
+type ResumeServiceResponseObject interface {
+	VisitResumeServiceResponse(w http.ResponseWriter) error
+}
+
+type ResumeService200JSONResponse Service
+
+func (response ResumeService200JSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeService400ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService401ResponseHeaders
+}
+
+func (response ResumeService401ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService403ResponseHeaders
+}
+
+func (response ResumeService403ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService404ResponseHeaders
+}
+
+func (response ResumeService404ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService413ResponseHeaders
+}
+
+func (response ResumeService413ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService415ResponseHeaders
+}
+
+func (response ResumeService415ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeService429ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ResumeService500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService500ResponseHeaders
+}
+
+func (response ResumeService500ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ResumeService503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ResumeService503ResponseHeaders
+}
+
+func (response ResumeService503ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeService507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeService507ApplicationProblemPlusJSONResponse) VisitResumeServiceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ChangeServiceRequestObject struct {
 	Service ServiceName               `json:"service"`
 	Action  ChangeServiceParamsAction `json:"action"`
@@ -11830,6 +12719,322 @@ func (response GetPerformance500ApplicationProblemPlusJSONResponse) VisitGetPerf
 	return err
 }
 
+type ListTasksRequestObject struct {
+}
+
+type ListTasksResponseObject interface {
+	VisitListTasksResponse(w http.ResponseWriter) error
+}
+
+type ListTasks200JSONResponse TaskList
+
+func (response ListTasks200JSONResponse) VisitListTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTasks401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListTasks401ApplicationProblemPlusJSONResponse) VisitListTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTasks403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListTasks403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListTasks403ResponseHeaders
+}
+
+func (response ListTasks403ApplicationProblemPlusJSONResponse) VisitListTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTasks429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListTasks429ApplicationProblemPlusJSONResponse) VisitListTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTasks500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListTasks500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListTasks500ResponseHeaders
+}
+
+func (response ListTasks500ApplicationProblemPlusJSONResponse) VisitListTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTaskRequestObject struct {
+	TaskId string `json:"task_id"`
+}
+
+type CancelTaskResponseObject interface {
+	VisitCancelTaskResponse(w http.ResponseWriter) error
+}
+
+type CancelTask200JSONResponse ActiveTask
+
+func (response CancelTask200JSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelTask400ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelTask401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelTask401ResponseHeaders
+}
+
+func (response CancelTask401ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelTask403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelTask403ResponseHeaders
+}
+
+func (response CancelTask403ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelTask404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelTask404ResponseHeaders
+}
+
+func (response CancelTask404ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelTask429ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelTask500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelTask500ResponseHeaders
+}
+
+func (response CancelTask500ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelTask503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelTask503ResponseHeaders
+}
+
+func (response CancelTask503ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelTask507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelTask507ApplicationProblemPlusJSONResponse) VisitCancelTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetVersionRequestObject struct {
 }
 
@@ -12032,6 +13237,12 @@ type StrictServerInterface interface {
 	// ChangeBreaker Close or open a service's circuit breaker
 	// (POST /v1/services/{service}/breaker/{action})
 	ChangeBreaker(ctx context.Context, request ChangeBreakerRequestObject) (ChangeBreakerResponseObject, error)
+	// DrainService Drain a service
+	// (POST /v1/services/{service}/drain)
+	DrainService(ctx context.Context, request DrainServiceRequestObject) (DrainServiceResponseObject, error)
+	// ResumeService Resume a drained service
+	// (POST /v1/services/{service}/resume)
+	ResumeService(ctx context.Context, request ResumeServiceRequestObject) (ResumeServiceResponseObject, error)
 	// ChangeService Load, unload or restart a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(ctx context.Context, request ChangeServiceRequestObject) (ChangeServiceResponseObject, error)
@@ -12056,6 +13267,12 @@ type StrictServerInterface interface {
 	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(ctx context.Context, request GetPerformanceRequestObject) (GetPerformanceResponseObject, error)
+	// ListTasks List the tasks under way
+	// (GET /v1/tasks)
+	ListTasks(ctx context.Context, request ListTasksRequestObject) (ListTasksResponseObject, error)
+	// CancelTask Cancel a task under way
+	// (DELETE /v1/tasks/{task_id})
+	CancelTask(ctx context.Context, request CancelTaskRequestObject) (CancelTaskResponseObject, error)
 	// GetVersion Get the versions
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -12924,6 +14141,80 @@ func (sh *strictHandler) ChangeBreaker(w http.ResponseWriter, r *http.Request, s
 	}
 }
 
+// DrainService operation middleware
+func (sh *strictHandler) DrainService(w http.ResponseWriter, r *http.Request, service ServiceName, params DrainServiceParams) {
+	var request DrainServiceRequestObject
+
+	request.Service = service
+	request.Params = params
+
+	var body DrainServiceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DrainService(ctx, request.(DrainServiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DrainService")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DrainServiceResponseObject); ok {
+		if err := validResponse.VisitDrainServiceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ResumeService operation middleware
+func (sh *strictHandler) ResumeService(w http.ResponseWriter, r *http.Request, service ServiceName, params ResumeServiceParams) {
+	var request ResumeServiceRequestObject
+
+	request.Service = service
+	request.Params = params
+
+	var body ResumeServiceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeService(ctx, request.(ResumeServiceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeService")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ResumeServiceResponseObject); ok {
+		if err := validResponse.VisitResumeServiceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ChangeService operation middleware
 func (sh *strictHandler) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
 	var request ChangeServiceRequestObject
@@ -13143,6 +14434,56 @@ func (sh *strictHandler) GetPerformance(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPerformanceResponseObject); ok {
 		if err := validResponse.VisitGetPerformanceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTasks operation middleware
+func (sh *strictHandler) ListTasks(w http.ResponseWriter, r *http.Request) {
+	var request ListTasksRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTasks(ctx, request.(ListTasksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTasks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTasksResponseObject); ok {
+		if err := validResponse.VisitListTasksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelTask operation middleware
+func (sh *strictHandler) CancelTask(w http.ResponseWriter, r *http.Request, taskId string) {
+	var request CancelTaskRequestObject
+
+	request.TaskId = taskId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelTask(ctx, request.(CancelTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelTask")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelTaskResponseObject); ok {
+		if err := validResponse.VisitCancelTaskResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

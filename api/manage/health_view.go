@@ -21,6 +21,8 @@ type HealthView struct {
 	Services map[string]ServiceView
 	// Problems are the reasons why services are not ready, by service.
 	Problems map[string]string
+	// Drained are the sentences that operators have drained services, by service.
+	Drained map[string]string
 	// Checks are the process checks of the health monitor, ServiceChecks those of each
 	// service.
 	Checks        []gen.HealthCheck
@@ -46,13 +48,14 @@ func (s *State) HealthView() HealthView {
 		Phase: string(report.Phase), Since: report.Since, Reasons: report.Reasons,
 		Memory:   gen.MemoryUse{BudgetBytes: int64(usage.Budget), LeasedBytes: int64(usage.Leased), ModelBytes: int64(usage.Resident)},
 		Tasks:    gen.TaskCounts{Running: usage.Running, Waiting: usage.Waiting},
-		Services: make(map[string]ServiceView), Problems: make(map[string]string),
+		Services: make(map[string]ServiceView), Problems: make(map[string]string), Drained: make(map[string]string),
 	}
 	if bytes := int64(s.Resident()); bytes > 0 {
 		view.Memory.ResidentBytes = &bytes
 	}
 	for _, service := range report.Services {
 		view.Services[service.Name] = ServiceView{service.BreakerOpen, breakerHold(service.Hold), taskHealth(service.Health)}
+		view.Drained[service.Name] = service.Drained
 		if problem := service.Problem(); problem != "" {
 			view.Problems[service.Name] = problem
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -31,7 +32,7 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *Handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		models = append(models, modelsOf(entry.Name(), entry.Models())...)
+		models = append(models, modelsIn(entry)...)
 	}
 	if h.Unreadable != nil {
 		models = append(models, modelsOf("", h.Unreadable())...)
@@ -39,7 +40,19 @@ func (h *Handlers) models() []gen.Model {
 	return append(models, h.aliases(models)...)
 }
 
-// modelsOf returns the models of one service.
+// modelsIn returns the models of a service, with those that an operator has drained.
+func modelsIn(entry *orchestrator.Registration) []gen.Model {
+	list := modelsOf(entry.Name(), entry.Models())
+	for i := range list {
+		if drain, drained := entry.Drained(list[i].Id); drained && list[i].Problem == nil {
+			problem := drain.Problem()
+			list[i].Problem = &problem
+		}
+	}
+	return list
+}
+
+// modelsOf returns models as the API shows them.
 func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
 	for _, status := range list {

@@ -85,7 +85,7 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 	s := gen.Service{
 		Name: d.Name, Summary: d.Summary, State: string(status.State), Since: status.Since,
 		Breaker: gen.ServiceBreaker(entry.Guard.State()), Health: taskHealth(entry.Guard.Health()),
-		Models: modelsOf(d.Name, entry.Models()), Runs: []gen.Run{}, Events: []gen.Transition{},
+		Models: modelsIn(entry), Runs: []gen.Run{}, Events: []gen.Transition{},
 	}
 	if hold, held := entry.Guard.Held(); held {
 		s.BreakerHold = breakerHold(&hold)
@@ -108,6 +108,9 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 			Task: run.Task, Name: run.Name, Model: &run.Model, Stage: &run.Stage, Progress: run.Fraction, Started: run.Started,
 			Progressed: run.Progressed,
 		})
+	}
+	if drains := drainsOf(entry); len(drains) > 0 {
+		s.Drains = &drains
 	}
 	for _, step := range entry.Events() {
 		event := gen.Transition{From: string(step.From), To: string(step.To), Cause: step.Cause, At: step.At}

@@ -25,6 +25,8 @@ type Settings interface {
 // Handlers serves the management routes.
 type Handlers struct {
 	Services web.Services
+	Tasks    Tasks
+	Jobs     Jobs
 	Models   web.Models
 	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error

@@ -76,10 +76,11 @@ type answer struct {
 	requestID  string
 }
 
-// Write responds to a request with an error. The client receives the fault's message; its
-// cause is logged.
+// Write responds to a request with an error. The client receives the fault's message, of a
+// bounded size, since it may quote the request; its cause is logged.
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	a := w.answer(r, err)
+	a.detail, a.fields = services.ClipDetail(a.detail), services.ClipFields(a.fields)
 	if a.status >= http.StatusInternalServerError {
 		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status,
 			"error", err)

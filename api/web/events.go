@@ -70,7 +70,7 @@ func NewStreamError(err error) *StreamError {
 	shown := &StreamError{Message: string(kind), Type: string(kind)}
 	var fault *services.Fault
 	if errors.As(err, &fault) {
-		shown.Message = fault.Detail()
+		shown.Message = services.ClipDetail(fault.Detail())
 	}
 	return shown
 }

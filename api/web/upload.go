@@ -221,7 +221,9 @@ func (b *Base) ReceiveFault(of string, err error) error {
 	case errors.As(err, &fault):
 		return fault
 	case errors.As(err, &spool):
-		return &services.Fault{Kind: services.KindUnavailable, Message: "the upload could not be stored", RetryAfter: 10 * time.Second, Err: err}
+		fault := services.Unstored(err, services.KindUnavailable, "the upload could not be stored")
+		fault.RetryAfter = 10 * time.Second
+		return fault
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &services.Fault{Kind: services.KindInvalid, Message: b.Limits.TooSlow(), Err: err}
 	default:

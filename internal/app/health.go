@@ -59,6 +59,9 @@ func (c *core) serviceHealth() []hardening.ServiceHealth {
 		service := hardening.ServiceHealth{
 			Name: entry.Name(), Status: entry.Status(), BreakerOpen: open, Hold: hold, Health: entry.Guard.Health(),
 		}
+		if drain, drained := entry.Drained(""); drained {
+			service.Drained = drain.Title() + " " + drain.Problem()
+		}
 		for _, unit := range entry.Units() {
 			open, hold := refusal(unit.Guard)
 			service.Models = append(service.Models, hardening.ModelHealth{

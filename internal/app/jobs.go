@@ -67,7 +67,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			}
 			return entry.Describe(), nil
 		},
-		Bind: s.orchestrator.Resolver().Bind,
+		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held,
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})

@@ -46,6 +46,9 @@ func (s *system) addParts() {
 // addJobs adds the store and the parts that use it.
 func (s *system) addJobs(a *asynchronous) {
 	s.parts.Add("the store", grace, a.store)
+	disks := newDisks(s.spool, a.store, s.log)
+	s.health.AlsoAsk(disks.Reasons)
+	s.parts.Add("the watch of the disks", grace, disks)
 	s.parts.Add("the records", grace, a.database)
 	s.parts.Add("the upgrade of the data folder", grace, a.upgrade)
 	s.parts.Add("jobs", 0, a.jobs) // running jobs may use the rest of the drain timeout, and no more

@@ -46,6 +46,9 @@ func serve(
 	if err != nil {
 		return err
 	}
+	if err := s.keepDrains(dir); err != nil {
+		return errors.Join(err, s.parts.Stop(context.Background()))
+	}
 	server, opened, err := s.open(ctx, stored, dir, contract, source, loaded, level)
 	if err == nil {
 		greet(stdout, opened.addr, opened.firstKey)
@@ -121,8 +124,8 @@ func (s *system) dependencies(
 	cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings,
 ) api.Dependencies {
 	return api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Models: s.orchestrator.Resolver(), Restart: s.restart, Contexts: s.contexts,
-		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
+		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
+		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics,

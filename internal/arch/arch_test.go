@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	"api/gen":   {},
 	"api/jobs":  {"api/gen", "api/problem", "api/web", "orchestrator/jobs", "services", "services/tasks"},
 	"api/manage": {"api/gen", "api/problem", "api/web", "hardening", "hardening/performance", "orchestrator",
-		"resources", "services"},
+		"orchestrator/jobs", "resources", "services"},
 	"api/problem":           {"services"},
 	"api/web":               {"api/gen", "api/problem", "orchestrator", "orchestrator/library", "services"},
 	"hardening":             {"internal/lifecycle", "services"},

@@ -74,6 +74,26 @@ func (d *Dir) Migrated() error {
 	return nil
 }
 
+// Read returns the content of a file of the folder; nil if it does not exist.
+func (d *Dir) Read(name string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(d.path, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataDir: %w", err)
+	}
+	return raw, nil
+}
+
+// Write replaces a file of the folder atomically and syncs it.
+func (d *Dir) Write(name string, content []byte) error {
+	if err := writeFile(filepath.Join(d.path, name), content); err != nil {
+		return fmt.Errorf("dataDir: %w", err)
+	}
+	return nil
+}
+
 // writeFile replaces a file atomically and syncs it.
 func writeFile(name string, content []byte) (err error) {
 	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)

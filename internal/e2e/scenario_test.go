@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,14 @@ func field(body []byte, path string) string {
 		return ""
 	}
 	for name := range strings.SplitSeq(path, ".") {
+		if list, ok := value.([]any); ok {
+			at, err := strconv.Atoi(name)
+			if err != nil || at >= len(list) {
+				return ""
+			}
+			value = list[at]
+			continue
+		}
 		object, _ := value.(map[string]any)
 		value = object[name]
 	}

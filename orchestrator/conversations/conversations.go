@@ -104,7 +104,7 @@ func (c *Conversations) StoreContext(ctx context.Context, one services.StoredCon
 			RetryAfter: time.Second, Err: err,
 		}
 	}
-	return written, err
+	return written, records.OrFull(c.store, err, services.Bytes(len(one.Record)))
 }
 
 // ForgetContext implements services.ContextStore.

@@ -48,7 +48,9 @@ func (m *Manager) fill(service string, runs int) {
 		if !free {
 			return
 		}
-		job, found := m.index.pick(service, func(job Job) bool { return long || m.speed.expect(job) < longRun })
+		job, found := m.index.pick(service, func(job Job) bool {
+			return (long || m.speed.expect(job) < longRun) && !m.held(job)
+		})
 		if !found {
 			return
 		}
@@ -61,6 +63,12 @@ func (m *Manager) fill(service string, runs int) {
 			m.attend(job.ID)
 		})
 	}
+}
+
+// held reports whether the job waits for an operator to resume its service or model. One
+// whose deadline has passed does not: it ends.
+func (m *Manager) held(job Job) bool {
+	return m.Held != nil && (job.Deadline.IsZero() || job.Deadline.After(time.Now())) && m.Held(job.taskFor(nil))
 }
 
 // place adds n to the used places of the service.

@@ -58,6 +58,9 @@ type Dependencies struct {
 	// Bind returns a task with its service, and with the model in place of an alias.
 	// The faults name the fields task and model.
 	Bind func(services.Task) (services.Task, error)
+	// Held reports whether a task must wait because an operator has drained its service
+	// or model; nil holds none.
+	Held func(services.Task) bool
 	// Runs is how many tasks of a service run at once.
 	Runs map[string]int
 	// Ageing is the waiting time that counts as much as one priority level.
@@ -225,7 +228,7 @@ func (m *Manager) load(ctx context.Context, id string) (Job, error) {
 // it is.
 func (m *Manager) edit(ctx context.Context, id string, change func(*Job) (bool, error)) (Job, error) {
 	job, err := m.all.Edit(ctx, id, change)
-	return job, missing(id, err)
+	return job, missing(id, m.orFull(err))
 }
 
 // missing returns the fault for a job that does not exist, or err unchanged.

@@ -118,6 +118,9 @@ func (m *Manager) judge(job *Job, err error) {
 		if fault != nil {
 			wait = max(wait, fault.RetryAfter)
 		}
+		if m.held(*job) {
+			wait = 0 // it goes on as soon as it is no longer held
+		}
 		job.requeue(min(wait, m.cfg.Retry.MaxDelay))
 		job.Stage = detail(err)
 	case kind == services.KindTimeout, kind == services.KindInternal, kind == services.KindFull:
@@ -155,7 +158,7 @@ func (j *Job) requeue(wait time.Duration) {
 func detail(err error) string {
 	var fault *services.Fault
 	if errors.As(err, &fault) {
-		return fault.Detail()
+		return services.ClipDetail(fault.Detail())
 	}
 	switch services.KindOf(err) {
 	case services.KindCancelled:
@@ -171,7 +174,7 @@ func failureOf(err error) *Failure {
 	failure := &Failure{Kind: services.KindOf(err), Message: detail(err)}
 	var fault *services.Fault
 	if errors.As(err, &fault) {
-		failure.Fields = fault.Fields
+		failure.Fields = services.ClipFields(fault.Fields)
 	}
 	return failure
 }

@@ -30,16 +30,9 @@ func (m *Manager) Submit(ctx context.Context, s Submission) (job Job, existed bo
 	return job, existed, m.orFull(err)
 }
 
-// orFull returns the fault of a full disk if that may be why the store is unavailable:
-// after a failed write it is reopened.
+// orFull is records.OrFull for a record.
 func (m *Manager) orFull(err error) error {
-	if services.KindOf(err) != services.KindUnavailable {
-		return err
-	}
-	if room := m.store.Room(records.LeastRoom); services.KindOf(room) == services.KindFull {
-		return room
-	}
-	return err
+	return records.OrFull(m.store, err, 0)
 }
 
 func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bool, err error) {
@@ -235,7 +228,7 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 // taskFor returns the task of the job.
 func (j Job) taskFor(audio services.AudioSource) services.Task {
 	return services.Task{
-		ID: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
+		ID: j.ID, Job: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
 		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner},
 	}
 }

@@ -155,16 +155,9 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// orFull returns the fault of a full disk if that may be why the store is unavailable:
-// after a failed write it is reopened.
+// orFull is records.OrFull for a recording.
 func (l *Library) orFull(err error, size services.Bytes) error {
-	if services.KindOf(err) != services.KindUnavailable {
-		return err
-	}
-	if room := l.store.Room(size + records.LeastRoom); services.KindOf(room) == services.KindFull {
-		return room
-	}
-	return err
+	return records.OrFull(l.store, err, size)
 }
 
 // Save adds an incoming recording to the library, for an owner. created reports whether
@@ -191,7 +184,7 @@ func (l *Library) Import(ctx context.Context, source services.AudioSource, about
 // conversation and returns its id.
 func (l *Library) KeepAudio(ctx context.Context, source services.AudioSource) (string, error) {
 	recording, err := l.add(ctx, source, About{}, true)
-	return recording.ID, err
+	return recording.ID, l.orFull(err, services.Bytes(source.Size()))
 }
 
 // add stores a recording unless the library has it.

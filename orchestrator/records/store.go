@@ -25,6 +25,18 @@ type Revision uint64
 // LeastRoom is what a record and its changes are sure to need on the disk.
 const LeastRoom = 64 * services.KiB
 
+// OrFull returns the fault of a full disk if that may be why the store is unavailable:
+// after a failed write it is reopened. Any other error is returned unchanged.
+func OrFull(store Store, err error, need services.Bytes) error {
+	if services.KindOf(err) != services.KindUnavailable {
+		return err
+	}
+	if room := store.Room(need + LeastRoom); services.KindOf(room) == services.KindFull {
+		return room
+	}
+	return err
+}
+
 // Store is the port to a store of records and objects. A write that returned is
 // durable. Errors other than the sentinels are faults: unavailable, or full.
 // Safe for concurrent use.

@@ -136,7 +136,7 @@ func (s *Service) write(samples []float32, out audiofile.Output, tags []audiofil
 	defer file.Close()
 	writer, err := audiofile.NewWriter(file, out, tags...)
 	if err != nil {
-		return nil, err
+		return nil, storeFault(err)
 	}
 	if err := writer.WriteFrames(samples); err != nil {
 		return nil, storeFault(err)
@@ -151,6 +151,13 @@ func (s *Service) write(samples []float32, out audiofile.Output, tags []audiofil
 	return &services.Artifact{Path: filepath.Clean(file.Name()), ContentType: out.ContentType(), Bytes: info.Size()}, nil
 }
 
+// storeFault returns the fault of a file that could not be written.
 func storeFault(err error) error {
-	return &services.Fault{Kind: services.KindUnavailable, Message: "the sound could not be stored", RetryAfter: 10 * time.Second, Err: err}
+	var known *services.Fault
+	if errors.As(err, &known) {
+		return err
+	}
+	fault := services.Unstored(err, services.KindUnavailable, "the sound could not be stored")
+	fault.RetryAfter = 10 * time.Second
+	return fault
 }

@@ -104,12 +104,12 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	defer func() { err = errors.Join(err, j.Close()) }()
 	file, err := os.CreateTemp(s.dir, "sound-*")
 	if err != nil {
-		return services.TaskResult{}, services.Internal(err, "the result could not be stored")
+		return services.TaskResult{}, services.Unstored(err, services.KindInternal, "the result could not be stored")
 	}
 	artifact := &services.Artifact{Path: file.Name(), ContentType: j.out.ContentType()}
 	written, err := s.write(ctx, j, file, sink)
 	if closeErr := file.Close(); err == nil && closeErr != nil {
-		err = services.Internal(closeErr, "the result could not be stored")
+		err = services.Unstored(closeErr, services.KindInternal, "the result could not be stored")
 	}
 	if err == nil {
 		var info os.FileInfo
@@ -203,5 +203,5 @@ func storeFault(err error) error {
 	if err == nil || errors.As(err, &fault) {
 		return err
 	}
-	return services.Internal(err, "the result could not be stored")
+	return services.Unstored(err, services.KindInternal, "the result could not be stored")
 }

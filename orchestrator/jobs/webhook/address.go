@@ -16,6 +16,11 @@ import (
 var ErrForbiddenAddress = errors.New(
 	"webhooks do not go to loopback, link-local, private or reserved addresses; jobs.webhooks.allowPrivate allows them")
 
+// ErrNoPublicAddress is returned for a receiver whose name has no address that may be
+// called.
+var ErrNoPublicAddress = errors.New(
+	"the receiver's name leads to no public address; jobs.webhooks.allowPrivate allows loopback, link-local, private and reserved ones")
+
 // maxURL is the maximum length of a URL in bytes.
 const maxURL = 2048
 

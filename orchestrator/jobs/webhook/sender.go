@@ -91,6 +91,12 @@ func (s *Sender) Send(ctx context.Context, address, id string, body []byte) (sta
 // explain returns why there was no answer, for the log that the client sees: without
 // the URL, which it knows, and without resolved addresses, which it must not learn.
 func (s *Sender) explain(err error) error {
+	// Whether a name is unknown, or has an internal address, must look the same: else
+	// anyone who submits jobs could find out which internal names exist.
+	var name *net.DNSError
+	if !s.cfg.AllowPrivate && (errors.As(err, &name) || errors.Is(err, ErrForbiddenAddress)) {
+		return ErrNoPublicAddress
+	}
 	var whole *url.Error
 	if errors.As(err, &whole) {
 		if whole.Timeout() {
@@ -98,13 +104,10 @@ func (s *Sender) explain(err error) error {
 		}
 		err = whole.Err
 	}
-	var name *net.DNSError
 	var dial *net.OpError
 	switch {
-	case errors.Is(err, ErrForbiddenAddress):
-		return ErrForbiddenAddress
 	case errors.As(err, &name):
-		return fmt.Errorf("the receiver's name could not be resolved: %s", name.Err)
+		return errors.New("the receiver's name could not be resolved")
 	case errors.As(err, &dial):
 		err = dial.Err
 	}

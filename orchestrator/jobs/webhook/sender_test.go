@@ -3,8 +3,10 @@ package webhook
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,7 +100,7 @@ func TestANameThatResolvesToLoopbackIsNotDialled(t *testing.T) {
 		if err == nil {
 			_ = response.Body.Close()
 		}
-		require.ErrorIs(t, s.explain(err), ErrForbiddenAddress)
+		require.ErrorIs(t, s.explain(err), ErrNoPublicAddress)
 	}
 	_, err := s.Send(t.Context(), url, "m", nil)
 	require.ErrorContains(t, err, "must lead to a public address")
@@ -169,4 +171,31 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, DefaultConfig().Validate())
 	require.Len(t, Config{Secret: "short", MaxAttempts: 101}.Validate(), 3)
+}
+
+// TestAnInternalNameLooksLikeAnUnknownOne compares the answers for a name that resolves to
+// loopback, for one that does not exist, and for one whose resolver fails.
+func TestAnInternalNameLooksLikeAnUnknownOne(t *testing.T) {
+	t.Parallel()
+	s := sender(func(c *Config) { c.AllowPrivate = false })
+	ask := func(url string) error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, nil)
+		require.NoError(t, err)
+		response, err := s.client.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		require.Error(t, err)
+		return s.explain(err)
+	}
+	internal := ask("http://localhost:9/")
+	unknown := &url.Error{Op: "Post", URL: "http://x", Err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
+		Err: "no such host", Name: "x", Server: "10.0.0.53:53", IsNotFound: true,
+	}}}
+	slow := &url.Error{Op: "Post", URL: "http://x", Err: &net.DNSError{
+		Err: "read udp 10.1.2.3:444->10.0.0.53:53: i/o timeout", Name: "x", IsTimeout: true, IsTemporary: true,
+	}}
+	require.Equal(t, internal.Error(), s.explain(unknown).Error())
+	require.Equal(t, internal.Error(), s.explain(slow).Error())
+	require.NotContains(t, sender().explain(slow).Error(), "10.", "the resolver's address is nobody's business")
 }
