@@ -71,7 +71,10 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
-	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
+	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
+		{"list the recordings of the jobs' owners", a.jobs.ReferRecordings},
+		{"rewrite the records", a.database.Upgrade},
+	}}
 	watchJobs(s.metrics, a.jobs, a.library)
 	return a, nil
 }
