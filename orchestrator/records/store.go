@@ -62,6 +62,12 @@ type Store interface {
 	Exclusive() bool
 }
 
+// Surveyor is a Store that can find objects which it lost in part.
+type Surveyor interface {
+	// Survey returns the names of all objects, and whether each is complete.
+	Survey(ctx context.Context) (map[string]bool, error)
+}
+
 // Object is the content of an object. Reads fetch from the store on demand; Seek
 // fetches nothing. Not safe for concurrent use.
 type Object interface {
