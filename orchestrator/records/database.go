@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,8 @@ type Database struct {
 	// replayed has the keys of the first complete replay, which are compared with the
 	// ledger before the database is ready.
 	replayed chan *replay
+	// quiet is held while the store is built anew.
+	quiet sync.Mutex
 	// obstacle is why lost records could not be restored yet.
 	obstacle atomic.Pointer[string]
 
@@ -118,6 +121,9 @@ func (d *Database) NotReady(what string) error {
 // is lost.
 func (d *Database) watch(ctx context.Context) {
 	for ctx.Err() == nil {
+		d.quiet.Lock() // no replay begins while the store is built anew
+		d.forget()
+		d.quiet.Unlock()
 		replay := &replay{database: d, keys: make(map[string]Revision)}
 		err := d.store.Watch(ctx, replay.changed)
 		if ctx.Err() != nil {
@@ -125,6 +131,17 @@ func (d *Database) watch(ctx context.Context) {
 		}
 		d.log.Error("the job store is not followed", "error", err)
 		Pause(ctx, time.Second)
+	}
+}
+
+// forget empties the indexes of a database that is not ready: the store may be built
+// anew then, with other revisions.
+func (d *Database) forget() {
+	if d.ledger == nil || d.ready.Load() {
+		return
+	}
+	for _, m := range d.members {
+		m.retain(nil, math.MaxUint64)
 	}
 }
 
@@ -177,6 +194,15 @@ func (r *replay) note(change Change) {
 		return
 	}
 	r.keys[change.Key] = change.Revision
+}
+
+// revisions returns the revisions of the records by key, as the ledger has them.
+func (r *replay) revisions() map[string]uint64 {
+	revisions := make(map[string]uint64, len(r.keys))
+	for key, at := range r.keys {
+		revisions[key] = uint64(at)
+	}
+	return revisions
 }
 
 // open declares the database ready.

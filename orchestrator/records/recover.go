@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,10 +109,11 @@ func (d *Database) recover(ctx context.Context) {
 	if d.ledger == nil {
 		return
 	}
-	var found *replay
-	select {
-	case found = <-d.replayed:
-	case <-ctx.Done():
+	found := d.awaitReplay(ctx)
+	if found != nil && d.rebuild(ctx, found) {
+		found = d.awaitReplay(ctx)
+	}
+	if found == nil {
 		return
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, lastRecovery) {
@@ -121,9 +124,7 @@ func (d *Database) recover(ctx context.Context) {
 		if err == nil {
 			break
 		}
-		text := fmt.Sprintf("lost records could not be restored yet: %v", err)
-		d.obstacle.Store(&text)
-		d.log.Error("lost records could not be restored; trying again", "error", err, "wait", wait)
+		d.obstruct(err, wait)
 		Pause(ctx, wait)
 	}
 	d.obstacle.Store(nil)
@@ -133,14 +134,53 @@ func (d *Database) recover(ctx context.Context) {
 	}
 }
 
+// awaitReplay returns a complete replay of the store, or nil if ctx ends.
+func (d *Database) awaitReplay(ctx context.Context) *replay {
+	select {
+	case found := <-d.replayed:
+		return found
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// rebuild makes a store that lost records writable, and reports whether it changed the
+// store, which is then replayed again.
+func (d *Database) rebuild(ctx context.Context, have *replay) bool {
+	store, ok := d.store.(Rebuilder)
+	if !ok {
+		return false
+	}
+	if found := d.ledger.Compare(have.revisions()); len(found.Missing)+len(found.Reverted) == 0 {
+		return false
+	}
+	d.quiet.Lock()
+	defer d.quiet.Unlock()
+	d.log.Warn("the job store lost records, and its index is built anew", "records", len(have.keys))
+	for wait := 100 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, lastRecovery) {
+		err := store.Rebuild(ctx, slices.Sorted(maps.Keys(have.keys)))
+		if err == nil {
+			return true
+		}
+		if ctx.Err() == nil {
+			d.obstruct(err, wait)
+		}
+		Pause(ctx, wait)
+	}
+	return true
+}
+
+// obstruct records why lost records are not restored yet.
+func (d *Database) obstruct(err error, wait time.Duration) {
+	text := fmt.Sprintf("lost records could not be restored yet: %v", err)
+	d.obstacle.Store(&text)
+	d.log.Error("lost records could not be restored; trying again", "error", err, "wait", wait)
+}
+
 // reconcile makes ledger and store agree. The losses are noted before anything is
 // written, so that a process that is killed meanwhile finds them again.
 func (d *Database) reconcile(ctx context.Context, have *replay) error {
-	l := d.ledger
-	revisions := make(map[string]uint64, len(have.keys))
-	for key, at := range have.keys {
-		revisions[key] = uint64(at)
-	}
+	l, revisions := d.ledger, have.revisions()
 	found := l.Compare(revisions)
 	var losses []ledger.Loss
 	for _, e := range found.Missing {

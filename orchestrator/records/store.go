@@ -68,6 +68,13 @@ type Surveyor interface {
 	Survey(ctx context.Context) (map[string]bool, error)
 }
 
+// Rebuilder is a Store that can be left unable to write records which it lost.
+type Rebuilder interface {
+	// Rebuild makes every record writable again. It retains the records with the keys,
+	// as far as they can be read, and ends a Watch.
+	Rebuild(ctx context.Context, keys []string) error
+}
+
 // Object is the content of an object. Reads fetch from the store on demand; Seek
 // fetches nothing. Not safe for concurrent use.
 type Object interface {
