@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -26,9 +27,9 @@ import (
 func withLedger(t *testing.T, dir string) func(*jobs.Config, *wiring) {
 	t.Helper()
 	return func(_ *jobs.Config, d *wiring) {
-		kept, err := ledger.Open(filepath.Join(dir, "ledger"), ledger.Options{})
+		l, err := ledger.Open(filepath.Join(dir, "ledger"), ledger.Options{})
 		require.NoError(t, err)
-		d.Ledger = kept
+		d.Ledger = l
 	}
 }
 
@@ -37,6 +38,9 @@ func reopen(t *testing.T, w *worker, dir string) *bundle {
 	t.Helper()
 	return prepare(t, w, filepath.Join(dir, "store"), withLedger(t, dir))
 }
+
+// damagePoints is how many places of each file are damaged.
+var damagePoints = flag.Int("damagepoints", 2, "places at which each file of the store is damaged")
 
 // state is a job before the damage.
 type state struct {
@@ -156,8 +160,11 @@ func damageBlock(t *testing.T, all map[string]func(dir string) error, path, name
 	}
 	add("removed", os.Remove)
 	add("as it was", func(string) error { return nil })
-	for _, part := range []int64{0, 2, 7, 10} {
-		at := min(size*part/10, size-1)
+	for part := range int64(*damagePoints) {
+		at := (size - 1) * part / int64(*damagePoints-1)
+		if part == 1 && *damagePoints == 2 {
+			at = size / 3
+		}
 		add(fmt.Sprintf("cut at %d of %d", at, size), func(file string) error { return os.Truncate(file, at) })
 		add(fmt.Sprintf("flipped at %d of %d", at, size), func(file string) error {
 			raw, err := os.ReadFile(file)
@@ -177,6 +184,7 @@ func TestEveryLossIsCountedAndNothingRunsAgain(t *testing.T) {
 	require.Greater(t, len(all), 40)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			damaged := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.CopyFS(damaged, os.DirFS(dir)))
 			require.NoError(t, all[name](damaged))

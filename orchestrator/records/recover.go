@@ -109,15 +109,29 @@ func (d *Database) recover(ctx context.Context) {
 	if d.ledger == nil {
 		return
 	}
-	found := d.awaitReplay(ctx)
-	if found != nil && d.rebuild(ctx, found) {
-		found = d.awaitReplay(ctx)
-	}
-	if found == nil {
+	have := d.awaitReplay(ctx)
+	if have == nil {
 		return
 	}
+	found := d.ledger.Compare(have.revisions())
+	d.lose(found, have)
+	if d.rebuild(ctx, found, have) {
+		before := have
+		if have = d.awaitReplay(ctx); have == nil {
+			return
+		}
+		// The revisions are others now, so only what is missing since then is compared.
+		var gone ledger.Found
+		for _, e := range d.ledger.Compare(have.revisions()).Missing {
+			if _, had := before.keys[e.Key]; had {
+				gone.Missing = append(gone.Missing, e)
+			}
+		}
+		d.lose(gone, have)
+		found.Missing = append(found.Missing, gone.Missing...)
+	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, lastRecovery) {
-		err := d.reconcile(ctx, found)
+		err := d.reconcile(ctx, found, have)
 		if ctx.Err() != nil {
 			return
 		}
@@ -146,12 +160,9 @@ func (d *Database) awaitReplay(ctx context.Context) *replay {
 
 // rebuild makes a store that lost records writable, and reports whether it changed the
 // store, which is then replayed again.
-func (d *Database) rebuild(ctx context.Context, have *replay) bool {
+func (d *Database) rebuild(ctx context.Context, found ledger.Found, have *replay) bool {
 	store, ok := d.store.(Rebuilder)
-	if !ok {
-		return false
-	}
-	if found := d.ledger.Compare(have.revisions()); len(found.Missing)+len(found.Reverted) == 0 {
+	if !ok || !found.Lost() {
 		return false
 	}
 	d.quiet.Lock()
@@ -177,11 +188,9 @@ func (d *Database) obstruct(err error, wait time.Duration) {
 	d.log.Error("lost records could not be restored; trying again", "error", err, "wait", wait)
 }
 
-// reconcile makes ledger and store agree. The losses are noted before anything is
-// written, so that a process that is killed meanwhile finds them again.
-func (d *Database) reconcile(ctx context.Context, have *replay) error {
-	l, revisions := d.ledger, have.revisions()
-	found := l.Compare(revisions)
+// lose notes what the store lost. That is done before anything is written, so that a
+// process that is killed meanwhile finds the losses again.
+func (d *Database) lose(found ledger.Found, have *replay) {
 	var losses []ledger.Loss
 	for _, e := range found.Missing {
 		losses = append(losses, ledger.Loss{Key: e.Key, What: ledger.LostRecord, Final: e.Final})
@@ -189,12 +198,20 @@ func (d *Database) reconcile(ctx context.Context, have *replay) error {
 	}
 	for _, e := range found.Reverted {
 		losses = append(losses, ledger.Loss{Key: e.Key, What: ledger.LostChange, Final: e.Final})
-		d.log.Error("a record went back to an earlier state", "key", e.Key, "revision", e.Revision, "found", revisions[e.Key], "note", string(e.Note))
+		d.log.Error("a record went back to an earlier state", "key", e.Key, "revision", e.Revision, "found", uint64(have.keys[e.Key]),
+			"note", string(e.Note))
 	}
-	l.Lose(losses)
+	d.ledger.Lose(losses)
 	if len(losses) > 0 {
-		d.log.Error("the job store lost records", "records", len(losses), "noted", l.Len(), "mark", l.Mark(), "last_revision", uint64(have.last))
+		d.log.Error("the job store lost records", "missing", len(found.Missing), "reverted", len(found.Reverted), "noted", d.ledger.Len(),
+			"mark", d.ledger.Mark(), "last_revision", uint64(have.last))
 	}
+}
+
+// reconcile restores what can be restored, and makes the ledger agree with the store. It
+// can be repeated.
+func (d *Database) reconcile(ctx context.Context, found ledger.Found, have *replay) error {
+	l := d.ledger
 	for _, e := range append(found.Missing, found.Reverted...) {
 		kind, id, _ := strings.Cut(e.Key, ".")
 		if m := d.members[kind]; m != nil {
@@ -206,7 +223,7 @@ func (d *Database) reconcile(ctx context.Context, have *replay) error {
 	if err := d.revive(ctx, found); err != nil {
 		return err
 	}
-	if len(losses) > 0 || !l.Current(uint64(have.last)) {
+	if found.Lost() || !l.Current(uint64(have.last)) {
 		return d.rebase(ctx, have)
 	}
 	for _, key := range append(found.Unknown, found.Later...) {

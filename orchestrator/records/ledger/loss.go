@@ -51,6 +51,9 @@ type Found struct {
 	Revived map[string]bool
 }
 
+// Lost reports whether the store lost anything.
+func (f Found) Lost() bool { return len(f.Missing)+len(f.Reverted) > 0 }
+
 // Compare compares the ledger with the revisions of all records of a store.
 func (l *Ledger) Compare(have map[string]uint64) Found {
 	l.mu.Lock()
