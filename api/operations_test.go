@@ -30,7 +30,7 @@ var letIn = map[string]string{
 	"getVersion": "use read admin", "getOpenAPI": "use read admin", "listModels": "use read admin", "getModel": "use read admin",
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
 	"getSystem": "admin", "getPerformance": "admin", "getForecast": "admin", "getConfig": "admin", "changeConfig": "admin",
-	"getLogLevel": "admin", "setLogLevel": "admin",
+	"getLogLevel": "admin", "setLogLevel": "admin", "getStore": "admin", "acknowledgeLosses": "admin",
 }
 
 // TestEveryOperationLetsInItsScopes sends every operation a request without a key
