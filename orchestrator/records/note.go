@@ -29,7 +29,7 @@ func (c *Collection[T]) undrop(ctx context.Context, before ledger.Entry) {
 
 // noted implements recoverer.
 func (c *Collection[T]) noted(ctx context.Context, id string) (ledger.Entry, error) {
-	value, err := c.Load(ctx, id)
+	value, err := c.load(ctx, id)
 	if err == nil {
 		return c.noteOf(value), nil
 	}
@@ -44,7 +44,7 @@ func (c *Collection[T]) restore(ctx context.Context, id string, lost ledger.Entr
 		return nil
 	}
 	noted := Noted{Final: lost.Final, Note: lost.Note}
-	stale, err := c.Load(ctx, id)
+	stale, err := c.load(ctx, id)
 	switch {
 	case err == nil:
 		value, ok := c.kind.Restore(id, noted, &stale)
@@ -75,7 +75,7 @@ func unavailable(err error) bool {
 
 // revive implements recoverer.
 func (c *Collection[T]) revive(ctx context.Context, id string) (bool, error) {
-	value, err := c.Load(ctx, id)
+	value, err := c.load(ctx, id)
 	if errors.Is(err, ErrMissing) {
 		return false, nil
 	}

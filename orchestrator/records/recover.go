@@ -120,15 +120,8 @@ func (d *Database) recover(ctx context.Context) {
 		if have = d.awaitReplay(ctx); have == nil {
 			return
 		}
-		// The revisions are others now, so only what is missing since then is compared.
-		var gone ledger.Found
-		for _, e := range d.ledger.Compare(have.revisions()).Missing {
-			if _, had := before.keys[e.Key]; had {
-				gone.Missing = append(gone.Missing, e)
-			}
-		}
+		gone := d.since(&found, before, have)
 		d.lose(gone, have)
-		found.Missing = append(found.Missing, gone.Missing...)
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, lastRecovery) {
 		err := d.reconcile(ctx, found, have)
@@ -146,6 +139,25 @@ func (d *Database) recover(ctx context.Context) {
 	if err := d.surveyObjects(ctx); err != nil && ctx.Err() == nil {
 		d.log.Error("the stored objects could not be looked through", "error", err)
 	}
+}
+
+// since adds to found what changed while the store was built anew, and returns what was
+// lost then. The revisions are others now, and do not count.
+func (d *Database) since(found *ledger.Found, before, have *replay) (gone ledger.Found) {
+	now := d.ledger.Compare(have.revisions())
+	for _, e := range now.Missing {
+		if _, had := before.keys[e.Key]; had {
+			gone.Missing = append(gone.Missing, e)
+		}
+	}
+	found.Missing = append(found.Missing, gone.Missing...)
+	// Earlier states may have come back.
+	for key := range now.Revived {
+		if _, had := before.keys[key]; !had {
+			found.Revived[key] = true
+		}
+	}
+	return gone
 }
 
 // awaitReplay returns a complete replay of the store, or nil if ctx ends.
