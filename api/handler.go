@@ -54,6 +54,8 @@ type Dependencies struct {
 	StoredAudio web.StoredAudio
 	// Settings is the configuration in force.
 	Settings manage.Settings
+	// Store reports what the store of records lost.
+	Store manage.Store
 	// Keys checks API keys on every route but the probes; nil if none are required.
 	Keys Keys
 	// Presented checks the keys that requests send although none are required; nil accepts
@@ -143,7 +145,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
-			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Version: deps.Version,
+			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,

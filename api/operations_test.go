@@ -31,7 +31,7 @@ var letIn = map[string]string{
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
 	"drainService": "admin", "resumeService": "admin",
 	"getSystem": "admin", "getPerformance": "admin", "getForecast": "admin", "getConfig": "admin", "changeConfig": "admin",
-	"getLogLevel": "admin", "setLogLevel": "admin",
+	"getLogLevel": "admin", "setLogLevel": "admin", "getStore": "admin", "acknowledgeLosses": "admin",
 }
 
 // TestEveryOperationLetsInItsScopes sends every operation a request without a key

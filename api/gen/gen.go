@@ -822,6 +822,30 @@ func (e ServiceHealthState) Valid() bool {
 	}
 }
 
+// Defines values for StoreLossWhat.
+const (
+	StoreLossWhatContent  StoreLossWhat = "content"
+	StoreLossWhatLedger   StoreLossWhat = "ledger"
+	StoreLossWhatMissing  StoreLossWhat = "missing"
+	StoreLossWhatReverted StoreLossWhat = "reverted"
+)
+
+// Valid indicates whether the value is a known member of the StoreLossWhat enum.
+func (e StoreLossWhat) Valid() bool {
+	switch e {
+	case StoreLossWhatContent:
+		return true
+	case StoreLossWhatLedger:
+		return true
+	case StoreLossWhatMissing:
+		return true
+	case StoreLossWhatReverted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SystemPhase.
 const (
 	SystemPhaseDraining SystemPhase = "draining"
@@ -1165,6 +1189,12 @@ func (e ChangeServiceParamsAction) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Acknowledgement defines model for Acknowledgement.
+type Acknowledgement struct {
+	// Acknowledged The number of losses.
+	Acknowledged int `json:"acknowledged"`
 }
 
 // ActiveTask A task that runs or waits for memory or a run slot.
@@ -2465,6 +2495,43 @@ type ServiceUse struct {
 	Waiting int               `json:"waiting"`
 }
 
+// StoreLoss defines model for StoreLoss.
+type StoreLoss struct {
+	// At When the loss was found.
+	At time.Time `json:"at"`
+
+	// Count The number of losses.
+	Count int `json:"count"`
+
+	// Ended Whether the job had ended.
+	Ended bool `json:"ended"`
+
+	// Id The id of the record.
+	Id string `json:"id"`
+
+	// Kind The kind of the record: `job`, `audio`, `ref`, `context` or another one.
+	Kind string `json:"kind"`
+
+	// What `missing`: the store has no such record. `reverted`: it has an earlier state only. `content`: the bytes that the
+	// record refers to are missing in part. `ledger`: lines of the list of records are damaged, `count` of them.
+	What StoreLossWhat `json:"what"`
+}
+
+// StoreLossWhat `missing`: the store has no such record. `reverted`: it has an earlier state only. `content`: the bytes that the
+// record refers to are missing in part. `ledger`: lines of the list of records are damaged, `count` of them.
+type StoreLossWhat string
+
+// StoreState defines model for StoreState.
+type StoreState struct {
+	Lost []StoreLoss `json:"lost"`
+
+	// Problem Why the list of records is incomplete, or why lost records could not be restored yet.
+	Problem *string `json:"problem,omitempty"`
+
+	// Records The number of records that the store must have.
+	Records int `json:"records"`
+}
+
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
 	AudioId     string `json:"audio_id"`
@@ -3229,6 +3296,12 @@ type ServerInterface interface {
 	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams)
+	// GetStore Get what the store lost
+	// (GET /v1/system/store)
+	GetStore(w http.ResponseWriter, r *http.Request)
+	// AcknowledgeLosses Acknowledge what the store lost
+	// (POST /v1/system/store/acknowledge)
+	AcknowledgeLosses(w http.ResponseWriter, r *http.Request)
 	// ListTasks List the tasks under way
 	// (GET /v1/tasks)
 	ListTasks(w http.ResponseWriter, r *http.Request)
@@ -3481,6 +3554,18 @@ func (_ Unimplemented) SetLogLevel(w http.ResponseWriter, r *http.Request) {
 // GetPerformance Get performance samples and warnings
 // (GET /v1/system/performance)
 func (_ Unimplemented) GetPerformance(w http.ResponseWriter, r *http.Request, params GetPerformanceParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetStore Get what the store lost
+// (GET /v1/system/store)
+func (_ Unimplemented) GetStore(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AcknowledgeLosses Acknowledge what the store lost
+// (POST /v1/system/store/acknowledge)
+func (_ Unimplemented) AcknowledgeLosses(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4645,6 +4730,34 @@ func (siw *ServerInterfaceWrapper) GetPerformance(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// GetStore operation middleware
+func (siw *ServerInterfaceWrapper) GetStore(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetStore(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AcknowledgeLosses operation middleware
+func (siw *ServerInterfaceWrapper) AcknowledgeLosses(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AcknowledgeLosses(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListTasks operation middleware
 func (siw *ServerInterfaceWrapper) ListTasks(w http.ResponseWriter, r *http.Request) {
 
@@ -4904,6 +5017,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/performance", wrapper.GetPerformance)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/store", wrapper.GetStore)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/system/store/acknowledge", wrapper.AcknowledgeLosses)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/forecast", wrapper.GetForecast)
@@ -12719,6 +12838,226 @@ func (response GetPerformance500ApplicationProblemPlusJSONResponse) VisitGetPerf
 	return err
 }
 
+type GetStoreRequestObject struct {
+}
+
+type GetStoreResponseObject interface {
+	VisitGetStoreResponse(w http.ResponseWriter) error
+}
+
+type GetStore200JSONResponse StoreState
+
+func (response GetStore200JSONResponse) VisitGetStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStore401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetStore401ApplicationProblemPlusJSONResponse) VisitGetStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStore403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetStore403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetStore403ResponseHeaders
+}
+
+func (response GetStore403ApplicationProblemPlusJSONResponse) VisitGetStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStore429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetStore429ApplicationProblemPlusJSONResponse) VisitGetStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStore500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetStore500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetStore500ResponseHeaders
+}
+
+func (response GetStore500ApplicationProblemPlusJSONResponse) VisitGetStoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeLossesRequestObject struct {
+}
+
+type AcknowledgeLossesResponseObject interface {
+	VisitAcknowledgeLossesResponse(w http.ResponseWriter) error
+}
+
+type AcknowledgeLosses200JSONResponse Acknowledgement
+
+func (response AcknowledgeLosses200JSONResponse) VisitAcknowledgeLossesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeLosses401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response AcknowledgeLosses401ApplicationProblemPlusJSONResponse) VisitAcknowledgeLossesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeLosses403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type AcknowledgeLosses403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers AcknowledgeLosses403ResponseHeaders
+}
+
+func (response AcknowledgeLosses403ApplicationProblemPlusJSONResponse) VisitAcknowledgeLossesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeLosses429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response AcknowledgeLosses429ApplicationProblemPlusJSONResponse) VisitAcknowledgeLossesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcknowledgeLosses500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type AcknowledgeLosses500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers AcknowledgeLosses500ResponseHeaders
+}
+
+func (response AcknowledgeLosses500ApplicationProblemPlusJSONResponse) VisitAcknowledgeLossesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTasksRequestObject struct {
 }
 
@@ -13267,6 +13606,12 @@ type StrictServerInterface interface {
 	// GetPerformance Get performance samples and warnings
 	// (GET /v1/system/performance)
 	GetPerformance(ctx context.Context, request GetPerformanceRequestObject) (GetPerformanceResponseObject, error)
+	// GetStore Get what the store lost
+	// (GET /v1/system/store)
+	GetStore(ctx context.Context, request GetStoreRequestObject) (GetStoreResponseObject, error)
+	// AcknowledgeLosses Acknowledge what the store lost
+	// (POST /v1/system/store/acknowledge)
+	AcknowledgeLosses(ctx context.Context, request AcknowledgeLossesRequestObject) (AcknowledgeLossesResponseObject, error)
 	// ListTasks List the tasks under way
 	// (GET /v1/tasks)
 	ListTasks(ctx context.Context, request ListTasksRequestObject) (ListTasksResponseObject, error)
@@ -14434,6 +14779,54 @@ func (sh *strictHandler) GetPerformance(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPerformanceResponseObject); ok {
 		if err := validResponse.VisitGetPerformanceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetStore operation middleware
+func (sh *strictHandler) GetStore(w http.ResponseWriter, r *http.Request) {
+	var request GetStoreRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStore(ctx, request.(GetStoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetStoreResponseObject); ok {
+		if err := validResponse.VisitGetStoreResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AcknowledgeLosses operation middleware
+func (sh *strictHandler) AcknowledgeLosses(w http.ResponseWriter, r *http.Request) {
+	var request AcknowledgeLossesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AcknowledgeLosses(ctx, request.(AcknowledgeLossesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcknowledgeLosses")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AcknowledgeLossesResponseObject); ok {
+		if err := validResponse.VisitAcknowledgeLossesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -104,6 +104,10 @@ func TestALockedServerIsNotChanged(t *testing.T) {
 			_, err := h.ChangeConfig(ctx, gen.ChangeConfigRequestObject{JSONBody: &patch})
 			return err
 		},
+		"losses": func(ctx context.Context) error {
+			_, err := h.AcknowledgeLosses(ctx, gen.AcknowledgeLossesRequestObject{})
+			return err
+		},
 		"log level": func(ctx context.Context) error {
 			_, err := h.SetLogLevel(ctx, gen.SetLogLevelRequestObject{})
 			return err

@@ -22,6 +22,13 @@ type Settings interface {
 	Patch(patch map[string]any) (changed []string, err error)
 }
 
+// Store reports what the store of records lost.
+type Store interface {
+	StoreView() gen.StoreState
+	// Acknowledge forgets the losses and returns their number.
+	Acknowledge() int
+}
+
 // Handlers serves the management routes.
 type Handlers struct {
 	Services web.Services
@@ -35,7 +42,9 @@ type Handlers struct {
 	Unreadable func() []services.ModelStatus
 	// Settings is the configuration in force.
 	Settings Settings
-	Version  gen.Version
+	// Store reports what the store lost.
+	Store   Store
+	Version gen.Version
 	// Keys reports whether API keys are required.
 	Keys bool
 	// Locked refuses every change: no keys are required, and the server is reachable from
@@ -61,6 +70,23 @@ func (h *Handlers) GetPerformance(_ context.Context, request gen.GetPerformanceR
 		samples = *request.Params.Samples
 	}
 	return gen.GetPerformance200JSONResponse(h.Views.PerformanceView(samples)), nil
+}
+
+// GetStore implements gen.StrictServerInterface.
+func (h *Handlers) GetStore(context.Context, gen.GetStoreRequestObject) (gen.GetStoreResponseObject, error) {
+	return gen.GetStore200JSONResponse(h.Store.StoreView()), nil
+}
+
+// AcknowledgeLosses implements gen.StrictServerInterface.
+func (h *Handlers) AcknowledgeLosses(context.Context, gen.AcknowledgeLossesRequestObject) (gen.AcknowledgeLossesResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	n := h.Store.Acknowledge()
+	if n > 0 {
+		h.Log.Warn("losses of the store were acknowledged", "losses", n)
+	}
+	return gen.AcknowledgeLosses200JSONResponse{Acknowledged: n}, nil
 }
 
 // GetForecast implements gen.StrictServerInterface.

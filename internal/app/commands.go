@@ -48,6 +48,13 @@ func Commands(contract []byte) cli.Program {
 			}
 			return access.Open(cfg.DataDir), nil
 		},
+		Store: func(settings cli.Settings) (cli.StoreTools, error) {
+			cfg, err := config.Load(source(settings))
+			if err != nil {
+				return nil, err
+			}
+			return storeTools{cfg.Config}, nil
+		},
 		OpenExecutor: func(settings cli.Settings) (cli.Executor, func(context.Context) error, error) {
 			cfg, err := config.Load(source(settings))
 			if err != nil {

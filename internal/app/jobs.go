@@ -1,6 +1,8 @@
 package app
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -30,15 +33,36 @@ type storage struct {
 	conversations *conversations.Conversations
 }
 
-// openStorage returns the store and its collections; nothing is opened before the start.
-func openStorage(cfg config.Config, log *slog.Logger) *storage {
+// openStorage returns the store and its collections; only the ledger of the store in this
+// process is opened before the start.
+func openStorage(cfg config.Config, log *slog.Logger) (*storage, error) {
 	settings := cfg.Jobs.Store
 	settings.Dir = cfg.JobsDir()
 	s := &storage{store: natsstore.New(settings, memprobe.DiskFree, log)}
 	s.database = records.NewDatabase(s.store, log)
+	if s.store.Exclusive() {
+		noted, err := ledger.Open(ledgerFile(cfg), ledger.Options{SyncInterval: settings.SyncInterval})
+		if err != nil {
+			return nil, err
+		}
+		s.database.KeepLedger(noted)
+	}
 	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
 	s.conversations = conversations.New(s.database, s.library, log)
-	return s
+	return s, nil
+}
+
+// ledgerFile returns the ledger of the configured store: another folder or bucket has
+// another one, as it has other records.
+func ledgerFile(cfg config.Config) string {
+	name := "records"
+	bucket := cfg.Jobs.Store.Bucket
+	dir, err := filepath.Rel(cfg.DataDir, cfg.JobsDir())
+	if err != nil || dir != "jobs" || bucket != natsstore.DefaultConfig().Bucket {
+		sum := sha256.Sum256([]byte(cfg.JobsDir() + "\x00" + bucket))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	return filepath.Join(cfg.DataDir, "ledger", name+".log")
 }
 
 // asynchronous runs jobs, whose records are in the storage.
@@ -71,8 +95,12 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
-	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
+	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
+		{"list the recordings of the jobs' owners", a.jobs.ReferRecordings},
+		{"rewrite the records", a.database.Upgrade},
+	}}
 	watchJobs(s.metrics, a.jobs, a.library)
+	watchLosses(s.metrics, a.database)
 	return a, nil
 }
 
@@ -85,8 +113,10 @@ func (a *asynchronous) check() hardening.Check {
 	} else if !a.jobs.Ready() {
 		ok, detail = false, "jobs are still being loaded"
 	}
-	if damage := a.store.Damage(); damage != "" {
-		detail += "; " + damage
+	for _, fault := range []string{a.database.Problem(), lossText(a.database.Losses()), a.damage()} {
+		if fault != "" {
+			ok, detail = false, detail+"; "+fault
+		}
 	}
 	return hardening.Check{Name: "jobs", At: time.Now(), OK: ok, Detail: detail}
 }

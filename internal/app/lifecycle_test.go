@@ -39,7 +39,9 @@ func TestPartsStartAndStop(t *testing.T) {
 			t.Cleanup(func() { require.NoError(t, dir.Close()) })
 			cfg := config.Default()
 			cfg.DataDir = t.TempDir()
-			return &upgrade{database: openStorage(cfg, discard).database, dir: dir, log: discard}
+			stored, err := openStorage(cfg, discard)
+			require.NoError(t, err)
+			return &upgrade{database: stored.database, dir: dir, log: discard}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { lifecycletest.Stress(t, 20, build) })

@@ -24,7 +24,9 @@ func whole(t *testing.T, s *system) http.Handler {
 	t.Helper()
 	dir, err := datadir.Open(s.cfg.DataDir)
 	require.NoError(t, err)
-	async, err := s.openJobs(s.cfg, openStorage(s.cfg, s.log), dir)
+	stored, err := openStorage(s.cfg, s.log)
+	require.NoError(t, err)
+	async, err := s.openJobs(s.cfg, stored, dir)
 	require.NoError(t, err)
 	var parts lifecycle.List
 	for _, part := range []lifecycle.Part{async.store, async.database, async.upgrade, async.jobs} {

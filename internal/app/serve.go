@@ -41,7 +41,10 @@ func serve(
 	if err != nil {
 		return err
 	}
-	stored := openStorage(cfg, log)
+	stored, err := openStorage(cfg, log)
+	if err != nil {
+		return err
+	}
 	s, err := build(cfg, spool, stored, log)
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func (s *system) dependencies(
 ) api.Dependencies {
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
-		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
+		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library, Store: losses{async.database},
 		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics,

@@ -2,24 +2,33 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
-// upgrade rewrites the records of a data folder of version 0.1.0 in the current format,
+// upgrade rewrites the records of a data folder of an older format in the current one,
 // once. It runs while requests are served; if it is interrupted, the next process starts it
 // again.
 type upgrade struct {
 	database *records.Database
-	jobs     *jobs.Manager
-	dir      *datadir.Dir
-	log      *slog.Logger
-	group    lifecycle.Group
+	// steps are done in order.
+	steps []step
+	dir   *datadir.Dir
+	log   *slog.Logger
+	group lifecycle.Group
+}
+
+// step is a part of the upgrade, for which every record of the store is known. Since the
+// upgrade may be interrupted at any point, a step must be repeatable.
+type step struct {
+	name string
+	// run returns how many records it changed.
+	run func(ctx context.Context) (int, error)
 }
 
 // Start starts the upgrade, if one is needed, and returns at once.
@@ -51,13 +60,14 @@ func (u *upgrade) run(ctx context.Context) {
 	}
 }
 
-// once does every step; each can be repeated.
+// once does every step, and then records the format.
 func (u *upgrade) once(ctx context.Context) (n int, err error) {
-	if err := u.jobs.ReferRecordings(ctx); err != nil {
-		return 0, err
-	}
-	if n, err = u.database.Upgrade(ctx); err != nil {
-		return n, err
+	for _, step := range u.steps {
+		changed, err := step.run(ctx)
+		n += changed
+		if err != nil {
+			return n, fmt.Errorf("%s: %w", step.name, err)
+		}
 	}
 	return n, u.dir.Migrated()
 }

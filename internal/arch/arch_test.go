@@ -61,7 +61,8 @@ var arrows = map[string][]string{
 	"orchestrator/conversations":       {"orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/jobs":                {"internal/lifecycle", "orchestrator/library", "orchestrator/records", "services"},
 	"orchestrator/library":             {"orchestrator/records", "services"},
-	"orchestrator/records":             {"internal/lifecycle", "services"},
+	"orchestrator/records":             {"internal/lifecycle", "orchestrator/records/ledger", "services"},
+	"orchestrator/records/ledger":      {},
 	"orchestrator/records/natsstore":   {"internal/lifecycle", "orchestrator/records", "services"},
 	"orchestrator/records/recordstest": {"orchestrator/records", "services"}, // for tests only
 	"orchestrator/jobs/webhook":        {"internal/regular", "services"},

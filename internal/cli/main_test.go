@@ -58,6 +58,7 @@ type called struct {
 	origins               bool
 	settings              Settings
 	executor              scripted
+	tools                 toolbox
 }
 
 func (c *called) program(dataDir string) Program {
@@ -71,6 +72,7 @@ func (c *called) program(dataDir string) Program {
 		},
 		Listen: func(s Settings) (string, error) { c.settings = s; return "nonsense", nil },
 		Keys:   func(s Settings) (*access.Store, error) { c.settings = s; return access.Open(dataDir), nil },
+		Store:  func(s Settings) (StoreTools, error) { c.settings = s; return &c.tools, nil },
 		OpenExecutor: func(s Settings) (Executor, func(context.Context) error, error) {
 			c.opened++
 			c.settings = s
@@ -114,7 +116,7 @@ func TestMisuse(t *testing.T) {
 	t.Parallel()
 	root := strings.Replace(usageOf, "%s", "", 1)
 	of := func(command string) string { return strings.Replace(usageOf, "%s", " "+command, 1) }
-	const all = "available: completion, config, healthcheck, help, keys, serve, transcribe, version\n"
+	const all = "available: completion, config, healthcheck, help, keys, serve, store, transcribe, version\n"
 	for line, want := range map[string]string{
 		"trancribe":                      `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
 		"trancribe --format srt a.wav":   `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
@@ -208,6 +210,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{
 		"", "serve", "transcribe", "config", "keys", "keys create", "keys list", "keys revoke", "healthcheck", "version", "completion", "help",
+		"store", "store check", "store backup", "store restore",
 	} {
 		var c called
 		words := strings.Fields(command)

@@ -57,6 +57,8 @@ type Program struct {
 	Listen func(Settings) (string, error)
 	// Keys returns the store of API keys.
 	Keys func(Settings) (*access.Store, error)
+	// Store returns the tools for the data folder.
+	Store func(Settings) (StoreTools, error)
 	// OpenExecutor returns an executor in this process, and a function that closes it.
 	OpenExecutor func(Settings) (Executor, func(context.Context) error, error)
 }

@@ -43,6 +43,9 @@ func Open(path string) (*Dir, error) {
 	if err := errors.Join(lock.Truncate(0), writePID(lock)); err != nil {
 		return nil, errors.Join(fmt.Errorf("dataDir: %w", err), lock.Close())
 	}
+	if _, err := os.Stat(filepath.Join(path, restoring)); err == nil {
+		return nil, errors.Join(fmt.Errorf("dataDir: the restore of a backup to %s was interrupted; repeat it", path), lock.Close())
+	}
 	d := &Dir{path: path, lock: lock}
 	if err := d.readFormat(); err != nil {
 		return nil, errors.Join(err, lock.Close())

@@ -107,9 +107,5 @@ func writeFile(name string, content []byte) (err error) {
 	if err := os.Rename(name+".new", name); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return syncDir(filepath.Dir(name))
 }

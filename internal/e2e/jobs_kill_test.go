@@ -150,12 +150,15 @@ func submitOne(ctx context.Context, app *application, w work, key string, twice 
 func TestJobsSurviveKills(t *testing.T) {
 	t.Parallel()
 	// The attempts of a job are limited; the limit must not be reached by chance.
-	p := newPhoenix(t, configured(t, "jobs: {maxRedeliveries: 1000, retry: {maxDelay: 2s}}")...)
+	p := newPhoenix(t, configured(t, "jobs: {maxRedeliveries: 1000, retry: {maxDelay: 2s}, webhooks: {allowPrivate: true}}")...)
 	mixture := mixedWork(t, p.server)
+	called := &hook{}
+	mixture = append(mixture, calling(t, mixture[0], called))
 	app := p.app(t)
 	ctx, seen := watched(t, time.Duration(*jobsToKill+60*(*kills))*time.Second)
 	began := time.Now()
 	clients := submitAll(ctx, t, app, mixture, "key", *jobsToKill, 24, seen)
+	spoken := converse(ctx, t, app, clients, soundClip(t, "clip00.wav"), seen)
 	random := rand.New(rand.NewPCG(*killSeed, 0))
 	starting := 0
 	for killed := 0; killed < *kills; killed++ {
@@ -177,6 +180,9 @@ func TestJobsSurviveKills(t *testing.T) {
 	// Reported results persist, also after a clean stop.
 	require.NoError(t, p.stop(t), p.log)
 	p.rise(t)
+	spoken.check(t, app)
+	checkCalls(t, app, called, *jobsToKill/len(mixture))
+	nothingLost(t, p)
 	all, err := app.list(ctx, "")
 	require.NoError(t, err)
 	counts, lost := checkEnds(t, all, seen)

@@ -75,7 +75,7 @@ func TestASharedStoresClaimHoldsWhileItsWorkerLives(t *testing.T) {
 	second := &worker{run: says("stolen")}
 	deps := first.deps
 	deps.Executor = second
-	db, _, thief := manage(first.cfg, wiring{deps, shared{first.store}})
+	db, _, thief := manage(first.cfg, wiring{Dependencies: deps, Store: shared{first.store}})
 	defer func() {
 		require.NoError(t, thief.Stop(t.Context()))
 		require.NoError(t, db.Stop(t.Context()))

@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -147,13 +148,14 @@ func (b *bundle) start(t *testing.T) {
 	t.Helper()
 	require.NoError(t, b.db.Start(t.Context()))
 	require.NoError(t, b.Start(t.Context()))
-	require.Eventually(t, b.Ready, 10*time.Second, time.Millisecond)
+	require.Eventually(t, b.Ready, time.Minute, time.Millisecond)
 }
 
 // wiring is what a test changes of a manager before it is made.
 type wiring struct {
 	jobs.Dependencies
-	Store records.Store
+	Store  records.Store
+	Ledger *ledger.Ledger // nil for none
 }
 
 // prepare makes a manager that has not been started.
@@ -165,13 +167,15 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 		Executor: w, Sender: b.receiver,
 		Encode: func(job jobs.Job) ([]byte, error) { return json.Marshal(job.Status) },
 		Describe: func(name string) (services.Description, error) {
-			if name != "echo" {
+			if name != "echo" && name != "later" {
 				return services.Description{}, services.Faultf(services.KindNotFound, "no service %s", name)
 			}
 			return services.Description{Name: "echo", Tasks: []services.TaskKind{{Name: "say"}, {Name: "sing"}}}, nil
 		},
 		Bind: func(task services.Task) (services.Task, error) {
-			task.Service = "echo"
+			if task.Service == "" {
+				task.Service = "echo"
+			}
 			switch task.Model {
 			case "whisper-1":
 				task.Model = "echo-tiny"
@@ -202,6 +206,9 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 // manage makes a manager over a store.
 func manage(cfg jobs.Config, made wiring) (*records.Database, *library.Library, *jobs.Manager) {
 	db := records.NewDatabase(made.Store, slog.New(slog.DiscardHandler))
+	if made.Ledger != nil {
+		db.KeepLedger(made.Ledger)
+	}
 	made.Database, made.Library = db, library.New(cfg.Audio, db, slog.New(slog.DiscardHandler))
 	return db, made.Library, jobs.NewManager(cfg, made.Dependencies)
 }

@@ -79,6 +79,8 @@ type Job struct {
 	Failure      *Failure  `json:"failure,omitempty"`
 	Result       *Result   `json:"result,omitempty"`
 	Callback     *Callback `json:"callback,omitempty"`
+	// Lost is true if the store lost the record, so that the request is not known.
+	Lost bool `json:"lost,omitempty"`
 
 	// Revision of the record as read; it is not stored in the record.
 	Revision Revision `json:"-"`
@@ -207,5 +209,12 @@ var record = records.Kind[Job]{
 			j.Result = &light
 		}
 		return j
+	},
+	Note: note, Final: func(j Job) bool { return j.Status.Terminal() }, Restore: restore,
+	Objects: func(j Job) []string {
+		if j.Result == nil || j.Result.ValueID == "" {
+			return nil
+		}
+		return []string{j.Result.ValueID}
 	},
 }

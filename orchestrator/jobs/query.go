@@ -135,6 +135,9 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 		if job.Status != StatusFailed && job.Status != StatusCancelled {
 			return false, fmt.Errorf("job %s is %s: %w", id, job.Status, ErrNotRetriable)
 		}
+		if job.Lost {
+			return false, fmt.Errorf("the store lost the request of job %s: %w", id, ErrNotRetriable)
+		}
 		if !job.Deadline.IsZero() && !job.Deadline.After(time.Now()) {
 			return false, fmt.Errorf("the deadline of job %s has passed: %w", id, ErrNotRetriable)
 		}

@@ -197,7 +197,7 @@ func TestManagerStartsAndStops(t *testing.T) {
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
 	lifecycletest.Stress(t, 20, func(t *testing.T) lifecycle.Part {
 		t.Helper()
-		db, _, manager := manage(b.cfg, wiring{b.deps, b.store})
+		db, _, manager := manage(b.cfg, wiring{Dependencies: b.deps, Store: b.store})
 		require.NoError(t, db.Start(t.Context()))
 		t.Cleanup(func() { require.NoError(t, db.Stop(context.Background())) })
 		return manager

@@ -10,8 +10,8 @@ import (
 
 // ReferRecordings adds the recordings of all jobs to the lists of the jobs' owners. It
 // upgrades records of version 0.1.0, which stored recordings without an owner, and can
-// be repeated.
-func (m *Manager) ReferRecordings(ctx context.Context) error {
+// be repeated. It returns the number of refs.
+func (m *Manager) ReferRecordings(ctx context.Context) (int, error) {
 	var refs []library.Ref
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
@@ -29,5 +29,5 @@ func (m *Manager) ReferRecordings(ctx context.Context) error {
 		}
 		return true
 	})
-	return m.Library.ReferAll(ctx, refs)
+	return len(refs), m.Library.ReferAll(ctx, refs)
 }

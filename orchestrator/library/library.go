@@ -96,6 +96,7 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 			r.ID = id
 			return r, err
 		},
+		Objects: func(r Recording) []string { return []string{object(r.ID)} },
 	}, l.count)
 	l.refs = records.NewCollection(db, refs(cfg), nil)
 	db.OnSweep(l.sweep)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 )
 
 // Entry is a record in the index in memory.
@@ -31,6 +33,7 @@ type Event[T any] struct {
 // the process's own writes and by the database's watch, so that lists need no read of
 // the store. Each revision of a record is reported once. Safe for concurrent use.
 type Collection[T any] struct {
+	db    *Database
 	store Store
 	kind  Kind[T]
 	// changed is called with mu held, in the order of the changes of a record.
@@ -51,13 +54,25 @@ func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *C
 	if changed == nil {
 		changed = func(Event[T]) {}
 	}
-	c := &Collection[T]{store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T])}
+	c := &Collection[T]{db: db, store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T])}
 	db.add(kind.Name, c)
 	return c
 }
 
-// Load returns the latest revision of a record in the store, or ErrMissing.
+// Load returns the latest revision of a record in the store, or ErrMissing. A record that
+// the store lost is unavailable until it has been restored.
 func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
+	value, err := c.load(ctx, id)
+	if l := c.db.ledger; l != nil && !c.db.Ready() && (err == nil || errors.Is(err, ErrMissing)) {
+		noted, known := l.Get(c.kind.key(id))
+		if known && (err != nil || uint64(c.kind.Meta(value).Revision) < noted.Revision) {
+			return value, c.db.NotReady("records")
+		}
+	}
+	return value, err
+}
+
+func (c *Collection[T]) load(ctx context.Context, id string) (T, error) {
 	raw, at, err := c.store.Read(ctx, c.kind.key(id))
 	if err != nil {
 		var none T
@@ -69,18 +84,33 @@ func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
 
 // Create writes a new record. It returns ErrExists if it exists.
 func (c *Collection[T]) Create(ctx context.Context, value T) (T, error) {
-	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Create(ctx, key, raw) })
+	if err := c.db.admit(ctx); err != nil {
+		return value, err
+	}
+	return c.create(ctx, value)
+}
+
+func (c *Collection[T]) create(ctx context.Context, value T) (T, error) {
+	return c.write(value, true, func(key string, raw []byte) (Revision, error) { return c.store.Create(ctx, key, raw) })
 }
 
 // Replace replaces a record. It returns ErrConflict if the record is not at the value's
 // revision.
 func (c *Collection[T]) Replace(ctx context.Context, value T) (T, error) {
-	at := c.kind.Meta(value).Revision
-	return c.write(ctx, value, func(key string, raw []byte) (Revision, error) { return c.store.Replace(ctx, key, raw, at) })
+	if err := c.db.admit(ctx); err != nil {
+		return value, err
+	}
+	return c.replace(ctx, value)
 }
 
-// write returns the value with its new revision.
-func (c *Collection[T]) write(_ context.Context, value T, put func(key string, raw []byte) (Revision, error)) (T, error) {
+func (c *Collection[T]) replace(ctx context.Context, value T) (T, error) {
+	at := c.kind.Meta(value).Revision
+	return c.write(value, false, func(key string, raw []byte) (Revision, error) { return c.store.Replace(ctx, key, raw, at) })
+}
+
+// write returns the value with its new revision. The record is noted in the ledger
+// before others learn of it.
+func (c *Collection[T]) write(value T, created bool, put func(key string, raw []byte) (Revision, error)) (T, error) {
 	now, meta := time.Now().UTC(), c.kind.Meta(value)
 	raw, err := c.kind.encode(value, now)
 	if err != nil {
@@ -92,6 +122,10 @@ func (c *Collection[T]) write(_ context.Context, value T, put func(key string, r
 	}
 	meta.Updated, meta.Revision = now, at
 	value = c.kind.With(value, meta)
+	if l := c.db.ledger; l != nil {
+		noted := c.noteOf(value)
+		l.Put(noted, created || noted.Final)
+	}
 	c.enter(value, len(raw), false)
 	return value, nil
 }
@@ -117,8 +151,25 @@ func (c *Collection[T]) Edit(ctx context.Context, id string, change func(*T) (bo
 // Delete deletes a record. It returns ErrConflict if the record is not at the value's
 // revision.
 func (c *Collection[T]) Delete(ctx context.Context, value T) error {
-	meta := c.kind.Meta(value)
-	if err := c.store.Delete(ctx, c.kind.key(meta.ID), meta.Revision); err != nil {
+	if err := c.db.admit(ctx); err != nil {
+		return err
+	}
+	return c.delete(ctx, c.kind.Meta(value))
+}
+
+// delete drops the record's entry of the ledger first, so that a process that is killed
+// in between leaves no entry of a record that was deleted.
+func (c *Collection[T]) delete(ctx context.Context, meta Meta) error {
+	key := c.kind.key(meta.ID)
+	var before ledger.Entry
+	dropped := false
+	if c.db.ledger != nil {
+		before, dropped = c.db.ledger.Drop(key)
+	}
+	if err := c.store.Delete(ctx, key, meta.Revision); err != nil {
+		if dropped {
+			c.undrop(ctx, before)
+		}
 		return err
 	}
 	c.drop(meta.ID, meta.Revision)
@@ -220,11 +271,11 @@ func (c *Collection[T]) change(id string, raw []byte, at Revision) error {
 }
 
 // retain implements member.
-func (c *Collection[T]) retain(keys map[string]bool, until Revision) {
+func (c *Collection[T]) retain(keys map[string]Revision, until Revision) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, e := range c.all {
-		if !keys[c.kind.key(id)] && e.meta.Revision <= until {
+		if _, exists := keys[c.kind.key(id)]; !exists && e.meta.Revision <= until {
 			c.remove(e)
 		}
 	}

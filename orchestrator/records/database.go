@@ -3,6 +3,7 @@ package records
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
+	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -25,9 +27,10 @@ type member interface {
 	// change applies a change of a record; raw is nil for a deletion.
 	change(id string, raw []byte, at Revision) error
 	// retain removes the records up to a revision whose keys are not in keys.
-	retain(keys map[string]bool, until Revision)
+	retain(keys map[string]Revision, until Revision)
 	// upgrade rewrites the records of version 0.1.0 in the current format.
 	upgrade(ctx context.Context) (n int, err error)
+	recoverer
 }
 
 // Sweep deletes expired data of a part; with orphans also stored objects that no record
@@ -42,6 +45,15 @@ type Database struct {
 	members map[string]member
 	sweeps  []Sweep
 	group   lifecycle.Group
+	// ledger lists what the store must have; nil if nothing is compared.
+	ledger *ledger.Ledger
+	// replayed has the keys of the first complete replay, which are compared with the
+	// ledger before the database is ready.
+	replayed chan *replay
+	// quiet is held while the store is built anew.
+	quiet sync.Mutex
+	// obstacle is why lost records could not be restored yet.
+	obstacle atomic.Pointer[string]
 
 	ready      atomic.Bool
 	caughtUp   chan struct{}
@@ -50,7 +62,9 @@ type Database struct {
 
 // NewDatabase returns a database without collections.
 func NewDatabase(store Store, log *slog.Logger) *Database {
-	return &Database{store: store, log: log, members: make(map[string]member), caughtUp: make(chan struct{})}
+	return &Database{
+		store: store, log: log, members: make(map[string]member), caughtUp: make(chan struct{}), replayed: make(chan *replay, 1),
+	}
 }
 
 // add registers a collection by the kind of its records.
@@ -64,10 +78,18 @@ func (d *Database) OnSweep(sweep Sweep) { d.sweeps = append(d.sweeps, sweep) }
 func (d *Database) Store() Store { return d.store }
 
 // Start starts following the store and sweeping. It returns at once.
-func (d *Database) Start(ctx context.Context) error { return d.group.Start(ctx, d.watch, d.sweep) }
+func (d *Database) Start(ctx context.Context) error {
+	return d.group.Start(ctx, d.watch, d.sweep, d.recover)
+}
 
-// Stop stops both and waits for them.
-func (d *Database) Stop(ctx context.Context) error { return d.group.Stop(ctx) }
+// Stop stops both, waits for them and closes the ledger.
+func (d *Database) Stop(ctx context.Context) error {
+	err := d.group.Stop(ctx)
+	if err == nil && d.ledger != nil {
+		err = d.ledger.Close()
+	}
+	return err
+}
 
 // Ready reports whether the indexes hold every record of the store.
 func (d *Database) Ready() bool { return d.ready.Load() }
@@ -99,7 +121,10 @@ func (d *Database) NotReady(what string) error {
 // is lost.
 func (d *Database) watch(ctx context.Context) {
 	for ctx.Err() == nil {
-		replay := &replay{database: d, keys: make(map[string]bool)}
+		d.quiet.Lock() // no replay begins while the store is built anew
+		d.forget()
+		d.quiet.Unlock()
+		replay := &replay{database: d, keys: make(map[string]Revision)}
 		err := d.store.Watch(ctx, replay.changed)
 		if ctx.Err() != nil {
 			return
@@ -109,12 +134,23 @@ func (d *Database) watch(ctx context.Context) {
 	}
 }
 
-// replay is one watch of the store. Until the initial replay ends it records every
-// key it sees, because deletions that happened while no watch was running produce
-// no event.
+// forget empties the indexes of a database that is not ready: the store may be built
+// anew then, with other revisions.
+func (d *Database) forget() {
+	if d.ledger == nil || d.ready.Load() {
+		return
+	}
+	for _, m := range d.members {
+		m.retain(nil, math.MaxUint64)
+	}
+}
+
+// replay is one watch of the store. Until the initial replay ends it records the keys
+// of all records with their revisions, because deletions that happened while no watch was
+// running produce no event.
 type replay struct {
 	database *Database
-	keys     map[string]bool // nil after the initial replay
+	keys     map[string]Revision // nil after the initial replay
 	last     Revision
 }
 
@@ -128,12 +164,17 @@ func (r *replay) changed(change Change) {
 		for _, m := range d.members {
 			m.retain(r.keys, r.last)
 		}
+		select {
+		case d.replayed <- &replay{database: d, keys: r.keys, last: r.last}:
+		default: // an earlier one was compared
+		}
 		r.keys = nil
-		d.ready.Store(true)
-		d.caughtOnce.Do(func() { close(d.caughtUp) })
+		if d.ledger == nil {
+			d.open()
+		}
 		return
 	case r.keys != nil:
-		r.keys[change.Key], r.last = true, max(r.last, change.Revision)
+		r.note(change)
 	}
 	kind, id, _ := strings.Cut(change.Key, ".")
 	m := d.members[kind]
@@ -143,6 +184,31 @@ func (r *replay) changed(change Change) {
 	if err := m.change(id, change.Value, change.Revision); err != nil {
 		d.log.Error("a record cannot be read", "key", change.Key, "error", err)
 	}
+}
+
+// note records a key of the initial replay.
+func (r *replay) note(change Change) {
+	r.last = max(r.last, change.Revision)
+	if change.Value == nil {
+		delete(r.keys, change.Key)
+		return
+	}
+	r.keys[change.Key] = change.Revision
+}
+
+// revisions returns the revisions of the records by key, as the ledger has them.
+func (r *replay) revisions() map[string]uint64 {
+	revisions := make(map[string]uint64, len(r.keys))
+	for key, at := range r.keys {
+		revisions[key] = uint64(at)
+	}
+	return revisions
+}
+
+// open declares the database ready.
+func (d *Database) open() {
+	d.ready.Store(true)
+	d.caughtOnce.Do(func() { close(d.caughtUp) })
 }
 
 // sweep runs the sweeps and tidies the store.
@@ -165,8 +231,9 @@ func (d *Database) sweepOnce(ctx context.Context, orphans bool) {
 	ctx, cancel := context.WithTimeout(ctx, sweepInterval)
 	defer cancel()
 	for _, sweep := range slices.Backward(d.sweeps) {
-		// In a shared store another process may be about to name an object.
-		sweep(ctx, orphans && d.store.Exclusive())
+		// In a shared store another process may be about to name an object. After a loss
+		// the objects of lost records are not deleted before an operator knows of it.
+		sweep(ctx, orphans && d.store.Exclusive() && len(d.Losses()) == 0)
 	}
 	if err := d.store.Tidy(ctx); err != nil && ctx.Err() == nil {
 		d.log.Error("the job store could not be tidied", "error", err)

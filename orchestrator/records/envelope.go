@@ -47,6 +47,24 @@ type Kind[T any] struct {
 	Legacy func(id string, raw []byte) (T, error)
 	// Slim removes what the index need not hold; nil removes nothing.
 	Slim func(T) T
+	// Note returns what the ledger notes of a record besides its revision; nil notes
+	// nothing, and every change of the revision.
+	Note func(T) json.RawMessage
+	// Final reports whether a record has ended, and must not begin again; nil for kinds
+	// whose records begin nothing.
+	Final func(T) bool
+	// Restore returns what is written for a record that the store lost, from its note.
+	// stale is the earlier state that the store has, nil if it has none. With false
+	// nothing is written. nil restores nothing.
+	Restore func(id string, noted Noted, stale *T) (T, bool)
+	// Objects returns the names of the objects that a record refers to; nil for none.
+	Objects func(T) []string
+}
+
+// Noted is what the ledger has of a record.
+type Noted struct {
+	Final bool
+	Note  json.RawMessage
 }
 
 func (k Kind[T]) key(id string) string { return k.Name + "." + id }

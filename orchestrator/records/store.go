@@ -74,6 +74,19 @@ type Store interface {
 	Exclusive() bool
 }
 
+// Surveyor is a Store that can find objects which it lost in part.
+type Surveyor interface {
+	// Survey returns the names of all objects, and whether each is complete.
+	Survey(ctx context.Context) (map[string]bool, error)
+}
+
+// Rebuilder is a Store that can be left unable to write records which it lost.
+type Rebuilder interface {
+	// Rebuild makes every record writable again. It retains the records with the keys,
+	// as far as they can be read, and ends a Watch.
+	Rebuild(ctx context.Context, keys []string) error
+}
+
 // Object is the content of an object. Reads fetch from the store on demand; Seek
 // fetches nothing. Not safe for concurrent use.
 type Object interface {

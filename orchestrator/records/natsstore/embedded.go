@@ -15,6 +15,8 @@ import (
 // embedded is a NATS server inside this process. It listens nowhere.
 type embedded struct {
 	server *server.Server
+	dir    string
+	log    *slog.Logger
 	// failed is cancelled, with the cause, when a write to the files failed: the server
 	// then answers no writes until it is restarted.
 	failed context.Context
@@ -29,6 +31,9 @@ const metaMemory = 16 << 20
 func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("jobs.dir: %w", err)
+	}
+	if err := checkBlocks(cfg.Dir, log); err != nil {
+		return nil, err
 	}
 	options := &server.Options{
 		ServerName: "grym-synth", DontListen: true, NoSigs: true,
@@ -47,7 +52,7 @@ func startEmbedded(cfg Config, log *slog.Logger) (*embedded, error) {
 		s.WaitForShutdown()
 		return nil, fmt.Errorf("jobs: the store in %s did not start; the log has the reason", cfg.Dir)
 	}
-	return &embedded{s, failed}, nil
+	return &embedded{server: s, dir: cfg.Dir, log: log, failed: failed}, nil
 }
 
 // lost returns how many records the server could not read at its start. For an external
@@ -73,6 +78,12 @@ func (e *embedded) lost() (n int) {
 func (e *embedded) stop() {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
+	if e.failed.Err() != nil {
+		return // what it wrote last is not known
+	}
+	if err := noteBlocks(e.dir); err != nil {
+		e.log.Warn("the files of the store were not noted", "error", err)
+	}
 }
 
 // logger forwards the server's log; notices are logged at debug level. A failed write

@@ -31,6 +31,12 @@ func (s *Store) connect(ctx context.Context) (*link, error) {
 	l := &link{}
 	var err error
 	if s.cfg.URL == "" {
+		if s.rebuild.Load() {
+			if err := s.dropRecordIndex(); err != nil {
+				return nil, err
+			}
+			s.rebuild.Store(false)
+		}
 		l.embedded, err = startEmbedded(s.cfg, s.log)
 		if err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,6 +47,8 @@ type Store struct {
 
 	left    leftovers
 	remover *remover
+	// rebuild is true if the index of the records is to be removed before the next opening.
+	rebuild atomic.Bool
 
 	mu      sync.RWMutex
 	link    *link // nil while the store is not available

@@ -159,6 +159,16 @@ func upTo(filter string, at uint64) []jetstream.StreamPurgeOpt {
 // subjects returns the last tokens of the subjects that match a pattern with a final
 // wildcard.
 func (l *link) subjects(ctx context.Context, pattern string) (parts []string, err error) {
+	counts, err := l.counts(ctx, pattern)
+	for part := range counts {
+		parts = append(parts, part)
+	}
+	return parts, err
+}
+
+// counts returns the number of messages by the last token of the subjects that match a
+// pattern.
+func (l *link) counts(ctx context.Context, pattern string) (map[string]uint64, error) {
 	var info *jetstream.StreamInfo
 	if err := l.reading(ctx, func(ctx context.Context) (err error) {
 		info, err = l.pieces.Info(ctx, jetstream.WithSubjectFilter(pattern))
@@ -166,10 +176,11 @@ func (l *link) subjects(ctx context.Context, pattern string) (parts []string, er
 	}); err != nil {
 		return nil, err
 	}
-	for name := range info.State.Subjects {
-		parts = append(parts, name[strings.LastIndexByte(name, '.')+1:])
+	counts := make(map[string]uint64, len(info.State.Subjects))
+	for name, n := range info.State.Subjects {
+		counts[name[strings.LastIndexByte(name, '.')+1:]] = n
 	}
-	return parts, nil
+	return counts, nil
 }
 
 // eachObject calls visit with every object's description, in the order of their
