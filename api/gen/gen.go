@@ -1124,20 +1124,37 @@ type AllocationPattern struct {
 
 // Audio defines model for Audio.
 type Audio struct {
-	Bytes       int64     `json:"bytes"`
-	ContentType string    `json:"content_type"`
-	Created     time.Time `json:"created"`
+	// Bytes The same as size.
+	Bytes int64 `json:"bytes"`
+
+	// Channels If known.
+	Channels *int `json:"channels,omitempty"`
+
+	// ContentType By the content.
+	ContentType string `json:"content_type"`
+
+	// Created When the owner stored it first.
+	Created time.Time `json:"created"`
+
+	// Duration Seconds, if they are known without decoding the whole file.
+	Duration *float64 `json:"duration,omitempty"`
 
 	// Expires When it is deleted unless it is used or a job needs it.
 	Expires *time.Time `json:"expires,omitempty"`
 
-	// Filename The name of the stored file, if known; only in the list.
-	Filename *string `json:"filename,omitempty"`
-
 	// Id The SHA-256 of the bytes, in hex.
-	Id       string      `json:"id"`
-	LastUsed time.Time   `json:"last_used"`
-	Object   AudioObject `json:"object"`
+	Id       string    `json:"id"`
+	LastUsed time.Time `json:"last_used"`
+
+	// Name The name of the stored file, if known.
+	Name   *string     `json:"name,omitempty"`
+	Object AudioObject `json:"object"`
+
+	// SampleRate In Hz, if known.
+	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Size Bytes of the file.
+	Size int64 `json:"size"`
 }
 
 // AudioObject defines model for Audio.Object.

@@ -37,6 +37,7 @@ func openStorage(cfg config.Config, log *slog.Logger) *storage {
 	s := &storage{store: natsstore.New(settings, memprobe.DiskFree, log)}
 	s.database = records.NewDatabase(s.store, log)
 	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
+	s.library.SetProbe(factsOf)
 	s.conversations = conversations.New(s.database, s.library, log)
 	return s
 }
@@ -71,7 +72,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
-	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
+	a.upgrade = &upgrade{database: a.database, library: a.library, dir: dir, log: s.log}
 	watchJobs(s.metrics, a.jobs, a.library)
 	return a, nil
 }

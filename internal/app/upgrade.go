@@ -7,7 +7,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/lifecycle"
-	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 )
 
@@ -16,7 +16,7 @@ import (
 // again.
 type upgrade struct {
 	database *records.Database
-	jobs     *jobs.Manager
+	library  *library.Library
 	dir      *datadir.Dir
 	log      *slog.Logger
 	group    lifecycle.Group
@@ -53,8 +53,8 @@ func (u *upgrade) run(ctx context.Context) {
 
 // once does every step; each can be repeated.
 func (u *upgrade) once(ctx context.Context) (n int, err error) {
-	if err := u.jobs.ReferRecordings(ctx); err != nil {
-		return 0, err
+	if n, err = u.library.Adopt(ctx); err != nil {
+		return n, err
 	}
 	if n, err = u.database.Upgrade(ctx); err != nil {
 		return n, err

@@ -24,7 +24,9 @@ var (
 
 // Submission is a request for a job.
 type Submission struct {
-	Owner    string
+	Owner string
+	// All permits the use of the recordings of every owner.
+	All      bool
 	Service  string // empty: the one that has the model; requires Task
 	Task     string // empty: the service's first task
 	Params   json.RawMessage
@@ -40,6 +42,9 @@ type Submission struct {
 	AudioID string
 	Upload  *library.Incoming
 }
+
+// caller returns on whose behalf the recording is used.
+func (s Submission) caller() services.Caller { return services.Caller{Key: s.Owner, All: s.All} }
 
 // Filter selects jobs of a list. Zero fields select everything.
 type Filter struct {

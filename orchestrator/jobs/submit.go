@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -76,7 +75,7 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	}
 	if input.id != "" {
 		// Until the record is written, only this hold protects the recording.
-		defer m.Library.Hold(input.id)()
+		defer m.Library.Hold(s.Owner, input.id)()
 	}
 	if err := m.save(ctx, s, input); err != nil {
 		return Job{}, false, err
@@ -97,8 +96,6 @@ type input struct {
 	id     string
 	bytes  int64
 	source services.AudioSource
-	// stored is the recording if the library already has it.
-	stored library.Recording
 }
 
 // input finds the recording of a submission; nothing is saved yet.
@@ -111,14 +108,14 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	case s.AudioID == "":
 		return input{}, nil
 	}
-	source, recording, err := m.Library.Source(ctx, s.AudioID)
+	recording, source, err := m.Library.SourceFor(ctx, s.caller(), s.AudioID)
 	if services.KindOf(err) == services.KindNotFound {
 		return input{}, services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
 	}
 	if err != nil {
 		return input{}, err
 	}
-	return input{recording.ID, recording.Bytes, source, recording}, nil
+	return input{recording.ID, recording.Bytes, source}, nil
 }
 
 // save adds the recording of a submission to the library, or records its use.
@@ -130,7 +127,7 @@ func (m *Manager) save(ctx context.Context, s Submission, in input) error {
 	case in.id == "":
 		return nil
 	}
-	err := m.Library.Use(ctx, s.Owner, in.stored)
+	err := m.Library.Use(ctx, s.caller(), in.id)
 	if services.KindOf(err) == services.KindNotFound {
 		return services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
 	}
