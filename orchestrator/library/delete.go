@@ -118,7 +118,7 @@ func (l *Library) drop(ctx context.Context, id string, needed needed) error {
 	if err != nil {
 		return err
 	}
-	return l.store.DeleteObject(ctx, object(id))
+	return l.store.DeleteObject(ctx, content.object())
 }
 
 // sees waits until the index has every change up to a state of content, and reports whether

@@ -92,8 +92,9 @@ func (l *Library) removeOrphans(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		if id, ours := strings.CutPrefix(name, audioKind+"-"); ours {
-			if err := l.removeOrphan(ctx, id); err != nil {
+		if rest, ours := strings.CutPrefix(name, objectPrefix); ours {
+			id, _, _ := strings.Cut(rest, "-")
+			if err := l.removeOrphan(ctx, id, name); err != nil {
 				return err
 			}
 		}
@@ -101,11 +102,11 @@ func (l *Library) removeOrphans(ctx context.Context) error {
 	return nil
 }
 
-func (l *Library) removeOrphan(ctx context.Context, id string) error {
+func (l *Library) removeOrphan(ctx context.Context, id, name string) error {
 	// Under the lock no writer is between the object and its record.
 	defer l.lock(id)()
-	if _, known := l.audio.Get(id); known {
+	if recording, known := l.audio.Get(id); known && recording.object() == name {
 		return nil
 	}
-	return l.store.DeleteObject(ctx, object(id))
+	return l.store.DeleteObject(ctx, name)
 }

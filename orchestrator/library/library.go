@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,10 @@ type Recording struct {
 	// Conversational is set in records of version 0.1.0 for a recording that was stored
 	// only as part of a conversation.
 	Conversational bool `json:"conversational,omitempty"`
+	// Object is the name of the object with the bytes. A recording that is stored again after
+	// its deletion has another one, so that an unfinished deletion does not remove it. It is
+	// empty in records of older versions.
+	Object string `json:"object,omitempty"`
 	// Owned reports whether the owners of the recording have refs. It is false in records
 	// of older versions until Adopt has made them.
 	Owned bool `json:"owned,omitempty"`
@@ -243,7 +248,11 @@ func busy(id string, err error) error {
 	}
 }
 
-func object(id string) string { return audioKind + "-" + id }
+// objectPrefix begins the names of objects with recordings. The id follows.
+const objectPrefix = audioKind + "-"
+
+// object returns the name of the object with the bytes.
+func (r Recording) object() string { return cmp.Or(r.Object, objectPrefix+r.ID) }
 
 // lock locks the storing and deleting of a recording until unlock is called.
 func (l *Library) lock(id string) (unlock func()) {

@@ -93,7 +93,11 @@ func (s *shelf) objects(t *testing.T) (ids []string) {
 	names, err := s.store.Objects(t.Context())
 	require.NoError(t, err)
 	for _, name := range names {
-		ids = append(ids, strings.TrimPrefix(name, "audio-"))
+		id, _, found := strings.Cut(strings.TrimPrefix(name, "audio-"), "-")
+		if !found || len(id) < 64 {
+			id = strings.TrimPrefix(name, "audio-")
+		}
+		ids = append(ids, id)
 	}
 	return ids
 }

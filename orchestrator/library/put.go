@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -159,7 +161,7 @@ func (l *Library) claim(ctx context.Context, id string, in *Incoming, ref Ref) (
 	if ref, created, err = l.refer(ctx, ref); err != nil {
 		return Recording{}, false, err
 	}
-	if stored {
+	if stored || !l.store.Exclusive() {
 		if content, err = l.touch(ctx, content, in); err != nil {
 			return Recording{}, false, errors.Join(err, l.removeRef(ctx, ref.Owner, id))
 		}
@@ -186,13 +188,16 @@ func (l *Library) write(ctx context.Context, in *Incoming) (content Recording, e
 			return Recording{}, false, err
 		}
 	}
-	if err := in.staged.Commit(ctx, object(in.ID)); err != nil {
+	now := time.Now().UTC()
+	content = Recording{
+		ID: in.ID, Object: objectPrefix + in.ID + "-" + strings.ToLower(rand.Text()), Bytes: in.Size(), ContentType: SniffType(in.head),
+		Owned: true, Created: now, Used: now,
+	}
+	if err := in.staged.Commit(ctx, content.Object); err != nil {
 		return Recording{}, false, err
 	}
-	now := time.Now().UTC()
-	content, err = l.audio.Create(ctx, Recording{
-		ID: in.ID, Bytes: in.Size(), ContentType: SniffType(in.head), Owned: true, Created: now, Used: now,
-	})
+	name := content.Object
+	content, err = l.audio.Create(ctx, content)
 	if !errors.Is(err, records.ErrExists) {
 		return content, false, err
 	}
@@ -200,7 +205,7 @@ func (l *Library) write(ctx context.Context, in *Incoming) (content Recording, e
 	if errors.Is(err, records.ErrMissing) {
 		err = busy(in.ID, err)
 	}
-	return content, true, err
+	return content, true, errors.Join(err, l.store.DeleteObject(ctx, name))
 }
 
 // touch replaces the record of content that got a ref: another process that is about to

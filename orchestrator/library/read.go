@@ -123,7 +123,7 @@ func (c *content) Read(p []byte) (int, error) {
 func (l *Library) source(ctx context.Context, recording Recording) *Source {
 	return &Source{
 		ctx: ctx, id: recording.ID, size: recording.Bytes,
-		open: func() (records.Object, error) { return l.store.Object(ctx, object(recording.ID)) },
+		open: func() (records.Object, error) { return l.store.Object(ctx, recording.object()) },
 	}
 }
 
