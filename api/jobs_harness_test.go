@@ -25,6 +25,7 @@ type scriptedJobs struct {
 	list   func(f jobs.Filter) (jobs.Page, error)
 	cancel func(viewer, id string) (jobs.Job, error)
 	retry  func(viewer, id string) (jobs.Job, error)
+	forget func(viewer, id string) error
 	follow func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
 	// recordings receives uploads; everything else is scripted.
@@ -54,6 +55,8 @@ func (s *scriptedJobs) Cancel(_ context.Context, viewer, id string) (jobs.Job, e
 func (s *scriptedJobs) Retry(_ context.Context, viewer, id string) (jobs.Job, error) {
 	return s.retry(viewer, id)
 }
+
+func (s *scriptedJobs) Remove(_ context.Context, viewer, id string) error { return s.forget(viewer, id) }
 
 func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, changed func(jobs.Job) error) error {
 	return s.follow(ctx, after, changed)

@@ -160,7 +160,7 @@ func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
 	s := jobs.Submission{
 		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl),
-		AudioID: web.Value(body.AudioId),
+		AudioID: web.Value(body.AudioId), Title: web.Value(body.Title),
 	}
 	var bad services.Complaints
 	complain := bad.Complain

@@ -34,6 +34,8 @@ type Submission struct {
 	Deadline time.Time
 	Labels   map[string]string
 	Callback string
+	// Title for lists; empty for one that is taken from the parameters or the recording.
+	Title string
 	// IdempotencyKey makes a repeated request return the first one's job; empty for
 	// none.
 	IdempotencyKey string
@@ -54,14 +56,19 @@ type Filter struct {
 	Labels   map[string]string
 	// CreatedFrom is inclusive, CreatedTo exclusive.
 	CreatedFrom, CreatedTo time.Time
+	// WithParams adds the params to the jobs of the page.
+	WithParams bool
 	// Limit of the page; Cursor as the page before returned it.
 	Limit  int
 	Cursor string
 }
 
-// Page of a list, the newest job first. Its jobs lack params and result values.
+// Page of a list, the newest job first. Its jobs lack result values, and params unless they
+// were asked for.
 type Page struct {
 	Jobs []Job
+	// Counts are the numbers of all jobs of the owner, by status, whatever the filter.
+	Counts map[Status]int
 	// Next is the cursor of the next page, empty on the last one.
 	Next string
 }

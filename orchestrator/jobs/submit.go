@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -51,7 +52,8 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 		return Job{}, false, gone
 	}
 	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
-	job.Fingerprint = fingerprint(job)
+	job.Title = cmp.Or(s.Title, titleOf(job), input.name)
+	job.Fingerprint = fingerprint(job, s.Title)
 	if s.IdempotencyKey != "" {
 		job.ID = keyedID(s.Owner, s.IdempotencyKey)
 		if before, err := m.load(ctx, job.ID); err == nil {
@@ -95,6 +97,7 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 type input struct {
 	id     string
 	bytes  int64
+	name   string
 	source services.AudioSource
 }
 
@@ -104,7 +107,7 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	case s.Upload != nil && s.AudioID != "":
 		return input{}, services.Invalidf("audio_id", "cannot be combined with an uploaded recording")
 	case s.Upload != nil:
-		return input{id: s.Upload.ID, bytes: s.Upload.Size(), source: s.Upload.Source(ctx)}, nil
+		return input{id: s.Upload.ID, bytes: s.Upload.Size(), name: library.CleanName(s.Upload.Name), source: s.Upload.Source(ctx)}, nil
 	case s.AudioID == "":
 		return input{}, nil
 	}
@@ -115,7 +118,7 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	if err != nil {
 		return input{}, err
 	}
-	return input{recording.ID, recording.Bytes, source}, nil
+	return input{recording.ID, recording.Bytes, recording.Name, source}, nil
 }
 
 // save adds the recording of a submission to the library, or records its use.
@@ -257,8 +260,8 @@ func keyedID(owner, key string) string {
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
-// fingerprint returns a hash of what a request asks for.
-func fingerprint(job Job) string {
+// fingerprint returns a hash of what a request asks for; title is the requested one.
+func fingerprint(job Job, title string) string {
 	request := struct {
 		Service, Task, Model string
 		Params               json.RawMessage
@@ -267,7 +270,8 @@ func fingerprint(job Job) string {
 		Labels               map[string]string
 		AudioID              string
 		Callback             string
-	}{job.Service, job.Task, job.Model, job.Params, job.Priority, job.Deadline, job.Labels, job.AudioID, ""}
+		Title                string `json:",omitempty"`
+	}{job.Service, job.Task, job.Model, job.Params, job.Priority, job.Deadline, job.Labels, job.AudioID, "", title}
 	if job.Callback != nil {
 		request.Callback = job.Callback.URL
 	}

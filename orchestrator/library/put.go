@@ -62,7 +62,7 @@ func (l *Library) KeepAudio(ctx context.Context, owner string, source services.A
 // newRef returns a ref as it is written first.
 func (l *Library) newRef(owner, id string, about About) Ref {
 	now := time.Now().UTC()
-	return Ref{Owner: owner, AudioID: id, Name: cleanName(about.Name), ContentType: about.ContentType, Created: now, Used: now}
+	return Ref{Owner: owner, AudioID: id, Name: CleanName(about.Name), ContentType: about.ContentType, Created: now, Used: now}
 }
 
 // add stores a recording unless the library has it.

@@ -166,9 +166,9 @@ func (l *Library) note(ctx context.Context, owner, id string) {
 	}
 }
 
-// cleanName returns a file name without folders and control characters, at most
+// CleanName returns a file name without folders and control characters, at most
 // maxName bytes long.
-func cleanName(name string) string {
+func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(func(r rune) rune {
