@@ -56,7 +56,9 @@ func (s *scriptedJobs) Retry(_ context.Context, viewer, id string) (jobs.Job, er
 	return s.retry(viewer, id)
 }
 
-func (s *scriptedJobs) Remove(_ context.Context, viewer, id string) error { return s.forget(viewer, id) }
+func (s *scriptedJobs) Remove(_ context.Context, viewer, id string) error {
+	return s.forget(viewer, id)
+}
 
 func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, changed func(jobs.Job) error) error {
 	return s.follow(ctx, after, changed)

@@ -17,7 +17,8 @@ func Body(job jobs.Job) ([]byte, error) { return json.Marshal(jobView(job)) }
 func jobView(job jobs.Job) gen.Job {
 	self := path + "/" + job.ID
 	view := gen.Job{
-		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: web.Unless(job.Model, ""), Title: web.Unless(job.Title, ""),
+		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: web.Unless(job.Model, ""),
+		Title:  web.Unless(job.Title, ""),
 		Status: gen.JobStatus(job.Status), Priority: gen.JobPriority(job.Priority.String()),
 		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
