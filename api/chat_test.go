@@ -21,7 +21,7 @@ type keptSound struct {
 	released *int
 }
 
-func (k keptSound) StoredAudio(_ context.Context, id string) (services.AudioSource, func(), error) {
+func (k keptSound) StoredAudio(_ context.Context, _ services.Caller, id string) (services.AudioSource, func(), error) {
 	if id != "aud_1" {
 		return nil, nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{{Field: "audio_id",
 			Problem: "does not exist"}}}

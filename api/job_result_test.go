@@ -260,7 +260,7 @@ func TestARecordingIsStored(t *testing.T) {
 	created = false
 	response, body := b.call(t, "POST", "/v1/audio", "ID3", "Content-Type", "audio/mpeg")
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.JSONEq(t, `{"id":"`+hash+`","object":"audio","bytes":3,"content_type":"audio/mpeg","created":"2026-11-24T09:00:00Z",`+
+	require.JSONEq(t, `{"id":"`+hash+`","object":"audio","size":3,"bytes":3,"content_type":"audio/mpeg","created":"2026-11-24T09:00:00Z",`+
 		`"last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`, body)
 	for name, c := range map[string]struct {
 		contentType, body, want string
@@ -288,17 +288,18 @@ func TestRecordingsAreListed(t *testing.T) {
 	var owner, cursor string
 	var limit int
 	next := "abc"
-	b := setupJobs(t, &scriptedJobs{page: func(o string, l int, c string) (records.Page[library.Listed], error) {
-		owner, limit, cursor = o, l, c
+	b := setupJobs(t, &scriptedJobs{page: func(of services.Caller, l int, c string) (records.Page[library.Recording], error) {
+		owner, limit, cursor = of.Key, l, c
 		if c == "bad" {
-			return records.Page[library.Listed]{}, services.Invalidf("cursor", "is of no page")
+			return records.Page[library.Recording]{}, services.Invalidf("cursor", "is of no page")
 		}
-		return records.Page[library.Listed]{Next: next, Data: []library.Listed{{
-			Recording: library.Recording{ID: hash, Bytes: 3, ContentType: "audio/wav", Created: at, Used: at, Expires: at.Add(time.Hour)},
-			Name:      "a \"b\".wav",
+		return records.Page[library.Recording]{Next: next, Data: []library.Recording{{
+			ID: hash, Bytes: 3, ContentType: "audio/wav", Created: at, Used: at, Expires: at.Add(time.Hour), Name: "a \"b\".wav",
+			Facts: library.Facts{Duration: 1.5, SampleRate: 16000, Channels: 2},
 		}}}, nil
 	}})
-	const one = `{"id":"%s","object":"audio","filename":"a \"b\".wav","bytes":3,"content_type":"audio/wav",` +
+	const one = `{"id":"%s","object":"audio","name":"a \"b\".wav","size":3,"bytes":3,"content_type":"audio/wav",` +
+		`"duration":1.5,"sample_rate":16000,"channels":2,` +
 		`"created":"2026-11-24T09:00:00Z","last_used":"2026-11-24T09:00:00Z","expires":"2026-11-24T10:00:00Z"}`
 	response, body := b.call(t, "GET", "/v1/audio?limit=7&cursor=x", "")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // scriptedJobs is a Jobs made of functions; calling a missing one panics.
@@ -24,13 +25,14 @@ type scriptedJobs struct {
 	list   func(f jobs.Filter) (jobs.Page, error)
 	cancel func(viewer, id string) (jobs.Job, error)
 	retry  func(viewer, id string) (jobs.Job, error)
+	forget func(viewer, id string) error
 	follow func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
 	// recordings receives uploads; everything else is scripted.
 	recordings *library.Library
 	store      func(in *library.Incoming) (library.Recording, bool, error)
 	open       func(id string) (io.ReadSeekCloser, library.Recording, error)
-	page       func(owner string, limit int, cursor string) (records.Page[library.Listed], error)
+	page       func(caller services.Caller, limit int, cursor string) (records.Page[library.Recording], error)
 	// describe replaces the description if a test distinguishes it from opening.
 	describe func(id string) (library.Recording, error)
 	remove   func(id string) error
@@ -54,6 +56,10 @@ func (s *scriptedJobs) Retry(_ context.Context, viewer, id string) (jobs.Job, er
 	return s.retry(viewer, id)
 }
 
+func (s *scriptedJobs) Remove(_ context.Context, viewer, id string) error {
+	return s.forget(viewer, id)
+}
+
 func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, changed func(jobs.Job) error) error {
 	return s.follow(ctx, after, changed)
 }
@@ -71,11 +77,11 @@ func (s *scriptedJobs) Save(_ context.Context, in *library.Incoming, _ string) (
 	return s.store(in)
 }
 
-func (s *scriptedJobs) Open(_ context.Context, _, id string) (io.ReadSeekCloser, library.Recording, error) {
+func (s *scriptedJobs) Open(_ context.Context, _ services.Caller, id string) (io.ReadSeekCloser, library.Recording, error) {
 	return s.open(id)
 }
 
-func (s *scriptedJobs) Describe(_ context.Context, id string) (library.Recording, error) {
+func (s *scriptedJobs) Describe(_ context.Context, _ services.Caller, id string) (library.Recording, error) {
 	if s.describe == nil {
 		_, audio, err := s.open(id)
 		return audio, err
@@ -83,13 +89,17 @@ func (s *scriptedJobs) Describe(_ context.Context, id string) (library.Recording
 	return s.describe(id)
 }
 
-func (s *scriptedJobs) Delete(_ context.Context, id string) error { return s.remove(id) }
+func (s *scriptedJobs) Delete(_ context.Context, _ services.Caller, id string) error {
+	return s.remove(id)
+}
 
 // scriptedRecordings has its own List, because Jobs has one too.
 type scriptedRecordings struct{ *scriptedJobs }
 
-func (s scriptedRecordings) List(_ context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error) {
-	return s.page(owner, limit, cursor)
+func (s scriptedRecordings) List(
+	_ context.Context, caller services.Caller, limit int, cursor string,
+) (records.Page[library.Recording], error) {
+	return s.page(caller, limit, cursor)
 }
 
 // memoryLibrary is a library over a store in memory.

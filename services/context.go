@@ -76,10 +76,10 @@ type ContextStore interface {
 	// ForgetContext deletes a conversation. Its recording is deleted later unless
 	// something else needs it. Deleting a missing conversation is not an error.
 	ForgetContext(ctx context.Context, id string) error
-	// KeepAudio stores the recording of a new conversation and returns its id. The same
-	// content is stored once.
-	KeepAudio(ctx context.Context, audio AudioSource) (id string, err error)
-	// StoredAudio returns a recording, which stays available until release is called.
-	// It returns a KindNotFound fault if there is none.
-	StoredAudio(ctx context.Context, id string) (source AudioSource, release func(), err error)
+	// KeepAudio stores the recording of an owner's new conversation and returns its id.
+	// The same content is stored once.
+	KeepAudio(ctx context.Context, owner string, audio AudioSource) (id string, err error)
+	// StoredAudio returns a recording that the caller may see, which stays available until
+	// release is called. It returns a KindNotFound fault if there is none.
+	StoredAudio(ctx context.Context, caller Caller, id string) (source AudioSource, release func(), err error)
 }

@@ -17,12 +17,13 @@ import (
 // Recordings stores recordings; library.Library implements it.
 type Recordings interface {
 	web.Sounds
-	// Save stores a recording for the owner; created reports whether it is new.
+	// Save stores a recording for the owner; created reports whether the owner had none.
 	Save(ctx context.Context, in *library.Incoming, owner string) (recording library.Recording, created bool, err error)
-	// List returns a page of the owner's recordings. An invalid cursor is an invalid field.
-	List(ctx context.Context, owner string, limit int, cursor string) (records.Page[library.Listed], error)
-	// Delete deletes a recording. It returns library.ErrInUse or a fault of KindNotFound.
-	Delete(ctx context.Context, id string) error
+	// List returns a page of the caller's recordings. An invalid cursor is an invalid field.
+	List(ctx context.Context, caller services.Caller, limit int, cursor string) (records.Page[library.Recording], error)
+	// Delete deletes a recording of the caller. It returns library.ErrInUse or a fault of
+	// KindNotFound.
+	Delete(ctx context.Context, caller services.Caller, id string) error
 }
 
 // Handlers serves the routes of audio.
@@ -54,8 +55,10 @@ func (h *Handlers) CreateAudio(ctx context.Context, request gen.CreateAudioReque
 
 func recordingView(audio library.Recording) gen.Audio {
 	return gen.Audio{
-		Id: audio.ID, Object: gen.AudioObjectAudio, Bytes: audio.Bytes, ContentType: web.ContentTypeOf(audio),
-		Created: audio.Created, LastUsed: audio.Used, Expires: web.UnlessZero(audio.Expires),
+		Id: audio.ID, Object: gen.AudioObjectAudio, Name: web.Unless(audio.Name, ""), Size: audio.Bytes, Bytes: audio.Bytes,
+		ContentType: web.ContentTypeOf(audio), Duration: web.Unless(audio.Duration, 0), SampleRate: web.Unless(audio.SampleRate, 0),
+		Channels: web.Unless(audio.Channels, 0),
+		Created:  audio.Created, LastUsed: audio.Used, Expires: web.UnlessZero(audio.Expires),
 	}
 }
 
@@ -83,34 +86,32 @@ func (h *Handlers) ListAudio(ctx context.Context, request gen.ListAudioRequestOb
 	if request.Params.Limit != nil {
 		limit = *request.Params.Limit
 	}
-	page, err := h.Recordings.List(ctx, web.CallerOf(ctx).Key, limit, web.Value(request.Params.Cursor))
+	page, err := h.Recordings.List(ctx, web.CallerOf(ctx), limit, web.Value(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	list := gen.AudioList{Data: make([]gen.Audio, 0, len(page.Data)), Next: web.Unless(page.Next, "")}
 	for _, one := range page.Data {
-		view := recordingView(one.Recording)
-		view.Filename = web.Unless(one.Name, "")
-		list.Data = append(list.Data, view)
+		list.Data = append(list.Data, recordingView(one))
 	}
 	return gen.ListAudio200JSONResponse{Body: list}, nil
 }
 
 // GetAudio implements gen.StrictServerInterface.
 func (h *Handlers) GetAudio(ctx context.Context, request gen.GetAudioRequestObject) (gen.GetAudioResponseObject, error) {
-	sound, err := h.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
+	sound, err := h.OpenSound(ctx, web.CallerOf(ctx), request.AudioId, "", request.AudioId[:12])
 	return storedSound{sound}, err
 }
 
 // HeadAudio implements gen.StrictServerInterface.
 func (h *Handlers) HeadAudio(ctx context.Context, request gen.HeadAudioRequestObject) (gen.HeadAudioResponseObject, error) {
-	sound, err := h.OpenSound(ctx, request.AudioId, "", request.AudioId[:12])
+	sound, err := h.OpenSound(ctx, web.CallerOf(ctx), request.AudioId, "", request.AudioId[:12])
 	return storedSound{sound}, err
 }
 
 // DeleteAudio implements gen.StrictServerInterface.
 func (h *Handlers) DeleteAudio(ctx context.Context, request gen.DeleteAudioRequestObject) (gen.DeleteAudioResponseObject, error) {
-	if err := h.Recordings.Delete(ctx, request.AudioId); err != nil {
+	if err := h.Recordings.Delete(ctx, web.CallerOf(ctx), request.AudioId); err != nil {
 		return nil, recordingFault(err)
 	}
 	return gen.DeleteAudio204Response{}, nil

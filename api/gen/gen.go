@@ -1125,6 +1125,21 @@ func (e CreateChatCompletionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for ListJobsParamsInclude.
+const (
+	ListJobsParamsIncludeParams ListJobsParamsInclude = "params"
+)
+
+// Valid indicates whether the value is a known member of the ListJobsParamsInclude enum.
+func (e ListJobsParamsInclude) Valid() bool {
+	switch e {
+	case ListJobsParamsIncludeParams:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetJobResultParamsFormat.
 const (
 	GetJobResultParamsFormatAudio GetJobResultParamsFormat = "audio"
@@ -1266,20 +1281,37 @@ type AllocationPattern struct {
 
 // Audio defines model for Audio.
 type Audio struct {
-	Bytes       int64     `json:"bytes"`
-	ContentType string    `json:"content_type"`
-	Created     time.Time `json:"created"`
+	// Bytes The same as size.
+	Bytes int64 `json:"bytes"`
+
+	// Channels If known.
+	Channels *int `json:"channels,omitempty"`
+
+	// ContentType By the content.
+	ContentType string `json:"content_type"`
+
+	// Created When the owner stored it first.
+	Created time.Time `json:"created"`
+
+	// Duration Seconds, if they are known without decoding the whole file.
+	Duration *float64 `json:"duration,omitempty"`
 
 	// Expires When it is deleted unless it is used or a job needs it.
 	Expires *time.Time `json:"expires,omitempty"`
 
-	// Filename The name of the stored file, if known; only in the list.
-	Filename *string `json:"filename,omitempty"`
-
 	// Id The SHA-256 of the bytes, in hex.
-	Id       string      `json:"id"`
-	LastUsed time.Time   `json:"last_used"`
-	Object   AudioObject `json:"object"`
+	Id       string    `json:"id"`
+	LastUsed time.Time `json:"last_used"`
+
+	// Name The name of the stored file, if known.
+	Name   *string     `json:"name,omitempty"`
+	Object AudioObject `json:"object"`
+
+	// SampleRate In Hz, if known.
+	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Size Bytes of the file.
+	Size int64 `json:"size"`
 }
 
 // AudioObject defines model for Audio.Object.
@@ -1865,7 +1897,7 @@ type Job struct {
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Object    JobObject  `json:"object"`
 
-	// Params As submitted, without the model; only where one job is submitted, fetched or retried.
+	// Params As submitted, without the model; only where one job is submitted, fetched or retried, and in lists on request.
 	Params   *json.RawMessage `json:"params,omitempty"`
 	Priority JobPriority      `json:"priority"`
 
@@ -1892,6 +1924,9 @@ type Job struct {
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
 	Task   string    `json:"task"`
+
+	// Title As submitted, or the question, the prompt, or the name of the recording.
+	Title *string `json:"title,omitempty"`
 
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
@@ -1930,6 +1965,15 @@ type JobCallback struct {
 
 // JobCallbackState It waits for the end of the job, then for its delivery, and is delivered or given up.
 type JobCallbackState string
+
+// JobCounts All jobs that the API key sees, by status.
+type JobCounts struct {
+	Cancelled int `json:"cancelled"`
+	Failed    int `json:"failed"`
+	Queued    int `json:"queued"`
+	Running   int `json:"running"`
+	Succeeded int `json:"succeeded"`
+}
 
 // JobDelivery defines model for JobDelivery.
 type JobDelivery struct {
@@ -1970,8 +2014,10 @@ type JobLinks struct {
 
 // JobList defines model for JobList.
 type JobList struct {
-	Data    []Job `json:"data"`
-	HasMore bool  `json:"has_more"`
+	// Counts All jobs that the API key sees, by status.
+	Counts  JobCounts `json:"counts"`
+	Data    []Job     `json:"data"`
+	HasMore bool      `json:"has_more"`
 
 	// NextCursor The cursor of the next page; omitted on the last one.
 	NextCursor *string       `json:"next_cursor,omitempty"`
@@ -2029,6 +2075,9 @@ type JobRequest struct {
 	// Task The task: transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
 	// Defaults to the service's first task; required without a service.
 	Task *string `json:"task,omitempty"`
+
+	// Title Shown in lists. Defaults to the question, the prompt, or the name of the recording.
+	Title *string `json:"title,omitempty"`
 }
 
 // JobRequestPriority Priority among waiting jobs. Waiting raises it, so that no job starves.
@@ -2852,6 +2901,9 @@ type CreateChatCompletionParamsGrymPriority string
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
+	// Include Fields to add to the jobs.
+	Include *ListJobsParamsInclude `form:"include,omitempty" json:"include,omitempty"`
+
 	// Status Only jobs with these statuses; repeated or separated by commas.
 	Status  *[]string `form:"status,omitempty" json:"status,omitempty"`
 	Service *string   `form:"service,omitempty" json:"service,omitempty"`
@@ -2870,6 +2922,9 @@ type ListJobsParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListJobsParamsInclude defines parameters for ListJobs.
+type ListJobsParamsInclude string
+
 // CreateJobParams defines parameters for CreateJob.
 type CreateJobParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
@@ -2880,6 +2935,12 @@ type CreateJobParams struct {
 	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
 	// continues if the client disconnects.
 	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// CancelJobParams defines parameters for CancelJob.
+type CancelJobParams struct {
+	// Purge Delete the record of an ended job.
+	Purge *bool `form:"purge,omitempty" json:"purge,omitempty"`
 }
 
 // FollowJobParams defines parameters for FollowJob.
@@ -3233,9 +3294,9 @@ type ServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams)
-	// CancelJob Cancel a job
+	// CancelJob Cancel a job, or delete an ended one
 	// (DELETE /v1/jobs/{job_id})
-	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID)
+	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams)
 	// GetJob Get a job
 	// (GET /v1/jobs/{job_id})
 	GetJob(w http.ResponseWriter, r *http.Request, jobId JobID)
@@ -3431,9 +3492,9 @@ func (_ Unimplemented) CreateJob(w http.ResponseWriter, r *http.Request, params 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CancelJob Cancel a job
+// CancelJob Cancel a job, or delete an ended one
 // (DELETE /v1/jobs/{job_id})
-func (_ Unimplemented) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (_ Unimplemented) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4001,6 +4062,19 @@ func (siw *ServerInterfaceWrapper) ListJobs(w http.ResponseWriter, r *http.Reque
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListJobsParams
 
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", r.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "include"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "include", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -4178,8 +4252,24 @@ func (siw *ServerInterfaceWrapper) CancelJob(w http.ResponseWriter, r *http.Requ
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelJobParams
+
+	// ------------- Optional query parameter "purge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purge", r.URL.Query(), &params.Purge, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purge"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purge", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CancelJob(w, r, jobId)
+		siw.Handler.CancelJob(w, r, jobId, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8955,7 +9045,8 @@ func (response CreateJob507ApplicationProblemPlusJSONResponse) VisitCreateJobRes
 }
 
 type CancelJobRequestObject struct {
-	JobId JobID `json:"job_id"`
+	JobId  JobID `json:"job_id"`
+	Params CancelJobParams
 }
 
 type CancelJobResponseObject interface {
@@ -8977,6 +9068,22 @@ func (response CancelJob200JSONResponse) VisitCancelJobResponse(w http.ResponseW
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type CancelJob204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob204Response struct {
+	Headers CancelJob204ResponseHeaders
+}
+
+func (response CancelJob204Response) VisitCancelJobResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
 }
 
 type CancelJob400ApplicationProblemPlusJSONResponse struct {
@@ -9066,6 +9173,30 @@ func (response CancelJob404ApplicationProblemPlusJSONResponse) VisitCancelJobRes
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJob409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJob409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJob409ResponseHeaders
+}
+
+func (response CancelJob409ApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -13543,7 +13674,7 @@ type StrictServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(ctx context.Context, request CreateJobRequestObject) (CreateJobResponseObject, error)
-	// CancelJob Cancel a job
+	// CancelJob Cancel a job, or delete an ended one
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
 	// GetJob Get a job
@@ -14193,10 +14324,11 @@ func (sh *strictHandler) CreateJob(w http.ResponseWriter, r *http.Request, param
 }
 
 // CancelJob operation middleware
-func (sh *strictHandler) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (sh *strictHandler) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams) {
 	var request CancelJobRequestObject
 
 	request.JobId = jobId
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.CancelJob(ctx, request.(CancelJobRequestObject))

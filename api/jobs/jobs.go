@@ -30,6 +30,8 @@ type Jobs interface {
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job again, or returns ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// Remove deletes the record of a finished job, or returns ErrNotFinished.
+	Remove(ctx context.Context, viewer, id string) error
 	// Follow calls changed with the current job if its revision is after the given one, and
 	// at every later change. It returns after the terminal change, with ctx's error, or
 	// with changed's.
@@ -63,13 +65,13 @@ func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	filter.Owner = web.ViewerOf(ctx)
+	filter.Owner, filter.WithParams = web.ViewerOf(ctx), request.Params.Include != nil
 	page, err := h.Jobs.List(ctx, filter)
 	if err != nil {
 		return nil, jobFault(err)
 	}
 	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "",
-		NextCursor: web.Unless(page.Next, "")}
+		NextCursor: web.Unless(page.Next, ""), Counts: countsView(page.Counts)}
 	for _, job := range page.Jobs {
 		list.Data = append(list.Data, jobView(job))
 	}
@@ -87,6 +89,12 @@ func (h *Handlers) GetJob(ctx context.Context, request gen.GetJobRequestObject) 
 
 // CancelJob implements gen.StrictServerInterface.
 func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestObject) (gen.CancelJobResponseObject, error) {
+	if web.Value(request.Params.Purge) {
+		if err := h.Jobs.Remove(ctx, web.ViewerOf(ctx), request.JobId); err != nil {
+			return nil, jobFault(err)
+		}
+		return gen.CancelJob204Response{}, nil
+	}
 	job, err := h.Jobs.Cancel(ctx, web.ViewerOf(ctx), request.JobId)
 	if err != nil {
 		return nil, jobFault(err)

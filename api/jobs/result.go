@@ -114,7 +114,8 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		web.WriteOutcome(e.W.Header(), job.Result.Model, job.Result.Warnings)
 	}
 	if form.Name == formAudio {
-		sound, err := h.OpenSound(ctx, job.Result.AudioID, form.ContentType, job.ID)
+		// Whoever sees the job hears what it made.
+		sound, err := h.OpenSound(ctx, services.Caller{Key: job.Owner, All: true}, job.Result.AudioID, form.ContentType, job.ID)
 		return resultSound{sound}, err
 	}
 	_, raw, err := h.Jobs.Result(ctx, viewer, job.ID)

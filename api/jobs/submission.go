@@ -52,7 +52,8 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
-	submission.Owner, submission.IdempotencyKey = web.CallerOf(ctx).Key, web.Value(request.Params.IdempotencyKey)
+	caller := web.CallerOf(ctx)
+	submission.Owner, submission.All, submission.IdempotencyKey = caller.Key, caller.All, web.Value(request.Params.IdempotencyKey)
 	recording := "audio"
 	if submission.AudioID != "" {
 		recording = "audio_id"
@@ -159,7 +160,7 @@ func (h *Handlers) readInline(ctx context.Context, body *gen.JobRequest, upload 
 func submissionOf(body *gen.JobRequest, upload *web.Upload) (jobs.Submission, error) {
 	s := jobs.Submission{
 		Service: web.Value(body.Service), Task: web.Value(body.Task), Labels: web.Value(body.Labels), Callback: web.Value(body.CallbackUrl),
-		AudioID: web.Value(body.AudioId),
+		AudioID: web.Value(body.AudioId), Title: web.Value(body.Title),
 	}
 	var bad services.Complaints
 	complain := bad.Complain

@@ -18,6 +18,7 @@ func jobView(job jobs.Job) gen.Job {
 	self := path + "/" + job.ID
 	view := gen.Job{
 		Id: job.ID, Object: gen.JobObjectJob, Service: job.Service, Task: job.Task, Model: web.Unless(job.Model, ""),
+		Title:  web.Unless(job.Title, ""),
 		Status: gen.JobStatus(job.Status), Priority: gen.JobPriority(job.Priority.String()),
 		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
@@ -59,6 +60,13 @@ func jobView(job jobs.Job) gen.Job {
 	}
 	view.Error, view.Callback = jobError(job), callbackView(job.Callback)
 	return view
+}
+
+func countsView(counts map[jobs.Status]int) gen.JobCounts {
+	return gen.JobCounts{
+		Queued: counts[jobs.StatusQueued], Running: counts[jobs.StatusRunning], Succeeded: counts[jobs.StatusSucceeded],
+		Failed: counts[jobs.StatusFailed], Cancelled: counts[jobs.StatusCancelled],
+	}
 }
 
 // jobError returns the reason why a job failed or was cancelled.

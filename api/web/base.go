@@ -26,10 +26,11 @@ type Services interface {
 type Sounds interface {
 	// Receive stores a recording as it is read; the caller saves or discards it.
 	Receive(ctx context.Context, r io.Reader, about library.About) (*library.Incoming, error)
-	// Describe returns a recording's description, or a fault of KindNotFound.
-	Describe(ctx context.Context, id string) (library.Recording, error)
-	// Open returns the bytes of a recording; the caller closes them.
-	Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, library.Recording, error)
+	// Describe returns the description of a recording that the caller may see, or a fault
+	// of KindNotFound.
+	Describe(ctx context.Context, caller services.Caller, id string) (library.Recording, error)
+	// Open returns the bytes of a recording that the caller may see; they must be closed.
+	Open(ctx context.Context, caller services.Caller, id string) (io.ReadSeekCloser, library.Recording, error)
 }
 
 // Limits are the limits of a request's body.

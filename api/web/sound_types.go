@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"mime"
 	"strings"
 
@@ -11,31 +10,11 @@ import (
 // AnyBytes is the content type of unknown data.
 const AnyBytes = "application/octet-stream"
 
-// soundMarks are the first bytes of the formats that are decoded without ffmpeg.
-var soundMarks = []struct {
-	at          int
-	mark        string
-	contentType string
-}{
-	{8, "WAVE", "audio/wav"},
-	{0, "fLaC", "audio/flac"},
-	{0, "OggS", "audio/ogg"},
-	{0, "ID3", "audio/mpeg"},
-	{0, "\xff\xfb", "audio/mpeg"},
-	{0, "\xff\xf3", "audio/mpeg"},
-	{0, "\xff\xf2", "audio/mpeg"},
-	{0, "\x1a\x45\xdf\xa3", "audio/webm"},
-	{4, "ftyp", "audio/mp4"},
-	{8, "AIFF", "audio/aiff"},
-}
-
 // contentType returns the content type that a recording's first bytes indicate, or else
 // sent if that is audio.
 func contentType(head []byte, sent string) string {
-	for _, m := range soundMarks {
-		if bytes.HasPrefix(head[min(m.at, len(head)):], []byte(m.mark)) {
-			return m.contentType
-		}
+	if known := library.SniffType(head); known != "" {
+		return known
 	}
 	if kind, params, err := mime.ParseMediaType(sent); err == nil && IsSound(kind) {
 		return mime.FormatMediaType(kind, params)

@@ -9,9 +9,9 @@ import (
 
 // StoredAudio finds stored recordings.
 type StoredAudio interface {
-	// StoredAudio returns a recording, which must be released, or a fault of KindNotFound
-	// with the field audio_id. ctx limits its use.
-	StoredAudio(ctx context.Context, id string) (source services.AudioSource, release func(), err error)
+	// StoredAudio returns a recording of the caller, which must be released, or a fault of
+	// KindNotFound with the field audio_id. ctx limits its use.
+	StoredAudio(ctx context.Context, caller services.Caller, id string) (source services.AudioSource, release func(), err error)
 }
 
 // StoredField is the field with the id of a stored recording, which replaces a file.
@@ -22,7 +22,7 @@ func (b *Base) Find(ctx context.Context, u *Upload, id string) (err error) {
 	if b.StoredAudio == nil {
 		return services.Invalidf(StoredField, "is not supported: this server stores no audio; send the file itself")
 	}
-	u.stored, u.release, err = b.StoredAudio.StoredAudio(ctx, id)
+	u.stored, u.release, err = b.StoredAudio.StoredAudio(ctx, CallerOf(ctx), id)
 	return err
 }
 

@@ -19,18 +19,18 @@ const AudioPath = "/v1/audio"
 // DefaultPage is the default number of items on a page of a list.
 const DefaultPage = 20
 
-// OpenSound opens a stored recording for the response to a request. For a HEAD request no
-// data is read. If contentType is empty, that of the recording is used.
-func (b *Base) OpenSound(ctx context.Context, id, contentType, name string) (StoredSound, error) {
+// OpenSound opens a stored recording that the caller may see, for the response to a request.
+// For a HEAD request no data is read. If contentType is empty, that of the recording is used.
+func (b *Base) OpenSound(ctx context.Context, caller services.Caller, id, contentType, name string) (StoredSound, error) {
 	r := ExchangeOf(ctx).R
 	sound := StoredSound{request: r, name: name}
 	var err error
 	if r.Method == http.MethodHead || strings.Contains(r.Header.Get("If-None-Match"), etag(id)) {
-		if sound.audio, err = b.Sounds.Describe(ctx, id); err == nil {
+		if sound.audio, err = b.Sounds.Describe(ctx, caller, id); err == nil {
 			sound.content = unread{io.NewSectionReader(nil, 0, sound.audio.Bytes)}
 		}
 	} else {
-		sound.content, sound.audio, err = b.Sounds.Open(ctx, CallerOf(ctx).Key, id)
+		sound.content, sound.audio, err = b.Sounds.Open(ctx, caller, id)
 	}
 	if err != nil {
 		return StoredSound{}, err

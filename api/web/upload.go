@@ -243,7 +243,7 @@ func (b *Base) Take(ctx context.Context) func(u *Upload, r io.Reader) error {
 // TakeBytes is Take for a recording of at most bytes; 0 if the size is not known.
 func (b *Base) TakeBytes(ctx context.Context, bytes int64) func(u *Upload, r io.Reader) error {
 	return func(u *Upload, r io.Reader) (err error) {
-		u.Incoming, err = b.Sounds.Receive(ctx, r, library.About{Name: u.Name, Bytes: bytes})
+		u.Incoming, err = b.Sounds.Receive(ctx, r, library.About{Owner: CallerOf(ctx).Key, Name: u.Name, Bytes: bytes})
 		if err == nil {
 			u.Incoming.ContentType = contentType(u.Incoming.Head(), u.Sent)
 		}

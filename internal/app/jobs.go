@@ -48,6 +48,7 @@ func openStorage(cfg config.Config, log *slog.Logger) (*storage, error) {
 		s.database.KeepLedger(noted)
 	}
 	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
+	s.library.SetProbe(factsOf)
 	s.conversations = conversations.New(s.database, s.library, log)
 	return s, nil
 }
@@ -96,7 +97,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
-		{"list the recordings of the jobs' owners", a.jobs.ReferRecordings},
+		{"list the recordings of their owners", a.library.Adopt},
 		{"rewrite the records", a.database.Upgrade},
 	}}
 	watchJobs(s.metrics, a.jobs, a.library)

@@ -170,7 +170,7 @@ func onlyNewRecords(t *testing.T, dir string) {
 	})
 	require.Error(t, err, "cancelled, or ended for that")
 	require.ErrorIs(t, ctx.Err(), context.Canceled, "everything was read: %v", err)
-	require.Equal(t, map[string]int{"job": 6, "audio": 5, "context": 1, "ref": 4}, kinds)
+	require.Equal(t, map[string]int{"job": 6, "audio": 5, "context": 1, "ref": 5}, kinds)
 }
 
 func TestANewerDataFolderIsRefused(t *testing.T) {

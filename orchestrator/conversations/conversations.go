@@ -41,6 +41,7 @@ func New(db *records.Database, lib *library.Library, log *slog.Logger) *Conversa
 		Legacy: legacy,
 	}, nil)
 	lib.OnNeeds(c.needs)
+	lib.OnUses(c.uses)
 	db.OnSweep(c.sweep)
 	return c
 }
@@ -64,7 +65,15 @@ func legacy(_ string, raw []byte) (services.StoredContext, error) {
 // needs reports the recordings that conversations use.
 func (c *Conversations) needs(need library.Need) {
 	for _, one := range c.StoredContexts() {
-		need(one.AudioID, "conversation "+one.ID)
+		need(one.Owner, one.AudioID, "conversation "+one.ID)
+	}
+}
+
+// uses reports the recordings of conversations, with the conversations' owners: version 0.1.0
+// stored recordings without an owner.
+func (c *Conversations) uses(found func(library.Ref)) {
+	for _, one := range c.StoredContexts() {
+		found(library.Ref{Owner: one.Owner, AudioID: one.AudioID, Created: one.Created, Conversational: true})
 	}
 }
 

@@ -46,10 +46,13 @@ func add(t *testing.T, c *conversations.Conversations, content string) string {
 	t.Helper()
 	in, err := c.Receive(t.Context(), strings.NewReader(content), library.About{})
 	require.NoError(t, err)
-	recording, _, err := c.Save(t.Context(), in, "")
+	recording, _, err := c.Save(t.Context(), in, "key-1")
 	require.NoError(t, err)
 	return recording.ID
 }
+
+// mine is the caller to whom the recordings belong.
+var mine = services.Caller{Key: "key-1"}
 
 func kindOf(_ any, err error) services.Kind { return services.KindOf(err) }
 
@@ -72,7 +75,7 @@ func TestConversationsAreChangedByOneAtATime(t *testing.T) {
 		// Another process finds it, and what that one deletes is gone here too.
 		other := open(t, store)
 		require.Equal(t, []services.StoredContext{next}, other.StoredContexts())
-		source, release, err := other.StoredAudio(t.Context(), audio)
+		source, release, err := other.StoredAudio(t.Context(), mine, audio)
 		require.NoError(t, err)
 		require.Equal(t, int64(5), source.Size())
 		require.Equal(t, services.KindBusy, services.KindOf(withoutNeed(t, other, "ctx_1", audio)), "it is in use")
@@ -81,7 +84,7 @@ func TestConversationsAreChangedByOneAtATime(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, c.StoredContexts())
 		require.Equal(t, services.KindNotFound, kindOf(c.StoreContext(t.Context(), next)))
-		_, _, err = other.StoredAudio(t.Context(), strings.Repeat("0", 64))
+		_, _, err = other.StoredAudio(t.Context(), mine, strings.Repeat("0", 64))
 		require.Equal(t, services.KindNotFound, services.KindOf(err))
 		require.ErrorContains(t, err, "audio_id names no stored recording")
 	})
@@ -90,9 +93,9 @@ func TestConversationsAreChangedByOneAtATime(t *testing.T) {
 // withoutNeed forgets a conversation and tries to delete its recording.
 func withoutNeed(t *testing.T, c *conversations.Conversations, id, audio string) error {
 	t.Helper()
-	require.ErrorIs(t, c.Delete(t.Context(), audio), library.ErrInUse)
+	require.ErrorIs(t, c.Delete(t.Context(), mine, audio), library.ErrInUse)
 	require.NoError(t, c.ForgetContext(t.Context(), id))
-	return c.Delete(t.Context(), audio)
+	return c.Delete(t.Context(), mine, audio)
 }
 
 func TestConversationsExpireAndTheirRecordingsFollow(t *testing.T) {
@@ -100,16 +103,16 @@ func TestConversationsExpireAndTheirRecordingsFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := recordstest.NewMemory()
 		c := open(t, store)
-		source, release, err := c.StoredAudio(t.Context(), add(t, c, "own"))
+		source, release, err := c.StoredAudio(t.Context(), mine, add(t, c, "own"))
 		require.NoError(t, err)
 		release()
-		_, err = c.KeepAudio(t.Context(), source)
+		_, err = c.KeepAudio(t.Context(), "key-1", source)
 		require.NoError(t, err)
 		audio := make(map[string]string)
 		for _, id := range []string{"ctx_1", "ctx_2"} {
 			in, err := c.Receive(t.Context(), strings.NewReader(id), library.About{})
 			require.NoError(t, err)
-			audio[id], err = c.KeepAudio(t.Context(), in.Source(t.Context()))
+			audio[id], err = c.KeepAudio(t.Context(), "key-1", in.Source(t.Context()))
 			require.NoError(t, err)
 			require.NoError(t, in.Discard(t.Context()))
 			_, err = c.StoreContext(t.Context(), about(id, audio[id]))
@@ -124,8 +127,8 @@ func TestConversationsExpireAndTheirRecordingsFollow(t *testing.T) {
 		time.Sleep(35 * time.Minute)
 		synctest.Wait()
 		require.Len(t, c.StoredContexts(), 1)
-		require.Equal(t, services.KindNotFound, kindOf(c.Describe(t.Context(), audio["ctx_1"])))
-		_, err = c.Describe(t.Context(), audio["ctx_2"])
+		require.Equal(t, services.KindNotFound, kindOf(c.Describe(t.Context(), mine, audio["ctx_1"])))
+		_, err = c.Describe(t.Context(), mine, audio["ctx_2"])
 		require.NoError(t, err)
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()

@@ -54,7 +54,7 @@ func (a *attempt) execute() (services.TaskResult, error) {
 	if job.AudioID == "" {
 		return m.Executor.Execute(a.ctx, job.taskFor(nil), a)
 	}
-	source, _, err := m.Library.Source(a.ctx, job.AudioID)
+	source, err := m.Library.Source(a.ctx, job.AudioID)
 	if services.KindOf(err) == services.KindNotFound {
 		// It existed when the job was accepted, so this is not the client's error.
 		err = services.Internal(err, "recording %s is lost", job.AudioID)

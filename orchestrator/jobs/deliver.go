@@ -113,7 +113,7 @@ func (m *Manager) deliverOne(id string) {
 		m.note(job, status, sendErr)
 		return true, nil
 	})
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, context.Canceled) && services.KindOf(err) != services.KindNotFound {
 		m.Log.Error("the delivery of a webhook could not be noted", "job", id, "error", err)
 	}
 }

@@ -23,8 +23,10 @@ type index struct {
 	queued  map[string]*entry
 	pending map[string][]*entry
 	// taken are the jobs that this process is claiming.
-	taken   map[string]bool
-	bytes   int64 // of all records and stored values
+	taken map[string]bool
+	bytes int64 // of all records and stored values
+	// counts of all jobs by owner and status.
+	counts  map[string]map[Status]int
 	follows map[string]map[chan struct{}]struct{}
 }
 
@@ -40,7 +42,7 @@ type entry struct {
 func newIndex(ageing time.Duration, expect func(Job) time.Duration) *index {
 	return &index{
 		ageing: ageing, expect: expect, queued: make(map[string]*entry), pending: make(map[string][]*entry),
-		taken: make(map[string]bool), follows: make(map[string]map[chan struct{}]struct{}),
+		taken: make(map[string]bool), counts: make(map[string]map[Status]int), follows: make(map[string]map[chan struct{}]struct{}),
 	}
 }
 
@@ -53,6 +55,8 @@ func (x *index) observe(e records.Event[Job]) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.bytes += size(e.Now) - size(e.Before)
+	x.count(e.Before, -1)
+	x.count(e.Now, 1)
 	if waiting := x.queued[e.ID]; waiting != nil {
 		delete(x.queued, e.ID)
 		list := x.pending[waiting.job.Service]
@@ -73,6 +77,38 @@ func (x *index) observe(e records.Event[Job]) {
 		default: // a wake-up is pending
 		}
 	}
+}
+
+// count adds to the count of jobs like one. The caller holds mu.
+func (x *index) count(e *records.Entry[Job], add int) {
+	if e == nil {
+		return
+	}
+	owner, status := e.Value.Owner, e.Value.Status
+	if x.counts[owner] == nil {
+		x.counts[owner] = make(map[Status]int)
+	}
+	if x.counts[owner][status] += add; x.counts[owner][status] == 0 {
+		delete(x.counts[owner], status)
+	}
+	if len(x.counts[owner]) == 0 {
+		delete(x.counts, owner)
+	}
+}
+
+// countsOf returns the numbers of an owner's jobs by status, or with "" of all jobs.
+func (x *index) countsOf(owner string) map[Status]int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	sum := make(map[Status]int)
+	for of, counts := range x.counts {
+		if owner == "" || owner == of {
+			for status, n := range counts {
+				sum[status] += n
+			}
+		}
+	}
+	return sum
 }
 
 // size returns the bytes of a job's record and stored value.

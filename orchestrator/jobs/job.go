@@ -45,6 +45,7 @@ type Job struct {
 	Task     string            `json:"task"`
 	Model    string            `json:"model,omitempty"`
 	Params   json.RawMessage   `json:"params,omitempty"`
+	Title    string            `json:"title,omitempty"`
 	Priority services.Priority `json:"priority"`
 	// Deadline is the time by which the job must be done; zero means none.
 	Deadline time.Time         `json:"deadline,omitzero"`

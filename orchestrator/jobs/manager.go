@@ -115,6 +115,7 @@ func NewManager(cfg Config, deps Dependencies) *Manager {
 	m.work, m.stopWork = context.WithCancelCause(context.Background())
 	m.all = records.NewCollection(deps.Database, record, m.changed)
 	deps.Library.OnNeeds(m.needs)
+	deps.Library.OnUses(m.uses)
 	deps.Database.OnSweep(m.sweep)
 	return m
 }
@@ -198,12 +199,12 @@ func (m *Manager) needs(need library.Need) {
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
 		if !job.Status.Terminal() {
-			need(job.AudioID, "job "+job.ID)
+			need(job.Owner, job.AudioID, "job "+job.ID)
 		}
 		if job.Result != nil {
-			need(job.Result.AudioID, "")
+			need(job.Owner, job.Result.AudioID, "")
 			for _, sound := range job.Result.More {
-				need(sound.AudioID, "")
+				need(job.Owner, sound.AudioID, "")
 			}
 		}
 		return true

@@ -67,7 +67,7 @@ func TestALargeResultAndASoundAreStored(t *testing.T) {
 	_, value, err := b.Result(t.Context(), "", job.ID)
 	require.NoError(t, err)
 	require.Len(t, value, len(large)+2)
-	file, audio, err := b.library.Open(t.Context(), "", job.Result.AudioID)
+	file, audio, err := b.library.Open(t.Context(), services.Caller{}, job.Result.AudioID)
 	require.NoError(t, err)
 	defer file.Close()
 	require.Equal(t, "audio/flac", audio.ContentType)

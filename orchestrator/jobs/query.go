@@ -28,12 +28,24 @@ func (m *Manager) Get(ctx context.Context, viewer, id string) (Job, error) {
 }
 
 // List returns a page of jobs, the newest first, once the stored ones are known.
-func (m *Manager) List(_ context.Context, f Filter) (Page, error) {
+func (m *Manager) List(ctx context.Context, f Filter) (Page, error) {
 	if err := m.Database.NotReady("jobs"); err != nil {
 		return Page{}, err
 	}
 	page, err := m.all.List(records.Query[Job]{Matches: f.matches, From: f.CreatedFrom, Limit: f.Limit, Cursor: f.Cursor})
-	return Page{Jobs: page.Data, Next: page.Next}, err
+	if err != nil {
+		return Page{}, err
+	}
+	if f.WithParams {
+		for i, job := range page.Data {
+			whole, err := m.all.Load(ctx, job.ID)
+			if err != nil && !errors.Is(err, records.ErrMissing) {
+				return Page{}, err
+			}
+			page.Data[i].Params = whole.Params // none if it has been deleted meanwhile
+		}
+	}
+	return Page{Jobs: page.Data, Next: page.Next, Counts: m.index.countsOf(f.Owner)}, nil
 }
 
 func (f Filter) matches(job Job) bool {
@@ -188,16 +200,34 @@ func (j *Job) end(status Status, failure *Failure) {
 	}
 }
 
-// Count returns the number of jobs of a status.
-func (m *Manager) Count(status Status) (n int) {
-	m.all.Each(func(e records.Entry[Job]) bool {
-		if e.Value.Status == status {
-			n++
+// Remove deletes the record of a finished job, with its result. The recordings that it read
+// and made stay with their owner.
+func (m *Manager) Remove(ctx context.Context, viewer, id string) error {
+	for {
+		job, err := m.Get(ctx, viewer, id)
+		if err != nil {
+			return err
 		}
-		return true
-	})
-	return n
+		if !job.Status.Terminal() {
+			return fmt.Errorf("job %s is %s: %w", id, job.Status, ErrNotFinished)
+		}
+		err = m.all.Delete(ctx, job)
+		if errors.Is(err, records.ErrConflict) {
+			continue // it was retried or deleted
+		}
+		if err != nil {
+			return err
+		}
+		if err := m.removeValue(ctx, job); err != nil {
+			// No record names it, so a sweep removes it.
+			m.Log.Warn("the result of a deleted job could not be removed", "job", id, "error", err)
+		}
+		return nil
+	}
 }
+
+// Count returns the number of jobs of a status.
+func (m *Manager) Count(status Status) int { return m.index.countsOf("")[status] }
 
 // OldestQueued returns the age of the job that has been queued longest.
 func (m *Manager) OldestQueued() (age time.Duration) {

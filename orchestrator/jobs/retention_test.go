@@ -60,10 +60,10 @@ func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	names, err := b.store.Objects(t.Context())
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"audio-" + waits, "audio-" + sound, "audio-" + more}, names)
-	err = b.library.Delete(t.Context(), waits)
+	err = b.library.Delete(t.Context(), services.Caller{}, waits)
 	require.ErrorIs(t, err, library.ErrInUse)
 	require.ErrorContains(t, err, "job-waits")
-	require.NoError(t, b.library.Delete(t.Context(), sound))
+	require.NoError(t, b.library.Delete(t.Context(), services.Caller{}, sound))
 	require.NoError(t, b.db.Stop(t.Context()))
 }
 

@@ -61,7 +61,9 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 	var stored *Result
 	if err == nil {
 		var storeErr error
-		stored, storeErr = m.storeResult(ctx, a, result)
+		var release func()
+		stored, release, storeErr = m.storeResult(ctx, a, result)
+		defer release() // the record names the sounds by then
 		switch services.KindOf(storeErr) {
 		case services.KindUnavailable, services.KindCancelled, services.KindTimeout:
 			return storeErr // the store may recover
@@ -180,8 +182,36 @@ func failureOf(err error) *Failure {
 }
 
 // storeResult stores the result of the task before the record that refers to it is
-// written.
-func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
+// written. Its sounds are not deleted until release is called, which must be, even after an
+// error.
+func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.TaskResult) (_ *Result, release func(), _ error) {
+	stored, err := m.storeValue(ctx, a, result)
+	var releases []func()
+	release = func() {
+		for _, one := range releases {
+			one()
+		}
+	}
+	if err != nil || result.Audio == nil {
+		return stored, release, err
+	}
+	for i, sound := range result.Audio.All() {
+		recording, held, err := m.Library.Import(ctx, sound, library.About{Owner: a.job.Owner, ContentType: sound.ContentType})
+		if err != nil {
+			return nil, release, err
+		}
+		releases = append(releases, held)
+		if i == 0 {
+			stored.AudioID, stored.ContentType, stored.AudioBytes = recording.ID, sound.ContentType, recording.Bytes
+		} else {
+			stored.More = append(stored.More, Sound{recording.ID, sound.ContentType, recording.Bytes})
+		}
+	}
+	return stored, release, nil
+}
+
+// storeValue stores the value of a result.
+func (m *Manager) storeValue(ctx context.Context, a *attempt, result services.TaskResult) (*Result, error) {
 	stored := &Result{Model: result.Model, Warnings: result.Warnings}
 	value, err := json.Marshal(result.Value)
 	if err != nil {
@@ -196,20 +226,6 @@ func (m *Manager) storeResult(ctx context.Context, a *attempt, result services.T
 		}
 		if err := records.PutObject(ctx, m.store, stored.ValueID, bytes.NewReader(value)); err != nil {
 			return nil, err
-		}
-	}
-	if result.Audio == nil {
-		return stored, nil
-	}
-	for i, sound := range result.Audio.All() {
-		recording, err := m.Library.Import(ctx, sound, library.About{ContentType: sound.ContentType}, a.job.Owner)
-		if err != nil {
-			return nil, err
-		}
-		if i == 0 {
-			stored.AudioID, stored.ContentType, stored.AudioBytes = recording.ID, sound.ContentType, recording.Bytes
-		} else {
-			stored.More = append(stored.More, Sound{recording.ID, sound.ContentType, recording.Bytes})
 		}
 	}
 	return stored, nil

@@ -24,7 +24,9 @@ var (
 
 // Submission is a request for a job.
 type Submission struct {
-	Owner    string
+	Owner string
+	// All permits the use of the recordings of every owner.
+	All      bool
 	Service  string // empty: the one that has the model; requires Task
 	Task     string // empty: the service's first task
 	Params   json.RawMessage
@@ -32,6 +34,8 @@ type Submission struct {
 	Deadline time.Time
 	Labels   map[string]string
 	Callback string
+	// Title for lists; empty for one that is taken from the parameters or the recording.
+	Title string
 	// IdempotencyKey makes a repeated request return the first one's job; empty for
 	// none.
 	IdempotencyKey string
@@ -41,6 +45,9 @@ type Submission struct {
 	Upload  *library.Incoming
 }
 
+// caller returns on whose behalf the recording is used.
+func (s Submission) caller() services.Caller { return services.Caller{Key: s.Owner, All: s.All} }
+
 // Filter selects jobs of a list. Zero fields select everything.
 type Filter struct {
 	Owner    string
@@ -49,14 +56,19 @@ type Filter struct {
 	Labels   map[string]string
 	// CreatedFrom is inclusive, CreatedTo exclusive.
 	CreatedFrom, CreatedTo time.Time
+	// WithParams adds the params to the jobs of the page.
+	WithParams bool
 	// Limit of the page; Cursor as the page before returned it.
 	Limit  int
 	Cursor string
 }
 
-// Page of a list, the newest job first. Its jobs lack params and result values.
+// Page of a list, the newest job first. Its jobs lack result values, and params unless they
+// were asked for.
 type Page struct {
 	Jobs []Job
+	// Counts are the numbers of all jobs of the owner, by status, whatever the filter.
+	Counts map[Status]int
 	// Next is the cursor of the next page, empty on the last one.
 	Next string
 }

@@ -45,7 +45,8 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 		return Job{}, false, gone
 	}
 	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
-	job.Fingerprint = fingerprint(job)
+	job.Title = cmp.Or(s.Title, titleOf(job), input.name)
+	job.Fingerprint = fingerprint(job, s.Title)
 	if s.IdempotencyKey != "" {
 		job.ID = keyedID(s.Owner, s.IdempotencyKey)
 		if before, err := m.load(ctx, job.ID); err == nil {
@@ -69,7 +70,7 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	}
 	if input.id != "" {
 		// Until the record is written, only this hold protects the recording.
-		defer m.Library.Hold(input.id)()
+		defer m.Library.Hold(s.Owner, input.id)()
 	}
 	if err := m.save(ctx, s, input); err != nil {
 		return Job{}, false, err
@@ -89,9 +90,8 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 type input struct {
 	id     string
 	bytes  int64
+	name   string
 	source services.AudioSource
-	// stored is the recording if the library already has it.
-	stored library.Recording
 }
 
 // input finds the recording of a submission; nothing is saved yet.
@@ -100,18 +100,18 @@ func (m *Manager) input(ctx context.Context, s Submission) (input, error) {
 	case s.Upload != nil && s.AudioID != "":
 		return input{}, services.Invalidf("audio_id", "cannot be combined with an uploaded recording")
 	case s.Upload != nil:
-		return input{id: s.Upload.ID, bytes: s.Upload.Size(), source: s.Upload.Source(ctx)}, nil
+		return input{id: s.Upload.ID, bytes: s.Upload.Size(), name: library.CleanName(s.Upload.Name), source: s.Upload.Source(ctx)}, nil
 	case s.AudioID == "":
 		return input{}, nil
 	}
-	source, recording, err := m.Library.Source(ctx, s.AudioID)
+	recording, source, err := m.Library.SourceFor(ctx, s.caller(), s.AudioID)
 	if services.KindOf(err) == services.KindNotFound {
 		return input{}, services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
 	}
 	if err != nil {
 		return input{}, err
 	}
-	return input{recording.ID, recording.Bytes, source, recording}, nil
+	return input{recording.ID, recording.Bytes, recording.Name, source}, nil
 }
 
 // save adds the recording of a submission to the library, or records its use.
@@ -123,7 +123,7 @@ func (m *Manager) save(ctx context.Context, s Submission, in input) error {
 	case in.id == "":
 		return nil
 	}
-	err := m.Library.Use(ctx, s.Owner, in.stored)
+	err := m.Library.Use(ctx, s.caller(), in.id)
 	if services.KindOf(err) == services.KindNotFound {
 		return services.Invalidf("audio_id", "names no stored recording, got %q", s.AudioID)
 	}
@@ -253,8 +253,8 @@ func keyedID(owner, key string) string {
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
-// fingerprint returns a hash of what a request asks for.
-func fingerprint(job Job) string {
+// fingerprint returns a hash of what a request asks for; title is the requested one.
+func fingerprint(job Job, title string) string {
 	request := struct {
 		Service, Task, Model string
 		Params               json.RawMessage
@@ -263,7 +263,8 @@ func fingerprint(job Job) string {
 		Labels               map[string]string
 		AudioID              string
 		Callback             string
-	}{job.Service, job.Task, job.Model, job.Params, job.Priority, job.Deadline, job.Labels, job.AudioID, ""}
+		Title                string `json:",omitempty"`
+	}{job.Service, job.Task, job.Model, job.Params, job.Priority, job.Deadline, job.Labels, job.AudioID, "", title}
 	if job.Callback != nil {
 		request.Callback = job.Callback.URL
 	}

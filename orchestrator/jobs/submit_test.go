@@ -108,7 +108,7 @@ func TestARepetitionFindsItsJobThoughItCouldNotBeAcceptedNow(t *testing.T) {
 	first, _, err := b.Submit(t.Context(), one)
 	require.NoError(t, err)
 	require.Equal(t, jobs.StatusSucceeded, b.end(t, first.ID).Status)
-	require.NoError(t, b.library.Delete(t.Context(), audio.ID))
+	require.NoError(t, b.library.Delete(t.Context(), services.Caller{}, audio.ID))
 	again := func() {
 		t.Helper()
 		job, existed, err := b.Submit(t.Context(), one)

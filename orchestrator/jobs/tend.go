@@ -173,6 +173,11 @@ func (m *Manager) remove(ctx context.Context, job Job) error {
 	if err := m.all.Delete(ctx, job); err != nil {
 		return err
 	}
+	return m.removeValue(ctx, job)
+}
+
+// removeValue deletes the stored result of a deleted job.
+func (m *Manager) removeValue(ctx context.Context, job Job) error {
 	if job.Result == nil || job.Result.ValueID == "" {
 		return nil
 	}

@@ -1,13 +1,13 @@
 package library
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -15,11 +15,12 @@ import (
 )
 
 // ErrInUse is returned by Delete for a recording that an unfinished job or a
-// conversation needs.
+// conversation of its owner needs.
 var ErrInUse = errors.New("the recording is needed by an unfinished job or a conversation")
 
 // conversationGrace is how long a recording outlives the last conversation about it,
-// and how long one stored for a conversation waits until the conversation is stored.
+// and how long one stored for a conversation waits until the conversation is stored. It
+// is also how long content without a ref waits for one.
 const conversationGrace = 5 * time.Minute
 
 const (
@@ -27,37 +28,64 @@ const (
 	refKind   = "ref"
 )
 
-// Recording describes a stored recording.
+// Recording describes a stored recording, for the caller that asked: everything but the
+// size is from the caller's own ref, so that it does not depend on other owners.
 type Recording struct {
 	// ID is the SHA-256 of the bytes, in hex.
 	ID          string    `json:"id,omitempty"`
 	Bytes       int64     `json:"bytes"`
 	ContentType string    `json:"content_type,omitempty"`
 	Created     time.Time `json:"created,omitzero"`
-	// Conversational reports whether the recording was stored only as part of a
-	// conversation: it is deleted soon after the last conversation about it.
+	// Conversational is set in records of version 0.1.0 for a recording that was stored
+	// only as part of a conversation.
 	Conversational bool `json:"conversational,omitempty"`
+	// Object is the name of the object with the bytes. A recording that is stored again after
+	// its deletion has another one, so that an unfinished deletion does not remove it. It is
+	// empty in records of older versions.
+	Object string `json:"object,omitempty"`
+	// Owned reports whether the owners of the recording have refs. It is false in records
+	// of older versions until Adopt has made them.
+	Owned bool `json:"owned,omitempty"`
 	// Used is when it was last stored, submitted or fetched; it expires a time to live
 	// later unless it is needed.
 	Used    time.Time `json:"used"`
 	Expires time.Time `json:"-"`
+	// Name of the file, and what is known of its sound.
+	Name string `json:"-"`
+	Facts
 
 	Revision records.Revision `json:"-"`
 }
 
+// Facts describe the sound of a recording. Fields that are not known are zero.
+type Facts struct {
+	// Duration in seconds.
+	Duration   float64 `json:"duration,omitempty"`
+	SampleRate int     `json:"sample_rate,omitempty"`
+	Channels   int     `json:"channels,omitempty"`
+}
+
+// Probe returns what is known of a recording from its content; contentType is empty if it
+// is not known.
+type Probe func(services.AudioSource) (facts Facts, contentType string)
+
 // About describes a recording to be stored.
 type About struct {
+	// Owner for whom it is stored. Only what this owner has is not written again, so that
+	// the time it takes does not depend on what others have.
+	Owner string
 	// Name of the file; empty for none.
 	Name string
-	// ContentType as sniffed or sent.
+	// ContentType as detected or sent.
 	ContentType string
 	// Bytes is the maximum expected size; zero if unknown.
 	Bytes int64
 }
 
-// Need is called by a provider for each recording that it needs. by names what needs it
-// if the deletion must be refused; with an empty by it only does not expire.
-type Need func(id, by string)
+// Need is called by a provider for each recording that it needs, with the owner of what
+// needs it. by names that if the owner may not delete the recording meanwhile; with an empty
+// by it only does not expire.
+type Need func(owner, id, by string)
 
 // Library stores recordings. Safe for concurrent use.
 type Library struct {
@@ -67,21 +95,26 @@ type Library struct {
 	log   *slog.Logger
 	audio *records.Collection[Recording]
 	refs  *records.Collection[Ref]
-	// bytes of all recordings.
-	bytes atomic.Int64
-	// needs are the providers, registered before the start.
+	index *index
+	probe Probe
+	// needs and uses are the providers, registered before the start.
 	needs []func(Need)
+	uses  []func(found func(Ref))
 
 	mu sync.Mutex
 	// writing holds the locks for storing and deleting.
 	writing map[string]*sync.Mutex
-	// holds counts the uses that are not in a record yet.
-	holds map[string]int
+	// holds counts the uses that are not in a record yet, by recording and owner.
+	holds map[string]map[string]int
 }
 
 // New returns the library stored in a database, which must not have been started.
 func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
-	l := &Library{cfg: cfg, db: db, store: db.Store(), log: log, writing: make(map[string]*sync.Mutex), holds: make(map[string]int)}
+	l := &Library{
+		cfg: cfg, db: db, store: db.Store(), log: log, index: newIndex(),
+		probe:   func(services.AudioSource) (Facts, string) { return Facts{}, "" },
+		writing: make(map[string]*sync.Mutex), holds: make(map[string]map[string]int),
+	}
 	l.audio = records.NewCollection(db, records.Kind[Recording]{
 		Name: audioKind,
 		Meta: func(r Recording) records.Meta {
@@ -96,9 +129,9 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 			r.ID = id
 			return r, err
 		},
-		Objects: func(r Recording) []string { return []string{object(r.ID)} },
-	}, l.count)
-	l.refs = records.NewCollection(db, refs(cfg), nil)
+		Objects: func(r Recording) []string { return []string{r.object()} },
+	}, l.index.content)
+	l.refs = records.NewCollection(db, refs(cfg), l.index.refer)
 	db.OnSweep(l.sweep)
 	return l
 }
@@ -107,71 +140,105 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 // needs. It must be called before the start.
 func (l *Library) OnNeeds(provider func(Need)) { l.needs = append(l.needs, provider) }
 
-// count updates the sum of all bytes.
-func (l *Library) count(e records.Event[Recording]) {
-	if e.Before != nil {
-		l.bytes.Add(-e.Before.Value.Bytes)
-	}
-	if e.Now != nil {
-		l.bytes.Add(e.Now.Value.Bytes)
-	}
-}
+// OnUses registers a provider, which calls its argument for every recording that it has used,
+// with a ref that lacks the time of its use. It must be called before the start.
+func (l *Library) OnUses(provider func(found func(Ref))) { l.uses = append(l.uses, provider) }
+
+// SetProbe sets what reads the facts of a recording that is stored. It must be called before
+// the start.
+func (l *Library) SetProbe(probe Probe) { l.probe = probe }
 
 // Bytes returns the size of all stored recordings.
-func (l *Library) Bytes() services.Bytes { return services.Bytes(l.bytes.Load()) }
+func (l *Library) Bytes() services.Bytes { return services.Bytes(l.index.stored()) }
 
-// Describe returns the description of a stored recording, or a fault of kind not found.
-func (l *Library) Describe(ctx context.Context, id string) (Recording, error) {
-	recording, err := l.audio.Load(ctx, id)
-	if errors.Is(err, records.ErrMissing) {
-		return Recording{}, &services.Fault{
-			Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err,
-		}
+// Describe returns the description of a recording that the caller may see, or a fault of
+// kind not found. An admin may see the recordings of every owner.
+func (l *Library) Describe(ctx context.Context, caller services.Caller, id string) (Recording, error) {
+	ref, err := l.refs.Load(ctx, refID(caller.Key, id))
+	has := err == nil
+	if errors.Is(err, records.ErrMissing) && !caller.All {
+		ref, err = l.adopted(ctx, caller.Key, id)
+		has = err == nil
 	}
-	return recording, err
+	if err != nil && (!errors.Is(err, records.ErrMissing) || !caller.All) {
+		return Recording{}, unlessMissing(id, err)
+	}
+	recording, err := l.audio.Load(ctx, id)
+	if err != nil {
+		return Recording{}, unlessMissing(id, err)
+	}
+	if !has {
+		ref, has = l.anyRef(id)
+	}
+	if has {
+		recording = l.as(recording, ref)
+	}
+	return recording, nil
+}
+
+// anyRef returns a ref to a recording, from the index.
+func (l *Library) anyRef(id string) (Ref, bool) {
+	owner, found := l.index.first(id)
+	if !found {
+		return Ref{}, false
+	}
+	return l.refs.Get(refID(owner, id))
+}
+
+// as returns a recording as the owner of a ref sees it.
+func (l *Library) as(r Recording, ref Ref) Recording {
+	r.Name, r.Facts, r.Created, r.Used = ref.Name, ref.Facts, ref.Created, ref.Used
+	r.Expires = ref.Used.Add(l.cfg.TTL)
+	if ref.ContentType != "" {
+		r.ContentType = ref.ContentType
+	}
+	return r
+}
+
+// unlessMissing returns the fault for a recording that does not exist, or err unchanged.
+func unlessMissing(id string, err error) error {
+	if !errors.Is(err, records.ErrMissing) {
+		return err
+	}
+	return &services.Fault{
+		Kind: services.KindNotFound, Message: fmt.Sprintf("recording %q does not exist, or has expired", id), Err: err,
+	}
 }
 
 // Hold prevents this process from deleting a recording until release is called, for a
-// use that is not in a record yet.
-func (l *Library) Hold(id string) (release func()) {
+// use by an owner that is not in a record yet.
+func (l *Library) Hold(owner, id string) (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holds[id]++
+	if l.holds[id] == nil {
+		l.holds[id] = make(map[string]int)
+	}
+	l.holds[id][owner]++
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.holds[id]--; l.holds[id] == 0 {
+		if l.holds[id][owner]--; l.holds[id][owner] == 0 {
+			delete(l.holds[id], owner)
+		}
+		if len(l.holds[id]) == 0 {
 			delete(l.holds, id)
 		}
 	}
 }
 
-// Use records the use of a recording by an owner, which extends its time to live. It
-// writes only if that makes a difference.
-func (l *Library) Use(ctx context.Context, owner string, recording Recording) error {
-	l.useRef(ctx, owner, recording.ID)
-	if time.Since(recording.Used) < l.cfg.TTL/20 {
-		return nil
+// isHeld reports whether an owner that matches holds a recording.
+func (l *Library) isHeld(id string, matches func(owner string) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for owner := range l.holds[id] {
+		if matches(owner) {
+			return true
+		}
 	}
-	_, err := l.refresh(ctx, recording)
-	if !errors.Is(err, records.ErrConflict) {
-		return err
-	}
-	// Another request used or deleted it.
-	_, err = l.Describe(ctx, recording.ID)
-	return err
+	return false
 }
 
-// refresh writes a recording's record as used now. The fault is of kind busy if it is
-// being changed or deleted.
-func (l *Library) refresh(ctx context.Context, recording Recording) (Recording, error) {
-	recording.Used = time.Now().UTC()
-	written, err := l.audio.Replace(ctx, recording)
-	if errors.Is(err, records.ErrConflict) {
-		return recording, busy(recording.ID, err)
-	}
-	return written, err
-}
+func anyone(string) bool { return true }
 
 // busy returns the fault for a recording that another request stores, uses or deletes.
 func busy(id string, err error) error {
@@ -182,16 +249,23 @@ func busy(id string, err error) error {
 	}
 }
 
-func object(id string) string { return audioKind + "-" + id }
+// objectPrefix begins the names of objects with recordings. The id follows.
+const objectPrefix = audioKind + "-"
 
-// lock returns the lock for storing and deleting a recording.
-func (l *Library) lock(id string) *sync.Mutex {
+// object returns the name of the object with the bytes.
+func (r Recording) object() string { return cmp.Or(r.Object, objectPrefix+r.ID) }
+
+// lock locks the storing and deleting of a recording until unlock is called.
+func (l *Library) lock(id string) (unlock func()) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	// A few locks are shared by all recordings.
 	shard := id[:min(1, len(id))]
-	if l.writing[shard] == nil {
-		l.writing[shard] = &sync.Mutex{}
+	lock := l.writing[shard]
+	if lock == nil {
+		lock = &sync.Mutex{}
+		l.writing[shard] = lock
 	}
-	return l.writing[shard]
+	l.mu.Unlock()
+	lock.Lock()
+	return lock.Unlock
 }

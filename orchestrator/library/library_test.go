@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -43,7 +44,7 @@ func over(store *recordstest.Memory, change ...func(*library.Config)) *shelf {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for id, by := range s.needs {
-			need(id, by)
+			need("key-1", id, by)
 		}
 	})
 	return s
@@ -53,6 +54,12 @@ func (s *shelf) need(id, by string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.needs[id] = by
+}
+
+func (s *shelf) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.needs, id)
 }
 
 func (s *shelf) start(t *testing.T) {
@@ -68,7 +75,7 @@ func (s *shelf) stop(t *testing.T) {
 
 func (s *shelf) receive(t *testing.T, content string) *library.Incoming {
 	t.Helper()
-	in, err := s.Receive(t.Context(), strings.NewReader(content), library.About{Name: "/tmp/a.wav", ContentType: "audio/wav"})
+	in, err := s.Receive(t.Context(), strings.NewReader(content), library.About{Owner: "key-1", Name: "/tmp/a.wav", ContentType: "audio/wav"})
 	require.NoError(t, err)
 	return in
 }
@@ -86,16 +93,36 @@ func (s *shelf) objects(t *testing.T) (ids []string) {
 	names, err := s.store.Objects(t.Context())
 	require.NoError(t, err)
 	for _, name := range names {
-		ids = append(ids, strings.TrimPrefix(name, "audio-"))
+		id, _, found := strings.Cut(strings.TrimPrefix(name, "audio-"), "-")
+		if !found || len(id) < 64 {
+			id = strings.TrimPrefix(name, "audio-")
+		}
+		ids = append(ids, id)
 	}
 	return ids
 }
+
+// listed returns the ids of the recordings in a caller's list.
+func (s *shelf) listed(t *testing.T, caller services.Caller) (ids []string) {
+	t.Helper()
+	page, err := s.List(t.Context(), caller, 200, "")
+	require.NoError(t, err)
+	for _, one := range page.Data {
+		ids = append(ids, one.ID)
+	}
+	return ids
+}
+
+// mine is the caller to whom most recordings of the tests belong.
+var mine = services.Caller{Key: "key-1"}
 
 func kindOf(_ any, err error) services.Kind { return services.KindOf(err) }
 
 func TestARecordingIsStoredOnce(t *testing.T) {
 	t.Parallel()
-	s := over(recordstest.NewMemory(), func(c *library.Config) { c.Quota = 100 })
+	s := over(recordstest.NewMemory(), func(c *library.Config) { c.Quota = 130 })
+	s.start(t)
+	defer s.stop(t)
 	in := s.receive(t, strings.Repeat("a", 60))
 	require.Len(t, in.ID, 64)
 	require.Equal(t, strings.Repeat("a", 60), string(in.Head()))
@@ -106,23 +133,33 @@ func TestARecordingIsStoredOnce(t *testing.T) {
 	require.Equal(t, in.ID, first.ID)
 	require.Equal(t, first.Used.Add(24*time.Hour), first.Expires)
 	_, created, err = s.Save(t.Context(), s.receive(t, strings.Repeat("a", 60)), "key-2")
-	require.NoError(t, err, "a repetition needs no room")
-	require.False(t, created)
-	_, _, err = s.Save(t.Context(), s.receive(t, strings.Repeat("b", 60)), "")
-	require.Equal(t, services.KindFull, services.KindOf(err))
-	require.ErrorContains(t, err, "60 of the 100")
+	require.NoError(t, err)
+	require.True(t, created, "the first of this owner")
+	for _, owner := range []string{"key-1", "key-2"} {
+		_, created, err = s.Save(t.Context(), s.receive(t, strings.Repeat("a", 60)), owner)
+		require.NoError(t, err, "a repetition needs no room")
+		require.False(t, created)
+	}
+	for _, content := range []string{"a", "b"} {
+		_, _, err = s.Save(t.Context(), s.receive(t, strings.Repeat(content, 60)), "")
+		require.Equal(t, services.KindFull, services.KindOf(err), "also of what others have")
+		require.ErrorContains(t, err, "130 bytes for all")
+		require.NotContains(t, err.Error(), "120", "what others have")
+	}
 	require.Equal(t, []string{first.ID}, s.objects(t))
 	require.EqualValues(t, 60, s.Bytes())
-	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 101)), library.About{})
+	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 131)), library.About{})
 	require.Equal(t, services.KindFull, services.KindOf(err), "more than all may have is refused while it comes")
-	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 100)), library.About{})
+	_, err = s.Receive(t.Context(), strings.NewReader(strings.Repeat("c", 130)), library.About{})
 	require.NoError(t, err)
 
-	require.NoError(t, s.Delete(t.Context(), first.ID))
+	require.NoError(t, s.Delete(t.Context(), mine, first.ID))
+	require.Equal(t, []string{first.ID}, s.objects(t))
+	require.NoError(t, s.Delete(t.Context(), services.Caller{Key: "key-2"}, first.ID))
 	require.Empty(t, s.objects(t))
 	require.Zero(t, s.Bytes())
-	require.Equal(t, services.KindNotFound, kindOf(s.Describe(t.Context(), first.ID)))
-	require.Equal(t, services.KindNotFound, services.KindOf(s.Delete(t.Context(), first.ID)))
+	require.Equal(t, services.KindNotFound, kindOf(s.Describe(t.Context(), mine, first.ID)))
+	require.Equal(t, services.KindNotFound, services.KindOf(s.Delete(t.Context(), mine, first.ID)))
 	require.NotEmpty(t, s.add(t, strings.Repeat("b", 60)).ID, "there is room again")
 }
 
@@ -142,7 +179,7 @@ func TestARecordingIsWrittenOnce(t *testing.T) {
 	}
 	s := over(store)
 	recording := s.add(t, "hello")
-	source, _, err := s.Source(t.Context(), recording.ID)
+	source, err := s.Source(t.Context(), recording.ID)
 	require.NoError(t, err)
 	for range 3 {
 		file, err := source.Open()
@@ -151,10 +188,10 @@ func TestARecordingIsWrittenOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(content))
 	}
-	id, err := s.KeepAudio(t.Context(), source)
+	id, err := s.KeepAudio(t.Context(), "key-1", source)
 	require.NoError(t, err)
 	require.Equal(t, recording.ID, id)
-	file, _, err := s.Open(t.Context(), "key-1", recording.ID)
+	file, _, err := s.Open(t.Context(), mine, recording.ID)
 	require.NoError(t, err)
 	_, err = file.Seek(3, io.SeekStart)
 	require.NoError(t, err)
@@ -162,33 +199,39 @@ func TestARecordingIsWrittenOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "lo", string(rest))
 	require.Equal(t, map[string]int{"stage": 1, "commit audio": 1, "create audio": 1, "create ref": 1}, writes)
-	same, err := s.Import(t.Context(), source, library.About{}, "key-1")
+	same, release, err := s.Import(t.Context(), source, library.About{Owner: "key-1"})
 	require.NoError(t, err)
+	release()
 	require.Equal(t, recording.ID, same.ID)
 	require.Equal(t, 1, writes["stage"], "what the library has is not written again")
 }
 
 func TestARecordingStoredForItsOwnSakeOutlivesConversations(t *testing.T) {
 	t.Parallel()
-	s := over(recordstest.NewMemory())
-	id, err := s.KeepAudio(t.Context(), memory("first a conversation"))
-	require.NoError(t, err)
-	before, err := s.Describe(t.Context(), id)
-	require.NoError(t, err)
-	require.True(t, before.Conversational)
-	_, err = s.KeepAudio(t.Context(), memory("first a conversation"))
-	require.NoError(t, err)
-	again, err := s.Describe(t.Context(), id)
-	require.NoError(t, err)
-	require.Greater(t, again.Revision, before.Revision, "whoever is about to delete it must see that it is wanted again")
-	own := s.add(t, "first a conversation")
-	require.False(t, own.Conversational)
-	stored := s.add(t, "first for its own sake")
-	_, err = s.KeepAudio(t.Context(), memory("first for its own sake"))
-	require.NoError(t, err)
-	stored, err = s.Describe(t.Context(), stored.ID)
-	require.NoError(t, err)
-	require.False(t, stored.Conversational)
+	synctest.Test(t, func(t *testing.T) {
+		s := over(recordstest.NewMemory())
+		s.start(t)
+		defer s.stop(t)
+		id, err := s.KeepAudio(t.Context(), "key-1", memory("first a conversation"))
+		require.NoError(t, err)
+		_, before, err := s.store.Read(t.Context(), "ref.key-1."+id)
+		require.NoError(t, err)
+		require.Empty(t, s.listed(t, mine))
+		_, err = s.KeepAudio(t.Context(), "key-1", memory("first a conversation"))
+		require.NoError(t, err)
+		_, again, err := s.store.Read(t.Context(), "ref.key-1."+id)
+		require.NoError(t, err)
+		require.Greater(t, again, before, "whoever is about to delete it must see that it is wanted again")
+		require.Equal(t, id, s.add(t, "first a conversation").ID)
+		require.Equal(t, []string{id}, s.listed(t, mine))
+		stored := s.add(t, "first for its own sake")
+		_, err = s.KeepAudio(t.Context(), "key-1", memory("first for its own sake"))
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{stored.ID, id}, s.listed(t, mine))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.ElementsMatch(t, []string{stored.ID, id}, s.objects(t))
+	})
 }
 
 // memory is a recording in memory.
@@ -240,7 +283,7 @@ func TestAFaultOfTheStoreIsNotedByTheSource(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = l.Save(t.Context(), in, "")
 	require.NoError(t, err)
-	source, _, err := l.Source(t.Context(), in.ID)
+	source, err := l.Source(t.Context(), in.ID)
 	require.NoError(t, err)
 	store.err = services.Faultf(services.KindUnavailable, "the store is down")
 	file, err := source.Open()
@@ -250,7 +293,7 @@ func TestAFaultOfTheStoreIsNotedByTheSource(t *testing.T) {
 	require.ErrorIs(t, source.Err(), store.err)
 
 	ctx, cancel := context.WithCancelCause(t.Context())
-	source, _, err = l.Source(ctx, in.ID)
+	source, err = l.Source(ctx, in.ID)
 	require.NoError(t, err)
 	cause := errors.New("cancelled")
 	cancel(cause)
@@ -300,11 +343,15 @@ func TestARepetitionIsRecognizedOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	store := recordstest.NewMemory()
 	s := over(store)
+	s.start(t)
+	defer s.stop(t)
 	one := s.add(t, "hello")
 	full := services.Faultf(services.KindFull, "the disk is full")
 	store.SetRoom(full)
 	store.Before = func(operation, key string) error { return fmt.Errorf("%s %s is a write", operation, key) }
-	about := library.About{Bytes: 5}
+	_, err := s.Receive(t.Context(), strings.NewReader("hello"), library.About{Owner: "key-2", Bytes: 5})
+	require.ErrorIs(t, err, full, "what another has is not recognized")
+	about := library.About{Owner: "key-1", Bytes: 5}
 	in, err := s.Receive(t.Context(), strings.NewReader("hello"), about)
 	require.NoError(t, err)
 	require.Equal(t, int64(5), in.Size())
@@ -321,7 +368,7 @@ func TestARepetitionIsRecognizedOnAFullDisk(t *testing.T) {
 	_, err = s.Receive(t.Context(), strings.NewReader("other"), about)
 	require.ErrorIs(t, err, full)
 	store.Before = nil
-	require.NoError(t, s.Delete(t.Context(), one.ID))
+	require.NoError(t, s.Delete(t.Context(), mine, one.ID))
 	_, _, err = s.Save(t.Context(), in, "key-1")
 	require.ErrorIs(t, err, full)
 	require.NoError(t, in.Discard(t.Context()))

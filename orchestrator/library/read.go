@@ -123,25 +123,31 @@ func (c *content) Read(p []byte) (int, error) {
 func (l *Library) source(ctx context.Context, recording Recording) *Source {
 	return &Source{
 		ctx: ctx, id: recording.ID, size: recording.Bytes,
-		open: func() (records.Object, error) { return l.store.Object(ctx, object(recording.ID)) },
+		open: func() (records.Object, error) { return l.store.Object(ctx, recording.object()) },
 	}
 }
 
-// Source returns a stored recording as the input of a task. ctx bounds the reading. The
-// fault is of kind not found, or the store's.
-func (l *Library) Source(ctx context.Context, id string) (*Source, Recording, error) {
-	recording, err := l.Describe(ctx, id)
+// Source returns a stored recording as the input of a task, whoever has it. ctx bounds the
+// reading. The fault is of kind not found, or the store's.
+func (l *Library) Source(ctx context.Context, id string) (*Source, error) {
+	_, source, err := l.SourceFor(ctx, services.Caller{All: true}, id)
+	return source, err
+}
+
+// SourceFor returns a recording that the caller may see, as the input of a task.
+func (l *Library) SourceFor(ctx context.Context, caller services.Caller, id string) (Recording, *Source, error) {
+	recording, err := l.Describe(ctx, caller, id)
 	if err != nil {
-		return nil, Recording{}, err
+		return Recording{}, nil, err
 	}
 	source := l.source(ctx, recording)
-	return source, recording, source.check()
+	return recording, source, source.check()
 }
 
-// Open opens a recording for an owner. The fault is of kind not found. The caller must
-// close it.
-func (l *Library) Open(ctx context.Context, owner, id string) (io.ReadSeekCloser, Recording, error) {
-	recording, err := l.Describe(ctx, id)
+// Open opens a recording that the caller may see. The fault is of kind not found. The caller
+// must close it.
+func (l *Library) Open(ctx context.Context, caller services.Caller, id string) (io.ReadSeekCloser, Recording, error) {
+	recording, err := l.Describe(ctx, caller, id)
 	if err != nil {
 		return nil, Recording{}, err
 	}
@@ -149,35 +155,27 @@ func (l *Library) Open(ctx context.Context, owner, id string) (io.ReadSeekCloser
 	if err != nil {
 		return nil, Recording{}, err
 	}
-	l.note(ctx, owner, recording)
+	l.note(ctx, caller.Key, id)
 	return file, recording, nil
 }
 
-// note is like Use, but only logs errors.
-func (l *Library) note(ctx context.Context, owner string, recording Recording) {
-	if err := l.Use(ctx, owner, recording); err != nil && services.KindOf(err) != services.KindNotFound {
-		l.log.Warn("the use of a recording was not noted", "audio", recording.ID, "error", err)
-	}
-}
-
-// StoredAudio implements services.ContextStore: it returns a recording as the input of
-// a task. The recording is not deleted until release is called.
-func (l *Library) StoredAudio(ctx context.Context, id string) (_ services.AudioSource, release func(), _ error) {
-	source, recording, err := l.Source(ctx, id)
+// StoredAudio implements services.ContextStore: it returns a recording that the caller may
+// see as the input of a task. The recording is not deleted until release is called.
+func (l *Library) StoredAudio(ctx context.Context, caller services.Caller, id string) (_ services.AudioSource, release func(), _ error) {
+	release = sync.OnceFunc(l.Hold(caller.Key, id))
+	_, source, err := l.SourceFor(ctx, caller, id)
 	if services.KindOf(err) == services.KindNotFound {
-		return nil, nil, &services.Fault{
+		err = &services.Fault{
 			Kind:   services.KindNotFound,
 			Fields: []services.FieldError{{Field: "audio_id", Problem: fmt.Sprintf("names no stored recording, got %q", id)}},
 		}
 	}
 	if err != nil {
+		release()
 		return nil, nil, err
 	}
-	release = l.Hold(id)
-	if err := l.Use(ctx, "", recording); err != nil {
-		l.log.Warn("the use of a recording was not noted", "audio", recording.ID, "error", err)
-	}
-	return source, sync.OnceFunc(release), nil
+	l.note(ctx, caller.Key, id)
+	return source, release, nil
 }
 
 var _ services.AudioSource = (*Source)(nil)

@@ -47,11 +47,14 @@ func newCounting(t *testing.T) (*library.Library, *counting) {
 
 func receive(t *testing.T, l *library.Library, content string) *library.Incoming {
 	t.Helper()
-	in, err := l.Receive(t.Context(), strings.NewReader(content), library.About{ContentType: "audio/wav"})
+	in, err := l.Receive(t.Context(), strings.NewReader(content), library.About{Owner: "alice", ContentType: "audio/wav"})
 	require.NoError(t, err)
 	require.EqualValues(t, len(content), in.Size())
 	return in
 }
+
+// alice is the owner of the recordings.
+var alice = services.Caller{Key: "alice"}
 
 // TestAShortRecordingThatIsThereIsNotWritten stores recordings below, at and beyond the
 // length below which they are received in memory.
@@ -67,7 +70,7 @@ func TestAShortRecordingThatIsThereIsNotWritten(t *testing.T) {
 			require.EqualValues(t, length, recording.Bytes)
 		}
 		require.Equal(t, writes, store.written, "%d bytes", length)
-		file, _, err := l.Open(t.Context(), "alice", receive(t, l, content).ID)
+		file, _, err := l.Open(t.Context(), alice, receive(t, l, content).ID)
 		require.NoError(t, err)
 		stored, err := io.ReadAll(file)
 		require.NoError(t, err)
@@ -84,7 +87,7 @@ func TestAShortRecordingThatIsDeletedMeanwhileIsWritten(t *testing.T) {
 	first, _, err := l.Save(t.Context(), receive(t, l, "sound"), "alice")
 	require.NoError(t, err)
 	again := receive(t, l, "sound")
-	require.NoError(t, l.Delete(t.Context(), first.ID))
+	require.NoError(t, l.Delete(t.Context(), alice, first.ID))
 	_, created, err := l.Save(t.Context(), again, "alice")
 	require.NoError(t, err)
 	require.True(t, created)
@@ -120,7 +123,7 @@ func TestAShortRecordingIsReadOnce(t *testing.T) {
 	}
 	read(in.Source(t.Context()))
 	require.Zero(t, store.opened, "the upload is in memory")
-	source, _, err := l.Source(t.Context(), in.ID)
+	source, err := l.Source(t.Context(), in.ID)
 	require.NoError(t, err)
 	read(source)
 	read(source)

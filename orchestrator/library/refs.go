@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -12,20 +11,26 @@ import (
 	"unicode/utf8"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // maxName bounds the file name of a recording, in bytes.
 const maxName = 255
 
-// Ref is an owner's reference to a recording, with the file name.
+// Ref is an owner's reference to a recording. Content with a ref is not deleted, and only
+// an owner with a ref, or an admin, finds it.
 type Ref struct {
-	Owner       string           `json:"-"`
-	AudioID     string           `json:"-"`
-	Name        string           `json:"name,omitempty"`
-	ContentType string           `json:"content_type,omitempty"`
-	Created     time.Time        `json:"-"`
-	Used        time.Time        `json:"used"`
-	Revision    records.Revision `json:"-"`
+	Owner       string    `json:"-"`
+	AudioID     string    `json:"-"`
+	Name        string    `json:"name,omitempty"`
+	ContentType string    `json:"content_type,omitempty"`
+	Created     time.Time `json:"-"`
+	Used        time.Time `json:"used"`
+	Facts
+	// Conversational is set for a recording that the owner stored only as part of a
+	// conversation: it is not listed, and expires soon after the last conversation.
+	Conversational bool             `json:"conversational,omitempty"`
+	Revision       records.Revision `json:"-"`
 }
 
 // plainOwner matches owners that can be part of a key unchanged.
@@ -48,7 +53,7 @@ func refs(cfg Config) records.Kind[Ref] {
 		Name: refKind,
 		Meta: func(r Ref) records.Meta {
 			return records.Meta{
-				ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(cfg.TTL),
+				ID: refID(r.Owner, r.AudioID), Owner: r.Owner, Created: r.Created, Expires: r.Used.Add(r.life(cfg)),
 				Revision: r.Revision,
 			}
 		},
@@ -60,126 +65,110 @@ func refs(cfg Config) records.Kind[Ref] {
 	}
 }
 
-// Listed is a recording in its owner's list.
-type Listed struct {
-	Recording
-	Name string
+// life returns how long a ref that nothing needs stays after its last use.
+func (r Ref) life(cfg Config) time.Duration {
+	if r.Conversational {
+		return min(cfg.TTL, conversationGrace)
+	}
+	return cfg.TTL
 }
 
-// List returns a page of an owner's recordings, the newest first.
-func (l *Library) List(_ context.Context, owner string, limit int, cursor string) (records.Page[Listed], error) {
-	var page records.Page[Listed]
+// List returns a page of the caller's recordings, the newest first. An admin sees those of
+// all owners, each once.
+func (l *Library) List(_ context.Context, caller services.Caller, limit int, cursor string) (records.Page[Recording], error) {
+	var page records.Page[Recording]
 	if err := l.db.NotReady("recordings"); err != nil {
 		return page, err
 	}
 	found, err := l.refs.List(records.Query[Ref]{Limit: limit, Cursor: cursor, Matches: func(r Ref) bool {
-		_, known := l.audio.Get(r.AudioID)
-		return r.Owner == owner && known
+		return l.index.isListed(r, caller.Key, caller.All)
 	}})
 	if err != nil {
 		return page, err
 	}
 	page.Next = found.Next
 	for _, ref := range found.Data {
-		recording, known := l.audio.Get(ref.AudioID)
-		if !known {
-			continue // it has been deleted
+		if recording, known := l.audio.Get(ref.AudioID); known { // it may have been deleted
+			page.Data = append(page.Data, l.as(recording, ref))
 		}
-		recording.Created, recording.Used = ref.Created, ref.Used
-		if ref.ContentType != "" {
-			recording.ContentType = ref.ContentType
-		}
-		page.Data = append(page.Data, Listed{recording, ref.Name})
 	}
 	return page, nil
 }
 
-// refer records that an owner stored a recording. It only logs errors: the recording is
-// stored, and its next use tries again.
-func (l *Library) refer(ctx context.Context, owner, id string, about About) {
-	now := time.Now().UTC()
-	err := l.Refer(ctx, Ref{Owner: owner, AudioID: id, Name: about.Name, ContentType: about.ContentType, Created: now, Used: now})
-	if err != nil {
-		l.log.Warn("the name of a recording was not noted", "audio", id, "error", err)
+// refer creates a ref, or updates an existing one of the same owner.
+func (l *Library) refer(ctx context.Context, ref Ref) (written Ref, created bool, err error) {
+	for {
+		written, err = l.refs.Create(ctx, ref)
+		if !errors.Is(err, records.ErrExists) {
+			return written, err == nil, err
+		}
+		if written, err = l.renew(ctx, ref); !errors.Is(err, records.ErrMissing) {
+			return written, false, err // else deleted between the two
+		}
 	}
 }
 
-// Refer creates a ref, or updates name and use of an existing one.
-func (l *Library) Refer(ctx context.Context, ref Ref) error {
-	ref.Name = cleanName(ref.Name)
-	known, found := l.refs.Get(refID(ref.Owner, ref.AudioID))
-	if found && l.fresh(known, ref) {
-		return nil
-	}
-	if !found {
-		if _, err := l.refs.Create(ctx, ref); !errors.Is(err, records.ErrExists) {
-			return err
-		}
-	}
-	_, err := l.refs.Edit(ctx, refID(ref.Owner, ref.AudioID), func(stored *Ref) (bool, error) {
-		if l.fresh(*stored, ref) {
+// renew updates a ref from a later one of the same owner. A ref that was made for its own
+// sake does not become one of a conversation. It returns ErrMissing if there is none.
+func (l *Library) renew(ctx context.Context, later Ref) (Ref, error) {
+	return l.refs.Edit(ctx, refID(later.Owner, later.AudioID), func(known *Ref) (bool, error) {
+		if l.isFresh(*known, later) {
 			return false, nil
 		}
-		if ref.Name != "" {
-			stored.Name = ref.Name
+		if later.Name != "" {
+			known.Name = later.Name
 		}
-		if ref.ContentType != "" {
-			stored.ContentType = ref.ContentType
+		if later.ContentType != "" {
+			known.ContentType = later.ContentType
 		}
-		if ref.Used.After(stored.Used) {
-			stored.Used = ref.Used
+		if later.Facts != (Facts{}) {
+			known.Facts = later.Facts
 		}
+		if later.Used.After(known.Used) {
+			known.Used = later.Used
+		}
+		known.Conversational = known.Conversational && later.Conversational
 		return true, nil
 	})
-	if errors.Is(err, records.ErrMissing) {
-		_, err = l.refs.Create(ctx, ref) // deleted between the two
-	}
-	return err
 }
 
-// ReferAll creates refs to recordings of version 0.1.0, which had no owners. Recordings
-// without a known owner that were not stored for a conversation are listed where no
-// keys are required.
-func (l *Library) ReferAll(ctx context.Context, refs []Ref) error {
-	referred := make(map[string]bool)
-	for _, ref := range refs {
-		if _, known := l.audio.Get(ref.AudioID); !known {
-			continue
-		}
-		referred[ref.AudioID] = true
-		if err := l.Refer(ctx, ref); err != nil {
-			return err
-		}
-	}
-	for _, r := range l.audio.Select(math.MaxInt, func(r Recording) bool { return !referred[r.ID] && !r.Conversational }) {
-		if err := l.Refer(ctx, Ref{AudioID: r.ID, ContentType: r.ContentType, Created: r.Created, Used: r.Used}); err != nil {
-			return err
-		}
-	}
-	return nil
+// isFresh reports whether a ref need not be updated from a later one. One of a conversation
+// is always updated: it may be about to be deleted with its last conversation.
+func (l *Library) isFresh(known, later Ref) bool {
+	return !known.Conversational && (later.Name == "" || later.Name == known.Name) &&
+		(later.ContentType == "" || later.ContentType == known.ContentType) &&
+		(later.Facts == Facts{} || later.Facts == known.Facts) && later.Used.Sub(known.Used) < l.cfg.TTL/20
 }
 
-// fresh reports whether a ref need not be updated from a later one.
-func (l *Library) fresh(known, later Ref) bool {
-	return (later.Name == "" || later.Name == known.Name) && (later.ContentType == "" || later.ContentType == known.ContentType) &&
-		later.Used.Sub(known.Used) < l.cfg.TTL/20
+// Use records the use of a recording by a caller, which extends its time to live. It writes
+// only if that makes a difference. An admin gets a ref to a recording of another.
+func (l *Library) Use(ctx context.Context, caller services.Caller, id string) error {
+	now := time.Now().UTC()
+	if known, found := l.refs.Get(refID(caller.Key, id)); found && now.Sub(known.Used) < l.cfg.TTL/20 {
+		return nil
+	}
+	_, err := l.refs.Edit(ctx, refID(caller.Key, id), func(known *Ref) (bool, error) {
+		known.Used = now
+		return true, nil
+	})
+	if errors.Is(err, records.ErrMissing) && caller.All {
+		_, _, err = l.claim(ctx, id, nil, Ref{Owner: caller.Key, AudioID: id, Created: now, Used: now})
+	}
+	return unlessMissing(id, err)
 }
 
-// useRef records the use of a recording by an owner that has a ref to it.
-func (l *Library) useRef(ctx context.Context, owner, id string) {
-	known, found := l.refs.Get(refID(owner, id))
-	if !found || time.Since(known.Used) < l.cfg.TTL/20 {
-		return
-	}
-	known.Used = time.Now().UTC()
-	if _, err := l.refs.Replace(ctx, known); err != nil && !errors.Is(err, records.ErrConflict) {
+// note is like Use for whoever reads a recording: it does not make a ref, and only logs
+// errors.
+func (l *Library) note(ctx context.Context, owner, id string) {
+	err := l.Use(ctx, services.Caller{Key: owner}, id)
+	if err != nil && services.KindOf(err) != services.KindNotFound {
 		l.log.Warn("the use of a recording was not noted", "audio", id, "error", err)
 	}
 }
 
-// cleanName returns a file name without folders and control characters, at most
+// CleanName returns a file name without folders and control characters, at most
 // maxName bytes long.
-func cleanName(name string) string {
+func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	name = strings.Map(func(r rune) rune {

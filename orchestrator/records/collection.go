@@ -43,6 +43,9 @@ type Collection[T any] struct {
 	// all by id, and in the order of creation.
 	all     map[string]*Entry[T]
 	ordered []*Entry[T]
+	// deleted has the last revision of records that this process deleted, until the watch has
+	// reported it: what it reports before is out of date.
+	deleted map[string]Revision
 }
 
 // NewCollection registers a collection with a database, before its start. changed
@@ -54,7 +57,9 @@ func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *C
 	if changed == nil {
 		changed = func(Event[T]) {}
 	}
-	c := &Collection[T]{db: db, store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T])}
+	c := &Collection[T]{
+		db: db, store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T]), deleted: make(map[string]Revision),
+	}
 	db.add(kind.Name, c)
 	return c
 }
@@ -172,6 +177,11 @@ func (c *Collection[T]) delete(ctx context.Context, meta Meta) error {
 		}
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[meta.ID] != nil { // else the watch may have reported it already
+		c.deleted[meta.ID] = max(c.deleted[meta.ID], meta.Revision)
+	}
 	c.drop(meta.ID, meta.Revision)
 	return nil
 }
@@ -218,7 +228,7 @@ func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.all[meta.ID]
-	if before != nil && before.meta.Revision >= meta.Revision {
+	if before != nil && before.meta.Revision >= meta.Revision || c.deleted[meta.ID] >= meta.Revision {
 		return
 	}
 	c.all[meta.ID] = now
@@ -230,10 +240,8 @@ func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
 	c.changed(Event[T]{ID: meta.ID, Before: before, Now: now})
 }
 
-// drop removes a record that was deleted at a revision.
+// drop removes a record that was deleted at a revision. The caller holds mu.
 func (c *Collection[T]) drop(id string, at Revision) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if e := c.all[id]; e != nil && e.meta.Revision <= at {
 		c.remove(e)
 	}
@@ -259,6 +267,11 @@ func byCreation[T any](a, b *Entry[T]) int {
 // change implements member.
 func (c *Collection[T]) change(id string, raw []byte, at Revision) error {
 	if raw == nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.deleted[id] <= at {
+			delete(c.deleted, id)
+		}
 		c.drop(id, at)
 		return nil
 	}
@@ -274,6 +287,11 @@ func (c *Collection[T]) change(id string, raw []byte, at Revision) error {
 func (c *Collection[T]) retain(keys map[string]Revision, until Revision) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for id, at := range c.deleted {
+		if at <= until {
+			delete(c.deleted, id) // the watch has begun after it
+		}
+	}
 	for id, e := range c.all {
 		if _, exists := keys[c.kind.key(id)]; !exists && e.meta.Revision <= until {
 			c.remove(e)

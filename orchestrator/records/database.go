@@ -58,12 +58,18 @@ type Database struct {
 	ready      atomic.Bool
 	caughtUp   chan struct{}
 	caughtOnce sync.Once
+
+	mu sync.Mutex
+	// seen is the last revision that the watch reported; moved is closed at the next one.
+	seen  Revision
+	moved chan struct{}
 }
 
 // NewDatabase returns a database without collections.
 func NewDatabase(store Store, log *slog.Logger) *Database {
 	return &Database{
 		store: store, log: log, members: make(map[string]member), caughtUp: make(chan struct{}), replayed: make(chan *replay, 1),
+		moved: make(chan struct{}),
 	}
 }
 
@@ -104,6 +110,36 @@ func (d *Database) AwaitReady(ctx context.Context) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// AwaitRevision waits until the indexes have every change up to a revision, by whichever
+// process. It returns false if ctx ends first.
+func (d *Database) AwaitRevision(ctx context.Context, at Revision) bool {
+	for d.AwaitReady(ctx) {
+		d.mu.Lock()
+		seen, moved := d.seen, d.moved
+		d.mu.Unlock()
+		if seen >= at {
+			return true
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+// saw records that the watch has reported every change up to a revision.
+func (d *Database) saw(at Revision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if at > d.seen {
+		d.seen = at
+		close(d.moved)
+		d.moved = make(chan struct{})
 	}
 }
 
@@ -157,6 +193,7 @@ type replay struct {
 // changed applies one change of the store.
 func (r *replay) changed(change Change) {
 	d := r.database
+	defer d.saw(change.Revision)
 	switch {
 	case change.CaughtUp && r.keys == nil:
 		return

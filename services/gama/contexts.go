@@ -239,7 +239,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.service.oneWindow(files, f.folder, sound); err != nil {
 		return nil, err
 	}
-	audioID, err := c.store.KeepAudio(ctx, audio)
+	audioID, err := c.store.KeepAudio(ctx, caller.Key, audio)
 	if err != nil {
 		return nil, err
 	}

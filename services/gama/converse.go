@@ -51,7 +51,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	}
 	if sound == nil {
 		var err error
-		if sound, err = a.recall(ctx, stored.AudioID, recording); err != nil {
+		if sound, err = a.recall(ctx, stored, recording); err != nil {
 			return err
 		}
 	}
@@ -78,9 +78,10 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 
 // recall encodes the recording of a conversation, which is in the store unless it comes
 // with the question.
-func (a *asking) recall(ctx context.Context, id string, recording services.AudioSource) (*encoded, error) {
+func (a *asking) recall(ctx context.Context, of services.StoredContext, recording services.AudioSource) (*encoded, error) {
 	if recording == nil {
-		stored, release, err := a.service.contexts.store.StoredAudio(ctx, id)
+		owner := services.Caller{Key: of.Owner, All: true}
+		stored, release, err := a.service.contexts.store.StoredAudio(ctx, owner, of.AudioID)
 		if err != nil {
 			return nil, services.Internal(err, "the recording of the conversation cannot be read")
 		}

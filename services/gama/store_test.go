@@ -71,7 +71,7 @@ func (s *shelf) ForgetContext(_ context.Context, id string) error {
 	return nil
 }
 
-func (s *shelf) KeepAudio(_ context.Context, audio services.AudioSource) (string, error) {
+func (s *shelf) KeepAudio(_ context.Context, _ string, audio services.AudioSource) (string, error) {
 	file, err := audio.Open()
 	if err != nil {
 		return "", err
@@ -86,7 +86,7 @@ func (s *shelf) KeepAudio(_ context.Context, audio services.AudioSource) (string
 	return id, err
 }
 
-func (s *shelf) StoredAudio(_ context.Context, id string) (services.AudioSource, func(), error) {
+func (s *shelf) StoredAudio(_ context.Context, _ services.Caller, id string) (services.AudioSource, func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	raw, ok := s.audio[id]
