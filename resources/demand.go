@@ -64,6 +64,13 @@ func (a *account) runs() int {
 	return min(a.demand.width, a.maxRuns())
 }
 
+// Runs returns how many tasks of a service may run at once now.
+func (m *Manager) Runs(service string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.account(service).runs()
+}
+
 // maxRuns returns the upper bound of the service's concurrency.
 func (a *account) maxRuns() int { return max(a.limit.MaxRuns, a.limit.Runs) }
 

@@ -52,7 +52,7 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 	others := make([]rival, 0, len(a.flows))
 	for _, other := range a.flows {
 		if other != f {
-			others = append(others, other.rivalTo(start+ahead, now))
+			others = append(others, other.rivalTo(start+f.weighed(ahead), now))
 		}
 	}
 	for range 16 { // a longer wait lets the others use more
@@ -81,7 +81,7 @@ func (r rival) work(within time.Duration) time.Duration {
 // rivalTo returns the flow's work ahead of another flow's tag. The caller holds mu.
 func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
 	f.advance(now)
-	r := rival{most: max(tag-f.tag, 0), used: f.used}
+	r := rival{most: time.Duration(float64(max(tag-f.tag, 0)) * f.weight), used: f.used}
 	for w := range f.waiters() {
 		if r.queued >= r.most {
 			break

@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
+	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -57,6 +58,10 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			return nil, err
 		}
 	}
+	weights, err := resources.ParseWeights(cfg.SystemHardening.ResourceManagement.Weights)
+	if err != nil {
+		return nil, err
+	}
 	a := &asynchronous{storage: stored}
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
 		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: apijobs.Body,
@@ -68,7 +73,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			return entry.Describe(), nil
 		},
 		Bind: s.orchestrator.Resolver().Bind,
-		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
+		Runs: s.runs, Width: s.memory.Runs, Weights: weights, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, jobs: a.jobs, dir: dir, log: s.log}
