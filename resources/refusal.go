@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -19,7 +20,12 @@ func (m *Manager) full(t *tenant) *services.Fault {
 	if mine < m.cfg.QueueLimit/tenants && m.waiting < 2*m.cfg.QueueLimit {
 		return nil
 	}
-	return services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit, %d of them of this caller", m.waiting, mine)
+	whose := "of your own tasks"
+	if mine*tenants < m.waiting {
+		whose = fmt.Sprintf("of the tasks of %d callers", tenants)
+	}
+	return services.Faultf(services.KindBusy, "the queue is full %s: %d tasks are waiting, which is the limit, and %d of them are yours",
+		whose, m.waiting, mine)
 }
 
 // leastPause is the minimum Retry-After.

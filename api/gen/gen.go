@@ -1812,6 +1812,10 @@ type JobList struct {
 	// NextCursor The cursor of the next page; omitted on the last one.
 	NextCursor *string       `json:"next_cursor,omitempty"`
 	Object     JobListObject `json:"object"`
+
+	// Queue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
+	// those with less than an equal part of the limit have places until twice as many wait.
+	Queue *JobQueue `json:"queue,omitempty"`
 }
 
 // JobListObject defines model for JobList.Object.
@@ -1827,6 +1831,25 @@ type JobProgress struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
+}
+
+// JobQueue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
+// those with less than an equal part of the limit have places until twice as many wait.
+type JobQueue struct {
+	// Detail The same in words, and whose jobs fill the queue.
+	Detail string `json:"detail"`
+
+	// Full Whether another job of the caller would be refused with 429.
+	Full bool `json:"full"`
+
+	// Limit jobs.maxQueued
+	Limit int `json:"limit"`
+
+	// Waiting Waiting jobs of all callers.
+	Waiting int `json:"waiting"`
+
+	// Yours Those of the caller.
+	Yours int `json:"yours"`
 }
 
 // JobRequest A request has a task, a service or both.

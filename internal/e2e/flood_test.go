@@ -48,7 +48,8 @@ func (g guest) store(audio []byte) string {
 	var stored struct {
 		ID string `json:"id"`
 	}
-	body, err := g.send(g.t.Context(), http.MethodPost, g.s.url+"/v1/audio", audio, "Authorization", "Bearer "+g.key, "Content-Type", "audio/wav")
+	body, err := g.send(g.t.Context(), http.MethodPost, g.s.url+"/v1/audio", audio,
+		"Authorization", "Bearer "+g.key, "Content-Type", "audio/wav")
 	require.NoError(g.t, err)
 	require.NoError(g.t, json.Unmarshal([]byte(body.body), &stored), body.body)
 	return stored.ID

@@ -235,8 +235,8 @@ func TestTheQueueOfJobsHasAPlaceForEachOwner(t *testing.T) {
 		fill("second", 6, "full of the jobs of 2 callers: 18 wait and the limit is 12; 6 of the waiting jobs are yours")
 		fill("third", 4, "of the jobs of 3 callers: 22 wait")
 		fill("fourth", 2, "of the jobs of 4 callers: 24 wait")
-		fill("fifth", 1, "24 wait")
-		fill("sixth", 1, "26 wait")
+		fill("fifth", 1, "5 callers: 25 wait")
+		fill("sixth", 1, "6 callers: 26 wait")
 	})
 }
 
