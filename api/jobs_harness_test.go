@@ -49,7 +49,6 @@ func (s *scriptedJobs) List(_ context.Context, f jobs.Filter) (jobs.Page, error)
 
 func (s *scriptedJobs) Queue(owner string) jobs.Queue { return s.queue[owner] }
 
-
 func (s *scriptedJobs) Cancel(_ context.Context, viewer, id string) (jobs.Job, error) {
 	return s.cancel(viewer, id)
 }
