@@ -66,7 +66,8 @@ func (t *trend) observe(demand float64, waiting int, expected float64, runs int)
 	if t.hold == 0 || t.since > 8*t.hold {
 		t.hold = leastHold
 	}
-	t.crowded, t.backlog = (t.crowded+1)*flag(waiting > 0 && max(float64(waiting), expected) > float64(2*runs)), (t.backlog+1)*flag(waiting > 0)
+	crowded := waiting > 0 && max(float64(waiting), expected) > float64(2*runs)
+	t.crowded, t.backlog = (t.crowded+1)*flag(crowded), (t.backlog+1)*flag(waiting > 0)
 }
 
 // flag returns 1 for true.

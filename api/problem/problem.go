@@ -64,6 +64,8 @@ type Writer struct {
 	RequestID func(*http.Request) string
 	// OpenAI reports whether a request is answered in the shape of OpenAI's errors.
 	OpenAI func(r *http.Request) bool
+	// Refused is called with the code of each problem; it may be nil.
+	Refused func(r *http.Request, slug string)
 }
 
 // answer is an error response before it is encoded.
@@ -80,6 +82,9 @@ type answer struct {
 // cause is logged.
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	a := w.answer(r, err)
+	if w.Refused != nil {
+		w.Refused(r, a.slug)
+	}
 	if a.status >= http.StatusInternalServerError {
 		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status,
 			"error", err)

@@ -19,10 +19,7 @@ func (b *budget) advise(cores int, latest performance.Sample, forecasts []perfor
 	idle := max(float64(cores)-latest.CPU, 0)
 	outlook := resources.Outlook{IdleCores: idle, Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
 	for _, o := range forecasts {
-		expected := o.Now
-		if o.Known {
-			expected = o.Ahead[0].Value
-		}
+		expected := o.Expected()
 		service := outlook.Services[o.Service]
 		switch o.Series {
 		case performance.SeriesMemory:

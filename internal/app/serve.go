@@ -125,7 +125,7 @@ func (s *system) dependencies(
 		Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library,
 		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
-		OpenMetrics: cfg.Auth.OpenMetrics,
+		OpenMetrics: cfg.Auth.OpenMetrics, Traffic: s.performance.Traffic(),
 		Metrics:     promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version: gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(),
 			Platform: version.Platform()},
