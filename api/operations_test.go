@@ -29,8 +29,8 @@ var letIn = map[string]string{
 	"getHealth": "read admin", "getMetrics": "read admin",
 	"getVersion": "use read admin", "getOpenAPI": "use read admin", "listModels": "use read admin", "getModel": "use read admin",
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
-	"getSystem": "admin", "getPerformance": "admin", "getForecast": "admin", "getConfig": "admin", "changeConfig": "admin",
-	"getLogLevel": "admin", "setLogLevel": "admin",
+	"getSystem": "admin", "getPerformance": "admin", "getForecast": "admin", "getAnalytics": "admin", "getConfig": "admin",
+	"changeConfig": "admin", "getLogLevel": "admin", "setLogLevel": "admin",
 }
 
 // TestEveryOperationLetsInItsScopes sends every operation a request without a key

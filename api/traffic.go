@@ -55,7 +55,7 @@ func (h *handlers) count(next http.Handler) http.Handler {
 			counted.end()
 			route := "unknown"
 			if pattern := chi.RouteContext(r.Context()).RoutePattern(); pattern != "" && pattern != "/*" {
-				route = r.Method + " " + pattern
+				route = r.Method + " " + strings.Replace(pattern, strictPath("{audio_id}"), "{audio_id}", 1)
 			}
 			h.Traffic.Ended(route, body.read, counted.sent, counted.status, cause)
 		}()
