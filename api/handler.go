@@ -67,6 +67,8 @@ type Dependencies struct {
 	OpenMetrics bool
 	// Tracer records requests; nil disables tracing.
 	Tracer Tracer
+	// Traffic counts bytes and refusals; nil counts nothing.
+	Traffic Traffic
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -125,6 +127,9 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if err := errors.Join(append(bad, worse...)...); err != nil {
 		return nil, fmt.Errorf("hosts and proxies: %w", err)
 	}
+	if h.Traffic == nil {
+		h.Traffic = noTraffic{}
+	}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)
 	}
@@ -138,6 +143,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		Log:       deps.Log,
 		RequestID: func(r *http.Request) string { return web.RequestID(r.Context()) },
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
+		Refused:   refused,
 	}
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
@@ -180,7 +186,7 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.onlyProbes(problems),
+	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.onlyProbes(problems),
 		h.admit(problems),
 		h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {

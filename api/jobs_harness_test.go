@@ -28,6 +28,7 @@ type scriptedJobs struct {
 	forget func(viewer, id string) error
 	follow func(ctx context.Context, after jobs.Revision, changed func(jobs.Job) error) error
 	result func() (json.RawMessage, error)
+	queue  map[string]jobs.Queue // by owner
 	// recordings receives uploads; everything else is scripted.
 	recordings *library.Library
 	store      func(in *library.Incoming) (library.Recording, bool, error)
@@ -47,6 +48,8 @@ func (s *scriptedJobs) Get(_ context.Context, viewer, id string) (jobs.Job, erro
 }
 
 func (s *scriptedJobs) List(_ context.Context, f jobs.Filter) (jobs.Page, error) { return s.list(f) }
+
+func (s *scriptedJobs) Queue(owner string) jobs.Queue { return s.queue[owner] }
 
 func (s *scriptedJobs) Cancel(_ context.Context, viewer, id string) (jobs.Job, error) {
 	return s.cancel(viewer, id)

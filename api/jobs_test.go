@@ -291,7 +291,7 @@ func TestListsAreFiltered(t *testing.T) {
 	}})
 	response, body := b.call(t, "GET", "/v1/jobs", "")
 	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, body, `"data":[],"has_more":false,"object":"list"`)
+	require.Contains(t, body, `"data":[],"has_more":false,"object":"list","queue":{`)
 	require.Equal(t, jobs.Filter{Limit: 20}, got)
 
 	page = jobs.Page{Jobs: []jobs.Job{queued("job_2"), queued("job_1")}, Next: "next"}

@@ -29,7 +29,7 @@ var letIn = map[string]string{
 	"getHealth": "read admin", "getMetrics": "read admin",
 	"getVersion": "use read admin", "getOpenAPI": "use read admin", "listModels": "use read admin", "getModel": "use read admin",
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
-	"drainService": "admin", "resumeService": "admin",
+	"drainService": "admin", "resumeService": "admin", "getAnalytics": "admin",
 	"getSystem": "admin", "getPerformance": "admin", "getForecast": "admin", "getConfig": "admin", "changeConfig": "admin",
 	"getLogLevel": "admin", "setLogLevel": "admin", "getStore": "admin", "acknowledgeLosses": "admin",
 }

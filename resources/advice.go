@@ -3,7 +3,6 @@ package resources
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -73,14 +72,9 @@ type ModelAdvice struct {
 }
 
 const (
-	// slotUse is the target utilisation of slots; above it tasks wait although they
-	// would fit on average.
-	slotUse = 0.8
 	// leastIdle is the part of the cores that must be idle for another run to be
 	// worth its memory; a busy machine would only do both more slowly.
 	leastIdle = 0.1
-	// insist is how many samples in a row must recommend a step before it is taken.
-	insist = 3
 	// fullAt is the part of the budget at which memory counts as short.
 	fullAt = 0.9
 	// keepFor is how far ahead a use must be expected for a model to be kept.
@@ -132,66 +126,6 @@ func (m *Manager) Dynamic() Switch {
 	return m.cfg.Dynamic
 }
 
-// adviseRuns returns how many runs a service should have. The caller holds mu.
-func (m *Manager) adviseRuns(a *account, outlook Outlook) RunAdvice {
-	waiting := 0
-	for w := range m.waiters() {
-		if w.account == a && w.arena.more(w.needs()) <= m.free() {
-			waiting++
-		}
-	}
-	expected := outlook.Services[a.service]
-	advice := RunAdvice{
-		Service: a.service, Runs: a.runs(), Configured: a.limit.Runs, Max: a.maxRuns(), Action: Stay,
-		Demand: expected.PerSecond * a.demand.work.Seconds(), Reason: "it is as wide as the demand for it",
-	}
-	advice.Wanted = int(math.Ceil(advice.Demand / slotUse))
-	if waiting > 0 && expected.Waiting > 0 {
-		// A lasting backlog asks for one more run.
-		advice.Wanted = max(advice.Wanted, advice.Runs+1)
-	}
-	advice.Wanted = min(max(advice.Wanted, 1), advice.Max)
-	room := m.free() + m.idle(a)
-	next := a.pattern.view(time.Now()).BytesP95
-	switch {
-	case !a.adaptable():
-		advice.Reason = "its runs are set"
-	case advice.Wanted > advice.Runs && m.cfg.Enabled && room < next:
-		advice.Reason = fmt.Sprintf("another run takes %s, and %s could be had", next, room)
-	case advice.Wanted > advice.Runs && outlook.IdleCores < leastIdle*float64(outlook.Cores):
-		advice.Reason = fmt.Sprintf("another run would find no idle core: %.1f of %d are", outlook.IdleCores, outlook.Cores)
-	case advice.Wanted > advice.Runs:
-		advice.Action, advice.Reason = Widen, fmt.Sprintf("%d tasks wait, and %.2f slots are asked for", waiting, advice.Demand)
-	case advice.Wanted < advice.Runs && advice.Runs > advice.Configured:
-		advice.Action, advice.Reason = Narrow, fmt.Sprintf("only %.2f slots are asked for", advice.Demand)
-	case advice.Wanted < advice.Runs && m.othersLackBytes(a):
-		advice.Action, advice.Reason = Narrow, fmt.Sprintf("only %.2f slots are asked for, and others wait for memory", advice.Demand)
-	}
-	return advice
-}
-
-// idle returns how many bytes unloading the idle models of other services would free.
-// The caller holds mu.
-func (m *Manager) idle(a *account) (sum services.Bytes) {
-	for _, r := range m.residents {
-		if r.account != a && !r.busy() {
-			sum += r.bytes
-		}
-	}
-	return sum
-}
-
-// othersLackBytes reports whether a task of another service waits for memory. The
-// caller holds mu.
-func (m *Manager) othersLackBytes(a *account) bool {
-	for w := range m.waiters() {
-		if w.account != a && w.arena.more(w.needs()) > m.free() {
-			return true
-		}
-	}
-	return false
-}
-
 // shortOfMemory reports whether the budget is about to be full. The caller holds mu.
 func (m *Manager) shortOfMemory(outlook Outlook) bool {
 	full := services.Bytes(fullAt * float64(m.budget.Bytes))
@@ -216,15 +150,9 @@ func (m *Manager) adviseModel(r *resident, now time.Time, short bool) ModelAdvic
 func (m *Manager) act(list []RunAdvice, unload []*resident) {
 	for _, one := range list {
 		a := m.accounts[one.Service]
-		step := map[Action]int{Widen: 1, Narrow: -1}[one.Action]
-		if step == 0 || step*a.demand.pressure < 0 {
-			a.demand.pressure = 0
-		}
-		if a.demand.pressure += step; step*a.demand.pressure < insist {
+		if !m.adapt(a, one) {
 			continue
 		}
-		a.demand.pressure = 0
-		a.demand.width = one.Runs + step
 		m.metrics.runs.WithLabelValues(one.Service).Set(float64(a.runs()))
 		m.metrics.adapted.WithLabelValues(one.Service, string(one.Action)).Inc()
 		m.log.Info("runs of a service adapted", "service", one.Service, "runs", a.runs(), "before", one.Runs, "reason", one.Reason)

@@ -65,8 +65,20 @@ func TestRunsFollowDemand(t *testing.T) {
 		require.Equal(t, 3, adviceFor(t, m, busy).Runs, "not beyond what is allowed")
 
 		quiet := expecting(2, 0.01, 0)
-		require.Equal(t, Narrow, adviceFor(t, m, quiet).Action)
-		for range 4 * insist {
+		require.Contains(t, adviceFor(t, m, quiet).Reason, "it is as wide")
+		began := 0
+		for advice := adviceFor(t, m, quiet); advice.Action != Narrow; advice = adviceFor(t, m, quiet) {
+			require.Equal(t, 3, advice.Runs)
+			began++
+		}
+		require.Positive(t, began, "what was asked for of late counts")
+		for range leastHold - 1 {
+			advice := adviceFor(t, m, quiet)
+			require.Equal(t, 3, advice.Runs, "it shrinks late")
+			require.Equal(t, Narrow, advice.Action)
+		}
+		require.Equal(t, 2, adviceFor(t, m, quiet).Runs)
+		for range 5 * leastHold {
 			adviceFor(t, m, quiet)
 		}
 		require.Equal(t, 1, adviceFor(t, m, quiet).Runs)
@@ -98,12 +110,77 @@ func TestABacklogWidens(t *testing.T) {
 		lease := acquire(t, m, request(mb))
 		order := make(chan string, 1)
 		queued(t, m, order, "second", request(mb))
-		for range insist {
-			adviceFor(t, m, expecting(1, 0, 3))
+		for range backlogAfter + insist - 2 {
+			adviceFor(t, m, expecting(1, 0, 1))
+			require.Empty(t, order, "not for a moment's backlog")
 		}
+		adviceFor(t, m, expecting(1, 0, 1))
 		synctest.Wait()
 		require.Equal(t, "second", <-order, "the new slot is given at once")
 		lease.Release()
+	})
+}
+
+func TestACrowdWidensSoon(t *testing.T) {
+	for name, c := range map[string]struct {
+		waiting  int
+		expected float64
+	}{"that waits": {3, 0}, "that is expected": {1, 2.1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := wide()
+				lease := acquire(t, m, request(mb))
+				order := make(chan string, c.waiting)
+				for range c.waiting {
+					queued(t, m, order, "one of them", request(mb))
+				}
+				for range crowdedAfter + insist - 2 {
+					adviceFor(t, m, expecting(1, 0, c.expected))
+					require.Equal(t, 1, m.Runs("echo"))
+				}
+				adviceFor(t, m, expecting(1, 0, c.expected))
+				require.Equal(t, 2, m.Runs("echo"))
+				lease.Release()
+				for range c.waiting {
+					<-order
+				}
+			})
+		})
+	}
+}
+
+// TestARegretMakesTheNextNarrowingLater has the demand come back as soon as the service has
+// shrunk, three times, and then stay away for long.
+func TestARegretMakesTheNextNarrowingLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := wide()
+		m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 1, MaxRuns: 2})
+		lease := acquire(t, m, request(mb))
+		time.Sleep(2 * time.Second)
+		lease.Release()
+		// until is how many samples of an outlook it takes to have so many runs.
+		until := func(runs int, o Outlook) (samples int) {
+			for m.Runs("echo") != runs {
+				adviceFor(t, m, o)
+				samples++
+				require.Less(t, samples, 10_000)
+			}
+			return samples
+		}
+		busy, quiet := expecting(1, 1, 0), expecting(2, 0, 0)
+		until(2, busy)
+		first := until(1, quiet)
+		until(2, busy)
+		second := until(1, quiet)
+		until(2, busy)
+		third := until(1, quiet)
+		require.InDelta(t, first+leastHold, second, 10)
+		require.InDelta(t, second+2*leastHold, third, 10)
+		for range 8 * 4 * leastHold {
+			adviceFor(t, m, quiet)
+		}
+		until(2, busy)
+		require.InDelta(t, first, until(1, quiet), 20, "long ago is forgotten")
 	})
 }
 

@@ -2,6 +2,8 @@ package resources
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -28,6 +30,10 @@ type Config struct {
 	// normal task that has waited 30 s precedes a high one of the same tenant that has
 	// just arrived. Defaults to 30s.
 	Ageing time.Duration `koanf:"ageing"`
+	// Weights are the parts of API keys in the run slots of a service and in the places of
+	// its jobs, as id=weight, 0.01 to 100; that of other keys is 1. Cannot change live.
+	// Defaults to none.
+	Weights []string `koanf:"weights"`
 	// CleanupInterval is how often models idle past their service's keep-alive time are
 	// unloaded. Defaults to 1m.
 	CleanupInterval time.Duration `koanf:"cleanupInterval"`
@@ -50,7 +56,7 @@ const (
 func DefaultConfig() Config {
 	return Config{
 		Enabled: true, MaxMemory: 4_000_000_000, Reserve: 512 * services.MiB, QueueLimit: 256,
-		Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On,
+		Ageing: 30 * time.Second, CleanupInterval: time.Minute, Dynamic: On, Weights: []string{},
 	}
 }
 
@@ -70,6 +76,9 @@ func (c Config) Validate() []error {
 	if c.Ageing <= 0 {
 		errs = append(errs, fmt.Errorf("ageing: must be above zero, got %s", c.Ageing))
 	}
+	if _, err := ParseWeights(c.Weights); err != nil {
+		errs = append(errs, fmt.Errorf("weights: %w", err))
+	}
 	if c.CleanupInterval < time.Second {
 		errs = append(errs, fmt.Errorf("cleanupInterval: must be at least 1s, got %s", c.CleanupInterval))
 	}
@@ -77,6 +86,23 @@ func (c Config) Validate() []error {
 		errs = append(errs, fmt.Errorf("dynamic: must be on or off, got %q", c.Dynamic))
 	}
 	return errs
+}
+
+// ParseWeights returns the weights of tenants from a list of id=weight.
+func ParseWeights(list []string) (map[string]float64, error) {
+	weights := make(map[string]float64, len(list))
+	for _, pair := range list {
+		id, text, ok := strings.Cut(pair, "=")
+		weight, err := strconv.ParseFloat(text, 64)
+		switch {
+		case !ok || id == "" || err != nil || !(weight >= 0.01 && weight <= 100):
+			return nil, fmt.Errorf("must be a list of ids of API keys with a weight of 0.01 to 100, as 4f2a9c17d03b=2, got %q", pair)
+		case weights[id] != 0:
+			return nil, fmt.Errorf("must name each API key once, got %q twice", id)
+		}
+		weights[id] = weight
+	}
+	return weights, nil
 }
 
 // ServiceLimit bounds one service.

@@ -38,23 +38,15 @@ func (r *rate) perMinute(now time.Time) float64 { return r.faded(now) / rateMemo
 type demand struct {
 	// arrived counts the tasks that asked for a lease.
 	arrived uint64
-	// work is a moving average of how long a task holds a run slot in all.
-	work time.Duration
+	// work is how long a task holds a run slot in all.
+	work average
 	// width is the current concurrency; zero means the configured one.
 	width int
-	// pressure counts consecutive samples that recommended to widen (positive) or to
-	// narrow (negative).
-	pressure int
+	trend trend
 }
 
 // worked records how long a task held a slot.
-func (d *demand) worked(took time.Duration) {
-	if d.work == 0 {
-		d.work = took
-		return
-	}
-	d.work += (took - d.work) / 8
-}
+func (d *demand) worked(took time.Duration) { d.work.add(took) }
 
 // runs returns how many tasks of the service may run at once now.
 func (a *account) runs() int {
@@ -62,6 +54,13 @@ func (a *account) runs() int {
 		return a.limit.Runs
 	}
 	return min(a.demand.width, a.maxRuns())
+}
+
+// Runs returns how many tasks of a service may run at once now.
+func (m *Manager) Runs(service string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.account(service).runs()
 }
 
 // maxRuns returns the upper bound of the service's concurrency.

@@ -36,7 +36,9 @@ type tenant struct {
 type flow struct {
 	tenant  *tenant
 	account *account
-	// tag is the work of the tenant's tasks, raised to the service's virtual time
+	// weight is the tenant's part of the slots, against that of others.
+	weight float64
+	// tag is the work of the tenant's tasks by its weight, raised to the service's virtual time
 	// when the tenant comes back.
 	tag time.Duration
 	// rounds is the work that each task would have had done with even shares.
@@ -80,7 +82,10 @@ func (m *Manager) flow(a *account, name string, now time.Time) *flow {
 		m.tenants[name] = t
 	}
 	t.flows++
-	f = &flow{tenant: t, account: a, at: now, usedAt: now, first: make(map[*arena]*average)}
+	f = &flow{tenant: t, account: a, at: now, usedAt: now, first: make(map[*arena]*average), weight: 1}
+	if weight, ok := m.weights[name]; ok {
+		f.weight = weight
+	}
 	a.tenants[name] = f
 	a.flows = append(a.flows, f)
 	return f
@@ -116,7 +121,7 @@ func (f *flow) active() int { return f.running + f.waiting() }
 func (f *flow) advance(now time.Time) {
 	if f.running > 0 {
 		work := now.Sub(f.at) * time.Duration(f.running)
-		f.tag += work
+		f.tag += f.weighed(work)
 		f.spent += work
 		f.rounds += work / time.Duration(f.active())
 	}
@@ -125,6 +130,11 @@ func (f *flow) advance(now time.Time) {
 		f.used += (1 - math.Exp(-float64(span)/float64(useMemory))) * (float64(f.spent)/float64(span) - f.used)
 		f.spent, f.usedAt = 0, now
 	}
+}
+
+// weighed returns work by the weight of the tenant.
+func (f *flow) weighed(work time.Duration) time.Duration {
+	return time.Duration(float64(work) / f.weight)
 }
 
 // clock returns the service's virtual time: the start tag of the flow served last, or

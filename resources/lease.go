@@ -16,6 +16,8 @@ type Lease struct {
 	arena    *arena
 	flow     *flow
 	priority services.Priority
+	// meter measures the task for its caller; nil if nobody asks.
+	meter *services.Meter
 	// predicted is the estimate before its correction.
 	predicted services.Bytes
 
@@ -125,6 +127,7 @@ func (l *Lease) dropSlot(now time.Time) {
 		return
 	}
 	l.slot = false
+	l.meter.End(now)
 	a, f := l.account, l.flow
 	f.advance(now)
 	a.running--

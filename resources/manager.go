@@ -33,6 +33,7 @@ type Manager struct {
 	waiting, present int
 	numbered         uint64
 	tenants          map[string]*tenant
+	weights          map[string]float64 // of tenants; never changed
 	// doubtful is set when a waiting task may have become too large to run.
 	doubtful  bool
 	residents []*resident
@@ -97,6 +98,7 @@ func NewManager(cfg Config, budget Budget, deps Dependencies) *Manager {
 		cfg: cfg, budget: budget, probe: deps.Probe, sources: deps.Sources, log: deps.Log,
 		accounts: make(map[string]*account), tenants: make(map[string]*tenant),
 	}
+	m.weights, _ = ParseWeights(cfg.Weights) // Validate has refused a list with an error
 	m.metrics = newMetrics(deps.Metrics, m)
 	return m
 }
@@ -168,6 +170,7 @@ func (m *Manager) Acquire(ctx context.Context, claim services.Claim) (services.L
 		m.mu.Unlock()
 		return nil, err
 	}
+	w.lease.meter = services.MeterOf(ctx)
 	m.grant(now)
 	m.mu.Unlock()
 	if err := m.wait(ctx, w); err != nil {

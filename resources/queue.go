@@ -215,6 +215,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	l.bytes += need
 	l.slot = true
 	l.since = now
+	l.meter.Begin(now)
 	m.granted++
 	if !w.yielded {
 		f.start(w, now)

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -19,7 +20,12 @@ func (m *Manager) full(t *tenant) *services.Fault {
 	if mine < m.cfg.QueueLimit/tenants && m.waiting < 2*m.cfg.QueueLimit {
 		return nil
 	}
-	return services.Faultf(services.KindBusy, "%d tasks are waiting, which is the limit, %d of them of this caller", m.waiting, mine)
+	whose := "of your own tasks"
+	if mine*tenants < m.waiting {
+		whose = fmt.Sprintf("of the tasks of %d callers", tenants)
+	}
+	return services.Faultf(services.KindBusy, "the queue is full %s: %d tasks are waiting, which is the limit, and %d of them are yours",
+		whose, m.waiting, mine)
 }
 
 // leastPause is the minimum Retry-After.
@@ -52,7 +58,7 @@ func (m *Manager) turnIn(f *flow, priority services.Priority, now time.Time) tim
 	others := make([]rival, 0, len(a.flows))
 	for _, other := range a.flows {
 		if other != f {
-			others = append(others, other.rivalTo(start+ahead, now))
+			others = append(others, other.rivalTo(start+f.weighed(ahead), now))
 		}
 	}
 	for range 16 { // a longer wait lets the others use more
@@ -81,7 +87,7 @@ func (r rival) work(within time.Duration) time.Duration {
 // rivalTo returns the flow's work ahead of another flow's tag. The caller holds mu.
 func (f *flow) rivalTo(tag time.Duration, now time.Time) rival {
 	f.advance(now)
-	r := rival{most: max(tag-f.tag, 0), used: f.used}
+	r := rival{most: time.Duration(float64(max(tag-f.tag, 0)) * f.weight), used: f.used}
 	for w := range f.waiters() {
 		if r.queued >= r.most {
 			break

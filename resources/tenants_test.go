@@ -89,8 +89,8 @@ func TestTheQueueHasAPlaceForEachTenant(t *testing.T) {
 			require.Equal(t, -1, want, tenant)
 			return refused
 		}
-		require.ErrorContains(t, join("crowd", 12), "12 tasks are waiting, which is the limit")
-		join("second", 6)
+		require.ErrorContains(t, join("crowd", 12), "full of your own tasks: 12 tasks are waiting, which is the limit, and 12 of them are yours")
+		require.ErrorContains(t, join("second", 6), "full of the tasks of 2 callers: 18 tasks are waiting")
 		join("third", 4)
 		join("fourth", 2) // 24 wait, twice the limit
 		join("fifth", 1)  // and everybody has a place

@@ -1279,6 +1279,21 @@ type AllocationPattern struct {
 	WaitP95Seconds float64          `json:"wait_p95_seconds"`
 }
 
+// Analytics defines model for Analytics.
+type Analytics struct {
+	// BusiestHours By the time that tasks ran.
+	BusiestHours []HourUse `json:"busiest_hours"`
+
+	// Refusals Requests that were answered with an error, the most frequent first.
+	Refusals []RefusalCause `json:"refusals"`
+
+	// Since The begin of what is covered.
+	Since *time.Time `json:"since,omitempty"`
+
+	// SlowestModels By the 95th percentile of their run time; of each model, at most its latest 1024 tasks.
+	SlowestModels []ModelUse `json:"slowest_models"`
+}
+
 // Audio defines model for Audio.
 type Audio struct {
 	// Bytes The same as size.
@@ -1748,6 +1763,10 @@ type ForecastAhead struct {
 	// NaiveError How far the forecast that nothing changes would have been.
 	NaiveError *float64 `json:"naive_error,omitempty"`
 
+	// Used Whether the forecast has been better, by at least 24 comparisons, than that nothing changes. If not, the server
+	// acts on the present value.
+	Used bool `json:"used"`
+
 	// Value Left out where it is not known.
 	Value *float64 `json:"value,omitempty"`
 }
@@ -1866,6 +1885,23 @@ type HealthCheck struct {
 // too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
 // first failure. degraded: some have failed.
 type HealthOfTasks string
+
+// HourUse defines model for HourUse.
+type HourUse struct {
+	Failed        int   `json:"failed"`
+	ReceivedBytes int64 `json:"received_bytes"`
+
+	// Refused Requests that were answered with an error.
+	Refused    int       `json:"refused"`
+	Requests   int       `json:"requests"`
+	RunSeconds float64   `json:"run_seconds"`
+	SentBytes  int64     `json:"sent_bytes"`
+	Start      time.Time `json:"start"`
+
+	// Tasks Tasks that ended.
+	Tasks       int     `json:"tasks"`
+	WaitSeconds float64 `json:"wait_seconds"`
+}
 
 // Job defines model for Job.
 type Job struct {
@@ -2022,6 +2058,10 @@ type JobList struct {
 	// NextCursor The cursor of the next page; omitted on the last one.
 	NextCursor *string       `json:"next_cursor,omitempty"`
 	Object     JobListObject `json:"object"`
+
+	// Queue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
+	// those with less than an equal part of the limit have places until twice as many wait.
+	Queue *JobQueue `json:"queue,omitempty"`
 }
 
 // JobListObject defines model for JobList.Object.
@@ -2037,6 +2077,25 @@ type JobProgress struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
+}
+
+// JobQueue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
+// those with less than an equal part of the limit have places until twice as many wait.
+type JobQueue struct {
+	// Detail The same in words, and whose jobs fill the queue.
+	Detail string `json:"detail"`
+
+	// Full Whether another job of the caller would be refused with 429.
+	Full bool `json:"full"`
+
+	// Limit jobs.maxQueued
+	Limit int `json:"limit"`
+
+	// Waiting Waiting jobs of all callers.
+	Waiting int `json:"waiting"`
+
+	// Yours Those of the caller.
+	Yours int `json:"yours"`
 }
 
 // JobRequest A request has a task, a service or both.
@@ -2231,6 +2290,52 @@ type ModelPrediction struct {
 	PredictedBytes int64   `json:"predicted_bytes"`
 }
 
+// ModelUse defines model for ModelUse.
+type ModelUse struct {
+	Failed int `json:"failed"`
+
+	// Model Left out for a service without models.
+	Model         *string `json:"model,omitempty"`
+	RunMaxSeconds float64 `json:"run_max_seconds"`
+
+	// RunP50Seconds Percentiles are those of successful tasks.
+	RunP50Seconds float64 `json:"run_p50_seconds"`
+	RunP95Seconds float64 `json:"run_p95_seconds"`
+
+	// RunSeconds The time that they ran.
+	RunSeconds float64 `json:"run_seconds"`
+	Service    string  `json:"service"`
+
+	// Tasks Tasks that ran.
+	Tasks int `json:"tasks"`
+
+	// WaitP95Seconds The wait for memory and a run slot.
+	WaitP95Seconds float64 `json:"wait_p95_seconds"`
+}
+
+// NetworkUse Bytes of bodies since the start, and what is under way.
+type NetworkUse struct {
+	// CapacityBytesPerSecond The speed of the fastest link that is up, one way; left out where the system does not report it.
+	CapacityBytesPerSecond *float64 `json:"capacity_bytes_per_second,omitempty"`
+
+	// PeakBytesPerSecond The highest rate of a sample, in either direction.
+	PeakBytesPerSecond float64 `json:"peak_bytes_per_second"`
+	ReceivedBytes      int64   `json:"received_bytes"`
+
+	// Routes By method and path, those with the most bytes first. `unknown` has no route.
+	Routes    []RouteUse `json:"routes"`
+	SentBytes int64      `json:"sent_bytes"`
+
+	// Streams Answers of server-sent events under way.
+	Streams int `json:"streams"`
+
+	// Uploads Requests whose body is being received.
+	Uploads int `json:"uploads"`
+
+	// Use The latest sample's higher rate by the capacity; left out like it.
+	Use *float64 `json:"use,omitempty"`
+}
+
 // OpenAIError defines model for OpenAIError.
 type OpenAIError struct {
 	Error struct {
@@ -2255,9 +2360,12 @@ type Performance struct {
 	Enabled bool `json:"enabled"`
 
 	// Forecast The forecast of the resident set one minute ahead.
-	Forecast        MemoryForecast       `json:"forecast"`
-	IntervalSeconds float64              `json:"interval_seconds"`
-	PastWarnings    []PerformanceWarning `json:"past_warnings"`
+	Forecast        MemoryForecast `json:"forecast"`
+	IntervalSeconds float64        `json:"interval_seconds"`
+
+	// Network Bytes of bodies since the start, and what is under way.
+	Network      NetworkUse           `json:"network"`
+	PastWarnings []PerformanceWarning `json:"past_warnings"`
 
 	// Samples The oldest first.
 	Samples  []PerformanceSample  `json:"samples"`
@@ -2278,12 +2386,22 @@ type PerformanceSample struct {
 	Goroutines        int     `json:"goroutines"`
 
 	// HeapBytes What Go's objects take of it.
-	HeapBytes            int64   `json:"heap_bytes"`
-	ResidentBytes        int64   `json:"resident_bytes"`
-	SchedulingP99Seconds float64 `json:"scheduling_p99_seconds"`
+	HeapBytes int64 `json:"heap_bytes"`
+
+	// ReceivedBytesPerSecond Bodies of requests since the sample before.
+	ReceivedBytesPerSecond float64 `json:"received_bytes_per_second"`
+	ResidentBytes          int64   `json:"resident_bytes"`
+	SchedulingP99Seconds   float64 `json:"scheduling_p99_seconds"`
+	SentBytesPerSecond     float64 `json:"sent_bytes_per_second"`
 
 	// Services The last minute of each service.
 	Services []ServicePerformance `json:"services"`
+
+	// Streams Answers of server-sent events under way.
+	Streams int `json:"streams"`
+
+	// Uploads Requests whose body is being received.
+	Uploads int `json:"uploads"`
 
 	// Waiting Tasks that wait.
 	Waiting int `json:"waiting"`
@@ -2316,6 +2434,16 @@ type Problem struct {
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons"`
+}
+
+// RefusalCause defines model for RefusalCause.
+type RefusalCause struct {
+	// Cause The code of the problem, as busy, too_large or key_needed.
+	Cause  string    `json:"cause"`
+	Count  int       `json:"count"`
+	Last   time.Time `json:"last"`
+	Route  string    `json:"route"`
+	Status int       `json:"status"`
 }
 
 // Resource defines model for Resource.
@@ -2357,6 +2485,14 @@ type Resources struct {
 	// RetainedBytes Kept by the engine for the next runs of loaded models.
 	RetainedBytes int64        `json:"retained_bytes"`
 	Services      []ServiceUse `json:"services"`
+}
+
+// RouteUse defines model for RouteUse.
+type RouteUse struct {
+	ReceivedBytes int64  `json:"received_bytes"`
+	Requests      int64  `json:"requests"`
+	Route         string `json:"route"`
+	SentBytes     int64  `json:"sent_bytes"`
 }
 
 // Run defines model for Run.
@@ -2988,6 +3124,15 @@ type ChangeServiceParams struct {
 // ChangeServiceParamsAction defines parameters for ChangeService.
 type ChangeServiceParamsAction string
 
+// GetAnalyticsParams defines parameters for GetAnalytics.
+type GetAnalyticsParams struct {
+	// Hours The number of hours, with the present one.
+	Hours *int `form:"hours,omitempty" json:"hours,omitempty"`
+
+	// Limit The maximum length of each list.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ChangeConfigJSONBody defines parameters for ChangeConfig.
 type ChangeConfigJSONBody map[string]interface{}
 
@@ -3339,6 +3484,9 @@ type ServerInterface interface {
 	// GetSystem Get the server's versions, uptime and parts
 	// (GET /v1/system)
 	GetSystem(w http.ResponseWriter, r *http.Request)
+	// GetAnalytics Analyze the recent past
+	// (GET /v1/system/analytics)
+	GetAnalytics(w http.ResponseWriter, r *http.Request, params GetAnalyticsParams)
 	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(w http.ResponseWriter, r *http.Request)
@@ -3579,6 +3727,12 @@ func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, ser
 // GetSystem Get the server's versions, uptime and parts
 // (GET /v1/system)
 func (_ Unimplemented) GetSystem(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetAnalytics Analyze the recent past
+// (GET /v1/system/analytics)
+func (_ Unimplemented) GetAnalytics(w http.ResponseWriter, r *http.Request, params GetAnalyticsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4717,6 +4871,52 @@ func (siw *ServerInterfaceWrapper) GetSystem(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetAnalytics operation middleware
+func (siw *ServerInterfaceWrapper) GetAnalytics(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAnalyticsParams
+
+	// ------------- Optional query parameter "hours" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hours", r.URL.Query(), &params.Hours, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "hours"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "hours", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAnalytics(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetConfig operation middleware
 func (siw *ServerInterfaceWrapper) GetConfig(w http.ResponseWriter, r *http.Request) {
 
@@ -5113,6 +5313,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/system/store/acknowledge", wrapper.AcknowledgeLosses)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/analytics", wrapper.GetAnalytics)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/forecast", wrapper.GetForecast)
@@ -12137,6 +12340,141 @@ func (response GetSystem500ApplicationProblemPlusJSONResponse) VisitGetSystemRes
 	return err
 }
 
+type GetAnalyticsRequestObject struct {
+	Params GetAnalyticsParams
+}
+
+type GetAnalyticsResponseObject interface {
+	VisitGetAnalyticsResponse(w http.ResponseWriter) error
+}
+
+type GetAnalytics200JSONResponse Analytics
+
+func (response GetAnalytics200JSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalytics400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnalytics400ApplicationProblemPlusJSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalytics401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAnalytics401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAnalytics401ResponseHeaders
+}
+
+func (response GetAnalytics401ApplicationProblemPlusJSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalytics403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAnalytics403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAnalytics403ResponseHeaders
+}
+
+func (response GetAnalytics403ApplicationProblemPlusJSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalytics429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetAnalytics429ApplicationProblemPlusJSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAnalytics500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetAnalytics500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetAnalytics500ResponseHeaders
+}
+
+func (response GetAnalytics500ApplicationProblemPlusJSONResponse) VisitGetAnalyticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetConfigRequestObject struct {
 }
 
@@ -13719,6 +14057,9 @@ type StrictServerInterface interface {
 	// GetSystem Get the server's versions, uptime and parts
 	// (GET /v1/system)
 	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
+	// GetAnalytics Analyze the recent past
+	// (GET /v1/system/analytics)
+	GetAnalytics(ctx context.Context, request GetAnalyticsRequestObject) (GetAnalyticsResponseObject, error)
 	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(ctx context.Context, request GetConfigRequestObject) (GetConfigResponseObject, error)
@@ -14737,6 +15078,32 @@ func (sh *strictHandler) GetSystem(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetSystemResponseObject); ok {
 		if err := validResponse.VisitGetSystemResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAnalytics operation middleware
+func (sh *strictHandler) GetAnalytics(w http.ResponseWriter, r *http.Request, params GetAnalyticsParams) {
+	var request GetAnalyticsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAnalytics(ctx, request.(GetAnalyticsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAnalytics")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAnalyticsResponseObject); ok {
+		if err := validResponse.VisitGetAnalyticsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

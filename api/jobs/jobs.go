@@ -26,6 +26,8 @@ type Jobs interface {
 	Get(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// List returns a page of jobs. An invalid cursor is an invalid field.
 	List(ctx context.Context, f jobs.Filter) (jobs.Page, error)
+	// Queue returns the state of the queue for an owner.
+	Queue(owner string) jobs.Queue
 	// Cancel cancels a job. A finished job is returned unchanged.
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job again, or returns ErrNotRetriable.
@@ -72,6 +74,8 @@ func (h *Handlers) ListJobs(ctx context.Context, request gen.ListJobsRequestObje
 	}
 	list := gen.JobList{Object: gen.JobListObjectList, Data: make([]gen.Job, 0, len(page.Jobs)), HasMore: page.Next != "",
 		NextCursor: web.Unless(page.Next, ""), Counts: countsView(page.Counts)}
+	queue := h.Jobs.Queue(web.CallerOf(ctx).Key)
+	list.Queue = &gen.JobQueue{Waiting: queue.All, Yours: queue.Own, Limit: queue.Limit, Full: queue.Full, Detail: queue.Detail()}
 	for _, job := range page.Jobs {
 		list.Data = append(list.Data, jobView(job))
 	}

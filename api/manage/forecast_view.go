@@ -44,7 +44,7 @@ func seriesView(o performance.Forecast) gen.SeriesForecast {
 		view.Alpha, view.Beta, view.Phi = &o.Alpha, &o.Beta, &o.Phi
 	}
 	for _, a := range o.Ahead {
-		ahead := gen.ForecastAhead{Minutes: int(math.Round(a.In.Minutes())), Compared: a.Compared}
+		ahead := gen.ForecastAhead{Minutes: int(math.Round(a.In.Minutes())), Compared: a.Compared, Used: a.Used()}
 		if o.Known {
 			ahead.Value = &a.Value
 		}

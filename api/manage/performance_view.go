@@ -16,6 +16,11 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 		Warnings: warnings(report.Warnings), PastWarnings: warnings(report.Over),
 		Forecast: gen.MemoryForecast{Known: report.Memory.Known, Compared: report.Memory.Compared},
 	}
+	var latest *performance.Sample
+	if n := len(report.Samples); n > 0 {
+		latest = &report.Samples[n-1]
+	}
+	view.Network = networkView(s.Performance.Network(), latest)
 	if f := report.Memory; f.Known {
 		view.Forecast.BytesPerSecond, view.Forecast.BytesInAMinute = &f.BytesPerSecond, &f.Bytes
 		view.Forecast.FullInSeconds = seconds(f.FullIn)
@@ -29,6 +34,8 @@ func (s *State) PerformanceView(samples int) gen.Performance {
 			EngineBytes: int64(sample.Engine),
 			Goroutines:  sample.Goroutines, FileDescriptors: sample.FileDescriptors, Waiting: sample.Waiting,
 			SchedulingP99Seconds: sample.SchedulingP99.Seconds(), GcPauseP99Seconds: sample.GCPauseP99.Seconds(),
+			ReceivedBytesPerSecond: sample.ReceivedPerSecond, SentBytesPerSecond: sample.SentPerSecond,
+			Uploads: sample.Uploads, Streams: sample.Streams,
 			Services: []gen.ServicePerformance{},
 		}
 		for _, service := range sample.Services {

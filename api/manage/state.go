@@ -23,6 +23,8 @@ type Views interface {
 	// PerformanceView returns at most the given number of samples.
 	PerformanceView(samples int) gen.Performance
 	ForecastView() gen.Forecast
+	// AnalyticsView analyzes so many hours, in lists of at most the given length.
+	AnalyticsView(hours, limit int) gen.Analytics
 }
 
 // State builds the views from the parts of the server.

@@ -64,6 +64,8 @@ type Writer struct {
 	RequestID func(*http.Request) string
 	// OpenAI reports whether a request is answered in the shape of OpenAI's errors.
 	OpenAI func(r *http.Request) bool
+	// Refused is called with the code of each problem; it may be nil.
+	Refused func(r *http.Request, slug string)
 }
 
 // answer is an error response before it is encoded.
@@ -81,6 +83,9 @@ type answer struct {
 func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 	a := w.answer(r, err)
 	a.detail, a.fields = services.ClipDetail(a.detail), services.ClipFields(a.fields)
+	if w.Refused != nil {
+		w.Refused(r, a.slug)
+	}
 	if a.status >= http.StatusInternalServerError {
 		w.Log.ErrorContext(r.Context(), "request failed", "request_id", a.requestID, "method", r.Method, "path", r.URL.Path, "status", a.status,
 			"error", err)

@@ -39,10 +39,19 @@ type Forecast struct {
 	// Now is the latest value. Known is false while there are too few samples.
 	Now   float64
 	Known bool
-	// Alpha, Beta and Phi are the parameters of the smoothing that fits the history
-	// best.
+	// Alpha, Beta and Phi are the parameters of the smoothing that would have forecast the
+	// first horizon best.
 	Alpha, Beta, Phi float64
 	Ahead            []Ahead
+}
+
+// Expected returns what the server acts on for the first horizon: the forecast where it has
+// been better than the one that nothing changes, else the present value.
+func (f Forecast) Expected() float64 {
+	if len(f.Ahead) > 0 && f.Ahead[0].Used() {
+		return f.Ahead[0].Value
+	}
+	return f.Now
 }
 
 // Ahead is the forecast for one horizon and the error of earlier ones.
@@ -53,6 +62,19 @@ type Ahead struct {
 	// MeanError their mean absolute error, NaiveError that of forecasting no change.
 	Compared              int
 	MeanError, NaiveError float64
+}
+
+const (
+	// leastCompared is the minimum number of comparisons before a forecast is used.
+	leastCompared = 24
+	// better is the part of the naive error below which a forecast is used.
+	better = 0.95
+)
+
+// Used reports whether the forecast has been better than the one that nothing changes, so
+// that the server acts on it.
+func (a Ahead) Used() bool {
+	return a.Compared >= leastCompared && a.MeanError < better*a.NaiveError
 }
 
 // forecasts holds the forecasts of all series and their errors. Not safe for concurrent
@@ -67,8 +89,8 @@ type forecasts struct {
 // series is one series with its forecast.
 type series struct {
 	values  []float64
-	fitted  smoothing
-	since   int // samples until the next fit
+	fitted  []smoothing // by horizon
+	since   int         // samples until the next fit
 	view    Forecast
 	pending [][]guess // by horizon, the oldest first
 }
@@ -107,7 +129,7 @@ func (f *forecasts) add(name, service string, value float64, now time.Time, inte
 	one := f.series[key]
 	if one == nil {
 		view := Forecast{Series: name, Service: service, Ahead: make([]Ahead, len(horizons))}
-		one = &series{pending: make([][]guess, len(horizons)), view: view}
+		one = &series{pending: make([][]guess, len(horizons)), fitted: make([]smoothing, len(horizons)), view: view}
 		for i, in := range horizons {
 			one.view.Ahead[i].In = in
 		}
@@ -137,19 +159,23 @@ func (s *series) add(value float64, now time.Time, interval time.Duration) {
 	if len(s.values) < leastSamples {
 		return
 	}
-	if s.since--; s.since <= 0 {
-		s.fitted, s.since = fit(s.values), refitAfter
-	} else {
-		s.fitted.add(value)
-	}
-	s.view.Known, s.view.Alpha, s.view.Beta, s.view.Phi = true, s.fitted.alpha, s.fitted.beta, s.fitted.phi
+	s.since--
 	for i, in := range horizons {
 		steps := max(int(math.Round(in.Seconds()/interval.Seconds())), 1)
+		if s.since <= 0 {
+			s.fitted[i] = fit(s.values, steps)
+		} else {
+			s.fitted[i].add(value)
+		}
 		// None of the series can be below zero.
-		forecast := math.Max(s.fitted.ahead(steps), 0)
+		forecast := math.Max(s.fitted[i].ahead(steps), 0)
 		s.view.Ahead[i].Value = forecast
 		s.pending[i] = append(s.pending[i], guess{now.Add(in), forecast, value})
 	}
+	if s.since <= 0 {
+		s.since = refitAfter
+	}
+	s.view.Known, s.view.Alpha, s.view.Beta, s.view.Phi = true, s.fitted[0].alpha, s.fitted[0].beta, s.fitted[0].phi
 }
 
 // compare updates the error with the forecasts of this value.

@@ -23,6 +23,8 @@ type Monitor struct {
 	active *prometheus.GaugeVec
 	total  *prometheus.CounterVec
 	custom *customMetrics
+	// traffic is counted outside the lock.
+	traffic *Traffic
 
 	lifecycle.Group
 	changed chan struct{}
@@ -33,6 +35,8 @@ type Monitor struct {
 	tasks     map[string]*services.Recent[ended]
 	arrived   map[string]uint64
 	samples   []Sample
+	network   traffic
+	history   history
 	lastCPU   time.Duration
 	forecasts *forecasts
 	memory    MemoryForecast
@@ -60,8 +64,9 @@ func New(cfg Config, deps Dependencies) *Monitor {
 	m := &Monitor{
 		cfg: cfg, deps: deps, changed: make(chan struct{}, 1), runtime: newGoRuntime(),
 		tasks: make(map[string]*services.Recent[ended]), arrived: make(map[string]uint64), forecasts: newForecasts(reg),
-		beyond: make(map[string]int), warnings: make(map[string]Warning),
+		beyond: make(map[string]int), warnings: make(map[string]Warning), history: newHistory(),
 	}
+	m.traffic = newTraffic(reg, m.requestEnded)
 	m.active = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "grym_performance_warning", Help: "1 while a threshold of the performance monitor is exceeded.",
 	}, []string{"warning"})
@@ -120,8 +125,13 @@ func (m *Monitor) Watch(service string, custom ...services.Metric) {
 func (m *Monitor) TaskEnded(event services.TaskEvent) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if tasks := m.tasks[event.Service]; tasks != nil && m.cfg.Enabled {
-		tasks.Add(ended{time.Now(), event.Queued + event.Ran, event.Err != nil})
+	if !m.cfg.Enabled {
+		return
+	}
+	now := time.Now()
+	m.history.task(event, now)
+	if tasks := m.tasks[event.Service]; tasks != nil {
+		tasks.Add(ended{now, event.Queued + event.Ran, event.Err != nil})
 	}
 }
 
@@ -137,7 +147,7 @@ func (m *Monitor) Configure(cfg Config) {
 	}
 	m.cfg = cfg
 	if !cfg.Enabled {
-		m.samples, m.memory = nil, MemoryForecast{}
+		m.samples, m.memory, m.history = nil, MemoryForecast{}, newHistory()
 		m.forecasts.forget()
 		for _, tasks := range m.tasks {
 			tasks.Clear()
@@ -195,6 +205,7 @@ func (m *Monitor) sample() (s Sample, ok bool) {
 		}
 	}
 	m.lastCPU, m.budget = usage.CPU, usage.Budget
+	m.network.sample(&s, m.traffic, usage.Link)
 	s.Services = m.sampleServices(now, usage.Services)
 	m.lookAhead(s, usage.Services)
 	m.samples = append(m.samples, s)

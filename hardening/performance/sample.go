@@ -19,7 +19,9 @@ type ProcessUsage struct {
 	Resident, Budget services.Bytes
 	// FileDescriptors that are open, and tasks that wait.
 	FileDescriptors, Waiting int
-	Services                 []ServiceUse
+	// Link is the speed of the fastest network link, in bytes per second.
+	Link     float64
+	Services []ServiceUse
 }
 
 // ServiceUse is the load of a service.
@@ -44,7 +46,11 @@ type Sample struct {
 	// SchedulingP99 is how long goroutines waited for a processor, GCPauseP99 how
 	// long the collector stopped them, since the sample before.
 	SchedulingP99, GCPauseP99 time.Duration
-	Services                  []ServiceSample
+	// ReceivedPerSecond and SentPerSecond are bytes of requests and answers since the
+	// sample before; Uploads and Streams are under way.
+	ReceivedPerSecond, SentPerSecond float64
+	Uploads, Streams                 int
+	Services                         []ServiceSample
 }
 
 // ServiceSample is a service's last minute.

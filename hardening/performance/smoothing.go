@@ -23,11 +23,14 @@ func (s *smoothing) add(value float64) (off float64) {
 }
 
 // ahead returns the forecast for the given number of steps ahead.
-func (s *smoothing) ahead(steps int) float64 {
+func (s *smoothing) ahead(steps int) float64 { return s.level + s.reach(steps)*s.trend }
+
+// reach returns how many steps of the trend are ahead, each damped.
+func (s *smoothing) reach(steps int) float64 {
 	if s.phi == 1 {
-		return s.level + float64(steps)*s.trend
+		return float64(steps)
 	}
-	return s.level + s.phi*(1-math.Pow(s.phi, float64(steps)))/(1-s.phi)*s.trend
+	return s.phi * (1 - math.Pow(s.phi, float64(steps))) / (1 - s.phi)
 }
 
 // The grid that fit searches. Beta of zero is a series without a trend, phi of one a
@@ -38,15 +41,20 @@ var (
 	gridPhis   = []float64{0.8, 0.9, 0.98, 1}
 )
 
-// fit returns the smoothing whose forecasts of the next value have the least squared
-// error over the series, at its end. The series has two values or more.
-func fit(series []float64) smoothing {
+// fit returns the smoothing whose forecasts so many steps ahead have the least mean absolute
+// error over the series, at its end. None of the values can be below zero, and no forecast is.
+// Alpha of one and beta of zero is the forecast that nothing changes. The series has two
+// values or more; of one too short for such forecasts, those of the next value count.
+func fit(series []float64, steps int) smoothing {
+	if len(series) < 2*steps {
+		steps = 1
+	}
 	var best smoothing
 	least := math.Inf(1)
 	for _, alpha := range gridAlphas {
 		for _, beta := range gridBetas {
 			for _, phi := range gridPhis {
-				if s, sum := smooth(smoothing{alpha: alpha, beta: beta, phi: phi}, series); sum < least {
+				if s, sum := backtest(smoothing{alpha: alpha, beta: beta, phi: phi}, series, steps); sum < least {
 					best, least = s, sum
 				}
 			}
@@ -55,14 +63,18 @@ func fit(series []float64) smoothing {
 	return best
 }
 
-// smooth runs over the series, starting with its first value and no trend, and returns
-// the smoothing at the end and the sum of the squared errors.
-func smooth(s smoothing, series []float64) (smoothing, float64) {
+// backtest runs over the series, starting with its first value and no trend, and returns
+// the smoothing at the end and the sum of the absolute errors so many steps ahead.
+func backtest(s smoothing, series []float64, steps int) (smoothing, float64) {
 	s.level = series[0]
-	sum := 0.0
-	for _, value := range series[1:] {
-		off := s.add(value)
-		sum += off * off
+	reach, sum := s.reach(steps), 0.0
+	for i, value := range series {
+		if i > 0 {
+			s.add(value)
+		}
+		if i+steps < len(series) {
+			sum += math.Abs(max(s.level+reach*s.trend, 0) - series[i+steps])
+		}
 	}
 	return s, sum
 }

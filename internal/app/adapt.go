@@ -11,14 +11,15 @@ import (
 // adapt is called after each sample: what the performance monitor expects becomes
 // advice for the memory manager, which acts on it where it may.
 func (b *budget) adapt(latest performance.Sample, forecasts []performance.Forecast) {
-	cores := runtime.GOMAXPROCS(0)
+	b.advise(runtime.GOMAXPROCS(0), latest, forecasts)
+}
+
+// advise is adapt on a machine with so many cores.
+func (b *budget) advise(cores int, latest performance.Sample, forecasts []performance.Forecast) {
 	idle := max(float64(cores)-latest.CPU, 0)
 	outlook := resources.Outlook{IdleCores: idle, Cores: cores, Services: make(map[string]resources.ServiceOutlook)}
 	for _, o := range forecasts {
-		expected := o.Now
-		if o.Known {
-			expected = o.Ahead[0].Value
-		}
+		expected := o.Expected()
 		service := outlook.Services[o.Service]
 		switch o.Series {
 		case performance.SeriesMemory:

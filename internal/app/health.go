@@ -95,5 +95,6 @@ func (b *budget) processUsage() performance.ProcessUsage {
 	usage.CPU, _ = probe.CPU()
 	usage.Resident, _ = b.measureResident()
 	usage.FileDescriptors, _ = probe.FileDescriptors()
+	usage.Link, _ = probe.LinkSpeed()
 	return usage
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
+	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -82,6 +83,10 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			return nil, err
 		}
 	}
+	weights, err := resources.ParseWeights(cfg.SystemHardening.ResourceManagement.Weights)
+	if err != nil {
+		return nil, err
+	}
 	a := &asynchronous{storage: stored}
 	a.jobs = jobs.NewManager(cfg.Jobs.Work, jobs.Dependencies{
 		Database: a.database, Library: a.library, Executor: s.orchestrator, Sender: webhook.New(hooks), Encode: apijobs.Body,
@@ -93,7 +98,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			return entry.Describe(), nil
 		},
 		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held,
-		Runs: s.runs, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
+		Runs: s.runs, Width: s.memory.Runs, Weights: weights, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{

@@ -191,6 +191,7 @@ func resourceKeys() map[string]keyCase {
 		"reserve":         {good: []string{"0"}, bad: []string{"-1", "some"}},
 		"queueLimit":      {good: []string{"1"}, bad: []string{"0", "-1", "long"}},
 		"ageing":          positive,
+		"weights":         {good: []string{"[]", "[a=1, 'b=0.5']"}, bad: []string{"[a]", "['=1']", "[a=0]", "[a=101]", "[a=1, a=2]", "[a=no]"}},
 		"cleanupInterval": {good: []string{"1s"}, bad: []string{"999ms", "0", "soon"}},
 		"dynamic":         {good: []string{"on", "off", "true", "'on'", "'false'"}, bad: []string{"maybe", "''", "[on, off]"}},
 	} {

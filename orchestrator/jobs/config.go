@@ -13,11 +13,12 @@ type Config struct {
 	// Services whose jobs this process runs; empty means all. Jobs of other services
 	// are accepted and wait for a process that runs them. Defaults to all.
 	Services []string `koanf:"services"`
-	// Spare jobs of a service are held ready beside those that run, so that a short job
-	// can overtake between two windows of a long one. Defaults to 4.
+	// Spare jobs of a service and owner are held ready beside as many as can run, so that a
+	// short job can overtake between two windows of a long one. Defaults to 4.
 	Spare int `koanf:"spare"`
-	// MaxQueued is the maximum number of waiting jobs; more are refused. Defaults to
-	// 10000.
+	// MaxQueued is the maximum number of waiting jobs; more are refused. An owner with less
+	// than an equal part of it has places until twice as many wait, and one without any
+	// always has one. Defaults to 10000.
 	MaxQueued int `koanf:"maxQueued"`
 	// MaxRedeliveries bounds how often a job is started again because its process
 	// ended. Defaults to 20.

@@ -11,9 +11,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// longRun is the expected time from which a job counts as long. Long jobs of a service
-// use at most as many places as it has runs, so that the spare places remain for short
-// ones that fit between two windows of a long one.
+// longRun is the expected time from which a job counts as long. Long jobs of an owner use
+// at most as many places of a service as it has runs, so that the spare places remain for
+// short ones that fit between two windows of a long one.
 const longRun = 10 * time.Second
 
 // dispatch starts jobs whenever a job and a place are available.
@@ -25,9 +25,9 @@ func (m *Manager) dispatch() {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		for service, runs := range m.Runs {
+		for service := range m.Runs {
 			if len(m.cfg.Services) == 0 || slices.Contains(m.cfg.Services, service) {
-				m.fill(service, runs)
+				m.fill(service)
 			}
 		}
 		select {
@@ -39,28 +39,18 @@ func (m *Manager) dispatch() {
 	}
 }
 
-// fill starts jobs of a service until it has no free place.
-func (m *Manager) fill(service string, runs int) {
+// fill starts jobs of a service until none may start.
+func (m *Manager) fill(service string) {
 	for m.intake.Err() == nil {
-		m.mu.Lock()
-		free, long := m.actives[service] < runs+m.cfg.Spare, m.longs[service] < runs
-		m.mu.Unlock()
-		if !free {
-			return
-		}
-		job, found := m.index.pick(service, func(job Job) bool {
-			return (long || m.speed.expect(job) < longRun) && !m.held(job)
-		})
+		runs := m.runs(service)
+		job, meter, found := m.index.pick(service, room{own: runs + m.cfg.Spare, long: runs, held: m.held})
 		if !found {
 			return
 		}
-		isLong := m.speed.expect(job) >= longRun
-		m.place(service, isLong, 1)
 		m.attempts.Go(func() {
 			defer m.nudge()
-			defer m.place(service, isLong, -1)
-			defer m.index.untake(job.ID)
-			m.attend(job.ID)
+			defer m.index.leave(job)
+			m.attend(job.ID, meter)
 		})
 	}
 }
@@ -71,19 +61,17 @@ func (m *Manager) held(job Job) bool {
 	return m.Held != nil && (job.Deadline.IsZero() || job.Deadline.After(time.Now())) && m.Held(job.taskFor(nil))
 }
 
-// place adds n to the used places of the service.
-func (m *Manager) place(service string, long bool, n int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.actives[service] += n
-	if long {
-		m.longs[service] += n
+// runs returns how many tasks of a service may run at once now.
+func (m *Manager) runs(service string) int {
+	if m.Width == nil {
+		return m.Runs[service]
 	}
+	return m.Width(service)
 }
 
 // attend claims a job, runs it once and writes the outcome.
-func (m *Manager) attend(id string) {
-	a, err := m.claim(id)
+func (m *Manager) attend(id string, meter *services.Meter) {
+	a, err := m.claim(id, meter)
 	if err != nil {
 		if m.work.Err() == nil {
 			m.Log.Error("a job could not be claimed", "job", id, "error", err)
@@ -106,7 +94,7 @@ func (m *Manager) attend(id string) {
 }
 
 // claim claims a queued job for this worker. It returns nil if there is nothing to do.
-func (m *Manager) claim(id string) (*attempt, error) {
+func (m *Manager) claim(id string, meter *services.Meter) (*attempt, error) {
 	ctx, cancel := context.WithTimeout(m.work, storeTimeout)
 	defer cancel()
 	a := &attempt{manager: m, token: rand.Text(), began: time.Now()}
@@ -138,7 +126,7 @@ func (m *Manager) claim(id string) (*attempt, error) {
 		return nil, err
 	}
 	a.job = job
-	a.ctx, a.stop = context.WithCancelCause(m.work)
+	a.ctx, a.stop = context.WithCancelCause(services.WithMeter(m.work, meter))
 	return a, nil
 }
 

@@ -2,11 +2,11 @@ package jobs
 
 import (
 	"cmp"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // index orders the queued jobs of the collection in memory, so that choosing the next
@@ -17,11 +17,16 @@ type index struct {
 	ageing time.Duration
 	// expect estimates how long a job runs.
 	expect func(Job) time.Duration
+	// weights are the tenants' parts of the places; that of others is one.
+	weights map[string]float64
 
 	mu sync.Mutex
-	// queued jobs by id, and by turn for each service.
-	queued  map[string]*entry
-	pending map[string][]*entry
+	// queued jobs by id, and in a line for each service; backlogs counts those of each
+	// owner, and all those of everyone.
+	queued   map[string]*entry
+	lines    map[string]*line
+	backlogs map[string]*backlog
+	all      backlog
 	// taken are the jobs that this process is claiming.
 	taken map[string]bool
 	bytes int64 // of all records and stored values
@@ -33,16 +38,17 @@ type index struct {
 // entry is a queued job.
 type entry struct {
 	job Job
-	// turn orders the queue: the creation time, minus one ageing step per priority
+	// turn orders the owner's queue: the creation time, minus one ageing step per priority
 	// level, plus the expected run time. So short jobs overtake long ones unless these
 	// have waited long enough.
 	turn time.Time
 }
 
-func newIndex(ageing time.Duration, expect func(Job) time.Duration) *index {
+func newIndex(ageing time.Duration, weights map[string]float64, expect func(Job) time.Duration) *index {
 	return &index{
-		ageing: ageing, expect: expect, queued: make(map[string]*entry), pending: make(map[string][]*entry),
-		taken: make(map[string]bool), counts: make(map[string]map[Status]int), follows: make(map[string]map[chan struct{}]struct{}),
+		ageing: ageing, expect: expect, weights: weights, queued: make(map[string]*entry), lines: make(map[string]*line),
+		backlogs: make(map[string]*backlog), taken: make(map[string]bool), counts: make(map[string]map[Status]int),
+		follows: make(map[string]map[chan struct{}]struct{}),
 	}
 }
 
@@ -58,18 +64,10 @@ func (x *index) observe(e records.Event[Job]) {
 	x.count(e.Before, -1)
 	x.count(e.Now, 1)
 	if waiting := x.queued[e.ID]; waiting != nil {
-		delete(x.queued, e.ID)
-		list := x.pending[waiting.job.Service]
-		if at, found := slices.BinarySearchFunc(list, waiting, byTurn); found {
-			x.pending[waiting.job.Service] = slices.Delete(list, at, at+1)
-		}
+		x.dequeue(waiting)
 	}
 	if e.Now != nil && e.Now.Value.Status == StatusQueued {
-		job := e.Now.Value
-		waiting := &entry{job, job.Created.Add(-time.Duration(job.Priority) * x.ageing).Add(x.expect(job))}
-		list := x.pending[job.Service]
-		at, _ := slices.BinarySearchFunc(list, waiting, byTurn)
-		x.queued[e.ID], x.pending[job.Service] = waiting, slices.Insert(list, at, waiting)
+		x.enqueue(e.Now.Value)
 	}
 	for ch := range x.follows[e.ID] {
 		select {
@@ -111,6 +109,50 @@ func (x *index) countsOf(owner string) map[Status]int {
 	return sum
 }
 
+// enqueue adds a waiting job. The caller holds mu.
+func (x *index) enqueue(job Job) {
+	waiting := &entry{job, job.Created.Add(-time.Duration(job.Priority) * x.ageing).Add(x.expect(job))}
+	x.queued[job.ID] = waiting
+	x.line(job.Service).tenant(job.Owner, x.weight(job.Owner)).insert(waiting)
+	if x.backlogs[job.Owner] == nil {
+		x.backlogs[job.Owner] = &backlog{}
+	}
+	x.backlogs[job.Owner].came()
+	x.all.came()
+}
+
+// dequeue removes a waiting job. The caller holds mu.
+func (x *index) dequeue(waiting *entry) {
+	job, now := waiting.job, time.Now()
+	delete(x.queued, job.ID)
+	l := x.line(job.Service)
+	t := l.tenant(job.Owner, x.weight(job.Owner))
+	t.remove(waiting)
+	l.forget(t)
+	x.all.left(now)
+	if mine := x.backlogs[job.Owner]; mine.left(now) == 0 {
+		delete(x.backlogs, job.Owner)
+	}
+}
+
+// line returns the line of a service. The caller holds mu.
+func (x *index) line(service string) *line {
+	l := x.lines[service]
+	if l == nil {
+		l = &line{tenants: make(map[string]*tenant)}
+		x.lines[service] = l
+	}
+	return l
+}
+
+// weight returns the weight of an owner.
+func (x *index) weight(owner string) float64 {
+	if w, ok := x.weights[owner]; ok {
+		return w
+	}
+	return 1
+}
+
 // size returns the bytes of a job's record and stored value.
 func size(e *records.Entry[Job]) int64 {
 	if e == nil {
@@ -143,33 +185,29 @@ func (x *index) follow(id string) (woken <-chan struct{}, stop func()) {
 	}
 }
 
-// pick returns the first queued job of a service for which fits returns true, and marks
-// it as taken.
-func (x *index) pick(service string, fits func(Job) bool) (Job, bool) {
+// pick returns the job of a service that starts next, and gives it a place, which leave
+// returns. The meter measures its work.
+func (x *index) pick(service string, r room) (Job, *services.Meter, bool) {
 	now := time.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, e := range x.pending[service] {
-		if !x.taken[e.job.ID] && !e.job.NotBefore.After(now) && fits(e.job) {
-			x.taken[e.job.ID] = true
-			return e.job, true
-		}
+	l := x.line(service)
+	t, e := l.pick(now, r, x.taken, x.expect)
+	if e == nil {
+		return Job{}, nil, false
 	}
-	return Job{}, false
+	x.taken[e.job.ID] = true
+	c := l.take(t, e, x.expect(e.job), now)
+	return e.job, &c.meter, true
 }
 
-// untake removes the mark of pick.
-func (x *index) untake(id string) {
+// leave returns the place of a job.
+func (x *index) leave(job Job) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.taken, id)
-}
-
-// length returns how many jobs are queued.
-func (x *index) length() int {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.queued)
+	delete(x.taken, job.ID)
+	l := x.line(job.Service)
+	l.leave(l.tenants[job.Owner], job.ID, time.Now())
 }
 
 // stored returns the bytes of all jobs.

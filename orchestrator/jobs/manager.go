@@ -61,8 +61,14 @@ type Dependencies struct {
 	// Held reports whether a task must wait because an operator has drained its service
 	// or model; nil holds none.
 	Held func(services.Task) bool
-	// Runs is how many tasks of a service run at once.
+	// Runs is how many tasks of a service run at once, where Width is nil; the services
+	// are those that run jobs.
 	Runs map[string]int
+	// Width returns how many tasks of a service may run at once now, which follows demand.
+	Width func(service string) int
+	// Weights are the parts of the owners in the places of a service; that of an owner
+	// without one is 1.
+	Weights map[string]float64
 	// Ageing is the waiting time that counts as much as one priority level.
 	Ageing time.Duration
 	// MaxAttempts bounds the attempts that failed by a fault of the service.
@@ -99,8 +105,6 @@ type Manager struct {
 	started bool
 	stopped bool
 	running map[string]*attempt // by job
-	longs   map[string]int      // of long jobs at work, by service
-	actives map[string]int      // of all jobs at work, by service
 }
 
 // NewManager returns a manager of the jobs of a database.
@@ -108,9 +112,9 @@ func NewManager(cfg Config, deps Dependencies) *Manager {
 	m := &Manager{
 		Dependencies: deps, cfg: cfg, store: deps.Database.Store(), speed: newSpeeds(), worker: newWorker(),
 		wake: make(chan struct{}, 1), wakeCallback: make(chan struct{}, 1),
-		running: make(map[string]*attempt), longs: make(map[string]int), actives: make(map[string]int),
+		running: make(map[string]*attempt),
 	}
-	m.index = newIndex(deps.Ageing, m.speed.expect)
+	m.index = newIndex(deps.Ageing, deps.Weights, m.speed.expect)
 	m.intake, m.stopIntake = context.WithCancel(context.Background())
 	m.work, m.stopWork = context.WithCancelCause(context.Background())
 	m.all = records.NewCollection(deps.Database, record, m.changed)

@@ -235,10 +235,8 @@ func (j Job) taskFor(audio services.AudioSource) services.Task {
 
 // create writes the first record of a job.
 func (m *Manager) create(ctx context.Context, job Job) (Job, error) {
-	if queued := m.index.length(); queued >= m.cfg.MaxQueued {
-		fault := services.Faultf(services.KindBusy, "%d jobs are queued, which is the limit", queued)
-		fault.RetryAfter = time.Minute
-		return Job{}, fault
+	if err := m.admit(job.Owner); err != nil {
+		return Job{}, err
 	}
 	if err := m.store.Room(records.LeastRoom); err != nil {
 		return Job{}, err
