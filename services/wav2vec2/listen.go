@@ -53,9 +53,6 @@ func (l *listening) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read audio: %w", err)
 		}
-		if w.last && l.cut.silent() {
-			return services.Invalidf("file", "is silent: every sample has the same value, so nothing was recorded")
-		}
 		size := len(w.samples)
 		values, err := l.model.infer(ctx, w.samples)
 		l.clock.Book(services.StageInfer)

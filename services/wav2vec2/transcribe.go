@@ -18,6 +18,9 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	decoding := m.decoding(w.transcribe)
 	l.take = func(part window, logits []float32) error {
 		decoding.add(l.own(part, logits, len(m.decoder.tokens)))
+		if l.cut.silent() {
+			return nil // whatever the model makes of it
+		}
 		if words := complete(decoding, w.transcribe.Stream, part.last); len(words) > 0 {
 			sink.Partial(tasks.TranscriptDelta{Words: words})
 		}
@@ -30,6 +33,9 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	}
 	result.Warnings = append(l.warnings(), m.warnings(w.transcribe)...)
 	text, words := decoding.answer()
+	if l.cut.silent() {
+		text, words = "", []tasks.Word{}
+	}
 	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
 	return result, nil
 }
