@@ -22,7 +22,9 @@ func TestSilenceIsARecording(t *testing.T) {
 			samples[i] = level
 		}
 		audio := written(t, samples)
-		for _, params := range []string{`{}`, `{"decoding":"greedy"}`, `{"stream":true}`, `{"decoding":"greedy","stream":true,"window_seconds":2}`} {
+		for _, params := range []string{
+			`{}`, `{"decoding":"greedy"}`, `{"stream":true}`, `{"decoding":"greedy","stream":true,"window_seconds":2}`,
+		} {
 			task := services.Task{Name: tasks.Transcribe, Model: "wav2vec2-tiny", Audio: audio, Params: json.RawMessage(params)}
 			var sink deltas
 			result, err := services.ExecuteTask(t.Context(), s, task, &sink)
