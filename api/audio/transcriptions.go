@@ -19,7 +19,7 @@ var transcriptionShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
 	Known: []string{
 		"model", "response_format", "language", "prompt", "temperature", "timestamp_granularities[]", "stream",
-		"decoding", "beam_width", "window_seconds", "chunking_strategy",
+		"decoding", "beam_width", "window_seconds", "chunking_strategy", "strict",
 	},
 	Lenient: true,
 	Refused: map[string]string{
@@ -92,6 +92,7 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 	if strategy := fields.Text("chunking_strategy"); strategy != "" && strategy != "auto" {
 		fields.Complain("chunking_strategy", `must be auto, got %.40q; window_seconds says how long audio is cut`, strategy)
 	}
+	form.params.Strict = web.Value(fields.Bool("strict"))
 	form.params.Stream = web.Value(fields.Bool("stream"))
 	if form.params.Stream && form.format != tasks.FormatJSON && form.format != tasks.FormatText {
 		fields.Complain("stream", "requires response_format json or text, got %.40s", form.format)

@@ -1212,8 +1212,11 @@ type CaptionRequest struct {
 	Model     *string             `json:"model,omitempty"`
 
 	// Question A question; without one the sound is described.
-	Question    *string  `json:"question,omitempty"`
-	Seed        *int64   `json:"seed,omitempty"`
+	Question *string `json:"question,omitempty"`
+	Seed     *int64  `json:"seed,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict      *bool    `json:"strict,omitempty"`
 	Temperature *float64 `json:"temperature,omitempty"`
 
 	// WindowSeconds Length of the pieces; at most the model's window.
@@ -1324,6 +1327,9 @@ type ChatRequest struct {
 		IncludeUsage *bool `json:"include_usage,omitempty"`
 	} `json:"stream_options,omitempty"`
 
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
 	// Temperature 0 selects the likeliest token. The default is the model's.
 	Temperature *float64 `json:"temperature,omitempty"`
 
@@ -1393,6 +1399,9 @@ type ClassificationRequest struct {
 	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
 	Model *string `json:"model,omitempty"`
 
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
 
@@ -1452,6 +1461,9 @@ type ContextRequest struct {
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 }
 
 // ContextTurn defines model for ContextTurn.
@@ -1475,6 +1487,9 @@ type ConversionRequest struct {
 
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 }
 
 // ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
@@ -1514,6 +1529,9 @@ type EmbeddingRequest struct {
 
 	// Pooling One vector, the mean over all frames, or the vector of every frame.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 
 	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
 	// most 30 s.
@@ -2403,6 +2421,9 @@ type TranscriptionRequest struct {
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 
 	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
 	Temperature *float64 `json:"temperature,omitempty"`

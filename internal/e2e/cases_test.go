@@ -96,7 +96,7 @@ func (c caseCheck) input(t *testing.T, s *server, file string) {
 	var said struct{ Text *string }
 	require.NoError(t, json.Unmarshal(body, &said))
 	require.NotNil(t, said.Text, string(body))
-	c.heard(t, *said.Text)
+	c.checkText(t, *said.Text)
 	if c.Warning != "" {
 		require.Contains(t, header.Get("Grym-Warning"), c.Warning)
 	}
@@ -109,8 +109,8 @@ func (c caseCheck) input(t *testing.T, s *server, file string) {
 	require.InDelta(t, c.Samples.Count, len(body)/2, float64(c.Samples.Tolerance), "samples")
 }
 
-// heard checks a transcription.
-func (c caseCheck) heard(t *testing.T, text string) {
+// checkText checks a transcription.
+func (c caseCheck) checkText(t *testing.T, text string) {
 	t.Helper()
 	if c.Text != nil {
 		require.Equal(t, *c.Text, text)
@@ -230,6 +230,6 @@ func (c caseCheck) script(t *testing.T, s *server, dir string) {
 		require.Contains(t, c.Status, status, output)
 	}
 	for _, found := range lineText.FindAllStringSubmatch(output, -1) {
-		c.heard(t, found[1])
+		c.checkText(t, found[1])
 	}
 }

@@ -28,6 +28,9 @@ type TranscribeParams struct {
 	// the default for a job's result.
 	ResponseFormat         string   `json:"response_format,omitempty"`
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
+	// Strict rejects a recording that is cut short, which is otherwise transcribed up to
+	// its end with a warning.
+	Strict bool `json:"strict,omitempty"`
 	// Stream requests each word as a TranscriptDelta as soon as it is complete.
 	Stream bool `json:"stream,omitempty"`
 }

@@ -50,17 +50,17 @@ func TestAModelThatHearsWordsInSilence(t *testing.T) {
 	s := headsService(t)
 	silence, noise := make([]float32, 16000*3), make([]float32, 16000*3)
 	noise[7] = 1.0 / 32768
-	heard := func(samples []float32) (*tasks.Transcription, deltas) {
+	transcribed := func(samples []float32) (*tasks.Transcription, deltas) {
 		var sink deltas
 		task := services.Task{Name: tasks.Transcribe, Model: "ctc-layer-mask", Audio: written(t, samples), Params: []byte(`{"stream":true}`)}
 		result, err := services.ExecuteTask(t.Context(), s, task, &sink)
 		require.NoError(t, err)
 		return result.Value.(*tasks.Transcription), sink
 	}
-	answer, sink := heard(silence)
+	answer, sink := transcribed(silence)
 	require.Empty(t, answer.Text)
 	require.Empty(t, answer.Words)
 	require.Empty(t, sink.words)
-	answer, _ = heard(noise)
+	answer, _ = transcribed(noise)
 	require.NotEmpty(t, answer.Text, "one bit of noise is passed to the model")
 }

@@ -30,7 +30,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	reader, closer, err := s.openAudio(task.Audio, r.window)
+	reader, closer, err := s.openAudio(task.Audio, r.window, r.strict)
 	if err != nil {
 		return nil, err
 	}
