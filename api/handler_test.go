@@ -243,8 +243,8 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 	}{
 		"no file, bad format": {[]string{"response_format", "xml"}, []string{"file is missing",
 			"response_format must be one of json, text, srt, vtt, verbose_json"}},
-		"what no model can do": {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
-			[]string{"include[] is not supported: token log probabilities are not available", "chunking_strategy must be auto",
+		"what no model can do": {[]string{"file", "a", "include[]", "speakers", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
+			[]string{"include[] must be logprobs", "chunking_strategy must be auto",
 				"known_speaker_names[] is not supported"}},
 		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"},
 			[]string{"timestamp_granularities[] requires response_format verbose_json, got json"}},

@@ -84,7 +84,8 @@ func chatFault(err error) error { return web.Rename(err, chatFields) }
 // even after an error.
 func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
 	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: tasks.AskParams{
-		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream), Strict: web.Value(body.Strict),
+		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
+		Strict:    web.Value(body.Strict),
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}
 	var bad services.Complaints

@@ -21,6 +21,9 @@ type TranscribeParams struct {
 	BeamWidth int `json:"beam_width,omitempty"`
 	// Prompt has words that the beam search prefers, at most MaxPromptBytes long.
 	Prompt string `json:"prompt,omitempty"`
+	// Keywords are further words that the beam search prefers, at most MaxKeywords and
+	// MaxPromptBytes long together.
+	Keywords []string `json:"keywords,omitempty"`
 	// Temperature, 0 to 1, has no effect because decoding is deterministic.
 	Temperature float64 `json:"temperature,omitempty"`
 	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities selects
@@ -28,6 +31,8 @@ type TranscribeParams struct {
 	// the default for a job's result.
 	ResponseFormat         string   `json:"response_format,omitempty"`
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
+	// Include lists IncludeLogprobs, for the scores of the tokens in the result.
+	Include []string `json:"include,omitempty"`
 	// Strict rejects a recording that is cut short, which is otherwise transcribed up to
 	// its end with a warning.
 	Strict bool `json:"strict,omitempty"`
@@ -45,7 +50,11 @@ const (
 const (
 	MaxBeamWidth   = 1000
 	MaxPromptBytes = 4096
+	MaxKeywords    = 1024
 )
+
+// IncludeLogprobs is the value of TranscribeParams.Include.
+const IncludeLogprobs = "logprobs"
 
 // DefaultWindowSeconds is the default length of a window of longer audio.
 const DefaultWindowSeconds = 10

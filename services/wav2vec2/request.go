@@ -81,6 +81,14 @@ func checkTranscribe(params tasks.TranscribeParams, bad *services.Complaints) {
 	if len(params.Prompt) > tasks.MaxPromptBytes {
 		bad.Complain("prompt", "must be at most %d bytes, got %d", tasks.MaxPromptBytes, len(params.Prompt))
 	}
+	if size := len(strings.Join(params.Keywords, " ")); size > tasks.MaxPromptBytes {
+		bad.Complain("keywords", "must be at most %d bytes together, got %d", tasks.MaxPromptBytes, size)
+	}
+	for _, part := range params.Include {
+		if part != tasks.IncludeLogprobs {
+			bad.Complain("include", "must be %s, got %.40q", tasks.IncludeLogprobs, part)
+		}
+	}
 	if f := params.ResponseFormat; f != "" && !slices.Contains(tasks.TranscriptFormats(), f) {
 		bad.Complain("response_format", "must be one of %s, got %.40q", strings.Join(tasks.TranscriptFormats(), ", "), f)
 	}
