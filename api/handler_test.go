@@ -185,7 +185,8 @@ func TestTranscriptionFormats(t *testing.T) {
 		`"usage":{"type":"duration","seconds":1}}`, body)
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json")
 	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],`+
-		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}],"usage":{"type":"duration","seconds":1}}`, body)
+		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO","seek":10,"tokens":[],"temperature":0,"avg_logprob":0,"no_speech_prob":0,`+
+		`"compression_ratio":0.38461538461538464}],"usage":{"type":"duration","seconds":1}}`, body)
 }
 
 func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {

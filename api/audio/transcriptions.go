@@ -27,7 +27,7 @@ func (h *Handlers) CreateTranscription(
 		return nil, err
 	}
 	if form.params.Stream {
-		return transcriptStream{Handlers: h, ctx: ctx, task: task, upload: upload.Move()}, nil
+		return transcriptStream{Handlers: h, ctx: ctx, task: task, logprobs: len(form.params.Include) > 0, upload: upload.Move()}, nil
 	}
 	result, err := h.Run(ctx, task, upload.Warnings)
 	if err != nil {
@@ -50,7 +50,7 @@ type transcript struct{ web.Body }
 func (t transcript) VisitCreateTranscriptionResponse(w http.ResponseWriter) error { return t.Send(w) }
 
 func (f transcriptionForm) respond(t *tasks.Transcription) (gen.CreateTranscriptionResponseObject, error) {
-	encoded, err := t.Encode(f.format, f.granularities...)
+	encoded, err := t.Encode(f.format, append(f.granularities, f.params.Include...)...)
 	if err != nil {
 		return nil, services.Internal(err, "the answer could not be encoded")
 	}

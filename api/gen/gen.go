@@ -816,21 +816,6 @@ func (e TranscriptEventType) Valid() bool {
 	}
 }
 
-// Defines values for TranscriptionRequestChunkingStrategy.
-const (
-	TranscriptionRequestChunkingStrategyAuto TranscriptionRequestChunkingStrategy = "auto"
-)
-
-// Valid indicates whether the value is a known member of the TranscriptionRequestChunkingStrategy enum.
-func (e TranscriptionRequestChunkingStrategy) Valid() bool {
-	switch e {
-	case TranscriptionRequestChunkingStrategyAuto:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TranscriptionRequestDecoding.
 const (
 	TranscriptionRequestDecodingBeam   TranscriptionRequestDecoding = "beam"
@@ -843,6 +828,21 @@ func (e TranscriptionRequestDecoding) Valid() bool {
 	case TranscriptionRequestDecodingBeam:
 		return true
 	case TranscriptionRequestDecodingGreedy:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscriptionRequestInclude.
+const (
+	TranscriptionRequestIncludeLogprobs TranscriptionRequestInclude = "logprobs"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptionRequestInclude enum.
+func (e TranscriptionRequestInclude) Valid() bool {
+	switch e {
+	case TranscriptionRequestIncludeLogprobs:
 		return true
 	default:
 		return false
@@ -2184,10 +2184,27 @@ type RunAdviceAction string
 
 // Segment defines model for Segment.
 type Segment struct {
-	End   float64 `json:"end"`
-	Id    int     `json:"id"`
+	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read.
+	AvgLogprob float64 `json:"avg_logprob"`
+
+	// CompressionRatio Size of the text divided by its size compressed by zlib; a high one means repetition.
+	CompressionRatio float64 `json:"compression_ratio"`
+	End              float64 `json:"end"`
+	Id               int     `json:"id"`
+
+	// NoSpeechProb Probability that no letter was spoken within the words of the segment.
+	NoSpeechProb float64 `json:"no_speech_prob"`
+
+	// Seek The start in hundredths of a second.
+	Seek  int     `json:"seek"`
 	Start float64 `json:"start"`
-	Text  string  `json:"text"`
+
+	// Temperature 0: decoding is deterministic.
+	Temperature float64 `json:"temperature"`
+	Text        string  `json:"text"`
+
+	// Tokens The ids of the letters in the vocabulary of the model.
+	Tokens []int `json:"tokens"`
 }
 
 // SeriesForecast defines model for SeriesForecast.
@@ -2370,13 +2387,25 @@ type TaskKind struct {
 	ParamsSchema map[string]interface{} `json:"params_schema"`
 }
 
+// TokenLogprob defines model for TokenLogprob.
+type TokenLogprob struct {
+	Bytes   []int   `json:"bytes"`
+	Logprob float64 `json:"logprob"`
+
+	// Token A letter, or the space between two words.
+	Token string `json:"token"`
+}
+
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
 // `transcript.text.done` the complete text in `text`, and `warnings` if there are any. An `error` event ends an
 // interrupted stream.
 type TranscriptEvent struct {
-	Delta *string             `json:"delta,omitempty"`
-	Text  *string             `json:"text,omitempty"`
-	Type  TranscriptEventType `json:"type"`
+	Delta *string `json:"delta,omitempty"`
+
+	// Logprobs With `include[]` logprobs.
+	Logprobs *[]TokenLogprob     `json:"logprobs,omitempty"`
+	Text     *string             `json:"text,omitempty"`
+	Type     TranscriptEventType `json:"type"`
 
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
@@ -2387,17 +2416,21 @@ type TranscriptEventType string
 
 // Transcription defines model for Transcription.
 type Transcription struct {
-	Text  string             `json:"text"`
-	Usage TranscriptionUsage `json:"usage"`
+	// Logprobs With `include[]` logprobs.
+	Logprobs *[]TokenLogprob    `json:"logprobs,omitempty"`
+	Text     string             `json:"text"`
+	Usage    TranscriptionUsage `json:"usage"`
 }
 
-// TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field.
+// TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
+// be one value: JSON, or separated by commas.
 type TranscriptionRequest struct {
 	// BeamWidth How many texts the beam search keeps.
 	BeamWidth *int `json:"beam_width,omitempty"`
 
-	// ChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
-	ChunkingStrategy *TranscriptionRequestChunkingStrategy `json:"chunking_strategy,omitempty"`
+	// ChunkingStrategy auto, or an object such as {"type":"server_vad"}, also as fields chunking_strategy[type]. It has no effect: audio is cut
+	// into windows of equal length.
+	ChunkingStrategy *string `json:"chunking_strategy,omitempty"`
 
 	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 	// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
@@ -2408,14 +2441,23 @@ type TranscriptionRequest struct {
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
+	// Include logprobs adds the scores of the letters to `response_format` json and to the events of a stream.
+	Include *[]TranscriptionRequestInclude `json:"include[],omitempty"`
+
+	// Keywords Further likely words, as in `prompt`.
+	Keywords *[]string `json:"keywords[],omitempty"`
+
 	// Language ISO 639-1 code of the speech. Told back; a CTC model knows only the language it was trained on.
 	Language *string `json:"language,omitempty"`
+
+	// Languages A single language is that of `language`; several have no effect.
+	Languages *[]string `json:"languages[],omitempty"`
 
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
 
 	// Prompt Likely words, in any order and case. They are hot words of the beam search, which a prompt enables; they have no effect
-	// with `decoding` greedy.
+	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
 
@@ -2436,13 +2478,13 @@ type TranscriptionRequest struct {
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// TranscriptionRequestChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
-type TranscriptionRequestChunkingStrategy string
-
 // TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 // words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
 // else greedy.
 type TranscriptionRequestDecoding string
+
+// TranscriptionRequestInclude defines model for TranscriptionRequest.Include.
+type TranscriptionRequestInclude string
 
 // TranscriptionRequestResponseFormat defines model for TranscriptionRequest.ResponseFormat.
 type TranscriptionRequestResponseFormat string

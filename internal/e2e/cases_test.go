@@ -51,7 +51,6 @@ func casesFolder(t testing.TB) string {
 // pendingCases are not answered as expected yet.
 var pendingCases = []string{
 	"base-url-slashes", "chat-neutral-fields", "chat-system-message", "cors-preflight",
-	"verbose-json-segment-fields",
 }
 
 // casesOrigin is the page that the case of CORS calls from.

@@ -91,4 +91,19 @@ type Word struct {
 	// Start and End in seconds from the beginning of the recording.
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
+	// Tokens spell the word, with the delimiter from the word before it; set if the
+	// parameters request scores.
+	Tokens []Token `json:"tokens,omitempty"`
+	// NoSpeech is the logarithm of the probability that no letter was spoken from Start to
+	// End; set with Tokens.
+	NoSpeech float64 `json:"no_speech_logprob,omitempty"`
+}
+
+// Token is a token of a word.
+type Token struct {
+	// ID in the model's vocabulary.
+	ID   int    `json:"id"`
+	Text string `json:"token"`
+	// LogProb is the mean logarithm of its probability over its frames.
+	LogProb float64 `json:"logprob"`
 }
