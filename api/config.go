@@ -23,6 +23,8 @@ type Config struct {
 	// -Host, or Forwarded, headers are trusted. If any is set, every address requires API
 	// keys. Defaults to none.
 	TrustedProxies []string `koanf:"trustedProxies"`
+	// CORS is the section of the same name.
+	CORS CORSConfig `koanf:"cors"`
 	// MaxUpload limits the body of a request. Defaults to 256MiB.
 	MaxUpload services.Bytes `koanf:"maxUpload"`
 	// HeaderTimeout limits the time for a request's header, UploadTimeout that for its
@@ -46,7 +48,7 @@ type Config struct {
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{}, MaxUpload: 256 * services.MiB,
+		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{}, CORS: CORSConfig{Origins: []string{}}, MaxUpload: 256 * services.MiB,
 		HeaderTimeout: 10 * time.Second, UploadTimeout: 5 * time.Minute, DrainTimeout: 30 * time.Second,
 		MinUploadRate: services.KiB, WriteTimeout: 30 * time.Second,
 	}
@@ -66,6 +68,7 @@ func (c Config) Validate() []error {
 	for _, err := range bad {
 		errs = append(errs, fmt.Errorf("trustedProxies: %w", err))
 	}
+	errs = append(errs, c.CORS.validate()...)
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
 	}

@@ -149,21 +149,6 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	return h.routes(spec, base, endpoints, problems)
 }
 
-// unserved are OpenAI routes that clients may call and no service offers.
-var unserved = map[string]string{
-	"/v1/audio/translations": "speech translation is not available; POST /v1/audio/transcriptions transcribes speech in its own language",
-	"/v1/audio/speech":       "text to speech is not available; POST /v1/audio/generations generates sounds from a description",
-}
-
-// noRoute returns the error for a path that has no route.
-func noRoute(path string) error {
-	message, known := unserved[path]
-	if !known {
-		message = fmt.Sprintf("no route %s; GET /openapi.json lists all routes", path)
-	}
-	return &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: message}
-}
-
 // routes mounts the middleware and the generated routes. The request id comes first, so
 // that every response and log line has it; then the log, so that it includes refused
 // requests; then tracing; then what can refuse, the cheapest first. All error hooks use one
@@ -176,8 +161,8 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems),
-		h.limitBody(problems), web.WithExchange)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), cleanPath, h.cors,
+		h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})

@@ -97,6 +97,10 @@ func apiKeys() map[string]keyCase {
 			good: []string{"[]", "[127.0.0.1]", "[10.0.0.0/8]"},
 			bad:  []string{"[proxy.example]", "[10.0.0.0/33]", "['']"}, with: keys,
 		},
+		"api.cors.origins": {
+			good: []string{"[]", "['*']", "['https://app.example', 'http://localhost:5173']"},
+			bad:  []string{"[app.example]", "['https://app.example/']", "['']"},
+		},
 		"api.maxUpload":          {good: []string{"1"}, bad: []string{"0", "-1", "lots", "99999999999GB"}},
 		"api.headerTimeout":      positive,
 		"api.uploadTimeout":      positive,

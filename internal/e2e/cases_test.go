@@ -48,11 +48,6 @@ func casesFolder(t testing.TB) string {
 	return folder
 }
 
-// pendingCases are not answered as expected yet.
-var pendingCases = []string{
-	"base-url-slashes", "cors-preflight",
-}
-
 // casesOrigin is the page that the case of CORS calls from.
 const casesOrigin = "http://localhost:5173"
 
@@ -61,16 +56,13 @@ const casesOrigin = "http://localhost:5173"
 func TestCases(t *testing.T) {
 	t.Parallel()
 	folder := casesFolder(t)
-	s := startWith(t, options{})
+	s := startWith(t, options{settings: "api: {cors: {origins: [\"" + casesOrigin + "\"]}}\n"})
 	checks, err := filepath.Glob(filepath.Join(folder, "*", "check.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, checks)
 	for _, file := range checks {
 		dir := filepath.Dir(file)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			if slices.Contains(pendingCases, filepath.Base(dir)) {
-				t.Skip("not answered as expected yet")
-			}
 			var check caseCheck
 			require.NoError(t, json.Unmarshal(read(t, file), &check))
 			inputs, err := filepath.Glob(filepath.Join(dir, "in.*"))
