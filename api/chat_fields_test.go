@@ -96,7 +96,7 @@ var sentChats = map[string]sentChat{
 		"messages[1].tool_calls is not supported"},
 	"a tool": {`{"messages":[$Q,{"role":"tool","content":"x"}]}`, "", "", "must be one of system, developer, user, assistant"},
 	"a file": {`{"messages":[{"role":"user","content":[$T,{"type":"audio_url","audio_url":{"url":"file:///etc/passwd"}}]}]}`,
-		"", "", "audio_url.url must be"},
+		"", "", "audio_url.url must be a data URI"},
 	"a hollow URI": {`{"messages":[{"role":"user","content":[$T,{"type":"audio_url","audio_url":{"url":"data:audio/wav;base64,%"}}]}]}`,
 		"", "", "is not valid base64"},
 }

@@ -121,6 +121,13 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if err := errors.Join(append(bad, worse...)...); err != nil {
 		return nil, fmt.Errorf("hosts and proxies: %w", err)
 	}
+	if len(cfg.AudioURL.Hosts) > 0 {
+		sources, bad := access.ParseHosts(cfg.AudioURL.Hosts)
+		if err := errors.Join(bad...); err != nil {
+			return nil, fmt.Errorf("hosts of recordings: %w", err)
+		}
+		base.Remote = &web.Remote{Has: sources.Has, AllowPrivate: cfg.AudioURL.AllowPrivate, Timeout: cfg.AudioURL.Timeout}
+	}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)
 	}

@@ -49,7 +49,8 @@ var unserved = map[string]string{
 
 // openAIRoutes are the routes that clients append to their base URL.
 var openAIRoutes = []string{
-	"/audio/transcriptions", "/audio/translations", "/audio/speech", "/chat/completions", "/models", "/completions", "/embeddings", "/responses",
+	"/audio/transcriptions", "/audio/translations", "/audio/speech", "/chat/completions", "/models", "/completions", "/embeddings",
+	"/responses",
 }
 
 // noRoute returns the error for a path that has no route.
@@ -61,7 +62,8 @@ func noRoute(path string) error {
 	for _, route := range openAIRoutes {
 		before, found := strings.CutSuffix(path, route)
 		if found && before != root && !known {
-			message += fmt.Sprintf("; the base URL of a client ends with %s, as http://127.0.0.1:8080%[1]s does, and the client appends %s", root, route)
+			message += fmt.Sprintf("; the base URL of a client ends with %s, as http://127.0.0.1:8080%[1]s does, and the client appends %s",
+				root, route)
 			break
 		}
 	}

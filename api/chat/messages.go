@@ -137,13 +137,12 @@ func (r *reading) inputAudio(ctx context.Context, part *gen.ChatPart_InputAudio,
 	return r.inline(*part.Data, field+".data")
 }
 
-// audioURL reads a recording from a data URI.
-func (r *reading) audioURL(_ context.Context, address, field string) error {
-	if !web.IsDataURI(address) {
-		r.Complain(field, "must be a data URI, as data:audio/wav;base64,..., got %.40q", address)
-		return nil
+// audioURL reads a recording from a data URI, or fetches it.
+func (r *reading) audioURL(ctx context.Context, address, field string) error {
+	if web.IsDataURI(address) {
+		return r.inline(address, field)
 	}
-	return r.inline(address, field)
+	return r.Fetch(ctx, r.upload, address, field)
 }
 
 // inline reads a recording from base64 or a data URI.
