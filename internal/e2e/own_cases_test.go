@@ -117,7 +117,8 @@ func (c ownCase) body(t *testing.T) (io.Reader, string) {
 	t.Helper()
 	sound := base64.StdEncoding.EncodeToString(recording(t, "sound"))
 	if c.JSON != "" {
-		words, part := `{"type":"text","text":"What do you hear first?"}`, `{"type":"input_audio","input_audio":{"data":"`+sound+`","format":"wav"}}`
+		words := `{"type":"text","text":"What do you hear first?"}`
+		part := `{"type":"input_audio","input_audio":{"data":"` + sound + `","format":"wav"}}`
 		return strings.NewReader(strings.NewReplacer("$Q", `{"role":"user","content":[`+words+","+part+`]}`, "$T", words, "$S", part,
 			"$(base64:sound)", sound).Replace(c.JSON)), "application/json"
 	}
