@@ -23,6 +23,10 @@ type Config struct {
 	// -Host, or Forwarded, headers are trusted. If any is set, every address requires API
 	// keys. Defaults to none.
 	TrustedProxies []string `koanf:"trustedProxies"`
+	// CORS is the section of the same name.
+	CORS CORSConfig `koanf:"cors"`
+	// AudioURL is the section of the same name.
+	AudioURL AudioURLConfig `koanf:"audioURL"`
 	// MaxUpload limits the body of a request. Defaults to 256MiB.
 	MaxUpload services.Bytes `koanf:"maxUpload"`
 	// HeaderTimeout limits the time for a request's header, UploadTimeout that for its
@@ -43,10 +47,23 @@ type Config struct {
 	DrainTimeout time.Duration `koanf:"drainTimeout"`
 }
 
+// AudioURLConfig is the configuration of recordings that requests name by their addresses.
+type AudioURLConfig struct {
+	// Hosts are the hosts from which recordings may be fetched, each optionally with a port.
+	// Defaults to none.
+	Hosts []string `koanf:"hosts"`
+	// AllowPrivate allows hosts in private networks. Defaults to false.
+	AllowPrivate bool `koanf:"allowPrivate"`
+	// Timeout limits the time of one recording. Defaults to 30s.
+	Timeout time.Duration `koanf:"timeout"`
+}
+
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{}, MaxUpload: 256 * services.MiB,
+		Listen: "127.0.0.1:8080", Hosts: []string{}, TrustedProxies: []string{},
+		CORS: CORSConfig{Origins: []string{}}, AudioURL: AudioURLConfig{Hosts: []string{}, Timeout: 30 * time.Second},
+		MaxUpload:     256 * services.MiB,
 		HeaderTimeout: 10 * time.Second, UploadTimeout: 5 * time.Minute, DrainTimeout: 30 * time.Second,
 		MinUploadRate: services.KiB, WriteTimeout: 30 * time.Second,
 	}
@@ -66,11 +83,16 @@ func (c Config) Validate() []error {
 	for _, err := range bad {
 		errs = append(errs, fmt.Errorf("trustedProxies: %w", err))
 	}
+	errs = append(errs, c.CORS.validate()...)
+	_, bad = access.ParseHosts(c.AudioURL.Hosts)
+	for _, err := range bad {
+		errs = append(errs, fmt.Errorf("audioURL.hosts: %w", err))
+	}
 	if c.MaxUpload < 1 {
 		errs = append(errs, fmt.Errorf("maxUpload: must be above zero, got %s", c.MaxUpload))
 	}
 	for key, d := range map[string]time.Duration{"headerTimeout": c.HeaderTimeout, "uploadTimeout": c.UploadTimeout,
-		"writeTimeout": c.WriteTimeout, "drainTimeout": c.DrainTimeout} {
+		"writeTimeout": c.WriteTimeout, "audioURL.timeout": c.AudioURL.Timeout, "drainTimeout": c.DrainTimeout} {
 		if d <= 0 {
 			errs = append(errs, fmt.Errorf("%s: must be above zero, got %s", key, d))
 		}

@@ -91,10 +91,10 @@ func (h *handlers) suspectPage(r *http.Request) error {
 		return forbidden(fmt.Sprintf("this server listens on the loopback interface and does not answer to the host %q without an API key; "+
 			"use 127.0.0.1 or localhost, or set api.hosts to the names of the server", r.Host))
 	}
-	if origin := r.Header.Get("Origin"); origin != "" {
+	if origin := r.Header.Get("Origin"); origin != "" && !h.cfg.CORS.isNamed(origin) {
 		if u, err := url.Parse(origin); err != nil || !access.IsLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to "+
-				"allow them, add their host to api.hosts", origin))
+				"allow them, add this origin to api.cors.origins", origin))
 		}
 	}
 	return nil

@@ -130,6 +130,13 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if h.Traffic == nil {
 		h.Traffic = noTraffic{}
 	}
+	if len(cfg.AudioURL.Hosts) > 0 {
+		sources, bad := access.ParseHosts(cfg.AudioURL.Hosts)
+		if err := errors.Join(bad...); err != nil {
+			return nil, fmt.Errorf("hosts of recordings: %w", err)
+		}
+		base.Remote = &web.Remote{Has: sources.Has, AllowPrivate: cfg.AudioURL.AllowPrivate, Timeout: cfg.AudioURL.Timeout}
+	}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)
 	}
@@ -159,21 +166,6 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	return h.routes(spec, base, endpoints, problems)
 }
 
-// unserved are OpenAI routes that clients may call and no service offers.
-var unserved = map[string]string{
-	"/v1/audio/translations": "speech translation is not available; POST /v1/audio/transcriptions transcribes speech in its own language",
-	"/v1/audio/speech":       "text to speech is not available; POST /v1/audio/generations generates sounds from a description",
-}
-
-// noRoute returns the error for a path that has no route.
-func noRoute(path string) error {
-	message, known := unserved[path]
-	if !known {
-		message = fmt.Sprintf("no route %s; GET /openapi.json lists all routes", path)
-	}
-	return &problem.HTTPError{Status: http.StatusNotFound, Slug: "no_such_route", Title: "No such route", Message: message}
-}
-
 // routes mounts the middleware and the generated routes. The request id comes first, so
 // that every response and log line has it; then the log, so that it includes refused
 // requests; then tracing; then what can refuse, the cheapest first. All error hooks use one
@@ -186,9 +178,8 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.onlyProbes(problems),
-		h.admit(problems),
-		h.limitBody(problems), web.WithExchange)
+	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), cleanPath, h.cors,
+		h.onlyProbes(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})

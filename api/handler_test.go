@@ -185,7 +185,8 @@ func TestTranscriptionFormats(t *testing.T) {
 		`"usage":{"type":"duration","seconds":1}}`, body)
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json")
 	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],`+
-		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO"}],"usage":{"type":"duration","seconds":1}}`, body)
+		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO","seek":10,"tokens":[],"temperature":0,"avg_logprob":0,"no_speech_prob":0,`+
+		`"compression_ratio":0.38461538461538464}],"usage":{"type":"duration","seconds":1}}`, body)
 }
 
 func TestTheTaskCarriesWhatTheRequestSaid(t *testing.T) {
@@ -243,8 +244,8 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 	}{
 		"no file, bad format": {[]string{"response_format", "xml"}, []string{"file is missing",
 			"response_format must be one of json, text, srt, vtt, verbose_json"}},
-		"what no model can do": {[]string{"file", "a", "include[]", "logprobs", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
-			[]string{"include[] is not supported: token log probabilities are not available", "chunking_strategy must be auto",
+		"what no model can do": {[]string{"file", "a", "include[]", "speakers", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
+			[]string{"include[] must be logprobs", "chunking_strategy must be auto",
 				"known_speaker_names[] is not supported"}},
 		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"},
 			[]string{"timestamp_granularities[] requires response_format verbose_json, got json"}},

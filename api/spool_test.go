@@ -85,9 +85,7 @@ type briefContexts struct {
 	create func() (services.ContextInfo, error)
 }
 
-func (c briefContexts) CreateContext(
-	_ context.Context, _ services.Caller, _ string, _ services.AudioSource,
-) (services.ContextInfo, error) {
+func (c briefContexts) CreateContext(context.Context, services.Caller, services.NewContext) (services.ContextInfo, error) {
 	return c.create()
 }
 

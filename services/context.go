@@ -27,12 +27,20 @@ type Exchange struct {
 	Answer   string `json:"answer"`
 }
 
+// NewContext describes a conversation to be created.
+type NewContext struct {
+	// Model to ask; empty for the service's default.
+	Model string
+	Audio AudioSource
+	// Strict rejects a recording that is cut short.
+	Strict bool
+}
+
 // Contexts manages conversations. Each belongs to the key that created it and is not
 // found under another one. Safe for concurrent use.
 type Contexts interface {
 	// CreateContext creates a conversation about a recording and stores the recording.
-	// An empty model means the service's default.
-	CreateContext(ctx context.Context, caller Caller, model string, audio AudioSource) (ContextInfo, error)
+	CreateContext(ctx context.Context, caller Caller, about NewContext) (ContextInfo, error)
 	// ListContexts returns the caller's conversations, the most recently used first.
 	ListContexts(ctx context.Context, caller Caller) ([]ContextInfo, error)
 	// Context returns one conversation. It returns a KindNotFound fault if there is

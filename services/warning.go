@@ -11,7 +11,7 @@ const (
 	WarnTrailingData    WarningCode = "trailing_data"    // the recording is followed by bytes that were ignored
 	WarnUnknownField    WarningCode = "unknown_field"    // the request has an unknown field
 	WarnValueIgnored    WarningCode = "value_ignored"    // a field had no effect
-	WarnPromptCut       WarningCode = "prompt_cut"       // only the beginning of a prompt was used
+	WarnPromptCut       WarningCode = "prompt_cut"       // only a part of a prompt was used
 	WarnSystemIgnored   WarningCode = "system_ignored"   // the model takes no system message
 	WarnPriorityLowered WarningCode = "priority_lowered" // the caller is not allowed to use the priority
 	WarnTurnsDropped    WarningCode = "turns_dropped"    // the oldest exchanges were dropped

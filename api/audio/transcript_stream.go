@@ -23,9 +23,11 @@ type transcriptEvent struct {
 	Type  string `json:"type"`
 	Delta string `json:"delta,omitempty"`
 	// Text is present in the last event even if it is empty.
-	Text     *string          `json:"text,omitempty"`
-	Warnings gen.Warnings     `json:"warnings,omitempty"`
-	Error    *web.StreamError `json:"error,omitempty"`
+	Text *string `json:"text,omitempty"`
+	// Logprobs are set if the request includes them.
+	Logprobs *[]tasks.TokenLogprob `json:"logprobs,omitempty"`
+	Warnings gen.Warnings          `json:"warnings,omitempty"`
+	Error    *web.StreamError      `json:"error,omitempty"`
 }
 
 // transcriptStream runs a transcription and sends its text as it is produced.
@@ -33,6 +35,8 @@ type transcriptStream struct {
 	*Handlers
 	ctx  context.Context //nolint:containedctx // of the request that the response belongs to
 	task services.Task
+	// logprobs is set if the events have the scores of tokens.
+	logprobs bool
 	// upload is the recording, which is removed at the end, and the warnings of the
 	// request.
 	upload *web.Upload
@@ -44,7 +48,7 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	defer s.Discard(s.upload)
 	events := web.NewEvents(w)
 	s.Announce(w.Header(), s.task, s.upload.Warnings)
-	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events})
+	result, err := s.Executor.Execute(s.ctx, s.task, &transcriptSink{events: events, logprobs: s.logprobs})
 	var transcription *tasks.Transcription
 	if err == nil {
 		transcription, err = web.ResultOf[*tasks.Transcription](result)
@@ -52,7 +56,11 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	switch {
 	case err == nil:
 		warnings := web.WarningsView(web.JoinWarnings(s.upload.Warnings, result.Warnings))
-		events.Send(transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warnings})
+		done := transcriptEvent{Type: eventDone, Text: &transcription.Text, Warnings: warnings}
+		if s.logprobs {
+			done.Logprobs = new(tasks.Logprobs(transcription.Words))
+		}
+		events.Send(done)
 	case !events.Begun():
 		return err
 	default:
@@ -65,8 +73,8 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 // transcriptSink sends each batch of words.
 type transcriptSink struct {
 	services.DiscardSink
-	events *web.Events
-	begun  bool
+	events          *web.Events
+	begun, logprobs bool
 }
 
 // Partial implements services.Sink.
@@ -84,5 +92,9 @@ func (s *transcriptSink) Partial(value any) {
 		text = " " + text
 	}
 	s.begun = true
-	s.events.Send(transcriptEvent{Type: eventDelta, Delta: text})
+	event := transcriptEvent{Type: eventDelta, Delta: text}
+	if s.logprobs {
+		event.Logprobs = new(tasks.Logprobs(delta.Words))
+	}
+	s.events.Send(event)
 }

@@ -24,18 +24,19 @@ func (h *Handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 
 // CreateContext implements gen.StrictServerInterface.
 func (h *Handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
-	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model"})
+	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model", "strict"})
 	defer h.Discard(upload)
 	form := web.NewForm(upload)
-	model := form.Text("model")
+	about := services.NewContext{Model: form.Text("model"), Audio: upload.Audio(), Strict: web.Value(form.Bool("strict"))}
 	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
 	}
-	found, err := h.Models.Resolve(tasks.Ask, model)
+	found, err := h.Models.Resolve(tasks.Ask, about.Model)
 	if err != nil {
 		return nil, err
 	}
-	info, err := h.Conversations.CreateContext(ctx, web.CallerOf(ctx), found.Model, upload.Audio())
+	about.Model = found.Model
+	info, err := h.Conversations.CreateContext(ctx, web.CallerOf(ctx), about)
 	if err != nil {
 		return nil, err
 	}

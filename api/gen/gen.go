@@ -147,6 +147,8 @@ func (e ChatCompletionObject) Valid() bool {
 // Defines values for ChatMessageRole.
 const (
 	ChatMessageRoleAssistant ChatMessageRole = "assistant"
+	ChatMessageRoleDeveloper ChatMessageRole = "developer"
+	ChatMessageRoleSystem    ChatMessageRole = "system"
 	ChatMessageRoleUser      ChatMessageRole = "user"
 )
 
@@ -154,6 +156,10 @@ const (
 func (e ChatMessageRole) Valid() bool {
 	switch e {
 	case ChatMessageRoleAssistant:
+		return true
+	case ChatMessageRoleDeveloper:
+		return true
+	case ChatMessageRoleSystem:
 		return true
 	case ChatMessageRoleUser:
 		return true
@@ -164,14 +170,20 @@ func (e ChatMessageRole) Valid() bool {
 
 // Defines values for ChatPartType.
 const (
+	ChatPartTypeAudioUrl   ChatPartType = "audio_url"
 	ChatPartTypeInputAudio ChatPartType = "input_audio"
+	ChatPartTypeRefusal    ChatPartType = "refusal"
 	ChatPartTypeText       ChatPartType = "text"
 )
 
 // Valid indicates whether the value is a known member of the ChatPartType enum.
 func (e ChatPartType) Valid() bool {
 	switch e {
+	case ChatPartTypeAudioUrl:
+		return true
 	case ChatPartTypeInputAudio:
+		return true
+	case ChatPartTypeRefusal:
 		return true
 	case ChatPartTypeText:
 		return true
@@ -197,8 +209,9 @@ func (e ChatRequestModalities) Valid() bool {
 
 // Defines values for ChatRequestTruncation.
 const (
-	ChatRequestTruncationAuto     ChatRequestTruncation = "auto"
-	ChatRequestTruncationDisabled ChatRequestTruncation = "disabled"
+	ChatRequestTruncationAuto        ChatRequestTruncation = "auto"
+	ChatRequestTruncationDisabled    ChatRequestTruncation = "disabled"
+	ChatRequestTruncationLessThannil ChatRequestTruncation = "<nil>"
 )
 
 // Valid indicates whether the value is a known member of the ChatRequestTruncation enum.
@@ -207,6 +220,8 @@ func (e ChatRequestTruncation) Valid() bool {
 	case ChatRequestTruncationAuto:
 		return true
 	case ChatRequestTruncationDisabled:
+		return true
+	case ChatRequestTruncationLessThannil:
 		return true
 	default:
 		return false
@@ -912,21 +927,6 @@ func (e TranscriptEventType) Valid() bool {
 	}
 }
 
-// Defines values for TranscriptionRequestChunkingStrategy.
-const (
-	TranscriptionRequestChunkingStrategyAuto TranscriptionRequestChunkingStrategy = "auto"
-)
-
-// Valid indicates whether the value is a known member of the TranscriptionRequestChunkingStrategy enum.
-func (e TranscriptionRequestChunkingStrategy) Valid() bool {
-	switch e {
-	case TranscriptionRequestChunkingStrategyAuto:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TranscriptionRequestDecoding.
 const (
 	TranscriptionRequestDecodingBeam   TranscriptionRequestDecoding = "beam"
@@ -939,6 +939,21 @@ func (e TranscriptionRequestDecoding) Valid() bool {
 	case TranscriptionRequestDecodingBeam:
 		return true
 	case TranscriptionRequestDecodingGreedy:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranscriptionRequestInclude.
+const (
+	TranscriptionRequestIncludeLogprobs TranscriptionRequestInclude = "logprobs"
+)
+
+// Valid indicates whether the value is a known member of the TranscriptionRequestInclude enum.
+func (e TranscriptionRequestInclude) Valid() bool {
+	switch e {
+	case TranscriptionRequestIncludeLogprobs:
 		return true
 	default:
 		return false
@@ -1414,8 +1429,11 @@ type CaptionRequest struct {
 	Model     *string             `json:"model,omitempty"`
 
 	// Question A question; without one the sound is described.
-	Question    *string  `json:"question,omitempty"`
-	Seed        *int64   `json:"seed,omitempty"`
+	Question *string `json:"question,omitempty"`
+	Seed     *int64  `json:"seed,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict      *bool    `json:"strict,omitempty"`
 	Temperature *float64 `json:"temperature,omitempty"`
 
 	// WindowSeconds Length of the pieces; at most the model's window.
@@ -1456,9 +1474,13 @@ type ChatCompletionObject string
 
 // ChatMessage defines model for ChatMessage.
 type ChatMessage struct {
-	// Content A text, or a list of parts.
-	Content ChatMessage_Content `json:"content"`
-	Role    ChatMessageRole     `json:"role"`
+	// Content A text, or a list of parts. An answer that is sent back may have none.
+	Content *ChatMessage_Content `json:"content,omitempty"`
+
+	// Refusal Of an answer that is sent back: its text where it has no content.
+	Refusal              *string                `json:"refusal,omitempty"`
+	Role                 ChatMessageRole        `json:"role"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // ChatMessageContent0 defines model for ChatMessage.Content.0.
@@ -1467,7 +1489,7 @@ type ChatMessageContent0 = string
 // ChatMessageContent1 defines model for ChatMessage.Content.1.
 type ChatMessageContent1 = []ChatPart
 
-// ChatMessage_Content A text, or a list of parts.
+// ChatMessage_Content A text, or a list of parts. An answer that is sent back may have none.
 type ChatMessage_Content struct {
 	union json.RawMessage
 }
@@ -1477,25 +1499,44 @@ type ChatMessageRole string
 
 // ChatPart defines model for ChatPart.
 type ChatPart struct {
+	// AudioUrl A data URI, or an address over http or https of a host in the setting `api.audioURL.hosts`.
+	AudioUrl *ChatPart_AudioUrl `json:"audio_url,omitempty"`
+
 	// InputAudio Either data, or audio_id.
-	InputAudio *struct {
-		// AudioId Sound that the server keeps.
-		AudioId *string `json:"audio_id,omitempty"`
+	InputAudio           *ChatPart_InputAudio   `json:"input_audio,omitempty"`
+	Refusal              *string                `json:"refusal,omitempty"`
+	Text                 *string                `json:"text,omitempty"`
+	Type                 ChatPartType           `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
 
-		// Data The file as base64.
-		Data *string `json:"data,omitempty"`
+// ChatPart_AudioUrl A data URI, or an address over http or https of a host in the setting `api.audioURL.hosts`.
+type ChatPart_AudioUrl struct {
+	Url                  string                 `json:"url"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
 
-		// Format wav, mp3 and others. It is ignored: the format is detected from the content.
-		Format *string `json:"format,omitempty"`
-	} `json:"input_audio,omitempty"`
-	Text *string      `json:"text,omitempty"`
-	Type ChatPartType `json:"type"`
+// ChatPart_InputAudio Either data, or audio_id.
+type ChatPart_InputAudio struct {
+	// AudioId Sound that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Data The file as base64 or as a data URI.
+	Data *string `json:"data,omitempty"`
+
+	// Format wav, mp3 and others. It is ignored: the format is detected from the content.
+	Format               *string                `json:"format,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // ChatPartType defines model for ChatPart.Type.
 type ChatPartType string
 
-// ChatRequest defines model for ChatRequest.
+// ChatRequest Every field may be null. OpenAI's other fields are accepted with values that change nothing: `tools`, `functions` (empty),
+// `tool_choice`, `function_call` (none, auto), `response_format` (text), `logprobs` (false), `top_logprobs` (0), `audio` (null). With other
+// values these are refused. `frequency_penalty`, `presence_penalty`, `logit_bias`, `metadata`, `store`, `service_tier`, `reasoning_effort`,
+// `verbosity`, `prediction`, `web_search_options`, `parallel_tool_calls`, `safety_identifier`, `prompt_cache_key` and
+// `prompt_cache_retention` have no effect, with the warning value_ignored. Any other field is ignored, with the warning unknown_field.
 type ChatRequest struct {
 	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
@@ -1504,7 +1545,9 @@ type ChatRequest struct {
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
 
-	// Messages Questions and answers in turn, the last one a question. With context_id, the question alone.
+	// Messages Questions and answers in turn, the last one a question; consecutive messages of one role are joined. With context_id, the
+	// question alone. Messages of system and developer are for models whose prompt has a place for them; otherwise they are
+	// ignored, with the warning system_ignored.
 	Messages   []ChatMessage            `json:"messages"`
 	Modalities *[]ChatRequestModalities `json:"modalities,omitempty"`
 
@@ -1526,18 +1569,24 @@ type ChatRequest struct {
 		IncludeUsage *bool `json:"include_usage,omitempty"`
 	} `json:"stream_options,omitempty"`
 
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
 	// Temperature 0 selects the likeliest token. The default is the model's.
 	Temperature *float64 `json:"temperature,omitempty"`
 
 	// TopK 0 disables the limit.
-	TopK *int     `json:"top_k,omitempty"`
+	TopK *int `json:"top_k,omitempty"`
+
+	// TopP 0 selects the likeliest token.
 	TopP *float64 `json:"top_p,omitempty"`
 
 	// Truncation auto drops the oldest questions if the prompt exceeds the model's limit.
 	Truncation *ChatRequestTruncation `json:"truncation,omitempty"`
 
 	// User Is not looked at.
-	User *string `json:"user,omitempty"`
+	User                 *string                `json:"user,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // ChatRequestModalities defines model for ChatRequest.Modalities.
@@ -1594,6 +1643,9 @@ type ClassificationRequest struct {
 
 	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
 	Model *string `json:"model,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
@@ -1654,6 +1706,9 @@ type ContextRequest struct {
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 }
 
 // ContextTurn defines model for ContextTurn.
@@ -1677,6 +1732,9 @@ type ConversionRequest struct {
 
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 }
 
 // ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
@@ -1716,6 +1774,9 @@ type EmbeddingRequest struct {
 
 	// Pooling One vector, the mean over all frames, or the vector of every frame.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 
 	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
 	// most 30 s.
@@ -2531,10 +2592,27 @@ type RunAdviceAction string
 
 // Segment defines model for Segment.
 type Segment struct {
-	End   float64 `json:"end"`
-	Id    int     `json:"id"`
+	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read.
+	AvgLogprob float64 `json:"avg_logprob"`
+
+	// CompressionRatio Size of the text divided by its size compressed by zlib; a high one means repetition.
+	CompressionRatio float64 `json:"compression_ratio"`
+	End              float64 `json:"end"`
+	Id               int     `json:"id"`
+
+	// NoSpeechProb Probability that no letter was spoken within the words of the segment.
+	NoSpeechProb float64 `json:"no_speech_prob"`
+
+	// Seek The start in hundredths of a second.
+	Seek  int     `json:"seek"`
 	Start float64 `json:"start"`
-	Text  string  `json:"text"`
+
+	// Temperature 0: decoding is deterministic.
+	Temperature float64 `json:"temperature"`
+	Text        string  `json:"text"`
+
+	// Tokens The ids of the letters in the vocabulary of the model.
+	Tokens []int `json:"tokens"`
 }
 
 // SeriesForecast defines model for SeriesForecast.
@@ -2809,13 +2887,25 @@ type TaskList struct {
 	Data []ActiveTask `json:"data"`
 }
 
+// TokenLogprob defines model for TokenLogprob.
+type TokenLogprob struct {
+	Bytes   []int   `json:"bytes"`
+	Logprob float64 `json:"logprob"`
+
+	// Token A letter, or the space between two words.
+	Token string `json:"token"`
+}
+
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
 // `transcript.text.done` the complete text in `text`, and `warnings` if there are any. An `error` event ends an
 // interrupted stream.
 type TranscriptEvent struct {
-	Delta *string             `json:"delta,omitempty"`
-	Text  *string             `json:"text,omitempty"`
-	Type  TranscriptEventType `json:"type"`
+	Delta *string `json:"delta,omitempty"`
+
+	// Logprobs With `include[]` logprobs.
+	Logprobs *[]TokenLogprob     `json:"logprobs,omitempty"`
+	Text     *string             `json:"text,omitempty"`
+	Type     TranscriptEventType `json:"type"`
 
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
@@ -2826,17 +2916,21 @@ type TranscriptEventType string
 
 // Transcription defines model for Transcription.
 type Transcription struct {
-	Text  string             `json:"text"`
-	Usage TranscriptionUsage `json:"usage"`
+	// Logprobs With `include[]` logprobs.
+	Logprobs *[]TokenLogprob    `json:"logprobs,omitempty"`
+	Text     string             `json:"text"`
+	Usage    TranscriptionUsage `json:"usage"`
 }
 
-// TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field.
+// TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
+// be one value: JSON, or separated by commas.
 type TranscriptionRequest struct {
 	// BeamWidth How many texts the beam search keeps.
 	BeamWidth *int `json:"beam_width,omitempty"`
 
-	// ChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
-	ChunkingStrategy *TranscriptionRequestChunkingStrategy `json:"chunking_strategy,omitempty"`
+	// ChunkingStrategy auto, or an object such as {"type":"server_vad"}, also as fields chunking_strategy[type]. It has no effect: audio is cut
+	// into windows of equal length.
+	ChunkingStrategy *string `json:"chunking_strategy,omitempty"`
 
 	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 	// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
@@ -2847,19 +2941,31 @@ type TranscriptionRequest struct {
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
+	// Include logprobs adds the scores of the letters to `response_format` json and to the events of a stream.
+	Include *[]TranscriptionRequestInclude `json:"include[],omitempty"`
+
+	// Keywords Further likely words, as in `prompt`.
+	Keywords *[]string `json:"keywords[],omitempty"`
+
 	// Language ISO 639-1 code of the speech. Told back; a CTC model knows only the language it was trained on.
 	Language *string `json:"language,omitempty"`
+
+	// Languages A single language is that of `language`; several have no effect.
+	Languages *[]string `json:"languages[],omitempty"`
 
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
 
 	// Prompt Likely words, in any order and case. They are hot words of the beam search, which a prompt enables; they have no effect
-	// with `decoding` greedy.
+	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
 
 	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
 	Temperature *float64 `json:"temperature,omitempty"`
@@ -2872,13 +2978,13 @@ type TranscriptionRequest struct {
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// TranscriptionRequestChunkingStrategy Accepted for the sake of clients that send it. Long audio is cut in any case.
-type TranscriptionRequestChunkingStrategy string
-
 // TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 // words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
 // else greedy.
 type TranscriptionRequestDecoding string
+
+// TranscriptionRequestInclude defines model for TranscriptionRequest.Include.
+type TranscriptionRequestInclude string
 
 // TranscriptionRequestResponseFormat defines model for TranscriptionRequest.ResponseFormat.
 type TranscriptionRequestResponseFormat string
@@ -3193,6 +3299,715 @@ type SetLogLevelJSONRequestBody = LogLevel
 
 // JobFinishedJSONRequestBody defines body for JobFinished for application/json ContentType.
 type JobFinishedJSONRequestBody = Job
+
+// Getter for additional properties for ChatMessage. Returns the specified
+// element and whether it was found
+func (a ChatMessage) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ChatMessage
+func (a *ChatMessage) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ChatMessage to handle AdditionalProperties
+func (a *ChatMessage) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["content"]; found {
+		err = json.Unmarshal(raw, &a.Content)
+		if err != nil {
+			return fmt.Errorf("error reading 'content': %w", err)
+		}
+		delete(object, "content")
+	}
+
+	if raw, found := object["refusal"]; found {
+		err = json.Unmarshal(raw, &a.Refusal)
+		if err != nil {
+			return fmt.Errorf("error reading 'refusal': %w", err)
+		}
+		delete(object, "refusal")
+	}
+
+	if raw, found := object["role"]; found {
+		err = json.Unmarshal(raw, &a.Role)
+		if err != nil {
+			return fmt.Errorf("error reading 'role': %w", err)
+		}
+		delete(object, "role")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ChatMessage to handle AdditionalProperties
+func (a ChatMessage) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Content != nil {
+		object["content"], err = json.Marshal(a.Content)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'content': %w", err)
+		}
+	}
+
+	if a.Refusal != nil {
+		object["refusal"], err = json.Marshal(a.Refusal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'refusal': %w", err)
+		}
+	}
+
+	object["role"], err = json.Marshal(a.Role)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'role': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ChatPart. Returns the specified
+// element and whether it was found
+func (a ChatPart) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ChatPart
+func (a *ChatPart) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ChatPart to handle AdditionalProperties
+func (a *ChatPart) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["audio_url"]; found {
+		err = json.Unmarshal(raw, &a.AudioUrl)
+		if err != nil {
+			return fmt.Errorf("error reading 'audio_url': %w", err)
+		}
+		delete(object, "audio_url")
+	}
+
+	if raw, found := object["input_audio"]; found {
+		err = json.Unmarshal(raw, &a.InputAudio)
+		if err != nil {
+			return fmt.Errorf("error reading 'input_audio': %w", err)
+		}
+		delete(object, "input_audio")
+	}
+
+	if raw, found := object["refusal"]; found {
+		err = json.Unmarshal(raw, &a.Refusal)
+		if err != nil {
+			return fmt.Errorf("error reading 'refusal': %w", err)
+		}
+		delete(object, "refusal")
+	}
+
+	if raw, found := object["text"]; found {
+		err = json.Unmarshal(raw, &a.Text)
+		if err != nil {
+			return fmt.Errorf("error reading 'text': %w", err)
+		}
+		delete(object, "text")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ChatPart to handle AdditionalProperties
+func (a ChatPart) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.AudioUrl != nil {
+		object["audio_url"], err = json.Marshal(a.AudioUrl)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'audio_url': %w", err)
+		}
+	}
+
+	if a.InputAudio != nil {
+		object["input_audio"], err = json.Marshal(a.InputAudio)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'input_audio': %w", err)
+		}
+	}
+
+	if a.Refusal != nil {
+		object["refusal"], err = json.Marshal(a.Refusal)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'refusal': %w", err)
+		}
+	}
+
+	if a.Text != nil {
+		object["text"], err = json.Marshal(a.Text)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'text': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ChatPart_AudioUrl. Returns the specified
+// element and whether it was found
+func (a ChatPart_AudioUrl) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ChatPart_AudioUrl
+func (a *ChatPart_AudioUrl) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ChatPart_AudioUrl to handle AdditionalProperties
+func (a *ChatPart_AudioUrl) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["url"]; found {
+		err = json.Unmarshal(raw, &a.Url)
+		if err != nil {
+			return fmt.Errorf("error reading 'url': %w", err)
+		}
+		delete(object, "url")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ChatPart_AudioUrl to handle AdditionalProperties
+func (a ChatPart_AudioUrl) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["url"], err = json.Marshal(a.Url)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'url': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ChatPart_InputAudio. Returns the specified
+// element and whether it was found
+func (a ChatPart_InputAudio) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ChatPart_InputAudio
+func (a *ChatPart_InputAudio) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ChatPart_InputAudio to handle AdditionalProperties
+func (a *ChatPart_InputAudio) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["audio_id"]; found {
+		err = json.Unmarshal(raw, &a.AudioId)
+		if err != nil {
+			return fmt.Errorf("error reading 'audio_id': %w", err)
+		}
+		delete(object, "audio_id")
+	}
+
+	if raw, found := object["data"]; found {
+		err = json.Unmarshal(raw, &a.Data)
+		if err != nil {
+			return fmt.Errorf("error reading 'data': %w", err)
+		}
+		delete(object, "data")
+	}
+
+	if raw, found := object["format"]; found {
+		err = json.Unmarshal(raw, &a.Format)
+		if err != nil {
+			return fmt.Errorf("error reading 'format': %w", err)
+		}
+		delete(object, "format")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ChatPart_InputAudio to handle AdditionalProperties
+func (a ChatPart_InputAudio) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.AudioId != nil {
+		object["audio_id"], err = json.Marshal(a.AudioId)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'audio_id': %w", err)
+		}
+	}
+
+	if a.Data != nil {
+		object["data"], err = json.Marshal(a.Data)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'data': %w", err)
+		}
+	}
+
+	if a.Format != nil {
+		object["format"], err = json.Marshal(a.Format)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'format': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
+
+// Getter for additional properties for ChatRequest. Returns the specified
+// element and whether it was found
+func (a ChatRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for ChatRequest
+func (a *ChatRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for ChatRequest to handle AdditionalProperties
+func (a *ChatRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["context_id"]; found {
+		err = json.Unmarshal(raw, &a.ContextId)
+		if err != nil {
+			return fmt.Errorf("error reading 'context_id': %w", err)
+		}
+		delete(object, "context_id")
+	}
+
+	if raw, found := object["max_completion_tokens"]; found {
+		err = json.Unmarshal(raw, &a.MaxCompletionTokens)
+		if err != nil {
+			return fmt.Errorf("error reading 'max_completion_tokens': %w", err)
+		}
+		delete(object, "max_completion_tokens")
+	}
+
+	if raw, found := object["max_tokens"]; found {
+		err = json.Unmarshal(raw, &a.MaxTokens)
+		if err != nil {
+			return fmt.Errorf("error reading 'max_tokens': %w", err)
+		}
+		delete(object, "max_tokens")
+	}
+
+	if raw, found := object["messages"]; found {
+		err = json.Unmarshal(raw, &a.Messages)
+		if err != nil {
+			return fmt.Errorf("error reading 'messages': %w", err)
+		}
+		delete(object, "messages")
+	}
+
+	if raw, found := object["modalities"]; found {
+		err = json.Unmarshal(raw, &a.Modalities)
+		if err != nil {
+			return fmt.Errorf("error reading 'modalities': %w", err)
+		}
+		delete(object, "modalities")
+	}
+
+	if raw, found := object["model"]; found {
+		err = json.Unmarshal(raw, &a.Model)
+		if err != nil {
+			return fmt.Errorf("error reading 'model': %w", err)
+		}
+		delete(object, "model")
+	}
+
+	if raw, found := object["n"]; found {
+		err = json.Unmarshal(raw, &a.N)
+		if err != nil {
+			return fmt.Errorf("error reading 'n': %w", err)
+		}
+		delete(object, "n")
+	}
+
+	if raw, found := object["repetition_penalty"]; found {
+		err = json.Unmarshal(raw, &a.RepetitionPenalty)
+		if err != nil {
+			return fmt.Errorf("error reading 'repetition_penalty': %w", err)
+		}
+		delete(object, "repetition_penalty")
+	}
+
+	if raw, found := object["seed"]; found {
+		err = json.Unmarshal(raw, &a.Seed)
+		if err != nil {
+			return fmt.Errorf("error reading 'seed': %w", err)
+		}
+		delete(object, "seed")
+	}
+
+	if raw, found := object["stop"]; found {
+		err = json.Unmarshal(raw, &a.Stop)
+		if err != nil {
+			return fmt.Errorf("error reading 'stop': %w", err)
+		}
+		delete(object, "stop")
+	}
+
+	if raw, found := object["stream"]; found {
+		err = json.Unmarshal(raw, &a.Stream)
+		if err != nil {
+			return fmt.Errorf("error reading 'stream': %w", err)
+		}
+		delete(object, "stream")
+	}
+
+	if raw, found := object["stream_options"]; found {
+		err = json.Unmarshal(raw, &a.StreamOptions)
+		if err != nil {
+			return fmt.Errorf("error reading 'stream_options': %w", err)
+		}
+		delete(object, "stream_options")
+	}
+
+	if raw, found := object["strict"]; found {
+		err = json.Unmarshal(raw, &a.Strict)
+		if err != nil {
+			return fmt.Errorf("error reading 'strict': %w", err)
+		}
+		delete(object, "strict")
+	}
+
+	if raw, found := object["temperature"]; found {
+		err = json.Unmarshal(raw, &a.Temperature)
+		if err != nil {
+			return fmt.Errorf("error reading 'temperature': %w", err)
+		}
+		delete(object, "temperature")
+	}
+
+	if raw, found := object["top_k"]; found {
+		err = json.Unmarshal(raw, &a.TopK)
+		if err != nil {
+			return fmt.Errorf("error reading 'top_k': %w", err)
+		}
+		delete(object, "top_k")
+	}
+
+	if raw, found := object["top_p"]; found {
+		err = json.Unmarshal(raw, &a.TopP)
+		if err != nil {
+			return fmt.Errorf("error reading 'top_p': %w", err)
+		}
+		delete(object, "top_p")
+	}
+
+	if raw, found := object["truncation"]; found {
+		err = json.Unmarshal(raw, &a.Truncation)
+		if err != nil {
+			return fmt.Errorf("error reading 'truncation': %w", err)
+		}
+		delete(object, "truncation")
+	}
+
+	if raw, found := object["user"]; found {
+		err = json.Unmarshal(raw, &a.User)
+		if err != nil {
+			return fmt.Errorf("error reading 'user': %w", err)
+		}
+		delete(object, "user")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for ChatRequest to handle AdditionalProperties
+func (a ChatRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.ContextId != nil {
+		object["context_id"], err = json.Marshal(a.ContextId)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context_id': %w", err)
+		}
+	}
+
+	if a.MaxCompletionTokens != nil {
+		object["max_completion_tokens"], err = json.Marshal(a.MaxCompletionTokens)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'max_completion_tokens': %w", err)
+		}
+	}
+
+	if a.MaxTokens != nil {
+		object["max_tokens"], err = json.Marshal(a.MaxTokens)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'max_tokens': %w", err)
+		}
+	}
+
+	if a.Messages != nil {
+		object["messages"], err = json.Marshal(a.Messages)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messages': %w", err)
+		}
+	}
+
+	if a.Modalities != nil {
+		object["modalities"], err = json.Marshal(a.Modalities)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'modalities': %w", err)
+		}
+	}
+
+	if a.Model != nil {
+		object["model"], err = json.Marshal(a.Model)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'model': %w", err)
+		}
+	}
+
+	if a.N != nil {
+		object["n"], err = json.Marshal(a.N)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'n': %w", err)
+		}
+	}
+
+	if a.RepetitionPenalty != nil {
+		object["repetition_penalty"], err = json.Marshal(a.RepetitionPenalty)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'repetition_penalty': %w", err)
+		}
+	}
+
+	if a.Seed != nil {
+		object["seed"], err = json.Marshal(a.Seed)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'seed': %w", err)
+		}
+	}
+
+	if a.Stop != nil {
+		object["stop"], err = json.Marshal(a.Stop)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'stop': %w", err)
+		}
+	}
+
+	if a.Stream != nil {
+		object["stream"], err = json.Marshal(a.Stream)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'stream': %w", err)
+		}
+	}
+
+	if a.StreamOptions != nil {
+		object["stream_options"], err = json.Marshal(a.StreamOptions)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'stream_options': %w", err)
+		}
+	}
+
+	if a.Strict != nil {
+		object["strict"], err = json.Marshal(a.Strict)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'strict': %w", err)
+		}
+	}
+
+	if a.Temperature != nil {
+		object["temperature"], err = json.Marshal(a.Temperature)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'temperature': %w", err)
+		}
+	}
+
+	if a.TopK != nil {
+		object["top_k"], err = json.Marshal(a.TopK)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'top_k': %w", err)
+		}
+	}
+
+	if a.TopP != nil {
+		object["top_p"], err = json.Marshal(a.TopP)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'top_p': %w", err)
+		}
+	}
+
+	if a.Truncation != nil {
+		object["truncation"], err = json.Marshal(a.Truncation)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'truncation': %w", err)
+		}
+	}
+
+	if a.User != nil {
+		object["user"], err = json.Marshal(a.User)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'user': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // AsChatMessageContent0 returns the union data inside the ChatMessage_Content as a ChatMessageContent0
 func (t ChatMessage_Content) AsChatMessageContent0() (ChatMessageContent0, error) {

@@ -104,7 +104,7 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		return nil, noResult(job)
 	}
 	e := web.ExchangeOf(ctx)
-	e.W.Header().Set("Vary", "Accept")
+	e.W.Header().Add("Vary", "Accept")
 	value := tasks.NewResult(job.Task)
 	form, err := chooseForm(resultForms(job, value), string(web.Value(request.Params.Format)), e.R.Header.Values("Accept"))
 	if err != nil {

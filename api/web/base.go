@@ -51,6 +51,8 @@ type Base struct {
 	Sounds Sounds
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio StoredAudio
+	// Remote fetches recordings by their addresses; nil if no host is allowed.
+	Remote *Remote
 	// SpoolDir stores uploads while they are processed.
 	SpoolDir string
 	Limits   Limits

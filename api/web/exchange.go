@@ -51,6 +51,9 @@ type Exchange struct {
 // WithExchange adds the exchange to the context.
 func WithExchange(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sent := r.Header.Get("Content-Type"); sent != "" {
+			r.Header.Set("Content-Type", readableFormType(sent))
+		}
 		// RFC 7240 allows a list on several lines; the generated code accepts one.
 		if values := r.Header.Values("Prefer"); len(values) > 1 {
 			r.Header.Set("Prefer", strings.Join(values, ", "))

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -15,18 +17,42 @@ import (
 type Form struct {
 	services.Complaints
 	fields map[string][]string
+	names  map[string]string
 }
 
 // NewForm returns a parser of the fields of an upload.
-func NewForm(u *Upload) *Form { return &Form{fields: u.Fields} }
+func NewForm(u *Upload) *Form { return &Form{fields: u.Fields, names: u.names} }
 
-// All returns the values of a repeatable field.
-func (f *Form) All(field string) []string { return f.fields[field] }
+// Name returns a field's name as the client sent it, such as x[] for x.
+func (f *Form) Name(field string) string { return cmp.Or(f.names[field], field) }
+
+// Complain adds an error under the name that the client sent.
+func (f *Form) Complain(field, format string, args ...any) {
+	f.Complaints.Complain(f.Name(field), format, args...)
+}
+
+// List returns the values of a field that can be repeated. A value may itself be a list: of
+// strings in JSON, or separated by commas.
+func (f *Form) List(field string) []string {
+	var list []string
+	for _, value := range f.fields[field] {
+		var several []string
+		if json.Unmarshal([]byte(value), &several) != nil {
+			several = strings.Split(value, ",")
+		}
+		for _, one := range several {
+			if one = strings.TrimSpace(one); one != "" {
+				list = append(list, one)
+			}
+		}
+	}
+	return list
+}
 
 // Text returns a field's value without surrounding space, or "" if it is missing.
 func (f *Form) Text(field string) string {
 	values := f.fields[field]
-	if len(values) > 1 {
+	if distinct := slices.Compact(slices.Clone(values)); len(distinct) > 1 {
 		f.Complain(field, "must not be repeated, got %d values", len(values))
 	}
 	if len(values) == 0 {
@@ -73,6 +99,12 @@ func (f *Form) Bool(field string) *bool {
 		return nil
 	}
 	v, err := strconv.ParseBool(text)
+	switch strings.ToLower(text) {
+	case "yes", "on":
+		return new(true)
+	case "no", "off":
+		return new(false)
+	}
 	if err != nil {
 		f.Complain(field, "must be true or false, got %.40q", text)
 	}

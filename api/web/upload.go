@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -21,8 +22,11 @@ const MaxFieldBytes = 64 << 10
 // Upload is a received form: its fields in memory, its file on disk, or a stored recording
 // instead. Close removes the file.
 type Upload struct {
+	// Fields are the values by the name of the field; x, x[] and x[0] are one field.
 	Fields map[string][]string
-	file   *spooledFile
+	// names are those that the client sent, where they differ.
+	names map[string]string
+	file  *spooledFile
 	// Incoming is the recording instead of a file if the route stores it.
 	Incoming *library.Incoming
 	// Warnings are the ignored parts of the form.
@@ -94,13 +98,14 @@ type FormShape struct {
 	// File is the field with the recording; Optional is set if it may be missing.
 	File     string
 	Optional bool
-	// Known are the other fields, each of at most MaxField bytes; Refused has the reasons
-	// why fields of OpenAI's API are refused. Lenient ignores all others with a warning, as
-	// OpenAI's clients expect.
+	// Known are the other fields, each of at most MaxField bytes. Lenient ignores all others
+	// with a warning, as OpenAI's clients expect.
 	Known    []string
-	Refused  map[string]string
 	MaxField int
 	Lenient  bool
+	// Objects are known fields whose values may be sent one by one, as x[key]. Tails are
+	// those of which the end is used if they are too long.
+	Objects, Tails []string
 	// Take receives the recording; nil writes it to the spool.
 	Take func(u *Upload, part io.Reader) error
 }
@@ -115,7 +120,7 @@ func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []stri
 // invalid fields are reported in one fault. The caller closes the upload, even after an
 // error.
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
-	u := &Upload{Fields: make(map[string][]string)}
+	u := &Upload{Fields: make(map[string][]string), names: make(map[string]string)}
 	var bad services.Complaints
 	for {
 		part, err := form.NextPart()
@@ -147,37 +152,90 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 
 func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Complaints) error {
 	defer part.Close()
-	name := part.FormName()
+	sent, file := partNames(part.Header)
+	name, key := splitField(sent)
+	body := partBody(part)
 	complain := func(format string, args ...any) {
-		bad.Complain(name, format, args...)
+		bad.Complain(sent, format, args...)
 	}
+	known := slices.Contains(shape.Known, name) && (key == "" || slices.Contains(shape.Objects, name))
 	switch {
-	case name == shape.File && u.IsReceived():
+	case name == shape.File && key == "" && u.IsReceived():
 		complain("must not be repeated; a request has one recording")
-	case name == shape.File:
-		u.Sent, u.Name = part.Header.Get("Content-Type"), part.FileName()
+	case name == shape.File && key == "":
+		u.Sent, u.Name = part.Header.Get("Content-Type"), file
 		if shape.Take != nil {
-			return shape.Take(u, part)
+			return shape.Take(u, body)
 		}
-		return b.Spool(u, part)
-	case shape.Refused[name] != "":
-		complain("%s", shape.Refused[name])
-	case !slices.Contains(shape.Known, name) && shape.Lenient:
-		u.ignore(name)
-	case !slices.Contains(shape.Known, name):
+		return b.Spool(u, body)
+	case !known && shape.Lenient:
+		u.ignore(sent)
+	case !known:
 		complain("is not a field of this form; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
 	default:
-		value, err := io.ReadAll(io.LimitReader(part, int64(shape.MaxField)+1))
-		if err != nil {
-			return err
-		}
-		if len(value) > shape.MaxField {
-			complain("has more than %d bytes", shape.MaxField)
-			return nil
-		}
-		u.Fields[name] = append(u.Fields[name], string(value))
+		return u.receiveField(sent, body, shape, complain)
 	}
 	return nil
+}
+
+// receiveField reads the value of a known field.
+func (u *Upload) receiveField(sent string, body io.Reader, shape FormShape, complain func(format string, args ...any)) error {
+	name, key := splitField(sent)
+	read := readField
+	if slices.Contains(shape.Tails, name) {
+		read = readTail
+	}
+	value, cut, err := read(body, shape.MaxField)
+	switch {
+	case err != nil:
+		return err
+	case cut && !slices.Contains(shape.Tails, name):
+		complain("has more than %d bytes", shape.MaxField)
+		return nil
+	case shape.Lenient && (value == "null" || value == "undefined"):
+		return nil // a script's missing value
+	}
+	if key != "" {
+		name += "[" + key + "]"
+	}
+	if name != sent {
+		u.names[name] = sent
+	}
+	u.Fields[name] = append(u.Fields[name], value)
+	return nil
+}
+
+// readField reads a value of at most limit bytes and reports whether there are more.
+func readField(r io.Reader, limit int) (value string, cut bool, err error) {
+	text, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	return string(text), len(text) > limit, err
+}
+
+// readTail returns the last limit bytes of a value and reports whether there are more.
+func readTail(r io.Reader, limit int) (value string, cut bool, err error) {
+	tail, block := []byte(nil), make([]byte, 4096)
+	for {
+		n, err := r.Read(block)
+		tail = append(tail, block[:n]...)
+		if len(tail) > limit {
+			cut = true
+			tail = tail[:copy(tail, tail[len(tail)-limit:])]
+		}
+		if errors.Is(err, io.EOF) {
+			return string(tail), cut, nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+	}
+}
+
+// partBody returns the content of a part; some clients send it as base64.
+func partBody(part *multipart.Part) io.Reader {
+	if strings.EqualFold(strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")), "base64") {
+		return base64.NewDecoder(base64.StdEncoding, part)
+	}
+	return part
 }
 
 // Spool writes the file to disk, so that memory use does not grow with its size.

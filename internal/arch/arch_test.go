@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"api/manage": {"api/gen", "api/problem", "api/web", "hardening", "hardening/performance", "orchestrator",
 		"orchestrator/jobs", "resources", "services"},
 	"api/problem":           {"services"},
-	"api/web":               {"api/gen", "api/problem", "orchestrator", "orchestrator/library", "services"},
+	"api/web":               {"api/gen", "api/problem", "internal/publicaddr", "orchestrator", "orchestrator/library", "services"},
 	"hardening":             {"internal/lifecycle", "services"},
 	"hardening/performance": {"internal/lifecycle", "services"},
 	"hardening/tracing":     {"internal/lifecycle", "services"},
@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"internal/lifecycle/lifecycletest": {"internal/lifecycle"}, // for tests only
 	"internal/modules":                 {"services/*"},
 	"internal/regular":                 {},
+	"internal/publicaddr":              {},
 	"internal/version":                 {},
 	"models":                           {},
 	"orchestrator":                     {"internal/lifecycle", "services", "services/schema", "services/tasks"},
@@ -65,7 +66,7 @@ var arrows = map[string][]string{
 	"orchestrator/records/ledger":      {},
 	"orchestrator/records/natsstore":   {"internal/lifecycle", "orchestrator/records", "services"},
 	"orchestrator/records/recordstest": {"orchestrator/records", "services"}, // for tests only
-	"orchestrator/jobs/webhook":        {"internal/regular", "services"},
+	"orchestrator/jobs/webhook":        {"internal/publicaddr", "internal/regular", "services"},
 	"resources":                        {"internal/lifecycle", "services"},
 	"resources/memprobe":               {"services"},
 	"services":                         {},

@@ -223,7 +223,11 @@ func (l *local) transcribe(ctx context.Context, t *transcription, r *recording, 
 		return nil, err
 	}
 	defer done()
-	params, err := json.Marshal(t.params)
+	asked := t.params
+	if t.format == tasks.FormatVerbose {
+		asked.ResponseFormat = t.format // whose segments have the scores of their tokens
+	}
+	params, err := json.Marshal(asked)
 	if err != nil {
 		return nil, err
 	}

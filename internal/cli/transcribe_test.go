@@ -35,7 +35,11 @@ func TestEveryFormatIsWrittenToAFolder(t *testing.T) {
 		require.True(t, strings.HasPrefix(string(data), starts), string(data))
 		require.True(t, strings.HasSuffix(string(data), "\n"))
 		require.Equal(t, 1, c.closed)
-		require.JSONEq(t, `{"decoding":"greedy"}`, string(c.executor.tasks[0].Params))
+		params := `{"decoding":"greedy"}`
+		if format == tasks.FormatVerbose { // whose segments have scores
+			params = `{"decoding":"greedy","response_format":"verbose_json"}`
+		}
+		require.JSONEq(t, params, string(c.executor.tasks[0].Params))
 	}
 }
 

@@ -62,7 +62,6 @@ func TestVectorsAndLabelsOverHTTP(t *testing.T) {
 	clear(silence[44:])
 	for _, route := range []string{"embeddings", "classifications", "transcriptions"} {
 		status, body = s.analyse(t, route, silence)
-		require.Equal(t, http.StatusBadRequest, status, body)
-		require.Contains(t, body, "file is silent", route)
+		require.Equal(t, http.StatusOK, status, "%s: %s", route, body)
 	}
 }

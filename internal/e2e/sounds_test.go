@@ -28,6 +28,9 @@ func recording(t testing.TB, name string) []byte {
 		silence := recording(t, "speech")
 		clear(silence[44:])
 		return silence
+	case "no-number":
+		broken := wav(16000, 1, 16000)
+		return append(broken[:len(broken)-4], 0, 0, 0xc0, 0x7f)
 	case "tone":
 		return tone(48000, 2, 48000/2)
 	case "thirty-one":

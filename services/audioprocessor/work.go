@@ -82,7 +82,9 @@ func (w *work) open() (*job, error) {
 	if err != nil {
 		return nil, services.Unreadable(err)
 	}
-	reader, err := audiofile.Open(file, w.audio.Size(), w.service.limits)
+	limits := w.service.limits
+	limits.Strict = limits.Strict || w.params.Strict
+	reader, err := audiofile.Open(file, w.audio.Size(), limits)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

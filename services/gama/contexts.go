@@ -90,13 +90,11 @@ func (c *contexts) usable() error {
 }
 
 // CreateContext implements services.Contexts.
-func (s *Service) CreateContext(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (services.ContextInfo,
-	error,
-) {
-	if name == "" {
-		name = s.cfg.DefaultModel
+func (s *Service) CreateContext(ctx context.Context, caller services.Caller, about services.NewContext) (services.ContextInfo, error) {
+	if about.Model == "" {
+		about.Model = s.cfg.DefaultModel
 	}
-	one, err := s.contexts.create(ctx, caller, name, audio)
+	one, err := s.contexts.create(ctx, caller, about)
 	if err != nil {
 		return services.ContextInfo{}, err
 	}
@@ -223,15 +221,15 @@ func (c *contexts) find(ctx context.Context, caller services.Caller, id string) 
 }
 
 // create stores the recording, then the record that refers to it.
-func (c *contexts) create(ctx context.Context, caller services.Caller, name string, audio services.AudioSource) (*conversation, error) {
+func (c *contexts) create(ctx context.Context, caller services.Caller, about services.NewContext) (*conversation, error) {
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	files, f, err := c.service.shelf.Find(name)
+	files, f, err := c.service.shelf.Find(about.Model)
 	if err != nil {
 		return nil, err
 	}
-	sound, err := c.service.openAudio(audio, f.Preprocessor.SamplingRate)
+	sound, err := c.service.openAudio(about.Audio, f.Preprocessor.SamplingRate, about.Strict)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +237,14 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	if err := c.service.oneWindow(files, f.folder, sound); err != nil {
 		return nil, err
 	}
-	audioID, err := c.store.KeepAudio(ctx, caller.Key, audio)
+	if about.Strict { // not every format shows before its end that it is cut short
+		for last := false; !last; {
+			if _, last, err = sound.next(ctx, blockFrames); err != nil {
+				return nil, fmt.Errorf("read audio: %w", err)
+			}
+		}
+	}
+	audioID, err := c.store.KeepAudio(ctx, caller.Key, about.Audio)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +253,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, name stri
 	now := c.now().UTC()
 	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID, Owner: caller.Key, Created: now}
 	one, err := c.write(ctx, stored, record{
-		Model: name, Owner: caller.Key, Created: now, Used: now,
+		Model: about.Model, Owner: caller.Key, Created: now, Used: now,
 		DurationSeconds: sound.reader.Format().Duration().Seconds(), Turns: []turn{},
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
 	s := newService(t, store)
-	info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
+	info, err := s.CreateContext(t.Context(), everybody, services.NewContext{Audio: clipFile("clip00.wav")})
 	require.NoError(t, err)
 	require.Equal(t, "gama-tiny", info.Model)
 	ask := func(s *Service, question string) *tasks.Answer {
@@ -89,7 +89,7 @@ func TestConversationsExpireAndTheLongestUnusedGo(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s.contexts.now = func() time.Time { return now }
 	create := func() string {
-		info, err := s.CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
+		info, err := s.CreateContext(t.Context(), everybody, services.NewContext{Audio: clipFile("clip00.wav")})
 		require.NoError(t, err)
 		now = now.Add(time.Hour)
 		return info.ID
@@ -254,11 +254,11 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 	s := newService(t, newShelf())
 	file := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(file, []byte("no sound"), 0o600))
-	_, err := s.CreateContext(t.Context(), everybody, "", diskAudio(file))
+	_, err := s.CreateContext(t.Context(), everybody, services.NewContext{Audio: diskAudio(file)})
 	require.Error(t, err)
-	_, err = s.CreateContext(t.Context(), everybody, "nobody", clipFile("clip00.wav"))
+	_, err = s.CreateContext(t.Context(), everybody, services.NewContext{Model: "nobody", Audio: clipFile("clip00.wav")})
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
-	_, err = s.CreateContext(t.Context(), everybody, "", longTone)
+	_, err = s.CreateContext(t.Context(), everybody, services.NewContext{Audio: longTone})
 	require.ErrorContains(t, err, "a conversation is about at most 10.26 s")
 	require.Empty(t, s.conversations(t))
 
@@ -275,7 +275,7 @@ func TestAConversationHoldsOneWindow(t *testing.T) {
 func TestAConversationRunsOnTheModelThatItBeganWith(t *testing.T) {
 	t.Parallel()
 	store := newShelf()
-	info, err := newService(t, store).CreateContext(t.Context(), everybody, "", clipFile("clip00.wav"))
+	info, err := newService(t, store).CreateContext(t.Context(), everybody, services.NewContext{Audio: clipFile("clip00.wav")})
 	require.NoError(t, err)
 	s := newService(t, store, func(cfg *Config) { cfg.DefaultModel = "another" })
 	question := func(context string) services.Task {

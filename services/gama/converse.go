@@ -16,7 +16,7 @@ func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, relea
 	case "":
 		return nil, func() {}, nil
 	case newContext:
-		one, err = c.create(ctx, w.caller, w.model, w.audio)
+		one, err = c.create(ctx, w.caller, services.NewContext{Model: w.model, Audio: w.audio, Strict: w.params.Strict})
 	default:
 		one, err = c.find(ctx, w.caller, w.params.ContextID)
 	}
@@ -93,7 +93,7 @@ func (a *asking) recall(ctx context.Context, of services.StoredContext, recordin
 
 // encodeWhole encodes a whole recording, which must fit in one window.
 func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (*encoded, error) {
-	sound, err := a.service.openAudio(source, a.model.folder.Preprocessor.SamplingRate)
+	sound, err := a.service.openAudio(source, a.model.folder.Preprocessor.SamplingRate, a.params.Strict)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func TestAnExportedModelAnswersAsPyTorch(t *testing.T) {
 			sound, err := a.encodeWhole(t.Context(), writeWAV(t, wholeSound(want.Sound)))
 			require.NoError(t, err)
 			require.EqualValues(t, 96, sound.n, "32 of the Q-Former and 64 of the aggregator")
-			sequence := m.sequence(sound, nil, golden.Question)
+			sequence := m.sequence(sound, nil, golden.Question, "")
 			require.Len(t, sequence.keys, 96+len(golden.Prompt))
 			for i, id := range golden.Prompt {
 				require.EqualValues(t, id, sequence.keys[96+i], "GAMA has the sound before the first token")

@@ -24,6 +24,7 @@ const (
 const (
 	placeQuestion = "{question}"
 	placeAudio    = "{audio}"
+	placeSystem   = "{system}"
 )
 
 // Values of History: the handling of earlier questions in a conversation.
@@ -42,8 +43,8 @@ type folder struct {
 
 // networkConfig is config.json.
 type networkConfig struct {
-	// AudioInsert is prefix or token. PromptTemplate has {question}, and {audio} with
-	// token.
+	// AudioInsert is prefix or token. PromptTemplate has {question}, {audio} with token, and
+	// {system} before {question} if the model takes instructions.
 	AudioInsert    string `json:"audio_insert"`
 	PromptTemplate string `json:"prompt_template"`
 	// History is turns or none. Models that were not trained on several turns perform
@@ -203,6 +204,10 @@ func (f *folder) checkPrompt(name string) error {
 	file.Text("prompt_template", template, limits.TextBytes)
 	if strings.Count(template, placeQuestion) != 1 {
 		file.Fail("prompt_template must hold %s once, got %s", placeQuestion, limits.Quote(template))
+	}
+	before, _, _ := strings.Cut(template, placeQuestion)
+	if n := strings.Count(template, placeSystem); n > 1 || n != strings.Count(before, placeSystem) {
+		file.Fail("prompt_template must hold %s at most once, and before %s, got %s", placeSystem, placeQuestion, limits.Quote(template))
 	}
 	if (n.AudioInsert == insertToken) != (strings.Count(template, placeAudio) == 1) {
 		file.Fail("prompt_template must hold %s once with audio_insert %s, and not with %s", placeAudio, insertToken, insertPrefix)

@@ -216,22 +216,29 @@ func TestTheSoundComesBeforeTheFirstToken(t *testing.T) {
 	f := *m.folder
 	other := &model{folder: &f}
 	f.Network.History = historyNone
-	got := other.sequence(sound, []turn{{}}, "hi {audio}").keys
+	got := other.sequence(sound, []turn{{}}, "hi {audio}", "").keys
 	require.Equal(t, append([]int64{-1, -2, 1}, ids("hi {audio}\n")...), got, "conversation_history is none")
 
 	f.Network.History = historyTurns
-	got = other.sequence(sound, []turn{{Exchange: services.Exchange{Question: "a", Answer: "b"}}, {Tokens: []int{7}}}, "c").keys
+	got = other.sequence(sound, []turn{{Exchange: services.Exchange{Question: "a", Answer: "b"}}, {Tokens: []int{7}}}, "c", "").keys
 	want := append([]int64{-1, -2, 1}, ids("a\n")...)
 	want = append(append(want, ids("b")...), 2)
 	want = append(append(want, ids("\n")...), 7, 2)
 	require.Equal(t, append(want, ids("c\n")...), got)
 
 	f.Network.AudioInsert, f.Network.PromptTemplate = insertToken, "x{audio}y {question}\n"
-	got = other.sequence(sound, []turn{{Tokens: []int{7}}}, "c").keys
+	got = other.sequence(sound, []turn{{Tokens: []int{7}}}, "c", "").keys
 	want = append(append([]int64{1}, ids("x")...), -1, -2)
 	want = append(append(want, ids("y \n")...), 7, 2)
 	want = append(append(want, ids("x")...), ids("y c\n")...)
 	require.Equal(t, want, got, "the sound stands in the first turn only")
+
+	f.Network.PromptTemplate = "{system}:x{audio}y {question}\n"
+	got = other.sequence(sound, []turn{{Tokens: []int{7}}}, "c", "be {question} {audio} brief").keys
+	want = append(append([]int64{1}, ids("be {question} {audio} brief:x")...), -1, -2)
+	want = append(append(want, ids("y \n")...), 7, 2)
+	want = append(append(want, ids(":x")...), ids("y c\n")...)
+	require.Equal(t, want, got, "the instructions stand in the first turn only")
 }
 
 func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
@@ -302,6 +309,7 @@ func TestBadFoldersAreExplained(t *testing.T) {
 		"audio_insert":            func(f *folder) { f.Network.AudioInsert = "suffix" },
 		"{audio} once":            func(f *folder) { f.Network.AudioInsert = insertToken },
 		"{question} once":         func(f *folder) { f.Network.PromptTemplate = "" },
+		"{system} at most once":   func(f *folder) { f.Network.PromptTemplate = "{question}{system}" },
 		"eos_token_id is missing": func(f *folder) { f.Network.EOS = nil },
 		"num_beams is 4":          func(f *folder) { four := 4.0; f.Generation.NumBeams = &four },
 		"std must be at least":    func(f *folder) { f.Preprocessor.Std = 0 },

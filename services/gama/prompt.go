@@ -14,8 +14,9 @@ type turn struct {
 	Tokens []int `json:"tokens,omitempty"`
 }
 
-// sequence returns sound, earlier turns and the question in the model's order.
-func (m *model) sequence(sound *encoded, turns []turn, question string) *sequence {
+// sequence returns sound, earlier turns and the question in the model's order, with the
+// instructions in the first turn.
+func (m *model) sequence(sound *encoded, turns []turn, question, system string) *sequence {
 	f := m.folder
 	s := &sequence{sound: sound}
 	if f.Network.AudioInsert == insertPrefix {
@@ -25,18 +26,20 @@ func (m *model) sequence(sound *encoded, turns []turn, question string) *sequenc
 		s.addTokens(*f.Network.BOS)
 	}
 	heardYet := f.Network.AudioInsert == insertPrefix
+	// place puts the instructions at their place in a part of the template.
+	place := func(part string) string { return strings.Replace(part, placeSystem, system, 1) }
 	ask := func(question string) {
 		before, after, _ := strings.Cut(f.Network.PromptTemplate, placeQuestion)
-		text := before + question + after
+		text := place(before) + question + after
 		if f.Network.AudioInsert == insertToken {
 			// A question that contains {audio} must not move the sound.
 			b, c, inBefore := strings.Cut(before, placeAudio)
 			if inBefore {
-				s.addTokens(f.Text.Encode(b)...)
-				text = c + question + after
+				s.addTokens(f.Text.Encode(place(b))...)
+				text = place(c) + question + after
 			} else {
 				b, c, _ = strings.Cut(after, placeAudio)
-				s.addTokens(f.Text.Encode(before + question + b)...)
+				s.addTokens(f.Text.Encode(place(before) + question + b)...)
 				text = c
 			}
 			if !heardYet {
@@ -45,6 +48,7 @@ func (m *model) sequence(sound *encoded, turns []turn, question string) *sequenc
 			}
 		}
 		s.addTokens(f.Text.Encode(text)...)
+		system = ""
 	}
 	if f.Network.History == historyTurns {
 		for _, t := range turns {
@@ -68,7 +72,7 @@ func (m *model) sequence(sound *encoded, turns []turn, question string) *sequenc
 func (m *model) fit(sound *encoded, turns []turn, p tasks.AskParams) (*sequence, error) {
 	most := int(m.folder.Network.TextPart.MaxPositions)
 	for dropped := 0; ; dropped++ {
-		s := m.sequence(sound, turns, p.Question)
+		s := m.sequence(sound, turns, p.Question, p.System)
 		if len(s.keys) < most {
 			s.dropped += dropped
 			return s, nil

@@ -2,6 +2,7 @@ package gama
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -37,6 +38,10 @@ func (a *asking) warnIgnored() {
 	greedy := a.sampling.temperature == 0
 	ignored(greedy && p.TopK != nil, "top_k", "the temperature is 0, which takes the likeliest token")
 	ignored(greedy && p.TopP != nil, "top_p", "the temperature is 0, which takes the likeliest token")
+	if p.System != "" && !strings.Contains(a.model.folder.Network.PromptTemplate, placeSystem) {
+		a.warn(services.Warning{Code: services.WarnSystemIgnored, Field: "system", Message: fmt.Sprintf(
+			"the instructions were ignored: the prompt of model %s has no place for them", a.model.name)})
+	}
 	w := p.WindowSeconds
 	if w == nil {
 		return

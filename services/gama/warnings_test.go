@@ -28,6 +28,7 @@ func TestWhatIsLeftOutOfAQuestionIsReported(t *testing.T) {
 			[]string{"value_ignored top_k", "value_ignored top_p"},
 		},
 		"sampled":        {tasks.AskParams{Question: "What?", Temperature: new(1.0), TopK: new(3), TopP: new(0.5)}, nil},
+		"instructions":   {tasks.AskParams{Question: "What?", System: "Be brief."}, []string{"system_ignored system"}},
 		"a long window":  {tasks.AskParams{Question: "What?", WindowSeconds: new(100.0)}, []string{"value_ignored window_seconds"}},
 		"a short window": {tasks.AskParams{Question: "What?", WindowSeconds: new(1.0)}, nil},
 		"too many turns": {tasks.AskParams{

@@ -60,7 +60,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 		return nil, err
 	}
 	// Each token has at least one byte, in addition to the beginning and end of a turn.
-	text := texts + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
+	text := texts + len(params.System) + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
 	w.runs, w.weights = f.runBytes(text, params).Plus(services.Bytes(4*blockFrames*channels)), f.weights
 	return w, s.Ready(files.Name, f.problem)
 }
@@ -75,7 +75,7 @@ func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 	if w.goesOn() {
 		return s.cfg.Audio.MaxChannels, nil
 	}
-	sound, err := s.openAudio(w.audio, f.Preprocessor.SamplingRate)
+	sound, err := s.openAudio(w.audio, f.Preprocessor.SamplingRate, w.params.Strict)
 	if err != nil {
 		return 0, err
 	}

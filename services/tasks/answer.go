@@ -14,6 +14,9 @@ const (
 type AskParams struct {
 	// Question about the recording. Caption has a default.
 	Question string `json:"question,omitempty"`
+	// System has instructions for the model. A model whose prompt has no place for them
+	// ignores them with the warning services.WarnSystemIgnored.
+	System string `json:"system,omitempty"`
 	// History lists the previous questions and answers.
 	History []services.Exchange `json:"history,omitempty"`
 	// ContextID of a stored conversation, whose recording and history are used.
@@ -34,6 +37,8 @@ type AskParams struct {
 	// WindowSeconds is the length of the pieces that longer audio is split into; nil
 	// for the model's maximum.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Strict as in TranscribeParams.
+	Strict bool `json:"strict,omitempty"`
 	// Stream requests the text as AnswerDelta values while it is generated.
 	Stream bool `json:"stream,omitempty"`
 }

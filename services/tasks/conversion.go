@@ -14,6 +14,8 @@ type ConvertParams struct {
 	Channels int `json:"channels,omitempty"`
 	// BitDepth is 16, 24, 32 or float; empty for 16.
 	BitDepth string `json:"bit_depth,omitempty"`
+	// Strict as in TranscribeParams.
+	Strict bool `json:"strict,omitempty"`
 }
 
 // Conversion is the result of Convert.

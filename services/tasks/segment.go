@@ -10,6 +10,7 @@ type Segment struct {
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
 	Text  string  `json:"text"`
+	words []Word
 }
 
 const (
@@ -31,6 +32,7 @@ func (t *Transcription) Segments() []Segment {
 		words = append(words, word.Text)
 		last := &list[len(list)-1]
 		last.End, last.Text = word.End, strings.Join(words, " ")
+		last.words = append(last.words, word)
 	}
 	return list
 }

@@ -18,6 +18,8 @@ type EmbedParams struct {
 	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
 	// 30; nil for 30. 0 processes the whole recording, of at most 30 s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Strict as in TranscribeParams.
+	Strict bool `json:"strict,omitempty"`
 }
 
 // Embedding is the result of Embed.
@@ -47,6 +49,8 @@ type ClassifyParams struct {
 	Threshold *float64 `json:"threshold,omitempty"`
 	// WindowSeconds as in EmbedParams.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Strict as in TranscribeParams.
+	Strict bool `json:"strict,omitempty"`
 }
 
 // Classification is the result of Classify.

@@ -38,18 +38,26 @@ type usage struct {
 
 // verboseTranscript is the layout of FormatVerbose.
 type verboseTranscript struct {
-	Task            string     `json:"task"`
-	Language        string     `json:"language"`
-	DurationSeconds float64    `json:"duration"`
-	Text            string     `json:"text"`
-	Words           *[]Word    `json:"words,omitempty"`
-	Segments        *[]Segment `json:"segments,omitempty"`
-	Usage           usage      `json:"usage"`
+	Task            string            `json:"task"`
+	Language        string            `json:"language"`
+	DurationSeconds float64           `json:"duration"`
+	Text            string            `json:"text"`
+	Words           *[]plainWord      `json:"words,omitempty"`
+	Segments        *[]verboseSegment `json:"segments,omitempty"`
+	Usage           usage             `json:"usage"`
 }
 
-// Encode returns the transcription in one of TranscriptFormats. The granularities apply
-// to FormatVerbose only; without any it has both words and segments.
-func (t *Transcription) Encode(format string, granularities ...string) ([]byte, error) {
+// plainWord is a word without its tokens.
+type plainWord struct {
+	Text  string  `json:"word"`
+	Start float64 `json:"start"`
+	End   float64 `json:"end"`
+}
+
+// Encode returns the transcription in one of TranscriptFormats. parts are granularities for
+// FormatVerbose, which has both words and segments without any, and IncludeLogprobs for
+// FormatJSON.
+func (t *Transcription) Encode(format string, parts ...string) ([]byte, error) {
 	used := usage{Type: "duration", Seconds: t.DurationSeconds}
 	switch format {
 	case FormatText:
@@ -59,19 +67,26 @@ func (t *Transcription) Encode(format string, granularities ...string) ([]byte, 
 	case FormatVTT:
 		return []byte(vtt(t.Segments())), nil
 	case FormatJSON:
-		return json.Marshal(struct {
-			Text  string `json:"text"`
-			Usage usage  `json:"usage"`
-		}{t.Text, used})
+		plain := struct {
+			Text     string          `json:"text"`
+			Logprobs *[]TokenLogprob `json:"logprobs,omitempty"`
+			Usage    usage           `json:"usage"`
+		}{Text: t.Text, Usage: used}
+		if slices.Contains(parts, IncludeLogprobs) {
+			plain.Logprobs = new(Logprobs(t.Words))
+		}
+		return json.Marshal(plain)
 	case FormatVerbose:
 		verbose := verboseTranscript{Task: Transcribe, Language: t.Language, DurationSeconds: t.DurationSeconds, Text: t.Text, Usage: used}
-		if len(granularities) == 0 || slices.Contains(granularities, GranularityWord) {
-			words := append([]Word{}, t.Words...)
+		if len(parts) == 0 || slices.Contains(parts, GranularityWord) {
+			words := make([]plainWord, 0, len(t.Words))
+			for _, w := range t.Words {
+				words = append(words, plainWord{w.Text, w.Start, w.End})
+			}
 			verbose.Words = &words
 		}
-		if len(granularities) == 0 || slices.Contains(granularities, GranularitySegment) {
-			segments := append([]Segment{}, t.Segments()...)
-			verbose.Segments = &segments
+		if len(parts) == 0 || slices.Contains(parts, GranularitySegment) {
+			verbose.Segments = new(t.verboseSegments())
 		}
 		return json.Marshal(verbose)
 	}

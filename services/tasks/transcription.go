@@ -21,6 +21,9 @@ type TranscribeParams struct {
 	BeamWidth int `json:"beam_width,omitempty"`
 	// Prompt has words that the beam search prefers, at most MaxPromptBytes long.
 	Prompt string `json:"prompt,omitempty"`
+	// Keywords are further words that the beam search prefers, at most MaxKeywords and
+	// MaxPromptBytes long together.
+	Keywords []string `json:"keywords,omitempty"`
 	// Temperature, 0 to 1, has no effect because decoding is deterministic.
 	Temperature float64 `json:"temperature,omitempty"`
 	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities selects
@@ -28,6 +31,11 @@ type TranscribeParams struct {
 	// the default for a job's result.
 	ResponseFormat         string   `json:"response_format,omitempty"`
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
+	// Include lists IncludeLogprobs, for the scores of the tokens in the result.
+	Include []string `json:"include,omitempty"`
+	// Strict rejects a recording that is cut short, which is otherwise transcribed up to
+	// its end with a warning.
+	Strict bool `json:"strict,omitempty"`
 	// Stream requests each word as a TranscriptDelta as soon as it is complete.
 	Stream bool `json:"stream,omitempty"`
 }
@@ -42,7 +50,11 @@ const (
 const (
 	MaxBeamWidth   = 1000
 	MaxPromptBytes = 4096
+	MaxKeywords    = 1024
 )
+
+// IncludeLogprobs is the value of TranscribeParams.Include.
+const IncludeLogprobs = "logprobs"
 
 // DefaultWindowSeconds is the default length of a window of longer audio.
 const DefaultWindowSeconds = 10
@@ -79,4 +91,19 @@ type Word struct {
 	// Start and End in seconds from the beginning of the recording.
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
+	// Tokens spell the word, with the delimiter from the word before it; set if the
+	// parameters request scores.
+	Tokens []Token `json:"tokens,omitempty"`
+	// NoSpeech is the logarithm of the probability that no letter was spoken from Start to
+	// End; set with Tokens.
+	NoSpeech float64 `json:"no_speech_logprob,omitempty"`
+}
+
+// Token is a token of a word.
+type Token struct {
+	// ID in the model's vocabulary.
+	ID   int    `json:"id"`
+	Text string `json:"token"`
+	// LogProb is the mean logarithm of its probability over its frames.
+	LogProb float64 `json:"logprob"`
 }

@@ -83,15 +83,20 @@ var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
 // beam search if the model has a word list or the request a prompt.
 func (m *model) decoding(params tasks.TranscribeParams) decoding {
 	if m.searches(params) {
-		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(params.Prompt))}
+		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(wantedWords(params)))}
 	}
 	return &greedyDecoding{tail: wordTail{decoder: &m.decoder}}
+}
+
+// wantedWords returns the words of the prompt and the keywords.
+func wantedWords(params tasks.TranscribeParams) string {
+	return strings.TrimSpace(params.Prompt + " " + strings.Join(params.Keywords, " "))
 }
 
 // searches reports whether the parameters select a beam search.
 func (m *model) searches(params tasks.TranscribeParams) bool {
 	if params.Decoding == "" {
-		return m.words != nil || params.Prompt != ""
+		return m.words != nil || wantedWords(params) != ""
 	}
 	return params.Decoding == tasks.DecodingBeam
 }

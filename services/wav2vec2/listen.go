@@ -26,7 +26,7 @@ type listening struct {
 // listen opens the task's recording for a model. The caller closes the closer and sets
 // take.
 func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, func() error, error) {
-	reader, closer, err := w.service.openAudio(w.audio, w.window)
+	reader, closer, err := w.service.openAudio(w.audio, w.window, w.strict)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,9 +52,6 @@ func (l *listening) run(ctx context.Context) error {
 		l.clock.Book(services.StageInput)
 		if err != nil {
 			return fmt.Errorf("read audio: %w", err)
-		}
-		if w.last && l.cut.silent() {
-			return services.Invalidf("file", "is silent: every sample has the same value, so nothing was recorded")
 		}
 		size := len(w.samples)
 		values, err := l.model.infer(ctx, w.samples)

@@ -20,6 +20,8 @@ type request struct {
 	classify   tasks.ClassifyParams
 	// window in seconds; 0 for a single run.
 	window float64
+	// strict rejects a recording that is cut short.
+	strict bool
 }
 
 // parseRequest decodes and validates a task's parameters. The fault lists every invalid
@@ -32,18 +34,18 @@ func parseRequest(task services.Task) (request, error) {
 	switch task.Name {
 	case tasks.Transcribe:
 		err = tasks.DecodeParams(task.Params, &r.transcribe)
-		window = r.transcribe.WindowSeconds
+		window, r.strict = r.transcribe.WindowSeconds, r.transcribe.Strict
 		r.window = tasks.DefaultWindowSeconds
 		checkTranscribe(r.transcribe, &bad)
 	case tasks.Embed:
 		err = tasks.DecodeParams(task.Params, &r.embed)
-		window, r.window = r.embed.WindowSeconds, longestRun
+		window, r.window, r.strict = r.embed.WindowSeconds, longestRun, r.embed.Strict
 		if p := r.embed.Pooling; p != "" && p != tasks.PoolingMean && p != tasks.PoolingNone {
 			bad.Complain("pooling", "must be mean or none, got %.40q", p)
 		}
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
-		window, r.window = r.classify.WindowSeconds, longestRun
+		window, r.window, r.strict = r.classify.WindowSeconds, longestRun, r.classify.Strict
 		if k := r.classify.TopK; k < 0 {
 			bad.Complain("top_k", "must be 0 or above, got %d", k)
 		}
@@ -78,6 +80,14 @@ func checkTranscribe(params tasks.TranscribeParams, bad *services.Complaints) {
 	}
 	if len(params.Prompt) > tasks.MaxPromptBytes {
 		bad.Complain("prompt", "must be at most %d bytes, got %d", tasks.MaxPromptBytes, len(params.Prompt))
+	}
+	if size := len(strings.Join(params.Keywords, " ")); size > tasks.MaxPromptBytes {
+		bad.Complain("keywords", "must be at most %d bytes together, got %d", tasks.MaxPromptBytes, size)
+	}
+	for _, part := range params.Include {
+		if part != tasks.IncludeLogprobs {
+			bad.Complain("include", "must be %s, got %.40q", tasks.IncludeLogprobs, part)
+		}
 	}
 	if f := params.ResponseFormat; f != "" && !slices.Contains(tasks.TranscriptFormats(), f) {
 		bad.Complain("response_format", "must be one of %s, got %.40q", strings.Join(tasks.TranscriptFormats(), ", "), f)

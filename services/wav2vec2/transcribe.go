@@ -15,10 +15,16 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
-	decoding := m.decoding(w.transcribe)
+	decoding, scores := m.decoding(w.transcribe), m.scoring(w.transcribe)
 	l.take = func(part window, logits []float32) error {
-		decoding.add(l.own(part, logits, len(m.decoder.tokens)))
+		own := l.own(part, logits, len(m.decoder.tokens))
+		decoding.add(own)
+		scores.add(own)
+		if l.cut.silent() {
+			return nil // whatever the model makes of it
+		}
 		if words := complete(decoding, w.transcribe.Stream, part.last); len(words) > 0 {
+			scores.part(words)
 			sink.Partial(tasks.TranscriptDelta{Words: words})
 		}
 		return nil
@@ -30,6 +36,10 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	}
 	result.Warnings = append(l.warnings(), m.warnings(w.transcribe)...)
 	text, words := decoding.answer()
+	if l.cut.silent() {
+		text, words = "", []tasks.Word{}
+	}
+	scores.whole(words)
 	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
 	return result, nil
 }

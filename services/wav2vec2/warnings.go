@@ -20,10 +20,14 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 		ignored("temperature", "nothing is drawn by chance")
 	}
 	if m.searches(p) {
-		return append(list, m.unspelled(p.Prompt)...)
+		list = append(list, m.unspelled("prompt", p.Prompt)...)
+		return append(list, m.unspelled("keywords", strings.Join(p.Keywords, " "))...)
 	}
 	if p.Prompt != "" {
 		ignored("prompt", "decoding is greedy; beam prefers its words")
+	}
+	if len(p.Keywords) > 0 {
+		ignored("keywords", "decoding is greedy; beam prefers them")
 	}
 	if p.BeamWidth > 0 {
 		ignored("beam_width", "decoding is greedy")
@@ -31,9 +35,9 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	return list
 }
 
-// unspelled returns a warning about words of the prompt that no search can find because
-// the model has no token for one of their letters.
-func (m *model) unspelled(prompt string) []services.Warning {
+// unspelled returns a warning about words of a field that no search can find because the
+// model has no token for one of their letters.
+func (m *model) unspelled(field, prompt string) []services.Warning {
 	var words []string
 	unknown := unknownLetter(m.decoder.tokens)
 	for _, word := range hotWords(prompt) {
@@ -48,7 +52,7 @@ func (m *model) unspelled(prompt string) []services.Warning {
 		words[maxShownWords] = "others"
 	}
 	return []services.Warning{{
-		Code: services.WarnUnknownPrompt, Field: "prompt",
-		Message: "the model has no letters for these words of the prompt: " + strings.Join(words, ", "),
+		Code: services.WarnUnknownPrompt, Field: field,
+		Message: "the model has no letters for these words of the " + field + ": " + strings.Join(words, ", "),
 	}}
 }

@@ -100,8 +100,8 @@ func (w *windows) read(ctx context.Context) error {
 	return err
 }
 
-// silent reports whether all samples read have the same value, which means that nothing
-// was recorded, because even a quiet room has noise.
+// silent reports whether all samples read so far have the same value, as those of a muted
+// microphone.
 func (w *windows) silent() bool { return w.least >= w.most }
 
 // windowSamples rounds a window and its stride to whole frames of the model, half to

@@ -55,7 +55,7 @@ func TestWindowsAreThoseOfTransformers(t *testing.T) {
 		{30, 5, 5, [][3]int{{30, 0, 5}, {30, 5, 5}, {30, 5, 5}, {30, 5, 5}, {20, 5, 0}}},
 		{105, 5, 5, [][3]int{{100, 0, 0}}},
 	} {
-		reader, closer, err := s.openAudio(source, 10)
+		reader, closer, err := s.openAudio(source, 10, false)
 		require.NoError(t, err)
 		cut, err := newWindows(reader, 16000, c.length, c.left, c.right)
 		require.NoError(t, err)
@@ -102,7 +102,7 @@ func (h *deltas) Partial(value any) {
 func TestALongRecordingIsTranscribedWhole(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
-	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0)
+	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0, false)
 	require.NoError(t, err)
 	defer closer.Close()
 	phrase, err := readMono(t, reader, 16000)

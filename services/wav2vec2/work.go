@@ -30,7 +30,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	reader, closer, err := s.openAudio(task.Audio, r.window)
+	reader, closer, err := s.openAudio(task.Audio, r.window, r.strict)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,7 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 		window = longestRun
 	}
 	samples, values := int64(window*float64(rate)), int64(0)
+	var scores services.Bytes
 	whole := format.Frames * rate / int64(format.SampleRateHz)
 	if !format.Guessed {
 		samples = min(samples, whole)
@@ -66,8 +67,11 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
 		}
 	}
+	if wantsScores(w.transcribe) {
+		scores = posteriorBytes * services.Bytes(f.Network.frames(whole))
+	}
 	// The result's values are also encoded as JSON.
-	return f.runBytes(samples).Plus(services.Bytes(4 * (3*samples + 2*blockFrames*int64(format.Channels) + 4*values))), nil
+	return f.runBytes(samples).Plus(scores, services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*values))), nil
 }
 
 // Model implements services.Work.

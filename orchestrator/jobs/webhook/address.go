@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/grym-synth/grym-synth/internal/publicaddr"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -24,58 +25,6 @@ var ErrNoPublicAddress = errors.New(
 // maxURL is the maximum length of a URL in bytes.
 const maxURL = 2048
 
-// reserved are networks of no public host, beside those that netip has names for
-// (IANA's special-purpose registries, RFC 6890).
-var reserved = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),        // this network; Linux takes 0.0.0.0 for loopback
-	netip.MustParsePrefix("100.64.0.0/10"),    // shared by carriers; metadata of some clouds
-	netip.MustParsePrefix("168.63.129.16/32"), // Azure's platform, as a virtual machine sees it
-	netip.MustParsePrefix("192.0.0.0/24"),     // protocol assignments; metadata of some clouds
-	netip.MustParsePrefix("192.0.2.0/24"),     // documentation
-	netip.MustParsePrefix("192.88.99.0/24"),   // relays from 6to4
-	netip.MustParsePrefix("198.18.0.0/15"),    // benchmarks
-	netip.MustParsePrefix("198.51.100.0/24"),  // documentation
-	netip.MustParsePrefix("203.0.113.0/24"),   // documentation
-	netip.MustParsePrefix("240.0.0.0/4"),      // reserved, and the broadcast address
-	netip.MustParsePrefix("2001::/23"),        // protocol assignments, Teredo among them
-	netip.MustParsePrefix("2001:db8::/32"),    // documentation
-	netip.MustParsePrefix("3fff::/20"),        // documentation
-}
-
-var (
-	// global is the IPv6 space that is assigned to hosts.
-	global = netip.MustParsePrefix("2000::/3")
-	nat64  = netip.MustParsePrefix("64:ff9b::/96")
-	sixTo4 = netip.MustParsePrefix("2002::/16")
-)
-
-// public reports whether an address is publicly routable. For an address with an
-// embedded IPv4 address, that one decides.
-func public(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	if addr.Zone() != "" || !addr.IsValid() {
-		return false
-	}
-	if addr.IsUnspecified() || addr.IsLoopback() || addr.IsPrivate() || addr.IsMulticast() || addr.IsLinkLocalUnicast() {
-		return false
-	}
-	for _, network := range reserved {
-		if network.Contains(addr) {
-			return false
-		}
-	}
-	bytes := addr.As16()
-	switch {
-	case addr.Is4():
-		return true
-	case nat64.Contains(addr):
-		return public(netip.AddrFrom4([4]byte(bytes[12:])))
-	case sixTo4.Contains(addr):
-		return public(netip.AddrFrom4([4]byte(bytes[2:6])))
-	}
-	return global.Contains(addr)
-}
-
 // checkDial is a net.Dialer's Control: it checks the address that a name resolved to,
 // so that DNS cannot bypass the check.
 func checkDial(network, address string, _ syscall.RawConn) error {
@@ -83,7 +32,7 @@ func checkDial(network, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("%w: %s", ErrForbiddenAddress, network)
 	}
 	target, err := netip.ParseAddrPort(address)
-	if err != nil || !public(target.Addr()) {
+	if err != nil || !publicaddr.Is(target.Addr()) {
 		return ErrForbiddenAddress
 	}
 	return nil
@@ -121,7 +70,7 @@ func (s *Sender) CheckURL(text string) error {
 		return nil
 	}
 	addr, err := netip.ParseAddr(host)
-	if local := host == "localhost" || strings.HasSuffix(host, ".localhost"); local || err == nil && !public(addr) {
+	if local := host == "localhost" || strings.HasSuffix(host, ".localhost"); local || err == nil && !publicaddr.Is(addr) {
 		return refuse("must lead to a public address, got the host %.200q: %v", host, ErrForbiddenAddress)
 	}
 	return nil

@@ -1,0 +1,94 @@
+package tasks
+
+import (
+	"compress/zlib"
+	"io"
+	"math"
+)
+
+// TokenLogprob is a token with its score as OpenAI's responses have it.
+type TokenLogprob struct {
+	Token string `json:"token"`
+	// Bytes of the token, as numbers.
+	Bytes   []int   `json:"bytes"`
+	LogProb float64 `json:"logprob"`
+}
+
+// Logprobs returns the tokens of words with their scores; none if the words have none.
+func Logprobs(words []Word) []TokenLogprob {
+	list := []TokenLogprob{}
+	for _, word := range words {
+		for _, token := range word.Tokens {
+			one := TokenLogprob{Token: token.Text, LogProb: token.LogProb}
+			for i := range len(token.Text) {
+				one.Bytes = append(one.Bytes, int(token.Text[i]))
+			}
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+// verboseSegment is a segment with all fields of OpenAI's.
+type verboseSegment struct {
+	Segment
+	// Seek is the start in hundredths of a second, the frames of Whisper.
+	Seek   int   `json:"seek"`
+	Tokens []int `json:"tokens"`
+	// Temperature is 0: nothing is drawn by chance.
+	Temperature float64 `json:"temperature"`
+	// AvgLogprob is the mean logarithm of the tokens' probabilities.
+	AvgLogprob float64 `json:"avg_logprob"`
+	// CompressionRatio is the size of the text divided by its size compressed by zlib.
+	CompressionRatio float64 `json:"compression_ratio"`
+	// NoSpeechProb is the probability that no letter was spoken.
+	NoSpeechProb float64 `json:"no_speech_prob"`
+}
+
+// verboseSegments returns the segments with the scores of their words.
+func (t *Transcription) verboseSegments() []verboseSegment {
+	list := []verboseSegment{}
+	for _, s := range t.Segments() {
+		one := verboseSegment{
+			Segment: s, Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: compressionRatio(s.Text),
+		}
+		sum, nothing := 0.0, 0.0
+		for i, word := range s.words {
+			for j, token := range word.Tokens {
+				if i == 0 && j == 0 && token.Text == " " {
+					continue // between this segment and the one before it
+				}
+				one.Tokens = append(one.Tokens, token.ID)
+				sum += token.LogProb
+			}
+			nothing += word.NoSpeech
+		}
+		if n := len(one.Tokens); n > 0 {
+			one.AvgLogprob, one.NoSpeechProb = sum/float64(n), math.Exp(nothing)
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+// lastBlock is the size of the empty block with which package zlib ends, and which zlib
+// itself does not write.
+const lastBlock = 4
+
+// compressionRatio returns the size of a text divided by its compressed size.
+func compressionRatio(text string) float64 {
+	var size counter
+	w := zlib.NewWriter(&size)
+	_, _ = io.WriteString(w, text) // a counter does not fail
+	_ = w.Close()
+	return float64(len(text)) / float64(max(1, size-lastBlock))
+}
+
+// counter counts bytes.
+type counter int
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
