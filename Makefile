@@ -5,6 +5,8 @@ GOOS     ?= $(shell $(GO) env GOOS)
 GOARCH   ?= $(shell $(GO) env GOARCH)
 VERSION  ?= 0.2.0
 LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
+VENDOR   := api/console/assets/vendor/licences.txt
+FETCHED  := $(LIBRARY) $(VENDOR)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=
 FUZZTIME ?= 30s
@@ -20,16 +22,20 @@ help: ## print this list
 run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
 	bin/grym-synth $(ARGS)
 
-build: $(LIBRARY) ## build bin/grym-synth with the library and the models embedded
+build: $(FETCHED) ## build bin/grym-synth with the library, the models and the console embedded
 	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
 
-lib: $(LIBRARY) ## download the ONNX Runtime library for this platform and verify its checksum
+lib: $(FETCHED) ## download the ONNX Runtime library and what the console embeds, and verify their checksums
 
 # The tool always runs on the build platform.
 $(LIBRARY): services/onnx/fetchlibrary/main.go
 	GOOS= GOARCH= $(GO) run ./services/onnx/fetchlibrary -os $(GOOS) -arch $(GOARCH) -out $@
 
-test: $(LIBRARY) ## run all tests with the race detector
+# Libraries and fonts of the console, from npm.
+$(VENDOR): api/console/fetchassets/main.go api/console/fetchassets/package-lock.json
+	GOOS= GOARCH= $(GO) run ./api/console/fetchassets -out $(@D)
+
+test: $(FETCHED) ## run all tests with the race detector
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) test -race -shuffle=on -timeout 9m ./...
@@ -83,3 +89,4 @@ train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.m
 
 clean: ## remove built and downloaded files
 	rm -rf bin services/onnx/lib/*/*.zst
+	find api/console/assets/vendor -type f ! -name README.md -delete

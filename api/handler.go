@@ -13,6 +13,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/audio"
 	"github.com/grym-synth/grym-synth/api/chat"
+	"github.com/grym-synth/grym-synth/api/console"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
@@ -63,6 +64,8 @@ type Dependencies struct {
 	OpenMetrics bool
 	// Tracer records requests; nil disables tracing.
 	Tracer Tracer
+	// Console serves the page for browsers; nil serves none.
+	Console *console.Console
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -141,7 +144,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Models: deps.Models, Restart: deps.Restart, Views: deps.Views, Unreadable: deps.UnreadableModels,
-			Settings: deps.Settings, Version: deps.Version,
+			Settings: deps.Settings, Version: deps.Version, Routes: h.operations.taskRoutes(),
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
@@ -176,8 +179,8 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.admit(problems),
-		h.limitBody(problems), web.WithExchange)
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.serveConsole,
+		h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})
@@ -199,6 +202,20 @@ func (h *handlers) routes(
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
 	return router, nil
+}
+
+// serveConsole serves the files of the console, for which no key is required.
+func (h *handlers) serveConsole(next http.Handler) http.Handler {
+	if h.Console == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.Console.Handles(r) {
+			h.Console.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // strictPaths keeps the id of a recording from matching anything else, so that a route such

@@ -795,6 +795,24 @@ func (e SystemPartKind) Valid() bool {
 	}
 }
 
+// Defines values for TaskSchemaBody.
+const (
+	TaskSchemaBodyForm TaskSchemaBody = "form"
+	TaskSchemaBodyJson TaskSchemaBody = "json"
+)
+
+// Valid indicates whether the value is a known member of the TaskSchemaBody enum.
+func (e TaskSchemaBody) Valid() bool {
+	switch e {
+	case TaskSchemaBodyForm:
+		return true
+	case TaskSchemaBodyJson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TranscriptEventType.
 const (
 	TranscriptEventTypeError               TranscriptEventType = "error"
@@ -2352,6 +2370,34 @@ type TaskKind struct {
 	ParamsSchema map[string]interface{} `json:"params_schema"`
 }
 
+// TaskSchema defines model for TaskSchema.
+type TaskSchema struct {
+	// Audio Whether the task needs a recording.
+	Audio bool `json:"audio"`
+
+	// Body How the route takes the parameters. With `form` the recording is the field `file`.
+	Body *TaskSchemaBody `json:"body,omitempty"`
+
+	// DefaultModel The model of requests that name none; left out where there is no choice.
+	DefaultModel *string `json:"default_model,omitempty"`
+
+	// ParamsSchema The JSON Schema of the task's parameters.
+	ParamsSchema map[string]interface{} `json:"params_schema"`
+
+	// Route The route that runs the task at once; left out for a task that only jobs run.
+	Route   *string `json:"route,omitempty"`
+	Service string  `json:"service"`
+	Task    string  `json:"task"`
+}
+
+// TaskSchemaBody How the route takes the parameters. With `form` the recording is the field `file`.
+type TaskSchemaBody string
+
+// TaskSchemaList defines model for TaskSchemaList.
+type TaskSchemaList struct {
+	Data []TaskSchema `json:"data"`
+}
+
 // TranscriptEvent One server-sent event of a streamed transcription. `transcript.text.delta` has the next words in `delta`,
 // `transcript.text.done` the complete text in `text`, and `warnings` if there are any. An `error` event ends an
 // interrupted stream.
@@ -2964,6 +3010,9 @@ type ServerInterface interface {
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
+	// ListSchemas List the tasks and their parameters
+	// (GET /v1/schemas)
+	ListSchemas(w http.ResponseWriter, r *http.Request)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(w http.ResponseWriter, r *http.Request)
@@ -3165,6 +3214,12 @@ func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model st
 // GetResources Get the use of memory and disk space
 // (GET /v1/resources)
 func (_ Unimplemented) GetResources(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSchemas List the tasks and their parameters
+// (GET /v1/schemas)
+func (_ Unimplemented) ListSchemas(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4040,6 +4095,20 @@ func (siw *ServerInterfaceWrapper) GetResources(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListSchemas operation middleware
+func (siw *ServerInterfaceWrapper) ListSchemas(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSchemas(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListServices operation middleware
 func (siw *ServerInterfaceWrapper) ListServices(w http.ResponseWriter, r *http.Request) {
 
@@ -4485,6 +4554,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models/{model}", wrapper.GetModel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/schemas", wrapper.ListSchemas)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/services", wrapper.ListServices)
@@ -10152,6 +10224,116 @@ func (response GetResources500ApplicationProblemPlusJSONResponse) VisitGetResour
 	return err
 }
 
+type ListSchemasRequestObject struct {
+}
+
+type ListSchemasResponseObject interface {
+	VisitListSchemasResponse(w http.ResponseWriter) error
+}
+
+type ListSchemas200JSONResponse TaskSchemaList
+
+func (response ListSchemas200JSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchemas401ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSchemas403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSchemas403ResponseHeaders
+}
+
+func (response ListSchemas403ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchemas429ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSchemas500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSchemas500ResponseHeaders
+}
+
+func (response ListSchemas500ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListServicesRequestObject struct {
 }
 
@@ -11934,6 +12116,9 @@ type StrictServerInterface interface {
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
+	// ListSchemas List the tasks and their parameters
+	// (GET /v1/schemas)
+	ListSchemas(ctx context.Context, request ListSchemasRequestObject) (ListSchemasResponseObject, error)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
@@ -12740,6 +12925,30 @@ func (sh *strictHandler) GetResources(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResourcesResponseObject); ok {
 		if err := validResponse.VisitGetResourcesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSchemas operation middleware
+func (sh *strictHandler) ListSchemas(w http.ResponseWriter, r *http.Request) {
+	var request ListSchemasRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSchemas(ctx, request.(ListSchemasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSchemas")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSchemasResponseObject); ok {
+		if err := validResponse.VisitListSchemasResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

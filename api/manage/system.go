@@ -34,6 +34,8 @@ type Handlers struct {
 	// Settings is the configuration in force.
 	Settings Settings
 	Version  gen.Version
+	// Routes are the routes that run tasks, by task.
+	Routes map[string]TaskRoute
 	// Keys reports whether API keys are required.
 	Keys bool
 	// Locked refuses every change: no keys are required, and the server is reachable from

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/console"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -107,7 +108,13 @@ func (s *system) open(
 		return nil, opening{}, errors.Join(err, listener.Close())
 	}
 	found.firstKey = firstKey
-	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, s.spool, contract, async, keys, settings))
+	deps := s.dependencies(cfg, s.spool, contract, async, keys, settings)
+	if cfg.Console.Enabled {
+		if deps.Console, err = console.New(console.Files()); err != nil {
+			return nil, opening{}, errors.Join(err, listener.Close())
+		}
+	}
+	handler, err := api.NewHandler(cfg.API, deps)
 	if err != nil {
 		return nil, opening{}, errors.Join(err, listener.Close())
 	}
