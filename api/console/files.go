@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -78,6 +79,7 @@ func newBundle(source fs.FS) (*bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the console: %w", err)
 	}
+	joinStyles(contents)
 	index, ok := contents[indexName]
 	if !ok {
 		return nil, fmt.Errorf("read the console: %s is missing", indexName)
@@ -94,15 +96,23 @@ func newBundle(source fs.FS) (*bundle, error) {
 	return b, nil
 }
 
+// styles is the folder of the style sheets, which are served as one, in the order of their
+// names: the first paint waits for every style sheet.
+const styles = "style/"
+
+func joinStyles(contents map[string][]byte) {
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
+		if strings.HasPrefix(name, styles) {
+			contents["style.css"] = append(contents["style.css"], contents[name]...)
+			delete(contents, name)
+		}
+	}
+}
+
 // digest returns a hash of all names and contents.
 func digest(contents map[string][]byte) string {
 	sum := sha256.New()
-	names := make([]string, 0, len(contents))
-	for name := range contents {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(contents)) {
 		fmt.Fprintf(sum, "%s %d\n%s", name, len(contents[name]), contents[name])
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8])

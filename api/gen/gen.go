@@ -1186,6 +1186,23 @@ type Capability struct {
 	Task    string `json:"task"`
 }
 
+// Capacity What the server has, as numbers.
+type Capacity struct {
+	// Cores Cores that the process may use.
+	Cores int `json:"cores"`
+
+	// DiskBytes Size of the data folder's disk; left out where it is unknown.
+	DiskBytes *int64 `json:"disk_bytes,omitempty"`
+
+	// DiskFreeBytes What is free on it for this process.
+	DiskFreeBytes *int64 `json:"disk_free_bytes,omitempty"`
+	JobsQueued    int    `json:"jobs_queued"`
+	JobsRunning   int    `json:"jobs_running"`
+
+	// QueuePlaces How many tasks may wait.
+	QueuePlaces int `json:"queue_places"`
+}
+
 // Caption defines model for Caption.
 type Caption struct {
 	Duration     float64             `json:"duration"`
@@ -2309,6 +2326,28 @@ type ServiceUse struct {
 	Waiting int               `json:"waiting"`
 }
 
+// Setting defines model for Setting.
+type Setting struct {
+	// Default The value without any source: a text, a number, a boolean, a list or an object.
+	Default interface{} `json:"default"`
+
+	// Description Empty where the name says it all.
+	Description string `json:"description"`
+	Key         string `json:"key"`
+
+	// Live Whether it can change while the server runs.
+	Live bool `json:"live"`
+
+	// Origin "default", the name of the file, variable or flag that sets it, "changed live", or the key whose value it has where
+	// nothing sets it.
+	Origin string `json:"origin"`
+}
+
+// SettingList defines model for SettingList.
+type SettingList struct {
+	Data []Setting `json:"data"`
+}
+
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
 	AudioId     string `json:"audio_id"`
@@ -2320,6 +2359,9 @@ type StoredSound struct {
 type System struct {
 	// Capabilities What can be asked of the server.
 	Capabilities []Capability `json:"capabilities"`
+
+	// Capacity What the server has, as numbers.
+	Capacity *Capacity `json:"capacity,omitempty"`
 
 	// Keys Whether API keys are asked for.
 	Keys          bool         `json:"keys"`
@@ -3034,6 +3076,9 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// ListSettings Describe the settings
+	// (GET /v1/system/config/keys)
+	ListSettings(w http.ResponseWriter, r *http.Request)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(w http.ResponseWriter, r *http.Request)
@@ -3262,6 +3307,12 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSettings Describe the settings
+// (GET /v1/system/config/keys)
+func (_ Unimplemented) ListSettings(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4293,6 +4344,20 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListSettings operation middleware
+func (siw *ServerInterfaceWrapper) ListSettings(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSettings(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetForecast operation middleware
 func (siw *ServerInterfaceWrapper) GetForecast(w http.ResponseWriter, r *http.Request) {
 
@@ -4587,6 +4652,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Patch(options.BaseURL+"/v1/system/config", wrapper.ChangeConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/config/keys", wrapper.ListSettings)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/log-level", wrapper.GetLogLevel)
@@ -11385,6 +11453,116 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type ListSettingsRequestObject struct {
+}
+
+type ListSettingsResponseObject interface {
+	VisitListSettingsResponse(w http.ResponseWriter) error
+}
+
+type ListSettings200JSONResponse SettingList
+
+func (response ListSettings200JSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings401ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSettings403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSettings403ResponseHeaders
+}
+
+func (response ListSettings403ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings429ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSettings500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSettings500ResponseHeaders
+}
+
+func (response ListSettings500ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetForecastRequestObject struct {
 }
 
@@ -12140,6 +12318,9 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// ListSettings Describe the settings
+	// (GET /v1/system/config/keys)
+	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
@@ -13148,6 +13329,30 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSettings operation middleware
+func (sh *strictHandler) ListSettings(w http.ResponseWriter, r *http.Request) {
+	var request ListSettingsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSettings(ctx, request.(ListSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSettings")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
+		if err := validResponse.VisitListSettingsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
