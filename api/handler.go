@@ -64,8 +64,9 @@ type Dependencies struct {
 	OpenMetrics bool
 	// Tracer records requests; nil disables tracing.
 	Tracer Tracer
-	// Console serves the page for browsers; nil serves none.
-	Console *console.Console
+	// Console serves the page for browsers; nil serves none. Sessions are its users.
+	Console  *console.Console
+	Sessions *console.Sessions
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -179,7 +180,7 @@ func (h *handlers) routes(
 		return nil, err
 	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.serveConsole,
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.serveConsole(problems),
 		h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
@@ -202,20 +203,6 @@ func (h *handlers) routes(
 		ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) { problems.Write(w, r, bindFault(err)) },
 	})
 	return router, nil
-}
-
-// serveConsole serves the files of the console, for which no key is required.
-func (h *handlers) serveConsole(next http.Handler) http.Handler {
-	if h.Console == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h.Console.Handles(r) {
-			h.Console.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // strictPaths keeps the id of a recording from matching anything else, so that a route such

@@ -113,6 +113,7 @@ func (s *system) open(
 		if deps.Console, err = console.New(console.Files()); err != nil {
 			return nil, opening{}, errors.Join(err, listener.Close())
 		}
+		deps.Sessions = console.NewSessions(keys)
 	}
 	handler, err := api.NewHandler(cfg.API, deps)
 	if err != nil {

@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"api/audio": {"api/gen", "api/problem", "api/web", "orchestrator/library", "orchestrator/records", "services",
 		"services/tasks"},
 	"api/chat":                {"api/gen", "api/web", "services", "services/tasks"},
-	"api/console":             {"internal/access"},
+	"api/console":             {"api/problem", "internal/access"},
 	"api/console/fetchassets": {},
 	"api/gen":                 {},
 	"api/jobs":                {"api/gen", "api/problem", "api/web", "orchestrator/jobs", "services", "services/tasks"},
