@@ -120,7 +120,8 @@ func TestCookiesAreSecureWithTLS(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	w := httptest.NewRecorder()
-	require.NoError(t, u.sessions.Serve(w, u.request(http.MethodPost, `{"key":"one"}`, "Content-Type", "application/json"), true, u.keys.Check))
+	request := u.request(http.MethodPost, `{"key":"one"}`, "Content-Type", "application/json")
+	require.NoError(t, u.sessions.Serve(w, request, true, u.keys.Check))
 	require.True(t, w.Result().Cookies()[0].Secure)
 	w = httptest.NewRecorder()
 	behindProxy := u.request(http.MethodPost, `{"key":"one"}`, "Content-Type", "application/json", "Origin", "https://grym.example:8080")
@@ -166,7 +167,8 @@ func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 		require.Equal(t, "forbidden_origin", slugOf(t, err), headers)
 	}
 	for _, headers := range [][]string{
-		{"Origin", "http://grym.example:8080"}, {"Origin", "http://GRYM.example:8080", "Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"},
+		{"Origin", "http://grym.example:8080"}, {"Origin", "http://GRYM.example:8080", "Sec-Fetch-Site", "same-origin"},
+		{"Sec-Fetch-Site", "none"},
 	} {
 		key, err := u.sessions.Key(u.request(http.MethodGet, "", headers...))
 		require.NoError(t, err, headers)
