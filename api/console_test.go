@@ -73,13 +73,13 @@ func TestASessionStandsForItsKey(t *testing.T) {
 		headers      map[string]string
 		status       int
 	}{
-		"a safe request":          {http.MethodGet, "/v1/models", nil, http.StatusOK},
-		"beyond the scope":        {http.MethodGet, "/v1/system", nil, http.StatusForbidden},
-		"a change":                {http.MethodDelete, "/v1/models", nil, http.StatusForbidden},
+		"a safe request":   {http.MethodGet, "/v1/models", nil, http.StatusOK},
+		"beyond the scope": {http.MethodGet, "/v1/system", nil, http.StatusForbidden},
+		"a change":         {http.MethodDelete, "/v1/models", nil, http.StatusForbidden},
 		"a change with the token": {http.MethodDelete, "/v1/models", map[string]string{"X-CSRF-Token": session.CSRF},
 			http.StatusMethodNotAllowed},
-		"a page of another port":  {http.MethodGet, "/v1/models", map[string]string{"Origin": "http://127.0.0.1:1"}, http.StatusForbidden},
-		"a key in the header":     {http.MethodGet, "/v1/models", map[string]string{"Authorization": "Bearer read"}, http.StatusOK},
+		"a page of another port": {http.MethodGet, "/v1/models", map[string]string{"Origin": "http://127.0.0.1:1"}, http.StatusForbidden},
+		"a key in the header":    {http.MethodGet, "/v1/models", map[string]string{"Authorization": "Bearer read"}, http.StatusOK},
 	} {
 		request := b.request(t, c.method, c.path, nil)
 		request.Header.Set("Cookie", cookie)
