@@ -14,7 +14,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,10 @@ lint: ## run golangci-lint at the pinned version
 generate: ## regenerate the code from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: build ## compare logits, text and tokens with transformers.js, and test OpenAI's client (requires npm)
+console-test: build ## test the console in a browser (requires npm, and Chromium and Firefox)
+	cd api/console/browser && npm ci --ignore-scripts && node test.mjs ../../../bin/grym-synth
+
+parity: build console-test ## compare logits, text and tokens with transformers.js, test OpenAI's client and the console (requires npm)
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \

@@ -67,7 +67,9 @@ func refused(params string) bool {
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, header := c.bundle.files[r.URL.Path], w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", policy)
+	if f.document {
+		header.Set("Content-Security-Policy", policy)
+	}
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
 	header.Set("Referrer-Policy", "same-origin")
 	if r.URL.Path == "/" {

@@ -25,6 +25,7 @@ func page() fstest.MapFS {
 		"style/2.css":         {Data: []byte(strings.Repeat("a { color: red; }\n", 100))},
 		"style/1.css":         {Data: []byte("b { color: blue; }\n")},
 		"tiny.js":             {Data: []byte("1")},
+		"app/x.worker.js":     {Data: []byte("1")},
 		"font.woff2":          {Data: []byte("font")},
 		"vendor/licences.txt": {Data: []byte("free")},
 		"README.md":           {Data: []byte("not served")},
@@ -106,7 +107,7 @@ func TestFilesNeverChangeUnderTheirPath(t *testing.T) {
 func TestWhatIsNotForTheConsole(t *testing.T) {
 	t.Parallel()
 	c := open(t, page())
-	base := strings.TrimSuffix(slices.Sorted(maps.Keys(c.bundle.files))[1], "font.woff2")
+	base := strings.TrimSuffix(slices.Sorted(maps.Keys(c.bundle.files))[1], "app/x.worker.js")
 	for _, one := range [][3]string{
 		{http.MethodGet, "/", "application/json"}, {http.MethodGet, "/", "*/*"}, {http.MethodGet, "/", ""},
 		{http.MethodGet, "/", "text/html;q=0, application/json"}, {http.MethodPost, "/", browser}, {http.MethodGet, "/v1/jobs", browser},
@@ -160,6 +161,17 @@ func TestEntityTags(t *testing.T) {
 	}
 	for _, seen := range []string{`"other"`, strings.Trim(tag, `"`), ""} {
 		require.Equal(t, http.StatusOK, ask(t, c, http.MethodGet, "/", "Accept", browser, "If-None-Match", seen).StatusCode, seen)
+	}
+}
+
+// TestWorkersHaveThePolicy checks that scripts with a context of their own have it too.
+func TestWorkersHaveThePolicy(t *testing.T) {
+	t.Parallel()
+	c := open(t, page())
+	for path := range c.bundle.files {
+		answer := ask(t, c, http.MethodGet, path, "Accept", browser)
+		has := answer.Header.Get("Content-Security-Policy") != ""
+		require.Equal(t, path == "/" || strings.HasSuffix(path, ".worker.js"), has, path)
 	}
 }
 

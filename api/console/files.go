@@ -40,12 +40,14 @@ const (
 // types are the content types by file extension. Files with other extensions are not served.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-	".txt": "text/plain; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".opus": "audio/ogg",
+	".txt": "text/plain; charset=utf-8", ".woff2": "font/woff2", ".opus": "audio/ogg",
 }
 
 // file is a file in the form in which it is served.
 type file struct {
-	contentType  string
+	contentType string
+	// document is set for pages and workers, to which a policy applies.
+	document     bool
 	plain        []byte
 	plainTag     string
 	zipped       []byte // nil if compression does not make it smaller
@@ -122,7 +124,8 @@ func newFile(name string, data []byte, cacheControl string) *file {
 	sum := sha256.Sum256(data)
 	tag := hex.EncodeToString(sum[:12])
 	f := &file{contentType: types[path.Ext(name)], plain: data, plainTag: `"` + tag + `"`, cacheControl: cacheControl}
-	if !strings.HasPrefix(f.contentType, "text/") && !strings.Contains(f.contentType, "xml") {
+	f.document = path.Ext(name) == ".html" || strings.HasSuffix(name, ".worker.js")
+	if !strings.HasPrefix(f.contentType, "text/") {
 		return f
 	}
 	var packed bytes.Buffer

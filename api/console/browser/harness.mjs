@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, firefox } from 'playwright-core';
+import { chromium } from 'playwright-core';
 
 export const root = join(import.meta.dirname, '../../..');
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -62,7 +62,6 @@ const quiet = ['--no-sandbox', '--disable-gpu', '--disable-background-networking
 const sound = ['--autoplay-policy=no-user-gesture-required', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
 export const openChromium = () => chromium.launch({ executablePath: find('chromium'), headless: true, args: [...quiet, ...sound] });
-export { firefox };
 
 /** A page that records errors and requests to other hosts. */
 export async function open(browser, base, { width = 1440, height = 900, ...rest } = {}) {

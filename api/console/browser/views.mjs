@@ -57,7 +57,7 @@ async function transcribe(page) {
 }
 
 async function ask(page) {
-  await page.locator('.rail a[href="#/ask"]').click();
+  await page.locator('.rail a.item[href="#/ask"]').click();
   await choose(page, () => page.getByRole('button', { name: 'Open a recording' }).first().click(), clip('gama-tiny/clips/clip00.wav'));
   await page.evaluate(() => {
     window.steps = new Set();
@@ -78,7 +78,7 @@ async function ask(page) {
 }
 
 async function convert(page) {
-  await page.locator('.rail a[href="#/convert"]').click();
+  await page.locator('.rail a.item[href="#/convert"]').click();
   await page.locator('select[name=container]').selectOption('flac');
   await page.locator('select[name=bit_depth]').selectOption('24');
   await page.locator('.side button.primary').click();
@@ -90,7 +90,8 @@ async function convert(page) {
 }
 
 async function otherTasks(page) {
-  await page.locator('.rail a[href="#/task"]').click();
+  await page.locator('.rail a.item[href="#/task"]').click();
+  await page.locator('.side select').first().waitFor();
   const tasks = await page.locator('.side select').first().locator('option').allTextContents();
   check('tasks without a view have a form', ['Description', 'Embedding', 'Classification'].every((t) => tasks.includes(t)), tasks.join(', '));
   await page.locator('.side select').first().selectOption('caption');
@@ -100,7 +101,7 @@ async function otherTasks(page) {
 }
 
 async function generate(page) {
-  await page.locator('.rail a[href="#/generate"]').click();
+  await page.locator('.rail a.item[href="#/generate"]').click();
   await page.locator('[data-test=prompt]').fill('heavy rain');
   const count = page.locator('input[name=num_waveforms_per_prompt]');
   await count.fill('2');
@@ -129,13 +130,13 @@ async function jobs(page) {
   await card.locator('.pill', { hasText: 'cancelled' }).waitFor();
   check('a job is cancelled', true);
   await page.getByRole('button', { name: 'Close jobs' }).click();
-  await page.locator('.rail a[href="#/jobs"]').click();
-  const files = ['clip00', 'clip01', 'clip02'].map((n) => clip(`wav2vec2-tiny/clips/${n}.wav`));
+  await page.locator('.rail a.item[href="#/jobs"]').click();
+  const files = ['clip01', 'clip02', 'clip03'].map((n) => clip(`wav2vec2-tiny/clips/${n}.wav`));
   await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), files);
   await page.locator('[data-test=batch]', { hasText: '3 of 3 finished' }).waitFor();
   check('a batch of three files is finished', true);
   await page.getByRole('button', { name: 'Close jobs' }).click();
-  await page.locator('tbody tr.pick a', { hasText: 'clip02' }).click();
+  await page.locator('tbody tr.pick a', { hasText: 'clip03' }).click();
   await page.locator('.side .lead').waitFor();
   await page.getByRole('button', { name: 'Recording to the deck' }).click();
   await page.locator('.notes button').first().waitFor({ state: 'attached' });
@@ -143,7 +144,7 @@ async function jobs(page) {
 }
 
 async function models(page) {
-  await page.locator('.rail a[href="#/models"]').click();
+  await page.locator('.rail a.item[href="#/models"]').click();
   const row = page.locator('tbody tr', { hasText: 'gama-tiny' });
   await row.getByRole('button', { name: 'Unload' }).click();
   await row.getByRole('button', { name: 'Load', exact: true }).click();
@@ -153,7 +154,7 @@ async function models(page) {
 }
 
 async function system(page) {
-  await page.locator('.rail a[href="#/system"]').click();
+  await page.locator('.rail a.item[href="#/system"]').click();
   await page.locator('.plot canvas').first().waitFor();
   await page.locator('[data-test=verdict]', { hasText: /Everything works|warning/ }).waitFor();
   const gauges = await page.locator('.gauge').allTextContents();
@@ -167,7 +168,7 @@ async function system(page) {
 }
 
 async function settings(page) {
-  await page.locator('.rail a[href="#/settings"]').click();
+  await page.locator('.rail a.item[href="#/settings"]').click();
   const row = page.locator('tr', { hasText: 'log.level' });
   await row.getByRole('button', { name: 'Change' }).click();
   await page.getByRole('textbox', { name: 'log.level' }).fill('loud');
@@ -196,6 +197,7 @@ export async function byKeyboard(page, base) {
   await page.keyboard.press('Enter');
   await page.locator('h1', { hasText: 'Transcribe' }).waitFor();
   await page.locator('.surface').waitFor();
+  await page.locator('[data-test=transcribe]:not([disabled])').waitFor();
   await page.keyboard.press('Control+Enter');
   await page.locator('.transcript button').first().waitFor();
   for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.closest('.transcript'))); i++) await page.keyboard.press('Tab');
@@ -212,6 +214,7 @@ export async function byKeyboard(page, base) {
   check('a box in time and frequency is selected by keyboard', /s {2}\d+–\d+ Hz/.test(selection), selection);
   await page.keyboard.press('Escape');
   await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Command' }).waitFor();
   await page.keyboard.type('text to');
   await page.keyboard.press('Enter');
   await page.locator('h1', { hasText: 'Text to audio' }).waitFor();

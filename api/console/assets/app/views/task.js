@@ -11,9 +11,11 @@ import { ownTasks } from '../views.js';
 import { say } from '../texts.js';
 
 const t = say.task;
+/** The task that is shown first: every model for sounds has it. */
+const usual = 'caption';
 
 export default function Task({ rest }) {
-  const { list, error } = tasks.use(), others = list.filter((x) => !ownTasks.includes(x.task)), task = others.find((x) => x.task === rest) ?? others[0];
+  const { list, error } = tasks.use(), others = list.filter((x) => !ownTasks.includes(x.task)), task = others.find((x) => x.task === rest) ?? others.find((x) => x.task === usual) ?? others[0];
   if (!task) return html`<${ErrorBox} error=${error} />${!error && html`<${Progress} label=${t.loading} />`}`;
   const choice = html`<${Field} label=${t.which}><${Select} value=${task.task} onChange=${(v) => go(`task/${v}`)}
     items=${others.map((x) => [x.task, say.tasks[x.task] ?? labelOf(x.task)])} /></${Field}>`;
