@@ -179,8 +179,12 @@ func (h *handlers) routes(
 	if err != nil {
 		return nil, err
 	}
+	zip, err := compress()
+	if err != nil {
+		return nil, err
+	}
 	router := chi.NewRouter()
-	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), h.serveConsole(problems),
+	router.Use(h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, zip, recoverPanics(problems), h.serveConsole(problems),
 		h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
