@@ -2698,6 +2698,16 @@ type CreateJobParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
+// FollowJobsParams defines parameters for FollowJobs.
+type FollowJobsParams struct {
+	// Label Only jobs with the label, as `key:value`; repeat it to require several.
+	Label   *[]string `form:"label,omitempty" json:"label,omitempty"`
+	Service *string   `form:"service,omitempty" json:"service,omitempty"`
+
+	// LastEventID The id of the last event that the client received.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
 // FollowJobParams defines parameters for FollowJob.
 type FollowJobParams struct {
 	// LastEventID The id of the last event that the client received.
@@ -3028,6 +3038,9 @@ type ServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams)
+	// FollowJobs Stream the events of many jobs
+	// (GET /v1/jobs/events)
+	FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams)
 	// CancelJob Cancel a job
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID)
@@ -3211,6 +3224,12 @@ func (_ Unimplemented) ListJobs(w http.ResponseWriter, r *http.Request, params L
 // CreateJob Submit a job
 // (POST /v1/jobs)
 func (_ Unimplemented) CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FollowJobs Stream the events of many jobs
+// (GET /v1/jobs/events)
+func (_ Unimplemented) FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3922,6 +3941,73 @@ func (siw *ServerInterfaceWrapper) CreateJob(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// FollowJobs operation middleware
+func (siw *ServerInterfaceWrapper) FollowJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowJobsParams
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "service" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "service", r.URL.Query(), &params.Service, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "service"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowJobs(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelJob operation middleware
 func (siw *ServerInterfaceWrapper) CancelJob(w http.ResponseWriter, r *http.Request) {
 
@@ -4583,6 +4669,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/jobs", wrapper.CreateJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/events", wrapper.FollowJobs)
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/v1/jobs/{job_id}", wrapper.CancelJob)
@@ -8510,6 +8599,206 @@ func (response CreateJob507ApplicationProblemPlusJSONResponse) VisitCreateJobRes
 	return err
 }
 
+type FollowJobsRequestObject struct {
+	Params FollowJobsParams
+}
+
+type FollowJobsResponseObject interface {
+	VisitFollowJobsResponse(w http.ResponseWriter) error
+}
+
+type FollowJobs200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowJobs200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowJobs200TexteventStreamResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowJobs400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJobs400ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs401ResponseHeaders
+}
+
+func (response FollowJobs401ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs403ResponseHeaders
+}
+
+func (response FollowJobs403ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJobs429ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs500ResponseHeaders
+}
+
+func (response FollowJobs500ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type FollowJobs503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs503ResponseHeaders
+}
+
+func (response FollowJobs503ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJobRequestObject struct {
 	JobId JobID `json:"job_id"`
 }
@@ -12270,6 +12559,9 @@ type StrictServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(ctx context.Context, request CreateJobRequestObject) (CreateJobResponseObject, error)
+	// FollowJobs Stream the events of many jobs
+	// (GET /v1/jobs/events)
+	FollowJobs(ctx context.Context, request FollowJobsRequestObject) (FollowJobsResponseObject, error)
 	// CancelJob Cancel a job
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
@@ -12900,6 +13192,32 @@ func (sh *strictHandler) CreateJob(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateJobResponseObject); ok {
 		if err := validResponse.VisitCreateJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowJobs operation middleware
+func (sh *strictHandler) FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams) {
+	var request FollowJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowJobs(ctx, request.(FollowJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowJobsResponseObject); ok {
+		if err := validResponse.VisitFollowJobsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

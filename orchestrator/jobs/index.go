@@ -26,6 +26,9 @@ type index struct {
 	taken   map[string]bool
 	bytes   int64 // of all records and stored values
 	follows map[string]map[chan struct{}]struct{}
+	// feeds follow all jobs; latest is the latest revision of any.
+	feeds  map[*feed]struct{}
+	latest Revision
 }
 
 // entry is a queued job.
@@ -41,6 +44,7 @@ func newIndex(ageing time.Duration, expect func(Job) time.Duration) *index {
 	return &index{
 		ageing: ageing, expect: expect, queued: make(map[string]*entry), pending: make(map[string][]*entry),
 		taken: make(map[string]bool), follows: make(map[string]map[chan struct{}]struct{}),
+		feeds: make(map[*feed]struct{}),
 	}
 }
 
@@ -73,6 +77,7 @@ func (x *index) observe(e records.Event[Job]) {
 		default: // a wake-up is pending
 		}
 	}
+	x.notify(e)
 }
 
 // size returns the bytes of a job's record and stored value.

@@ -1,5 +1,5 @@
 // axe-core and the width of every view, in both themes and at three widths.
-import { check, goTo, open, part, violations } from './harness.mjs';
+import { check, goTo, open, part, violations, settle } from './harness.mjs';
 
 const names = ['', 'transcribe', 'ask', 'convert', 'task', 'generate', 'jobs', 'models', 'system', 'settings'];
 
@@ -17,7 +17,7 @@ export async function accessible(browser, base) {
         for (const name of names) {
           await goTo(page, name);
           await page.locator(name ? '.main > *' : '.hero').first().waitFor();
-          await page.waitForLoadState('networkidle');
+          await settle(page);
           for (const v of await violations(page)) found.push(`${name || 'start'} ${theme} ${width}: ${v}`);
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, document.querySelector('.main').scrollWidth - document.querySelector('.main').clientWidth));
           if (over > 0) wide.push(`${name || 'start'} ${width}: ${over} px`);
@@ -37,7 +37,7 @@ export async function accessible(browser, base) {
   await page.locator('.hero').waitFor();
   for (const name of names) {
     await goTo(page, name);
-    await page.waitForLoadState('networkidle');
+    await settle(page);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (over > 0) wide.push(`${name || 'start'} 320: ${over} px`);
   }

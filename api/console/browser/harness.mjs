@@ -75,7 +75,21 @@ export async function open(browser, base, { width = 1440, height = 900, ...rest 
     if (!['blob:', 'data:'].includes(url.protocol) && url.origin !== base) seen.foreign.push(r.url());
   });
   page.on('dialog', (d) => d.accept());
+  const pending = new Set();
+  page.on('request', (r) => /\/events$/.test(new URL(r.url()).pathname) || pending.add(r));
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (r) => pending.delete(r));
+  pendingOf.set(page, pending);
   return { context, page, seen };
+}
+
+const pendingOf = new WeakMap();
+/** Waits until nothing but the streams of events has been requested for a moment. */
+export async function settle(page) {
+  const pending = pendingOf.get(page);
+  for (let quiet = 0, end = Date.now() + 20_000; quiet < 5; quiet = pending.size ? 0 : quiet + 1) {
+    if (Date.now() > end) throw new Error(`still requested: ${[...pending].map((r) => r.url()).join(' ')}`);
+    await page.waitForTimeout(40);
+  }
 }
 
 /** The violations that axe-core finds. The page's policy forbids injected scripts, so axe runs in an isolated world. */

@@ -1,5 +1,5 @@
 // How much the browser loads, and when it paints.
-import { open, check, part } from './harness.mjs';
+import { open, check, part, settle } from './harness.mjs';
 
 const kilobytes = (n) => `${(n / 1000).toFixed(1)} kB`;
 
@@ -14,7 +14,7 @@ export async function sizes(browser, base) {
     const sum = (list) => list.reduce((n, [, size]) => n + size, 0);
     await page.goto(base);
     await page.locator('.hero').waitFor();
-    await page.waitForLoadState('networkidle');
+    await settle(page);
     const { paint, before } = await page.evaluate(() => {
       const at = performance.getEntriesByName('first-contentful-paint')[0].startTime;
       return { paint: at, before: performance.getEntriesByType('resource').filter((e) => e.startTime < at).map((e) => e.name) };
@@ -26,7 +26,7 @@ export async function sizes(browser, base) {
     check('at most 120 kB for the first view', sum(first) <= 120_000, `${kilobytes(sum(first))} in ${first.length} files`);
     for (const view of ['transcribe', 'ask', 'convert', 'task', 'generate', 'jobs', 'models', 'system', 'settings']) {
       await page.evaluate((v) => { location.hash = `#/${v}`; }, view);
-      await page.waitForLoadState('networkidle');
+      await settle(page);
     }
     await page.locator('.rail a.item[href="#/transcribe"]').click();
     await page.getByRole('button', { name: 'Use the sample clip' }).first().click();
