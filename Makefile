@@ -5,6 +5,8 @@ GOOS     ?= $(shell $(GO) env GOOS)
 GOARCH   ?= $(shell $(GO) env GOARCH)
 VERSION  ?= 0.2.0
 LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
+VENDOR   := api/console/assets/vendor/licences.txt
+FETCHED  := $(LIBRARY) $(VENDOR)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=
 FUZZTIME ?= 30s
@@ -12,7 +14,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,16 +22,20 @@ help: ## print this list
 run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen ...")
 	bin/grym-synth $(ARGS)
 
-build: $(LIBRARY) ## build bin/grym-synth with the library and the models embedded
+build: $(FETCHED) ## build bin/grym-synth with the library, the models and the console embedded
 	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
 
-lib: $(LIBRARY) ## download the ONNX Runtime library for this platform and verify its checksum
+lib: $(FETCHED) ## download the ONNX Runtime library and what the console embeds, and verify their checksums
 
 # The tool always runs on the build platform.
 $(LIBRARY): services/onnx/fetchlibrary/main.go
 	GOOS= GOARCH= $(GO) run ./services/onnx/fetchlibrary -os $(GOOS) -arch $(GOARCH) -out $@
 
-test: $(LIBRARY) ## run all tests with the race detector
+# Libraries and fonts of the console, from npm.
+$(VENDOR): api/console/fetchassets/main.go api/console/fetchassets/package-lock.json
+	GOOS= GOARCH= $(GO) run ./api/console/fetchassets -out $(@D)
+
+test: $(FETCHED) ## run all tests with the race detector
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
 	$(GO) test -race -shuffle=on -timeout 9m ./...
@@ -52,7 +58,10 @@ lint: ## run golangci-lint at the pinned version
 generate: ## regenerate the code from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: build ## compare logits, text and tokens with transformers.js, and test OpenAI's client (requires npm)
+console-test: build ## test the console in a browser (requires npm, and Chromium and Firefox)
+	cd api/console/browser && npm ci --ignore-scripts && node test.mjs ../../../bin/grym-synth
+
+parity: build console-test ## compare logits, text and tokens with transformers.js, test OpenAI's client and the console (requires npm)
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
@@ -84,3 +93,4 @@ train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.m
 
 clean: ## remove built and downloaded files
 	rm -rf bin services/onnx/lib/*/*.zst
+	find api/console/assets/vendor -type f ! -name README.md -delete

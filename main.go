@@ -3,7 +3,7 @@ package main
 
 import (
 	"context"
-	_ "embed" // the contract
+	_ "embed" // the contract and the description of the settings
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,9 +15,13 @@ import (
 //go:embed openapi.yaml
 var contract []byte
 
+//go:embed config.yaml
+var settings []byte
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	code := cli.Main(ctx, stop, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, app.Commands(contract))
+	streams := cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	code := cli.Main(ctx, stop, os.Args[1:], streams, app.Commands(contract, settings))
 	stop()
 	os.Exit(code)
 }

@@ -87,25 +87,22 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(text)
 }
 
-// authorize returns the key of a request if it has one of the scopes; if scopes is empty,
-// any valid key will do. The key is checked even if the address has exceeded its limit of
-// invalid keys, which only changes the response to the next invalid one.
+// authorize returns the key of a request, or of the console's session that it belongs to,
+// if it has one of the scopes; if scopes is empty, any valid key will do.
 func (h *handlers) authorize(r *http.Request, keys Keys, scopes []access.Scope) (*access.Key, error) {
 	text := bearer(r)
+	if text == "" && h.Sessions != nil {
+		var err error
+		if text, err = h.Sessions.Key(r); err != nil {
+			return nil, err
+		}
+	}
 	if text == "" {
 		return nil, unauthorized("an API key is needed: send it as Authorization: Bearer KEY; create one with grym-synth keys create")
 	}
-	key, err := keys.Check(text)
-	switch {
-	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
-		if wait, refused := h.Failures.Failed(r.RemoteAddr); refused {
-			fault := services.Faultf(services.KindBusy, "too many invalid API keys from this address")
-			fault.RetryAfter = wait
-			return nil, fault
-		}
-		return nil, unauthorized(err.Error())
-	case err != nil:
-		return nil, services.Internal(err, "the API keys could not be read")
+	key, err := h.check(r, keys, text)
+	if err != nil {
+		return nil, err
 	}
 	if len(scopes) > 0 && !key.May(scopes...) {
 		return nil, &problem.HTTPError{
@@ -114,6 +111,24 @@ func (h *handlers) authorize(r *http.Request, keys Keys, scopes []access.Scope) 
 		}
 	}
 	return &key, nil
+}
+
+// check returns the key with the given text. It is checked even if the address has exceeded
+// its limit of invalid keys, which only changes the response to the next invalid one.
+func (h *handlers) check(r *http.Request, keys Keys, text string) (access.Key, error) {
+	key, err := keys.Check(text)
+	switch {
+	case errors.Is(err, access.ErrUnknownKey), errors.Is(err, access.ErrExpiredKey):
+		if wait, refused := h.Failures.Failed(r.RemoteAddr); refused {
+			fault := services.Faultf(services.KindBusy, "too many invalid API keys from this address")
+			fault.RetryAfter = wait
+			return key, fault
+		}
+		return key, unauthorized(err.Error())
+	case err != nil:
+		return key, services.Internal(err, "the API keys could not be read")
+	}
+	return key, nil
 }
 
 func isUnauthorized(err error) bool {

@@ -37,6 +37,12 @@ func (h *handlers) findClient(next http.Handler) http.Handler {
 	})
 }
 
+// isSecure reports whether the client uses TLS, as far as it is known.
+func isSecure(r *http.Request) bool {
+	origin, _ := r.Context().Value(originKey{}).(access.Origin)
+	return r.TLS != nil || origin.Scheme == "https"
+}
+
 // forwardedAttrs returns the log attributes of a request that came through a trusted proxy.
 func forwardedAttrs(ctx context.Context) []slog.Attr {
 	origin, ok := ctx.Value(originKey{}).(access.Origin)
@@ -79,6 +85,9 @@ func (h *handlers) suspect(r *http.Request, scopes []access.Scope) error {
 		return err
 	}
 	if slices.Equal(scopes, []access.Scope{access.ScopeAdmin}) {
+		if err := h.suspectPort(r); err != nil {
+			return err
+		}
 		return suspectUser(r)
 	}
 	return nil
@@ -95,6 +104,17 @@ func (h *handlers) suspectPage(r *http.Request) error {
 		if u, err := url.Parse(origin); err != nil || !access.IsLoopback(u.Hostname()) && !h.hosts.Has(u.Host) {
 			return forbidden(fmt.Sprintf("pages of %q may not use this server, which listens on the loopback interface, without an API key; to "+
 				"allow them, add this origin to api.cors.origins", origin))
+		}
+	}
+	return nil
+}
+
+// suspectPort refuses pages of other ports of this machine, which any of its users may
+// serve. They may use the server without a key, but not manage it.
+func (h *handlers) suspectPort(r *http.Request) error {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) && !h.hosts.Has(u.Host) {
+			return forbidden(fmt.Sprintf("pages of %q may not manage this server without an API key; only its own console may", origin))
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/api/audio"
 	"github.com/grym-synth/grym-synth/api/chat"
+	"github.com/grym-synth/grym-synth/api/console"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
@@ -69,6 +70,9 @@ type Dependencies struct {
 	Tracer Tracer
 	// Traffic counts bytes and refusals; nil counts nothing.
 	Traffic Traffic
+	// Console serves the page for browsers; nil serves none. Sessions are its users.
+	Console  *console.Console
+	Sessions *console.Sessions
 	// Metrics serves the Prometheus exposition.
 	Metrics http.Handler
 	Version gen.Version
@@ -159,7 +163,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
-			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
+			Routes: h.operations.taskRoutes(),
+			Keys:   deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
 	}
@@ -177,9 +182,13 @@ func (h *handlers) routes(
 	if err != nil {
 		return nil, err
 	}
+	zip, err := compress()
+	if err != nil {
+		return nil, err
+	}
 	router := chi.NewRouter()
-	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, recoverPanics(problems), cleanPath, h.cors,
-		h.onlyProbes(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
+	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, zip, recoverPanics(problems), cleanPath, h.cors,
+		h.onlyProbes(problems), h.serveConsole(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})

@@ -33,6 +33,7 @@ type scriptedJobs struct {
 	recordings *library.Library
 	store      func(in *library.Incoming) (library.Recording, bool, error)
 	open       func(id string) (io.ReadSeekCloser, library.Recording, error)
+	feed       func(ctx context.Context, f jobs.Filter, after jobs.Revision, changed func([]jobs.Job, jobs.Revision) error) error
 	page       func(caller services.Caller, limit int, cursor string) (records.Page[library.Recording], error)
 	// describe replaces the description if a test distinguishes it from opening.
 	describe func(id string) (library.Recording, error)
@@ -65,6 +66,10 @@ func (s *scriptedJobs) Remove(_ context.Context, viewer, id string) error {
 
 func (s *scriptedJobs) Follow(ctx context.Context, _, _ string, after jobs.Revision, changed func(jobs.Job) error) error {
 	return s.follow(ctx, after, changed)
+}
+
+func (s *scriptedJobs) Feed(ctx context.Context, f jobs.Filter, after jobs.Revision, changed func([]jobs.Job, jobs.Revision) error) error {
+	return s.feed(ctx, f, after, changed)
 }
 
 func (s *scriptedJobs) Result(context.Context, string, string) (jobs.Job, json.RawMessage, error) {

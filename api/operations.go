@@ -12,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
 
+	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 )
@@ -35,6 +36,10 @@ type operation struct {
 	route *web.Route
 	// inline is set if a JSON body may contain a recording as base64.
 	inline bool
+	// task is the task that the operation runs, or "". json is set if it takes parameters
+	// as JSON only, audio if it needs a recording.
+	task        string
+	json, audio bool
 }
 
 // operations is the table of the contract's operations.
@@ -147,10 +152,33 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		}
 	}
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
+	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
 		one.route, err = web.NewRoute(said.Service, said.Task, said.Sound, described)
 	}
 	return one, err
+}
+
+// readBody sets how the operation takes the parameters of its task.
+func (o *operation) readBody(task string, described *openapi3.Operation) {
+	o.task, o.audio = task, o.inline
+	if described.RequestBody == nil {
+		return
+	}
+	form := described.RequestBody.Value.Content["multipart/form-data"]
+	o.json, o.audio = form == nil, o.inline || form != nil && form.Schema.Value.Properties["file"] != nil
+}
+
+// taskRoutes returns the route of each task.
+func (o *operations) taskRoutes() map[string]manage.TaskRoute {
+	routes := make(map[string]manage.TaskRoute)
+	for route, one := range o.byRoute {
+		if one.task != "" {
+			_, path, _ := strings.Cut(route, " ")
+			routes[one.task] = manage.TaskRoute{Path: path, JSON: one.json, Audio: one.audio}
+		}
+	}
+	return routes
 }
 
 // methods are the HTTP methods that an operation can have.

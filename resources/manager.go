@@ -159,6 +159,13 @@ func (m *Manager) Tune(cfg Config, budget Budget) {
 	m.grant(time.Now())
 }
 
+// QueueLimit returns how many tasks may wait.
+func (m *Manager) QueueLimit() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cfg.QueueLimit
+}
+
 // Acquire waits until the task may run. It refuses at once, with a fault, a
 // task that is too large ever to fit, one that finds the queue full, and one
 // that is sure to start after its deadline.

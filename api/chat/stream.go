@@ -27,6 +27,8 @@ type chatChunk struct {
 	Choices   []chunkChoice  `json:"choices"`
 	Usage     *gen.ChatUsage `json:"usage,omitempty"`
 	Warnings  gen.Warnings   `json:"warnings,omitempty"`
+	// Piece is the part of a long recording that the text is about.
+	Piece *tasks.AnswerSpan `json:"piece,omitempty"`
 }
 
 // chunkChoice is the only choice of a chunk; gen's types cannot encode null.
@@ -75,7 +77,7 @@ func (s chatStream) VisitCreateChatCompletionResponse(w http.ResponseWriter) err
 	}
 	switch {
 	case err == nil:
-		sink.begin()
+		sink.begin(answer.ContextID)
 		last := s.head.chunk(chunkChoice{FinishReason: &answer.FinishReason})
 		last.ContextID, last.Warnings = answer.ContextID, web.WarningsView(web.JoinWarnings(s.warnings, result.Warnings))
 		events.Send(last)
@@ -103,18 +105,22 @@ type chatSink struct {
 	head   chatHead
 }
 
-// begin sends the first chunk, which has the role, once.
-func (s *chatSink) begin() {
+// begin sends the first chunk, which has the role and the conversation, once.
+func (s *chatSink) begin(contextID string) {
 	if !s.events.Begun() {
 		empty := ""
-		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Role: string(gen.ChatChoiceMessageRoleAssistant), Content: &empty}}))
+		first := s.head.chunk(chunkChoice{Delta: chunkDelta{Role: string(gen.ChatChoiceMessageRoleAssistant), Content: &empty}})
+		first.ContextID = contextID
+		s.events.Send(first)
 	}
 }
 
 // Partial implements services.Sink.
 func (s *chatSink) Partial(value any) {
 	if delta, ok := value.(tasks.AnswerDelta); ok {
-		s.begin()
-		s.events.Send(s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}}))
+		s.begin(delta.ContextID)
+		next := s.head.chunk(chunkChoice{Delta: chunkDelta{Content: &delta.Text}})
+		next.Piece = delta.Piece
+		s.events.Send(next)
 	}
 }

@@ -906,6 +906,24 @@ func (e SystemPartKind) Valid() bool {
 	}
 }
 
+// Defines values for TaskSchemaBody.
+const (
+	TaskSchemaBodyForm TaskSchemaBody = "form"
+	TaskSchemaBodyJson TaskSchemaBody = "json"
+)
+
+// Valid indicates whether the value is a known member of the TaskSchemaBody enum.
+func (e TaskSchemaBody) Valid() bool {
+	switch e {
+	case TaskSchemaBodyForm:
+		return true
+	case TaskSchemaBodyJson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TranscriptEventType.
 const (
 	TranscriptEventTypeError               TranscriptEventType = "error"
@@ -1383,6 +1401,23 @@ type Capability struct {
 	Ready   bool   `json:"ready"`
 	Service string `json:"service"`
 	Task    string `json:"task"`
+}
+
+// Capacity What the server has, as numbers.
+type Capacity struct {
+	// Cores Cores that the process may use.
+	Cores int `json:"cores"`
+
+	// DiskBytes Size of the data folder's disk; left out where it is unknown.
+	DiskBytes *int64 `json:"disk_bytes,omitempty"`
+
+	// DiskFreeBytes What is free on it for this process.
+	DiskFreeBytes *int64 `json:"disk_free_bytes,omitempty"`
+	JobsQueued    int    `json:"jobs_queued"`
+	JobsRunning   int    `json:"jobs_running"`
+
+	// QueuePlaces How many tasks may wait.
+	QueuePlaces int `json:"queue_places"`
 }
 
 // Caption defines model for Caption.
@@ -2758,6 +2793,28 @@ type ServiceUse struct {
 	Waiting int               `json:"waiting"`
 }
 
+// Setting defines model for Setting.
+type Setting struct {
+	// Default The value without any source: a text, a number, a boolean, a list or an object.
+	Default interface{} `json:"default"`
+
+	// Description Empty where the name says it all.
+	Description string `json:"description"`
+	Key         string `json:"key"`
+
+	// Live Whether it can change while the server runs.
+	Live bool `json:"live"`
+
+	// Origin "default", the name of the file, variable or flag that sets it, "changed live", or the key whose value it has where
+	// nothing sets it.
+	Origin string `json:"origin"`
+}
+
+// SettingList defines model for SettingList.
+type SettingList struct {
+	Data []Setting `json:"data"`
+}
+
 // StoreLoss defines model for StoreLoss.
 type StoreLoss struct {
 	// At When the loss was found.
@@ -2806,6 +2863,9 @@ type StoredSound struct {
 type System struct {
 	// Capabilities What can be asked of the server.
 	Capabilities []Capability `json:"capabilities"`
+
+	// Capacity What the server has, as numbers.
+	Capacity *Capacity `json:"capacity,omitempty"`
 
 	// Keys Whether API keys are asked for.
 	Keys          bool         `json:"keys"`
@@ -2885,6 +2945,34 @@ type TaskLease struct {
 // TaskList defines model for TaskList.
 type TaskList struct {
 	Data []ActiveTask `json:"data"`
+}
+
+// TaskSchema defines model for TaskSchema.
+type TaskSchema struct {
+	// Audio Whether the task needs a recording.
+	Audio bool `json:"audio"`
+
+	// Body How the route takes the parameters. With `form` the recording is the field `file`.
+	Body *TaskSchemaBody `json:"body,omitempty"`
+
+	// DefaultModel The model of requests that name none; left out where there is no choice.
+	DefaultModel *string `json:"default_model,omitempty"`
+
+	// ParamsSchema The JSON Schema of the task's parameters.
+	ParamsSchema map[string]interface{} `json:"params_schema"`
+
+	// Route The route that runs the task at once; left out for a task that only jobs run.
+	Route   *string `json:"route,omitempty"`
+	Service string  `json:"service"`
+	Task    string  `json:"task"`
+}
+
+// TaskSchemaBody How the route takes the parameters. With `form` the recording is the field `file`.
+type TaskSchemaBody string
+
+// TaskSchemaList defines model for TaskSchemaList.
+type TaskSchemaList struct {
+	Data []TaskSchema `json:"data"`
 }
 
 // TokenLogprob defines model for TokenLogprob.
@@ -3177,6 +3265,16 @@ type CreateJobParams struct {
 	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
 	// continues if the client disconnects.
 	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// FollowJobsParams defines parameters for FollowJobs.
+type FollowJobsParams struct {
+	// Label Only jobs with the label, as `key:value`; repeat it to require several.
+	Label   *[]string `form:"label,omitempty" json:"label,omitempty"`
+	Service *string   `form:"service,omitempty" json:"service,omitempty"`
+
+	// LastEventID The id of the last event that the client received.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // CancelJobParams defines parameters for CancelJob.
@@ -4254,6 +4352,9 @@ type ServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(w http.ResponseWriter, r *http.Request, params CreateJobParams)
+	// FollowJobs Stream the events of many jobs
+	// (GET /v1/jobs/events)
+	FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams)
 	// CancelJob Cancel a job, or delete an ended one
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams)
@@ -4278,6 +4379,9 @@ type ServerInterface interface {
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
+	// ListSchemas List the tasks and their parameters
+	// (GET /v1/schemas)
+	ListSchemas(w http.ResponseWriter, r *http.Request)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(w http.ResponseWriter, r *http.Request)
@@ -4308,6 +4412,9 @@ type ServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(w http.ResponseWriter, r *http.Request)
+	// ListSettings Describe the settings
+	// (GET /v1/system/config/keys)
+	ListSettings(w http.ResponseWriter, r *http.Request)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(w http.ResponseWriter, r *http.Request)
@@ -4455,6 +4562,12 @@ func (_ Unimplemented) CreateJob(w http.ResponseWriter, r *http.Request, params 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// FollowJobs Stream the events of many jobs
+// (GET /v1/jobs/events)
+func (_ Unimplemented) FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CancelJob Cancel a job, or delete an ended one
 // (DELETE /v1/jobs/{job_id})
 func (_ Unimplemented) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams) {
@@ -4500,6 +4613,12 @@ func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model st
 // GetResources Get the use of memory and disk space
 // (GET /v1/resources)
 func (_ Unimplemented) GetResources(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSchemas List the tasks and their parameters
+// (GET /v1/schemas)
+func (_ Unimplemented) ListSchemas(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4560,6 +4679,12 @@ func (_ Unimplemented) GetConfig(w http.ResponseWriter, r *http.Request) {
 // ChangeConfig Change settings while the server runs
 // (PATCH /v1/system/config)
 func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSettings Describe the settings
+// (GET /v1/system/config/keys)
+func (_ Unimplemented) ListSettings(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5206,6 +5331,73 @@ func (siw *ServerInterfaceWrapper) CreateJob(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// FollowJobs operation middleware
+func (siw *ServerInterfaceWrapper) FollowJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowJobsParams
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "service" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "service", r.URL.Query(), &params.Service, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "service"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowJobs(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelJob operation middleware
 func (siw *ServerInterfaceWrapper) CancelJob(w http.ResponseWriter, r *http.Request) {
 
@@ -5437,6 +5629,20 @@ func (siw *ServerInterfaceWrapper) GetResources(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetResources(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSchemas operation middleware
+func (siw *ServerInterfaceWrapper) ListSchemas(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSchemas(w, r)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -5760,6 +5966,20 @@ func (siw *ServerInterfaceWrapper) ChangeConfig(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListSettings operation middleware
+func (siw *ServerInterfaceWrapper) ListSettings(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSettings(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetForecast operation middleware
 func (siw *ServerInterfaceWrapper) GetForecast(w http.ResponseWriter, r *http.Request) {
 
@@ -6055,6 +6275,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/jobs", wrapper.CreateJob)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/events", wrapper.FollowJobs)
+	})
+	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/v1/jobs/{job_id}", wrapper.CancelJob)
 	})
 	r.Group(func(r chi.Router) {
@@ -6089,6 +6312,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models/{model}", wrapper.GetModel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/schemas", wrapper.ListSchemas)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/services", wrapper.ListServices)
@@ -6140,6 +6366,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Patch(options.BaseURL+"/v1/system/config", wrapper.ChangeConfig)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/config/keys", wrapper.ListSettings)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/log-level", wrapper.GetLogLevel)
@@ -10062,6 +10291,206 @@ func (response CreateJob507ApplicationProblemPlusJSONResponse) VisitCreateJobRes
 	return err
 }
 
+type FollowJobsRequestObject struct {
+	Params FollowJobsParams
+}
+
+type FollowJobsResponseObject interface {
+	VisitFollowJobsResponse(w http.ResponseWriter) error
+}
+
+type FollowJobs200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowJobs200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowJobs200TexteventStreamResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowJobs400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJobs400ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs401ResponseHeaders
+}
+
+func (response FollowJobs401ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs403ResponseHeaders
+}
+
+func (response FollowJobs403ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowJobs429ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowJobs500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs500ResponseHeaders
+}
+
+func (response FollowJobs500ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowJobs503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type FollowJobs503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowJobs503ResponseHeaders
+}
+
+func (response FollowJobs503ApplicationProblemPlusJSONResponse) VisitFollowJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelJobRequestObject struct {
 	JobId  JobID `json:"job_id"`
 	Params CancelJobParams
@@ -11885,6 +12314,116 @@ func (response GetResources500ApplicationProblemPlusJSONResponse) VisitGetResour
 	return err
 }
 
+type ListSchemasRequestObject struct {
+}
+
+type ListSchemasResponseObject interface {
+	VisitListSchemasResponse(w http.ResponseWriter) error
+}
+
+type ListSchemas200JSONResponse TaskSchemaList
+
+func (response ListSchemas200JSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchemas401ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSchemas403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSchemas403ResponseHeaders
+}
+
+func (response ListSchemas403ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchemas429ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchemas500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSchemas500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSchemas500ResponseHeaders
+}
+
+func (response ListSchemas500ApplicationProblemPlusJSONResponse) VisitListSchemasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListServicesRequestObject struct {
 }
 
@@ -13584,6 +14123,116 @@ func (response ChangeConfig500ApplicationProblemPlusJSONResponse) VisitChangeCon
 	return err
 }
 
+type ListSettingsRequestObject struct {
+}
+
+type ListSettingsResponseObject interface {
+	VisitListSettingsResponse(w http.ResponseWriter) error
+}
+
+type ListSettings200JSONResponse SettingList
+
+func (response ListSettings200JSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings401ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSettings403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSettings403ResponseHeaders
+}
+
+func (response ListSettings403ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListSettings429ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettings500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListSettings500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListSettings500ResponseHeaders
+}
+
+func (response ListSettings500ApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetForecastRequestObject struct {
 }
 
@@ -14827,6 +15476,9 @@ type StrictServerInterface interface {
 	// CreateJob Submit a job
 	// (POST /v1/jobs)
 	CreateJob(ctx context.Context, request CreateJobRequestObject) (CreateJobResponseObject, error)
+	// FollowJobs Stream the events of many jobs
+	// (GET /v1/jobs/events)
+	FollowJobs(ctx context.Context, request FollowJobsRequestObject) (FollowJobsResponseObject, error)
 	// CancelJob Cancel a job, or delete an ended one
 	// (DELETE /v1/jobs/{job_id})
 	CancelJob(ctx context.Context, request CancelJobRequestObject) (CancelJobResponseObject, error)
@@ -14851,6 +15503,9 @@ type StrictServerInterface interface {
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
+	// ListSchemas List the tasks and their parameters
+	// (GET /v1/schemas)
+	ListSchemas(ctx context.Context, request ListSchemasRequestObject) (ListSchemasResponseObject, error)
 	// ListServices List the services
 	// (GET /v1/services)
 	ListServices(ctx context.Context, request ListServicesRequestObject) (ListServicesResponseObject, error)
@@ -14881,6 +15536,9 @@ type StrictServerInterface interface {
 	// ChangeConfig Change settings while the server runs
 	// (PATCH /v1/system/config)
 	ChangeConfig(ctx context.Context, request ChangeConfigRequestObject) (ChangeConfigResponseObject, error)
+	// ListSettings Describe the settings
+	// (GET /v1/system/config/keys)
+	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
@@ -15479,6 +16137,32 @@ func (sh *strictHandler) CreateJob(w http.ResponseWriter, r *http.Request, param
 	}
 }
 
+// FollowJobs operation middleware
+func (sh *strictHandler) FollowJobs(w http.ResponseWriter, r *http.Request, params FollowJobsParams) {
+	var request FollowJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowJobs(ctx, request.(FollowJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowJobsResponseObject); ok {
+		if err := validResponse.VisitFollowJobsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CancelJob operation middleware
 func (sh *strictHandler) CancelJob(w http.ResponseWriter, r *http.Request, jobId JobID, params CancelJobParams) {
 	var request CancelJobRequestObject
@@ -15679,6 +16363,30 @@ func (sh *strictHandler) GetResources(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetResourcesResponseObject); ok {
 		if err := validResponse.VisitGetResourcesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSchemas operation middleware
+func (sh *strictHandler) ListSchemas(w http.ResponseWriter, r *http.Request) {
+	var request ListSchemasRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSchemas(ctx, request.(ListSchemasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSchemas")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSchemasResponseObject); ok {
+		if err := validResponse.VisitListSchemasResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -15988,6 +16696,30 @@ func (sh *strictHandler) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeConfigResponseObject); ok {
 		if err := validResponse.VisitChangeConfigResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSettings operation middleware
+func (sh *strictHandler) ListSettings(w http.ResponseWriter, r *http.Request) {
+	var request ListSettingsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSettings(ctx, request.(ListSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSettings")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
+		if err := validResponse.VisitListSettingsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

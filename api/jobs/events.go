@@ -61,21 +61,32 @@ type jobStream struct {
 	// last is the job as it was last sent; nil before the first event.
 	last *jobs.Job
 
+	*eventWriter
+}
+
+// eventWriter writes events and heartbeats.
+type eventWriter struct {
+	// interval of the heartbeats.
+	interval time.Duration
 	// mu serializes events and heartbeats.
 	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
 }
 
+// newEventWriter sends the header and the time to reconnect.
+func newEventWriter(w http.ResponseWriter, interval time.Duration) *eventWriter {
+	e := &eventWriter{interval: interval, w: w, control: http.NewResponseController(w)}
+	web.NewEvents(w).Begin()
+	e.write(fmt.Sprintf("retry: %d\n\n", reconnect))
+	return e
+}
+
 // VisitFollowJobResponse implements gen.FollowJobResponseObject. An error after the first
 // byte ends the stream; the client reconnects and then receives the error.
 func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
 	ctx, cancel := web.UntilDrain(s.ctx)
-	s.w, s.control = w, http.NewResponseController(w)
-	events := web.NewEvents(w)
-	events.Begin()
-	s.write(fmt.Sprintf("retry: %d\n\n", reconnect))
-
+	s.eventWriter = newEventWriter(w, s.heartbeat)
 	var heart sync.WaitGroup
 	heart.Go(func() { s.beat(ctx) })
 	defer heart.Wait()
@@ -88,8 +99,8 @@ func (s *jobStream) VisitFollowJobResponse(w http.ResponseWriter) error {
 }
 
 // beat sends comments regularly, so that intermediaries do not close an idle connection.
-func (s *jobStream) beat(ctx context.Context) {
-	ticker := time.NewTicker(s.heartbeat)
+func (s *eventWriter) beat(ctx context.Context) {
+	ticker := time.NewTicker(s.interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -103,7 +114,7 @@ func (s *jobStream) beat(ctx context.Context) {
 
 // write sends text and flushes it. Write errors are ignored: when the client has left, the
 // request's context ends the stream.
-func (s *jobStream) write(text string) {
+func (s *eventWriter) write(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, _ = fmt.Fprint(s.w, text)

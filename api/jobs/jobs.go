@@ -38,6 +38,9 @@ type Jobs interface {
 	// at every later change. It returns after the terminal change, with ctx's error, or
 	// with changed's.
 	Follow(ctx context.Context, viewer, id string, after jobs.Revision, changed func(jobs.Job) error) error
+	// Feed calls changed with the jobs of a filter that have not finished or are later than
+	// a revision, and at every later change. The revision is what to resume after.
+	Feed(ctx context.Context, f jobs.Filter, after jobs.Revision, changed func([]jobs.Job, jobs.Revision) error) error
 	// Result returns the value of a succeeded job as JSON, or ErrNotFinished or
 	// ErrNoResult.
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)

@@ -8,6 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // ListServices implements gen.StrictServerInterface.
@@ -97,11 +98,7 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 		s.LastError = &status.LastError
 	}
 	for _, task := range d.Tasks {
-		var schema map[string]any
-		if err := json.Unmarshal(task.ParamsSchema, &schema); err != nil {
-			h.Log.Error("invalid JSON in a task's schema", "service", d.Name, "task", task.Name, "error", fmt.Sprint(err))
-		}
-		s.Tasks = append(s.Tasks, gen.TaskKind{Name: task.Name, ParamsSchema: schema})
+		s.Tasks = append(s.Tasks, gen.TaskKind{Name: task.Name, ParamsSchema: h.paramsSchema(d.Name, task)})
 	}
 	for _, run := range entry.Runs() {
 		s.Runs = append(s.Runs, gen.Run{
@@ -120,6 +117,14 @@ func (h *Handlers) describe(entry *orchestrator.Registration) gen.Service {
 		s.Events = append(s.Events, event)
 	}
 	return s
+}
+
+// paramsSchema returns the schema of a task's parameters.
+func (h *Handlers) paramsSchema(service string, task services.TaskKind) (schema map[string]any) {
+	if err := json.Unmarshal(task.ParamsSchema, &schema); err != nil {
+		h.Log.Error("invalid JSON in a task's schema", "service", service, "task", task.Name, "error", fmt.Sprint(err))
+	}
+	return schema
 }
 
 // GetResources implements gen.StrictServerInterface.

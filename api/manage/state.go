@@ -45,6 +45,8 @@ type State struct {
 	Engine string
 	// Started is the start time of the process.
 	Started time.Time
+	// Capacity returns what the server has, as numbers; nil if it is unknown.
+	Capacity func() gen.Capacity
 	// HealthMonitoring, ErrorRecovery and ResourceManagement are the settings of parts that
 	// do not report their own.
 	HealthMonitoring   hardening.MonitorConfig
@@ -53,3 +55,10 @@ type State struct {
 }
 
 var _ Views = (*State)(nil)
+
+func (s *State) capacity() *gen.Capacity {
+	if s.Capacity == nil {
+		return nil
+	}
+	return new(s.Capacity())
+}

@@ -12,11 +12,13 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Settings are the configuration in force; config.Live implements it.
+// Settings are the configuration in force.
 type Settings interface {
 	// View returns every setting as nested maps, with secrets masked, and the keys that can
 	// change while the server runs.
 	View() (settings map[string]any, live []string, err error)
+	// Describe returns a description of every setting, ordered by key.
+	Describe() ([]gen.Setting, error)
 	// Patch applies a JSON merge patch as a whole, or returns a fault. It returns the
 	// changed keys.
 	Patch(patch map[string]any) (changed []string, err error)
@@ -45,6 +47,8 @@ type Handlers struct {
 	// Store reports what the store lost.
 	Store   Store
 	Version gen.Version
+	// Routes are the routes that run tasks, by task.
+	Routes map[string]TaskRoute
 	// Keys reports whether API keys are required.
 	Keys bool
 	// Locked refuses every change: no keys are required, and the server is reachable from
@@ -98,6 +102,12 @@ func (h *Handlers) GetForecast(context.Context, gen.GetForecastRequestObject) (g
 func (h *Handlers) GetConfig(context.Context, gen.GetConfigRequestObject) (gen.GetConfigResponseObject, error) {
 	settings, _, err := h.Settings.View()
 	return gen.GetConfig200JSONResponse(settings), err
+}
+
+// ListSettings implements gen.StrictServerInterface.
+func (h *Handlers) ListSettings(context.Context, gen.ListSettingsRequestObject) (gen.ListSettingsResponseObject, error) {
+	list, err := h.Settings.Describe()
+	return gen.ListSettings200JSONResponse{Data: list}, err
 }
 
 // ChangeConfig implements gen.StrictServerInterface.

@@ -17,7 +17,7 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 	view := gen.System{
 		Started: s.Started, UptimeSeconds: time.Since(s.Started).Seconds(),
 		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
-		Capabilities: []gen.Capability{},
+		Capabilities: []gen.Capability{}, Capacity: s.capacity(),
 	}
 	add := func(kind gen.SystemPartKind, name string, enabled bool, state, detail string) {
 		part := gen.SystemPart{Name: name, Kind: kind, Enabled: enabled, State: state}

@@ -15,14 +15,17 @@ import (
 	"github.com/grym-synth/grym-synth/internal/version"
 )
 
-// Commands returns the functions that the command line needs. contract is openapi.yaml.
-func Commands(contract []byte) cli.Program {
+// Commands returns the functions that the command line needs. contract is openapi.yaml,
+// reference is config.yaml.
+func Commands(contract, reference []byte) cli.Program {
 	key, keyFile := config.ClientKey(config.Environ())
 	return cli.Program{
 		Version: fmt.Sprintf("grym-synth %s (%s, %s)", version.Version, version.Commit(), version.Platform()),
 		APIKey:  key, APIKeyFile: keyFile,
 		Serve: func(ctx context.Context, restoreSignals func(), settings cli.Settings) error {
-			return serveCommand(ctx, restoreSignals, contract, settings)
+			from := source(settings)
+			from.Reference = reference
+			return serveCommand(ctx, restoreSignals, contract, from)
 		},
 		WriteConfig: func(settings cli.Settings, origins bool, out io.Writer) error {
 			cfg, err := config.Load(source(settings))
@@ -73,8 +76,7 @@ func source(settings cli.Settings) config.Source {
 	return config.Source{File: settings.File, Environ: config.Environ(), Flags: settings.Values}
 }
 
-func serveCommand(ctx context.Context, restoreSignals func(), contract []byte, settings cli.Settings) error {
-	from := source(settings)
+func serveCommand(ctx context.Context, restoreSignals func(), contract []byte, from config.Source) error {
 	cfg, err := config.Load(from)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/console"
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -99,7 +100,7 @@ func (s *system) open(
 		return nil, opening{}, err
 	}
 	s.addJobs(async)
-	settings := config.NewLive(source, loaded, func(changed *config.Loaded) {
+	live := config.NewLive(source, loaded, func(changed *config.Loaded) {
 		level.Set(changed.Log.Level)
 		s.apply(changed)
 	})
@@ -113,23 +114,32 @@ func (s *system) open(
 		return nil, opening{}, errors.Join(err, listener.Close())
 	}
 	found.firstKey = firstKey
-	handler, err := api.NewHandler(cfg.API, s.dependencies(cfg, s.spool, contract, async, keys, settings))
+	deps := s.dependencies(cfg, s.spool, contract, async, keys, settings{live})
+	if cfg.Console.Enabled {
+		if deps.Console, err = console.New(console.Files()); err != nil {
+			return nil, opening{}, errors.Join(err, listener.Close())
+		}
+		deps.Sessions = console.NewSessions(keys)
+	}
+	handler, err := api.NewHandler(cfg.API, deps)
 	if err != nil {
 		return nil, opening{}, errors.Join(err, listener.Close())
 	}
 	server := api.NewServer(cfg.API, listener, handler, s.log)
-	s.addServing(server, settings, async.jobs.StopIntake)
+	s.addServing(server, live, async.jobs.StopIntake)
 	return server, found, nil
 }
 
 // dependencies returns what the handler needs.
 func (s *system) dependencies(
-	cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, settings manage.Settings,
+	cfg config.Config, spool string, contract []byte, async *asynchronous, keys api.Keys, inForce manage.Settings,
 ) api.Dependencies {
+	views := s.views(async.check)
+	views.Capacity = func() gen.Capacity { return s.capacity(async.jobs) }
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
 		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library, Store: losses{async.database},
-		Views: s.views(async.check), UnreadableModels: s.catalog.Unreadable, Settings: settings,
+		Views: views, UnreadableModels: s.catalog.Unreadable, Settings: inForce,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics, Traffic: s.performance.Traffic(),
 		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/console"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
@@ -32,6 +33,7 @@ type Config struct {
 
 	API             api.Config       `koanf:"api"`
 	Auth            access.Config    `koanf:"auth"`
+	Console         console.Config   `koanf:"console"`
 	Log             Log              `koanf:"log"`
 	Audio           audiofile.Config `koanf:"audio"`
 	Models          Models           `koanf:"models"`
@@ -98,6 +100,7 @@ func Default() Config {
 		DataDir:   "data",
 		API:       api.DefaultConfig(),
 		Auth:      access.DefaultConfig(),
+		Console:   console.DefaultConfig(),
 		Log:       Log{Level: slog.LevelInfo, Format: "auto"},
 		Audio:     audiofile.DefaultConfig(),
 		Models:    Models{NamesConfig: orchestrator.DefaultNames()},

@@ -46,6 +46,8 @@ func keyCases() map[string]keyCase {
 	all := map[string]keyCase{
 		"dataDir": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
 
+		"console.enabled": truths,
+
 		"log.level":          {good: []string{"debug", "error"}, bad: []string{"loud", "[info, warn]"}},
 		"log.format":         {good: []string{"auto", "json", "text"}, bad: []string{"''", "xml", "JSON"}},
 		"models.dir":         texts,

@@ -34,6 +34,7 @@ var liveKeys = []string{
 var fixed = []struct{ prefix, reason string }{
 	{"dataDir", "the folder is locked when the server starts"},
 	{"api.", "the listener is opened when the server starts"},
+	{"console.", "the routes are set up when the server starts"},
 	{"auth.", "access control is set up when the server starts"},
 	{"log.format", "the log is opened when the server starts"},
 	{"onnx.", "the library is loaded when the server starts"},

@@ -28,6 +28,8 @@ type Source struct {
 	Environ []string
 	// Flags are the values of command-line flags, by key.
 	Flags map[string]string
+	// Reference is config.yaml, whose comments describe the settings; nil for none.
+	Reference []byte
 
 	// file is the earlier content of File, nil to read it now; live are the values changed
 	// while the server ran, by key.

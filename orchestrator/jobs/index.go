@@ -33,6 +33,9 @@ type index struct {
 	// counts of all jobs by owner and status.
 	counts  map[string]map[Status]int
 	follows map[string]map[chan struct{}]struct{}
+	// feeds follow all jobs; latest is the latest revision of any.
+	feeds  map[*feed]struct{}
+	latest Revision
 }
 
 // entry is a queued job.
@@ -49,6 +52,7 @@ func newIndex(ageing time.Duration, weights map[string]float64, expect func(Job)
 		ageing: ageing, expect: expect, weights: weights, queued: make(map[string]*entry), lines: make(map[string]*line),
 		backlogs: make(map[string]*backlog), taken: make(map[string]bool), counts: make(map[string]map[Status]int),
 		follows: make(map[string]map[chan struct{}]struct{}),
+		feeds:   make(map[*feed]struct{}),
 	}
 }
 
@@ -75,6 +79,7 @@ func (x *index) observe(e records.Event[Job]) {
 		default: // a wake-up is pending
 		}
 	}
+	x.notify(e)
 }
 
 // count adds to the count of jobs like one. The caller holds mu.

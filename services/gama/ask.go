@@ -23,7 +23,10 @@ type asking struct {
 	// from and span are the start and length of the current piece as fractions of the
 	// recording.
 	from, span float64
-	clock      *services.StageClock
+	// context is the conversation, part the current piece of a long recording.
+	context string
+	part    *tasks.AnswerSpan
+	clock   *services.StageClock
 }
 
 // ask runs a tasks.Ask or tasks.Caption.
@@ -48,8 +51,8 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 	result := services.TaskResult{Model: m.name, Stages: a.clock.Times()}
 	if err != nil {
 		if conversation != nil && w.params.ContextID == newContext {
-			// The id has not been returned to anyone. Delete it also if the question
-			// was interrupted.
+			// A conversation without an answer is of no use, also if the question was
+			// interrupted.
 			err = errors.Join(err, s.contexts.remove(context.WithoutCancel(ctx), conversation.id))
 		}
 		return result, err
@@ -137,6 +140,7 @@ func (a *asking) piece(ctx context.Context, samples []float32, turns []turn, beg
 	}
 	lead := ""
 	if !whole {
+		a.part = &tasks.AnswerSpan{Start: begin, End: end}
 		lead = fmt.Sprintf("%.1f-%.1f s: ", begin, end)
 		if begin > 0 {
 			lead = "\n" + lead
@@ -165,7 +169,7 @@ func (a *asking) progress(part float64) {
 
 func (a *asking) partial(text string) {
 	if a.params.Stream && text != "" {
-		a.sink.Partial(tasks.AnswerDelta{Text: text})
+		a.sink.Partial(tasks.AnswerDelta{Text: text, ContextID: a.context, Piece: a.part})
 	}
 }
 

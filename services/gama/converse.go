@@ -40,6 +40,7 @@ func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, relea
 // the question.
 func (a *asking) converse(ctx context.Context, one *conversation, recording services.AudioSource) error {
 	c := a.service.contexts
+	a.context = one.id
 	c.mu.Lock()
 	sound, saved, record, stored := one.sound, one.saved.retain(), one.record, one.stored
 	c.mu.Unlock()

@@ -83,6 +83,7 @@ func clipFile(name string) services.AudioSource {
 
 // deltas collects streamed text and progress.
 type deltas struct {
+	spans []*tasks.AnswerSpan
 	services.DiscardSink
 	texts    []string
 	progress []float64
@@ -90,7 +91,10 @@ type deltas struct {
 
 func (d *deltas) Progress(fraction float64, _ string) { d.progress = append(d.progress, fraction) }
 
-func (d *deltas) Partial(value any) { d.texts = append(d.texts, value.(tasks.AnswerDelta).Text) } //nolint:forcetypeassert // a test
+func (d *deltas) Partial(value any) {
+	delta := value.(tasks.AnswerDelta) //nolint:forcetypeassert // a test
+	d.texts, d.spans = append(d.texts, delta.Text), append(d.spans, delta.Piece)
+}
 
 // TestAnswersAreThoseOfAnotherLoop has the tokens of an independent loop over
 // onnxruntime-node with its own features and tokenizer.
@@ -136,6 +140,9 @@ func TestLongSoundIsAnsweredPieceByPiece(t *testing.T) {
 	require.Equal(t, answer.Text, strings.Join(sink.texts, ""))
 	require.Contains(t, answer.Text, "\n8.3-16.7 s: I hear a sine tone.")
 	require.Equal(t, 3*16, answer.Usage.AudioTokens)
+	last := sink.spans[len(sink.spans)-1]
+	require.Equal(t, &tasks.AnswerSpan{Start: answer.Pieces[2].Start, End: answer.Pieces[2].End}, last)
+	require.Equal(t, &tasks.AnswerSpan{End: answer.Pieces[0].End}, sink.spans[0])
 	require.IsNonDecreasing(t, sink.progress)
 	require.Greater(t, len(sink.progress), 12, "every token reports progress")
 

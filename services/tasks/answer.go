@@ -46,6 +46,17 @@ type AskParams struct {
 // AnswerDelta is a piece of an answer: whole characters, and never part of a stop text.
 type AnswerDelta struct {
 	Text string `json:"text"`
+	// ContextID is the conversation; empty if the answer belongs to none.
+	ContextID string `json:"context_id,omitempty"`
+	// Piece is the part of a long recording that the text is about; nil if it is about the
+	// whole recording.
+	Piece *AnswerSpan `json:"piece,omitempty"`
+}
+
+// AnswerSpan is a part of a recording in seconds from its beginning.
+type AnswerSpan struct {
+	Start float64 `json:"start"`
+	End   float64 `json:"end"`
 }
 
 // Values of Answer.FinishReason.

@@ -1,0 +1,31 @@
+// The tasks of the server with the schemas of their parameters, and the requests that run them.
+import { store } from './lib.js';
+import { describe, getJSON } from './api.js';
+
+export const tasks = store({ list: [], error: null });
+export async function loadTasks() {
+  try {
+    tasks.set({ list: (await getJSON('/v1/schemas')).data, error: null });
+  } catch (error) {
+    tasks.set({ error });
+  }
+}
+export const taskOf = (name, list = tasks.get().list) => list.find((t) => t.task === name) ?? null;
+
+/** The request that runs a task at once. `audio` is what Deck.payload returns. */
+export function taskRequest(task, { params, model, audio, output, headers }) {
+  if (task.body === 'json') return describe('POST', task.route, { json: { ...(model && { model }), ...params }, output, headers });
+  const form = audio ? [['file', audio.file]] : [];
+  if (model) form.push(['model', model]);
+  for (const [name, value] of Object.entries(params)) form.push([name, String(value)]);
+  return describe('POST', task.route, { form, output, headers });
+}
+
+/** The request that submits a task as a job. */
+export function jobRequest({ task, params = {}, model, labels, priority, audio }) {
+  const request = {
+    task, params, ...(model && { model }), ...(labels && { labels }), ...(priority && priority !== 'normal' && { priority }),
+  };
+  if (!audio) return describe('POST', '/v1/jobs', { json: request });
+  return describe('POST', '/v1/jobs', { form: [['request', JSON.stringify(request)], ['audio', audio.file]] });
+}

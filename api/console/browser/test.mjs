@@ -1,0 +1,33 @@
+// Tests the console in a browser against the real server: node test.mjs [BINARY]
+import { join } from 'node:path';
+import { find, root, serve, openChromium, open, part, check, summary } from './harness.mjs';
+import { sizes } from './sizes.mjs';
+import { byPointer, byKeyboard } from './views.mjs';
+import { accessible } from './accessible.mjs';
+import { withKeys } from './keys.mjs';
+import { withFirefox } from './firefox.mjs';
+
+if (!find('chromium')) {
+  console.log('there is no Chromium: skipping the tests of the console (Debian: apt-get install chromium)');
+  process.exit(0);
+}
+const binary = process.argv[2] ?? join(root, 'bin/grym-synth');
+const server = await serve(binary), browser = await openChromium();
+try {
+  await sizes(browser, server.base);
+  const { page, seen, context } = await open(browser, server.base, { permissions: ['clipboard-read', 'clipboard-write', 'microphone'] });
+  await part('views by pointer', page, (p) => byPointer(p, server.base));
+  await part('views by keyboard', page, (p) => byKeyboard(p, server.base));
+  // The browser reports the two responses that the test provokes.
+  const problems = seen.problems.filter((p) => !/status of (400|415)/.test(p));
+  check('no error in the browser’s console', problems.length === 0, problems.join(' | '));
+  check('no request to another host', seen.foreign.length === 0, seen.foreign.join(' '));
+  await context.close();
+  await accessible(browser, server.base);
+  await withKeys(browser, binary);
+  await withFirefox(server.base);
+} finally {
+  await browser.close();
+  await server.stop();
+}
+process.exit(summary() ? 1 : 0);

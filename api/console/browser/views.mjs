@@ -1,0 +1,246 @@
+// Every view by pointer, and the main tasks by keyboard alone.
+import { check, choose, clip, goTo, until } from './harness.mjs';
+
+const words = (page) => page.locator('.transcript button').allTextContents();
+const deckTime = async (page) => Number(await page.locator('.surface').getAttribute('aria-valuenow'));
+
+export async function byPointer(page, base) {
+  await page.goto(base);
+  await page.locator('.hero').waitFor();
+  await transcribe(page);
+  await ask(page);
+  await convert(page);
+  await otherTasks(page);
+  await generate(page);
+  await jobs(page);
+  await models(page);
+  await system(page);
+  await settings(page);
+}
+
+async function transcribe(page) {
+  await choose(page, () => page.getByRole('button', { name: 'Open a recording' }).first().click(), clip('wav2vec2-tiny/clips/clip09.wav'));
+  await page.locator('[data-test=transcribe]').click();
+  await page.locator('.transcript button').first().waitFor();
+  check('a recording is transcribed', (await words(page)).join(' ') === 'MUTE TRACK ONE', (await words(page)).join(' '));
+  await page.locator('.transcript button').nth(1).click();
+  await until(page, () => document.querySelector('.transcript button:nth-of-type(2)').classList.contains('lit'));
+  const at = await deckTime(page);
+  check('a click on a word plays its moment, and it is lit', at > 0.35 && at < 0.8, `at ${at} s`);
+  for (const format of ['SRT', 'WebVTT', 'JSON', 'Text']) {
+    await page.getByRole('tab', { name: format }).click();
+    await until(page, () => document.querySelector('pre.panel')?.textContent.includes('MUTE'));
+  }
+  await page.getByRole('tab', { name: 'Words' }).click();
+  const box = await page.locator('.lanes canvas').boundingBox();
+  await page.mouse.move(box.x + 2, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.33, box.y + 40, { steps: 4 });
+  await page.mouse.up();
+  await page.locator('[data-test=transcribe]').click();
+  await until(page, () => document.querySelectorAll('.transcript button').length === 1);
+  check('only the selected span is sent', (await words(page)).join() === 'MUTE', (await words(page)).join());
+  await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByRole('button', { name: 'Copy the curl command' }).click();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  check('the curl command is copied', /^curl -F file=@clip09\.wav .*\/v1\/audio\/transcriptions$/.test(copied), copied);
+  const bad = await page.evaluateHandle(() => {
+    const data = new DataTransfer();
+    data.items.add(new File(['no sound at all'], 'notes.txt', { type: 'text/plain' }));
+    return data;
+  });
+  await page.dispatchEvent('body', 'drop', { dataTransfer: bad });
+  const error = page.locator('.deck-error [role=alert] b');
+  await error.waitFor();
+  check('a text file is refused in the server’s words', /accepted: WAV/.test(await error.textContent()), (await error.textContent()).slice(0, 60));
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+}
+
+async function ask(page) {
+  await page.locator('.rail a.item[href="#/ask"]').click();
+  await choose(page, () => page.getByRole('button', { name: 'Open a recording' }).first().click(), clip('gama-tiny/clips/clip00.wav'));
+  await page.evaluate(() => {
+    window.steps = new Set();
+    const look = () => window.steps.add([...document.querySelectorAll('[data-test=answer]')].at(-1)?.textContent);
+    new MutationObserver(look).observe(document.querySelector('.main'), { subtree: true, childList: true, characterData: true });
+  });
+  await page.locator('[data-test=question]').fill('What do you hear?');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.locator('.dialogue .meta').waitFor();
+  const answer = await page.locator('[data-test=answer]').first().textContent(), steps = await page.evaluate(() => window.steps.size);
+  check('a question is answered, streamed', answer.length > 3 && steps > 2, `“${answer}” in ${steps} steps`);
+  await page.locator('.ask .chips button').first().click();
+  await until(page, () => document.querySelectorAll('.dialogue .meta').length === 2);
+  const usage = await page.locator('.dialogue .meta').last().textContent();
+  check('a further question uses the conversation', /from the cache/.test(usage), usage);
+  await page.getByRole('button', { name: 'New conversation' }).click();
+  await until(page, () => !document.querySelector('.dialogue .q'));
+}
+
+async function convert(page) {
+  await page.locator('.rail a.item[href="#/convert"]').click();
+  await page.locator('select[name=container]').selectOption('flac');
+  await page.locator('select[name=bit_depth]').selectOption('24');
+  await page.locator('.side button.primary').click();
+  await page.getByRole('button', { name: 'Play: After' }).waitFor();
+  const row = await page.locator('tbody tr').nth(1).textContent();
+  check('a recording is converted with the form of the schema', /\.flac/.test(row) && /audio\/flac/.test(row), row.slice(0, 60));
+  await page.locator('tbody').getByRole('button', { name: 'To the deck' }).click();
+  await until(page, () => /\.flac/.test(document.querySelector('.transport select').selectedOptions[0].textContent));
+}
+
+async function otherTasks(page) {
+  await page.locator('.rail a.item[href="#/task"]').click();
+  await page.locator('.side select').first().waitFor();
+  const tasks = await page.locator('.side select').first().locator('option').allTextContents();
+  check('tasks without a view have a form', ['Description', 'Embedding', 'Classification'].every((t) => tasks.includes(t)), tasks.join(', '));
+  await page.locator('.side select').first().selectOption('caption');
+  await page.locator('[data-test=run]').click();
+  await page.locator('.lead').waitFor();
+  check('such a task runs', (await page.locator('.lead').textContent()).length > 3, await page.locator('.lead').textContent());
+}
+
+async function generate(page) {
+  await page.locator('.rail a.item[href="#/generate"]').click();
+  await page.locator('[data-test=prompt]').fill('heavy rain');
+  const count = page.locator('input[name=num_waveforms_per_prompt]');
+  await count.fill('2');
+  await page.locator('[data-test=generate]').click();
+  await until(page, () => document.querySelectorAll('[data-test=sound]').length === 2);
+  check('two sounds are generated by a job that is followed by its events', true);
+  await page.locator('[data-test=play-sound]').first().click();
+  await until(page, () => document.querySelector('[data-test=sound] audio').currentTime > 0.1);
+  await page.locator('[data-test=sound]').first().getByRole('button', { name: 'To the deck' }).click();
+  await until(page, () => /heavy-rain/.test(document.querySelector('.transport select').selectedOptions[0].textContent));
+  check('a sound is played and goes to the deck', true);
+}
+
+async function jobs(page) {
+  await page.locator('[data-test=prompt]').fill('a low bell');
+  await page.locator('details summary').click();
+  await page.locator('input[name=num_inference_steps]').fill('200');
+  await page.locator('[data-test=generate]').click();
+  await page.locator('header.top button', { hasText: 'Jobs' }).click();
+  const card = page.locator('.drawer .job', { hasText: 'a low bell' }).first(), bar = card.locator('[role=progressbar]');
+  await until(page, () => Number(document.querySelector('.drawer .job [role=progressbar]')?.getAttribute('aria-valuenow')) > 0);
+  const before = Number(await bar.getAttribute('aria-valuenow'));
+  await page.waitForFunction((n) => Number(document.querySelector('.drawer .job [role=progressbar]').getAttribute('aria-valuenow')) > n, before);
+  check('the bar of a job moves in the drawer', true, `from ${before} %`);
+  await card.getByRole('button', { name: 'Cancel' }).click();
+  await card.locator('.pill', { hasText: 'cancelled' }).waitFor();
+  check('a job is cancelled', true);
+  await page.getByRole('button', { name: 'Close jobs' }).click();
+  await page.locator('.rail a.item[href="#/jobs"]').click();
+  const files = ['clip01', 'clip02', 'clip03'].map((n) => clip(`wav2vec2-tiny/clips/${n}.wav`));
+  await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), files);
+  await page.locator('[data-test=batch]', { hasText: '3 of 3 finished' }).waitFor();
+  check('a batch of three files is finished', true);
+  await page.getByRole('button', { name: 'Close jobs' }).click();
+  await page.locator('tbody tr.pick a', { hasText: 'clip03' }).click();
+  await page.locator('.side .lead').waitFor();
+  await page.getByRole('button', { name: 'Recording to the deck' }).click();
+  await page.locator('.notes button').first().waitFor({ state: 'attached' });
+  check('a job shows its result, and its recording goes to the deck', true, await page.locator('.side .lead').textContent());
+}
+
+async function models(page) {
+  await page.locator('.rail a.item[href="#/models"]').click();
+  const row = page.locator('tbody tr', { hasText: 'gama-tiny' });
+  await row.getByRole('button', { name: 'Unload' }).click();
+  await row.getByRole('button', { name: 'Load', exact: true }).click();
+  await row.getByRole('button', { name: 'Unload' }).waitFor();
+  check('a model is unloaded and loaded', true);
+  check('aliases are listed', (await page.locator('section[aria-label=Aliases] tbody tr').count()) > 0);
+}
+
+async function system(page) {
+  await page.locator('.rail a.item[href="#/system"]').click();
+  await page.locator('.plot canvas').first().waitFor();
+  await page.locator('[data-test=verdict]', { hasText: /Everything works|warning/ }).waitFor();
+  const gauges = await page.locator('.gauge').allTextContents();
+  check('the system view has its sentence, gauges and plots', gauges.length === 5 && (await page.locator('.plot canvas').count()) === 6,
+    await page.locator('[data-test=verdict]').textContent());
+  const row = page.locator('section[aria-label=Services] tr', { hasText: 'audioProcessor' });
+  await row.getByRole('button', { name: 'Restart' }).click();
+  await row.getByRole('button', { name: 'Restart' }).click();
+  await page.locator('.toast', { hasText: 'audioProcessor was restarted' }).waitFor();
+  check('a service is restarted after a question', true);
+}
+
+async function settings(page) {
+  await page.locator('.rail a.item[href="#/settings"]').click();
+  const row = page.locator('tr', { hasText: 'log.level' });
+  await row.getByRole('button', { name: 'Change' }).click();
+  await page.getByRole('textbox', { name: 'log.level' }).fill('loud');
+  await page.keyboard.press('Enter');
+  await page.locator('[role=alert] b').waitFor();
+  check('a bad setting is refused in the server’s words', /log\.level/.test(await page.locator('[role=alert] b').textContent()), await page.locator('[role=alert] b').textContent());
+  await page.getByRole('textbox', { name: 'log.level' }).fill('debug');
+  await page.keyboard.press('Enter');
+  await page.locator('tr', { hasText: 'changed here' }).waitFor();
+  check('a setting is changed, with its origin', true);
+  await page.getByRole('tab', { name: 'All' }).click();
+  await page.getByRole('searchbox', { name: 'Find a setting' }).fill('maxUpload');
+  check('a setting is found with its description', /maximum size of a request/.test(await page.locator('table tbody').textContent()));
+  await page.getByRole('tab', { name: 'Light' }).click();
+  check('the theme changes', (await page.evaluate(() => document.documentElement.dataset.theme)) === 'light');
+}
+
+export async function byKeyboard(page, base) {
+  await page.goto(`${base}/#/`);
+  await page.reload();
+  await page.locator('.hero').waitFor();
+  for (let i = 0; i < 40; i++) {
+    await page.keyboard.press('Tab');
+    if (await page.evaluate(() => document.activeElement.textContent === 'Sample: speech')) break;
+  }
+  await page.keyboard.press('Enter');
+  await page.locator('h1', { hasText: 'Transcribe' }).waitFor();
+  await page.locator('.surface').waitFor();
+  await page.locator('[data-test=transcribe]:not([disabled])').waitFor();
+  await page.keyboard.press('Control+Enter');
+  await page.locator('.transcript button').first().waitFor();
+  for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.closest('.transcript'))); i++) await page.keyboard.press('Tab');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await until(page, () => document.querySelector('.transcript .lit')?.textContent === 'TRACK');
+  check('speech is transcribed and heard by keyboard alone', true);
+  await page.locator('.surface').focus();
+  await page.keyboard.press('Home');
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Shift+ArrowRight');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Shift+ArrowUp');
+  const selection = await page.locator('.deck-tools .sel').textContent();
+  check('a box in time and frequency is selected by keyboard', /s {2}\d+–\d+ Hz/.test(selection), selection);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Command' }).waitFor();
+  await page.keyboard.type('text to');
+  await page.keyboard.press('Enter');
+  await page.locator('h1', { hasText: 'Text to audio' }).waitFor();
+  check('the command palette goes to a view', true);
+  await page.locator('[data-test=prompt]').focus();
+  await page.keyboard.type('slow beeps');
+  await page.keyboard.press('Control+Enter');
+  await page.locator('[data-test=sound]').first().waitFor();
+  check('a sound is generated by keyboard', true);
+  await page.locator('main').focus();
+  for (const [key, title] of [['s', 'System'], ['o', 'Models'], ['c', 'Settings'], ['j', 'Jobs'], ['a', 'Ask'], ['e', 'Convert'], ['k', 'Other tasks'], ['t', 'Transcribe']]) {
+    await page.keyboard.press('g');
+    await page.keyboard.press(key);
+    await page.locator('h1', { hasText: title }).waitFor();
+  }
+  check('two letters go to each view', true);
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('main').focus();
+  await page.keyboard.press('r');
+  await page.waitForFunction(() => Number(document.querySelector('.transport .tiny.mono')?.textContent.split(':')[1]) > 0.6);
+  await page.keyboard.press('r');
+  await until(page, () => /recording-/.test(document.querySelector('.transport select').selectedOptions[0].textContent));
+  await goTo(page, 'transcribe', 'Transcribe');
+  await page.keyboard.press('Control+Enter');
+  await page.locator('section[aria-label=Transcript] .bar, section[aria-label=Transcript] .error').first().waitFor();
+  check('a recording of the microphone is transcribed', (await page.locator('.error').count()) === 0);
+}
