@@ -77,7 +77,7 @@ func load(cfg Config) (*Runtime, error) {
 	err = ort.InitializeEnvironment(ort.WithLogLevelError())
 	// A library that takes no allocators of others works with arenas of its own; then
 	// the memory of single tasks is not measured.
-	pooled := err == nil && os.Getenv("NOPOOL") == "" && registerPools(path) == nil
+	pooled := err == nil && registerPools(path) == nil
 	// The loader has mapped the file, so its descriptor or copy can be released.
 	if releaseErr := release(); err == nil && releaseErr != nil {
 		err = errors.Join(releaseErr, ort.DestroyEnvironment())
