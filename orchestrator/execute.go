@@ -144,7 +144,11 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, v *visit) (s
 	v.event.Started, v.event.Queued = true, time.Since(v.arrived)
 	started := time.Now()
 	defer func() { v.event.Ran = time.Since(started) }()
-	return unit.execute(services.WithLease(ctx, lease), task, work, v.active)
+	result, err := unit.execute(services.WithLease(ctx, lease), task, work, v.active)
+	if measured, ok := lease.(services.MeasuredLease); ok && err == nil {
+		measured.Succeeded()
+	}
+	return result, err
 }
 
 // admit prepares a task, and refuses it if its unit cannot run it or its service does
@@ -196,7 +200,8 @@ func (o *Orchestrator) lease(
 	}
 	ctx, span := services.BeginSpan(ctx, "wait for lease", slog.Int64("bytes", int64(bytes)))
 	lease, err := o.admission.Acquire(ctx, services.Claim{
-		Service: task.Service, Model: task.Model, Bytes: bytes, Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
+		Service: task.Service, Model: task.Model, Task: task.Name, Bytes: bytes, Plan: services.PlanOf(work),
+		Priority: task.Priority, Deadline: task.Deadline, Tenant: task.Caller.Key,
 	})
 	span.End(err)
 	return lease, bytes, err

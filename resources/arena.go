@@ -18,31 +18,23 @@ type arena struct {
 	// weights.
 	strangers int
 	loading   services.Bytes
-	// correction multiplies predictions; zero before the first measurement.
-	correction float64
-	// predicted and observed are those of the run that was measured last.
-	predicted, observed services.Bytes
+	// predictors by task.
+	predictors map[string]*predictor
+	// leases of runs under way that are measured.
+	leases map[*Lease]struct{}
+	// predicted, reserved and observed are those of the run that was measured last.
+	predicted, reserved, observed services.Bytes
 	// uses is how often the model is asked for.
 	uses rate
 	// first is how long tasks held their first slot.
 	first average
 }
 
-// Bounds of a correction: a measurement is disturbed by other work of the process, so
-// it may lower a prediction a little and raise it a lot.
-const (
-	leastCorrection = 0.75
-	mostCorrection  = 4
-	// forget is the weight of a new measurement that is below the correction; a higher
-	// one replaces it at once.
-	forget = 0.1
-)
-
 // arena returns the arena of a model, creating it if needed. The caller holds mu.
 func (a *account) arena(model string) *arena {
 	ar := a.arenas[model]
 	if ar == nil {
-		ar = &arena{model: model}
+		ar = &arena{model: model, predictors: make(map[string]*predictor), leases: make(map[*Lease]struct{})}
 		a.arenas[model] = ar
 	}
 	return ar
@@ -60,36 +52,29 @@ func (r *arena) more(bytes services.Bytes) services.Bytes {
 // and a copy of half of them while it lasts. Services estimate by the same rule.
 func loadBytes(weights services.Bytes) services.Bytes { return weights + weights/2 }
 
-// used returns the leased bytes that runs use, loads excluded.
+// used returns the leased bytes that runs use, loads excluded. Of measured runs it is
+// what they have used so far.
 func (r *arena) used() services.Bytes {
-	return max(r.active-r.loading-services.Bytes(r.strangers)*loadBytes(r.weights), 0)
+	used := r.active - r.loading - services.Bytes(r.strangers)*loadBytes(r.weights)
+	for l := range r.leases {
+		used -= l.runs - min(l.gauge.Peak(), l.runs)
+	}
+	return max(used, 0)
 }
 
 // mostBytes is the most that a task is predicted to take, so that sums of
 // predictions stay numbers: a petabyte.
 const mostBytes = 1 << 50
 
-// corrected returns a prediction multiplied by the correction.
-func (r *arena) corrected(predicted services.Bytes) services.Bytes {
-	return services.Bytes(min(float64(predicted)*r.factor(), mostBytes))
-}
-
-// factor returns the correction, one before the first measurement.
-func (r *arena) factor() float64 {
-	if r.correction == 0 {
-		return 1
+// predictor returns the predictor of a task, creating it if needed. There are no more
+// than the service has tasks.
+func (r *arena) predictor(task string) *predictor {
+	p := r.predictors[task]
+	if p == nil {
+		p = new(predictor)
+		r.predictors[task] = p
 	}
-	return r.correction
-}
-
-// learn updates the correction with the measured peak of a run.
-func (r *arena) learn(predicted, observed services.Bytes) {
-	r.predicted, r.observed = predicted, observed
-	ratio := float64(observed) / float64(predicted)
-	if r.correction != 0 && ratio < r.correction {
-		ratio = r.correction + forget*(ratio-r.correction)
-	}
-	r.correction = min(max(ratio, leastCorrection), mostCorrection)
+	return p
 }
 
 // arenasHeld returns the sum of the service's arenas.
@@ -110,3 +95,12 @@ func (a *account) leased() (sum services.Bytes) {
 
 // booked returns all bytes of the budget that the service uses.
 func (a *account) booked() services.Bytes { return a.resident + a.arenasHeld() }
+
+// corrected returns the part of the estimate that was reserved for the run that was
+// measured last; 1 before the first.
+func (r *arena) corrected() float64 {
+	if r.predicted == 0 {
+		return 1
+	}
+	return float64(r.reserved) / float64(r.predicted)
+}

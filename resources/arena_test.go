@@ -106,39 +106,6 @@ func TestIdleModelsEndWithTheirKeepAliveTime(t *testing.T) {
 	})
 }
 
-// scales is a probe with figures that the test sets.
-type scales struct{ resident, peak services.Bytes }
-
-func (s *scales) Resident() (services.Bytes, error) { return s.resident, nil }
-func (s *scales) Peak() (services.Bytes, error)     { return s.peak, nil }
-func (s *scales) ResetPeak() error                  { s.peak = s.resident; return nil }
-
-func TestPredictionsAreCorrectedByMeasuredPeaks(t *testing.T) {
-	t.Parallel()
-	probe := &scales{resident: 50 * mb}
-	m := managerOf(DefaultConfig(), Dependencies{Probe: probe})
-	run := func(predicted, grew services.Bytes) services.Bytes {
-		lease := acquire(t, m, onModel(predicted))
-		defer lease.Release()
-		probe.peak = probe.resident + grew
-		return lease.Bytes()
-	}
-	require.Equal(t, 40*mb, run(40*mb, 60*mb))
-	require.Equal(t, 60*mb, run(40*mb, 60*mb), "one and a half times what was predicted")
-	require.Equal(t, ModelUsage{Name: "tiny", Predicted: 40 * mb, Observed: 60 * mb, Correction: 1.5}, m.Usage().Services[0].Models[0])
-	run(40*mb, mb)
-	require.Equal(t, 60*mb, run(40*mb, mb), "hardly any growth: nothing learnt")
-	run(40*mb, 20*mb)
-	require.InDelta(t, 1.4, m.Usage().Services[0].Models[0].Correction, 1e-9, "a lower one counts a tenth")
-	require.InDelta(t, float64(14*mb), float64(run(10*mb, 500*mb)), 1, "too small to be measured")
-
-	beside := acquire(t, m, request(mb))
-	before := m.Usage().Services[0].Models[1]
-	run(40*mb, 90*mb)
-	require.Equal(t, before, m.Usage().Services[0].Models[1], "not alone: nothing learnt")
-	beside.Release()
-}
-
 func TestALeaseThatEndsWhileItWaitsForItsSlotKeepsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()

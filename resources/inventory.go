@@ -97,8 +97,9 @@ type ServiceUsage struct {
 // ModelUsage reports how well the memory of a model's runs is predicted.
 type ModelUsage struct {
 	Name string
-	// Predicted and Observed bytes of the run that was measured last, zero before
-	// the first. Correction multiplies predictions; 1 before the first.
+	// Predicted is what the service estimated for the run that was measured last, and
+	// Observed what it used; zero before the first. Correction is the part of the
+	// estimate that was reserved; 1 before the first.
 	Predicted, Observed services.Bytes
 	Correction          float64
 }
@@ -114,12 +115,7 @@ func (m *Manager) Usage() Usage {
 		for model, ar := range a.arenas {
 			s.Leased += ar.active
 			s.Retained += ar.held() - ar.active
-			s.Models = append(s.Models, ModelUsage{Name: model, Predicted: ar.predicted, Observed: ar.observed, Correction: max(ar.correction, 0)})
-		}
-		for i := range s.Models {
-			if s.Models[i].Correction == 0 {
-				s.Models[i].Correction = 1
-			}
+			s.Models = append(s.Models, ModelUsage{Name: model, Predicted: ar.predicted, Observed: ar.observed, Correction: ar.corrected()})
 		}
 		slices.SortFunc(s.Models, func(a, b ModelUsage) int { return strings.Compare(a.Name, b.Name) })
 		u.Leased += s.Leased

@@ -18,8 +18,12 @@ type Lease struct {
 	priority services.Priority
 	// meter measures the task for its caller; nil if nobody asks.
 	meter *services.Meter
-	// predicted is the estimate before its correction.
-	predicted services.Bytes
+	// task and plan are those of the claim, and runsLeased is what the plan's run was
+	// predicted to use. gauge is nil if it is not measured.
+	task       string
+	plan       services.Plan
+	runsLeased services.Bytes
+	gauge      services.Gauge
 
 	// Guarded by Manager.mu. bytes is zero until the lease is granted; moved is how
 	// many of them were transferred to a model that the task loaded.
@@ -27,9 +31,12 @@ type Lease struct {
 	// stranger is set if the lease was granted while the model was not loaded.
 	stranger bool
 	slot     bool
-	measure  measurement
 	since    time.Time
 	released bool
+	// runs is the part of bytes for the run, without a load. succeeded is set if the task
+	// ran to its end.
+	runs      services.Bytes
+	succeeded bool
 	// began is when the lease was granted, waited how long that took, and reserved
 	// its bytes then.
 	began    time.Time
@@ -71,8 +78,8 @@ func (l *Lease) Release() {
 	if l.reserved >= unbookedRuns {
 		m.lookAround(false) // the run has reached its peak, and is still booked
 	}
-	l.stopMeasuring()
 	now := time.Now()
+	l.stopMeasuring(now)
 	if l.waiter != nil {
 		// Released by another goroutine while it waited for its slot.
 		w := l.waiter
@@ -99,6 +106,7 @@ func (l *Lease) giveBack() {
 	if l.arena.weights > 0 {
 		l.arena.high = max(l.arena.high, l.arena.used())
 	}
+	delete(l.arena.leases, l)
 	l.arena.active -= l.bytes
 	l.arena.loading -= l.moved / 2
 	if l.stranger {

@@ -23,7 +23,8 @@ type Manager struct {
 	budget  Budget
 	log     *slog.Logger
 	metrics *metrics
-	probe   PeakProbe // nil measures nothing
+	probe   HeldProbe             // nil measures nothing
+	gauge   func() services.Gauge // nil measures no runs
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -40,10 +41,8 @@ type Manager struct {
 	evicting  bool
 	// missed is set if a lease ended while an eviction ran, so that a model which the
 	// eviction found in use may be idle now.
-	missed bool
-	closed bool
-	// granted counts leases, to detect whether a run was alone.
-	granted uint64
+	missed  bool
+	closed  bool
 	cleaned cleanups
 	sources []func() []Resource // never changed
 	advice  Advice
@@ -81,9 +80,11 @@ type account struct {
 
 // Dependencies are what a manager works with.
 type Dependencies struct {
-	// Probe has the manager correct its predictions by the peaks that it sees: a run is
-	// measured when nothing else runs beside it. nil measures nothing.
-	Probe PeakProbe
+	// Probe measures what the process holds beyond what is booked; nil measures nothing.
+	Probe HeldProbe
+	// Gauge returns a gauge for the memory of one run, from which the memory of later ones
+	// is predicted. nil, or a nil gauge, leaves the services' estimates as they are.
+	Gauge func() services.Gauge
 	// Sources list for the inventory what holds something else than the memory that is
 	// booked here.
 	Sources []func() []Resource
@@ -95,7 +96,7 @@ type Dependencies struct {
 // has given it a share.
 func NewManager(cfg Config, budget Budget, deps Dependencies) *Manager {
 	m := &Manager{
-		cfg: cfg, budget: budget, probe: deps.Probe, sources: deps.Sources, log: deps.Log,
+		cfg: cfg, budget: budget, probe: deps.Probe, gauge: deps.Gauge, sources: deps.Sources, log: deps.Log,
 		accounts: make(map[string]*account), tenants: make(map[string]*tenant),
 	}
 	m.weights, _ = ParseWeights(cfg.Weights) // Validate has refused a list with an error
@@ -197,7 +198,8 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 	}
 	account.demand.arrived++
 	ar := account.arena(claim.Model)
-	bytes := ar.corrected(claim.Bytes)
+	runs := ar.predictor(claim.Task).reserve(claim.Plan.Runs, claim.Plan.Sizes)
+	bytes := min(max(claim.Bytes-claim.Plan.Runs, 0)+runs, mostBytes)
 	// A model that is loaded is not unloaded for its own task.
 	need := bytes + ar.weights
 	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
@@ -215,11 +217,13 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 		since:   now,
 		bytes:   bytes,
 		weights: ar.weights,
-		factor:  ar.factor(),
 		account: account,
 		arena:   ar,
 		granted: make(chan struct{}),
-		lease:   &Lease{manager: m, account: account, arena: ar, flow: f, priority: claim.Priority, predicted: claim.Bytes, due: now},
+		lease: &Lease{
+			manager: m, account: account, arena: ar, flow: f, priority: claim.Priority, due: now,
+			task: claim.Task, plan: claim.Plan, runs: runs, runsLeased: runs,
+		},
 	}
 	ahead := m.insert(w, now)
 	if !claim.Deadline.IsZero() {

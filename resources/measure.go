@@ -1,69 +1,92 @@
 package resources
 
-import "github.com/grym-synth/grym-synth/services"
+import (
+	"time"
 
-// PeakProbe measures the memory of the process.
-type PeakProbe interface {
-	// Resident returns the current resident set.
-	Resident() (services.Bytes, error)
-	// Peak returns the largest resident set since ResetPeak.
-	Peak() (services.Bytes, error)
-	// ResetPeak restarts the measurement of Peak.
-	ResetPeak() error
-}
-
-const (
-	// worthMeasuring is the smallest prediction that is checked: a measurement costs
-	// tens of microseconds, and small runs are lost in the noise.
-	worthMeasuring = 32 * services.MiB
-	// worthLearning is the smallest growth that is learnt from: below it the run reused
-	// memory that the process already had.
-	worthLearning = 8 * services.MiB
+	"github.com/grym-synth/grym-synth/services"
 )
 
-// measurement is the measurement of one run's memory.
-type measurement struct {
-	on bool
-	// granted is the manager's count at the start: if it has moved by the end, the
-	// run was not alone.
-	granted       uint64
-	start, before services.Bytes
+// Measurement is the memory of one run, as its gauge counted it.
+type Measurement struct {
+	At          time.Time
+	Model, Task string
+	Sizes       []services.Size
+	// Estimated is what the service expected at the most, Reserved what was leased for
+	// the run, and Used its peak. None has the load of a model.
+	Estimated, Reserved, Used services.Bytes
 }
 
-// startMeasuring begins a measurement, if the run is alone and large enough.
-// The caller holds mu.
-func (m *Manager) startMeasuring(l *Lease) {
-	if m.probe == nil || l.predicted < worthMeasuring {
+// Gauge implements services.MeasuredLease.
+func (l *Lease) Gauge() services.Gauge { return l.gauge }
+
+// Succeeded implements services.MeasuredLease.
+func (l *Lease) Succeeded() {
+	l.manager.mu.Lock()
+	defer l.manager.mu.Unlock()
+	l.succeeded = true
+}
+
+// startMeasuring begins to measure the run. The caller holds mu.
+func (l *Lease) startMeasuring() {
+	if l.manager.gauge == nil || l.plan.Runs <= 0 {
 		return
 	}
+	if l.gauge = l.manager.gauge(); l.gauge != nil {
+		l.arena.leases[l] = struct{}{}
+	}
+}
+
+// catchUp books what a measured run uses beyond its lease. The caller holds mu.
+func (l *Lease) catchUp() {
+	if more := l.gauge.Peak() - l.runs; more > 0 {
+		l.runs += more
+		l.bytes += more
+		l.arena.active += more
+	}
+}
+
+// catchUp books what runs use beyond their leases. The caller holds mu.
+func (m *Manager) catchUp() {
 	for _, a := range m.list {
-		if a.running > 1 || a.running == 1 && a != l.account {
-			return
+		for _, ar := range a.arenas {
+			for l := range ar.leases {
+				l.catchUp()
+			}
 		}
 	}
-	start, err := m.probe.Resident()
-	if err != nil || m.probe.ResetPeak() != nil {
-		return
-	}
-	l.measure = measurement{on: true, granted: m.granted, start: start, before: l.arena.high}
 }
 
-// stopMeasuring ends a measurement and learns from it. The caller holds mu.
-func (l *Lease) stopMeasuring() {
-	m := l.manager
-	if !l.measure.on || m.granted != l.measure.granted {
+// stopMeasuring ends the measurement of a run, and learns from it if it succeeded. The
+// caller holds mu.
+func (l *Lease) stopMeasuring(now time.Time) {
+	if l.gauge == nil {
 		return
 	}
-	peak, err := m.probe.Peak()
-	if err != nil || peak-l.measure.start < worthLearning {
+	l.catchUp()
+	used := l.gauge.Peak()
+	if !l.succeeded || used <= 0 {
 		return
 	}
-	// The run also used memory retained from its model's earlier runs.
-	observed := peak - l.measure.start + l.measure.before
-	l.arena.learn(l.predicted, observed)
-	p := &l.account.pattern
-	p.measured++
-	p.reserved += l.reserved
-	p.used += observed
-	m.metrics.measured(l.account.service, l.predicted, observed)
+	ar, a := l.arena, l.account
+	ar.predictor(l.task).learn(l.plan.Runs, l.plan.Sizes, used)
+	ar.predicted, ar.reserved, ar.observed = l.plan.Runs, l.runsLeased, used
+	a.pattern.measure(Measurement{
+		At: now, Model: ar.model, Task: l.task, Sizes: l.plan.Sizes, Estimated: l.plan.Runs, Reserved: l.runsLeased, Used: used,
+	})
+	l.manager.metrics.measured(a.service, l.runsLeased, used)
 }
+
+// Measurements returns the latest measured runs of each service, the oldest first.
+func (m *Manager) Measurements() map[string][]Measurement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	lists := make(map[string][]Measurement, len(m.accounts))
+	for name, a := range m.accounts {
+		for one := range a.pattern.measurements.All() {
+			lists[name] = append(lists[name], one)
+		}
+	}
+	return lists
+}
+
+var _ services.MeasuredLease = (*Lease)(nil)

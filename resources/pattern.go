@@ -23,13 +23,15 @@ type Pattern struct {
 	HeldP50, HeldP95             time.Duration
 	// Peak is the most that was leased at once.
 	Peak services.Bytes
-	// Measured leases, what they reserved and what they used.
-	Measured       uint64
-	Reserved, Used services.Bytes
+	// Measured runs, what was booked for them and what they used. Exceeded counts those
+	// that used more than was reserved; what they used is booked.
+	Measured, Exceeded uint64
+	Reserved, Used     services.Bytes
 }
 
-// Efficiency returns the fraction of the reserved memory that the measured leases used;
-// zero before the first. Above one, predictions are too low.
+// Efficiency returns the fraction of the booked memory that the measured runs used; zero
+// before the first. It is at most one, because what a run uses beyond its lease is
+// booked as well.
 func (p Pattern) Efficiency() float64 {
 	if p.Reserved == 0 {
 		return 0
@@ -52,12 +54,15 @@ var refusals = []Refusal{RefusedTooLarge, RefusedQueueFull, RefusedDeadline}
 
 // pattern collects a service's leases. The manager's mu guards it.
 type pattern struct {
-	leases         uint64
-	latest         services.Recent[past]
-	refused        [3]uint64 // as in refusals
-	peak           services.Bytes
-	measured       uint64
-	reserved, used services.Bytes
+	leases  uint64
+	latest  services.Recent[past]
+	refused [3]uint64 // as in refusals
+	peak    services.Bytes
+	// measured counts runs, exceeded those beyond their leases, reserved is what was booked
+	// for them.
+	measured, exceeded uint64
+	reserved, used     services.Bytes
+	measurements       services.Recent[Measurement]
 }
 
 // past is a lease that has ended.
@@ -76,12 +81,29 @@ func (p *pattern) add(l past) {
 	p.latest.Add(l)
 }
 
+// measure records a measured run.
+func (p *pattern) measure(one Measurement) {
+	if p.measured == 0 {
+		p.measurements = services.NewRecent[Measurement](patternWindow)
+	}
+	p.measurements.Add(one)
+	p.measured++
+	if one.Used > one.Reserved {
+		p.exceeded++
+	}
+	p.reserved += max(one.Reserved, one.Used)
+	p.used += one.Used
+}
+
 // refuse counts a refusal.
 func (p *pattern) refuse(why Refusal) { p.refused[slices.Index(refusals, why)]++ }
 
 // view returns the pattern as of now.
 func (p *pattern) view(now time.Time) Pattern {
-	v := Pattern{Leases: p.leases, Refused: make(map[Refusal]uint64), Peak: p.peak, Measured: p.measured, Reserved: p.reserved, Used: p.used}
+	v := Pattern{
+		Leases: p.leases, Refused: make(map[Refusal]uint64), Peak: p.peak,
+		Measured: p.measured, Exceeded: p.exceeded, Reserved: p.reserved, Used: p.used,
+	}
 	for i, why := range refusals {
 		v.Refused[why] = p.refused[i]
 	}

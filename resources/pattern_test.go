@@ -35,18 +35,6 @@ func TestThePatternTellsHowAServiceTakesMemory(t *testing.T) {
 	})
 }
 
-func TestEfficiencyIsUsedOfReserved(t *testing.T) {
-	t.Parallel()
-	probe := &scales{resident: 50 * mb}
-	m := managerOf(DefaultConfig(), Dependencies{Probe: probe})
-	lease := acquire(t, m, onModel(40*mb))
-	probe.peak = probe.resident + 30*mb
-	lease.Release()
-	p := m.Patterns()["echo"]
-	require.Equal(t, uint64(1), p.Measured)
-	require.InDelta(t, 0.75, p.Efficiency(), 1e-9)
-}
-
 func TestCleanupsOfTheLastHourAreARate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager()

@@ -18,9 +18,8 @@ type waiter struct {
 	number uint64
 	since  time.Time
 	// bytes were asked for when the model held so many weights, none where it was
-	// not loaded; factor is the correction that they include.
+	// not loaded.
 	bytes, weights services.Bytes
-	factor         float64
 	account        *account
 	arena          *arena
 	lease          *Lease
@@ -43,7 +42,7 @@ func (w *waiter) needs() services.Bytes {
 	case w.weights > 0 && w.arena.weights == 0:
 		change = loadBytes(w.weights)
 	}
-	return max(w.bytes+services.Bytes(w.factor*float64(change)), 0)
+	return max(w.bytes+change, 0)
 }
 
 // insert adds w to the queue and returns how many of its tenant's tasks in the service
@@ -111,6 +110,7 @@ func (m *Manager) grant(now time.Time) {
 	if m.waiting == 0 {
 		return
 	}
+	m.catchUp()
 	m.lookAround(false)
 	if m.doubtful {
 		m.refuseHopeless(now)
@@ -216,18 +216,14 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	l.slot = true
 	l.since = now
 	l.meter.Begin(now)
-	m.granted++
 	if !w.yielded {
 		f.start(w, now)
 		w.arena.uses.tick(now)
 		l.began, l.waited, l.reserved = now, now.Sub(w.since), need
-		if need != w.bytes {
-			l.predicted = services.Bytes(float64(need) / w.factor)
-		}
 		if l.stranger = w.arena.weights == 0; l.stranger {
 			w.arena.strangers++
 		}
-		m.startMeasuring(l)
+		l.startMeasuring()
 	}
 	if leased := w.account.leased(); leased > w.account.pattern.peak {
 		w.account.pattern.peak = leased

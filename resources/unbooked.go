@@ -22,9 +22,10 @@ const (
 	unbookedMemory = 30 * time.Second
 	// leastMargin, or a marginPart-th of the limit, is left for what no process owns:
 	// the kernel's buffers, pages that are being written, the library's file.
-	leastMargin  = 32 * services.MiB
-	marginPart   = 16
-	unbookedRuns = worthMeasuring
+	leastMargin = 32 * services.MiB
+	marginPart  = 16
+	// unbookedRuns is the smallest lease at whose end a measurement is made.
+	unbookedRuns = 32 * services.MiB
 )
 
 // unbooked is memory that the process holds beyond what is booked: Go's heap, the
@@ -46,12 +47,11 @@ func (u *unbooked) see(beyond services.Bytes, now time.Time, fresh bool) {
 
 // lookAround compares what the process holds with what is booked. The caller holds mu.
 func (m *Manager) lookAround(fresh bool) {
-	probe, ok := m.probe.(HeldProbe)
 	now := time.Now()
-	if !ok || !m.cfg.Enabled || !fresh && now.Sub(m.unbooked.at) < unbookedEvery {
+	if m.probe == nil || !m.cfg.Enabled || !fresh && now.Sub(m.unbooked.at) < unbookedEvery {
 		return
 	}
-	held, err := probe.Held()
+	held, err := m.probe.Held()
 	if err != nil {
 		return
 	}

@@ -12,10 +12,7 @@ import (
 )
 
 // holder is a probe of a process that holds what the test says.
-type holder struct {
-	scales
-	held services.Bytes
-}
+type holder struct{ held services.Bytes }
 
 func (h *holder) Held() (services.Bytes, error) { return h.held, nil }
 

@@ -10,8 +10,12 @@ type Claim struct {
 	Service string
 	// Model that the task runs on; empty for a service without models.
 	Model string
+	// Task is the name of the task.
+	Task string
 	// Bytes that the task needs at its peak.
-	Bytes    Bytes
+	Bytes Bytes
+	// Plan is what is known of the memory of its run; the zero value if nothing is.
+	Plan     Plan
 	Priority Priority
 	// Deadline after which the result is of no use; zero means none.
 	Deadline time.Time

@@ -16,6 +16,35 @@ type Work interface {
 	Run(ctx context.Context, sink Sink) (TaskResult, error)
 }
 
+// Planned is Work whose memory can be learnt from earlier runs.
+type Planned interface {
+	// Plan returns what the memory of the run depends on.
+	Plan() Plan
+}
+
+// Plan describes the memory of a run.
+type Plan struct {
+	// Runs is the part of Work.Bytes that the run itself uses, without a load of its
+	// model. It is an upper bound, which the memory of earlier runs corrects.
+	Runs Bytes
+	// Sizes are what Runs depends on, at most eight, in an order that never changes.
+	Sizes []Size
+}
+
+// Size is one size of a task, such as the samples of a window.
+type Size struct {
+	Name  string
+	Value float64
+}
+
+// PlanOf returns the plan of work that has one.
+func PlanOf(work Work) Plan {
+	if planned, ok := work.(Planned); ok {
+		return planned.Plan()
+	}
+	return Plan{}
+}
+
 // ExecuteTask prepares a task and runs it immediately, without a lease.
 func ExecuteTask(ctx context.Context, service ModelService, task Task, sink Sink) (TaskResult, error) {
 	work, err := service.Prepare(ctx, task)

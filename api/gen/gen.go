@@ -1291,15 +1291,18 @@ type AllocationPattern struct {
 	BytesP50 int64 `json:"bytes_p50"`
 	BytesP95 int64 `json:"bytes_p95"`
 
-	// Efficiency The part of what those reserved that was used; left out before the first.
-	Efficiency     *float64 `json:"efficiency,omitempty"`
-	HeldP50Seconds float64  `json:"held_p50_seconds"`
-	HeldP95Seconds float64  `json:"held_p95_seconds"`
+	// Efficiency The part of what was booked for those that they used; left out before the first.
+	Efficiency *float64 `json:"efficiency,omitempty"`
+
+	// Exceeded Measured runs that used more than was reserved for them. It is booked as well.
+	Exceeded       int64   `json:"exceeded"`
+	HeldP50Seconds float64 `json:"held_p50_seconds"`
+	HeldP95Seconds float64 `json:"held_p95_seconds"`
 
 	// Leases That ended since the start.
 	Leases int64 `json:"leases"`
 
-	// Measured Leases whose use was measured.
+	// Measured Runs whose use was measured.
 	Measured int64 `json:"measured"`
 
 	// PeakBytes The most that was leased at once.
@@ -2270,6 +2273,28 @@ type LogLevel struct {
 // LogLevelLevel defines model for LogLevel.Level.
 type LogLevelLevel string
 
+// Measurement The memory of one run, without the load of its model. Other runs at the same time are not part of it.
+type Measurement struct {
+	// At When the run ended.
+	At time.Time `json:"at"`
+
+	// EstimatedBytes The service's own upper bound.
+	EstimatedBytes int64 `json:"estimated_bytes"`
+
+	// Model Empty for a service without models.
+	Model string `json:"model"`
+
+	// ReservedBytes What was leased, learnt from earlier runs.
+	ReservedBytes int64 `json:"reserved_bytes"`
+
+	// Sizes What the memory depends on, as the samples of a window.
+	Sizes map[string]float64 `json:"sizes"`
+	Task  string             `json:"task"`
+
+	// UsedBytes The most that the run used at once.
+	UsedBytes int64 `json:"used_bytes"`
+}
+
 // MemoryForecast The forecast of the resident set one minute ahead.
 type MemoryForecast struct {
 	BytesInAMinute *float64 `json:"bytes_in_a_minute,omitempty"`
@@ -2380,10 +2405,15 @@ type ModelListObject string
 
 // ModelPrediction defines model for ModelPrediction.
 type ModelPrediction struct {
-	Correction     float64 `json:"correction"`
-	Name           string  `json:"name"`
-	ObservedBytes  int64   `json:"observed_bytes"`
-	PredictedBytes int64   `json:"predicted_bytes"`
+	// Correction The part of the estimate that was reserved.
+	Correction float64 `json:"correction"`
+	Name       string  `json:"name"`
+
+	// ObservedBytes What that run used.
+	ObservedBytes int64 `json:"observed_bytes"`
+
+	// PredictedBytes What the service estimated for the run that was measured last.
+	PredictedBytes int64 `json:"predicted_bytes"`
 }
 
 // ModelUse defines model for ModelUse.
@@ -2780,8 +2810,11 @@ type ServiceUse struct {
 	MaxBytes    int64 `json:"max_bytes"`
 
 	// MaxRuns Tasks that may run at once.
-	MaxRuns    int   `json:"max_runs"`
-	ModelBytes int64 `json:"model_bytes"`
+	MaxRuns int `json:"max_runs"`
+
+	// Measurements The latest measured runs, the oldest first.
+	Measurements []Measurement `json:"measurements"`
+	ModelBytes   int64         `json:"model_bytes"`
 
 	// Models How well the runs of each model are predicted.
 	Models []ModelPrediction `json:"models"`

@@ -7,7 +7,7 @@ import (
 
 // ResourcesView returns the state of the memory budget.
 func (s *State) ResourcesView() gen.Resources {
-	usage, budget, patterns := s.Memory.Usage(), s.Memory.Budget(), s.Memory.Patterns()
+	usage, budget, patterns, measured := s.Memory.Usage(), s.Memory.Budget(), s.Memory.Patterns(), s.Memory.Measurements()
 	view := gen.Resources{
 		BudgetBytes: int64(usage.Budget), Bound: budget.Bound, LeasedBytes: int64(usage.Leased),
 		RetainedBytes: int64(usage.Retained), ModelBytes: int64(usage.Resident),
@@ -35,6 +35,7 @@ func (s *State) ResourcesView() gen.Resources {
 		use := gen.ServiceUse{
 			Name: u.Name, MaxBytes: int64(u.Limit.MaxMemory), MaxRuns: u.Runs, LeasedBytes: int64(u.Leased), ModelBytes: int64(u.Resident),
 			Running: u.Running, Waiting: u.Waiting, Models: []gen.ModelPrediction{}, Pattern: patternView(patterns[u.Name]),
+			Measurements: measurementViews(measured[u.Name]),
 		}
 		for _, m := range u.Models {
 			use.Models = append(use.Models, gen.ModelPrediction{
@@ -46,10 +47,27 @@ func (s *State) ResourcesView() gen.Resources {
 	return view
 }
 
+// measurementViews returns the measured runs of a service.
+func measurementViews(list []resources.Measurement) []gen.Measurement {
+	views := make([]gen.Measurement, 0, len(list))
+	for _, one := range list {
+		view := gen.Measurement{
+			At: one.At, Model: one.Model, Task: one.Task, Sizes: make(map[string]float64),
+			EstimatedBytes: int64(one.Estimated), ReservedBytes: int64(one.Reserved), UsedBytes: int64(one.Used),
+		}
+		for _, size := range one.Sizes {
+			view.Sizes[size.Name] = size.Value
+		}
+		views = append(views, view)
+	}
+	return views
+}
+
 // patternView returns the allocation pattern of a service.
 func patternView(p resources.Pattern) gen.AllocationPattern {
 	view := gen.AllocationPattern{
-		Leases: int64(p.Leases), PerMinute: p.PerMinute, Refused: make(map[string]int64), Measured: int64(p.Measured),
+		Leases: int64(p.Leases), PerMinute: p.PerMinute, Refused: make(map[string]int64),
+		Measured: int64(p.Measured), Exceeded: int64(p.Exceeded),
 		BytesP50: int64(p.BytesP50), BytesP95: int64(p.BytesP95), BytesMax: int64(p.BytesMax), PeakBytes: int64(p.Peak),
 		WaitP50Seconds: p.WaitP50.Seconds(), WaitP95Seconds: p.WaitP95.Seconds(),
 		HeldP50Seconds: p.HeldP50.Seconds(), HeldP95Seconds: p.HeldP95.Seconds(),

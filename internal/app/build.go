@@ -102,7 +102,7 @@ type budget struct {
 func newBudget(cfg config.Config, e *engine, spool string, reg prometheus.Registerer, log *slog.Logger) *budget {
 	memory := cfg.SystemHardening.ResourceManagement
 	b := &budget{memory: resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), resources.Dependencies{
-		Probe:   memprobe.Probe{},
+		Probe: memprobe.Probe{}, Gauge: e.runtime.NewGauge,
 		Sources: []func() []resources.Resource{e.sessions, func() []resources.Resource { return files(cfg, spool) }},
 		Metrics: reg, Log: log,
 	})}

@@ -18,6 +18,7 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	defer services.Occupy(ctx, m.folder.sounds(w.plan))()
 	g := generation{model: m, plan: w.plan, sink: sink, clock: services.NewStageClock(ctx)}
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)

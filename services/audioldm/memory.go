@@ -55,10 +55,7 @@ func (f *folder) runBytes(part string, attends bool, p plan) services.Bytes {
 	case partText:
 		floats = f.textFloats(p)
 	case partUNet:
-		batch := int64(1)
-		if p.guidance > 1 {
-			batch = 2
-		}
+		batch := p.batch()
 		floats = limits.Product(batch*18, rows, width, f.baseChannels())
 		if attends {
 			floats = limits.Sum(floats, limits.Product(batch*2, f.attentionFloats(rows, width)))
@@ -134,12 +131,23 @@ func (f *folder) vocoderFloats() int64 {
 	return most
 }
 
-// soundBytes returns the Go heap's part: latents and spectrograms of all sounds, their
-// samples, and a temporary copy of a tensor.
-func (f *folder) soundBytes(p plan) services.Bytes {
+// batch returns the number of samples that the UNet computes at once.
+func (p plan) batch() int64 {
+	if p.guidance > 1 {
+		return 2
+	}
+	return 1
+}
+
+// soundBytes returns the Go heap's part: what is kept of all sounds, and garbage.
+func (f *folder) soundBytes(p plan) services.Bytes { return f.sounds(p).Plus(besideBytes) }
+
+// sounds returns the memory of latents and spectrograms of all sounds, their samples, and a
+// temporary copy of a tensor.
+func (f *folder) sounds(p plan) services.Bytes {
 	frames := int64(f.frames(p.seconds))
 	each := limits.Product(frames, int64(f.vocoder.Bands)+2*int64(f.vocoder.Hop))
-	return services.Bytes(limits.Product(int64(p.count+1)*float, each)).Plus(besideBytes)
+	return services.Bytes(limits.Product(int64(p.count+1)*float, each))
 }
 
 // unlimited is the room without a limit.

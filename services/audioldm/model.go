@@ -41,6 +41,9 @@ func newModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig)
 
 // loadModel loads all parts after checking them against the configuration.
 func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig) (*model, error) {
+	// The parts run one after another, in the same memory.
+	cfg.Pool = onnx.NewPool()
+	defer cfg.Pool.Close()
 	m, err := newModel(rt, files, cfg)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,18 @@ func (w *work) Bytes(ctx context.Context) (services.Bytes, error) {
 	return need, w.service.pool.Unload(withoutWait(ctx), w.files.Name)
 }
 
+// Plan implements services.Planned. The parts of a staged model are loaded by its run.
+func (w *work) Plan() services.Plan {
+	if w.staged {
+		return services.Plan{}
+	}
+	p := w.plan
+	return services.Plan{Runs: w.demand.runs, Sizes: []services.Size{
+		{Name: "seconds", Value: p.seconds}, {Name: "batch", Value: float64(p.batch())}, {Name: "waveforms", Value: float64(p.count)},
+		{Name: "prompt_bytes", Value: float64(max(len(p.prompt), len(p.negative)))},
+	}}
+}
+
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 	return w.service.Recorded(func() (services.TaskResult, error) { return w.generate(ctx, sink) })

@@ -91,6 +91,29 @@ func (j *job) bytes() services.Bytes {
 	return need
 }
 
+// sizes returns what the memory of the job depends on; nil where it is not measured.
+func (j *job) sizes() []services.Size {
+	format := j.reader.Format()
+	if format.Container == "ffmpeg" {
+		return nil
+	}
+	return []services.Size{
+		{Name: "channels", Value: float64(format.Channels)}, {Name: "output_channels", Value: float64(j.out.Channels)},
+		{Name: "output_frames", Value: float64(j.converter.OutputLen(blockFrames))},
+	}
+}
+
+// codecBytes bounds the memory of a usual decoder, an encoder and a filter.
+const codecBytes = services.MiB
+
+// buffers returns the memory of the blocks that are converted, and of what converts them.
+func (j *job) buffers() services.Bytes {
+	in, out := int64(j.reader.Format().Channels), int64(j.out.Channels)
+	between := min(in, out)
+	outFrames := j.converter.OutputLen(blockFrames)
+	return codecBytes + services.Bytes(4*(blockFrames*(in+between)+outFrames*(2*between+2*out)))
+}
+
 // Close closes the recording.
 func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close()) }
 
@@ -102,6 +125,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
+	defer services.Occupy(ctx, j.buffers())()
 	file, err := os.CreateTemp(s.dir, "sound-*")
 	if err != nil {
 		return services.TaskResult{}, services.Unstored(err, services.KindInternal, "the result could not be stored")

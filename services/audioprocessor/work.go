@@ -18,6 +18,7 @@ type work struct {
 	params  tasks.ConvertParams
 	audio   services.AudioSource
 	bytes   services.Bytes
+	sizes   []services.Size
 }
 
 // Prepare implements services.ModelService.
@@ -44,7 +45,7 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.bytes = j.bytes()
+	w.bytes, w.sizes = j.bytes(), j.sizes()
 	if err := j.Close(); err != nil {
 		return nil, services.Unreadable(err)
 	}
@@ -56,6 +57,14 @@ func (w *work) Model() string { return "" }
 
 // Bytes implements services.Work.
 func (w *work) Bytes(context.Context) (services.Bytes, error) { return w.bytes, nil }
+
+// Plan implements services.Planned. The memory of an external decoder is not measured.
+func (w *work) Plan() services.Plan {
+	if len(w.sizes) == 0 {
+		return services.Plan{}
+	}
+	return services.Plan{Runs: w.bytes, Sizes: w.sizes}
+}
 
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {

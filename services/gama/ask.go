@@ -98,9 +98,12 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		}
 		begin := at
 		at += len(samples)
+		done := services.Occupy(ctx, a.model.buffers(len(samples)))
 		total := float64(max(1, sound.length(), int64(at)))
 		a.from, a.span = float64(begin)/total, float64(len(samples))/total
-		if err := a.piece(ctx, samples, turns, float64(begin)/float64(rate), float64(at)/float64(rate), begin == 0 && last); err != nil {
+		err = a.piece(ctx, samples, turns, float64(begin)/float64(rate), float64(at)/float64(rate), begin == 0 && last)
+		done()
+		if err != nil {
 			return err
 		}
 		if last {
@@ -197,6 +200,7 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 		return response{}, err
 	}
 	defer d.Close()
+	d.gauge = services.GaugeOf(ctx)
 	usage := &a.answer.Usage
 	usage.PromptTokens += len(s.keys)
 	usage.AudioTokens += int(sound.n)
@@ -217,6 +221,7 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 	a.clock.Book(services.StageInfer)
 	if err == nil && keep {
 		r.saved, _ = d.cache.snapshot() // without memory for it, the follow-up question recomputes it
+		defer services.Occupy(ctx, r.saved.size())()
 	}
 	return r, err
 }

@@ -39,6 +39,10 @@ type decoding struct {
 	logits          []float32
 	fixed           map[string]*onnx.Tensor
 	logitsTensor    *onnx.Tensor
+	// gauge counts the memory of the cache that was written, which is occupied; nil
+	// counts nothing.
+	gauge    services.Gauge
+	occupied services.Bytes
 }
 
 // newDecoding returns a decoding for the given number of positions, with the positions
@@ -75,8 +79,17 @@ func joinClose(err error, d *decoding) error {
 	return err
 }
 
+// occupy counts memory of the cache. Only what was written is memory.
+func (d *decoding) occupy(bytes services.Bytes) {
+	if d.gauge != nil {
+		d.gauge.Add(bytes - d.occupied)
+	}
+	d.occupied = bytes
+}
+
 // Close releases the native side.
 func (d *decoding) Close() {
+	d.occupy(0)
 	d.cache.Close()
 	d.logitsTensor.Close()
 	for _, t := range d.fixed {
@@ -165,6 +178,7 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 		return nil, err
 	}
 	d.cache.take(written, keys)
+	d.occupy(d.cache.bytes(d.cache.n) + d.cache.bytes(n))
 	if known {
 		return d.logits, nil
 	}

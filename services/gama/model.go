@@ -51,6 +51,9 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if m.extractor, err = newExtractor(f.Preprocessor, f.Network.AudioPart.MaxFrames); err != nil {
 		return nil, 0, err
 	}
+	// The graphs run one after another, in the same memory.
+	session.Pool = onnx.NewPool()
+	defer session.Pool.Close()
 	targets := []**onnx.Session{&m.encoder, &m.embedder, &m.decoder}
 	contracts := []onnx.Contract{f.encoderContract(), f.embedderContract(), f.decoderContract()}
 	for i, name := range graphNames {
@@ -155,6 +158,13 @@ func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error)
 		return nil, services.Internal(err, "the model returned an unusable result")
 	}
 	return &encoded{rows: rows, n: shape[1]}, nil
+}
+
+// buffers returns the memory of a piece of a recording with so many samples, and of its
+// features.
+func (m *model) buffers(samples int) services.Bytes {
+	features := m.extractor.bank.Frames(samples) * m.folder.Preprocessor.MelBins
+	return services.Bytes(4 * (2*samples + features))
 }
 
 // embed returns the embeddings of token ids, [len(ids), hidden].

@@ -20,6 +20,12 @@ type work struct {
 	model string
 	// runs is the memory of a run, weights that of the model.
 	runs, weights services.Bytes
+	// text is an upper bound of the tokens of the texts, samples the length of a piece of
+	// the recording at the model's rate, zero for one that was heard before.
+	text    int
+	samples int64
+	// newTokens is the most that the answer may have.
+	newTokens int
 }
 
 // Prepare implements services.ModelService.
@@ -61,6 +67,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 	}
 	// Each token has at least one byte, in addition to the beginning and end of a turn.
 	text := texts + len(params.System) + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
+	w.text, w.newTokens = text, f.newTokens(params, 0)
 	w.runs, w.weights = f.runBytes(text, params).Plus(services.Bytes(4*blockFrames*channels)), f.weights
 	return w, s.Ready(files.Name, f.problem)
 }
@@ -84,6 +91,11 @@ func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 		if err := s.oneWindow(files, f.folder, sound); err != nil {
 			return 0, err
 		}
+	}
+	longest := int64(f.Preprocessor.MaxLength) * int64(f.Preprocessor.SamplingRate) / framesPerSecond
+	w.samples = min(sound.length(), longest)
+	if sound.reader.Format().Guessed {
+		w.samples = longest
 	}
 	return sound.reader.Format().Channels, nil
 }
@@ -134,6 +146,21 @@ func (w *work) Model() string { return w.model }
 // Bytes implements services.Work.
 func (w *work) Bytes(context.Context) (services.Bytes, error) {
 	return w.service.Need(w.model, w.runs, w.weights), nil
+}
+
+// framesPerSecond of the encoder's features, as in AST.
+const framesPerSecond = 100
+
+// Plan implements services.Planned.
+func (w *work) Plan() services.Plan {
+	conversation := 0.0
+	if w.params.ContextID != "" {
+		conversation = 1
+	}
+	return services.Plan{Runs: w.runs, Sizes: []services.Size{
+		{Name: "text", Value: float64(w.text)}, {Name: "new_tokens", Value: float64(w.newTokens)},
+		{Name: "samples", Value: float64(w.samples)}, {Name: "conversation", Value: conversation},
+	}}
 }
 
 // Run implements services.Work.

@@ -44,6 +44,8 @@ type Runtime struct {
 	version  string
 	origin   string
 	sessions sessions
+	// pooled reports whether sessions allocate from pools.
+	pooled bool
 	// interceptor is nil except during fault injection.
 	interceptor atomic.Pointer[Interceptor]
 	release     func() error
@@ -73,6 +75,9 @@ func load(cfg Config) (*Runtime, error) {
 	tameAllocator()
 	ort.SetSharedLibraryPath(path)
 	err = ort.InitializeEnvironment(ort.WithLogLevelError())
+	// A library that takes no allocators of others works with arenas of its own; then
+	// the memory of single tasks is not measured.
+	pooled := err == nil && registerPools(path) == nil
 	// The loader has mapped the file, so its descriptor or copy can be released.
 	if releaseErr := release(); err == nil && releaseErr != nil {
 		err = errors.Join(releaseErr, ort.DestroyEnvironment())
@@ -80,7 +85,7 @@ func load(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, explain(origin, err)
 	}
-	return &Runtime{version: ort.GetVersion(), origin: origin, release: ort.DestroyEnvironment}, nil
+	return &Runtime{version: ort.GetVersion(), origin: origin, pooled: pooled, release: ort.DestroyEnvironment}, nil
 }
 
 // locate returns the path to load, a display name for it, and a function to call once

@@ -45,9 +45,14 @@ type SessionConfig struct {
 	// Concurrent reports whether other runs share the cores, in which case idle threads
 	// must sleep rather than spin.
 	Concurrent bool
+	// Pool is the memory that the session works in, shared with the other sessions of
+	// its model; nil for one of its own.
+	Pool *Pool
 
 	// withoutFusion is the name of an optimiser to disable.
 	withoutFusion string
+	// pooled has the session allocate from Pool instead of an arena of the engine's.
+	pooled bool
 }
 
 // Session is one loaded graph. Safe for concurrent use: runs are concurrent, and Close
@@ -67,6 +72,7 @@ type Session struct {
 	// mu is read-locked by runs and locked by Close.
 	mu      sync.RWMutex
 	session *ort.DynamicAdvancedSession
+	pool    *Pool
 }
 
 // OpenSession reads the graph's inputs and outputs and checks them against the contract
@@ -85,19 +91,26 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", graph.Name, err)
 	}
+	cfg.pooled = r.pooled
+	if cfg.Pool == nil {
+		cfg.Pool = NewPool()
+	} else {
+		cfg.Pool.join()
+	}
 	session, err := graph.load(inputs, outputs, cfg)
 	if err != nil && strings.Contains(err.Error(), brokenFusion) {
 		cfg.withoutFusion = brokenFusion
 		session, err = graph.load(inputs, outputs, cfg)
 	}
 	if err != nil {
+		cfg.Pool.Close()
 		// A failed load has allocated and freed much of the model's memory.
 		TrimMemory()
 		return nil, fmt.Errorf("open %s: %w: %w", graph.Name, ErrEngine, err)
 	}
 	s := &Session{
 		name: graph.Name, signature: signature, inputs: inputs, outputs: outputs,
-		runtime: r, session: session, created: time.Now(),
+		runtime: r, session: session, pool: cfg.Pool, created: time.Now(),
 	}
 	s.used.Store(s.created.UnixNano())
 	r.enter(s)
@@ -109,17 +122,22 @@ func (r *Runtime) OpenSession(graph Graph, contract Contract, cfg SessionConfig)
 const brokenFusion = "SimplifiedLayerNormFusion"
 
 // load loads the graph into ONNX Runtime.
-func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (*ort.DynamicAdvancedSession, error) {
+func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (session *ort.DynamicAdvancedSession, err error) {
 	options, err := cfg.options()
 	if err != nil {
 		return nil, err
 	}
 	// ONNX Runtime copies the options into the session.
 	defer func() { _ = options.Destroy() }()
-	if g.Path != "" {
-		return ort.NewDynamicAdvancedSession(g.Path, inputs, outputs, options)
-	}
-	return ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
+	err = cfg.Pool.within(nil, func() error {
+		if g.Path != "" {
+			session, err = ort.NewDynamicAdvancedSession(g.Path, inputs, outputs, options)
+		} else {
+			session, err = ort.NewDynamicAdvancedSessionWithONNXData(g.Data, inputs, outputs, options)
+		}
+		return err
+	})
+	return session, err
 }
 
 // Signature returns the inputs and outputs of the graph without loading its weights.
@@ -181,6 +199,9 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		// processors ignore it.
 		options.AddSessionConfigEntry("session.x64quantprecision", "1"),
 	)
+	if c.pooled {
+		err = errors.Join(err, options.AddSessionConfigEntry("session.use_env_allocators", "1"))
+	}
 	if c.withoutFusion != "" {
 		err = errors.Join(err, options.AddSessionConfigEntry("optimization.disable_specified_optimizers", c.withoutFusion))
 	}
@@ -299,7 +320,9 @@ func (s *Session) run(ctx context.Context, in, out []ort.Value) error {
 		defer close(terminated)
 		_ = options.Terminate()
 	})
-	err = s.runtime.intercepted(ctx, s.name, func() error { return s.session.RunWithOptions(in, out, options) })
+	err = s.runtime.intercepted(ctx, s.name, func() error {
+		return s.pool.within(services.GaugeOf(ctx), func() error { return s.session.RunWithOptions(in, out, options) })
+	})
 	if errors.Is(err, ErrPoisoned) {
 		poison(out)
 		err = nil
@@ -360,6 +383,7 @@ func (s *Session) Close() error {
 	}
 	err := s.session.Destroy()
 	s.session = nil
+	s.pool.Close()
 	s.runtime.leave(s)
 	TrimMemory()
 	if err != nil {

@@ -18,6 +18,8 @@ type work struct {
 	audio       services.AudioSource
 	// runs is the memory of a run, weights that of the model.
 	runs, weights services.Bytes
+	// samples of a window, channels of the recording, and values of the result.
+	samples, channels, values int64
 }
 
 // Prepare implements services.ModelService.
@@ -71,6 +73,7 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 		scores = posteriorBytes * services.Bytes(f.Network.frames(whole))
 	}
 	// The result's values are also encoded as JSON.
+	w.samples, w.channels, w.values = samples, int64(format.Channels), values
 	return f.runBytes(samples).Plus(scores, services.Bytes(4*(3*samples+2*blockFrames*int64(format.Channels)+4*values))), nil
 }
 
@@ -82,9 +85,22 @@ func (w *work) Bytes(context.Context) (services.Bytes, error) {
 	return w.service.Need(w.model, w.runs, w.weights), nil
 }
 
+// Plan implements services.Planned.
+func (w *work) Plan() services.Plan {
+	return services.Plan{Runs: w.runs, Sizes: []services.Size{
+		{Name: "samples", Value: float64(w.samples)}, {Name: "channels", Value: float64(w.channels)}, {Name: "values", Value: float64(w.values)},
+	}}
+}
+
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 	return w.service.Recorded(func() (services.TaskResult, error) { return w.run(ctx, sink) })
+}
+
+// buffers returns the memory of the decoded recording: a block of it, what a window is cut
+// from, the window, and the values of the result.
+func (w *work) buffers() services.Bytes {
+	return services.Bytes(4 * (2*w.samples + blockFrames*(w.channels+1) + w.values))
 }
 
 func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
@@ -93,6 +109,7 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 		return services.TaskResult{}, err
 	}
 	defer done()
+	defer services.Occupy(ctx, w.buffers())()
 	// The folder may have changed since the model was loaded.
 	if !slices.Contains(taskHeads[w.task], m.folder.Head) {
 		return services.TaskResult{Model: m.name},

@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// go test ./internal/e2e -run Isolation -isolation 5 -v
+//
+// -rival OLD_BINARY measures another version in turns, for its times and throughput.
+// SPEECH_MODEL is a folder of another Wav2Vec2 model for the requests of speech.
+var isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
+
+const (
+	// saturating callers keep a service busy; others ask once, one after another.
+	saturating = 4
+	// isolationAsks is how often each kind of request is measured in one phase.
+	isolationAsks = 5
+)
+
+// isolatedWork is one kind of request.
+type isolatedWork struct {
+	service string
+	ask     func(t *testing.T, s *server) (int, string)
+}
+
+// isolatedWorks returns a usual request of each service.
+func isolatedWorks(t *testing.T, model string) []isolatedWork {
+	t.Helper()
+	speech, sound := clip(t, "clip03.wav"), wav(44100, 2, 20*44100)
+	asked := question(t, "What can be heard in this clip?", soundClip(t, "clip00.wav"), "")
+	fields := []string{"model", "wav2vec2-tiny"}
+	if model != "" {
+		speech, fields = wav(16000, 1, 5*16000), []string{"model", model}
+	}
+	return []isolatedWork{
+		{"wav2vec2", func(t *testing.T, s *server) (int, string) { t.Helper(); return s.transcribe(t, speech, fields...) }},
+		{"gama", func(t *testing.T, s *server) (int, string) { t.Helper(); return s.chat(t, asked) }},
+		{"audioProcessor", func(t *testing.T, s *server) (int, string) {
+			t.Helper()
+			return s.convert(t, sound, "sample_rate", "16000")
+		}},
+		{"audioldm", func(t *testing.T, s *server) (int, string) {
+			t.Helper()
+			return s.sendJSON(t, http.MethodPost, "/v1/audio/generations", `{"prompt":"rain","seed":1,"num_inference_steps":10}`)
+		}},
+	}
+}
+
+// isolation collects the times of one version.
+type isolation struct {
+	name  string
+	s     *server
+	works []isolatedWork
+	// alone and beside have the times of a service's requests, beside by the service that
+	// is saturated; done has the rates of the saturated services.
+	alone  map[string][]time.Duration
+	beside map[string]map[string][]time.Duration
+	done   map[string][]float64
+}
+
+// measure returns the times of requests, one after another.
+func (i *isolation) measure(t *testing.T, w isolatedWork) (times []time.Duration) {
+	t.Helper()
+	for range isolationAsks {
+		began := time.Now()
+		status, body := w.ask(t, i.s)
+		require.Equal(t, http.StatusOK, status, body)
+		times = append(times, time.Since(began))
+	}
+	return times
+}
+
+// round measures every service alone, and then beside each of the others.
+func (i *isolation) round(t *testing.T) {
+	t.Helper()
+	for _, busy := range i.works {
+		for _, w := range i.works {
+			i.alone[w.service] = append(i.alone[w.service], i.measure(t, w)...)
+		}
+		var stop atomic.Bool
+		var callers sync.WaitGroup
+		var finished atomic.Int64
+		for range saturating {
+			callers.Go(func() {
+				for !stop.Load() {
+					if status, body := busy.ask(t, i.s); status != http.StatusOK {
+						t.Errorf("%s: %d %s", busy.service, status, body)
+						return
+					}
+					finished.Add(1)
+				}
+			})
+		}
+		began := time.Now()
+		for _, w := range i.works {
+			if w.service == busy.service {
+				continue
+			}
+			if i.beside[busy.service] == nil {
+				i.beside[busy.service] = make(map[string][]time.Duration)
+			}
+			i.beside[busy.service][w.service] = append(i.beside[busy.service][w.service], i.measure(t, w)...)
+		}
+		stop.Store(true)
+		callers.Wait()
+		i.done[busy.service] = append(i.done[busy.service], float64(finished.Load())/time.Since(began).Seconds())
+	}
+}
+
+// TestIsolation saturates each service in turn, and compares how long requests to the
+// others take with what they take alone. It asserts no time.
+func TestIsolation(t *testing.T) {
+	if *isolationRounds == 0 {
+		t.Skip("-isolation is 0")
+	}
+	versions := []*isolation{{name: "this version", s: isolated(t, program)}}
+	if *rival != "" {
+		versions = append(versions, &isolation{name: "the other version", s: isolated(t, *rival)})
+	}
+	for _, v := range versions {
+		v.works = isolatedWorks(t, speechModel())
+		v.alone, v.beside, v.done = make(map[string][]time.Duration), make(map[string]map[string][]time.Duration), make(map[string][]float64)
+		for _, w := range v.works {
+			v.measure(t, w) // loads the model
+		}
+	}
+	for round := range *isolationRounds {
+		for turn := range versions {
+			versions[(round+turn)%len(versions)].round(t)
+		}
+	}
+	load, _ := os.ReadFile("/proc/loadavg") // only to be read beside the figures
+	t.Logf("load of the machine at the end: %s", strings.TrimSpace(string(load)))
+	for _, v := range versions {
+		v.report(t)
+	}
+}
+
+// speechModel returns the name of the model that isolated has linked; empty for none.
+func speechModel() string {
+	if os.Getenv("SPEECH_MODEL") == "" {
+		return ""
+	}
+	return "isolated"
+}
+
+// isolated starts a version, with the other model of speech if there is one.
+func isolated(t *testing.T, binary string) *server {
+	t.Helper()
+	data := t.TempDir()
+	if folder := os.Getenv("SPEECH_MODEL"); folder != "" {
+		require.NoError(t, os.MkdirAll(data+"/models", 0o755))
+		require.NoError(t, os.Symlink(folder, data+"/models/"+speechModel()))
+	}
+	return startBinary(t, binary, data, "")
+}
+
+// report logs the table of a version.
+func (i *isolation) report(t *testing.T) {
+	t.Helper()
+	var head, rule strings.Builder
+	for _, w := range i.works {
+		fmt.Fprintf(&head, " %s |", w.service)
+		rule.WriteString("---|")
+	}
+	t.Logf("%s: time beside a saturated service by time alone (medians)", i.name)
+	t.Logf("| saturated |%s its tasks a second |", head.String())
+	t.Logf("|---|%s---|", rule.String())
+	for _, busy := range i.works {
+		var row strings.Builder
+		for _, w := range i.works {
+			if w.service == busy.service {
+				row.WriteString(" |")
+				continue
+			}
+			ratio := middle(i.beside[busy.service][w.service]).Seconds() / middle(i.alone[w.service]).Seconds()
+			fmt.Fprintf(&row, " %.2f |", ratio)
+		}
+		t.Logf("| %s |%s %.2f |", busy.service, row.String(), middle(i.done[busy.service]))
+	}
+	var row strings.Builder
+	for _, w := range i.works {
+		fmt.Fprintf(&row, " %.1f ms |", 1000*middle(i.alone[w.service]).Seconds())
+	}
+	t.Logf("| none: time alone |%s |", row.String())
+}
+
+// middle returns the median.
+func middle[T time.Duration | float64](list []T) T {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
