@@ -23,6 +23,19 @@ func NewForm(u *Upload) *Form { return &Form{fields: u.Fields} }
 // All returns the values of a repeatable field.
 func (f *Form) All(field string) []string { return f.fields[field] }
 
+// List returns the values of a list: those of a repeated field, each of which may be
+// several, separated by commas.
+func (f *Form) List(field string) (list []string) {
+	for _, value := range f.fields[field] {
+		for part := range strings.SplitSeq(value, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+	}
+	return list
+}
+
 // Text returns a field's value without surrounding space, or "" if it is missing.
 func (f *Form) Text(field string) string {
 	values := f.fields[field]
