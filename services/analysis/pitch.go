@@ -33,9 +33,13 @@ const (
 	// quietest is the mean square of a frame below which it is unvoiced: -80 dBFS.
 	quietest = 1e-8
 
-	switchVoicing = 0.02
+	// These three, and the distribution of thresholds, were chosen for the least difference
+	// in voicing from Praat's autocorrelation on eight recordings of speech: 11 %; librosa's
+	// pyin has 22 % there.
+	switchVoicing  = 0.02
+	unvoicedWeight = 0.03
 	// centsPerFrame scales the probability of a jump in pitch.
-	centsPerFrame = 60.0
+	centsPerFrame = 90.0
 	jumpFloor     = 1e-4
 
 	// pathFrames is the number of frames after which the path is followed back, and
@@ -67,10 +71,10 @@ func newPitchTracker(emit func(hz float64)) *pitchTracker {
 	t.a, t.b = make([]float64, frameSamples), make([]float64, frameSamples)
 	t.fa, t.fb = make([]complex128, spectrumBins), make([]complex128, spectrumBins)
 	t.energy = make([]float64, frameSamples+1)
-	// The cumulative beta distribution with parameters 2 and 18, mean 0.1.
+	// The cumulative beta distribution with parameters 2 and 6.
 	for i := range t.beta {
 		x := float64(i+1) / pitchThresholds
-		t.beta[i] = 1 - math.Pow(1-x, 19) - 19*x*math.Pow(1-x, 18)
+		t.beta[i] = 1 - math.Pow(1-x, 7) - 7*x*math.Pow(1-x, 6)
 	}
 	t.path.emit = emit
 	return t
@@ -232,7 +236,7 @@ func (p *path) add(candidates []candidate) {
 	for _, c := range candidates {
 		voiced += c.probability
 	}
-	states[0] = candidate{math.NaN(), max(1e-3, 1-voiced)}
+	states[0] = candidate{math.NaN(), unvoicedWeight * max(1e-3, 1-voiced)}
 	states = append(states, candidates...)
 	scores, from := make([]float64, len(states)), make([]uint8, len(states))
 	for i, state := range states {
