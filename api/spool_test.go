@@ -119,6 +119,7 @@ func uploadRoutes() map[string]uploadRoute {
 		"embedding":              formRoute("/v1/audio/embeddings", "file", &tasks.Embedding{Dimensions: 1, Vector: []float32{1}}),
 		"classification":         formRoute("/v1/audio/classifications", "file", &tasks.Classification{}),
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),
+		"analysis":               formRoute("/v1/audio/analyses", "file", &tasks.Analysis{}),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),

@@ -63,6 +63,123 @@ func (e ActiveTaskState) Valid() bool {
 	}
 }
 
+// Defines values for AnalysisKeyMode.
+const (
+	AnalysisKeyModeMajor AnalysisKeyMode = "major"
+	AnalysisKeyModeMinor AnalysisKeyMode = "minor"
+)
+
+// Valid indicates whether the value is a known member of the AnalysisKeyMode enum.
+func (e AnalysisKeyMode) Valid() bool {
+	switch e {
+	case AnalysisKeyModeMajor:
+		return true
+	case AnalysisKeyModeMinor:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnalysisRequestFeatures.
+const (
+	AnalysisRequestFeaturesChroma   AnalysisRequestFeatures = "chroma"
+	AnalysisRequestFeaturesKey      AnalysisRequestFeatures = "key"
+	AnalysisRequestFeaturesLevels   AnalysisRequestFeatures = "levels"
+	AnalysisRequestFeaturesLoudness AnalysisRequestFeatures = "loudness"
+	AnalysisRequestFeaturesMfcc     AnalysisRequestFeatures = "mfcc"
+	AnalysisRequestFeaturesNoise    AnalysisRequestFeatures = "noise"
+	AnalysisRequestFeaturesOnsets   AnalysisRequestFeatures = "onsets"
+	AnalysisRequestFeaturesPitch    AnalysisRequestFeatures = "pitch"
+	AnalysisRequestFeaturesSilence  AnalysisRequestFeatures = "silence"
+	AnalysisRequestFeaturesSpectrum AnalysisRequestFeatures = "spectrum"
+	AnalysisRequestFeaturesTempo    AnalysisRequestFeatures = "tempo"
+)
+
+// Valid indicates whether the value is a known member of the AnalysisRequestFeatures enum.
+func (e AnalysisRequestFeatures) Valid() bool {
+	switch e {
+	case AnalysisRequestFeaturesChroma:
+		return true
+	case AnalysisRequestFeaturesKey:
+		return true
+	case AnalysisRequestFeaturesLevels:
+		return true
+	case AnalysisRequestFeaturesLoudness:
+		return true
+	case AnalysisRequestFeaturesMfcc:
+		return true
+	case AnalysisRequestFeaturesNoise:
+		return true
+	case AnalysisRequestFeaturesOnsets:
+		return true
+	case AnalysisRequestFeaturesPitch:
+		return true
+	case AnalysisRequestFeaturesSilence:
+		return true
+	case AnalysisRequestFeaturesSpectrum:
+		return true
+	case AnalysisRequestFeaturesTempo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AnalysisRequestSeries.
+const (
+	AnalysisRequestSeriesBandwidth     AnalysisRequestSeries = "bandwidth"
+	AnalysisRequestSeriesCentroid      AnalysisRequestSeries = "centroid"
+	AnalysisRequestSeriesChroma        AnalysisRequestSeries = "chroma"
+	AnalysisRequestSeriesContrast      AnalysisRequestSeries = "contrast"
+	AnalysisRequestSeriesFlatness      AnalysisRequestSeries = "flatness"
+	AnalysisRequestSeriesMel           AnalysisRequestSeries = "mel"
+	AnalysisRequestSeriesMfcc          AnalysisRequestSeries = "mfcc"
+	AnalysisRequestSeriesMomentary     AnalysisRequestSeries = "momentary"
+	AnalysisRequestSeriesOnsetStrength AnalysisRequestSeries = "onset_strength"
+	AnalysisRequestSeriesPitch         AnalysisRequestSeries = "pitch"
+	AnalysisRequestSeriesRms           AnalysisRequestSeries = "rms"
+	AnalysisRequestSeriesRolloff       AnalysisRequestSeries = "rolloff"
+	AnalysisRequestSeriesShortTerm     AnalysisRequestSeries = "short_term"
+	AnalysisRequestSeriesZeroCrossings AnalysisRequestSeries = "zero_crossings"
+)
+
+// Valid indicates whether the value is a known member of the AnalysisRequestSeries enum.
+func (e AnalysisRequestSeries) Valid() bool {
+	switch e {
+	case AnalysisRequestSeriesBandwidth:
+		return true
+	case AnalysisRequestSeriesCentroid:
+		return true
+	case AnalysisRequestSeriesChroma:
+		return true
+	case AnalysisRequestSeriesContrast:
+		return true
+	case AnalysisRequestSeriesFlatness:
+		return true
+	case AnalysisRequestSeriesMel:
+		return true
+	case AnalysisRequestSeriesMfcc:
+		return true
+	case AnalysisRequestSeriesMomentary:
+		return true
+	case AnalysisRequestSeriesOnsetStrength:
+		return true
+	case AnalysisRequestSeriesPitch:
+		return true
+	case AnalysisRequestSeriesRms:
+		return true
+	case AnalysisRequestSeriesRolloff:
+		return true
+	case AnalysisRequestSeriesShortTerm:
+		return true
+	case AnalysisRequestSeriesZeroCrossings:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AudioObject.
 const (
 	AudioObjectAudio AudioObject = "audio"
@@ -861,6 +978,105 @@ func (e StoreLossWhat) Valid() bool {
 	}
 }
 
+// Defines values for StoredAnalysisRequestFeatures.
+const (
+	StoredAnalysisRequestFeaturesChroma   StoredAnalysisRequestFeatures = "chroma"
+	StoredAnalysisRequestFeaturesKey      StoredAnalysisRequestFeatures = "key"
+	StoredAnalysisRequestFeaturesLevels   StoredAnalysisRequestFeatures = "levels"
+	StoredAnalysisRequestFeaturesLoudness StoredAnalysisRequestFeatures = "loudness"
+	StoredAnalysisRequestFeaturesMfcc     StoredAnalysisRequestFeatures = "mfcc"
+	StoredAnalysisRequestFeaturesNoise    StoredAnalysisRequestFeatures = "noise"
+	StoredAnalysisRequestFeaturesOnsets   StoredAnalysisRequestFeatures = "onsets"
+	StoredAnalysisRequestFeaturesPitch    StoredAnalysisRequestFeatures = "pitch"
+	StoredAnalysisRequestFeaturesSilence  StoredAnalysisRequestFeatures = "silence"
+	StoredAnalysisRequestFeaturesSpectrum StoredAnalysisRequestFeatures = "spectrum"
+	StoredAnalysisRequestFeaturesTempo    StoredAnalysisRequestFeatures = "tempo"
+)
+
+// Valid indicates whether the value is a known member of the StoredAnalysisRequestFeatures enum.
+func (e StoredAnalysisRequestFeatures) Valid() bool {
+	switch e {
+	case StoredAnalysisRequestFeaturesChroma:
+		return true
+	case StoredAnalysisRequestFeaturesKey:
+		return true
+	case StoredAnalysisRequestFeaturesLevels:
+		return true
+	case StoredAnalysisRequestFeaturesLoudness:
+		return true
+	case StoredAnalysisRequestFeaturesMfcc:
+		return true
+	case StoredAnalysisRequestFeaturesNoise:
+		return true
+	case StoredAnalysisRequestFeaturesOnsets:
+		return true
+	case StoredAnalysisRequestFeaturesPitch:
+		return true
+	case StoredAnalysisRequestFeaturesSilence:
+		return true
+	case StoredAnalysisRequestFeaturesSpectrum:
+		return true
+	case StoredAnalysisRequestFeaturesTempo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredAnalysisRequestSeries.
+const (
+	StoredAnalysisRequestSeriesBandwidth     StoredAnalysisRequestSeries = "bandwidth"
+	StoredAnalysisRequestSeriesCentroid      StoredAnalysisRequestSeries = "centroid"
+	StoredAnalysisRequestSeriesChroma        StoredAnalysisRequestSeries = "chroma"
+	StoredAnalysisRequestSeriesContrast      StoredAnalysisRequestSeries = "contrast"
+	StoredAnalysisRequestSeriesFlatness      StoredAnalysisRequestSeries = "flatness"
+	StoredAnalysisRequestSeriesMel           StoredAnalysisRequestSeries = "mel"
+	StoredAnalysisRequestSeriesMfcc          StoredAnalysisRequestSeries = "mfcc"
+	StoredAnalysisRequestSeriesMomentary     StoredAnalysisRequestSeries = "momentary"
+	StoredAnalysisRequestSeriesOnsetStrength StoredAnalysisRequestSeries = "onset_strength"
+	StoredAnalysisRequestSeriesPitch         StoredAnalysisRequestSeries = "pitch"
+	StoredAnalysisRequestSeriesRms           StoredAnalysisRequestSeries = "rms"
+	StoredAnalysisRequestSeriesRolloff       StoredAnalysisRequestSeries = "rolloff"
+	StoredAnalysisRequestSeriesShortTerm     StoredAnalysisRequestSeries = "short_term"
+	StoredAnalysisRequestSeriesZeroCrossings StoredAnalysisRequestSeries = "zero_crossings"
+)
+
+// Valid indicates whether the value is a known member of the StoredAnalysisRequestSeries enum.
+func (e StoredAnalysisRequestSeries) Valid() bool {
+	switch e {
+	case StoredAnalysisRequestSeriesBandwidth:
+		return true
+	case StoredAnalysisRequestSeriesCentroid:
+		return true
+	case StoredAnalysisRequestSeriesChroma:
+		return true
+	case StoredAnalysisRequestSeriesContrast:
+		return true
+	case StoredAnalysisRequestSeriesFlatness:
+		return true
+	case StoredAnalysisRequestSeriesMel:
+		return true
+	case StoredAnalysisRequestSeriesMfcc:
+		return true
+	case StoredAnalysisRequestSeriesMomentary:
+		return true
+	case StoredAnalysisRequestSeriesOnsetStrength:
+		return true
+	case StoredAnalysisRequestSeriesPitch:
+		return true
+	case StoredAnalysisRequestSeriesRms:
+		return true
+	case StoredAnalysisRequestSeriesRolloff:
+		return true
+	case StoredAnalysisRequestSeriesShortTerm:
+		return true
+	case StoredAnalysisRequestSeriesZeroCrossings:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SystemPhase.
 const (
 	SystemPhaseDraining SystemPhase = "draining"
@@ -1314,6 +1530,131 @@ type AllocationPattern struct {
 	WaitP50Seconds float64          `json:"wait_p50_seconds"`
 	WaitP95Seconds float64          `json:"wait_p95_seconds"`
 }
+
+// Analysis The format of the recording, and the features that were asked for.
+type Analysis struct {
+	// Chroma From C to B.
+	Chroma *[]Statistic `json:"chroma,omitempty"`
+	Key    *struct {
+		Confidence  float64         `json:"confidence"`
+		Correlation float64         `json:"correlation"`
+		Mode        AnalysisKeyMode `json:"mode"`
+		Tonic       string          `json:"tonic"`
+	} `json:"key,omitempty"`
+
+	// Levels Over all channels; null for digital silence.
+	Levels *struct {
+		// ClippedSamples At or beyond the full scale of 16 bits.
+		ClippedSamples int64    `json:"clipped_samples"`
+		CrestDb        *float64 `json:"crest_db"`
+
+		// Dc The mean of all samples.
+		Dc       float64  `json:"dc"`
+		PeakDbfs *float64 `json:"peak_dbfs"`
+		RmsDbfs  *float64 `json:"rms_dbfs"`
+	} `json:"levels,omitempty"`
+
+	// Loudness By EBU R 128; null where the recording is too short or below the gate.
+	Loudness *struct {
+		IntegratedLufs   *float64 `json:"integrated_lufs"`
+		MomentaryMaxLufs *float64 `json:"momentary_max_lufs"`
+		RangeLu          *float64 `json:"range_lu"`
+		ShortTermMaxLufs *float64 `json:"short_term_max_lufs"`
+		TruePeakDbtp     *float64 `json:"true_peak_dbtp"`
+	} `json:"loudness,omitempty"`
+	Mfcc  *[]Statistic `json:"mfcc,omitempty"`
+	Noise *struct {
+		// FloorDbfs The 5th percentile of the frames' levels.
+		FloorDbfs       *float64 `json:"floor_dbfs"`
+		SignalToNoiseDb *float64 `json:"signal_to_noise_db"`
+	} `json:"noise,omitempty"`
+	Onsets *[]struct {
+		// Strength Relative to the strongest, 0 to 1.
+		Strength float64 `json:"strength"`
+		Time     float64 `json:"time"`
+	} `json:"onsets,omitempty"`
+	Pitch *struct {
+		// HighHz The 95th percentile.
+		HighHz *float64 `json:"high_hz"`
+
+		// LowHz The 5th percentile of voiced frames.
+		LowHz       *float64 `json:"low_hz"`
+		MedianHz    *float64 `json:"median_hz"`
+		VoicedShare float64  `json:"voiced_share"`
+	} `json:"pitch,omitempty"`
+	Series  *map[string]Series `json:"series,omitempty"`
+	Silence *struct {
+		MinimumSeconds float64    `json:"minimum_seconds"`
+		Segments       []TimeSpan `json:"segments"`
+
+		// Share Of the recording, 0 to 1.
+		Share         float64 `json:"share"`
+		ThresholdDbfs float64 `json:"threshold_dbfs"`
+	} `json:"silence,omitempty"`
+	Source   SoundFormat `json:"source"`
+	Spectrum *struct {
+		// BandwidthHz Over the frames in which the value is defined; null if there are none.
+		BandwidthHz Statistic `json:"bandwidth_hz"`
+
+		// CentroidHz Over the frames in which the value is defined; null if there are none.
+		CentroidHz Statistic `json:"centroid_hz"`
+
+		// ContrastDb Below 200 Hz, then six octaves.
+		ContrastDb []Statistic `json:"contrast_db"`
+
+		// Flatness Over the frames in which the value is defined; null if there are none.
+		Flatness Statistic `json:"flatness"`
+
+		// RolloffHz Over the frames in which the value is defined; null if there are none.
+		RolloffHz Statistic `json:"rolloff_hz"`
+
+		// ZeroCrossings Over the frames in which the value is defined; null if there are none.
+		ZeroCrossings Statistic `json:"zero_crossings"`
+	} `json:"spectrum,omitempty"`
+	Tempo *struct {
+		Beats []float64 `json:"beats"`
+		Bpm   *float64  `json:"bpm"`
+
+		// Confidence How regular the onsets are, 0 to 1.
+		Confidence float64 `json:"confidence"`
+	} `json:"tempo,omitempty"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// AnalysisKeyMode defines model for Analysis.Key.Mode.
+type AnalysisKeyMode string
+
+// AnalysisRequest Either file, or audio_id.
+type AnalysisRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
+	Features *[]AnalysisRequestFeatures `json:"features,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// Series Values over time that are returned as well, at most 2 million of them.
+	Series *[]AnalysisRequestSeries `json:"series,omitempty"`
+
+	// SilenceDbfs The level below which sound is silence, in decibels of full scale.
+	SilenceDbfs *float64 `json:"silence_dbfs,omitempty"`
+
+	// SilenceSeconds The shortest silence that is reported.
+	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// AnalysisRequestFeatures defines model for AnalysisRequest.Features.
+type AnalysisRequestFeatures string
+
+// AnalysisRequestSeries defines model for AnalysisRequest.Series.
+type AnalysisRequestSeries string
 
 // Analytics defines model for Analytics.
 type Analytics struct {
@@ -2680,6 +3021,19 @@ type Segment struct {
 	Tokens []int `json:"tokens"`
 }
 
+// Series Values at equal distances in time.
+type Series struct {
+	// Hop In seconds.
+	Hop float64 `json:"hop"`
+
+	// Start Time of the first value in seconds.
+	Start float64 `json:"start"`
+	Unit  string  `json:"unit"`
+
+	// Values Numbers, or lists of numbers; null where not defined.
+	Values []interface{} `json:"values"`
+}
+
 // SeriesForecast defines model for SeriesForecast.
 type SeriesForecast struct {
 	Ahead []ForecastAhead `json:"ahead"`
@@ -2848,6 +3202,25 @@ type SettingList struct {
 	Data []Setting `json:"data"`
 }
 
+// SoundFormat defines model for SoundFormat.
+type SoundFormat struct {
+	Channels  int    `json:"channels"`
+	Container string `json:"container"`
+
+	// Duration In seconds.
+	Duration float64 `json:"duration"`
+
+	// Encoding Named as in ffmpeg.
+	Encoding   string `json:"encoding"`
+	SampleRate int    `json:"sample_rate"`
+}
+
+// Statistic Over the frames in which the value is defined; null if there are none.
+type Statistic struct {
+	Deviation *float64 `json:"deviation"`
+	Mean      *float64 `json:"mean"`
+}
+
 // StoreLoss defines model for StoreLoss.
 type StoreLoss struct {
 	// At When the loss was found.
@@ -2884,6 +3257,33 @@ type StoreState struct {
 	// Records The number of records that the store must have.
 	Records int `json:"records"`
 }
+
+// StoredAnalysisRequest defines model for StoredAnalysisRequest.
+type StoredAnalysisRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
+	Features *[]StoredAnalysisRequestFeatures `json:"features,omitempty"`
+
+	// Series Values over time that are returned as well, at most 2 million of them.
+	Series *[]StoredAnalysisRequestSeries `json:"series,omitempty"`
+
+	// SilenceDbfs The level below which sound is silence, in decibels of full scale.
+	SilenceDbfs *float64 `json:"silence_dbfs,omitempty"`
+
+	// SilenceSeconds The shortest silence that is reported.
+	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// StoredAnalysisRequestFeatures defines model for StoredAnalysisRequest.Features.
+type StoredAnalysisRequestFeatures string
+
+// StoredAnalysisRequestSeries defines model for StoredAnalysisRequest.Series.
+type StoredAnalysisRequestSeries string
 
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
@@ -3006,6 +3406,15 @@ type TaskSchemaBody string
 // TaskSchemaList defines model for TaskSchemaList.
 type TaskSchemaList struct {
 	Data []TaskSchema `json:"data"`
+}
+
+// TimeSpan defines model for TimeSpan.
+type TimeSpan struct {
+	// End In seconds, exclusive.
+	End float64 `json:"end"`
+
+	// Start In seconds.
+	Start float64 `json:"start"`
 }
 
 // TokenLogprob defines model for TokenLogprob.

@@ -31,7 +31,11 @@ type asked struct {
 // read parses a form or JSON request. The caller closes the upload, even after an error.
 func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, error) {
 	if route.form == nil || route.json && MediaType(r) != typeForm {
-		return readJSON(r)
+		got, err := readJSON(r)
+		if err == nil && route.stored {
+			err = b.findNamed(ctx, &got)
+		}
+		return got, err
 	}
 	reader, err := r.MultipartReader()
 	if err != nil {
@@ -58,6 +62,12 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 
 // read returns a field's value as in JSON, or nil if it is missing.
 func (f *Form) read(name string, one field) any {
+	if one.kind == openapi3.TypeArray {
+		if list := f.List(name); len(list) > 0 {
+			return list
+		}
+		return nil
+	}
 	if f.Text(name) == "" {
 		return nil
 	}
@@ -70,6 +80,17 @@ func (f *Form) read(name string, one field) any {
 		return f.Bool(name)
 	}
 	return f.Text(name)
+}
+
+// findNamed uses the stored recording that a JSON body names in audio_id.
+func (b *Base) findNamed(ctx context.Context, got *asked) error {
+	var id string
+	raw, ok := got.params[StoredField].(json.RawMessage)
+	if !ok || json.Unmarshal(raw, &id) != nil || id == "" {
+		return services.Invalidf(StoredField, "is missing; name a stored recording, or send the file as multipart/form-data")
+	}
+	delete(got.params, StoredField)
+	return b.Find(ctx, got.upload, id)
 }
 
 // readJSON parses a body that the validator has accepted.

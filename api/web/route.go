@@ -59,7 +59,8 @@ type field struct {
 	least int64
 }
 
-// kinds are the types that form fields can have.
+// kinds are the types of single values that form fields can have; there are lists of
+// strings too.
 var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNumber, openapi3.TypeBoolean}
 
 // NewRoute returns the route that an operation of the contract describes; sound is nil for
@@ -120,8 +121,11 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 				one.kind = kind
 			}
 		}
+		if items := property.Value.Items; property.Value.Type.Is(openapi3.TypeArray) && items != nil && items.Value.Type.Is(openapi3.TypeString) {
+			one.kind = openapi3.TypeArray
+		}
 		if one.kind == "" {
-			return fmt.Errorf("form field %s must be a string, number or boolean", name)
+			return fmt.Errorf("form field %s must be a string, number, boolean or a list of strings", name)
 		}
 		if least := property.Value.Min; least != nil {
 			one.least = int64(*least)

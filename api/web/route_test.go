@@ -37,9 +37,9 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	t.Parallel()
 	form := func(kind string) string { return fmt.Sprintf(takesForm, kind) }
 	for wrong, text := range map[string]string{
-		"a task requires a request body":                answersJSON,
-		"a task requires a response with status 200":    form("{type: string}") + "      responses: {'201': {description: x}}\n",
-		"form field a must be a string, number or bool": form("{type: array, items: {type: string}}") + answersJSON,
+		"a task requires a request body":              answersJSON,
+		"a task requires a response with status 200":  form("{type: string}") + "      responses: {'201': {description: x}}\n",
+		"form field a must be a string, number, bool": form("{type: array, items: {type: integer}}") + answersJSON,
 	} {
 		_, err := NewRoute("s", "t", nil, described(t, text))
 		require.ErrorContains(t, err, wrong)
@@ -47,6 +47,8 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	route, err := NewRoute("s", "t", nil, described(t, form("{type: integer, minimum: 3}")+answersJSON))
 	require.NoError(t, err)
 	require.Equal(t, map[string]field{"a": {kind: openapi3.TypeInteger, least: 3}}, route.form)
+	_, err = NewRoute("s", "t", nil, described(t, form("{type: array, items: {type: string}}")+answersJSON))
+	require.NoError(t, err)
 }
 
 // TestResultsThatCannotBeAnsweredLeaveNoFiles has results that do not fit their route.

@@ -1,6 +1,7 @@
 package audioprocessor
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ func TestConformance(t *testing.T) {
 		New: func(t *testing.T) services.ModelService { return New(DefaultConfig(), limits(), t.TempDir()) },
 		Tasks: map[string]services.Task{
 			tasks.Convert: task(t, audiofile.Tone(44100, time.Second), tasks.ConvertParams{Container: "flac"}),
+			tasks.Analyze: {
+				Service: Name, Name: tasks.Analyze, Audio: audiofile.Tone(44100, time.Second), Params: json.RawMessage(`{"series":["pitch"]}`),
+			},
 		},
 	})
 }

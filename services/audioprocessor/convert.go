@@ -118,7 +118,7 @@ func (j *job) buffers() services.Bytes {
 func (j *job) Close() error { return errors.Join(j.reader.Close(), j.file.Close()) }
 
 // convert runs the task.
-func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
+func (w *conversion) convert(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
 	clock, s := services.NewStageClock(ctx), w.service
 	j, err := w.open()
 	if err != nil {
@@ -150,10 +150,7 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 	return services.TaskResult{
 		Audio: artifact,
 		Value: &tasks.Conversion{
-			Source: tasks.SoundFormat{
-				Container: source.Container, Encoding: source.Encoding, SampleRateHz: source.SampleRateHz,
-				Channels: source.Channels, DurationSeconds: source.Duration().Seconds(),
-			},
+			Source: soundFormat(source),
 			Output: tasks.SoundFormat{
 				Container: string(j.out.Container), Encoding: j.out.Encoding(), SampleRateHz: j.out.SampleRateHz,
 				Channels: j.out.Channels, DurationSeconds: float64(written) / float64(j.out.SampleRateHz),
@@ -162,6 +159,14 @@ func (w *work) convert(ctx context.Context, sink services.Sink) (_ services.Task
 		Stages:   clock.Times(),
 		Warnings: j.reader.Warnings(),
 	}, nil
+}
+
+// soundFormat describes the format of a recording.
+func soundFormat(f audiofile.Format) tasks.SoundFormat {
+	return tasks.SoundFormat{
+		Container: f.Container, Encoding: f.Encoding, SampleRateHz: f.SampleRateHz, Channels: f.Channels,
+		DurationSeconds: f.Duration().Seconds(),
+	}
 }
 
 // write streams the sound to the file and returns the number of frames written.

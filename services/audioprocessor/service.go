@@ -13,7 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Service converts recordings. Safe for concurrent use.
+// Service measures and converts recordings. Safe for concurrent use.
 type Service struct {
 	cfg         Config
 	limits      audiofile.Limits
@@ -36,8 +36,8 @@ func New(cfg Config, limits audiofile.Limits, dir string) *Service {
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:    Name,
-		Summary: "Converts recordings between containers, sample rates, channels and bit depths.",
-		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert)},
+		Summary: "Measures recordings, and converts them between containers, sample rates, channels and bit depths.",
+		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert), tasks.Kind(tasks.Analyze)},
 	}
 }
 
@@ -57,7 +57,7 @@ func (s *Service) Initialize(ctx context.Context) error {
 	if s.initialized.Load() {
 		return nil
 	}
-	work, err := s.prepare(s.CanaryTask())
+	work, err := s.prepareConversion(s.CanaryTask())
 	if err != nil {
 		return err
 	}

@@ -12,11 +12,15 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
+// runner is the part of a task's work that differs between the tasks.
+type runner interface {
+	run(ctx context.Context, sink services.Sink) (services.TaskResult, error)
+}
+
 // work is a task with decoded parameters.
 type work struct {
 	service *Service
-	params  tasks.ConvertParams
-	audio   services.AudioSource
+	runner  runner
 	bytes   services.Bytes
 	sizes   []services.Size
 }
@@ -28,28 +32,25 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 
 // prepare validates the parameters and the recording's header.
 func (s *Service) prepare(task services.Task) (*work, error) {
-	if task.Name != tasks.Convert {
-		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Convert)
-	}
 	if task.Model != "" {
 		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
 	}
-	w := &work{service: s, audio: task.Audio}
-	if err := tasks.DecodeParams(task.Params, &w.params); err != nil {
-		return nil, err
+	switch task.Name {
+	case tasks.Convert:
+		c, err := s.prepareConversion(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: c, bytes: c.bytes, sizes: c.sizes}, nil
+	case tasks.Analyze:
+		a, err := s.prepareAnalysis(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: a, bytes: a.bytes, sizes: a.sizes}, nil
 	}
-	if task.Audio == nil {
-		return nil, services.Invalidf("file", "is missing; send the audio as form field file")
-	}
-	j, err := w.open()
-	if err != nil {
-		return nil, err
-	}
-	w.bytes, w.sizes = j.bytes(), j.sizes()
-	if err := j.Close(); err != nil {
-		return nil, services.Unreadable(err)
-	}
-	return w, nil
+	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, tasks.Convert,
+		tasks.Analyze)
 }
 
 // Model implements services.Work.
@@ -72,9 +73,56 @@ func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult
 	s.running.Add(1)
 	defer s.running.Done()
 	started := time.Now()
-	result, err := w.convert(ctx, sink)
+	result, err := w.runner.run(ctx, sink)
 	s.recorder.Record(err, time.Since(started))
 	return result, err
+}
+
+// openAudio opens the recording of a task.
+func (s *Service) openAudio(audio services.AudioSource, strict bool) (io.Closer, *audiofile.Reader, error) {
+	if audio == nil {
+		return nil, nil, services.Invalidf("file", "is missing; send the audio as form field file")
+	}
+	file, err := audio.Open()
+	if err != nil {
+		return nil, nil, services.Unreadable(err)
+	}
+	limits := s.limits
+	limits.Strict = limits.Strict || strict
+	reader, err := audiofile.Open(file, audio.Size(), limits)
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, reader, nil
+}
+
+// conversion is a Convert task.
+type conversion struct {
+	service *Service
+	params  tasks.ConvertParams
+	audio   services.AudioSource
+	bytes   services.Bytes
+	sizes   []services.Size
+}
+
+func (s *Service) prepareConversion(task services.Task) (*conversion, error) {
+	w := &conversion{service: s, audio: task.Audio}
+	if err := tasks.DecodeParams(task.Params, &w.params); err != nil {
+		return nil, err
+	}
+	j, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	w.bytes, w.sizes = j.bytes(), j.sizes()
+	if err := j.Close(); err != nil {
+		return nil, services.Unreadable(err)
+	}
+	return w, nil
+}
+
+func (w *conversion) run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	return w.convert(ctx, sink)
 }
 
 // job is one conversion: the open recording and the planned output.
@@ -86,16 +134,10 @@ type job struct {
 }
 
 // open reads the recording's header and determines the output.
-func (w *work) open() (*job, error) {
-	file, err := w.audio.Open()
+func (w *conversion) open() (*job, error) {
+	file, reader, err := w.service.openAudio(w.audio, w.params.Strict)
 	if err != nil {
-		return nil, services.Unreadable(err)
-	}
-	limits := w.service.limits
-	limits.Strict = limits.Strict || w.params.Strict
-	reader, err := audiofile.Open(file, w.audio.Size(), limits)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, err
 	}
 	j := &job{file: file, reader: reader}
 	if err := w.service.plan(j, w.params); err != nil {

@@ -19,6 +19,8 @@ var (
 	generateSchema json.RawMessage
 	//go:embed schemas/convert.json
 	convertSchema json.RawMessage
+	//go:embed schemas/analyze.json
+	analyzeSchema json.RawMessage
 	//go:embed schemas/ask.json
 	askSchema json.RawMessage
 	//go:embed schemas/caption.json
@@ -36,6 +38,7 @@ var kinds = map[string]struct {
 	Classify:   {classifySchema, func() any { return new(Classification) }},
 	Generate:   {generateSchema, func() any { return new(Generation) }},
 	Convert:    {convertSchema, func() any { return new(Conversion) }},
+	Analyze:    {analyzeSchema, func() any { return new(Analysis) }},
 	Ask:        {askSchema, func() any { return new(Answer) }},
 	Caption:    {captionSchema, func() any { return new(Answer) }},
 }
