@@ -24,6 +24,7 @@ var hardeningFaults = []hardeningFault{
 	{"a model that one success in two keeps from opening its breaker", unmonitored, playHalfFailing},
 	{"a run that stalls without monitoring and recovery", stalling, playStalledRun},
 	{"an operator's open breaker", failing, playOperatorsOpen},
+	{"a model that was unloaded beside a loaded one", checked, playUnloaded},
 }
 
 // hardeningFault is one entry of the table. Its model, cond, answers NaN for recordings
@@ -33,8 +34,8 @@ type hardeningFault struct {
 	play           func(p *play)
 }
 
-// The settings of the faults: with everything, without health checks and recovery, and in
-// addition with a short time after which a run has stalled.
+// The settings of the faults: with everything, without health checks and recovery, with
+// frequent health checks, and with a short time after which a run has stalled.
 const (
 	faultModel = "readiness: {required: [wav2vec2]}\nservices: {wav2vec2: {defaultModel: cond}}\n"
 	failing    = faultModel + `
@@ -45,6 +46,7 @@ hardening: {health: {window: 6s, minCalls: 4, trials: 2}}
 systemHardening: {healthMonitoring: {enabled: false}, errorRecovery: {enabled: false}}
 hardening: {health: {window: 3s, minCalls: 4, trials: 2}}
 `
+	checked  = "readiness: {required: [wav2vec2]}\nsystemHardening: {healthMonitoring: {checkInterval: 1s}}\n"
 	stalling = `
 readiness: {required: [wav2vec2]}
 systemHardening: {healthMonitoring: {enabled: false}, errorRecovery: {enabled: false}}
@@ -304,6 +306,29 @@ func playOperatorsOpen(p *play) {
 	require.Equal(t, http.StatusOK, status)
 	require.Empty(t, v.Held)
 	require.Equal(t, http.StatusOK, v.Ready)
+}
+
+// playUnloaded has health checks after a model was unloaded.
+func playUnloaded(p *play) {
+	t := p.t
+	status, _, body := p.s.ask(t, p.short, "cond")
+	require.Equal(t, http.StatusOK, status, body)
+	status, body = p.s.post(t, "/v1/services/wav2vec2/unload?model=cond")
+	require.Equal(t, http.StatusOK, status, body)
+	canaries := func() string {
+		_, metrics := p.s.get(t, "/metrics")
+		for _, line := range strings.Split(metrics, "\n") {
+			if strings.HasPrefix(line, `grym_health_checks_total{check="canary",model="",ok="true",service="wav2vec2"}`) {
+				return line
+			}
+		}
+		return ""
+	}
+	first := canaries()
+	require.Eventually(t, func() bool { return strings.HasSuffix(canaries(), "} 4") }, time.Minute, 50*time.Millisecond, first)
+	_, body = p.s.get(t, "/v1/resources")
+	require.Contains(t, body, `"id":"wav2vec2/wav2vec2-tiny"`)
+	require.NotContains(t, body, `"id":"wav2vec2/cond"`, "a health check has loaded it again")
 }
 
 // change opens or resets the breaker.
