@@ -9,17 +9,21 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// newUsers returns a unit with a guard of the default settings, under recovery and health
+// newUsers returns a unit with a guard of the default settings unless changed, under recovery and health
 // checks, or, if unattended, under neither.
-func newUsers(t *testing.T, unattended bool) (*fakeUnit, *Recovery) {
+func newUsers(t *testing.T, unattended bool, change ...func(*Config)) (*fakeUnit, *Recovery) {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	w, cfg, recovery := newFakeUnit(), DefaultConfig(), DefaultRecoveryConfig()
+	for _, f := range change {
+		f(&cfg)
+	}
 	recovery.Enabled = !unattended
 	r := NewRecovery(recovery, interval, cfg.Breaker.Trials, reg, log)
 	w.guard = NewGuard("echo", 1, cfg, r.BreakerChanged, NewGuardMetrics(reg), log)
@@ -246,11 +250,12 @@ func TestRetryAfterIsTheTimeUntilTheNextAttempt(t *testing.T) {
 // TestRetryAfterOfAFailedTrialIsTheWindow has users who fail after each recovery.
 func TestRetryAfterOfAFailedTrialIsTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _ := newUsers(t, false)
+		w, r := newUsers(t, false)
 		for w.State() != services.StateUnavailable {
 			w.use(errService)
 			time.Sleep(9 * time.Second)
 		}
+		require.InDelta(t, 3, testutil.ToFloat64(r.total.WithLabelValues("echo", "", "refuted")), 0)
 		// The failure was nine seconds ago.
 		require.Equal(t, 5*time.Minute, w.remains)
 		time.Sleep(5*time.Minute - 9*time.Second - 1)
