@@ -50,6 +50,12 @@ func (w *fakeUnit) use(outcome error) (ran bool) {
 	return ran
 }
 
+// remaining returns for how long the unit was isolated.
+func (w *fakeUnit) remaining() (remains time.Duration) {
+	w.change(func() { remains = w.remains })
+	return remains
+}
+
 // status returns the health as an operator sees it.
 func (w *fakeUnit) status() services.HealthStatus { return w.guard.Health().Status }
 
@@ -233,13 +239,13 @@ func TestRetryAfterIsTheTimeUntilTheNextAttempt(t *testing.T) {
 		w, r := newUsers(t, false)
 		w.change(func() { w.reloadErr, w.reload = errors.New("no file"), func() { time.Sleep(10 * time.Second) } })
 		r.Trigger("echo", "", "it broke")
-		require.Equal(t, time.Duration(0), w.remains, "nothing is known of attempts")
+		require.Equal(t, time.Duration(0), w.remaining(), "nothing is known of attempts")
 		time.Sleep(10*time.Second + 1)
-		require.Equal(t, 11*time.Second, w.remains, "a second's delay, and an attempt")
+		require.Equal(t, 11*time.Second, w.remaining(), "a second's delay, and an attempt")
 		time.Sleep(11 * time.Second)
-		require.Equal(t, 12*time.Second, w.remains)
+		require.Equal(t, 12*time.Second, w.remaining())
 		time.Sleep(12 * time.Second)
-		require.Equal(t, interval+10*time.Second, w.remains)
+		require.Equal(t, interval+10*time.Second, w.remaining())
 		w.change(func() { w.reloadErr = nil })
 		time.Sleep(interval + 10*time.Second)
 		synctest.Wait()
@@ -257,7 +263,7 @@ func TestRetryAfterOfAFailedTrialIsTheWindow(t *testing.T) {
 		}
 		require.InDelta(t, 3, testutil.ToFloat64(r.total.WithLabelValues("echo", "", "refuted")), 0)
 		// The failure was nine seconds ago.
-		require.Equal(t, 5*time.Minute, w.remains)
+		require.Equal(t, 5*time.Minute, w.remaining())
 		time.Sleep(5*time.Minute - 9*time.Second - 1)
 		require.False(t, w.use(errService))
 		time.Sleep(2)
