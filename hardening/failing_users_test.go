@@ -9,17 +9,21 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// newUsers returns a unit with a guard of the default settings, under recovery and health
+// newUsers returns a unit with a guard of the default settings unless changed, under recovery and health
 // checks, or, if unattended, under neither.
-func newUsers(t *testing.T, unattended bool) (*fakeUnit, *Recovery) {
+func newUsers(t *testing.T, unattended bool, change ...func(*Config)) (*fakeUnit, *Recovery) {
 	t.Helper()
 	reg, log := prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	w, cfg, recovery := newFakeUnit(), DefaultConfig(), DefaultRecoveryConfig()
+	for _, f := range change {
+		f(&cfg)
+	}
 	recovery.Enabled = !unattended
 	r := NewRecovery(recovery, interval, cfg.Breaker.Trials, reg, log)
 	w.guard = NewGuard("echo", 1, cfg, r.BreakerChanged, NewGuardMetrics(reg), log)
@@ -44,6 +48,12 @@ func (w *fakeUnit) use(outcome error) (ran bool) {
 		w.change(func() { w.success = time.Now() })
 	}
 	return ran
+}
+
+// remaining returns for how long the unit was isolated.
+func (w *fakeUnit) remaining() (remains time.Duration) {
+	w.change(func() { remains = w.remains })
+	return remains
 }
 
 // status returns the health as an operator sees it.
@@ -229,13 +239,13 @@ func TestRetryAfterIsTheTimeUntilTheNextAttempt(t *testing.T) {
 		w, r := newUsers(t, false)
 		w.change(func() { w.reloadErr, w.reload = errors.New("no file"), func() { time.Sleep(10 * time.Second) } })
 		r.Trigger("echo", "", "it broke")
-		require.Equal(t, time.Duration(0), w.remains, "nothing is known of attempts")
+		require.Equal(t, time.Duration(0), w.remaining(), "nothing is known of attempts")
 		time.Sleep(10*time.Second + 1)
-		require.Equal(t, 11*time.Second, w.remains, "a second's delay, and an attempt")
+		require.Equal(t, 11*time.Second, w.remaining(), "a second's delay, and an attempt")
 		time.Sleep(11 * time.Second)
-		require.Equal(t, 12*time.Second, w.remains)
+		require.Equal(t, 12*time.Second, w.remaining())
 		time.Sleep(12 * time.Second)
-		require.Equal(t, interval+10*time.Second, w.remains)
+		require.Equal(t, interval+10*time.Second, w.remaining())
 		w.change(func() { w.reloadErr = nil })
 		time.Sleep(interval + 10*time.Second)
 		synctest.Wait()
@@ -246,13 +256,14 @@ func TestRetryAfterIsTheTimeUntilTheNextAttempt(t *testing.T) {
 // TestRetryAfterOfAFailedTrialIsTheWindow has users who fail after each recovery.
 func TestRetryAfterOfAFailedTrialIsTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, _ := newUsers(t, false)
+		w, r := newUsers(t, false)
 		for w.State() != services.StateUnavailable {
 			w.use(errService)
 			time.Sleep(9 * time.Second)
 		}
+		require.InDelta(t, 3, testutil.ToFloat64(r.total.WithLabelValues("echo", "", "refuted")), 0)
 		// The failure was nine seconds ago.
-		require.Equal(t, 5*time.Minute, w.remains)
+		require.Equal(t, 5*time.Minute, w.remaining())
 		time.Sleep(5*time.Minute - 9*time.Second - 1)
 		require.False(t, w.use(errService))
 		time.Sleep(2)

@@ -162,4 +162,12 @@ func TestReasonsWhyTheServerIsNotReady(t *testing.T) {
 	require.Equal(t, []string{"service b is cut off by its circuit breaker"}, h.Report().Reasons)
 	list[1].BreakerOpen = false
 	require.Empty(t, h.Report().Reasons)
+	for _, status := range []services.HealthStatus{services.HealthHealthy, services.HealthDegraded, services.HealthUnproven} {
+		list[1].Health = services.Health{Status: status, Reason: "why"}
+		require.Empty(t, h.Report().Reasons, status)
+	}
+	list[1].Health = services.Health{Status: services.HealthFailing, Reason: "5 of 6 have failed"}
+	require.Equal(t, []string{"service b is failing: 5 of 6 have failed"}, h.Report().Reasons)
+	list[1].Hold = &services.Hold{Reason: "maintenance"}
+	require.Equal(t, []string{"service b was taken out of service by an operator: maintenance"}, h.Report().Reasons)
 }

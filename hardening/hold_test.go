@@ -61,6 +61,10 @@ func TestOnlyAResetEndsAHold(t *testing.T) {
 		w.guard.Trip()
 		w.guard.HalfOpen()
 		refused("half-open")
+		w.Degrade("held")
+		w.takeSteps()
+		time.Sleep(3 * interval)
+		require.NotContains(t, w.takeSteps(), "ready", "its health checks pass, and it is held")
 		require.Zero(t, w.guard.Health().Failed, "refusals are not failures")
 
 		w.guard.Reset()
@@ -93,6 +97,10 @@ func TestARestartEndsTheHoldOfItsOwnUnit(t *testing.T) {
 		require.NoError(t, h.recovery.Restart(context.Background(), "echo", "bad"))
 		_, held = h.model.guard.Held()
 		require.False(t, held)
+		h.service.guard.breaker.circuit.Open()
+		h.service.guard.notify()
+		require.NoError(t, h.recovery.Restart(context.Background(), "echo", ""))
+		require.Empty(t, h.service.guard.pending, "the closed breaker was reported")
 	})
 }
 

@@ -111,6 +111,17 @@ func TestSuccessesBeforeAnEmptyWindowProveNothing(t *testing.T) {
 	})
 }
 
+// TestAReviewLetsTimePass has nobody look at the health but the watchdog.
+func TestAReviewLetsTimePass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, changes := newTestOutcomes()
+		o.end("x")
+		time.Sleep(5 * time.Minute)
+		o.review(false)
+		require.Equal(t, "healthy degraded, degraded healthy", changes())
+	})
+}
+
 func TestTheFirstReasonOfAFailureStays(t *testing.T) {
 	t.Parallel()
 	o, _ := newTestOutcomes()
@@ -260,7 +271,9 @@ func TestIdleIsWithoutTasksOfAnyOutcome(t *testing.T) {
 		o.recovered("it broke")
 		require.True(t, o.idle(time.Minute))
 		o.end("x")
+		require.Equal(t, 5*time.Minute, o.emptyIn())
 		o.recovered("it broke")
 		require.False(t, o.idle(time.Minute), "whatever became of the outcome")
+		require.Zero(t, o.emptyIn())
 	})
 }

@@ -286,6 +286,7 @@ func TestARunThatGaveItsSlotAwayDoesNotHang(t *testing.T) {
 		w.change(func() { w.runs = []services.Run{{Task: "7", Progressed: time.Now(), Waiting: true}} })
 		time.Sleep(time.Hour)
 		require.Equal(t, services.StateReady, w.State())
+		require.Empty(t, w.takeSteps(), "it is not idle: no canary")
 	})
 }
 

@@ -24,7 +24,7 @@ type Unit interface {
 	Runs() []services.Run
 	// StopRun ends a run, by its ID, with the cause. It does not wait.
 	StopRun(id string, cause error)
-	// Isolate refuses tasks. The unit is recovering.
+	// Isolate refuses tasks, as it seems for retryAfter. The unit is recovering.
 	Isolate(cause string, retryAfter time.Duration)
 	// Reload unloads the model and starts its service unless that is started.
 	Reload(ctx context.Context) error
@@ -32,7 +32,8 @@ type Unit interface {
 	Restart(ctx context.Context, model string) error
 	// Restore accepts tasks again.
 	Restore(cause string)
-	// GiveUp marks an isolated unit as unavailable; tasks are still refused.
+	// GiveUp marks an isolated unit as unavailable; tasks are still refused, as it seems for
+	// retryAfter.
 	GiveUp(cause string, retryAfter time.Duration)
 	// Fail marks the unit as unavailable; the next task tries it.
 	Fail(cause string)

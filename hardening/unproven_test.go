@@ -131,3 +131,20 @@ func TestAResetForgetsTheOutcomes(t *testing.T) {
 		require.Empty(t, w.takeSteps())
 	})
 }
+
+// TestAnOpenBreakerIsFailingWhateverTheWindow has a window that is shorter than the
+// breaker's delay.
+func TestAnOpenBreakerIsFailingWhateverTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newUsers(t, true, func(c *Config) { c.Health.Window = time.Second })
+		for range 5 {
+			w.use(errService)
+		}
+		time.Sleep(10*time.Second - 1)
+		require.Equal(t, services.HealthFailing, w.status())
+		require.NotEmpty(t, w.problem())
+		time.Sleep(6 * time.Second)
+		require.Equal(t, services.HealthUnproven, w.status())
+		require.Empty(t, w.problem())
+	})
+}

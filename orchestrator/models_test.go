@@ -111,7 +111,7 @@ func (b *book) Forget(unit *Unit) {
 	b.forgotten = append(b.forgotten, unit.Model())
 }
 
-func rehearse(service *choir) (*Orchestrator, *Registration, *book, *events) {
+func rehearse(service services.ModelService) (*Orchestrator, *Registration, *book, *events) {
 	log := slog.New(slog.DiscardHandler)
 	registry, keeper, seen := NewRegistry(log), &book{}, &events{}
 	entry := registry.Register(service, passGuard{}, keeper)

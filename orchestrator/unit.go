@@ -69,9 +69,16 @@ func (u *Unit) State() services.State {
 	return u.state
 }
 
-// Status returns the service's view of the unit's model with the state of the unit.
+// Status returns the service's view of the unit's model with the state of the unit. Only
+// the unit's own model counts as loaded, where the service has models.
 func (u *Unit) Status() services.ServiceStatus {
 	status := u.entry.Service.Status()
+	if presence, ok := u.entry.Service.(services.ModelPresence); ok {
+		status.ModelsLoaded = 0
+		if presence.ModelLoaded(cmp.Or(u.model, u.entry.description.DefaultModel)) {
+			status.ModelsLoaded = 1
+		}
+	}
 	if u.model != "" {
 		status.LastError = ""
 	}

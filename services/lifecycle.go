@@ -69,6 +69,14 @@ type ModelFinder interface {
 	HasModel(name string) (bool, error)
 }
 
+// ModelPresence is implemented by services that know of a single model whether it is
+// loaded.
+type ModelPresence interface {
+	// ModelLoaded reports whether the model is loaded. Probes may call it: it reads
+	// memory only.
+	ModelLoaded(name string) bool
+}
+
 // canaryKey is the context key of WithCanary.
 type canaryKey struct{}
 

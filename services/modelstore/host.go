@@ -95,6 +95,12 @@ func (h *Host[M]) HasModel(name string) (bool, error) {
 	return folder.modelType == h.kind.ModelType, folder.problem
 }
 
+// ModelLoaded implements services.ModelPresence.
+func (h *Host[M]) ModelLoaded(name string) bool {
+	_, loaded := h.pool.Loaded(name)
+	return loaded
+}
+
 // Ready returns the fault for a model that could not be loaded, unless it is loaded.
 func (h *Host[M]) Ready(name string, problem error) error {
 	if _, loaded := h.pool.Loaded(name); loaded {
