@@ -52,6 +52,10 @@ func TestAnAdminSeesAll(t *testing.T) {
 			_, err = s.Describe(t.Context(), caller, hidden)
 			require.NoError(t, err)
 		}
+		time.Sleep(time.Second)
+		s.of(t, "key-3", "talked about")
+		require.Equal(t, []string{hidden, two.ID, one.ID}, s.listed(t, admin), "listed for whoever stored it for its own sake")
+		require.NoError(t, s.Delete(t.Context(), services.Caller{Key: "key-3"}, hidden))
 		page, err := s.List(t.Context(), admin, 1, "")
 		require.NoError(t, err)
 		page, err = s.List(t.Context(), admin, 1, page.Next)
