@@ -3,6 +3,7 @@ package library_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,43 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
 )
+
+// counted counts the writes of a store and can make some fail.
+type counted struct {
+	mu     sync.Mutex
+	counts map[string]int
+	fails  string
+}
+
+func count(store *recordstest.Memory) *counted {
+	c := &counted{counts: make(map[string]int)}
+	store.Before = func(operation, key string) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.counts[operation]++
+		if c.fails != "" && strings.HasPrefix(operation+" "+key, c.fails) {
+			return errors.New("the store is down")
+		}
+		return nil
+	}
+	return c
+}
+
+// fail makes the writes fail whose operation and key begin with a text; "" ends it.
+func (c *counted) fail(prefix string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fails = prefix
+}
+
+// take returns the counts by operation, and begins anew.
+func (c *counted) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	counts := c.counts
+	c.counts = make(map[string]int)
+	return counts
+}
 
 // old writes a recording as version 0.1.0 did.
 func old(t *testing.T, store *recordstest.Memory, name string) string {
@@ -37,13 +75,8 @@ func TestOldRecordingsAreAdoptedAtTheStart(t *testing.T) {
 		_, err := store.Create(t.Context(), "ref.key-2."+known, []byte(`{"schema":1,"kind":"ref","id":"key-2.`+known+
 			`","owner":"key-2","created":"2026-11-24T09:00:00Z","body":{"used":"`+time.Now().Format(time.RFC3339)+`"}}`))
 		require.NoError(t, err)
-		failure := "create"
-		store.Before = func(operation, _ string) error {
-			if operation == failure {
-				return errors.New("the store is down")
-			}
-			return nil
-		}
+		writes := count(store)
+		writes.fail("create")
 		s := over(store)
 		s.OnUses(func(found func(library.Ref)) { found(library.Ref{Owner: "key-1", AudioID: job, Created: time.Now()}) })
 		s.start(t)
@@ -53,10 +86,10 @@ func TestOldRecordingsAreAdoptedAtTheStart(t *testing.T) {
 		_, err = s.Adopt(t.Context())
 		require.Error(t, err)
 		require.Len(t, s.objects(t), 3, "what could not be adopted stays")
-		failure = "replace"
+		writes.fail("replace")
 		_, err = s.Adopt(t.Context())
 		require.Error(t, err)
-		failure = ""
+		writes.fail("")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Equal(t, []string{job}, s.listed(t, mine))
@@ -140,13 +173,7 @@ func TestARefIsUpdated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := recordstest.NewMemory()
-		staged := 0
-		store.Before = func(operation, _ string) error {
-			if operation == "stage" {
-				staged++
-			}
-			return nil
-		}
+		writes := count(store)
 		s := over(store)
 		var facts library.Facts
 		s.SetProbe(func(services.AudioSource) (library.Facts, string) { return facts, "" })
@@ -171,11 +198,11 @@ func TestARefIsUpdated(t *testing.T) {
 		require.Equal(t, 8000, again.SampleRate)
 		require.Equal(t, 2*time.Hour, again.Used.Sub(first.Used))
 		require.Equal(t, "audio/b", put("", "audio/b").ContentType)
-		staged = 0
+		writes.take()
 		_, release, err := s.Import(t.Context(), memory("hello"), library.About{Owner: "key-2"})
 		require.NoError(t, err)
 		release()
-		require.Zero(t, staged, "what a task made is not written again")
+		require.Zero(t, writes.take()["stage"], "what a task made is not written again")
 	})
 }
 
