@@ -348,7 +348,7 @@ func (w *walk) step() {
 // with failed writes and kills between the writes.
 func TestAWalkOfThreeOwners(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
