@@ -100,7 +100,8 @@ func TestOwnersSurviveKills(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--scopes", "use", "--data-dir", dir).CombinedOutput()
 		require.NoError(t, err, string(out))
 		owners = append(owners, &holding{
-			key: strings.TrimSpace(string(out)), random: rand.New(rand.NewPCG(i, 7)), has: make([]bool, len(clips)), unsure: make([]bool, len(clips)),
+			key: strings.TrimSpace(string(out)), random: rand.New(rand.NewPCG(i, 7)),
+			has: make([]bool, len(clips)), unsure: make([]bool, len(clips)),
 		})
 	}
 	for at, content := range clips {

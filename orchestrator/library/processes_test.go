@@ -160,6 +160,30 @@ func TestStoringAgainstDeleting(t *testing.T) {
 	}
 }
 
+// TestDeletingWhatIsUsed has another process of the same owner use a recording just before its
+// deletion.
+func TestDeletingWhatIsUsed(t *testing.T) {
+	t.Parallel()
+	memory := recordstest.NewMemory()
+	one, other := join(t, memory, "a"), join(t, memory, "a")
+	id, err := one.put(t.Context(), "clip")
+	require.NoError(t, err)
+	used := 0
+	one.store.before = func(operation string) error {
+		if used++; operation == "delete ref" && used == 1 {
+			in, err := other.Receive(t.Context(), strings.NewReader("clip"), library.About{Owner: "a", Name: "renamed.wav"})
+			require.NoError(t, err)
+			_, created, err := other.Save(t.Context(), in, "a")
+			require.NoError(t, err)
+			require.False(t, created)
+		}
+		return nil
+	}
+	require.NoError(t, one.Delete(t.Context(), one.owner, id))
+	require.False(t, one.reads(t, id, "clip"))
+	require.False(t, other.reads(t, id, "clip"))
+}
+
 // TestDeletingWhatIsStoredAnew stops one process between its ref and the content, in which
 // time another deletes the content and a third begins to store it again.
 func TestDeletingWhatIsStoredAnew(t *testing.T) {
