@@ -79,6 +79,7 @@ func TestAwaitRevision(t *testing.T) {
 		report(records.Change{Key: "of.another.kind", Revision: 3})
 		require.True(t, <-waited)
 		require.True(t, <-waited)
+		report(records.Change{Key: "of.another.kind", Revision: 2})
 		require.True(t, db.AwaitRevision(ended, 3), "nothing is waited for")
 	})
 }
