@@ -1,8 +1,6 @@
 package library_test
 
 import (
-	"errors"
-	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/orchestrator/library"
-	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -52,6 +49,10 @@ func TestAnAdminSeesAll(t *testing.T) {
 			_, err = s.Describe(t.Context(), caller, hidden)
 			require.NoError(t, err)
 		}
+		time.Sleep(time.Second)
+		s.of(t, "key-3", "talked about")
+		require.Equal(t, []string{hidden, two.ID, one.ID}, s.listed(t, admin), "listed for whoever stored it for its own sake")
+		require.NoError(t, s.Delete(t.Context(), services.Caller{Key: "key-3"}, hidden))
 		page, err := s.List(t.Context(), admin, 1, "")
 		require.NoError(t, err)
 		page, err = s.List(t.Context(), admin, 1, page.Next)
@@ -76,6 +77,9 @@ func TestAnAdminSeesAll(t *testing.T) {
 		require.Empty(t, s.listed(t, mine))
 		require.Equal(t, []string{two.ID}, s.listed(t, yours))
 		s.of(t, "", "alone")
+		require.NoError(t, s.Delete(t.Context(), services.Caller{}, two.ID))
+		require.Equal(t, []string{two.ID}, s.listed(t, yours), "a caller without a key sees its own alone")
+		s.of(t, "", "alone")
 		require.NoError(t, s.Delete(t.Context(), noKeys, two.ID))
 		require.Empty(t, s.listed(t, yours), "without keys there is one tenant")
 		require.Equal(t, []string{hidden}, s.objects(t))
@@ -88,15 +92,13 @@ func TestWhatAnOwnerIsToldDoesNotDependOnOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := recordstest.NewMemory()
-		writes := make(map[string]int)
-		store.Before = func(operation, _ string) error { writes[operation]++; return nil }
+		writes := count(store)
 		s := over(store)
 		s.start(t)
 		defer s.stop(t)
 		first, created := s.of(t, "key-1", "same")
 		require.True(t, created)
-		alone := maps.Clone(writes)
-		clear(writes)
+		alone := writes.take()
 		time.Sleep(25 * time.Minute)
 		second, created := s.of(t, "key-2", "same")
 		require.True(t, created)
@@ -104,12 +106,12 @@ func TestWhatAnOwnerIsToldDoesNotDependOnOthers(t *testing.T) {
 		require.Equal(t, 25*time.Minute, second.Created.Sub(first.Created))
 		require.Equal(t, 25*time.Minute, second.Used.Sub(first.Used))
 		require.Equal(t, 25*time.Minute, second.Expires.Sub(first.Expires))
-		require.Equal(t, alone["stage"], writes["stage"], "the upload is written, as the first was")
-		require.Equal(t, alone["create"], writes["create"]+writes["replace"], "as many records are written")
-		clear(writes)
+		shared := writes.take()
+		require.Equal(t, alone["stage"], shared["stage"], "the upload is written, as the first was")
+		require.Equal(t, alone["create"], shared["create"]+shared["replace"], "as many records are written")
 		_, created = s.of(t, "key-2", "same")
 		require.False(t, created)
-		require.Empty(t, writes, "what the owner has is not written")
+		require.Empty(t, writes.take(), "what the owner has is not written")
 		again, err := s.Describe(t.Context(), mine, first.ID)
 		require.NoError(t, err)
 		require.Equal(t, first.Created, again.Created)
@@ -141,10 +143,7 @@ func TestAnAdminUsesTheRecordingOfAnother(t *testing.T) {
 func TestAnOldRecordingIsNotMissingWhileJobsAreLoaded(t *testing.T) {
 	t.Parallel()
 	store := recordstest.NewMemory()
-	id := strings.Repeat("a", 64)
-	_, err := store.Create(t.Context(), "audio."+id, []byte(`{"bytes":5,"used":"2026-11-24T09:00:00Z"}`))
-	require.NoError(t, err)
-	require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
+	id := old(t, store, "a")
 	s := over(store)
 	s.OnUses(func(found func(library.Ref)) { found(library.Ref{Owner: "key-1", AudioID: id}) })
 	require.Equal(t, services.KindUnavailable, kindOf(s.Describe(t.Context(), mine, id)))
@@ -152,7 +151,7 @@ func TestAnOldRecordingIsNotMissingWhileJobsAreLoaded(t *testing.T) {
 	require.Equal(t, services.KindNotFound, kindOf(s.Describe(t.Context(), mine, strings.Repeat("b", 64))))
 	s.start(t)
 	defer s.stop(t)
-	_, err = s.Describe(t.Context(), mine, id)
+	_, err := s.Describe(t.Context(), mine, id)
 	require.NoError(t, err)
 	require.Equal(t, services.KindNotFound, kindOf(s.Describe(t.Context(), yours, id)))
 }
@@ -162,18 +161,13 @@ func TestAFailedDeletionIsFinishedLater(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := recordstest.NewMemory()
-		failure := ""
-		store.Before = func(operation, key string) error {
-			if failure != "" && strings.HasPrefix(operation+" "+key, failure) {
-				return errors.New("the store is down")
-			}
-			return nil
-		}
+		writes := count(store)
 		s := over(store)
 		s.start(t)
 		defer s.stop(t)
 		one, _ := s.of(t, "key-1", "hello")
-		for _, failure = range []string{"delete ref", "delete audio"} {
+		for _, failure := range []string{"delete ref", "delete audio"} {
+			writes.fail(failure)
 			err := s.Delete(t.Context(), mine, one.ID)
 			require.Equal(t, failure == "delete audio", err == nil, "it is deleted for its owner: %v", err)
 		}
@@ -181,7 +175,7 @@ func TestAFailedDeletionIsFinishedLater(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		require.Len(t, s.objects(t), 1)
-		failure = ""
+		writes.fail("")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		require.Empty(t, s.objects(t))

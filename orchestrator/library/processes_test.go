@@ -22,6 +22,8 @@ type shared struct {
 	*recordstest.Memory
 	// before is called before each write of this process; its error fails the write.
 	before func(operation string) error
+	// after is called after each deletion of a record.
+	after func(operation string)
 }
 
 func (s *shared) Exclusive() bool { return false }
@@ -44,7 +46,9 @@ func (s *shared) Delete(ctx context.Context, key string, at records.Revision) er
 	if err := s.before("delete " + kindOfKey(key)); err != nil {
 		return err
 	}
-	return s.Memory.Delete(ctx, key, at)
+	err := s.Memory.Delete(ctx, key, at)
+	s.after("delete " + kindOfKey(key))
+	return err
 }
 
 func (s *shared) DeleteObject(ctx context.Context, name string) error {
@@ -68,7 +72,7 @@ type process struct {
 
 func join(t *testing.T, memory *recordstest.Memory, owner string) *process {
 	t.Helper()
-	store := &shared{Memory: memory, before: func(string) error { return nil }}
+	store := &shared{Memory: memory, before: func(string) error { return nil }, after: func(string) {}}
 	log := slog.New(slog.DiscardHandler)
 	db := records.NewDatabase(store, log)
 	p := &process{library.New(library.DefaultConfig(), db, log), store, services.Caller{Key: owner}}
@@ -154,6 +158,73 @@ func TestStoringAgainstDeleting(t *testing.T) {
 		}
 		require.False(t, a.reads(t, id, "clip"), stopped)
 	}
+}
+
+// TestDeletingWhatIsUsed has another process of the same owner use a recording just before its
+// deletion.
+func TestDeletingWhatIsUsed(t *testing.T) {
+	t.Parallel()
+	memory := recordstest.NewMemory()
+	one, other := join(t, memory, "a"), join(t, memory, "a")
+	id, err := one.put(t.Context(), "clip")
+	require.NoError(t, err)
+	used := 0
+	one.store.before = func(operation string) error {
+		if used++; operation == "delete ref" && used == 1 {
+			in, err := other.Receive(t.Context(), strings.NewReader("clip"), library.About{Owner: "a", Name: "renamed.wav"})
+			require.NoError(t, err)
+			_, created, err := other.Save(t.Context(), in, "a")
+			require.NoError(t, err)
+			require.False(t, created)
+		}
+		return nil
+	}
+	require.NoError(t, one.Delete(t.Context(), one.owner, id))
+	require.False(t, one.reads(t, id, "clip"))
+	require.False(t, other.reads(t, id, "clip"))
+}
+
+// TestDeletingWhatIsStoredAnew stops one process between its ref and the content, in which
+// time another deletes the content and a third begins to store it again.
+func TestDeletingWhatIsStoredAnew(t *testing.T) {
+	t.Parallel()
+	memory := recordstest.NewMemory()
+	a, b, c := join(t, memory, "a"), join(t, memory, "b"), join(t, memory, "c")
+	id, err := a.put(t.Context(), "clip")
+	require.NoError(t, err)
+	_, err = c.put(t.Context(), "clip")
+	require.NoError(t, err)
+	stops := func() (stopped, proceed chan struct{}, stop func()) {
+		stopped, proceed = make(chan struct{}), make(chan struct{})
+		return stopped, proceed, sync.OnceFunc(func() { close(stopped); <-proceed })
+	}
+	deleting, goOnDeleting, stopDeleting := stops()
+	storing, goOnStoring, stopStoring := stops()
+	c.store.after = func(operation string) {
+		if operation == "delete ref" {
+			stopDeleting()
+		}
+	}
+	b.store.before = func(operation string) error {
+		if operation == "create ref" {
+			stopStoring()
+		}
+		return nil
+	}
+	deleted, stored := make(chan error, 1), make(chan error, 1)
+	go func() { deleted <- c.Delete(t.Context(), c.owner, id) }()
+	<-deleting
+	require.NoError(t, a.Delete(t.Context(), a.owner, id))
+	go func() {
+		_, err := b.put(t.Context(), "clip")
+		stored <- err
+	}()
+	<-storing
+	close(goOnDeleting)
+	require.NoError(t, <-deleted)
+	close(goOnStoring)
+	require.NoError(t, <-stored)
+	require.True(t, b.reads(t, id, "clip"))
 }
 
 // TestOwnersAtTheSameTime has owners in two processes, two in each, that store and delete one

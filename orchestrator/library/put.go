@@ -132,11 +132,6 @@ func (l *Library) claim(ctx context.Context, id string, in *Incoming, ref Ref) (
 		l.expire(ctx) // before taking the lock, which deletions also take
 	}
 	defer l.lock(id)()
-	_, err = l.refs.Load(ctx, refID(ref.Owner, id))
-	has := err == nil
-	if err != nil && !errors.Is(err, records.ErrMissing) {
-		return Recording{}, false, err
-	}
 	content, err := l.audio.Load(ctx, id)
 	stored := err == nil
 	switch {
@@ -144,7 +139,7 @@ func (l *Library) claim(ctx context.Context, id string, in *Incoming, ref Ref) (
 		return Recording{}, false, err
 	case !stored && in == nil:
 		return Recording{}, false, unlessMissing(id, err)
-	case has && stored:
+	case stored:
 		if own, err := l.renew(ctx, ref); !errors.Is(err, records.ErrMissing) {
 			return l.as(content, own), false, err
 		}

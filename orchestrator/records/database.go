@@ -105,6 +105,9 @@ func (d *Database) CaughtUp() <-chan struct{} { return d.caughtUp }
 
 // AwaitReady waits until Ready reports true. It returns false if ctx ends first.
 func (d *Database) AwaitReady(ctx context.Context) bool {
+	if d.Ready() {
+		return true
+	}
 	select {
 	case <-d.caughtUp:
 		return true

@@ -3,6 +3,7 @@ package records_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,4 +53,33 @@ func TestADeletedRecordDoesNotComeBack(t *testing.T) {
 	report(records.Change{Key: "note.a", Value: raw, Revision: again.Revision})
 	report(records.Change{Key: "note.a", Revision: again.Revision + 1})
 	require.Equal(t, []string{"+a:1", "-a", "+a:2", "-a"}, seen.seen())
+}
+
+// TestAwaitRevision waits for what another process has written.
+func TestAwaitRevision(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &late{recordstest.NewMemory(), make(chan func(records.Change))}
+		db, _, _ := opened(store)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.False(t, db.AwaitRevision(ended, 0), "the indexes are empty")
+		begin(t, db)
+		defer end(t, db)
+		report := <-store.reports
+		require.True(t, db.AwaitRevision(t.Context(), 0))
+		require.False(t, db.AwaitRevision(ended, 2))
+		waited := make(chan bool, 2)
+		for range 2 {
+			go func() { waited <- db.AwaitRevision(t.Context(), 2) }()
+		}
+		report(records.Change{Key: "note.a", Value: []byte(`{}`), Revision: 1})
+		synctest.Wait()
+		require.Empty(t, waited)
+		report(records.Change{Key: "of.another.kind", Revision: 3})
+		require.True(t, <-waited)
+		require.True(t, <-waited)
+		report(records.Change{Key: "of.another.kind", Revision: 2})
+		require.True(t, db.AwaitRevision(ended, 3), "nothing is waited for")
+	})
 }
