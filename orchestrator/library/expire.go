@@ -89,14 +89,14 @@ func (l *Library) expire(ctx context.Context) {
 	if !l.db.Ready() {
 		return // the needed recordings are not known yet
 	}
-	needed := l.needed()
+	needed, now := l.needed(), l.db.Clock.Now()
 	expired := l.audio.Select(sweepBatch, func(r Recording) bool {
 		left := l.cfg.TTL
 		if r.Conversational {
 			left = min(left, conversationGrace)
 		}
 		_, stays := needed[r.ID]
-		return !stays && time.Since(r.Used) > left
+		return !stays && now.Sub(r.Used) > left
 	})
 	for _, recording := range expired {
 		if err := l.remove(ctx, recording); err != nil && services.KindOf(err) != services.KindBusy && ctx.Err() == nil {
