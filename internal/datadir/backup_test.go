@@ -180,7 +180,8 @@ func TestARestoreThatFailsLeavesNoUsableFolder(t *testing.T) {
 	require.NoError(t, err)
 	archive := tar.NewWriter(out)
 	name := strings.Repeat("n", 300) // longer than a file system allows
-	raw, err := json.Marshal(manifest{Backup: 1, Format: Format, Files: []savedFile{{Name: name, SHA256: fmt.Sprintf("%x", sha256.Sum256(nil))}}})
+	sum := fmt.Sprintf("%x", sha256.Sum256(nil))
+	raw, err := json.Marshal(manifest{Backup: 1, Format: Format, Files: []savedFile{{Name: name, SHA256: sum}}})
 	require.NoError(t, err)
 	require.NoError(t, archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name}))
 	require.NoError(t, archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Size: int64(len(raw))}))
