@@ -136,6 +136,10 @@ func TestARecordThatWentBackEndsAgain(t *testing.T) {
 			require.Equal(t, text, got.Text, id)
 		}
 		require.Less(t, p.ledger.Mark(), uint64(1000), "revisions begin again")
+		require.Equal(t, 3, p.Noted())
+		all, err := p.all.List(records.Query[note]{Limit: 9})
+		require.NoError(t, err)
+		require.Len(t, all.Data, 3)
 		p.Acknowledge()
 	})
 	within(t, store, file, func(p noting) { require.Empty(t, p.Losses()) })
