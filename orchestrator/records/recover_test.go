@@ -30,6 +30,9 @@ func task() records.Kind[note] {
 	}
 	kind.Final = func(n note) bool { return strings.HasSuffix(n.Text, "end") }
 	kind.Restore = func(id string, noted records.Noted, stale *note) (note, bool) {
+		if stale == nil && string(noted.Note) == `"unknown"` {
+			return note{}, false
+		}
 		if stale != nil && (!noted.Final || kind.Final(*stale)) {
 			return note{}, false
 		}
@@ -114,6 +117,45 @@ func TestALostRecordIsCountedAndRestored(t *testing.T) {
 		require.Empty(t, p.Problem())
 	})
 	within(t, store, file, func(p noting) { require.Empty(t, p.Losses()) })
+}
+
+func TestARecordThatCannotBeRestoredIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	store, file := recordstest.NewMemory(), filepath.Join(t.TempDir(), "ledger")
+	within(t, store, file, func(p noting) {
+		for _, id := range []string{"a", "b"} {
+			_, err := p.all.Create(t.Context(), made(id, "unknown", 0))
+			require.NoError(t, err)
+		}
+	})
+	drop(t, store, "note.a")
+	for range 2 {
+		within(t, store, file, func(p noting) {
+			require.Equal(t, map[string]ledger.What{"note.a": ledger.LostRecord}, keysOf(p.Losses()))
+			_, err := p.all.Load(t.Context(), "a")
+			require.ErrorIs(t, err, records.ErrMissing)
+			require.Equal(t, 1, p.Noted())
+		})
+	}
+}
+
+func TestRevisionsBeginAgainAfterALossOfTheLast(t *testing.T) {
+	t.Parallel()
+	store, file := recordstest.NewMemory(), filepath.Join(t.TempDir(), "ledger")
+	within(t, store, file, func(p noting) {
+		one, err := p.all.Create(t.Context(), made("a", "1", 0))
+		require.NoError(t, err)
+		p.ledger.Put(ledger.Entry{Key: "note.gone", Revision: 500}, true)
+		p.ledger.Drop("note.gone")
+		// What is already gone is not put back.
+		drop(t, store, "note.a")
+		require.Error(t, p.all.Delete(t.Context(), one))
+		require.Zero(t, p.Noted())
+	})
+	within(t, store, file, func(p noting) {
+		require.Empty(t, p.Losses(), "only what had been deleted is lost")
+		require.Less(t, p.ledger.Mark(), uint64(500))
+	})
 }
 
 func TestARecordThatWentBackEndsAgain(t *testing.T) {
