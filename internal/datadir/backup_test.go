@@ -1,10 +1,15 @@
 package datadir
 
 import (
+	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -166,4 +171,42 @@ func TestOnlyADataFolderIsBackedUp(t *testing.T) {
 	d := filled(t)
 	_, err = OpenExisting(d.path)
 	require.ErrorIs(t, err, ErrInUse)
+}
+
+func TestARestoreThatFailsLeavesNoUsableFolder(t *testing.T) {
+	t.Parallel()
+	file, target := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "data")
+	out, err := os.Create(file)
+	require.NoError(t, err)
+	archive := tar.NewWriter(out)
+	name := strings.Repeat("n", 300) // longer than a file system allows
+	sum := fmt.Sprintf("%x", sha256.Sum256(nil))
+	raw, err := json.Marshal(manifest{Backup: 1, Format: Format, Files: []savedFile{{Name: name, SHA256: sum}}})
+	require.NoError(t, err)
+	require.NoError(t, archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name}))
+	require.NoError(t, archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Size: int64(len(raw))}))
+	_, err = archive.Write(raw)
+	require.NoError(t, errors.Join(err, archive.Close(), out.Close()))
+	_, err = Restore(t.Context(), file, target)
+	require.ErrorContains(t, err, "file name too long")
+	_, err = Open(target)
+	require.ErrorContains(t, err, "was interrupted; repeat it")
+}
+
+func TestABackupIsOfAKnownVersion(t *testing.T) {
+	t.Parallel()
+	for text, m := range map[string]manifest{
+		"is no complete backup": {}, "is a backup of version 2": {Backup: 2}, "has a data folder of version 9": {Backup: 1, Format: 9},
+		"has 0 files instead of 1": {Backup: 1, Files: []savedFile{{Name: "a"}}},
+	} {
+		require.ErrorContains(t, m.check("b.tar", map[string]string{}), text)
+	}
+	file := filepath.Join(t.TempDir(), "backup.tar")
+	out, err := os.Create(file)
+	require.NoError(t, err)
+	archive := tar.NewWriter(out)
+	require.NoError(t, archive.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "../outside"}))
+	require.NoError(t, errors.Join(archive.Close(), out.Close()))
+	_, err = Restore(t.Context(), file, filepath.Join(t.TempDir(), "data"))
+	require.ErrorContains(t, err, `has the entry "../outside"`)
 }

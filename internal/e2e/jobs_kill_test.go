@@ -153,7 +153,9 @@ func TestJobsSurviveKills(t *testing.T) {
 	p := newPhoenix(t, configured(t, "jobs: {maxRedeliveries: 1000, retry: {maxDelay: 2s}, webhooks: {allowPrivate: true}}")...)
 	mixture := mixedWork(t, p.server)
 	called := &hook{}
-	mixture = append(mixture, calling(t, mixture[0], called))
+	for _, i := range []int{0, 5, 13, 20, 23} { // of each kind
+		mixture = append(mixture, calling(t, mixture[i], called))
+	}
 	app := p.app(t)
 	ctx, seen := watched(t, time.Duration(*jobsToKill+60*(*kills))*time.Second)
 	began := time.Now()
@@ -181,7 +183,7 @@ func TestJobsSurviveKills(t *testing.T) {
 	require.NoError(t, p.stop(t), p.log)
 	p.rise(t)
 	spoken.check(t, app)
-	checkCalls(t, app, called, *jobsToKill/len(mixture))
+	checkCalls(t, app, called, 5*(*jobsToKill/len(mixture)))
 	nothingLost(t, p)
 	all, err := app.list(ctx, "")
 	require.NoError(t, err)

@@ -186,17 +186,7 @@ func TestAStoreThatLostItsRecordsSaysSo(t *testing.T) {
 	require.Equal(t, cli.ExitFailure, got.code)
 	require.Contains(t, got.stdout, "record job."+waiting.ID+" is missing")
 
-	for range 2 { // until it is acknowledged
-		p.rise(t)
-		becomesJob(t, app, waiting.ID, job.ended)
-		state, ok, detail := storeOf(t, p.server)
-		require.False(t, ok)
-		require.Contains(t, detail, "job records missing: 4")
-		require.Len(t, state.Lost, before.Records)
-		_, metrics := p.get(t, "/metrics")
-		require.Contains(t, metrics, fmt.Sprintf("grym_store_lost_records{what=\"missing\"} %d\n", before.Records))
-		require.NoError(t, p.stop(t), p.log)
-	}
+	reportsLoss(t, p, app, waiting, before.Records)
 	p.rise(t)
 	for i, was := range done {
 		j, err := app.submit(t.Context(), convert, "Idempotency-Key", fmt.Sprint("done-", i))
@@ -211,8 +201,28 @@ func TestAStoreThatLostItsRecordsSaysSo(t *testing.T) {
 	answers(t, app, http.MethodPost, "/v1/system/store/acknowledge", http.StatusOK, fmt.Sprintf(`"acknowledged":%d`, before.Records))
 	nothingLost(t, p)
 	require.NoError(t, p.stop(t), p.log)
+	checkRestored(t, backup, done, waiting)
+}
 
-	// The backup has everything.
+// reportsLoss starts the server twice, and checks that it reports the loss of all records.
+func reportsLoss(t *testing.T, p *phoenix, app *application, waiting job, records int) {
+	t.Helper()
+	for range 2 { // until it is acknowledged
+		p.rise(t)
+		becomesJob(t, app, waiting.ID, job.ended)
+		state, ok, detail := storeOf(t, p.server)
+		require.False(t, ok)
+		require.Contains(t, detail, "job records missing: 4")
+		require.Len(t, state.Lost, records)
+		_, metrics := p.get(t, "/metrics")
+		require.Contains(t, metrics, fmt.Sprintf("grym_store_lost_records{what=\"missing\"} %d\n", records))
+		require.NoError(t, p.stop(t), p.log)
+	}
+}
+
+// checkRestored restores a backup and checks that it has everything.
+func checkRestored(t *testing.T, backup string, done []job, waiting job) {
+	t.Helper()
 	restored := filepath.Join(t.TempDir(), "restored")
 	require.Equal(t, cli.ExitOK, command(t, nil, nil, program, "store", "restore", backup, "--data-dir", restored).code)
 	require.Equal(t, cli.ExitFailure, command(t, nil, nil, program, "store", "restore", backup, "--data-dir", restored).code)
@@ -221,7 +231,7 @@ func TestAStoreThatLostItsRecordsSaysSo(t *testing.T) {
 		answers(t, s.app(t), http.MethodGet, "/v1/jobs/"+was.ID+"/result", http.StatusOK, "")
 	}
 	answers(t, s.app(t), http.MethodGet, "/v1/jobs/"+waiting.ID, http.StatusOK, `"status":"queued"`)
-	got = command(t, nil, nil, program, "store", "check", "--data-dir", restored)
+	got := command(t, nil, nil, program, "store", "check", "--data-dir", restored)
 	require.Equal(t, cli.ExitFailure, got.code)
 	require.Contains(t, got.stderr, "is in use by process")
 }

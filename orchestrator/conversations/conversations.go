@@ -22,13 +22,14 @@ const kind = "context"
 type Conversations struct {
 	*library.Library
 	store records.Store
+	clock *records.Clock
 	log   *slog.Logger
 	all   *records.Collection[services.StoredContext]
 }
 
 // New returns the conversations stored in a database, which must not have been started.
 func New(db *records.Database, lib *library.Library, log *slog.Logger) *Conversations {
-	c := &Conversations{Library: lib, store: db.Store(), log: log}
+	c := &Conversations{Library: lib, store: db.Store(), clock: db.Clock, log: log}
 	c.all = records.NewCollection(db, records.Kind[services.StoredContext]{
 		Name: kind,
 		Meta: func(s services.StoredContext) records.Meta {
@@ -134,8 +135,7 @@ func (c *Conversations) ForgetContext(ctx context.Context, id string) error {
 
 // sweep deletes expired conversations.
 func (c *Conversations) sweep(ctx context.Context, _ bool) {
-	now := time.Now()
-	for _, one := range c.all.Select(math.MaxInt, func(s services.StoredContext) bool { return !now.Before(s.Expires) }) {
+	for _, one := range c.all.Select(math.MaxInt, func(s services.StoredContext) bool { return c.clock.Passed(s.Expires) }) {
 		if err := c.all.Delete(ctx, one); err != nil && !errors.Is(err, records.ErrConflict) && ctx.Err() == nil {
 			c.log.Error("an expired conversation could not be deleted", "context", one.ID, "error", err)
 		}

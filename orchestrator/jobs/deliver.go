@@ -58,15 +58,24 @@ func (m *Manager) deliver() {
 
 // dueCallbacks returns the jobs whose webhook is due.
 func (m *Manager) dueCallbacks() (ids []string) {
-	now := time.Now()
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
-		if job.owesCallback() && !job.Callback.Next.After(now) {
+		if m.dueCallback(job) {
 			ids = append(ids, job.ID)
 		}
 		return true
 	})
 	return ids
+}
+
+// dueCallback reports whether a webhook is to be delivered now. In a store that only this
+// process uses, the deliveries of an earlier one have ended with it.
+func (m *Manager) dueCallback(job Job) bool {
+	if !job.owesCallback() {
+		return false
+	}
+	worker := job.Callback.Worker
+	return m.Database.Clock.Due(job.Callback.Next, lastRedelivery) || worker != "" && worker != m.worker && m.store.Exclusive()
 }
 
 // claimDelivery reserves the webhook for this process for deliveryClaim.
@@ -75,10 +84,10 @@ func (m *Manager) claimDelivery(id string) bool {
 	defer cancel()
 	claimed := false
 	_, err := m.edit(ctx, id, func(job *Job) (bool, error) {
-		claimed = job.owesCallback() && !job.Callback.Next.After(time.Now())
+		claimed = m.dueCallback(*job)
 		if claimed {
 			callback := *job.Callback
-			callback.Next = time.Now().UTC().Add(deliveryClaim)
+			callback.Next, callback.Worker = time.Now().UTC().Add(deliveryClaim), m.worker
 			job.Callback = &callback
 		}
 		return claimed, nil
@@ -126,13 +135,8 @@ func (j Job) endID() string { return fmt.Sprintf("%s-%d", j.ID, j.Finished.UnixM
 // an earlier end, before a retry, do not count.
 func (m *Manager) note(job *Job, status int, err error) {
 	callback, delivery := job.Callback, Delivery{At: time.Now().UTC(), Status: status}
-	callback.Next = time.Time{}
-	n := 1
-	for _, before := range callback.Deliveries {
-		if !before.At.Before(job.Finished) {
-			n++
-		}
-	}
+	callback.Next, callback.Worker = time.Time{}, ""
+	n := len(callback.Deliveries) - callback.Earlier + 1
 	switch {
 	case err == nil:
 		callback.State = CallbackDelivered

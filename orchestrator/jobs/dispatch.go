@@ -105,7 +105,7 @@ func (m *Manager) claim(id string, meter *services.Meter) (*attempt, error) {
 			return false, nil
 		}
 		now := time.Now().UTC()
-		if !job.Deadline.IsZero() && !job.Deadline.After(now) {
+		if m.overdue(*job) {
 			job.end(StatusFailed, deadlineFailure(*job))
 			return true, nil
 		}

@@ -271,11 +271,11 @@ func TestRetention(t *testing.T) {
 	require.NoError(t, records.PutObject(t.Context(), b.store, "value-job-old-token", strings.NewReader("long")))
 	left(t, b.store, "job-owes", func(job *jobs.Job) {
 		old(job)
-		job.Callback = &jobs.Callback{URL: "http://x", State: jobs.CallbackPending, Next: time.Now().Add(time.Hour)}
+		job.Callback = &jobs.Callback{URL: "http://x", State: jobs.CallbackPending, Next: time.Now().Add(20 * time.Minute)}
 	})
 	left(t, b.store, "job-waits", func(job *jobs.Job) {
 		old(job)
-		job.Status, job.NotBefore = jobs.StatusQueued, time.Now().Add(time.Hour)
+		job.Status, job.Service = jobs.StatusQueued, "later"
 	})
 	b.start(t)
 	require.Eventually(t, func() bool {

@@ -156,6 +156,7 @@ type wiring struct {
 	jobs.Dependencies
 	Store  records.Store
 	Ledger *ledger.Ledger // nil for none
+	Clock  *records.Clock // nil for the system's
 }
 
 // prepare makes a manager that has not been started.
@@ -206,6 +207,9 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 // manage makes a manager over a store.
 func manage(cfg jobs.Config, made wiring) (*records.Database, *library.Library, *jobs.Manager) {
 	db := records.NewDatabase(made.Store, slog.New(slog.DiscardHandler))
+	if made.Clock != nil {
+		db.Clock = made.Clock
+	}
 	if made.Ledger != nil {
 		db.KeepLedger(made.Ledger)
 	}

@@ -174,6 +174,10 @@ type Callback struct {
 	State      CallbackState `json:"state"`
 	Next       time.Time     `json:"next,omitzero"`
 	Deliveries []Delivery    `json:"deliveries,omitempty"`
+	// Earlier is how many of the deliveries were of an earlier end, before a retry.
+	Earlier int `json:"earlier,omitempty"`
+	// Worker is the process that delivers it until Next.
+	Worker string `json:"worker,omitempty"`
 }
 
 // Delivery is one attempt to deliver a webhook.

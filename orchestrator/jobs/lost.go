@@ -45,7 +45,7 @@ func restore(id string, noted records.Noted, stale *Job) (Job, bool) {
 	job := stale.detached()
 	job.Status, job.Finished = was.Status, was.Finished
 	if job.Callback != nil && was.Callback != nil {
-		job.Callback.State, job.Callback.Next = was.Callback.State, time.Time{}
+		job.Callback.State, job.Callback.Next, job.Callback.Worker = was.Callback.State, time.Time{}, ""
 	}
 	return job.lost("the store lost the end of this job"), true
 }

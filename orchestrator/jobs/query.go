@@ -150,7 +150,7 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 		if job.Lost {
 			return false, fmt.Errorf("the store lost the request of job %s: %w", id, ErrNotRetriable)
 		}
-		if !job.Deadline.IsZero() && !job.Deadline.After(time.Now()) {
+		if m.overdue(*job) {
 			return false, fmt.Errorf("the deadline of job %s has passed: %w", id, ErrNotRetriable)
 		}
 		job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
@@ -196,7 +196,7 @@ func (j *Job) end(status Status, failure *Failure) {
 		j.Progress, j.Stage = 1, ""
 	}
 	if j.Callback != nil {
-		j.Callback.State = CallbackPending
+		j.Callback.State, j.Callback.Earlier = CallbackPending, len(j.Callback.Deliveries)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	waits, sound, more := aged(t, b.store, "a"), aged(t, b.store, "b"), aged(t, b.store, "c")
 	lonely, done := aged(t, b.store, "d"), aged(t, b.store, "e")
 	left(t, b.store, "job-waits", func(job *jobs.Job) {
-		job.Status, job.Claim, job.NotBefore, job.AudioID = jobs.StatusQueued, nil, time.Now().Add(time.Hour), waits
+		job.Status, job.Claim, job.Service, job.AudioID = jobs.StatusQueued, nil, "later", waits
 	})
 	left(t, b.store, "job-done", func(job *jobs.Job) {
 		job.Status, job.Claim, job.Finished, job.AudioID = jobs.StatusSucceeded, nil, time.Now(), done

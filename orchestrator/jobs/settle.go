@@ -112,7 +112,7 @@ func (m *Manager) judge(job *Job, err error) {
 	var fault *services.Fault
 	errors.As(err, &fault)
 	switch kind := services.KindOf(err); {
-	case !job.Deadline.IsZero() && !job.Deadline.After(time.Now()):
+	case m.overdue(*job):
 		job.end(StatusFailed, deadlineFailure(*job))
 	case kind == services.KindBusy, kind == services.KindUnavailable:
 		// It did not run, so the attempt does not count.

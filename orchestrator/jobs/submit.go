@@ -59,7 +59,7 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if gone != nil {
 		return Job{}, false, gone
 	}
-	if !job.Deadline.IsZero() && !job.Deadline.After(job.Created) {
+	if m.overdue(job) {
 		return Job{}, false, services.Invalidf("deadline", "must be in the future, got %s", job.Deadline.Format(time.RFC3339))
 	}
 	if err := m.bind(&job); err != nil {

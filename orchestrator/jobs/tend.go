@@ -29,6 +29,7 @@ func (m *Manager) tend() {
 	for {
 		m.freeLost()
 		m.endOverdue()
+		m.freeDelayed()
 		select {
 		case <-ticker.C:
 		case <-m.intake.Done():
@@ -108,11 +109,10 @@ func (m *Manager) lose(job *Job) {
 
 // endOverdue fails jobs whose deadline passed while they waited.
 func (m *Manager) endOverdue() {
-	now := time.Now()
 	var overdue []string
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
-		if job.Status == StatusQueued && !job.Deadline.IsZero() && !job.Deadline.After(now) {
+		if job.Status == StatusQueued && m.overdue(job) {
 			overdue = append(overdue, job.ID)
 		}
 		return true
@@ -133,6 +133,41 @@ func (m *Manager) endOverdue() {
 	}
 }
 
+// overdue reports whether the job's deadline has passed.
+func (m *Manager) overdue(job Job) bool {
+	return !job.Deadline.IsZero() && m.Database.Clock.Passed(job.Deadline)
+}
+
+// freeDelayed ends the delays of queued jobs that are longer than any delay can be: the
+// system's clock was set back since they were set.
+func (m *Manager) freeDelayed() {
+	var delayed []string
+	longest := max(m.cfg.Retry.MaxDelay, m.cfg.Retry.Delay)
+	tooLong := func(job Job) bool {
+		return job.Status == StatusQueued && job.NotBefore.After(time.Now()) && m.Database.Clock.Due(job.NotBefore, longest)
+	}
+	m.all.Each(func(e records.Entry[Job]) bool {
+		if tooLong(e.Value) {
+			delayed = append(delayed, e.Value.ID)
+		}
+		return true
+	})
+	for _, id := range delayed {
+		ctx, cancel := context.WithTimeout(m.intake, storeTimeout)
+		_, err := m.edit(ctx, id, func(job *Job) (bool, error) {
+			if !tooLong(*job) {
+				return false, nil
+			}
+			job.NotBefore = time.Time{}
+			return true, nil
+		})
+		cancel()
+		if err != nil && m.intake.Err() == nil {
+			m.Log.Error("the delay of a job could not be ended", "job", id, "error", err)
+		}
+	}
+}
+
 // sweep deletes finished jobs that have expired, and stored results that no job
 // names.
 func (m *Manager) sweep(ctx context.Context, orphans bool) {
@@ -147,11 +182,11 @@ func (m *Manager) sweep(ctx context.Context, orphans bool) {
 // expire deletes finished jobs past their maximum age, and the oldest ones while all
 // jobs use more than the allowed bytes.
 func (m *Manager) expire(ctx context.Context) {
-	over := m.index.stored() - int64(m.cfg.Retention.MaxBytes)
+	over, now := m.index.stored()-int64(m.cfg.Retention.MaxBytes), m.Database.Clock.Now()
 	var expired []Job
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
-		if job.Status.Terminal() && (over > 0 || time.Since(job.Finished) > m.cfg.Retention.MaxAge) && !job.owesCallback() {
+		if job.Status.Terminal() && (over > 0 || now.Sub(job.Finished) > m.cfg.Retention.MaxAge) && !job.owesCallback() {
 			expired = append(expired, job)
 			over -= size(&e)
 		}

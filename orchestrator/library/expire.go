@@ -32,17 +32,17 @@ func (l *Library) expire(ctx context.Context) {
 	if !l.db.Ready() {
 		return // the needed recordings are not known yet
 	}
-	needed := l.needed()
+	needed, now := l.needed(), l.db.Clock.Now()
 	for _, ref := range l.refs.Select(sweepBatch, func(r Ref) bool {
 		_, stays := needed.refs[refID(r.Owner, r.AudioID)]
 		_, known := l.audio.Get(r.AudioID)
 		// A recording stored by another process may not be in the index yet.
-		return !stays && time.Since(r.Used) > r.life(l.cfg) || !known && time.Since(r.Used) > time.Minute
+		return !stays && now.Sub(r.Used) > r.life(l.cfg) || !known && now.Sub(r.Used) > time.Minute
 	}) {
 		l.report(ctx, ref.AudioID, l.lapse(ctx, ref, needed))
 	}
 	for _, content := range l.audio.Select(sweepBatch, func(r Recording) bool {
-		return !l.index.isReferred(r.ID) && !needed.content[r.ID] && time.Since(r.Used) > l.grace(r)
+		return !l.index.isReferred(r.ID) && !needed.content[r.ID] && now.Sub(r.Used) > l.grace(r)
 	}) {
 		l.report(ctx, content.ID, l.discard(ctx, content.ID, needed))
 	}

@@ -45,6 +45,8 @@ type Database struct {
 	members map[string]member
 	sweeps  []Sweep
 	group   lifecycle.Group
+	// Clock measures the age of stored data. It can be replaced before collections are made.
+	Clock *Clock
 	// ledger lists what the store must have; nil if nothing is compared.
 	ledger *ledger.Ledger
 	// replayed has the keys of the first complete replay, which are compared with the
@@ -68,8 +70,8 @@ type Database struct {
 // NewDatabase returns a database without collections.
 func NewDatabase(store Store, log *slog.Logger) *Database {
 	return &Database{
-		store: store, log: log, members: make(map[string]member), caughtUp: make(chan struct{}), replayed: make(chan *replay, 1),
-		moved: make(chan struct{}),
+		store: store, log: log, members: make(map[string]member), Clock: systemClock(), caughtUp: make(chan struct{}),
+		replayed: make(chan *replay, 1), moved: make(chan struct{}),
 	}
 }
 

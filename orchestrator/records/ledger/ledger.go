@@ -190,7 +190,7 @@ func (l *Ledger) now() time.Time {
 	return time.Now()
 }
 
-// Close syncs and closes the file. It can be repeated.
+// Close writes what the file lacks, syncs it and closes it. It can be repeated.
 func (l *Ledger) Close() error {
 	l.syncing.Lock()
 	defer l.syncing.Unlock()
@@ -199,7 +199,11 @@ func (l *Ledger) Close() error {
 	if l.file == nil {
 		return nil
 	}
-	err := errors.Join(l.file.Sync(), l.file.Close())
+	var err error
+	if l.problem != "" {
+		err = l.rewrite() // there may be room again
+	}
+	err = errors.Join(err, l.file.Sync(), l.file.Close())
 	l.file = nil
 	if err != nil {
 		return fmt.Errorf("close the ledger: %w", err)
