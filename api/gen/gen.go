@@ -1384,7 +1384,7 @@ type ChatRequest struct {
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
 
-	// Messages Questions and answers in turn, the last one a question. With context_id, the question alone.
+	// Messages Questions and answers in turn, the last one a question. The latest 256 answers are used. With context_id, the question alone.
 	Messages   []ChatMessage            `json:"messages"`
 	Modalities *[]ChatRequestModalities `json:"modalities,omitempty"`
 
@@ -1413,7 +1413,7 @@ type ChatRequest struct {
 	TopK *int     `json:"top_k,omitempty"`
 	TopP *float64 `json:"top_p,omitempty"`
 
-	// Truncation auto drops the oldest questions if the prompt exceeds the model's limit.
+	// Truncation auto drops the oldest questions and answers if the prompt exceeds the model's limit, with the warning `turns_dropped`; disabled refuses the request.
 	Truncation *ChatRequestTruncation `json:"truncation,omitempty"`
 
 	// User Is not looked at.
@@ -1434,7 +1434,7 @@ type ChatRequest_Stop struct {
 	union json.RawMessage
 }
 
-// ChatRequestTruncation auto drops the oldest questions if the prompt exceeds the model's limit.
+// ChatRequestTruncation auto drops the oldest questions and answers if the prompt exceeds the model's limit, with the warning `turns_dropped`; disabled refuses the request.
 type ChatRequestTruncation string
 
 // ChatUsage defines model for ChatUsage.

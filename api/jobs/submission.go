@@ -52,7 +52,8 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
-	submission.Owner, submission.IdempotencyKey = web.CallerOf(ctx).Key, web.Value(request.Params.IdempotencyKey)
+	caller := web.CallerOf(ctx)
+	submission.Owner, submission.SeesAll, submission.IdempotencyKey = caller.Key, caller.All, web.Value(request.Params.IdempotencyKey)
 	recording := "audio"
 	if submission.AudioID != "" {
 		recording = "audio_id"

@@ -25,6 +25,7 @@ var (
 // Submission is a request for a job.
 type Submission struct {
 	Owner    string
+	SeesAll  bool   // as in Job
 	Service  string // empty: the one that has the model; requires Task
 	Task     string // empty: the service's first task
 	Params   json.RawMessage
