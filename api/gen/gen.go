@@ -1231,6 +1231,18 @@ type AudioForm struct {
 	File openapi_types.File `json:"file"`
 }
 
+// AudioFormats defines model for AudioFormats.
+type AudioFormats struct {
+	// Decodes Formats of recordings that can be read now.
+	Decodes []string `json:"decodes"`
+
+	// Encodes Formats of sounds that can be made.
+	Encodes []string `json:"encodes"`
+
+	// Ffmpeg Whether ffmpeg is there for formats that are not decoded natively.
+	Ffmpeg bool `json:"ffmpeg"`
+}
+
 // AudioList defines model for AudioList.
 type AudioList struct {
 	Data []Audio `json:"data"`
@@ -1241,13 +1253,19 @@ type AudioList struct {
 
 // Capability defines model for Capability.
 type Capability struct {
-	// Models The models that can be named; empty where there is nothing to choose.
+	// DefaultModel The model of a request that names none; omitted if it cannot do the task now.
+	DefaultModel *string `json:"default_model,omitempty"`
+
+	// Models The models that can do it now, to be named; empty where there is nothing to choose.
 	Models []string `json:"models"`
 
-	// Ready Whether the service accepts tasks; one that has not started does.
-	Ready   bool   `json:"ready"`
-	Service string `json:"service"`
-	Task    string `json:"task"`
+	// Ready Whether the task can be done now, with one of the models. A service that has not started can do it.
+	Ready bool `json:"ready"`
+
+	// Reason Why it cannot; omitted if it can.
+	Reason  *string `json:"reason,omitempty"`
+	Service string  `json:"service"`
+	Task    string  `json:"task"`
 }
 
 // Caption defines model for Caption.
@@ -2407,6 +2425,8 @@ type StoredSound struct {
 
 // System defines model for System.
 type System struct {
+	Audio AudioFormats `json:"audio"`
+
 	// Capabilities What can be asked of the server.
 	Capabilities []Capability `json:"capabilities"`
 
