@@ -3,13 +3,17 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 
 	"github.com/grym-synth/grym-synth/internal/modules"
+	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
 // Services has a section for each service.
@@ -49,6 +53,27 @@ var inherited = func() map[string]string {
 	}
 	return keys
 }()
+
+// replaced are keys that another key has replaced. They are accepted with a warning, and
+// neither in the defaults nor printed unless they are set.
+var replaced = map[string]string{
+	sectionKey(wav2vec2.Name) + ".maxSeconds": "audio.maxDuration",
+	sectionKey(gama.Name) + ".maxSeconds":     "audio.maxDuration",
+}
+
+// Warnings returns a sentence for each setting that another one has replaced.
+func (l *Loaded) Warnings() []string {
+	var list []string
+	for key, by := range replaced {
+		if origin := l.origins[key]; origin != "" {
+			service := strings.Split(key, ".")[1]
+			list = append(list, fmt.Sprintf("%s: %s is replaced by %s, which limits every task; it still lowers the limit for %s", origin, key, by,
+				service))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // encode returns a configuration as nested maps.
 func encode(cfg Config) (*koanf.Koanf, error) {
