@@ -11,9 +11,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/grym-synth/grym-synth/internal/modules"
-	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/module"
-	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
 // Services has a section for each service.
@@ -57,8 +55,8 @@ var inherited = func() map[string]string {
 // replaced are keys that another key has replaced. They are accepted with a warning, and
 // neither in the defaults nor printed unless they are set.
 var replaced = map[string]string{
-	sectionKey(wav2vec2.Name) + ".maxSeconds": "audio.maxDuration",
-	sectionKey(gama.Name) + ".maxSeconds":     "audio.maxDuration",
+	sectionKey("wav2vec2") + ".maxSeconds": "audio.maxDuration",
+	sectionKey("gama") + ".maxSeconds":     "audio.maxDuration",
 }
 
 // Warnings returns a sentence for each setting that another one has replaced.
