@@ -54,10 +54,15 @@ var inherited = func() map[string]string {
 
 // replaced are keys that another key has replaced. They are accepted with a warning, and
 // neither in the defaults nor printed unless they are set.
-var replaced = map[string]string{
-	sectionKey("wav2vec2") + ".maxSeconds": "audio.maxDuration",
-	sectionKey("gama") + ".maxSeconds":     "audio.maxDuration",
-}
+var replaced = func() map[string]string {
+	keys := make(map[string]string)
+	for _, m := range modules.All() {
+		for setting, by := range m.Replaced {
+			keys[sectionKey(m.Name)+"."+setting] = by
+		}
+	}
+	return keys
+}()
 
 // Warnings returns a sentence for each setting that another one has replaced.
 func (l *Loaded) Warnings() []string {
