@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,6 +99,36 @@ func (e *Registration) exists(model string) error {
 	return &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
 		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", model, strings.Join(names, ", "))},
 	}}
+}
+
+// CanDo reports whether the model can do the task now: its files can be used, and it is
+// neither drained nor isolated, nor has its breaker open.
+func (e *Registration) CanDo(model services.ModelStatus, task string) bool {
+	if _, drained := e.Drained(model.Name); drained || model.Problem != "" {
+		return false
+	}
+	if unit := e.find(model.Name); unit != nil && unit.refuses() != nil {
+		return false
+	}
+	chooser, ok := e.Service.(services.TaskChooser)
+	return !ok || chooser.CanDo(model.Name, task)
+}
+
+// TaskProblem returns why the service takes no task at all; empty if it does. A problem of
+// its default model is not one if it has other models.
+func (e *Registration) TaskProblem() string {
+	if drain, ok := e.drains.find(e.Name(), ""); ok {
+		return drain.Title() + " " + drain.Problem()
+	}
+	err := e.up()
+	if err == nil && !e.hasModels() {
+		err = e.Unit.refuses()
+	}
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		return fault.Detail()
+	}
+	return ""
 }
 
 // prune removes the units of models that the service no longer lists. One in use is

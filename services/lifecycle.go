@@ -77,6 +77,12 @@ type ModelPresence interface {
 	ModelLoaded(name string) bool
 }
 
+// TaskChooser is implemented by services whose models cannot all do every task.
+type TaskChooser interface {
+	// CanDo reports whether the model's files say that it can do the task.
+	CanDo(model, task string) bool
+}
+
 // canaryKey is the context key of WithCanary.
 type canaryKey struct{}
 

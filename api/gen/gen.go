@@ -1715,6 +1715,18 @@ type AudioForm struct {
 	File openapi_types.File `json:"file"`
 }
 
+// AudioFormats defines model for AudioFormats.
+type AudioFormats struct {
+	// Decodes Formats of recordings that can be read now.
+	Decodes []string `json:"decodes"`
+
+	// Encodes Formats of sounds that can be made.
+	Encodes []string `json:"encodes"`
+
+	// Ffmpeg Whether ffmpeg is there for formats that are not decoded natively.
+	Ffmpeg bool `json:"ffmpeg"`
+}
+
 // AudioList defines model for AudioList.
 type AudioList struct {
 	Data []Audio `json:"data"`
@@ -1738,13 +1750,19 @@ type BreakerHold struct {
 
 // Capability defines model for Capability.
 type Capability struct {
-	// Models The models that can be named; empty where there is nothing to choose.
+	// DefaultModel The model of a request that names none; omitted if it cannot do the task now.
+	DefaultModel *string `json:"default_model,omitempty"`
+
+	// Models The models that can do it now, to be named; empty where there is nothing to choose.
 	Models []string `json:"models"`
 
-	// Ready Whether the service accepts tasks; one that has not started does.
-	Ready   bool   `json:"ready"`
-	Service string `json:"service"`
-	Task    string `json:"task"`
+	// Ready Whether the task can be done now, with one of the models. A service that has not started can do it.
+	Ready bool `json:"ready"`
+
+	// Reason Why it cannot; omitted if it can.
+	Reason  *string `json:"reason,omitempty"`
+	Service string  `json:"service"`
+	Task    string  `json:"task"`
 }
 
 // Capacity What the server has, as numbers.
@@ -1924,8 +1942,8 @@ type ChatRequest struct {
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
 
-	// Messages Questions and answers in turn, the last one a question; consecutive messages of one role are joined. With context_id, the
-	// question alone. Messages of system and developer are for models whose prompt has a place for them; otherwise they are
+	// Messages Questions and answers in turn, the last one a question; consecutive messages of one role are joined. The latest 256
+	// answers are used. With context_id, the question alone. Messages of system and developer are for models whose prompt has a place for them; otherwise they are
 	// ignored, with the warning system_ignored.
 	Messages   []ChatMessage            `json:"messages"`
 	Modalities *[]ChatRequestModalities `json:"modalities,omitempty"`
@@ -1960,7 +1978,7 @@ type ChatRequest struct {
 	// TopP 0 selects the likeliest token.
 	TopP *float64 `json:"top_p,omitempty"`
 
-	// Truncation auto drops the oldest questions if the prompt exceeds the model's limit.
+	// Truncation auto drops the oldest questions and answers if the prompt exceeds the model's limit, with the warning `turns_dropped`; disabled refuses the request.
 	Truncation *ChatRequestTruncation `json:"truncation,omitempty"`
 
 	// User Is not looked at.
@@ -1982,7 +2000,7 @@ type ChatRequest_Stop struct {
 	union json.RawMessage
 }
 
-// ChatRequestTruncation auto drops the oldest questions if the prompt exceeds the model's limit.
+// ChatRequestTruncation auto drops the oldest questions and answers if the prompt exceeds the model's limit, with the warning `turns_dropped`; disabled refuses the request.
 type ChatRequestTruncation string
 
 // ChatUsage defines model for ChatUsage.
@@ -3294,6 +3312,8 @@ type StoredSound struct {
 
 // System defines model for System.
 type System struct {
+	Audio AudioFormats `json:"audio"`
+
 	// Capabilities What can be asked of the server.
 	Capabilities []Capability `json:"capabilities"`
 

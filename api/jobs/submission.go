@@ -53,7 +53,7 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 		return jobs.Job{}, false, err
 	}
 	caller := web.CallerOf(ctx)
-	submission.Owner, submission.All, submission.IdempotencyKey = caller.Key, caller.All, web.Value(request.Params.IdempotencyKey)
+	submission.Owner, submission.SeesAll, submission.IdempotencyKey = caller.Key, caller.All, web.Value(request.Params.IdempotencyKey)
 	recording := "audio"
 	if submission.AudioID != "" {
 		recording = "audio_id"

@@ -8,6 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -39,6 +40,10 @@ type State struct {
 	// Unreadable lists the model folders whose service is unknown because their files
 	// cannot be read.
 	Unreadable func() []services.ModelStatus
+	// Resolve returns the service and the model of a task that names none; nil if unknown.
+	Resolve func(task, name string) (orchestrator.Resolution, error)
+	// Formats returns the file formats that can be read and written now.
+	Formats func() gen.AudioFormats
 	// Resident returns the last measured resident set size, or 0 if it is unknown.
 	Resident func() services.Bytes
 	// Engine is the version of ONNX Runtime.

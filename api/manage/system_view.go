@@ -1,12 +1,14 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -17,7 +19,7 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 	view := gen.System{
 		Started: s.Started, UptimeSeconds: time.Since(s.Started).Seconds(),
 		Phase: gen.SystemPhase(report.Phase), Ready: len(report.Reasons) == 0, Reasons: append([]string{}, report.Reasons...),
-		Capabilities: []gen.Capability{}, Capacity: s.capacity(),
+		Capabilities: []gen.Capability{}, Capacity: s.capacity(), Audio: s.formats(),
 	}
 	add := func(kind gen.SystemPartKind, name string, enabled bool, state, detail string) {
 		part := gen.SystemPart{Name: name, Kind: kind, Enabled: enabled, State: state}
@@ -65,12 +67,20 @@ func (s *State) SystemView(ctx context.Context) gen.System {
 				add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
 			}
 		}
-		view.Capabilities = append(view.Capabilities, capabilities(entry, models)...)
+		view.Capabilities = append(view.Capabilities, s.capabilities(entry, models)...)
 	}
 	for _, model := range s.Unreadable() {
 		add(gen.SystemPartKindModel, model.Name, true, string(model.State), model.Problem)
 	}
 	return view
+}
+
+// formats returns the file formats that can be read and written now.
+func (s *State) formats() gen.AudioFormats {
+	if s.Formats == nil {
+		return gen.AudioFormats{Decodes: []string{}, Encodes: []string{}}
+	}
+	return s.Formats()
 }
 
 // needs returns the resources and settings of a service.
@@ -91,19 +101,29 @@ func (s *State) needs(ctx context.Context, entry *orchestrator.Registration) gen
 	return needs
 }
 
-// capabilities returns the tasks of a service, each with the models that can run it.
-func capabilities(entry *orchestrator.Registration, all []services.ModelStatus) (list []gen.Capability) {
-	status, models := entry.Status(), []string{}
-	for _, model := range all {
-		if model.Problem == "" {
-			models = append(models, model.Name)
-		}
-	}
-	_, open := entry.Guard.Open()
-	shut := []services.State{services.StateRecovering, services.StateUnavailable, services.StateStopped}
-	ready := !open && !slices.Contains(shut, status.State)
+// capabilities returns the tasks of a service, each with the models that can do it now.
+func (s *State) capabilities(entry *orchestrator.Registration, all []services.ModelStatus) (list []gen.Capability) {
+	problem := entry.TaskProblem()
 	for _, task := range entry.Describe().Tasks {
-		list = append(list, gen.Capability{Task: task.Name, Service: entry.Name(), Ready: ready, Models: models})
+		one := gen.Capability{Task: task.Name, Service: entry.Name(), Models: []string{}}
+		for _, model := range all {
+			if problem == "" && entry.CanDo(model, task.Name) {
+				one.Models = append(one.Models, model.Name)
+			}
+		}
+		reason := problem
+		if problem == "" && entry.Describe().DefaultModel != "" && len(one.Models) == 0 {
+			reason = "no model that can be used now can do it"
+		}
+		one.Ready, one.Reason = reason == "", web.Unless(reason, "")
+		if s.Resolve != nil {
+			if found, err := s.Resolve(task.Name, ""); err == nil && found.Service == entry.Name() {
+				if model := cmp.Or(found.Model, entry.Describe().DefaultModel); slices.Contains(one.Models, model) {
+					one.DefaultModel = &model
+				}
+			}
+		}
+		list = append(list, one)
 	}
 	return list
 }

@@ -30,6 +30,7 @@ func serve(
 	log *slog.Logger, stdout io.Writer,
 ) (err error) {
 	cfg := loaded.Config
+	logReplaced(loaded, log)
 	if err := keyBeforeProxy(cfg); err != nil {
 		return err
 	}
@@ -65,6 +66,13 @@ func serve(
 	err = errors.Join(err, s.parts.Stop(bounded))
 	log.Info("stopped")
 	return err
+}
+
+// logReplaced logs the settings that others have replaced.
+func logReplaced(loaded *config.Loaded, log *slog.Logger) {
+	for _, warning := range loaded.Warnings() {
+		log.Warn("a setting is replaced", "problem", warning)
+	}
 }
 
 // run starts the parts and returns when ctx ends or the listener fails.

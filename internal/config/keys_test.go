@@ -63,7 +63,6 @@ func keyCases() map[string]keyCase {
 		serviceKeys("audioProcessor", map[string]keyCase{"maxOutput": {good: []string{"1MiB"}, bad: []string{"1048575", "0", "-1"}}}),
 		serviceKeys("wav2vec2", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
-			"maxSeconds":   {good: []string{"0.001", "86400"}, bad: []string{"0", "-1", "86400.001", ".nan", ".inf", "long"}},
 		}),
 		serviceKeys("audioldm", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -71,7 +70,6 @@ func keyCases() map[string]keyCase {
 		}),
 		serviceKeys("gama", map[string]keyCase{
 			"defaultModel":       {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
-			"maxSeconds":         {good: []string{"1", "86400"}, bad: []string{"0.999", "86400.001", ".nan", ".inf", "long"}},
 			"contexts.maxCount":  {good: []string{"1", "1000000"}, bad: []string{"0", "1000001", "many"}},
 			"contexts.maxMemory": {good: []string{"0", "1GB"}, bad: []string{"-1", "lots"}},
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},

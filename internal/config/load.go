@@ -70,7 +70,7 @@ func Load(source Source) (*Loaded, error) {
 	for _, key := range l.values.Keys() {
 		l.origins[key] = originNormal
 	}
-	known := append(l.values.Keys(), keysOf(inherited)...)
+	known := slices.Concat(l.values.Keys(), keysOf(inherited), keysOf(replaced))
 	for _, layer := range []func(Source, []string) (*layer, error){fileLayer, libraryLayer, envLayer, flagLayer, liveLayer} {
 		set, err := layer(source, known)
 		if err == nil && set.values != nil && l.file == nil {
@@ -100,13 +100,13 @@ func Load(source Source) (*Loaded, error) {
 	return l, nil
 }
 
-// defaultValues returns the defaults as nested maps, without inherited values.
+// defaultValues returns the defaults as nested maps, without inherited and replaced keys.
 func defaultValues() (map[string]any, error) {
 	k, err := encode(Default())
 	if err != nil {
 		return nil, err
 	}
-	for key := range inherited {
+	for _, key := range append(keysOf(inherited), keysOf(replaced)...) {
 		k.Delete(key)
 	}
 	return k.Raw(), nil

@@ -61,6 +61,11 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 	if err != nil {
 		return nil, err
 	}
+	for key := range replaced {
+		if l.origins[key] == "" {
+			k.Delete(key)
+		}
+	}
 	for _, key := range k.Keys() {
 		var shown any
 		switch v := k.Get(key).(type) {

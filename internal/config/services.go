@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
@@ -49,6 +51,32 @@ var inherited = func() map[string]string {
 	}
 	return keys
 }()
+
+// replaced are keys that another key has replaced. They are accepted with a warning, and
+// neither in the defaults nor printed unless they are set.
+var replaced = func() map[string]string {
+	keys := make(map[string]string)
+	for _, m := range modules.All() {
+		for setting, by := range m.Replaced {
+			keys[sectionKey(m.Name)+"."+setting] = by
+		}
+	}
+	return keys
+}()
+
+// Warnings returns a sentence for each setting that another one has replaced.
+func (l *Loaded) Warnings() []string {
+	var list []string
+	for key, by := range replaced {
+		if origin := l.origins[key]; origin != "" {
+			service := strings.Split(key, ".")[1]
+			list = append(list, fmt.Sprintf("%s: %s is replaced by %s, which limits every task; it still lowers the limit for %s", origin, key, by,
+				service))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // encode returns a configuration as nested maps.
 func encode(cfg Config) (*koanf.Koanf, error) {

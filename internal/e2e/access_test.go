@@ -98,20 +98,22 @@ func TestConversationsBelongToAKey(t *testing.T) {
 		require.Equal(t, found, status, "%s: %s", c.name, body)
 		status, body = call(c.key, "POST", "/v1/chat/completions", next)
 		require.Equal(t, found, status, "%s: %s", c.name, body)
-		if c.key != admin {
-			status, body = call(c.key, "POST", "/v1/jobs", `{"service":"gama","task":"ask","params":{"question":"And then?","context_id":"`+id+`"}}`)
-			require.Equal(t, c.sees, status == http.StatusAccepted, "a job of %s: %s", c.name, body)
-			if c.sees {
-				// Another question would be refused in the meantime.
-				var job struct{ ID string }
-				require.NoError(t, json.Unmarshal([]byte(body), &job))
-				require.Eventually(t, func() bool {
-					_, body := call(c.key, "GET", "/v1/jobs/"+job.ID, "")
-					return strings.Contains(body, `"succeeded"`)
-				}, 20*time.Second, 10*time.Millisecond)
-			}
+		status, body = call(c.key, "POST", "/v1/jobs", `{"service":"gama","task":"ask","params":{"question":"And then?","context_id":"`+id+`"}}`)
+		require.Equal(t, c.sees, status == http.StatusAccepted, "a job of %s: %s", c.name, body)
+		if c.sees {
+			// Another question would be refused in the meantime.
+			var job struct{ ID string }
+			require.NoError(t, json.Unmarshal([]byte(body), &job))
+			require.Eventually(t, func() bool {
+				_, body := call(c.key, "GET", "/v1/jobs/"+job.ID, "")
+				return strings.Contains(body, `"succeeded"`)
+			}, 20*time.Second, 10*time.Millisecond)
+			status, body = call(other, "GET", "/v1/jobs/"+job.ID, "")
+			require.Equal(t, http.StatusNotFound, status, "a job belongs to who submitted it: %s", body)
 		}
 	}
+	_, body = call(mine, "GET", "/v1/contexts/"+id, "")
+	require.Equal(t, 5, strings.Count(body, `"question"`), "what an admin asked is in the owner's conversation: %s", body)
 	status, _ = call(other, "DELETE", "/v1/contexts/"+id, "")
 	require.Equal(t, http.StatusNotFound, status)
 	status, _ = call(mine, "DELETE", "/v1/contexts/"+id, "")

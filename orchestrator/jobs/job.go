@@ -40,7 +40,10 @@ type Revision = records.Revision
 type Job struct {
 	ID string `json:"id,omitempty"`
 	// Owner is the id of the API key that submitted it; empty if no keys are required.
-	Owner    string            `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// SeesAll is set for a job of an administrator, which may use the records of every
+	// owner, as the administrator's own requests do.
+	SeesAll  bool              `json:"sees_all,omitempty"`
 	Service  string            `json:"service"`
 	Task     string            `json:"task"`
 	Model    string            `json:"model,omitempty"`

@@ -24,9 +24,8 @@ var (
 
 // Submission is a request for a job.
 type Submission struct {
-	Owner string
-	// All permits the use of the recordings of every owner.
-	All      bool
+	Owner    string
+	SeesAll  bool   // as in Job
 	Service  string // empty: the one that has the model; requires Task
 	Task     string // empty: the service's first task
 	Params   json.RawMessage
@@ -46,7 +45,7 @@ type Submission struct {
 }
 
 // caller returns on whose behalf the recording is used.
-func (s Submission) caller() services.Caller { return services.Caller{Key: s.Owner, All: s.All} }
+func (s Submission) caller() services.Caller { return services.Caller{Key: s.Owner, All: s.SeesAll} }
 
 // Filter selects jobs of a list. Zero fields select everything.
 type Filter struct {

@@ -145,8 +145,8 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	}
 	now := time.Now().UTC()
 	job := Job{
-		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, Service: s.Service, Task: s.Task, Model: model, Params: params,
-		Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Service: s.Service, Task: s.Task,
+		Model: model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
 	}
 	if s.Callback != "" {
 		if err := m.Sender.CheckURL(s.Callback); err != nil {
@@ -229,7 +229,7 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 func (j Job) taskFor(audio services.AudioSource) services.Task {
 	return services.Task{
 		ID: j.ID, Job: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
-		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner},
+		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner, All: j.SeesAll},
 	}
 }
 

@@ -18,8 +18,7 @@ const (
 type Config struct {
 	// MaxBytes is the maximum size of a file. Defaults to 256MiB.
 	MaxBytes services.Bytes `koanf:"maxBytes"`
-	// MaxDuration is the maximum length of a recording for all tasks; a task may have a
-	// lower limit. Defaults to 4h.
+	// MaxDuration is the maximum length of a recording for all tasks. Defaults to 4h.
 	MaxDuration time.Duration `koanf:"maxDuration"`
 	// MaxChannels is the maximum number of channels. Defaults to 8.
 	MaxChannels int `koanf:"maxChannels"`

@@ -79,6 +79,12 @@ var magics = []magic{
 	{0, "\x7fELF", "a program", kindOther},
 }
 
+// Formats returns the formats that are decoded natively, and those that ffmpeg adds.
+func Formats() (native, more []string) {
+	return []string{"wav", "flac", "mp3", "ogg-opus", "webm-opus"},
+		[]string{"aac", "m4a", "mp4", "3gp", "mov", "ogg-vorbis", "webm-vorbis", "aiff", "amr", "caf", "au", "wma", "wavpack", "mp2"}
+}
+
 // sniff returns a file's kind, and a description such as "an MP3 file". Unrecognised
 // files may be sound.
 func sniff(head []byte) (kind, string) {

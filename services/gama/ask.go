@@ -20,6 +20,8 @@ type asking struct {
 	sink     services.Sink
 	answer   tasks.Answer
 	warnings []services.Warning
+	// skipped is the number of turns that were dropped before the prompt was made.
+	skipped int
 	// from and span are the start and length of the current piece as fractions of the
 	// recording.
 	from, span float64
@@ -43,6 +45,7 @@ func (w *work) ask(ctx context.Context, sink services.Sink) (services.TaskResult
 	}
 	defer done()
 	a := s.newAsking(ctx, m, w.params, sink)
+	a.skipped = w.skipped
 	if conversation != nil {
 		err = a.converse(ctx, conversation, w.audio)
 	} else {

@@ -16,8 +16,8 @@ type Config struct {
 	// DefaultModel is the model of requests that name none. Cannot change live.
 	// Defaults to gama-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds is the maximum length of a recording. A recording longer than the
-	// model's window is split. Defaults to one hour.
+	// MaxSeconds lowers the limit that Audio has for the length of a recording. It is from
+	// configurations before that limit applied here; by default it has no effect.
 	MaxSeconds float64 `koanf:"maxSeconds"`
 	// Contexts has the limits of conversations.
 	Contexts ContextsConfig `koanf:"contexts"`
@@ -40,10 +40,13 @@ type ContextsConfig struct {
 	Expiry time.Duration `koanf:"expiry"`
 }
 
+// mostSeconds is a day.
+const mostSeconds = 24 * 3600
+
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		DefaultModel: "gama-tiny", MaxSeconds: 3600, Audio: audiofile.DefaultLimits(),
+		DefaultModel: "gama-tiny", MaxSeconds: mostSeconds, Audio: audiofile.DefaultLimits(),
 		Contexts: ContextsConfig{MaxCount: 1000, MaxMemory: 1_000_000_000, Expiry: 24 * time.Hour},
 	}
 }
@@ -58,7 +61,7 @@ func (c Config) Validate() []error {
 		}
 	}
 	bad(c.DefaultModel != "", "defaultModel: must name a model")
-	bad(c.MaxSeconds >= 1 && c.MaxSeconds <= 24*3600, "maxSeconds: must be from 1 to %d, got %v", 24*3600, c.MaxSeconds)
+	bad(c.MaxSeconds >= 1 && c.MaxSeconds <= mostSeconds, "maxSeconds: must be from 1 to %d, got %v", mostSeconds, c.MaxSeconds)
 	bad(c.Contexts.MaxCount >= 1 && c.Contexts.MaxCount <= 1_000_000, "contexts.maxCount: must be from 1 to 1000000, got %d",
 		c.Contexts.MaxCount)
 	bad(c.Contexts.MaxMemory >= 0, "contexts.maxMemory: must not be negative, got %s", c.Contexts.MaxMemory)

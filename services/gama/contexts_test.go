@@ -231,8 +231,18 @@ func TestAnAnswerThatCannotBeStoredIsAnError(t *testing.T) {
 	long.Revision, long.Record = store.revision+1,
 		json.RawMessage(strings.Replace(string(long.Record), first, strings.Repeat("?", maxRecord), 1))
 	store.talks[id], store.revision = long, long.Revision
-	_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: id, Truncation: "auto"}, services.DiscardSink{})
+	_, err = s.run(t, nil, tasks.AskParams{Question: all, ContextID: id, Truncation: truncateOff}, services.DiscardSink{})
 	require.ErrorContains(t, err, "begin a new one")
+	raw, err := json.Marshal(tasks.AskParams{Question: all, ContextID: id})
+	require.NoError(t, err)
+	result, err := services.ExecuteTask(t.Context(), s, services.Task{ID: "1", Service: Name, Name: tasks.Ask, Params: raw, Caller: everybody},
+		services.DiscardSink{})
+	require.NoError(t, err, "a conversation goes on without its oldest turns")
+	require.Equal(t, services.WarnTurnsDropped, result.Warnings[0].Code)
+	info, err := s.Context(t.Context(), everybody, id)
+	require.NoError(t, err)
+	require.Len(t, info.Turns, 1)
+	require.Equal(t, all, info.Turns[0].Question)
 
 	nowhere := newService(t, nil)
 	_, err = nowhere.ListContexts(t.Context(), everybody)

@@ -2,6 +2,7 @@ package gama
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -46,9 +47,14 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	c.mu.Unlock()
 	defer saved.release()
 	if len(stored.Record) > maxRecord {
-		return services.Invalidf("context_id",
-			"has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one", len(stored.Record),
-			maxRecord)
+		if a.params.Truncation == truncateOff {
+			return services.Invalidf("context_id",
+				"has come to %d bytes of questions and answers, of the %d that a conversation takes; begin a new one, or leave truncation out, "+
+					"so that the oldest questions are dropped", len(stored.Record), maxRecord)
+		}
+		left := latest(record.Turns, maxRecord/2)
+		a.skipped = len(record.Turns) - len(left)
+		record.Turns = left
 	}
 	if sound == nil {
 		var err error
@@ -75,6 +81,17 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	}
 	c.keep(ctx, one, sound, r.saved)
 	return nil
+}
+
+// latest returns the latest turns whose records have at most the given number of bytes.
+func latest(turns []turn, limit int) []turn {
+	for i, size := len(turns), 0; i > 0; i-- {
+		raw, err := json.Marshal(turns[i-1])
+		if size += len(raw) + 1; err != nil || size > limit {
+			return turns[i:]
+		}
+	}
+	return turns
 }
 
 // recall encodes the recording of a conversation, which is in the store unless it comes

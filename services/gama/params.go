@@ -24,7 +24,7 @@ const (
 	defaultNewTokens = 256
 )
 
-// Values of AskParams.Truncation.
+// Values of AskParams.Truncation; auto is the default.
 const (
 	truncateOff  = "disabled"
 	truncateAuto = "auto"
@@ -53,7 +53,8 @@ func parse(task services.Task) (tasks.AskParams, error) {
 	check(p.Question != "", "question", "is missing; say what to ask of the recording")
 	check(len(p.Question) <= maxTextBytes, "question", "must be at most %d bytes, got %d", maxTextBytes, len(p.Question))
 	check(len(p.System) <= maxTextBytes, "system", "must be at most %d bytes, got %d", maxTextBytes, len(p.System))
-	check(len(p.History) <= maxHistory, "history", "must have at most %d exchanges, got %d", maxHistory, len(p.History))
+	check(len(p.History) <= maxHistory || p.Truncation != truncateOff, "history", "must have at most %d exchanges with truncation %s, got %d",
+		maxHistory, truncateOff, len(p.History))
 	for i, h := range p.History {
 		check(len(h.Question)+len(h.Answer) <= maxTextBytes, fmt.Sprintf("history[%d]", i), "must be at most %d bytes, got %d",
 			maxTextBytes, len(h.Question)+len(h.Answer))

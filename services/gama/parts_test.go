@@ -251,11 +251,33 @@ func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
 	f.Network.History = historyTurns
 	other := &model{folder: &f, name: "x"}
 	turns := []turn{{Tokens: make([]int, 200)}, {Tokens: make([]int, 200)}, {Tokens: make([]int, 100)}}
-	_, err = other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c"})
-	require.ErrorContains(t, err, "set truncation to auto")
-	got, err := other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncateAuto})
+	_, err = other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncateOff})
+	require.ErrorContains(t, err, "leave truncation out")
+	for _, truncation := range []string{"", truncateAuto} {
+		got, err := other.fit(&encoded{n: 16}, turns, tasks.AskParams{Question: "c", Truncation: truncation})
+		require.NoError(t, err)
+		require.Equal(t, 16+1+2*2+300+4-1, len(got.keys)+1, "one turn is gone")
+		require.Equal(t, 1, got.dropped)
+	}
+	most := int(f.Network.TextPart.MaxPositions)
+	for n := range most { // the answer has room, however long the last turn is
+		got, err := other.fit(&encoded{n: 16}, []turn{{Tokens: make([]int, 9)}, {Tokens: make([]int, n)}}, tasks.AskParams{Question: "c"})
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, most-len(got.keys), most/8)
+	}
+	one := 1
+	got, err := other.fit(&encoded{n: 16}, []turn{{Tokens: make([]int, most-30)}}, tasks.AskParams{Question: "c", MaxTokens: &one})
 	require.NoError(t, err)
-	require.Equal(t, 16+1+2*2+300+4-1, len(got.keys)+1, "one turn is gone")
+	require.Zero(t, got.dropped, "a short answer needs little room")
+	many := make([]turn, 5000)
+	for i := range many {
+		many[i] = turn{Exchange: services.Exchange{Question: "What?", Answer: "Rain."}}
+	}
+	got, err = other.fit(&encoded{n: 16}, many, tasks.AskParams{Question: "c"})
+	require.NoError(t, err)
+	require.Greater(t, got.dropped, 4900)
+	_, err = other.fit(&encoded{n: 16}, nil, tasks.AskParams{Question: strings.Repeat("word ", most)})
+	require.ErrorContains(t, err, "shorten it", "a question alone that is too long")
 }
 
 func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {

@@ -1,6 +1,7 @@
 package gama
 
 import (
+	"sort"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -67,25 +68,43 @@ func (m *model) sequence(sound *encoded, turns []turn, question, system string) 
 	return s
 }
 
-// fit returns the sequence. If it is too long and the request allows truncation, the
-// oldest turns are dropped.
+// answerShare is the part of the model's positions that dropping turns leaves to an answer
+// that may need it.
+const answerShare = 8
+
+// fit returns the sequence. If it is too long, as few as possible of the oldest turns are
+// dropped, unless the request refuses that.
 func (m *model) fit(sound *encoded, turns []turn, p tasks.AskParams) (*sequence, error) {
 	most := int(m.folder.Network.TextPart.MaxPositions)
-	for dropped := 0; ; dropped++ {
-		s := m.sequence(sound, turns, p.Question, p.System)
-		if len(s.keys) < most {
-			s.dropped += dropped
-			return s, nil
+	whole := m.sequence(sound, turns, p.Question, p.System)
+	if p.Truncation == truncateOff || len(turns) == 0 || m.folder.Network.History == historyNone {
+		if len(whole.keys) < most {
+			return whole, nil
 		}
-		if p.Truncation != truncateAuto || len(turns) == 0 || m.folder.Network.History == historyNone {
-			hint := "shorten it"
-			if len(turns) > 0 && p.Truncation != truncateAuto {
-				hint += ", or set truncation to auto, which drops the oldest questions"
-			}
-			return nil, services.Faultf(services.KindInvalid,
-				"the prompt has %d tokens, %d of them for the sound; model %s takes %d with the answer: %s", len(s.keys), sound.n, m.name,
-				most, hint)
-		}
-		turns = turns[1:]
+		return nil, m.tooLong(whole, most, len(turns) > 0 && m.folder.Network.History != historyNone)
 	}
+	room := most - min(m.folder.newTokens(p, 0), most/answerShare)
+	if len(whole.keys) <= room {
+		return whole, nil
+	}
+	dropped := 1 + sort.Search(len(turns)-1, func(n int) bool {
+		return len(m.sequence(sound, turns[n+1:], p.Question, p.System).keys) <= room
+	})
+	s := m.sequence(sound, turns[dropped:], p.Question, p.System)
+	if len(s.keys) >= most {
+		return nil, m.tooLong(s, most, false)
+	}
+	s.dropped += dropped
+	return s, nil
+}
+
+// tooLong returns the fault of a prompt that exceeds the model's limit; refuses is set if
+// the request refuses that turns are dropped.
+func (m *model) tooLong(s *sequence, most int, refuses bool) error {
+	hint := "shorten it"
+	if refuses {
+		hint += ", or leave truncation out, so that the oldest questions are dropped"
+	}
+	return services.Faultf(services.KindInvalid, "the prompt has %d tokens, %d of them for the sound; model %s takes %d with the answer: %s",
+		len(s.keys), s.sound.n, m.name, most, hint)
 }

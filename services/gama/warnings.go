@@ -17,6 +17,7 @@ func (a *asking) warn(list ...services.Warning) {
 // warnDropped warns about turns for which the prompt has no room, or which the model
 // does not support.
 func (a *asking) warnDropped(dropped, of int) {
+	dropped, of = dropped+a.skipped, of+a.skipped
 	if dropped == 0 {
 		return
 	}

@@ -18,6 +18,8 @@ type work struct {
 	caller  services.Caller
 	// model is the task's model, or that of its conversation.
 	model string
+	// skipped is the number of the oldest exchanges of the request that are over the limit.
+	skipped int
 	// runs is the memory of a run, weights that of the model.
 	runs, weights services.Bytes
 	// text is an upper bound of the tokens of the texts, samples the length of a piece of
@@ -39,6 +41,10 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 		return nil, err
 	}
 	w := &work{service: s, params: params, audio: task.Audio, caller: task.Caller, model: s.modelName(task)}
+	if w.skipped = max(0, len(params.History)-maxHistory); w.skipped > 0 {
+		params.History = params.History[w.skipped:]
+		w.params = params
+	}
 	turns, texts := len(params.History), 0
 	for _, h := range params.History {
 		texts += len(h.Question) + len(h.Answer)

@@ -95,7 +95,7 @@ func (c *Catalog) List(modelType string) []Folder {
 }
 
 // Unreadable returns the folders whose model type is unknown because the files that
-// contain it cannot be read. A folder without these files is not a model.
+// contain it are missing or cannot be read.
 func (c *Catalog) Unreadable() []services.ModelStatus {
 	var list []services.ModelStatus
 	for _, folder := range c.list(func(f Folder) bool { return f.problem != nil }) {

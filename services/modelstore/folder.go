@@ -37,7 +37,7 @@ type Folder struct {
 }
 
 // ModelType is the model_type of config.json or, for a folder of several networks, the
-// _class_name of model_index.json. It is empty if neither file exists.
+// _class_name of model_index.json. It is empty if neither can be read.
 func (f Folder) ModelType() string { return f.modelType }
 
 // Require returns a fault unless the folder has the given model type. needs begins the
@@ -66,7 +66,10 @@ func (f Folder) readModelType() (string, error) {
 	if err := f.ReadJSON("config.json", &config); !errors.Is(err, fs.ErrNotExist) {
 		return config.ModelType, err
 	}
-	return "", nil
+	if f.Origin == OriginEmbedded {
+		return "", nil
+	}
+	return "", fmt.Errorf("neither %s/config.json nor %[1]s/model_index.json exists: %w", f.Name, fs.ErrNotExist)
 }
 
 // open opens a file of the folder, which must be regular.

@@ -131,6 +131,9 @@ type Module struct {
 	// Required has the server not ready without the service, unless readiness.required
 	// names others.
 	Required bool
+	// Replaced are settings of the section that one setting of all services has replaced,
+	// with its key. They are accepted, and lower that one for this service.
+	Replaced map[string]string
 
 	defaults func() Section
 	build    func(Section, Deps) services.ModelService

@@ -21,8 +21,8 @@ type AskParams struct {
 	History []services.Exchange `json:"history,omitempty"`
 	// ContextID of a stored conversation, whose recording and history are used.
 	ContextID string `json:"context_id,omitempty"`
-	// Truncation is "auto" to drop the oldest exchanges if the prompt exceeds the
-	// model's limit, and "disabled" or empty to reject such a prompt.
+	// Truncation is "auto" or empty to drop the oldest exchanges if the prompt exceeds the
+	// model's limit, and "disabled" to reject such a prompt.
 	Truncation string `json:"truncation,omitempty"`
 
 	MaxTokens         *int     `json:"max_tokens,omitempty"`

@@ -14,8 +14,8 @@ type Config struct {
 	// DefaultModel is the model of requests that name none. Cannot change live.
 	// Defaults to wav2vec2-tiny.
 	DefaultModel string `koanf:"defaultModel"`
-	// MaxSeconds is the maximum length of a recording, where that of Audio is not lower.
-	// Memory does not grow with it. Defaults to four hours.
+	// MaxSeconds lowers the limit that Audio has for the length of a recording. It is from
+	// configurations before that limit applied here; by default it has no effect.
 	MaxSeconds float64 `koanf:"maxSeconds"`
 	// Audio has further limits of recordings, from the section of that name. Defaults
 	// to audiofile.DefaultLimits.
@@ -24,7 +24,7 @@ type Config struct {
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
-	return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: 4 * 3600, Audio: audiofile.DefaultLimits()}
+	return Config{DefaultModel: "wav2vec2-tiny", MaxSeconds: mostSeconds, Audio: audiofile.DefaultLimits()}
 }
 
 // longestRun is the maximum length of one run in seconds. The memory of attention grows

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -27,6 +28,14 @@ var taskHeads = map[string][]string{
 	tasks.Embed:      {headFeatures},
 	tasks.Classify:   {headSequence, headFrames},
 }
+
+// CanDo implements services.TaskChooser.
+func (s *Service) CanDo(model, task string) bool {
+	_, f, err := s.shelf.Find(model)
+	return err == nil && slices.Contains(taskHeads[task], f.Head)
+}
+
+var _ services.TaskChooser = (*Service)(nil)
 
 // problemMultiLabel is the problem_type in config.json of a model whose labels are not
 // exclusive.

@@ -12,5 +12,6 @@ func Module() module.Module {
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
 	})
 	m.Required = true
+	m.Replaced = map[string]string{"maxSeconds": "audio.maxDuration"}
 	return m
 }
