@@ -52,8 +52,9 @@ lint: ## run golangci-lint at the pinned version
 generate: ## regenerate the code from openapi.yaml
 	$(GO) generate ./api/gen
 
-parity: build ## compare logits, text and tokens with transformers.js, and test OpenAI's client (requires npm)
+parity: build ## compare logits, text and tokens with transformers.js, and test the newest clients of OpenAI's API (requires npm)
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
+	clients/newest/run.sh bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
 	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \
