@@ -22,12 +22,14 @@ func FuzzPartNames(f *testing.F) {
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 	f.Fuzz(func(t *testing.T, header, field, file string) {
 		name, got := partNames(textproto.MIMEHeader{"Content-Disposition": {header}})
-		if !utf8.ValidString(name) || !utf8.ValidString(got) || strings.ContainsAny(got, `/\`) || strings.ContainsFunc(got, unicode.IsControl) {
+		if !utf8.ValidString(name) || !utf8.ValidString(got) ||
+			strings.ContainsAny(got, `/\`) || strings.ContainsFunc(got, unicode.IsControl) {
 			t.Errorf("%q: %q %q", header, name, got)
 		}
 		splitField(name)
 		readableFormType(header)
-		if !utf8.ValidString(field+file) || strings.ContainsFunc(field+file, unicode.IsControl) || strings.Contains(file, "=?") {
+		if !utf8.ValidString(field) || !utf8.ValidString(file) ||
+			strings.ContainsFunc(field+file, unicode.IsControl) || strings.Contains(file, "=?") {
 			return
 		}
 		header = `form-data; name="` + escape.Replace(field) + `"; filename="` + escape.Replace(file) + `"`
@@ -40,7 +42,8 @@ func FuzzPartNames(f *testing.F) {
 
 // FuzzDecodeBase64 decodes arbitrary texts, and every encoding of a recording to itself.
 func FuzzDecodeBase64(f *testing.F) {
-	for _, text := range []string{"c291bmQ=", "data:audio/wav;base64,c291bmQ", "data:,a%20b", "data:;base64,%2B", "data:", "-_", "%%%", "data:x,%zz"} {
+	for _, text := range []string{"c291bmQ=", "data:audio/wav;base64,c291bmQ",
+		"data:,a%20b", "data:;base64,%2B", "data:", "-_", "%%%", "data:x,%zz"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
