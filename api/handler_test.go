@@ -47,8 +47,8 @@ func (f executorFunc) Execute(ctx context.Context, task services.Task, _ service
 
 func says(text string) executorFunc {
 	return func(context.Context, services.Task) (services.TaskResult, error) {
-		return services.TaskResult{Value: &tasks.Transcription{Text: text, DurationSeconds: 1, Words: []tasks.Word{{Text: text, Start: 0.1,
-			End: 0.2}}}}, nil
+		word := tasks.Word{Text: text, Start: 0.1, End: 0.2, Tokens: []tasks.Token{{ID: 7, Text: text, LogProb: -0.5}}, NoSpeech: -100}
+		return services.TaskResult{Value: &tasks.Transcription{Text: text, DurationSeconds: 1, Words: []tasks.Word{word}}}, nil
 	}
 }
 
@@ -185,7 +185,8 @@ func TestTranscriptionFormats(t *testing.T) {
 		`"usage":{"type":"duration","seconds":1}}`, body)
 	_, body = b.upload(t, "file", "x", "response_format", "verbose_json")
 	require.JSONEq(t, `{"task":"transcribe","language":"","duration":1,"text":"HELLO","words":[{"word":"HELLO","start":0.1,"end":0.2}],`+
-		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO","seek":10,"tokens":[],"temperature":0,"avg_logprob":0,"no_speech_prob":0,`+
+		`"segments":[{"id":0,"start":0.1,"end":0.2,"text":"HELLO","seek":10,"tokens":[7],"temperature":0,"avg_logprob":-0.5,`+
+		`"no_speech_prob":3.720075976020836e-44,`+
 		`"compression_ratio":0.38461538461538464}],"usage":{"type":"duration","seconds":1}}`, body)
 }
 

@@ -53,7 +53,9 @@ func warned(t *testing.T, value any) executorFunc {
 // TestEveryAnswerNamesItsModelAndWarnings requests every format of every route.
 func TestEveryAnswerNamesItsModelAndWarnings(t *testing.T) {
 	t.Parallel()
-	transcript := &tasks.Transcription{Text: "HELLO", Words: []tasks.Word{{Text: "HELLO", Start: 0.1, End: 0.2}}}
+	transcript := &tasks.Transcription{Text: "HELLO", Words: []tasks.Word{
+		{Text: "HELLO", Start: 0.1, End: 0.2, Tokens: []tasks.Token{{ID: 7, Text: "HELLO", LogProb: -0.5}}},
+	}}
 	answer := &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}
 	sound := []string{"file", "sound"}
 	for name, c := range map[string]struct {

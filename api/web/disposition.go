@@ -126,7 +126,7 @@ func extendedValue(params map[string]string, name string) (string, bool) {
 		b.WriteString(parts[n])
 	}
 	if !encoded {
-		return b.String(), len(parts) > 0
+		return utf8Text(b.String()), len(parts) > 0
 	}
 	return decodeExtended(b.String())
 }

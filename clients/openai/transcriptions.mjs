@@ -41,6 +41,19 @@ assert.equal(events.at(-1).type, 'transcript.text.done');
 assert.equal(events.at(-1).text, words);
 assert.equal(events.slice(0, -1).map((e) => e.delta).join(''), words);
 
+// Scores, streamed too, and OpenAI's other fields.
+const scored = await ask({ include: ['logprobs'], chunking_strategy: { type: 'server_vad', threshold: 0.5 } });
+assert.equal(scored.text, words);
+assert.equal(scored.logprobs.map((l) => l.token).join(''), words);
+assert.ok(scored.logprobs.every((l) => l.logprob <= 0 && Buffer.from(l.bytes).toString() === l.token));
+const streamed = [];
+for await (const event of await ask({ stream: true, include: ['logprobs'] })) streamed.push(...(event.delta ? event.logprobs : []));
+assert.deepEqual(streamed.map((l) => l.token).join(''), words);
+for (const segment of segments.segments) {
+  for (const name of ['seek', 'temperature', 'avg_logprob', 'compression_ratio', 'no_speech_prob']) assert.equal(typeof segment[name], 'number', name);
+  assert.ok(segment.tokens.length > 0);
+}
+
 // The models.
 const models = [];
 for await (const model of client.models.list()) models.push(model.id);
@@ -74,7 +87,7 @@ async function fails(promise, kind, status, code, text) {
 }
 await fails(ask({ model: 'whisper-9' }), OpenAI.NotFoundError, 404, 'model_not_found', /"whisper-9" does not exist/);
 await fails(ask({ file: await toFile(Buffer.from('not a recording\n'), 'x.mp3') }), OpenAI.APIError, 415, 'unsupported_format', /file is text/);
-await fails(ask({ include: ['logprobs'] }), OpenAI.BadRequestError, 400, 'invalid_value', /include\[\] is not supported/);
+await fails(ask({ known_speaker_names: ['me'] }), OpenAI.BadRequestError, 400, 'invalid_value', /known_speaker_names\[\] is not supported/);
 await fails(ask({ response_format: 'yaml' }), OpenAI.BadRequestError, 400, 'invalid_value', /response_format must be one of/);
 const large = Buffer.concat([fs.readFileSync(speech), Buffer.alloc(Number(limit))]);
 await fails(ask({ file: await toFile(large, 'x.wav') }), OpenAI.APIError, 413, 'too_large', new RegExp(`more than ${limit} bytes`));

@@ -170,10 +170,10 @@ func TestWrongQuestionsAreRefusedByName(t *testing.T) {
 		says   string
 	}{
 		"no sound":         {question(t, "x", nil, ""), 400, "messages: input_audio is missing"},
-		"tools":            {question(t, "x", sound, `,"tools":[]`), 400, `"param":"tools"`},
+		"tools":            {question(t, "x", sound, `,"tools":[{"type":"function"}]`), 400, `"param":"tools"`},
 		"two answers":      {question(t, "x", sound, `,"n":2`), 400, `"param":"n"`},
 		"temperature":      {question(t, "x", sound, `,"temperature":9`), 400, "temperature"},
-		"a system message": {`{"messages":[{"role":"system","content":"x"}]}`, 400, "messages.0.role"},
+		"a system message": {`{"messages":[{"role":"system","content":"x"}]}`, 400, "messages must end with a message of role user"},
 		"no base64": {`{"messages":[{"role":"user","content":[{"type":"text","text":"x"},{"type":"input_audio",` +
 			`"input_audio":{"data":"%%"}}]}]}`, 400, "messages[0].content[1].input_audio.data is not valid base64"},
 		"no text": {`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"UklGRg=="}}]}]}`, 400,

@@ -23,13 +23,14 @@ var fieldsOfRequests = []string{"file", "audio_id", "model"}
 
 // apart are the fields that only the contract or only the task has, by task.
 var apart = map[string][]string{
-	// OpenAI's fields, which are written by hand into parameters.
-	tasks.Transcribe: {"chunking_strategy"},
+	// OpenAI's fields, which are written by hand into parameters. A longer prompt is cut.
+	tasks.Transcribe: {"chunking_strategy", "languages", "prompt"},
 	tasks.Ask: {
 		"messages", "stream_options", "max_completion_tokens", "n", "modalities", "user", "stop", "question", "history", "window_seconds",
+		"seed", "system", "top_p", "truncation", // a negative seed, 0 and null are translated
 	},
 	// A form has only texts and numbers; a job can have the rest.
-	tasks.Caption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream"},
+	tasks.Caption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream", "system"},
 }
 
 // descriptive keywords of the contract do not limit a value.

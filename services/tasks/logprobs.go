@@ -4,6 +4,7 @@ import (
 	"compress/zlib"
 	"io"
 	"math"
+	"slices"
 )
 
 // TokenLogprob is a token with its score as OpenAI's responses have it.
@@ -29,9 +30,15 @@ func Logprobs(words []Word) []TokenLogprob {
 	return list
 }
 
-// verboseSegment is a segment with all fields of OpenAI's.
+// verboseSegment is a segment with all fields of OpenAI's. A result of a version that did
+// not compute scores has none.
 type verboseSegment struct {
 	Segment
+	*segmentScores
+}
+
+// segmentScores are the fields of a segment that depend on the scores of its words.
+type segmentScores struct {
 	// Seek is the start in hundredths of a second, the frames of Whisper.
 	Seek   int   `json:"seek"`
 	Tokens []int `json:"tokens"`
@@ -45,30 +52,38 @@ type verboseSegment struct {
 	NoSpeechProb float64 `json:"no_speech_prob"`
 }
 
-// verboseSegments returns the segments with the scores of their words.
+// verboseSegments returns the segments, with the scores of their words if these have any.
 func (t *Transcription) verboseSegments() []verboseSegment {
+	scored := slices.ContainsFunc(t.Words, func(w Word) bool { return len(w.Tokens) > 0 })
 	list := []verboseSegment{}
 	for _, s := range t.Segments() {
-		one := verboseSegment{
-			Segment: s, Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: compressionRatio(s.Text),
-		}
-		sum, nothing := 0.0, 0.0
-		for i, word := range s.words {
-			for j, token := range word.Tokens {
-				if i == 0 && j == 0 && token.Text == " " {
-					continue // between this segment and the one before it
-				}
-				one.Tokens = append(one.Tokens, token.ID)
-				sum += token.LogProb
-			}
-			nothing += word.NoSpeech
-		}
-		if n := len(one.Tokens); n > 0 {
-			one.AvgLogprob, one.NoSpeechProb = sum/float64(n), math.Exp(nothing)
+		one := verboseSegment{Segment: s}
+		if scored {
+			one.segmentScores = s.scores()
 		}
 		list = append(list, one)
 	}
 	return list
+}
+
+// scores returns the scores of a segment.
+func (s Segment) scores() *segmentScores {
+	scores := &segmentScores{Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: compressionRatio(s.Text)}
+	sum, nothing := 0.0, 0.0
+	for i, word := range s.words {
+		for j, token := range word.Tokens {
+			if i == 0 && j == 0 && token.Text == " " {
+				continue // between this segment and the one before it
+			}
+			scores.Tokens = append(scores.Tokens, token.ID)
+			sum += token.LogProb
+		}
+		nothing += word.NoSpeech
+	}
+	if n := len(scores.Tokens); n > 0 {
+		scores.AvgLogprob, scores.NoSpeechProb = sum/float64(n), math.Exp(nothing)
+	}
+	return scores
 }
 
 // lastBlock is the size of the empty block with which package zlib ends, and which zlib
