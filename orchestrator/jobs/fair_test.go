@@ -177,15 +177,15 @@ func TestOwnersShareByWorkAndWeight(t *testing.T) {
 		w := openWorkshop(t, 2)
 		defer w.shut(t)
 		for i, owner := range []string{"long", "short", "heavy", "urgent", "fifth", "sixth"} {
-			for range 400 {
-				w.post(t, owner, []float64{50, 3, 10, 20, 7, 30}[i], services.Priority(i%3-1))
+			for range 120 {
+				w.post(t, owner, []float64{50, 6, 10, 20, 7, 30}[i], services.Priority(i%3-1))
 			}
 		}
-		time.Sleep(30 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		for _, owner := range []string{"long", "short", "urgent", "fifth", "sixth"} {
-			require.InDelta(t, 3600./8, w.done(owner).Seconds(), 60, owner)
+			require.InDelta(t, 1200./8, w.done(owner).Seconds(), 25, owner)
 		}
-		require.InDelta(t, 3*3600./8, w.done("heavy").Seconds(), 120)
+		require.InDelta(t, 3*1200./8, w.done("heavy").Seconds(), 70)
 	})
 }
 
