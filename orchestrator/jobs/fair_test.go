@@ -247,9 +247,11 @@ func TestAFullQueueSaysWhenAPlaceIsFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := openWorkshop(t, 1, func(cfg *jobs.Config, _ *jobs.Dependencies) { cfg.MaxQueued, cfg.Spare = 30, 1 })
 		defer w.shut(t)
-		refusal := func() (*services.Fault, error) {
+		refusal := func(seconds int) (*services.Fault, error) {
 			for {
-				_, _, err := w.Submit(t.Context(), jobs.Submission{Owner: "one", Service: "echo", Params: []byte(`{"Seconds":10}`)})
+				_, _, err := w.Submit(t.Context(), jobs.Submission{
+					Owner: "one", Service: "echo", Params: fmt.Appendf(nil, `{"Seconds":%d}`, seconds),
+				})
 				var fault *services.Fault
 				if err != nil {
 					require.ErrorAs(t, err, &fault)
@@ -258,11 +260,19 @@ func TestAFullQueueSaysWhenAPlaceIsFree(t *testing.T) {
 				synctest.Wait()
 			}
 		}
-		fault, _ := refusal()
+		fault, _ := refusal(10)
 		require.LessOrEqual(t, fault.RetryAfter, time.Minute)
 		time.Sleep(150 * time.Second)
-		fault, err := refusal()
+		require.False(t, w.Queue("one").Full)
+		require.InDelta(t, 15, w.Queue("one").Own, 2)
+		fault, err := refusal(10)
 		require.ErrorContains(t, err, "your own")
 		require.InDelta(t, 10, fault.RetryAfter.Seconds(), 5, "half and twice are near enough")
+		time.Sleep(2 * time.Hour)
+		require.Equal(t, jobs.Queue{Limit: 30}, w.Queue("one"))
+		refusal(40)
+		time.Sleep(15 * 40 * time.Second)
+		fault, _ = refusal(40)
+		require.InDelta(t, 40, fault.RetryAfter.Seconds(), 20)
 	})
 }
