@@ -75,7 +75,7 @@ soak: build ## run the long tests: faults, broken models, a small cgroup (as roo
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
 	$(GO) test ./internal/e2e -run BrokenModel -broken 60s -v -timeout 10m
 	$(GO) test ./internal/e2e -run SmallControlGroup -cgroup 5m -v -timeout 60m
-	$(GO) test ./internal/e2e -run ARampOnTheRealServer -ramp 6m -ramp-peak 0.8 -v -timeout 30m
+	$(GO) test ./internal/e2e -run ARampOnTheRealServer -ramp 6m -v -timeout 30m
 	$(GO) test ./internal/e2e -run LeasesFit -leases 200 -v -timeout 30m
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v

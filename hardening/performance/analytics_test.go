@@ -3,9 +3,12 @@ package performance
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -83,7 +86,7 @@ func TestAnalyticsRememberOnlySoMuch(t *testing.T) {
 		for i := range 2 * maxModels {
 			p.TaskEnded(ran(fmt.Sprint(i), 0, time.Second, nil))
 		}
-		for i := range 2 * maxCauses {
+		for i := range 2 * maxRoutes {
 			p.Traffic().Ended(fmt.Sprint("GET /", i), 1, 1, 404, "not_found")
 		}
 		for range 2 * modelRuns {
@@ -92,15 +95,20 @@ func TestAnalyticsRememberOnlySoMuch(t *testing.T) {
 		a := p.Analytics(time.Now())
 		require.Len(t, a.Models, maxModels)
 		require.Len(t, a.Causes, maxCauses+1)
-		require.Equal(t, maxCauses, a.Causes[0].Count, "those of other routes")
+		require.Equal(t, 2*maxRoutes-maxCauses, a.Causes[0].Count, "those of other routes")
 		require.Equal(t, "other", a.Causes[0].Route)
 		network := p.Network()
-		require.Len(t, network.Routes, maxRoutes)
+		require.Len(t, network.Routes, maxRoutes+1)
+		require.Equal(t, RouteTraffic{"other", maxRoutes, maxRoutes, maxRoutes}, network.Routes[0])
 		require.EqualValues(t, 0, network.Received, "bytes are counted as they pass")
-		time.Sleep((keptHours + 1) * time.Hour)
+		time.Sleep(time.Hour)
+		p.TaskEnded(ran("1", 0, time.Second, nil))
+		time.Sleep(keptHours * time.Hour)
 		p.TaskEnded(ran("new", 0, time.Second, nil))
 		require.Len(t, p.Analytics(time.Now()).Models, 1)
 		require.Len(t, p.history.models, 1, "unused models make room")
+		p.TaskEnded(ran("2", 0, time.Second, nil))
+		require.Len(t, p.history.models, 2)
 	})
 }
 
@@ -135,4 +143,78 @@ func TestSamplesHaveTheTraffic(t *testing.T) {
 			Routes: []RouteTraffic{{"POST /speech", 1, 5000, 300}, {"GET /jobs", 1, 0, 200}},
 		}, p.Network())
 	})
+}
+
+func TestTrafficIsExported(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	traffic := newTraffic(reg, func(RequestEvent) {})
+	traffic.Uploading(1)
+	traffic.Streaming(1)
+	traffic.Streaming(1)
+	traffic.Ended("POST /speech", 10, 3, 429, "busy")
+	traffic.Ended("POST /speech", 10, 4, 200, "")
+	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP grym_http_bytes_total Bytes of requests (received) and answers (sent) without headers, by route, counted at their end.
+# TYPE grym_http_bytes_total counter
+grym_http_bytes_total{direction="received",route="POST /speech"} 20
+grym_http_bytes_total{direction="sent",route="POST /speech"} 7
+# HELP grym_http_refusals_total Requests that were answered with an error, by the code of the problem.
+# TYPE grym_http_refusals_total counter
+grym_http_refusals_total{cause="busy"} 1
+# HELP grym_http_streams Answers of server-sent events under way.
+# TYPE grym_http_streams gauge
+grym_http_streams 2
+# HELP grym_http_uploads Requests whose body is being received.
+# TYPE grym_http_uploads gauge
+grym_http_uploads 1
+`)))
+}
+
+func TestAForecastIsUsedWhereItHelps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ahead Ahead
+		used  bool
+	}{
+		"better":           {Ahead{Value: 5, Compared: 24, MeanError: 0.94, NaiveError: 1}, true},
+		"hardly better":    {Ahead{Value: 5, Compared: 24, MeanError: 0.95, NaiveError: 1}, false},
+		"not compared yet": {Ahead{Value: 5, Compared: 23, MeanError: 0, NaiveError: 1}, false},
+		"nothing happens":  {Ahead{Value: 5, Compared: 99}, false},
+		"large figures":    {Ahead{Value: 5, Compared: 99, MeanError: 98, NaiveError: 100}, false},
+	} {
+		require.Equal(t, c.used, c.ahead.Used(), name)
+		want := 3.
+		if c.used {
+			want = 5
+		}
+		require.InDelta(t, want, Forecast{Now: 3, Ahead: []Ahead{c.ahead}}.Expected(), 0, name)
+	}
+	require.InDelta(t, 3, Forecast{Now: 3}.Expected(), 0)
+}
+
+// TestForecastsAreExported compares the series with the view.
+func TestForecastsAreExported(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	o, now := newForecasts(reg), time.Unix(0, 0)
+	for i := range 100 {
+		if i == 5 {
+			require.Zero(t, testutil.CollectAndCount(o.value)+testutil.CollectAndCount(o.off))
+		}
+		o.add(SeriesQueue, "echo", float64(i*i%17), now, 5*time.Second)
+		now = now.Add(5 * time.Second)
+	}
+	view := o.one(SeriesQueue, "echo").Ahead[0]
+	label := []string{SeriesQueue, "echo", "1m"}
+	require.InDelta(t, view.Value, testutil.ToFloat64(o.value.WithLabelValues(label...)), 0)
+	require.InDelta(t, view.MeanError, testutil.ToFloat64(o.off.WithLabelValues(label...)), 0)
+	require.InDelta(t, view.NaiveError, testutil.ToFloat64(o.naive.WithLabelValues(label...)), 0)
+	require.Positive(t, view.NaiveError)
+	view.Value = -1
+	o.list()[0].Ahead[0].Value = -1
+	require.NotEqual(t, view.Value, o.one(SeriesQueue, "echo").Ahead[0].Value, "views are copies")
+	o.forget()
+	require.Empty(t, o.list())
+	require.Zero(t, testutil.CollectAndCount(o.value))
 }

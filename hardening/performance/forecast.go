@@ -163,7 +163,11 @@ func (s *series) add(value float64, now time.Time, interval time.Duration) {
 	for i, in := range horizons {
 		steps := max(int(math.Round(in.Seconds()/interval.Seconds())), 1)
 		if s.since <= 0 {
-			s.fitted[i] = fit(s.values, steps)
+			judged := steps
+			if s.view.Series == SeriesMemory && len(s.values) < 2*steps {
+				judged = 1 // a leak is to be seen early
+			}
+			s.fitted[i] = fit(s.values, judged)
 		} else {
 			s.fitted[i].add(value)
 		}

@@ -43,11 +43,12 @@ var (
 
 // fit returns the smoothing whose forecasts so many steps ahead have the least mean absolute
 // error over the series, at its end. None of the values can be below zero, and no forecast is.
-// Alpha of one and beta of zero is the forecast that nothing changes. The series has two
-// values or more; of one too short for such forecasts, those of the next value count.
+// Alpha of one and beta of zero is the forecast that nothing changes, which is that of a
+// series too short to judge others by. The series has a value or more.
 func fit(series []float64, steps int) smoothing {
 	if len(series) < 2*steps {
-		steps = 1
+		s, _ := backtest(smoothing{alpha: 1, phi: 1}, series, steps)
+		return s
 	}
 	var best smoothing
 	least := math.Inf(1)

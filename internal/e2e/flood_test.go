@@ -83,10 +83,10 @@ func TestAFloodOfJobsOfOneKeyHoldsNoOtherUp(t *testing.T) {
 	client := newApplication(t, func(int) string { return s.url })
 	a, b := guest{client, t, s, flood}, guest{client, t, s, other}
 
-	long, _ := minutes(t, 10)
+	long, _ := minutes(t, 4)
 	id := a.store(long)
 	var run times
-	run.add(func() { require.Equal(t, "succeeded", a.job(id, "high", http.StatusOK, "Prefer", "wait=100").Status) })
+	run.add(func() { require.Equal(t, "succeeded", a.job(id, "high", http.StatusOK, "Prefer", "wait=170").Status) })
 	short := clip(t, "clip09.wav")
 	quietJobs, quietRequests := b.shorts(short)
 	for range floodJobs {

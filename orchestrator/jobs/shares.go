@@ -28,7 +28,8 @@ const (
 // line is the queue of one service and the use of its places. The index guards it.
 type line struct {
 	tenants map[string]*tenant
-	// places are taken; virtual is the tag of the tenant that was served last.
+	// places are taken; virtual is the work of the tenant that was served last, or the least
+	// of the active ones if that is more.
 	places  int
 	virtual time.Duration
 }
@@ -132,11 +133,30 @@ func (l *line) fits(t *tenant, r room) (short, long bool) {
 	return false, false
 }
 
+// advance brings the virtual time up to now, and forgets the tenants that have nothing to do
+// and are not ahead of it.
+func (l *line) advance(now time.Time) {
+	var least time.Duration
+	active := false
+	for _, t := range l.tenants {
+		if work := t.work(now); t.active && (!active || work < least) {
+			active, least = true, work
+		}
+	}
+	if active {
+		l.virtual = max(l.virtual, least)
+	}
+	for _, t := range l.tenants {
+		l.forget(t)
+	}
+}
+
 // pick returns the job that gets the next place, or nil.
 func (l *line) pick(now time.Time, r room, taken map[string]bool, expect func(Job) time.Duration) (*tenant, *entry) {
 	var best *tenant
 	var first *entry
 	var least time.Duration
+	l.advance(now)
 	for _, t := range l.tenants {
 		if len(t.queue) == 0 {
 			continue

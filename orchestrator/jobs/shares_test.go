@@ -105,6 +105,13 @@ func (m *model) candidates() map[string]*modelJob {
 func (m *model) start() {
 	for {
 		first := m.candidates()
+		least, some := 0.0, false
+		for owner, active := range m.active {
+			if work := m.charged(owner); active && (!some || work < least) {
+				least, some = work, true
+			}
+		}
+		m.virtual = max(m.virtual, least)
 		for owner := range m.active {
 			if running, _ := m.has(owner); first[owner] == nil && len(running) == 0 {
 				m.active[owner] = false
@@ -182,7 +189,7 @@ func TestPlacesAreSharedAsTheModelSays(t *testing.T) {
 					for range r.IntN(4) {
 						job := Job{
 							ID: fmt.Sprintf("job-%03d-%d", step, r.Int32()), Owner: fmt.Sprintf("owner-%d", r.IntN(owners)), Created: time.Now(),
-							Priority: services.Priority(r.IntN(3) - 1), AudioBytes: []int64{10, 1000, 30_000}[r.IntN(3)],
+							Priority: services.Priority(r.IntN(3) - 1), AudioBytes: []int64{10, 1000, longRun.Milliseconds()}[r.IntN(3)],
 						}
 						if r.IntN(8) == 0 {
 							job.NotBefore = time.Now().Add(time.Duration(r.IntN(20)) * time.Second)
@@ -204,4 +211,35 @@ func TestPlacesAreSharedAsTheModelSays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOwnersThatWentAreForgotten has a thousand owners come one after the other while one
+// stays.
+func TestOwnersThatWentAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{
+			t: t, room: room{own: 2, long: 1}, jobs: make(map[string]*modelJob), work: make(map[string]float64), active: make(map[string]bool),
+		}
+		m.index = newIndex(30*time.Second, nil, expected)
+		m.add(Job{ID: "stays", Owner: "stays", Created: time.Now(), AudioBytes: 10}, 24*time.Hour)
+		for i := range 1000 {
+			m.add(Job{ID: fmt.Sprint(i), Owner: fmt.Sprint(i), Created: time.Now(), AudioBytes: 10}, time.Second)
+			m.start()
+			time.Sleep(time.Second)
+			m.finish()
+		}
+		require.LessOrEqual(t, len(m.index.lines["echo"].tenants), 3)
+		gone := Job{ID: "gone", Owner: "gone", Service: "echo", Created: time.Now(), NotBefore: time.Now().Add(time.Hour)}
+		m.add(gone, time.Second)
+		m.start()
+		m.index.observe(records.Event[Job]{ID: "gone"}) // cancelled while it waits
+		delete(m.jobs, "gone")
+		require.Nil(t, m.index.lines["echo"].tenants["gone"])
+		time.Sleep(24 * time.Hour)
+		m.finish()
+		require.Empty(t, m.index.lines["echo"].tenants)
+		q, _ := m.index.queue("stays", 10)
+		require.Equal(t, Queue{Limit: 10}, q)
+	})
 }
