@@ -14,7 +14,7 @@ import (
 )
 
 // go test ./internal/e2e -run LowPriority -ageing 2 -v
-var ageingFeeders = flag.Int("ageing", 0, "callers that keep a service busy with tasks of high priority beside one of low; 0 skips the test")
+var ageingFeeders = flag.Int("ageing", 0, "callers with tasks of high priority beside one of low; 0 skips the test")
 
 // ageingKind is a long task of a service and the short ones that compete with it.
 type ageingKind struct {
@@ -26,42 +26,36 @@ func ageingKinds(t *testing.T) []ageingKind {
 	t.Helper()
 	speech, short := wav(16000, 1, 120*16000), clip(t, "clip03.wav")
 	sound, piece := wav(48000, 2, 60*48000), wav(48000, 2, 5*48000)
-	heard := soundClip(t, "clip00.wav")
+	caption := soundClip(t, "clip00.wav")
+	post := func(t *testing.T, s *server, path, contentType string, body []byte, priority string) (int, string) {
+		t.Helper()
+		got, err := s.app(t).send(t.Context(), http.MethodPost, s.url+path, body, "Content-Type", contentType, "Grym-Priority", priority)
+		require.NoError(t, err)
+		return got.status, got.body
+	}
 	generate := func(steps int) func(*testing.T, *server, string) (int, string) {
+		request := fmt.Sprintf(`{"prompt":"rain","seed":1,"num_inference_steps":%d}`, steps)
 		return func(t *testing.T, s *server, priority string) (int, string) {
 			t.Helper()
-			return s.sendJSON(t, http.MethodPost, "/v1/audio/generations",
-				fmt.Sprintf(`{"prompt":"rain","seed":1,"num_inference_steps":%d,"priority":%q}`, steps, priority))
+			return post(t, s, "/v1/audio/generations", "application/json", []byte(request), priority)
 		}
 	}
-	caption := func(sound []byte) func(*testing.T, *server, string) (int, string) {
+	upload := func(path string, sound []byte, fields ...string) func(*testing.T, *server, string) (int, string) {
 		return func(t *testing.T, s *server, priority string) (int, string) {
 			t.Helper()
-			return s.sendForm(t, "/v1/audio/captions", sound, "priority", priority)
-		}
-	}
-	transcribe := func(sound []byte) func(*testing.T, *server, string) (int, string) {
-		return func(t *testing.T, s *server, priority string) (int, string) {
-			t.Helper()
-			body, contentType := form(t, sound)
+			body, contentType := form(t, sound, fields...)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
-			got, err := s.app(t).send(t.Context(), http.MethodPost, s.url+"/v1/audio/transcriptions", data,
-				"Content-Type", contentType, "Grym-Priority", priority)
-			require.NoError(t, err)
-			return got.status, got.body
+			return post(t, s, path, contentType, data, priority)
 		}
 	}
 	convert := func(sound []byte) func(*testing.T, *server, string) (int, string) {
-		return func(t *testing.T, s *server, priority string) (int, string) {
-			t.Helper()
-			return s.convert(t, sound, "sample_rate", "16000", "priority", priority)
-		}
+		return upload("/v1/audio/conversions", sound, "sample_rate", "16000")
 	}
 	return []ageingKind{
-		{"speech, 120 s", transcribe(speech), transcribe(short)},
+		{"speech, 120 s", upload("/v1/audio/transcriptions", speech), upload("/v1/audio/transcriptions", short)},
 		{"generation, 40 steps", generate(40), generate(4)},
-		{"question", caption(wav(16000, 1, 60*16000)), caption(heard)},
+		{"question", upload("/v1/audio/captions", wav(16000, 1, 60*16000)), upload("/v1/audio/captions", caption)},
 		{"conversion, 60 s", convert(sound), convert(piece)},
 	}
 }
