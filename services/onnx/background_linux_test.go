@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -49,7 +50,8 @@ func TestAdditionalThreadsOfASessionInTheBackgroundGiveWay(t *testing.T) {
 		after = niceness(t)
 		lowered := after[lowest] - before[lowest]
 		if background {
-			require.Equal(t, 3, lowered, fmt.Sprint(before, after))
+			// The thread that opened the session may still be ending.
+			require.Eventually(t, func() bool { return niceness(t)[lowest]-before[lowest] == 3 }, 20*time.Second, time.Millisecond)
 		} else {
 			require.Zero(t, lowered, fmt.Sprint(before, after))
 		}
