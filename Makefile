@@ -71,12 +71,14 @@ parity: build console-test ## compare logits, text and tokens with transformers.
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: skipping the exporter"; fi
 
-soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
+soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
 	$(GO) test ./internal/e2e -run BrokenModel -broken 60s -v -timeout 10m
 	$(GO) test ./internal/e2e -run SmallControlGroup -cgroup 5m -v -timeout 60m
 	$(GO) test ./internal/e2e -run ARampOnTheRealServer -ramp 6m -v -timeout 30m
 	$(GO) test ./internal/e2e -run LeasesFit -leases 200 -v -timeout 30m
+	$(GO) test ./internal/e2e -run Isolation -isolation 5 -v -timeout 30m
+	$(GO) test ./internal/e2e -run LowPriority -ageing 2 -v -timeout 30m
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...

@@ -112,6 +112,9 @@ type ServiceLimit struct {
 	// Runs is how many tasks may run at once, at least 1. MaxRuns is the upper bound
 	// when concurrency adapts to demand; at most Runs means that it is fixed.
 	Runs, MaxRuns int
+	// Cores bounds the tasks that run at once while other services have tasks, at their
+	// start and where they yield. Zero does not bound them.
+	Cores int
 	// KeepAlive is how long an idle model stays loaded; zero means until its memory is
 	// needed.
 	KeepAlive time.Duration

@@ -139,6 +139,7 @@ func (l *Lease) dropSlot(now time.Time) {
 	a, f := l.account, l.flow
 	f.advance(now)
 	a.running--
+	a.worked = now
 	f.running--
 	work := now.Sub(l.since)
 	l.tag += work
@@ -179,12 +180,18 @@ func (l *Lease) Yield(ctx context.Context) error {
 	}
 	m := l.manager
 	m.mu.Lock()
-	if l.released || !l.slot || len(l.account.backlog) == 0 {
+	now := time.Now()
+	// A task beyond its service's share of the cores gives way to other services.
+	slots := m.slots(l.account, now)
+	beyond := l.account.running > slots
+	if l.account.running < slots {
+		m.grant(now) // others have ended meanwhile
+	}
+	if l.released || !l.slot || len(l.account.backlog) == 0 && !beyond {
 		m.mu.Unlock()
 		return nil
 	}
-	now := time.Now()
-	if !m.goesFirst(l, now) {
+	if !beyond && !m.goesFirst(l, now) {
 		m.mu.Unlock()
 		return nil
 	}

@@ -56,9 +56,11 @@ type Manager struct {
 
 // account is one service's share of the books.
 type account struct {
-	service  string
-	limit    ServiceLimit
-	running  int
+	service string
+	limit   ServiceLimit
+	running int
+	// worked is when a task of the service got or gave up a run slot last.
+	worked   time.Time
 	resident services.Bytes
 	arenas   map[string]*arena // by model
 	// holds is a moving average of how long a run holds its slot, and shortest

@@ -149,3 +149,17 @@ func TestRegressionIsThatOfTheNormalEquations(t *testing.T) {
 	require.InDelta(t, 3.0, quantile([]float64{3, 1, 2}, []float64{1, 1, 1}, 0.9), 0)
 	require.InDelta(t, 1.0, quantile([]float64{3, 1, 2}, []float64{1, 8, 1}, 0.8), 0)
 }
+
+// TestRunsOfOtherSizesCountLess has the part of the estimate jump between sizes.
+func TestRunsOfOtherSizesCountLess(t *testing.T) {
+	t.Parallel()
+	p := new(predictor)
+	for range 20 {
+		p.learn(20*mb, sized(2), 5*mb)
+		p.learn(80*mb, sized(11), 20*mb)
+		p.learn(400*mb, sized(60), 360*mb)
+	}
+	require.Less(t, p.reserve(80*mb, sized(11)), 23*mb)
+	require.Less(t, p.reserve(20*mb, sized(2)), 6*mb)
+	require.Greater(t, p.reserve(400*mb, sized(60)), 360*mb)
+}

@@ -123,7 +123,7 @@ func (m *Manager) grant(now time.Time) {
 		}
 	}
 	shortOfAll := false
-	for w := m.next(); w != nil; w = m.next() {
+	for w := m.next(now); w != nil; w = m.next(now) {
 		a, f := w.account, w.lease.flow
 		more := w.arena.more(w.needs())
 		switch {
@@ -152,10 +152,10 @@ func (m *Manager) grant(now time.Time) {
 // next returns the waiter that a pass over the queue examines next: of those whose turn
 // it is in a service with a free slot, the one whose turn came first. The caller holds
 // mu.
-func (m *Manager) next() (first *waiter) {
+func (m *Manager) next(now time.Time) (first *waiter) {
 	var came time.Time
 	for _, a := range m.list {
-		if a.running >= a.runs() || len(a.backlog) == 0 {
+		if len(a.backlog) == 0 || a.running >= m.slots(a, now) {
 			continue
 		}
 		w := a.next()
@@ -208,6 +208,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	m.remove(w, now)
 	need := w.needs()
 	w.account.running++
+	w.account.worked = now
 	f.running++
 	f.served = now
 	w.account.virtual = max(w.account.virtual, f.tag)

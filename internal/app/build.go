@@ -39,9 +39,10 @@ type system struct {
 	*budget
 	*monitors
 	*core
-	// runs of each service at once, widths the most where they follow demand.
-	runs, widths map[string]int
-	contexts     services.Contexts
+	// runs of each service at once, widths the most where they follow demand, and cores
+	// those of its share.
+	runs, widths, cores map[string]int
+	contexts            services.Contexts
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
@@ -51,7 +52,7 @@ type system struct {
 // open. Jobs and the server are added by open.
 func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (_ *system, err error) {
 	s := &system{cfg: cfg, log: log, spool: spool, started: time.Now(), metrics: newMetrics()}
-	s.runs, s.widths = make(map[string]int), make(map[string]int)
+	s.runs, s.widths, s.cores = make(map[string]int), make(map[string]int), make(map[string]int)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.parts.Stop(context.Background()))
@@ -174,15 +175,17 @@ func newCore(cfg config.Config, b *budget, m *monitors, log *slog.Logger) *core 
 func (s *system) registerServices(stored *storage) {
 	for _, m := range modules.All() {
 		section := s.cfg.Services.Section(m.Name)
-		runs, threads, most := m.Runs(*section.Common())
+		common := *section.Common()
+		runs, threads, most := m.Runs(common)
+		cores := m.Cores(common)
 		deps := module.Deps{
-			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs),
+			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
 		}
 		if stored != nil {
 			deps.Records, deps.Contexts = stored.database, stored.conversations
 		}
-		s.register(m.Build(section, deps), section.Common().Limits, runs, most)
+		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}
 }
 
@@ -193,16 +196,26 @@ const planFrom = services.GiB
 
 // session returns the session settings of a service that runs the given number of tasks at
 // once.
-func (s *system) session(threads, runs int) onnx.SessionConfig {
-	return onnx.SessionConfig{Threads: threads, Concurrent: runs > 1, NoPlan: s.memory.Budget().Bytes < planFrom}
+func (s *system) session(threads, runs, cores int) onnx.SessionConfig {
+	return onnx.SessionConfig{
+		Threads: threads, Concurrent: runs > 1, Background: runs*threads > cores, Spin: s.cfg.ONNX.Spin,
+		NoPlan: s.memory.Budget().Bytes < planFrom,
+	}
+}
+
+// limit sets a service's share of the memory, the run slots and the cores.
+func (s *system) limit(name string, limits module.Limits) {
+	s.memory.Limit(name, resources.ServiceLimit{
+		MaxMemory: limits.MaxMemory, Runs: s.runs[name], MaxRuns: s.widths[name], Cores: s.cores[name], KeepAlive: limits.KeepAlive,
+	})
 }
 
 // register adds a service with everything that belongs to it: a share of the budget, a
 // guard, an entry in the registry, recovery, health checks and metrics.
-func (s *system) register(service services.ModelService, limits module.Limits, runs, most int) {
+func (s *system) register(service services.ModelService, limits module.Limits, runs, most, cores int) {
 	name := service.Describe().Name
-	s.runs[name], s.widths[name] = runs, most
-	s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: most, KeepAlive: limits.KeepAlive})
+	s.runs[name], s.widths[name], s.cores[name] = runs, most, cores
+	s.limit(name, limits)
 	// A task that has yielded its run slot is still inside the guard, and as many tasks can
 	// do so as fit into the queue.
 	inside := max(runs, most) + s.cfg.SystemHardening.ResourceManagement.QueueLimit

@@ -88,7 +88,7 @@ func inProcess(t *testing.T, change func(*config.Config)) *system {
 	}
 	s, err := build(cfg, t.TempDir(), nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	require.NoError(t, err)
-	s.register(&echo{}, module.Limits{MaxMemory: services.GiB, Recoverable: true}, 2, 0)
+	s.register(&echo{}, module.Limits{MaxMemory: services.GiB, Recoverable: true}, 2, 0, 2)
 	require.NoError(t, s.parts.Start(t.Context()))
 	require.NoError(t, s.initializeRequired(t.Context()))
 	s.health.SetPhase(hardening.PhaseServing)

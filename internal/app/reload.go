@@ -12,14 +12,12 @@ func (s *system) apply(changed *config.Loaded) {
 	memory := changed.SystemHardening.ResourceManagement
 	budget := resources.FindBudget(memory, memprobe.Probe{})
 	s.memory.Tune(memory, budget)
-	for name, runs := range s.runs {
+	for name := range s.runs {
 		section := changed.Services.Section(name)
 		if section == nil {
 			continue // it has no settings
 		}
-		limits := section.Common().Limits
-		s.memory.Limit(name, resources.ServiceLimit{MaxMemory: limits.MaxMemory, Runs: runs, MaxRuns: s.widths[name],
-			KeepAlive: limits.KeepAlive})
+		s.limit(name, section.Common().Limits)
 	}
 	s.performance.Configure(changed.SystemHardening.PerformanceMonitoring)
 	s.health.Require(changed.Readiness.Required)

@@ -105,6 +105,7 @@ func Default() Config {
 		Audio:     audiofile.DefaultConfig(),
 		Models:    Models{NamesConfig: orchestrator.DefaultNames()},
 		Readiness: Readiness{Required: modules.Required()},
+		ONNX:      onnx.DefaultConfig(),
 		Hardening: hardening.DefaultConfig(),
 		Tracing:   tracing.DefaultConfig(),
 		SystemHardening: SystemHardening{
@@ -155,6 +156,7 @@ func (c Config) validate() []error {
 	}
 	section("hardening", c.Hardening.Validate())
 	section("tracing", c.Tracing.Validate())
+	section("onnx", c.ONNX.Validate())
 	h := c.SystemHardening
 	section("systemHardening.resourceManagement", h.ResourceManagement.Validate())
 	section("systemHardening.healthMonitoring", h.HealthMonitoring.validate())

@@ -119,6 +119,8 @@ func TestMistakesNameTheKey(t *testing.T) {
 		"systemHardening: {errorRecovery: {maxAttempts: 0}}":       "systemHardening.errorRecovery.maxAttempts: must be at least 1",
 		"{": "settings.yaml",
 		"services: {wav2vec2: {runs: 1000}, audioProcessor: {maxMemory: 1}}": "services.wav2vec2.runs: must be 0 to 256",
+		"services: {gama: {cores: -1}}":                                      "services.gama.cores: must be 0 to 256, got -1",
+		"onnx: {spin: 1s}":                                                   "onnx.spin: must be 0 to 10ms, got 1s",
 	} {
 		_, err := Load(Source{File: yamlFile(t, text)})
 		require.ErrorContains(t, err, says, text)

@@ -32,6 +32,7 @@ func serviceKeys(name string, cases map[string]keyCase) map[string]keyCase {
 		"recoverable": truths,
 		"keepAlive":   {good: []string{"0", "1ns"}, bad: []string{"-1ns", "soon"}},
 		"runs":        {good: []string{"0", "256"}, bad: []string{"-1", "257", "many", "1.5x"}},
+		"cores":       {good: []string{"0", "256"}, bad: []string{"-1", "257", "many", "1.5x"}},
 	}
 	maps.Copy(all, cases)
 	full := make(map[string]keyCase)
@@ -53,6 +54,7 @@ func keyCases() map[string]keyCase {
 		"models.dir":         texts,
 		"models.aliases":     {good: []string{"{}", "{mine: wav2vec2-tiny}"}, bad: []string{"[a, b]", "{a/b: x}", "{a: a}"}},
 		"onnx.libraryPath":   texts,
+		"onnx.spin":          {good: []string{"0", "10ms"}, bad: []string{"-1ns", "10.001ms", "soon"}},
 		"readiness.required": {good: []string{"[]", "[gama, audioProcessor]"}, bad: []string{"[speech]", "[wav2vec2, '']"}},
 	}
 	for _, task := range []string{"transcribe", "embed", "classify", "generate", "ask", "caption"} {
@@ -79,6 +81,7 @@ func keyCases() map[string]keyCase {
 		maps.Copy(all, section)
 	}
 	delete(all, "services.modelService.runs")
+	delete(all, "services.modelService.cores")
 	return all
 }
 

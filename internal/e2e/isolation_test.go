@@ -17,9 +17,12 @@ import (
 
 // go test ./internal/e2e -run Isolation -isolation 5 -v
 //
-// -rival OLD_BINARY measures another version in turns, for its times and throughput.
+// -rival OLD_BINARY,... measures other versions in turns, for their times and throughput.
 // SPEECH_MODEL is a folder of another Wav2Vec2 model for the requests of speech.
-var isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
+var (
+	isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
+	isolationBusy   = flag.String("isolation-busy", "", "the only service that is saturated; empty: each in turn")
+)
 
 const (
 	// saturating callers keep a service busy; others ask once, one after another.
@@ -85,6 +88,9 @@ func (i *isolation) measure(t *testing.T, w isolatedWork) (times []time.Duration
 func (i *isolation) round(t *testing.T) {
 	t.Helper()
 	for _, busy := range i.works {
+		if *isolationBusy != "" && busy.service != *isolationBusy {
+			continue
+		}
 		for _, w := range i.works {
 			i.alone[w.service] = append(i.alone[w.service], i.measure(t, w)...)
 		}
@@ -125,8 +131,8 @@ func TestIsolation(t *testing.T) {
 		t.Skip("-isolation is 0")
 	}
 	versions := []*isolation{{name: "this version", s: isolated(t, program)}}
-	if *rival != "" {
-		versions = append(versions, &isolation{name: "the other version", s: isolated(t, *rival)})
+	for _, binary := range strings.FieldsFunc(*rival, func(r rune) bool { return r == ',' }) {
+		versions = append(versions, &isolation{name: binary, s: isolated(t, binary)})
 	}
 	for _, v := range versions {
 		v.works = isolatedWorks(t, speechModel())
@@ -178,6 +184,9 @@ func (i *isolation) report(t *testing.T) {
 	t.Logf("| saturated |%s its tasks a second |", head.String())
 	t.Logf("|---|%s---|", rule.String())
 	for _, busy := range i.works {
+		if i.beside[busy.service] == nil {
+			continue
+		}
 		var row strings.Builder
 		for _, w := range i.works {
 			if w.service == busy.service {

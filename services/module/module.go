@@ -59,6 +59,10 @@ type Common struct {
 	// Runs is the number of concurrent runs, which share the cores. 0, the default, is
 	// one run for every two cores, or for every core if a run uses only one.
 	Runs int `koanf:"runs"`
+	// Cores is how many cores the service's runs use while other services have tasks; it
+	// uses all that nothing else needs. 0, the default, is half of them, at least one.
+	// Cannot change live.
+	Cores int `koanf:"cores"`
 }
 
 // mostRuns is the maximum of Common.Runs.
@@ -93,6 +97,9 @@ func (s *section[C]) Validate() []error {
 	errs := append(s.Shared.Validate(), s.Own.Validate()...)
 	if s.Shared.Runs < 0 || s.Shared.Runs > mostRuns {
 		errs = append(errs, fmt.Errorf("runs: must be 0 to %d, got %d", mostRuns, s.Shared.Runs))
+	}
+	if s.Shared.Cores < 0 || s.Shared.Cores > mostRuns {
+		errs = append(errs, fmt.Errorf("cores: must be 0 to %d, got %d", mostRuns, s.Shared.Cores))
 	}
 	return errs
 }
@@ -179,3 +186,6 @@ func (m Module) Runs(c Common) (runs, threads, most int) {
 	runs = max(1, cores/2)
 	return runs, max(1, cores/runs), cores
 }
+
+// Cores returns how many cores the service's runs use while other services have tasks.
+func (m Module) Cores(c Common) int { return cmp.Or(c.Cores, max(1, runtime.GOMAXPROCS(0)/2)) }

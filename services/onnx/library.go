@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -36,6 +37,25 @@ type Config struct {
 	// LibraryPath is the path of the ONNX Runtime shared library. Empty selects the
 	// library embedded in the binary. Cannot change live. Defaults to empty.
 	LibraryPath string `koanf:"libraryPath"`
+	// Spin is how long idle threads of a run keep their core busy, in wait for the next
+	// operator, if a service runs one task at a time. It shortens runs of small models,
+	// and slows everything else down. Cannot change live. Defaults to 50us.
+	Spin time.Duration `koanf:"spin"`
+}
+
+// DefaultConfig returns the documented defaults.
+func DefaultConfig() Config { return Config{Spin: 50 * time.Microsecond} }
+
+// maxSpin is the maximum of Config.Spin.
+const maxSpin = 10 * time.Millisecond
+
+// Validate returns an error for every invalid value, with its key relative to this
+// section.
+func (c Config) Validate() []error {
+	if c.Spin < 0 || c.Spin > maxSpin {
+		return []error{fmt.Errorf("spin: must be 0 to %s, got %s", maxSpin, c.Spin)}
+	}
+	return nil
 }
 
 // Runtime is the loaded library and its environment. A process has at most one at a

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 // Blocks begin with a header of this size, so that what follows it is aligned for
 // vector instructions.
@@ -292,6 +293,14 @@ void pool_enter(pool *p, meter *m) {
 }
 
 void pool_leave(void) { pool_enter(NULL, NULL); }
+
+void lower_priority(int steps) {
+#ifdef __linux__
+	setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + steps);
+#else
+	(void)steps;
+#endif
+}
 
 // allocator has the layout of ONNX Runtime's OrtAllocator.
 typedef struct allocator {

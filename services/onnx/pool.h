@@ -34,6 +34,10 @@ void pool_close(pool *p);
 void pool_enter(pool *p, meter *m);
 void pool_leave(void);
 
+// lower_priority lowers that of the calling thread and of the threads that it starts, where
+// threads have priorities of their own.
+void lower_priority(int steps);
+
 void *pool_alloc(size_t size);
 void pool_free(void *block);
 

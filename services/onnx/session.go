@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,11 @@ type SessionConfig struct {
 	// Concurrent reports whether other runs share the cores, in which case idle threads
 	// must sleep rather than spin.
 	Concurrent bool
+	// Background has the threads of a run, beside the one that calls it, run at a lower
+	// priority, so that they use the cores that nothing else needs.
+	Background bool
+	// Spin is that of Config, unless Concurrent is set.
+	Spin time.Duration
 	// Pool is the memory that the session works in, shared with the other sessions of
 	// its model; nil for one of its own.
 	Pool *Pool
@@ -129,7 +135,7 @@ func (g Graph) load(inputs, outputs []string, cfg SessionConfig) (session *ort.D
 	}
 	// ONNX Runtime copies the options into the session.
 	defer func() { _ = options.Destroy() }()
-	err = cfg.Pool.within(nil, func() error {
+	err = cfg.Pool.apart(cfg.Background, func() error {
 		if g.Path != "" {
 			session, err = ort.NewDynamicAdvancedSession(g.Path, inputs, outputs, options)
 		} else {
@@ -184,7 +190,7 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		return nil, err
 	}
 	spin := "1"
-	if c.Concurrent {
+	if c.Concurrent || c.Spin <= 0 {
 		spin = "0"
 	}
 	err = errors.Join(
@@ -194,6 +200,7 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll),
 		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
+		options.AddSessionConfigEntry("session.intra_op.spin_duration_us", strconv.FormatInt(c.Spin.Microseconds(), 10)),
 		// On x86 processors without VNNI, products of unsigned and signed bytes
 		// saturate; this setting makes the engine treat the weights as unsigned. Other
 		// processors ignore it.

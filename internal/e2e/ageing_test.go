@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// go test ./internal/e2e -run LowPriority -ageing 2 -v
+var ageingFeeders = flag.Int("ageing", 0, "callers with tasks of high priority beside one of low; 0 skips the test")
+
+// ageingKind is a long task of a service and the short ones that compete with it.
+type ageingKind struct {
+	name      string
+	long, few func(t *testing.T, s *server, priority string) (int, string)
+}
+
+func ageingKinds(t *testing.T) []ageingKind {
+	t.Helper()
+	speech, short := wav(16000, 1, 120*16000), clip(t, "clip03.wav")
+	sound, piece := wav(48000, 2, 60*48000), wav(48000, 2, 5*48000)
+	caption := soundClip(t, "clip00.wav")
+	post := func(t *testing.T, s *server, path, contentType string, body []byte, priority string) (int, string) {
+		t.Helper()
+		got, err := s.app(t).send(t.Context(), http.MethodPost, s.url+path, body, "Content-Type", contentType, "Grym-Priority", priority)
+		require.NoError(t, err)
+		return got.status, got.body
+	}
+	generate := func(steps int) func(*testing.T, *server, string) (int, string) {
+		request := fmt.Sprintf(`{"prompt":"rain","seed":1,"num_inference_steps":%d}`, steps)
+		return func(t *testing.T, s *server, priority string) (int, string) {
+			t.Helper()
+			return post(t, s, "/v1/audio/generations", "application/json", []byte(request), priority)
+		}
+	}
+	upload := func(path string, sound []byte, fields ...string) func(*testing.T, *server, string) (int, string) {
+		return func(t *testing.T, s *server, priority string) (int, string) {
+			t.Helper()
+			body, contentType := form(t, sound, fields...)
+			data, err := io.ReadAll(body)
+			require.NoError(t, err)
+			return post(t, s, path, contentType, data, priority)
+		}
+	}
+	convert := func(sound []byte) func(*testing.T, *server, string) (int, string) {
+		return upload("/v1/audio/conversions", sound, "sample_rate", "16000")
+	}
+	return []ageingKind{
+		{"speech, 120 s", upload("/v1/audio/transcriptions", speech), upload("/v1/audio/transcriptions", short)},
+		{"generation, 40 steps", generate(40), generate(4)},
+		{"question", upload("/v1/audio/captions", wav(16000, 1, 60*16000)), upload("/v1/audio/captions", caption)},
+		{"conversion, 60 s", convert(sound), convert(piece)},
+	}
+}
+
+// TestLowPriorityUnderHighLoad compares how long a task of low priority takes alone and
+// beside callers whose tasks have high priority. It asserts no time.
+func TestLowPriorityUnderHighLoad(t *testing.T) {
+	if *ageingFeeders == 0 {
+		t.Skip("-ageing is 0")
+	}
+	const ageing = 2 * time.Second
+	s := startWith(t, options{settings: fmt.Sprintf("systemHardening: {resourceManagement: {ageing: %s}}\n", ageing)})
+	t.Logf("%d callers, an ageing step of %s, from high to low two", *ageingFeeders, ageing)
+	t.Log("| kind | alone | beside | fair: 1.5 times alone times callers, and two steps |")
+	t.Log("|---|---|---|---|")
+	for _, kind := range ageingKinds(t) {
+		timed := func() time.Duration {
+			began := time.Now()
+			status, body := kind.long(t, s, "low")
+			require.Equal(t, http.StatusOK, status, body)
+			return time.Since(began)
+		}
+		timed() // loads the model
+		alone := timed()
+		var stop atomic.Bool
+		var callers sync.WaitGroup
+		for range *ageingFeeders {
+			callers.Go(func() {
+				for !stop.Load() {
+					if status, body := kind.few(t, s, "high"); status != http.StatusOK {
+						t.Errorf("%s: %d %s", kind.name, status, body)
+						return
+					}
+				}
+			})
+		}
+		beside := timed()
+		stop.Store(true)
+		callers.Wait()
+		fair := time.Duration(1.5*float64(alone)*float64(*ageingFeeders)) + 2*ageing
+		t.Logf("| %s | %.1f s | %.1f s | %.1f s |", kind.name, alone.Seconds(), beside.Seconds(), fair.Seconds())
+	}
+}
