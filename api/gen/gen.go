@@ -1972,8 +1972,11 @@ type Model struct {
 	Breaker *ModelBreaker `json:"breaker,omitempty"`
 
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
-	Created int64  `json:"created"`
-	Id      string `json:"id"`
+	Created int64 `json:"created"`
+
+	// DefaultFor The tasks that run on the model if a request names none; left out if there are none.
+	DefaultFor *[]string `json:"default_for,omitempty"`
+	Id         string    `json:"id"`
 
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
@@ -1987,6 +1990,9 @@ type Model struct {
 
 	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
+
+	// SizeBytes Size of the model's files; left out for an alias and where it is unknown.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
 
 	// State ready is loaded, registered is loaded on first use, unavailable cannot be used; recovering and unavailable also while a
 	// failed model is being recovered.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -31,12 +33,29 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *Handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		models = append(models, modelsOf(entry.Name(), entry.Models())...)
+		models = append(models, h.withDefaults(entry, modelsOf(entry.Name(), entry.Models()))...)
 	}
 	if h.Unreadable != nil {
 		models = append(models, modelsOf("", h.Unreadable())...)
 	}
 	return append(models, h.aliases(models)...)
+}
+
+// withDefaults sets the tasks for which the models of a service are the default.
+func (h *Handlers) withDefaults(entry *orchestrator.Registration, models []gen.Model) []gen.Model {
+	for _, task := range entry.Describe().Tasks {
+		found, err := h.Models.Resolve(task.Name, "")
+		if err != nil || found.Service != entry.Name() {
+			continue
+		}
+		for i := range models {
+			if models[i].Id == found.Model {
+				tasks := append(web.Value(models[i].DefaultFor), task.Name)
+				models[i].DefaultFor = &tasks
+			}
+		}
+	}
+	return models
 }
 
 // modelsOf returns the models of one service.
@@ -50,6 +69,7 @@ func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 		if !status.Created.IsZero() {
 			m.Created = status.Created.Unix()
 		}
+		m.SizeBytes = web.Unless(int64(status.Size), 0)
 		if status.Problem != "" {
 			m.Problem = &status.Problem
 		}
