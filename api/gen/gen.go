@@ -1974,7 +1974,8 @@ type Model struct {
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
 	Created int64 `json:"created"`
 
-	// DefaultFor The tasks that run on the model if a request names none; left out if there are none.
+	// DefaultFor The tasks whose requests run on the model if they name none, unless the service has one that fits the task better; left
+	// out if there are none.
 	DefaultFor *[]string `json:"default_for,omitempty"`
 	Id         string    `json:"id"`
 
