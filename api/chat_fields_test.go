@@ -134,7 +134,7 @@ func TestChatRequestsAsClientsSendThem(t *testing.T) {
 			require.Equal(t, http.StatusOK, response.StatusCode, text)
 			sound, params, _ := strings.Cut(<-received, " ")
 			require.Equal(t, "sound", sound)
-			require.JSONEq(t, c.params, strings.Replace(params, `,"truncation":"disabled"`, "", 1), "beside the default")
+			require.JSONEq(t, c.params, strings.Replace(params, `,"truncation":"auto"`, "", 1), "beside the default")
 			require.Equal(t, c.warnings, response.Header.Get("Grym-Warning"))
 		})
 	}

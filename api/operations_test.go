@@ -27,7 +27,7 @@ func (scopedKeys) Check(text string) (access.Key, error) {
 var letIn = map[string]string{
 	"getLiveness": "none use read admin", "getReadiness": "none use read admin", "getServiceReadiness": "none use read admin",
 	"getHealth": "read admin", "getMetrics": "read admin",
-	"listSchemas": "use read admin", "listSettings": "admin",
+	"listSchemas": "use read admin", "listSettings": "admin", "followSystem": "admin",
 	"getVersion": "use read admin", "getOpenAPI": "use read admin", "listModels": "use read admin", "getModel": "use read admin",
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
 	"drainService": "admin", "resumeService": "admin", "getAnalytics": "admin",

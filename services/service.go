@@ -96,6 +96,8 @@ type ModelStatus struct {
 	Origin string
 	// Bytes is the memory that the model occupies; zero if it is not loaded.
 	Bytes Bytes
+	// Size is the size of the model's files.
+	Size Bytes
 	// Created is the time of the last change to the model's files; zero for embedded
 	// models.
 	Created time.Time

@@ -2691,6 +2691,10 @@ type Model struct {
 	// Created When the folder was last changed, in Unix seconds; 0 for an embedded model. An alias has its model's.
 	Created int64 `json:"created"`
 
+	// DefaultFor The tasks whose requests run on the model if they name none, unless the service has one that fits the task better; left
+	// out if there are none.
+	DefaultFor *[]string `json:"default_for,omitempty"`
+
 	// Health What the outcomes of the model's recent tasks say of it; omitted until the model is used. Canaries do not count. failing:
 	// too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
 	// first failure. degraded: some have failed.
@@ -2709,6 +2713,9 @@ type Model struct {
 
 	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
+
+	// SizeBytes Size of the model's files; left out for an alias and where it is unknown.
+	SizeBytes *int64 `json:"size_bytes,omitempty"`
 
 	// State ready is loaded, registered is loaded on first use, unavailable cannot be used; recovering and unavailable also while a
 	// failed model is being recovered.
@@ -4877,6 +4884,9 @@ type ServerInterface interface {
 	// ListSettings Describe the settings
 	// (GET /v1/system/config/keys)
 	ListSettings(w http.ResponseWriter, r *http.Request)
+	// FollowSystem Stream the state of the server
+	// (GET /v1/system/events)
+	FollowSystem(w http.ResponseWriter, r *http.Request)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(w http.ResponseWriter, r *http.Request)
@@ -5147,6 +5157,12 @@ func (_ Unimplemented) ChangeConfig(w http.ResponseWriter, r *http.Request) {
 // ListSettings Describe the settings
 // (GET /v1/system/config/keys)
 func (_ Unimplemented) ListSettings(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FollowSystem Stream the state of the server
+// (GET /v1/system/events)
+func (_ Unimplemented) FollowSystem(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6442,6 +6458,20 @@ func (siw *ServerInterfaceWrapper) ListSettings(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// FollowSystem operation middleware
+func (siw *ServerInterfaceWrapper) FollowSystem(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowSystem(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetForecast operation middleware
 func (siw *ServerInterfaceWrapper) GetForecast(w http.ResponseWriter, r *http.Request) {
 
@@ -6807,6 +6837,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system", wrapper.GetSystem)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/events", wrapper.FollowSystem)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/performance", wrapper.GetPerformance)
@@ -14695,6 +14728,153 @@ func (response ListSettings500ApplicationProblemPlusJSONResponse) VisitListSetti
 	return err
 }
 
+type FollowSystemRequestObject struct {
+}
+
+type FollowSystemResponseObject interface {
+	VisitFollowSystemResponse(w http.ResponseWriter) error
+}
+
+type FollowSystem200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowSystem200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowSystem200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowSystem200TexteventStreamResponse) VisitFollowSystemResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowSystem401ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowSystem401ApplicationProblemPlusJSONResponse) VisitFollowSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowSystem403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowSystem403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowSystem403ResponseHeaders
+}
+
+func (response FollowSystem403ApplicationProblemPlusJSONResponse) VisitFollowSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowSystem429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowSystem429ApplicationProblemPlusJSONResponse) VisitFollowSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowSystem500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowSystem500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowSystem500ResponseHeaders
+}
+
+func (response FollowSystem500ApplicationProblemPlusJSONResponse) VisitFollowSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetForecastRequestObject struct {
 }
 
@@ -16001,6 +16181,9 @@ type StrictServerInterface interface {
 	// ListSettings Describe the settings
 	// (GET /v1/system/config/keys)
 	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
+	// FollowSystem Stream the state of the server
+	// (GET /v1/system/events)
+	FollowSystem(ctx context.Context, request FollowSystemRequestObject) (FollowSystemResponseObject, error)
 	// GetForecast Get forecasts and advice
 	// (GET /v1/system/forecast)
 	GetForecast(ctx context.Context, request GetForecastRequestObject) (GetForecastResponseObject, error)
@@ -17182,6 +17365,30 @@ func (sh *strictHandler) ListSettings(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
 		if err := validResponse.VisitListSettingsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowSystem operation middleware
+func (sh *strictHandler) FollowSystem(w http.ResponseWriter, r *http.Request) {
+	var request FollowSystemRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowSystem(ctx, request.(FollowSystemRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowSystem")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowSystemResponseObject); ok {
+		if err := validResponse.VisitFollowSystemResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -32,7 +33,7 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 func (h *Handlers) models() []gen.Model {
 	models := []gen.Model{}
 	for _, entry := range h.Services.List() {
-		models = append(models, modelsIn(entry)...)
+		models = append(models, h.withDefaults(entry, modelsIn(entry))...)
 	}
 	if h.Unreadable != nil {
 		models = append(models, modelsOf("", h.Unreadable())...)
@@ -52,6 +53,23 @@ func modelsIn(entry *orchestrator.Registration) []gen.Model {
 	return list
 }
 
+// withDefaults sets the tasks for which the models of a service are the default.
+func (h *Handlers) withDefaults(entry *orchestrator.Registration, models []gen.Model) []gen.Model {
+	for _, task := range entry.Describe().Tasks {
+		found, err := h.Models.Resolve(task.Name, "")
+		if err != nil || found.Service != entry.Name() {
+			continue
+		}
+		for i := range models {
+			if models[i].Id == found.Model {
+				tasks := append(web.Value(models[i].DefaultFor), task.Name)
+				models[i].DefaultFor = &tasks
+			}
+		}
+	}
+	return models
+}
+
 // modelsOf returns models as the API shows them.
 func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 	models := []gen.Model{}
@@ -63,6 +81,7 @@ func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 		if !status.Created.IsZero() {
 			m.Created = status.Created.Unix()
 		}
+		m.SizeBytes = web.Unless(int64(status.Size), 0)
 		if status.Problem != "" {
 			m.Problem = &status.Problem
 		}

@@ -144,5 +144,5 @@ func TestANewServiceJoinsByOneRegistration(t *testing.T) {
 		samples := s.views().PerformanceView(1).Samples
 		return len(samples) == 1 && samples[0].Services[2].Custom != nil && (*samples[0].Services[2].Custom)["words_said_total"] == 2
 	}, 10*time.Second, 10*time.Millisecond, "sampled too")
-	require.Contains(t, get("/v1/system"), `{"models":[],"ready":true,"service":"echo","task":"say"}`)
+	require.Contains(t, get("/v1/system"), `"service":"echo","task":"say"}`)
 }

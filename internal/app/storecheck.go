@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -163,6 +164,7 @@ func (c *storeCheck) readRecord(change records.Change) {
 	kind, id, _ := strings.Cut(change.Key, ".")
 	c.have[change.Key] = uint64(change.Revision)
 	type content struct {
+		Object string `json:"object"` // of a recording; its id where it is empty
 		Result *struct {
 			ValueID string `json:"value_id"`
 		} `json:"result"`
@@ -185,7 +187,7 @@ func (c *storeCheck) readRecord(change records.Change) {
 	}
 	c.report.Records[kind]++
 	if kind == "audio" {
-		c.needs["audio-"+id] = change.Key
+		c.needs[cmp.Or(record.Body.Object, record.Object, "audio-"+id)] = change.Key
 	}
 	for _, one := range []content{record.content, record.Body} {
 		if one.Result != nil && one.Result.ValueID != "" {

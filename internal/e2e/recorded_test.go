@@ -177,7 +177,7 @@ func TestRecordedAccess(t *testing.T) {
 	for _, request := range asked {
 		body := make(map[string]any)
 		for _, holder := range []string{"", "unknown", "use", "read", "admin"} {
-			got := p.play(recordRequest{Name: request, Send: request, Key: holder})
+			got := p.play(recordRequest{Name: request, Send: request, Key: holder, Endless: true})
 			body["key "+holder] = strconv.Itoa(got.status) + " " + field(got.body, "error.code") + field(got.body, "type") +
 				" " + got.header.Get("Www-Authenticate")
 		}

@@ -102,6 +102,12 @@ func (red *reducer) headers(header http.Header) map[string]string {
 	reduced := make(map[string]string)
 	for name := range header {
 		value := strings.Join(header.Values(name), ", ")
+		if name == "Vary" { // every response varies with this one
+			others := slices.DeleteFunc(strings.Split(value, ", "), func(one string) bool { return one == "Accept-Encoding" })
+			if value = strings.Join(others, ", "); value == "" {
+				continue
+			}
+		}
 		switch {
 		case slices.Contains(present, name), slices.Contains(red.vary, name):
 			reduced[name] = "<present>"

@@ -55,6 +55,8 @@ type recordRequest struct {
 	Until map[string]string `yaml:"until"`
 	// HangUpAfter ends a stream of events after the first one of this name.
 	HangUpAfter string `yaml:"hang_up_after"`
+	// Endless leaves the body of a success unread.
+	Endless bool `yaml:"endless"`
 	// Capture maps names to fields of the answer.
 	Capture map[string]string `yaml:"capture"`
 	// Record is how much of the body is recorded; see reducer.
@@ -236,6 +238,9 @@ func (p *player) send(r recordRequest) rawAnswer {
 	require.NoError(p.t, err, "%s\n%s", r.Name, p.server.log)
 	defer response.Body.Close()
 	got := rawAnswer{status: response.StatusCode, header: response.Header}
+	if r.Endless && got.status < http.StatusMultipleChoices {
+		return got
+	}
 	if r.HangUpAfter != "" {
 		got.body = eventsUntil(p.t, response.Body, r.HangUpAfter)
 		return got

@@ -80,12 +80,25 @@ func (c *Catalog) find(name string) (Folder, bool) {
 		if folder.files, err = fs.Sub(c.embedded, name); err != nil {
 			return Folder{}, false
 		}
-		folder.Origin, folder.state = OriginEmbedded, state{version: OriginEmbedded}
+		folder.Origin, folder.state = OriginEmbedded, state{version: OriginEmbedded, bytes: sizeOf(folder.files)}
 	} else {
 		return Folder{}, false
 	}
 	folder.modelType, folder.problem = c.kinds.Of(folder)
 	return folder, true
+}
+
+// sizeOf returns the size of all files of an embedded folder.
+func sizeOf(folder fs.FS) (bytes int64) {
+	_ = fs.WalkDir(folder, ".", func(_ string, entry fs.DirEntry, err error) error { // it is in memory
+		if err == nil && !entry.IsDir() {
+			if info, err := entry.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil
+	})
+	return bytes
 }
 
 // List returns the folders of the given ModelType, ordered by name. Folders that are

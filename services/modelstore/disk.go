@@ -59,6 +59,8 @@ type state struct {
 	version string
 	// newest is the latest modification time of the files; zero for an embedded folder.
 	newest time.Time
+	// bytes is the size of all files.
+	bytes int64
 }
 
 // settle is the age from which a file's modification time is expected to differ after
@@ -77,13 +79,14 @@ func stateOf(dir string) (state, error) {
 	if err := w.folder(dir, "."); err != nil {
 		return state{}, err
 	}
-	return state{version: hex.EncodeToString(w.sum.Sum(nil)), newest: w.newest}, nil
+	return state{version: hex.EncodeToString(w.sum.Sum(nil)), newest: w.newest, bytes: w.bytes}, nil
 }
 
 type walk struct {
 	sum     hash.Hash
 	newest  time.Time
 	entries int
+	bytes   int64
 }
 
 func (w *walk) folder(dir, name string) error {
@@ -113,6 +116,9 @@ func (w *walk) folder(dir, name string) error {
 			w.newest = info.ModTime()
 		}
 		if !info.IsDir() {
+			if info.Mode().IsRegular() {
+				w.bytes += info.Size()
+			}
 			continue
 		}
 		if err := w.folder(dir, within); err != nil && !errors.Is(err, fs.ErrNotExist) {

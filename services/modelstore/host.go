@@ -72,7 +72,8 @@ func (h *Host[M]) Status() services.ServiceStatus {
 func (h *Host[M]) Models() []services.ModelStatus {
 	var list []services.ModelStatus
 	for _, files := range h.catalog.List(h.kind.ModelType) {
-		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified()}
+		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified(),
+			Size: services.Bytes(files.state.bytes)}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
 		} else if err := h.inspect(files); err != nil {

@@ -48,7 +48,7 @@ function options({ names, form, floor, fill, ahead, width, onCursor }) {
   return {
     width, height: 150, padding: [8, 8, 0, 0], legend: { show: false }, cursor: { sync: { key: 'system' }, y: false, points: { size: 6 } },
     scales: { y: { range: (u, low, high) => [0, Math.max(floor, (high ?? 0) * 1.15)] } },
-    axes: [{ ...axis, size: 26, values: (u, v) => v.map((s) => timeOf(s * 1000).slice(0, 5)), space: 70 }, { ...axis, size: 58, values: (u, v) => v.map(form), space: 34 }],
+    axes: [{ ...axis, size: 26, values: (u, v) => v.map((s) => timeOf(s * 1000).slice(0, v[1] - v[0] < 60 ? 8 : 5)), space: 80 }, { ...axis, size: 58, values: (u, v) => v.map(form), space: 34 }],
     series: [{}, ...series, ...(ahead?.length ? [later] : [])],
     hooks: { setCursor: [(u) => onCursor(u.cursor.idx == null ? null : [u.data[0], ...u.data.slice(1)].map((y) => y[u.cursor.idx]))] },
   };
