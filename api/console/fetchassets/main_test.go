@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/base64"
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -63,7 +62,7 @@ func TestNothingIsWrittenIfAPackageIsNotAsLocked(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "the lock file has sha512-")
 	_, err = os.Stat(out)
-	require.True(t, errors.Is(err, os.ErrNotExist))
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestUnpackTakesTheWantedFilesAndTheLicence(t *testing.T) {
