@@ -49,15 +49,21 @@ func TestADamagedStoreKeepsTheOtherJobs(t *testing.T) {
 			app = s.app(t)
 			all, err := app.list(t.Context(), "")
 			require.NoError(t, err)
-			require.Len(t, all, jobs-1, "one record is lost")
+			require.Len(t, all, jobs)
 			require.Eventually(t, func() bool {
 				_, health := s.get(t, "/healthz")
-				return strings.Contains(health, "the job store was damaged: records that are lost: 1")
+				return strings.Contains(health, "the store lost data (")
 			}, time.Minute, 20*time.Millisecond)
-			require.Contains(t, s.log.String(), `"msg":"the job store was damaged: records are lost","records":1`)
+			require.Contains(t, s.log.String(), `"msg":"the job store lost records","missing":1`)
+			lost := 0
 			for _, j := range all {
+				if j.Status == "failed" {
+					lost++
+					continue
+				}
 				answers(t, app, http.MethodGet, "/v1/jobs/"+j.ID, http.StatusOK, `"status":"queued"`)
 			}
+			require.Equal(t, 1, lost, "the lost record is reported as a failed job")
 			j := s.accepted(t, app, transcription(clip(t, "clip09.wav"), ""))
 			answers(t, app, http.MethodGet, "/v1/jobs/"+j.ID, http.StatusOK, `"status":"queued"`)
 		})

@@ -50,10 +50,11 @@ func TestAdditionalThreadsOfASessionInTheBackgroundGiveWay(t *testing.T) {
 		after = niceness(t)
 		lowered := after[lowest] - before[lowest]
 		if background {
-			// The thread that opened the session may still be ending.
-			require.Eventually(t, func() bool { return niceness(t)[lowest]-before[lowest] == 3 }, 20*time.Second, time.Millisecond)
+			// The thread that opened the session has the priority too. It ends soon, unless it is
+			// the first of the process. Threads of earlier sessions may be ending.
+			require.Eventually(t, func() bool { return niceness(t)[lowest] >= 3 }, 20*time.Second, time.Millisecond)
 		} else {
-			require.Zero(t, lowered, fmt.Sprint(before, after))
+			require.LessOrEqual(t, lowered, 0, fmt.Sprint(before, after))
 		}
 		require.NoError(t, s.Close())
 	}
