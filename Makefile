@@ -80,6 +80,7 @@ soak: build ## run the long tests: faults, broken models, a small cgroup (as roo
 	$(GO) test ./internal/e2e -run Isolation -isolation 5 -v -timeout 30m
 	$(GO) test ./internal/e2e -run LowPriority -ageing 2 -v -timeout 30m
 	$(MAKE) fuzz FUZZTIME=10m
+	$(GO) test ./orchestrator/jobs -run EveryLoss -damagepoints 6 -timeout 30m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 	@if /usr/bin/python3 -c 'import torch, onnx, torchaudio' 2>/dev/null; then models/train/fresh.sh bin/grym-synth; \
