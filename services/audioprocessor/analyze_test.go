@@ -38,7 +38,8 @@ func TestAnalyze(t *testing.T) {
 	t.Parallel()
 	a, err := analysisOf(t, `{}`)
 	require.NoError(t, err)
-	require.Equal(t, tasks.SoundFormat{Container: "wav", Encoding: "pcm_s16le", SampleRateHz: 44100, Channels: 1, DurationSeconds: 2}, a.Source)
+	require.Equal(t,
+		tasks.SoundFormat{Container: "wav", Encoding: "pcm_s16le", SampleRateHz: 44100, Channels: 1, DurationSeconds: 2}, a.Source)
 	require.InDelta(t, 220, *a.Pitch.MedianHz, 0.5)
 	require.InDelta(t, *a.Levels.PeakDBFS, *a.Loudness.TruePeakDBTP, 0.1)
 	require.NotNil(t, a.Spectrum)

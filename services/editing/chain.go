@@ -11,8 +11,10 @@ const blockFrames = 4096
 // Format describes sound between two operations.
 type Format struct {
 	SampleRateHz, Channels int
-	// Frames is the expected length, which may be too high.
+	// Frames is the expected length.
 	Frames float64
+	// Shorter is set if the sound may be shorter than that.
+	Shorter bool
 }
 
 // Seconds returns the expected length.
@@ -26,6 +28,9 @@ type Env struct {
 	MaxBytes int64
 	// MaxSeconds is the maximum length of the sound after each operation.
 	MaxSeconds float64
+	// Step is called before each block of each operation. An error ends the edit. It may be
+	// nil.
+	Step func() error
 }
 
 // Emit receives a block of whole frames. It may change the block but not retain it.
@@ -69,6 +74,7 @@ type Chain struct {
 	channels []int // of the input of each stage
 	emits    []Emit
 	sink     Emit
+	step     func() error
 	out      Format
 	bytes    int64
 }
@@ -76,7 +82,7 @@ type Chain struct {
 // New returns a Chain for sound of a format. The caller closes it. A wrong parameter is
 // an *OperationError.
 func New(operations []Operation, in Format, env Env) (*Chain, error) {
-	c := &Chain{out: in}
+	c := &Chain{out: in, step: env.Step}
 	for i, operation := range operations {
 		b, err := operation.build(c.out, env)
 		if err == nil && b.out.Seconds() > env.MaxSeconds {
@@ -117,6 +123,11 @@ func (c *Chain) push(i int, block []float32) error {
 	size := blockFrames * c.channels[i]
 	for len(block) > 0 && !c.stages[i].full() {
 		n := min(len(block), size)
+		if c.step != nil {
+			if err := c.step(); err != nil {
+				return err
+			}
+		}
 		if err := c.stages[i].process(block[:n], c.emits[i]); err != nil {
 			return err
 		}

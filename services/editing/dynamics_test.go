@@ -85,7 +85,8 @@ func TestGate(t *testing.T) {
 func TestRemoveSilence(t *testing.T) {
 	t.Parallel()
 	in := Format{SampleRateHz: 16000, Channels: 2}
-	sound := slices.Concat(make([]float32, 32000), noise(1, 4000, 2)[:4000], make([]float32, 64000), noise(2, 4000, 2)[:4000], make([]float32, 4000))
+	sound := slices.Concat(make([]float32, 32000), noise(1, 4000, 2)[:4000], make([]float32, 64000), noise(2, 4000, 2)[:4000],
+		make([]float32, 4000))
 	out, _ := edit(t, sound, in, whole, `{"op":"remove_silence","minimum":0.3,"keep":0.2}`)
 	// Silences of 1, 2 and 0.125 s: the first two are shortened to 0.2 s.
 	require.InDelta(t, 0.2+0.125+0.2+0.125+0.125, float64(len(out))/2/16000, 0.021)

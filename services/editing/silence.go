@@ -35,7 +35,9 @@ func (r *removeSilence) build(in Format, _ Env) (built, error) {
 	s.next = s.boundary(1)
 	// The silence under way, twice for the growth of the buffer.
 	held := int64(math.Ceil((r.Minimum + r.Keep + 0.02) * float64(in.SampleRateHz)))
-	return built{stage: s, out: in, bytes: 2 * 4 * held * int64(in.Channels)}, nil
+	out := in
+	out.Shorter = true
+	return built{stage: s, out: out, bytes: 2 * 4 * held * int64(in.Channels)}, nil
 }
 
 // shortener holds back silence until it is clear whether it is long enough.

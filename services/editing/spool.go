@@ -54,11 +54,13 @@ func (s *spool) write(block []float32) error {
 	return nil
 }
 
-// read passes the sound on in blocks, the last block first if backwards is set.
-func (s *spool) read(backwards bool, emit func(at int64, block []float32) error) error {
+// read passes the sound on in blocks, the last block first if backwards is set, and
+// removes the file.
+func (s *spool) read(backwards bool, emit func(at int64, block []float32) error) (err error) {
 	if s.file == nil {
 		return nil
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.writer.Flush(); err != nil {
 		return errors.Join(ErrTemporary, err)
 	}
