@@ -1,8 +1,6 @@
 package editing
 
 import (
-	"strings"
-
 	"github.com/grym-synth/grym-synth/services/analysis"
 )
 
@@ -28,8 +26,11 @@ var defaultTargets = map[string]float64{byPeak: -1, byRMS: -20, byLoudness: -23}
 const defaultTruePeakDBTP = -1
 
 func (n *normalize) check() error {
+	if n.Mode == "" {
+		return invalid("mode", "is missing")
+	}
 	if _, ok := defaultTargets[n.Mode]; !ok {
-		return invalid("mode", "must be %s, got %.40q", strings.Join([]string{byPeak, byRMS, byLoudness}, ", "), n.Mode)
+		return invalid("mode", "must be %s, %s or %s, got %.40q", byPeak, byRMS, byLoudness, n.Mode)
 	}
 	if n.Target == nil {
 		target := defaultTargets[n.Mode]
