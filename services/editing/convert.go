@@ -9,38 +9,39 @@ import (
 // resample changes the sample rate.
 type resample struct {
 	named
-	SampleRateHz int `json:"sample_rate"`
+	SampleRateHz *int `json:"sample_rate"`
 }
 
 // Resample returns the operation that changes the sample rate.
-func Resample(sampleRateHz int) Operation { return &resample{SampleRateHz: sampleRateHz} }
+func Resample(sampleRateHz int) Operation { return &resample{SampleRateHz: &sampleRateHz} }
 
 func (r *resample) check() error {
-	return within("sample_rate", float64(r.SampleRateHz), dsp.MinSampleRateHz, dsp.MaxSampleRateHz)
+	return requiredInt("sample_rate", r.SampleRateHz, dsp.MinSampleRateHz, dsp.MaxSampleRateHz)
 }
 
 func (r *resample) build(in Format, _ Env) (built, error) {
 	out := in
-	out.SampleRateHz = r.SampleRateHz
-	out.Frames = math.Ceil(in.Frames / float64(in.SampleRateHz) * float64(r.SampleRateHz))
-	return newConverter("sample_rate", in, out, in.SampleRateHz, r.SampleRateHz)
+	out.SampleRateHz = *r.SampleRateHz
+	out.Frames = math.Ceil(in.Frames / float64(in.SampleRateHz) * float64(*r.SampleRateHz))
+	return newConverter("sample_rate", in, out, in.SampleRateHz, *r.SampleRateHz)
 }
 
 // remix changes the number of channels.
 type remix struct {
 	named
-	Channels int `json:"channels"`
+	Channels *int `json:"channels"`
 }
 
-func (r *remix) check() error { return within("channels", float64(r.Channels), 1, 8) }
+func (r *remix) check() error { return requiredInt("channels", r.Channels, 1, 8) }
 
 func (r *remix) build(in Format, _ Env) (built, error) {
-	if !dsp.CanRemix(in.Channels, r.Channels) {
-		return built{}, invalid("channels", "must be 1, 2 or the %d of the sound, got %d", in.Channels, r.Channels)
+	to := *r.Channels
+	if !dsp.CanRemix(in.Channels, to) {
+		return built{}, invalid("channels", "must be 1, 2 or the %d of the sound, got %d", in.Channels, to)
 	}
 	out := in
-	out.Channels = r.Channels
-	return built{stage: &mixer{from: in.Channels, to: r.Channels}, out: out, bytes: int64(4 * blockFrames * r.Channels)}, nil
+	out.Channels = to
+	return built{stage: &mixer{from: in.Channels, to: to}, out: out, bytes: int64(4 * blockFrames * to)}, nil
 }
 
 type mixer struct {

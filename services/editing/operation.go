@@ -110,6 +110,14 @@ func required(field string, value *float64, least, most float64) error {
 	return within(field, *value, least, most)
 }
 
+// requiredInt is required for a whole number.
+func requiredInt(field string, value *int, least, most float64) error {
+	if value == nil {
+		return invalid(field, "is missing")
+	}
+	return within(field, float64(*value), least, most)
+}
+
 // first returns the first error.
 func first(errs ...error) error {
 	for _, err := range errs {
