@@ -69,8 +69,8 @@ func (d describedOperation) invalid() map[string][]map[string]any {
 		case limits.Minimum == nil:
 			wrong(name, name, "x")
 		default:
-			wrong(name, name+" must be from", *limits.Minimum-1)
-			wrong(name, name+" must be from", *limits.Maximum+1)
+			wrong(name, name+" must be", *limits.Minimum-1)
+			wrong(name, name+" must be", *limits.Maximum+1)
 		}
 	}
 	return list
