@@ -3642,8 +3642,8 @@ type StoredEditRequest struct {
 	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
 
-	// Operations The operations in their order.
-	Operations []EditOperation `json:"operations"`
+	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
+	Operations []interface{} `json:"operations"`
 
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
