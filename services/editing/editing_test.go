@@ -181,6 +181,34 @@ func TestFade(t *testing.T) {
 	}
 }
 
+// TestLongFadesUseAFile compares a fade in memory with one in a file.
+func TestLongFadesUseAFile(t *testing.T) {
+	t.Parallel()
+	in := Format{SampleRateHz: 8000, Channels: 1}
+	for _, seconds := range []string{"0.9", "1", "1.1"} {
+		operation := `{"op":"fade","in":0.5,"out":` + seconds + `}`
+		sound := noise(8, 8000, 1)
+		short, _ := edit(t, sound, in, whole, operation)
+		chain, err := New(parse(t, operation), Format{SampleRateHz: 8000, Channels: 1, Frames: 8000},
+			Env{Dir: t.TempDir(), MaxBytes: 1 << 20, MaxSeconds: 10})
+		require.NoError(t, err)
+		f := chain.stages[0].(*fader)
+		f.ring, f.spool = nil, newSpool(Env{Dir: t.TempDir(), MaxBytes: 1 << 20}, 1)
+		var long []float32
+		emit := func(block []float32) error {
+			long = append(long, block...)
+			return nil
+		}
+		require.NoError(t, chain.Process(sound, emit))
+		require.NoError(t, chain.Flush(emit))
+		require.Equal(t, short, long)
+	}
+	// 200 s of 8 channels do not fit into memory.
+	chain, err := New(parse(t, `{"op":"fade","out":200}`), Format{SampleRateHz: 8000, Channels: 8, Frames: 10}, Env{MaxSeconds: 10})
+	require.NoError(t, err)
+	require.Less(t, chain.Bytes(), int64(4<<20))
+}
+
 func TestTemporaryFilesAreLimited(t *testing.T) {
 	t.Parallel()
 	chain, err := New(parse(t, `{"op":"reverse"}`), Format{SampleRateHz: 8000, Channels: 1, Frames: 100},
