@@ -72,26 +72,31 @@ func sine(hz float64, frames, rate int) []float32 {
 
 // magnitude returns the magnitude of a signal at a frequency.
 func magnitude(signal []float64, hz, rate float64) float64 {
-	var re, im float64
-	for i, v := range signal {
-		sin, cos := math.Sincos(2 * math.Pi * hz * float64(i) / rate)
-		re += v * cos
-		im += v * sin
+	var sum complex128
+	turn, step := complex(1, 0), cmplx.Rect(1, -2*math.Pi*hz/rate)
+	for _, v := range signal {
+		sum += complex(v, 0) * turn
+		turn *= step
 	}
-	return math.Hypot(re, im)
+	return cmplx.Abs(sum)
 }
 
 // toneHz returns the mean frequency of a tone near a frequency, by the phase from window
 // to window.
 func toneHz(signal []float32, near, rate float64) float64 {
 	window, hop := int(rate/10), int(rate/100)
+	hann := make([]float64, window)
+	for i := range hann {
+		hann[i] = 1 - math.Cos(2*math.Pi*float64(i)/float64(window))
+	}
 	var total, last float64
 	n := 0
 	for at := window; at+2*window < len(signal); at += hop {
 		var sum complex128
+		turn, step := cmplx.Rect(1, -2*math.Pi*near*float64(at)/rate), cmplx.Rect(1, -2*math.Pi*near/rate)
 		for i, v := range signal[at : at+window] {
-			hann := 1 - math.Cos(2*math.Pi*float64(i)/float64(window))
-			sum += cmplx.Rect(float64(v)*hann, -2*math.Pi*near*float64(at+i)/rate)
+			sum += complex(float64(v)*hann[i], 0) * turn
+			turn *= step
 		}
 		phase := cmplx.Phase(sum)
 		if at > window {
