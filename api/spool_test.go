@@ -120,6 +120,7 @@ func uploadRoutes() map[string]uploadRoute {
 		"classification":         formRoute("/v1/audio/classifications", "file", &tasks.Classification{}),
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),
 		"analysis":               formRoute("/v1/audio/analyses", "file", &tasks.Analysis{}),
+		"edit":                   formRoute("/v1/audio/edits", "file", madeSound{}, "operations", `[{"op":"reverse"}]`),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),

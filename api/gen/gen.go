@@ -405,6 +405,162 @@ func (e ConversionRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for EditOperationCurve.
+const (
+	EditOperationCurveCosine EditOperationCurve = "cosine"
+	EditOperationCurveLinear EditOperationCurve = "linear"
+	EditOperationCurveSine   EditOperationCurve = "sine"
+)
+
+// Valid indicates whether the value is a known member of the EditOperationCurve enum.
+func (e EditOperationCurve) Valid() bool {
+	switch e {
+	case EditOperationCurveCosine:
+		return true
+	case EditOperationCurveLinear:
+		return true
+	case EditOperationCurveSine:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EditOperationMode.
+const (
+	EditOperationModeLoudness EditOperationMode = "loudness"
+	EditOperationModePeak     EditOperationMode = "peak"
+	EditOperationModeRms      EditOperationMode = "rms"
+)
+
+// Valid indicates whether the value is a known member of the EditOperationMode enum.
+func (e EditOperationMode) Valid() bool {
+	switch e {
+	case EditOperationModeLoudness:
+		return true
+	case EditOperationModePeak:
+		return true
+	case EditOperationModeRms:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EditOperationOp.
+const (
+	EditOperationOpBandPass      EditOperationOp = "band_pass"
+	EditOperationOpFade          EditOperationOp = "fade"
+	EditOperationOpGain          EditOperationOp = "gain"
+	EditOperationOpGate          EditOperationOp = "gate"
+	EditOperationOpHighPass      EditOperationOp = "high_pass"
+	EditOperationOpHighShelf     EditOperationOp = "high_shelf"
+	EditOperationOpLimiter       EditOperationOp = "limiter"
+	EditOperationOpLowPass       EditOperationOp = "low_pass"
+	EditOperationOpLowShelf      EditOperationOp = "low_shelf"
+	EditOperationOpNormalize     EditOperationOp = "normalize"
+	EditOperationOpPad           EditOperationOp = "pad"
+	EditOperationOpPitchShift    EditOperationOp = "pitch_shift"
+	EditOperationOpRemix         EditOperationOp = "remix"
+	EditOperationOpRemoveSilence EditOperationOp = "remove_silence"
+	EditOperationOpResample      EditOperationOp = "resample"
+	EditOperationOpReverse       EditOperationOp = "reverse"
+	EditOperationOpSpeed         EditOperationOp = "speed"
+	EditOperationOpTimeStretch   EditOperationOp = "time_stretch"
+	EditOperationOpTrim          EditOperationOp = "trim"
+)
+
+// Valid indicates whether the value is a known member of the EditOperationOp enum.
+func (e EditOperationOp) Valid() bool {
+	switch e {
+	case EditOperationOpBandPass:
+		return true
+	case EditOperationOpFade:
+		return true
+	case EditOperationOpGain:
+		return true
+	case EditOperationOpGate:
+		return true
+	case EditOperationOpHighPass:
+		return true
+	case EditOperationOpHighShelf:
+		return true
+	case EditOperationOpLimiter:
+		return true
+	case EditOperationOpLowPass:
+		return true
+	case EditOperationOpLowShelf:
+		return true
+	case EditOperationOpNormalize:
+		return true
+	case EditOperationOpPad:
+		return true
+	case EditOperationOpPitchShift:
+		return true
+	case EditOperationOpRemix:
+		return true
+	case EditOperationOpRemoveSilence:
+		return true
+	case EditOperationOpResample:
+		return true
+	case EditOperationOpReverse:
+		return true
+	case EditOperationOpSpeed:
+		return true
+	case EditOperationOpTimeStretch:
+		return true
+	case EditOperationOpTrim:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EditRequestBitDepth.
+const (
+	EditRequestBitDepthFloat EditRequestBitDepth = "float"
+	EditRequestBitDepthN16   EditRequestBitDepth = "16"
+	EditRequestBitDepthN24   EditRequestBitDepth = "24"
+	EditRequestBitDepthN32   EditRequestBitDepth = "32"
+)
+
+// Valid indicates whether the value is a known member of the EditRequestBitDepth enum.
+func (e EditRequestBitDepth) Valid() bool {
+	switch e {
+	case EditRequestBitDepthFloat:
+		return true
+	case EditRequestBitDepthN16:
+		return true
+	case EditRequestBitDepthN24:
+		return true
+	case EditRequestBitDepthN32:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EditRequestContainer.
+const (
+	EditRequestContainerFlac EditRequestContainer = "flac"
+	EditRequestContainerPcm  EditRequestContainer = "pcm"
+	EditRequestContainerWav  EditRequestContainer = "wav"
+)
+
+// Valid indicates whether the value is a known member of the EditRequestContainer enum.
+func (e EditRequestContainer) Valid() bool {
+	switch e {
+	case EditRequestContainerFlac:
+		return true
+	case EditRequestContainerPcm:
+		return true
+	case EditRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EmbeddingRequestPooling.
 const (
 	EmbeddingRequestPoolingMean EmbeddingRequestPooling = "mean"
@@ -1071,6 +1227,51 @@ func (e StoredAnalysisRequestSeries) Valid() bool {
 	case StoredAnalysisRequestSeriesShortTerm:
 		return true
 	case StoredAnalysisRequestSeriesZeroCrossings:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredEditRequestBitDepth.
+const (
+	StoredEditRequestBitDepthFloat StoredEditRequestBitDepth = "float"
+	StoredEditRequestBitDepthN16   StoredEditRequestBitDepth = "16"
+	StoredEditRequestBitDepthN24   StoredEditRequestBitDepth = "24"
+	StoredEditRequestBitDepthN32   StoredEditRequestBitDepth = "32"
+)
+
+// Valid indicates whether the value is a known member of the StoredEditRequestBitDepth enum.
+func (e StoredEditRequestBitDepth) Valid() bool {
+	switch e {
+	case StoredEditRequestBitDepthFloat:
+		return true
+	case StoredEditRequestBitDepthN16:
+		return true
+	case StoredEditRequestBitDepthN24:
+		return true
+	case StoredEditRequestBitDepthN32:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredEditRequestContainer.
+const (
+	StoredEditRequestContainerFlac StoredEditRequestContainer = "flac"
+	StoredEditRequestContainerPcm  StoredEditRequestContainer = "pcm"
+	StoredEditRequestContainerWav  StoredEditRequestContainer = "wav"
+)
+
+// Valid indicates whether the value is a known member of the StoredEditRequestContainer enum.
+func (e StoredEditRequestContainer) Valid() bool {
+	switch e {
+	case StoredEditRequestContainerFlac:
+		return true
+	case StoredEditRequestContainerPcm:
+		return true
+	case StoredEditRequestContainerWav:
 		return true
 	default:
 		return false
@@ -2139,6 +2340,135 @@ type ConversionRequestBitDepth string
 
 // ConversionRequestContainer defines model for ConversionRequest.Container.
 type ConversionRequestContainer string
+
+// EditOperation An operation and its parameters. The task's schema, in `GET /v1/services`, has the parameters of each operation with
+// their ranges and defaults.
+type EditOperation struct {
+	// After Of pad, in seconds.
+	After *float64 `json:"after,omitempty"`
+
+	// Attack Of gate, in seconds.
+	Attack *float64 `json:"attack,omitempty"`
+
+	// Before Of pad, in seconds.
+	Before *float64 `json:"before,omitempty"`
+
+	// CeilingDbfs Of limiter.
+	CeilingDbfs *float64 `json:"ceiling_dbfs,omitempty"`
+
+	// Channels Of remix.
+	Channels *int `json:"channels,omitempty"`
+
+	// Curve Of fade.
+	Curve *EditOperationCurve `json:"curve,omitempty"`
+
+	// End Of trim, in seconds, exclusive.
+	End *float64 `json:"end,omitempty"`
+
+	// Factor Of speed and time_stretch.
+	Factor *float64 `json:"factor,omitempty"`
+
+	// Frequency Of the filters, in hertz.
+	Frequency *float64 `json:"frequency,omitempty"`
+
+	// GainDb Of gain and the shelves.
+	GainDb *float64 `json:"gain_db,omitempty"`
+
+	// High Of band_pass, in hertz.
+	High *float64 `json:"high,omitempty"`
+
+	// Hold Of gate, in seconds.
+	Hold *float64 `json:"hold,omitempty"`
+
+	// In Of fade, in seconds.
+	In *float64 `json:"in,omitempty"`
+
+	// Keep Of remove_silence, in seconds.
+	Keep *float64 `json:"keep,omitempty"`
+
+	// LookAhead Of limiter, in seconds.
+	LookAhead *float64 `json:"look_ahead,omitempty"`
+
+	// Low Of band_pass, in hertz.
+	Low *float64 `json:"low,omitempty"`
+
+	// Minimum Of remove_silence, in seconds.
+	Minimum *float64 `json:"minimum,omitempty"`
+
+	// Mode Of normalize.
+	Mode *EditOperationMode `json:"mode,omitempty"`
+	Op   EditOperationOp    `json:"op"`
+
+	// Order Of the passes.
+	Order *int `json:"order,omitempty"`
+
+	// Out Of fade, in seconds.
+	Out *float64 `json:"out,omitempty"`
+
+	// Q Of the shelves.
+	Q *float64 `json:"q,omitempty"`
+
+	// RangeDb Of gate.
+	RangeDb *float64 `json:"range_db,omitempty"`
+
+	// Release Of gate and limiter, in seconds.
+	Release *float64 `json:"release,omitempty"`
+
+	// SampleRate Of resample, in hertz.
+	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Semitones Of pitch_shift.
+	Semitones *float64 `json:"semitones,omitempty"`
+
+	// Start Of trim, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Target Of normalize, in decibels of full scale or LUFS.
+	Target *float64 `json:"target,omitempty"`
+
+	// ThresholdDbfs Of gate and remove_silence.
+	ThresholdDbfs *float64 `json:"threshold_dbfs,omitempty"`
+
+	// TruePeakDbtp Of normalize.
+	TruePeakDbtp *float64 `json:"true_peak_dbtp,omitempty"`
+}
+
+// EditOperationCurve Of fade.
+type EditOperationCurve string
+
+// EditOperationMode Of normalize.
+type EditOperationMode string
+
+// EditOperationOp defines model for EditOperation.Op.
+type EditOperationOp string
+
+// EditRequest Either file, or audio_id.
+type EditRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	BitDepth  *EditRequestBitDepth  `json:"bit_depth,omitempty"`
+	Container *EditRequestContainer `json:"container,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// Operations The operations in their order.
+	Operations []EditOperation `json:"operations"`
+
+	// SampleRate In hertz, of the result. Defaults to that after the operations.
+	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// EditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+type EditRequestBitDepth string
+
+// EditRequestContainer defines model for EditRequest.Container.
+type EditRequestContainer string
 
 // Embedding defines model for Embedding.
 type Embedding struct {
@@ -3309,6 +3639,31 @@ type StoredAnalysisRequestFeatures string
 
 // StoredAnalysisRequestSeries defines model for StoredAnalysisRequest.Series.
 type StoredAnalysisRequestSeries string
+
+// StoredEditRequest defines model for StoredEditRequest.
+type StoredEditRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
+	Container *StoredEditRequestContainer `json:"container,omitempty"`
+
+	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
+	Operations []interface{} `json:"operations"`
+
+	// SampleRate In hertz, of the result. Defaults to that after the operations.
+	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// StoredEditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+type StoredEditRequestBitDepth string
+
+// StoredEditRequestContainer defines model for StoredEditRequest.Container.
+type StoredEditRequestContainer string
 
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {

@@ -78,8 +78,21 @@ func (f *Form) read(name string, one field) any {
 		return f.Number(name)
 	case openapi3.TypeBoolean:
 		return f.Bool(name)
+	case openapi3.TypeObject:
+		return f.objects(name)
 	}
 	return f.Text(name)
+}
+
+// objects returns a list of objects, which is sent as a JSON text.
+func (f *Form) objects(name string) any {
+	text := f.Text(name)
+	var list []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		f.Complain(name, `must be a list of objects as JSON, such as [{"name": 1}], got %.40q`, text)
+		return nil
+	}
+	return json.RawMessage(text)
 }
 
 // findNamed uses the stored recording that a JSON body names in audio_id.

@@ -47,8 +47,10 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	route, err := NewRoute("s", "t", nil, described(t, form("{type: integer, minimum: 3}")+answersJSON))
 	require.NoError(t, err)
 	require.Equal(t, map[string]field{"a": {kind: openapi3.TypeInteger, least: 3}}, route.form)
-	_, err = NewRoute("s", "t", nil, described(t, form("{type: array, items: {type: string}}")+answersJSON))
-	require.NoError(t, err)
+	for _, kind := range []string{"string", "object"} {
+		_, err = NewRoute("s", "t", nil, described(t, form("{type: array, items: {type: "+kind+"}}")+answersJSON))
+		require.NoError(t, err)
+	}
 }
 
 // TestResultsThatCannotBeAnsweredLeaveNoFiles has results that do not fit their route.

@@ -59,7 +59,7 @@ func (w *Writer) WriteFrames(samples []float32) error {
 		return fmt.Errorf("encode %s: %d samples are not a multiple of %d channels", w.out.Container, len(samples), w.out.Channels)
 	}
 	for i, x := range samples {
-		if !isUsable(float64(x)) {
+		if x-x != 0 { // infinite or not a number
 			w.err = services.Internal(fmt.Errorf("sample %d is %v", w.frames*int64(w.out.Channels)+int64(i), x),
 				"the sound contains a value that is not a number")
 			return w.err
@@ -173,5 +173,14 @@ func appendSamples(buf []byte, samples []float32, depth Depth) []byte {
 // inverse of the decoder's division by 2^(bits-1).
 func quantise(x float32, bits int) int32 {
 	scale := float64(int64(1) << (bits - 1))
-	return int32(math.Round(min(max(float64(x)*scale, -scale), scale-1)))
+	v := float64(x) * scale
+	switch { // the sum with a half is exact: v has the 24 bits of a float32
+	case v >= scale-1:
+		return int32(scale - 1)
+	case v <= -scale:
+		return int32(-scale)
+	case v >= 0:
+		return int32(v + 0.5)
+	}
+	return int32(v - 0.5)
 }

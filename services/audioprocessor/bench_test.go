@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -67,4 +68,20 @@ func onDisk(path string) services.AudioSource {
 		panic(err)
 	}
 	return &services.Artifact{Path: path, Bytes: info.Size()}
+}
+
+// BenchmarkEdit has five usual operations on ten seconds.
+func BenchmarkEdit(b *testing.B) {
+	s := New(DefaultConfig(), limits(), b.TempDir())
+	task := editOf(audiofile.Tone(48000, 10*time.Second), `{"operations":[{"op":"trim","start":1},{"op":"high_pass","frequency":80},`+
+		`{"op":"low_shelf","frequency":200,"gain_db":3},{"op":"gain","gain_db":-3},{"op":"fade","in":1,"out":2}]}`)
+	for b.Loop() {
+		result, err := services.ExecuteTask(b.Context(), s, task, services.DiscardSink{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := result.Audio.Remove(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

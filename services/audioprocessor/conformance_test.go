@@ -20,6 +20,10 @@ func TestConformance(t *testing.T) {
 			tasks.Analyze: {
 				Service: Name, Name: tasks.Analyze, Audio: audiofile.Tone(44100, time.Second), Params: json.RawMessage(`{"series":["pitch"]}`),
 			},
+			tasks.Edit: {
+				Service: Name, Name: tasks.Edit, Audio: audiofile.Tone(44100, time.Second),
+				Params: json.RawMessage(`{"operations":[{"op":"reverse"},{"op":"time_stretch","factor":0.8}]}`),
+			},
 		},
 	})
 }

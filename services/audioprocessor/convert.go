@@ -126,23 +126,13 @@ func (w *conversion) convert(ctx context.Context, sink services.Sink) (_ service
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	defer services.Occupy(ctx, j.buffers())()
-	file, err := os.CreateTemp(s.dir, "sound-*")
+	var written int64
+	artifact, err := s.store(j.out, func(file *os.File) (err error) {
+		written, err = s.write(ctx, j, file, sink)
+		return err
+	})
 	if err != nil {
-		return services.TaskResult{}, services.Unstored(err, services.KindInternal, "the result could not be stored")
-	}
-	artifact := &services.Artifact{Path: file.Name(), ContentType: j.out.ContentType()}
-	written, err := s.write(ctx, j, file, sink)
-	if closeErr := file.Close(); err == nil && closeErr != nil {
-		err = services.Unstored(closeErr, services.KindInternal, "the result could not be stored")
-	}
-	if err == nil {
-		var info os.FileInfo
-		if info, err = os.Stat(artifact.Path); err == nil {
-			artifact.Bytes = info.Size()
-		}
-	}
-	if err != nil {
-		return services.TaskResult{}, errors.Join(err, artifact.Remove())
+		return services.TaskResult{}, err
 	}
 	clock.Book(services.StageOutput)
 	sink.Progress(1, "done")
@@ -159,6 +149,29 @@ func (w *conversion) convert(ctx context.Context, sink services.Sink) (_ service
 		Stages:   clock.Times(),
 		Warnings: j.reader.Warnings(),
 	}, nil
+}
+
+// store returns an artifact with what write writes to its file.
+func (s *Service) store(out audiofile.Output, write func(file *os.File) error) (*services.Artifact, error) {
+	file, err := os.CreateTemp(s.dir, "sound-*")
+	if err != nil {
+		return nil, services.Unstored(err, services.KindInternal, "the result could not be stored")
+	}
+	artifact := &services.Artifact{Path: file.Name(), ContentType: out.ContentType()}
+	err = write(file)
+	if closeErr := file.Close(); err == nil && closeErr != nil {
+		err = services.Unstored(closeErr, services.KindInternal, "the result could not be stored")
+	}
+	if err == nil {
+		var info os.FileInfo
+		if info, err = os.Stat(artifact.Path); err == nil {
+			artifact.Bytes = info.Size()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, artifact.Remove())
+	}
+	return artifact, nil
 }
 
 // soundFormat describes the format of a recording.

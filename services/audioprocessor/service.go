@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// Service measures and converts recordings. Safe for concurrent use.
+// Service measures, edits and converts recordings. Safe for concurrent use.
 type Service struct {
 	cfg         Config
 	limits      audiofile.Limits
@@ -21,7 +20,7 @@ type Service struct {
 	recorder    services.Recorder
 	initialized atomic.Bool
 	since       atomic.Pointer[time.Time]
-	running     sync.WaitGroup
+	running     tally
 }
 
 // New returns the service. limits apply to its input. Results are written to files in
@@ -36,8 +35,8 @@ func New(cfg Config, limits audiofile.Limits, dir string) *Service {
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:    Name,
-		Summary: "Measures recordings, and converts them between containers, sample rates, channels and bit depths.",
-		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert), tasks.Kind(tasks.Analyze)},
+		Summary: "Measures and edits recordings, and converts them between containers, sample rates, channels and bit depths.",
+		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert), tasks.Kind(tasks.Analyze), tasks.Kind(tasks.Edit)},
 	}
 }
 
@@ -84,16 +83,11 @@ func (s *Service) Initialized() bool { return s.initialized.Load() }
 // Shutdown implements services.ModelService.
 func (s *Service) Shutdown(ctx context.Context) error {
 	s.enter(false)
-	done := make(chan struct{})
-	go func() {
-		s.running.Wait()
-		close(done)
-	}()
 	select {
-	case <-done:
+	case <-s.running.none():
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("conversions are still running: %w", ctx.Err())
+		return fmt.Errorf("tasks are still running: %w", ctx.Err())
 	}
 }
 

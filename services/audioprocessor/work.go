@@ -48,9 +48,15 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 			return nil, err
 		}
 		return &work{service: s, runner: a, bytes: a.bytes, sizes: a.sizes}, nil
+	case tasks.Edit:
+		e, err := s.prepareEdit(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: e, bytes: e.bytes, sizes: e.sizes}, nil
 	}
-	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s and %s", Name, task.Name, tasks.Convert,
-		tasks.Analyze)
+	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s and %s", Name, task.Name, tasks.Convert,
+		tasks.Analyze, tasks.Edit)
 }
 
 // Model implements services.Work.
@@ -70,8 +76,8 @@ func (w *work) Plan() services.Plan {
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
 	s := w.service
-	s.running.Add(1)
-	defer s.running.Done()
+	s.running.begin()
+	defer s.running.end()
 	started := time.Now()
 	result, err := w.runner.run(ctx, sink)
 	s.recorder.Record(err, time.Since(started))

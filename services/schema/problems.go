@@ -60,7 +60,7 @@ type place struct {
 }
 
 // find returns a value of the parameters by its steps. The schema is nil if it cannot
-// be found by properties and items alone.
+// be found by properties, items and conditions alone.
 func (s *Schema) find(value any, location []string) place {
 	p := place{value: value, schema: s.compiled}
 	for _, step := range location {
@@ -68,7 +68,7 @@ func (s *Schema) find(value any, location []string) place {
 		case map[string]any:
 			p.value, p.steps = v[step], append(p.steps, step)
 			if p.schema != nil {
-				p.schema = p.schema.Properties[step]
+				p.schema = property(p.schema, v, step)
 			}
 		case []any:
 			i, err := strconv.Atoi(step)
@@ -82,6 +82,20 @@ func (s *Schema) find(value any, location []string) place {
 		}
 	}
 	return p
+}
+
+// property returns the schema of an object's property: that of the properties, or of the
+// conditions that the object meets.
+func property(s *jsonschema.Schema, object map[string]any, name string) *jsonschema.Schema {
+	if one := s.Properties[name]; one != nil {
+		return one
+	}
+	for _, one := range s.AllOf {
+		if one.If != nil && one.Then != nil && one.Then.Properties[name] != nil && one.If.Validate(object) == nil {
+			return one.Then.Properties[name]
+		}
+	}
+	return nil
 }
 
 // problems returns the invalid parameters by field.

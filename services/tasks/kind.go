@@ -21,6 +21,8 @@ var (
 	convertSchema json.RawMessage
 	//go:embed schemas/analyze.json
 	analyzeSchema json.RawMessage
+	//go:embed schemas/edit.json
+	editSchema json.RawMessage
 	//go:embed schemas/ask.json
 	askSchema json.RawMessage
 	//go:embed schemas/caption.json
@@ -39,6 +41,7 @@ var kinds = map[string]struct {
 	Generate:   {generateSchema, func() any { return new(Generation) }},
 	Convert:    {convertSchema, func() any { return new(Conversion) }},
 	Analyze:    {analyzeSchema, func() any { return new(Analysis) }},
+	Edit:       {editSchema, func() any { return new(Edited) }},
 	Ask:        {askSchema, func() any { return new(Answer) }},
 	Caption:    {captionSchema, func() any { return new(Answer) }},
 }

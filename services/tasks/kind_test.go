@@ -26,7 +26,7 @@ func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 	t.Parallel()
 	params := map[string]any{
 		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
-		Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Ask: AskParams{}, Caption: AskParams{},
+		Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
 	}
 	require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), slices.Collect(maps.Keys(params)))
 	for task, value := range params {
