@@ -3016,13 +3016,17 @@ type RunAdviceAction string
 
 // Segment defines model for Segment.
 type Segment struct {
-	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read.
+	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read; at most the logarithm of
+	// `confidence`.
 	AvgLogprob float64 `json:"avg_logprob"`
 
 	// CompressionRatio Size of the text divided by its size compressed by zlib; a high one means repetition.
 	CompressionRatio float64 `json:"compression_ratio"`
-	End              float64 `json:"end"`
-	Id               int     `json:"id"`
+
+	// Confidence Mean of the words' `confidence`, by their lengths.
+	Confidence *float64 `json:"confidence,omitempty"`
+	End        float64  `json:"end"`
+	Id         int      `json:"id"`
 
 	// NoSpeechProb Probability that no letter was spoken within the words of the segment.
 	NoSpeechProb float64 `json:"no_speech_prob"`
@@ -3619,6 +3623,10 @@ type Warnings = []Warning
 
 // Word defines model for Word.
 type Word struct {
+	// Confidence Probability that the word is right: calibrated if the folder of the model has a `confidence.json`, otherwise the mean
+	// probability of its letters.
+	Confidence *float64 `json:"confidence,omitempty"`
+
 	// End Seconds from the beginning.
 	End float64 `json:"end"`
 

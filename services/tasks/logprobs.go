@@ -4,6 +4,7 @@ import (
 	"compress/zlib"
 	"io"
 	"math"
+	"unicode/utf8"
 )
 
 // TokenLogprob is a token with its score as OpenAI's responses have it.
@@ -37,12 +38,15 @@ type verboseSegment struct {
 	Tokens []int `json:"tokens"`
 	// Temperature is 0: nothing is drawn by chance.
 	Temperature float64 `json:"temperature"`
-	// AvgLogprob is the mean logarithm of the tokens' probabilities.
+	// AvgLogprob is the mean logarithm of the tokens' probabilities, at most that of the
+	// confidence.
 	AvgLogprob float64 `json:"avg_logprob"`
 	// CompressionRatio is the size of the text divided by its size compressed by zlib.
 	CompressionRatio float64 `json:"compression_ratio"`
 	// NoSpeechProb is the probability that no letter was spoken.
 	NoSpeechProb float64 `json:"no_speech_prob"`
+	// Confidence is the mean of the words', by their lengths; nil if they have none.
+	Confidence *float64 `json:"confidence,omitempty"`
 }
 
 // verboseSegments returns the segments with the scores of their words.
@@ -66,9 +70,32 @@ func (t *Transcription) verboseSegments() []verboseSegment {
 		if n := len(one.Tokens); n > 0 {
 			one.AvgLogprob, one.NoSpeechProb = sum/float64(n), math.Exp(nothing)
 		}
+		if one.Confidence = s.confidence(); one.Confidence != nil {
+			one.AvgLogprob = min(one.AvgLogprob, math.Log(max(*one.Confidence, leastConfidence)))
+		}
 		list = append(list, one)
 	}
 	return list
+}
+
+// leastConfidence bounds the logarithm of a confidence.
+const leastConfidence = 1e-6
+
+// confidence returns the mean confidence of the words by their lengths, nil if they have none.
+func (s Segment) confidence() *float64 {
+	sum, letters := 0.0, 0.0
+	for _, word := range s.words {
+		if word.Confidence == nil {
+			return nil
+		}
+		n := float64(utf8.RuneCountInString(word.Text))
+		sum += n * *word.Confidence
+		letters += n
+	}
+	if letters == 0 {
+		return nil
+	}
+	return new(math.Round(sum/letters*1e6) / 1e6)
 }
 
 // lastBlock is the size of the empty block with which package zlib ends, and which zlib

@@ -35,6 +35,20 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	return list
 }
 
+// doubted is the confidence below which a recording is probably wrong.
+const doubted = 0.5
+
+// doubts returns a warning if less than half of a recording is expected to be right.
+func doubts(confidence float64) []services.Warning {
+	if confidence >= doubted {
+		return nil
+	}
+	return []services.Warning{{
+		Code:    services.WarnLowConfidence,
+		Message: fmt.Sprintf("the text is probably wrong: %.0f %% of what was said is expected to be recognised", 100*confidence),
+	}}
+}
+
 // unspelled returns a warning about words of a field that no search can find because the
 // model has no token for one of their letters.
 func (m *model) unspelled(field, prompt string) []services.Warning {
