@@ -95,6 +95,12 @@ func (c *calibration) confidence(all []evidence, at int) float64 {
 	return roundMicro(1 / (1 + math.Exp(-sum)))
 }
 
+// has reports whether there is a weight for a feature.
+func (c *calibration) has(feature string) bool {
+	_, ok := c.Weights[feature]
+	return ok
+}
+
 // fits reports whether a word of the list fits its frames.
 func (c *calibration) fits(e evidence) bool {
 	if c == nil {

@@ -114,7 +114,7 @@ func (s *scoring) about(word tasks.Word, from int) evidence {
 	if s.model.words.has(word.Text) || s.hot.has(word.Text) {
 		e.listed = 1
 	}
-	if c := s.model.calibration; c != nil && c.Weights["lead"] != 0 && len(s.model.words.all()) <= mostRivals {
+	if c := s.model.calibration; c != nil && c.has("lead") && len(s.model.words.all()) <= mostRivals {
 		e.lead = s.lead(word, s.model.words.all(), from)
 	}
 	return e
