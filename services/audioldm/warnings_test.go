@@ -13,7 +13,7 @@ import (
 func TestPromptsThatAreCutAreReported(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	long := strings.Repeat("zq ", 1000)
+	long := strings.Repeat("rain ", 1000)
 	for params, want := range map[string][]string{
 		`"prompt":"rain","negative_prompt":"wind"`:                            nil,
 		`"prompt":"` + long + `"`:                                             {"prompt_cut prompt"},
