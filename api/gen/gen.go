@@ -2713,6 +2713,10 @@ type Model struct {
 	// State ready is loaded, registered is loaded on first use, unavailable cannot be used; recovering and unavailable also while a
 	// failed model is being recovered.
 	State string `json:"state"`
+
+	// Summary A sentence about what the model knows, from its card (README.md), in `/v1/models/{model}` only: the first one after
+	// "What it knows." or of the text. Omitted if there is none.
+	Summary *string `json:"summary,omitempty"`
 }
 
 // ModelBreaker The state of the model's own circuit breaker; omitted until the model is used.

@@ -19,8 +19,10 @@ func TestPromptsOfSoundsThatTheModelLearnt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list.kinds, 20)
 	for _, prompt := range []string{
-		"rain", "The sound of heavy RAIN.", "a hi-hat pattern", "white noise", "some noise", "noise", "waves on a beach", "I need a low church bell!",
-		"a car engine in the distance", "make the noise of a police siren", "high pitched laser-zap", "sine wave", "drum kick", "birds chirping",
+		"rain", "The sound of heavy RAIN.", "a hi-hat pattern", "white noise", "some noise", "noise", "waves on a beach",
+		"I need a low church bell!",
+		"a car engine in the distance", "make the noise of a police siren",
+		"high pitched laser-zap", "sine wave", "drum kick", "birds chirping",
 	} {
 		require.True(t, list.known(prompt), prompt)
 	}
