@@ -3605,7 +3605,7 @@ type Warning struct {
 	// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 	// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 	// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-	// probably wrong. unknown_prompt: the prompt has words that the model does not know.
+	// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 	Code WarningCode `json:"code"`
 
 	// Field The field of the request.
@@ -3619,7 +3619,7 @@ type Warning struct {
 // ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 // beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 // not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-// probably wrong. unknown_prompt: the prompt has words that the model does not know.
+// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 type WarningCode string
 
 // Warnings Deviations from the request; omitted if there are none.

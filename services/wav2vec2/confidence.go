@@ -17,6 +17,9 @@ const confidenceFile = "confidence.json"
 // models without a calibration.
 const defaultMisfit = 2.0
 
+// defaultDoubted is calibration.Doubted by default.
+const defaultDoubted = 0.5
+
 // calibration is confidenceFile: a logistic regression of whether a word is right.
 type calibration struct {
 	Bias float64 `json:"bias"`
@@ -25,6 +28,9 @@ type calibration struct {
 	// Replaced is the confidence of a word of the list, regardless of the words near it, below
 	// which it is replaced by the letters that its frames spell.
 	Replaced float64 `json:"replaced"`
+	// Doubted is the confidence of a recording below which it is more often wrong than right;
+	// 0 for defaultDoubted.
+	Doubted float64 `json:"doubted"`
 }
 
 // featureNames are the names of the features in confidenceFile, in their order.
@@ -70,6 +76,7 @@ func (f *folder) readCalibration(files modelstore.Folder) (*calibration, error) 
 	file := limits.Of(files.Name + "/" + confidenceFile)
 	const most = 1e6
 	file.Float("bias", c.Bias, -most, most)
+	file.Float("doubted", c.Doubted, 0, 1)
 	file.Float("replaced", c.Replaced, 0, 1)
 	for name, weight := range c.Weights {
 		file.OneOf("weights", name, featureNames...)
@@ -99,6 +106,14 @@ func (c *calibration) confidence(all []evidence, at int) float64 {
 func (c *calibration) has(feature string) bool {
 	_, ok := c.Weights[feature]
 	return ok
+}
+
+// doubted reports whether a recording is more often wrong than right at its confidence.
+func (c *calibration) doubted(confidence float64) bool {
+	if c == nil || c.Doubted == 0 {
+		return confidence < defaultDoubted
+	}
+	return confidence < c.Doubted
 }
 
 // fits reports whether a word of the list fits its frames.

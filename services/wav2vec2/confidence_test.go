@@ -88,6 +88,11 @@ func TestConfidenceIsALogisticRegression(t *testing.T) {
 	require.InDelta(t, logistic(1-1.5-2*7.0/6-3), c.confidence(all, 1), 1e-6)
 	require.InDelta(t, math.Exp(-0.1-0.5), (*calibration)(nil).confidence(all, 0), 1e-6, "without a calibration")
 	require.Len(t, features(all, 0), len(featureNames))
+	for _, doubtless := range []*calibration{nil, {}, {Doubted: 0.5}} {
+		require.True(t, doubtless.doubted(0.49))
+		require.False(t, doubtless.doubted(0.5))
+	}
+	require.True(t, (&calibration{Doubted: 0.6}).doubted(0.59))
 }
 
 // TestCalibrationOfAFolder has files that are invalid.
@@ -100,6 +105,7 @@ func TestCalibrationOfAFolder(t *testing.T) {
 		`{"weights":{"mood":1}}`:    `custom/confidence.json: weights`,
 		`{"bias":1e300}`:            `custom/confidence.json: bias`,
 		`{"replaced":2}`:            `custom/confidence.json: replaced`,
+		`{"doubted":-1}`:            `custom/confidence.json: doubted`,
 		`{"weights":{"mean":-1e9}}`: `custom/confidence.json: weights`,
 		`[]`:                        `custom/confidence.json`,
 	} {

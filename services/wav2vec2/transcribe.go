@@ -43,7 +43,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	if !slices.EqualFunc(words, spoken, func(a, b tasks.Word) bool { return a.Text == b.Text }) {
 		text = m.decoder.text(spoken)
 	}
-	result.Warnings = append(result.Warnings, doubts(confidence)...)
+	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
 	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: spoken, DurationSeconds: l.seconds()}
 	return result, nil
 }

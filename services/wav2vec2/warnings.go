@@ -35,17 +35,13 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	return list
 }
 
-// doubted is the confidence below which a recording is probably wrong.
-const doubted = 0.5
-
-// doubts returns a warning if less than half of a recording is expected to be right.
-func doubts(confidence float64) []services.Warning {
-	if confidence >= doubted {
+// doubts returns a warning if a recording is probably wrong.
+func (m *model) doubts(confidence float64) []services.Warning {
+	if !m.calibration.doubted(confidence) {
 		return nil
 	}
 	return []services.Warning{{
-		Code:    services.WarnLowConfidence,
-		Message: fmt.Sprintf("the text is probably wrong: %.0f %% of what was said is expected to be recognised", 100*confidence),
+		Code: services.WarnLowConfidence, Message: fmt.Sprintf("the text is probably wrong; its confidence is %.2f", confidence),
 	}}
 }
 

@@ -2,14 +2,14 @@
 """Calibrate the confidence of wav2vec2-tiny, and measure it over HTTP.
 
   confidence.py calibrate DIR            writes ../../wav2vec2-tiny/confidence.json
-  confidence.py measure DIR SERVER       SERVER: bin/grym-synth
+  confidence.py measure DIR SERVER [SET] SERVER: bin/grym-synth
 
 DIR is a folder of make_confidence.py. Calibration is a logistic regression of whether a
 word is right on the features that the server computes, over the clips of the set
 "calibration" only: as the search in the list finds the words, as it replaces them, and as
 greedy decoding spells them. A word is right if the alignment of least edits has the same
 word in the text that was spoken. Measured are the clips of the set "measured", of other
-phrases and voices, and Debian's announcements (alsa-utils) where they are installed.
+phrases and voices, or those of another set, and Debian's announcements (alsa-utils) where they are installed.
 """
 import collections
 import json
@@ -73,9 +73,24 @@ def evidence(folder, decoding=""):
         return json.load(f)
 
 
-def write(bias, names, weights, replaced):
+def doubted(found, clips, bias, weights):
+    """The confidence of a recording at which it is as often mostly wrong as not, by a logistic regression on its logarithm of odds."""
+    x, y = [], []
+    for c in clips:
+        words = found["clips"][c["file"]]
+        if c["set"] == "calibration" and words:
+            p = 1 / (1 + np.exp(-(bias + np.array([w["features"] for w in words]) @ weights)))
+            p = np.average(p, weights=[len(w["text"]) for w in words])
+            x.append([np.log(p / (1 - p))])
+            y.append(align(c["text"].split(), [w["text"] for w in words])[1] <= .5 * len(c["text"].split()))
+    b, w = logistic(np.array(x), np.array(y), .01)
+    return round(float(1 / (1 + np.exp(b / w[0]))), 2)
+
+
+def write(bias, names, weights, replaced, doubt=.5):
     with open(FILE, "w", encoding="utf8") as f:
-        json.dump({"bias": round(float(bias), 4), "weights": {n: round(float(w), 4) for n, w in zip(names, weights)}, "replaced": replaced}, f, indent=2)
+        json.dump({"bias": round(float(bias), 4), "weights": {n: round(float(w), 4) for n, w in zip(names, weights)}, "replaced": replaced,
+                   "doubted": doubt}, f, indent=2)
         f.write("\n")
 
 
@@ -97,6 +112,7 @@ def calibrate(folder, clips):
     add(evidence(folder))  # with what is replaced
     bias, weights = logistic(np.array(x), np.array(y))
     write(bias, names, weights, REPLACED)
+    write(bias, names, weights, REPLACED, doubted(evidence(folder), clips, bias, weights))
 
 
 def ask(server, path, decoding):
@@ -110,10 +126,10 @@ def ask(server, path, decoding):
     return json.loads(answer), "low_confidence" in (headers.get("Grym-Warning") or "")
 
 
-def measure(folder, clips, binary):
+def measure(folder, clips, binary, which="measured"):
     from server import Server
     import glob
-    clips = [c for c in clips if c["set"] == "measured"]
+    clips = [c for c in clips if c["set"] == which]
     for f in sorted(glob.glob("/usr/share/sounds/alsa/*_*.wav")):
         clips.append({"file": f, "kind": "announcements", "text": os.path.basename(f)[:-4].lower().replace("_", " "), "voice": "people"})
     with Server(binary, FOLDER, "wav2vec2-tiny") as server:
@@ -158,7 +174,7 @@ def main():
         calibrate(folder, clips)
     else:
         sys.path.insert(0, os.path.join(HERE, ".."))
-        measure(folder, clips, sys.argv[3])
+        measure(folder, clips, *sys.argv[3:])
 
 
 main()

@@ -3,7 +3,7 @@
 
   make_confidence.py DIR [PEOPLE]
 
-DIR gets the clips as WAV and clips.json: file, text, set (calibration or measured), kind
+DIR gets the clips as WAV and clips.json: file, text, set (calibration, development or measured), kind
 (listed, unlisted or people) and voice. PEOPLE is a folder with the recordings that
 phrases.py names; without it there are none of people. Needs espeak-ng.
 """
@@ -44,16 +44,15 @@ def main():
         clips.append({"file": "%s-%04d.wav" % (which, len(clips)), "set": which, "kind": kind, "text": words, "voice": voice})
         speak(os.path.join(out, clips[-1]["file"]), words, voice, r)
 
-    measured = phrases.listed(40, 2)
-    for which, voices, listed, unlisted in (
-            ("measured", phrases.MEASURED_VOICES, measured, phrases.MEASURED_PHRASES),
-            ("calibration", phrases.CALIBRATION_VOICES, phrases.listed(80, 1, measured), phrases.CALIBRATION_PHRASES)):
-        for k, words in enumerate(listed):
-            for voice in voices if which == "measured" else [voices[(k + j) % len(voices)] for j in (0, 1, 2)]:
-                add(which, "listed", words, voice)
-        for k, words in enumerate(unlisted):
-            for voice in voices if which == "measured" else [voices[(k + j) % len(voices)] for j in (0, 1, 2)]:
-                add(which, "unlisted", words, voice)
+    used = []
+    for which, count, seed in (("development", 40, 2), ("calibration", 80, 1), ("measured", 40, 3)):
+        voices, unlisted = phrases.SETS[which]
+        listed = phrases.listed(count, seed, used)
+        used += listed
+        for kind, texts in (("listed", listed), ("unlisted", unlisted)):
+            for k, words in enumerate(texts):  # each of calibration in half of the voices
+                for voice in voices if which != "calibration" else [voices[(k + j) % len(voices)] for j in (0, 1, 2)]:
+                    add(which, kind, words, voice)
     if people:
         for name, words in phrases.PEOPLE.items():
             shutil.copy(os.path.join(people, name + ".wav"), out)

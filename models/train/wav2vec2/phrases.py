@@ -1,6 +1,7 @@
 """What is spoken to calibrate and to measure confidence: phrases and voices.
 
-CALIBRATION and MEASURED share no phrase and no voice. Out-of-list phrases are everyday English, some with a few words of
+CALIBRATION, DEVELOPMENT and MEASURED share no phrase and no voice: the weights are fitted on the first, the features were
+chosen on the second, and the third was spoken after that. Out-of-list phrases are everyday English, some with a few words of
 the list. The recordings of people are measured only.
 """
 import random
@@ -8,7 +9,8 @@ import random
 import text
 
 CALIBRATION_VOICES = ["en-us+m4", "en+f4", "en-us+Andy", "en-029+linda", "en+travis", "en-gb-x-rp"]
-MEASURED_VOICES = ["en-gb-scotland", "en-us+m7", "en+f5", "en-us"]
+DEVELOPMENT_VOICES = ["en-gb-scotland", "en-us+m7", "en+f5", "en-us"]
+MEASURED_VOICES = ["en-gb", "en+m7", "en-us+f5", "en-gb-scotland+f2"]
 
 CALIBRATION_PHRASES = """how are you feeling this afternoon|the weather will be cloudy with rain|please bring me a glass of water
 where did you put the keys|my sister lives in a small village|close the kitchen door behind you|she sells sea shells by the shore
@@ -39,7 +41,7 @@ follow the signs to the airport|the high mountains were covered with snow|we met
 he lost three teeth|buy bread and cheese|the queen visited the hospital|what a beautiful dress|let it be
 the elephant never forgets|mix the flour with butter|sit down and relax|a bottle of wine|the end of the story""".replace("\n", "|").split("|")
 
-MEASURED_PHRASES = """good morning everybody|what is the capital of france|can you tell me a story|I am going to the supermarket
+DEVELOPMENT_PHRASES = """good morning everybody|what is the capital of france|can you tell me a story|I am going to the supermarket
 the quick brown fox jumps over the lazy dog|please open the window|my favourite colour is purple|how much does this cost
 the children are playing outside|tomorrow we will visit our uncle|she opened the letter with trembling fingers
 a dozen eggs and a loaf of bread|the police are looking for a witness|do not forget your jacket|he was born in nineteen eighty
@@ -51,6 +53,17 @@ two tickets for the evening performance|someone stole the golden statue|winter m
 the artist painted a portrait|excuse me is this seat taken|start the engine and drive away|rivers flow into the sea
 the president gave a long speech|thank you for the lovely flowers""".replace("\n", "|").split("|")
 
+MEASURED_PHRASES = """could you pass me the salt|it is snowing heavily in the north|our flight was delayed by three hours|who left the door open
+the baby cried all night long|mathematics is my weakest school subject|a stranger waved at us from the balcony|please speak more slowly
+he repaired the bicycle with a piece of wire|tell me about your holiday|the orchestra rehearsed on thursday evening|pour the milk into a bowl
+nobody believed the fisherman|the lawyer read the contract twice|we ran out of petrol near the border|the mountain was hidden by fog
+my cousin collects rare stamps|grandmother baked an apple cake|can I borrow your pencil|the red balloon drifted over the roofs
+customers are waiting in front of the bank|no smoking in this area|she whispered a secret in his ear|the farmer sold seven sheep
+lock the back door before you leave|this soup needs pepper and garlic|the athletes are ready to run|stop the car immediately
+it takes two minutes to boil an egg|the newspaper arrived late|yes I would love some tea|a thousand candles lit up the temple
+the witness described a tall man|how far is the nearest village|he sharpened the old sword|the clouds are moving fast
+thank you very much indeed|we will meet again next summer|the dentist pulled out a tooth|put your coat on it is freezing""".replace("\n", "|").split("|")
+
 # The texts of the recordings of people: chapters of LibriSpeech and a Harvard sentence.
 PEOPLE = {
     "1272-128104-0000": "mister quilter is the apostle of the middle classes and we are glad to welcome his gospel",
@@ -61,8 +74,10 @@ PEOPLE = {
     "speechbrain_spk2_snt1": "the birch canoe slid on the smooth planks",
 }
 
-assert len(MEASURED_PHRASES) == 40 and not set(MEASURED_PHRASES) & set(CALIBRATION_PHRASES)
-assert not set(MEASURED_VOICES) & set(CALIBRATION_VOICES)
+SETS = {"calibration": (CALIBRATION_VOICES, CALIBRATION_PHRASES), "development": (DEVELOPMENT_VOICES, DEVELOPMENT_PHRASES),
+        "measured": (MEASURED_VOICES, MEASURED_PHRASES)}
+assert len(DEVELOPMENT_PHRASES) == len(MEASURED_PHRASES) == 40
+assert all(not set(p) & set(q) for one in SETS.values() for other in SETS.values() if one is not other for p, q in zip(one, other))
 
 
 def listed(count, seed, without=()):
