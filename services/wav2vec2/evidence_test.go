@@ -56,7 +56,7 @@ func TestEvidenceOfClips(t *testing.T) {
 }
 
 // logitsOf returns the logits of a file, in one window.
-func logitsOf(t *testing.T, m *model, file string) []float32 {
+func logitsOf(t testing.TB, m *model, file string) []float32 {
 	t.Helper()
 	reader, closer, err := (&Service{cfg: DefaultConfig()}).openAudio(diskAudio(file), 0, true)
 	require.NoError(t, err)
