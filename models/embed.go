@@ -7,7 +7,8 @@ import "embed"
 
 // FS has one folder for each embedded model.
 //
+//go:embed wav2vec2-tiny/README.md audioldm-tiny/README.md gama-tiny/README.md
 //go:embed wav2vec2-tiny/*.json wav2vec2-tiny/model.onnx wav2vec2-tiny/words.txt
-//go:embed audioldm-tiny/model_index.json audioldm-tiny/*/*.json audioldm-tiny/*/*.onnx audioldm-tiny/*/*.txt
+//go:embed audioldm-tiny/model_index.json audioldm-tiny/sounds.txt audioldm-tiny/*/*.json audioldm-tiny/*/*.onnx audioldm-tiny/*/*.txt
 //go:embed gama-tiny/*.json gama-tiny/onnx/*.onnx
 var FS embed.FS

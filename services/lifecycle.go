@@ -69,6 +69,13 @@ type ModelFinder interface {
 	HasModel(name string) (bool, error)
 }
 
+// ModelSummarizer is implemented by services that can describe a model.
+type ModelSummarizer interface {
+	// ModelSummary returns a sentence about what the model knows, from its card; empty if
+	// there is none.
+	ModelSummary(name string) string
+}
+
 // ModelPresence is implemented by services that know of a single model whether it is
 // loaded.
 type ModelPresence interface {

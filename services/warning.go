@@ -16,7 +16,7 @@ const (
 	WarnPriorityLowered WarningCode = "priority_lowered" // the caller is not allowed to use the priority
 	WarnTurnsDropped    WarningCode = "turns_dropped"    // the oldest exchanges were dropped
 	WarnLowConfidence   WarningCode = "low_confidence"   // the result is probably wrong
-	WarnUnknownPrompt   WarningCode = "unknown_prompt"   // the prompt has words that are unknown to the model
+	WarnUnknownPrompt   WarningCode = "unknown_prompt"   // the prompt has words unknown to the model, or names nothing it learnt
 )
 
 // WarningCodes returns every WarningCode.

@@ -3050,6 +3050,10 @@ type Model struct {
 	// State ready is loaded, registered is loaded on first use, unavailable cannot be used; recovering and unavailable also while a
 	// failed model is being recovered.
 	State string `json:"state"`
+
+	// Summary A sentence about what the model knows, from its card (README.md), in `/v1/models/{model}` only: the first one after
+	// "What it knows." or of the text. Omitted if there is none.
+	Summary *string `json:"summary,omitempty"`
 }
 
 // ModelBreaker The state of the model's own circuit breaker; omitted until the model is used.
@@ -3353,13 +3357,17 @@ type RunAdviceAction string
 
 // Segment defines model for Segment.
 type Segment struct {
-	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read.
+	// AvgLogprob Mean logarithm of the letters' probabilities, each over the frames in which it is read; at most the logarithm of
+	// `confidence`.
 	AvgLogprob float64 `json:"avg_logprob"`
 
 	// CompressionRatio Size of the text divided by its size compressed by zlib; a high one means repetition.
 	CompressionRatio float64 `json:"compression_ratio"`
-	End              float64 `json:"end"`
-	Id               int     `json:"id"`
+
+	// Confidence Mean of the words' `confidence`, by their lengths.
+	Confidence *float64 `json:"confidence,omitempty"`
+	End        float64  `json:"end"`
+	Id         int      `json:"id"`
 
 	// NoSpeechProb Probability that no letter was spoken within the words of the segment.
 	NoSpeechProb float64 `json:"no_speech_prob"`
@@ -3959,7 +3967,7 @@ type Warning struct {
 	// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 	// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 	// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-	// probably wrong. unknown_prompt: the prompt has words that the model does not know.
+	// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 	Code WarningCode `json:"code"`
 
 	// Field The field of the request.
@@ -3973,7 +3981,7 @@ type Warning struct {
 // ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 // beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 // not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-// probably wrong. unknown_prompt: the prompt has words that the model does not know.
+// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 type WarningCode string
 
 // Warnings Deviations from the request; omitted if there are none.
@@ -3981,6 +3989,10 @@ type Warnings = []Warning
 
 // Word defines model for Word.
 type Word struct {
+	// Confidence Probability that the word is right: calibrated if the folder of the model has a `confidence.json`, otherwise the mean
+	// probability of its letters.
+	Confidence *float64 `json:"confidence,omitempty"`
+
 	// End Seconds from the beginning.
 	End float64 `json:"end"`
 

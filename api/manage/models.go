@@ -21,6 +21,7 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 	var known []string
 	for _, m := range h.models() {
 		if m.Id == request.Model {
+			m.Summary = h.summary(m)
 			return gen.GetModel200JSONResponse(m), nil
 		}
 		known = append(known, m.Id)
@@ -28,6 +29,22 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 	return nil, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
 		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", request.Model, strings.Join(known, ", "))},
 	}}
+}
+
+// summary returns what a model, or that of an alias, knows; nil if its card does not say it.
+func (h *Handlers) summary(m gen.Model) *string {
+	name := m.Id
+	if m.AliasOf != nil {
+		name = *m.AliasOf
+	}
+	for _, entry := range h.Services.List() {
+		if summarizer, ok := entry.Service.(services.ModelSummarizer); ok && entry.Name() == m.Service {
+			if text := summarizer.ModelSummary(name); text != "" {
+				return &text
+			}
+		}
+	}
+	return nil
 }
 
 func (h *Handlers) models() []gen.Model {

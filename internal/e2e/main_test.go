@@ -111,7 +111,7 @@ func TestWrongInputIsExplained(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusOK, response.StatusCode, name)
-		require.Equal(t, "truncated", response.Header.Get("Grym-Warning"), name)
+		require.Contains(t, response.Header.Get("Grym-Warning"), "truncated", name)
 	}
 	status, body := s.transcribe(t, wav(192000, 8, 2*192000))
 	t.Logf("192 kHz, 8 channels, float: %d %s", status, body)

@@ -49,10 +49,14 @@ class Server:
 
     def post(self, path, body, kind="application/json", accept="application/json"):
         """The answer's bytes. body: a dict is sent as JSON."""
+        return self.post_for(path, body, kind, accept)[0]
+
+    def post_for(self, path, body, kind="application/json", accept="application/json"):
+        """The answer's bytes and headers."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"Content-Type": kind, "Accept": accept})
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
-                return answer.read()
+                return answer.read(), answer.headers
         except urllib.error.HTTPError as e:
             raise RuntimeError("%s: %s" % (e, e.read().decode(errors="replace"))) from e

@@ -21,6 +21,9 @@ func readFacts(files modelstore.Folder) (facts, error) {
 	if _, err := readTokenizer(files); err != nil {
 		return facts{}, err
 	}
+	if _, err := readSounds(files); err != nil {
+		return facts{}, err
+	}
 	prints, err := footprints(files)
 	if err != nil {
 		return facts{}, err

@@ -19,6 +19,8 @@ type model struct {
 	name   string
 	folder *folder
 	tokens tokenizer.Text
+	// sounds are those that it learnt; nil if the folder has no list.
+	sounds *sounds
 	open   func(part string) (*onnx.Session, error)
 	staged bool
 	// sessions are the loaded parts.
@@ -35,8 +37,12 @@ func newModel(rt *onnx.Runtime, files modelstore.Folder, cfg onnx.SessionConfig)
 	if err != nil {
 		return nil, err
 	}
+	list, err := readSounds(files)
+	if err != nil {
+		return nil, err
+	}
 	open := func(part string) (*onnx.Session, error) { return f.open(rt, files, part, cfg) }
-	return &model{name: files.Name, folder: f, tokens: tokens, open: open, sessions: make(map[string]*onnx.Session)}, nil
+	return &model{name: files.Name, folder: f, tokens: tokens, sounds: list, open: open, sessions: make(map[string]*onnx.Session)}, nil
 }
 
 // loadModel loads all parts after checking them against the configuration.

@@ -6,8 +6,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// warn returns warnings about prompts of which the model reads only the beginning or
-// nothing.
+// warn adds warnings about prompts of which the model reads only the beginning or nothing,
+// and those that name nothing it learnt.
 func (g *generation) warn() {
 	cut := func(field, text string) {
 		if tokens, most := len(g.model.tokens.Encode(text)), g.model.folder.maxTokens-2; tokens > most {
@@ -18,6 +18,7 @@ func (g *generation) warn() {
 		}
 	}
 	cut("prompt", g.plan.prompt)
+	g.warnings = append(g.warnings, g.model.unknown(g.plan.prompt)...)
 	switch {
 	case g.guided():
 		cut("negative_prompt", g.plan.negative)

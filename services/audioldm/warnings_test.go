@@ -13,11 +13,12 @@ import (
 func TestPromptsThatAreCutAreReported(t *testing.T) {
 	t.Parallel()
 	s, _ := newService(t)
-	long := strings.Repeat("zq ", 1000)
+	long := "rain " + strings.Repeat("zq ", 1000)
 	for params, want := range map[string][]string{
 		`"prompt":"rain","negative_prompt":"wind"`:                            nil,
 		`"prompt":"` + long + `"`:                                             {"prompt_cut prompt"},
 		`"prompt":"` + long + `","negative_prompt":"` + long + `"`:            {"prompt_cut prompt", "prompt_cut negative_prompt"},
+		`"prompt":"a dog barking"`:                                            {"unknown_prompt prompt"},
 		`"prompt":"rain","negative_prompt":"` + long + `","guidance_scale":1`: {"value_ignored negative_prompt"},
 		`"prompt":"rain","guidance_scale":1`:                                  nil,
 	} {

@@ -96,6 +96,15 @@ func (h *Host[M]) HasModel(name string) (bool, error) {
 	return folder.modelType == h.kind.ModelType, folder.problem
 }
 
+// ModelSummary implements services.ModelSummarizer.
+func (h *Host[M]) ModelSummary(name string) string {
+	if has, err := h.HasModel(name); err != nil || !has {
+		return ""
+	}
+	folder, _ := h.catalog.find(name)
+	return folder.Summary()
+}
+
 // ModelLoaded implements services.ModelPresence.
 func (h *Host[M]) ModelLoaded(name string) bool {
 	_, loaded := h.pool.Loaded(name)

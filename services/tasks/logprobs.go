@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // TokenLogprob is a token with its score as OpenAI's responses have it.
@@ -44,12 +45,15 @@ type segmentScores struct {
 	Tokens []int `json:"tokens"`
 	// Temperature is 0: nothing is drawn by chance.
 	Temperature float64 `json:"temperature"`
-	// AvgLogprob is the mean logarithm of the tokens' probabilities.
+	// AvgLogprob is the mean logarithm of the tokens' probabilities, at most that of the
+	// confidence.
 	AvgLogprob float64 `json:"avg_logprob"`
 	// CompressionRatio is the size of the text divided by its size compressed by zlib.
 	CompressionRatio float64 `json:"compression_ratio"`
 	// NoSpeechProb is the probability that no letter was spoken.
 	NoSpeechProb float64 `json:"no_speech_prob"`
+	// Confidence is the mean of the words', by their lengths; nil if they have none.
+	Confidence *float64 `json:"confidence,omitempty"`
 }
 
 // verboseSegments returns the segments, with the scores of their words if these have any.
@@ -83,7 +87,30 @@ func (s Segment) scores() *segmentScores {
 	if n := len(scores.Tokens); n > 0 {
 		scores.AvgLogprob, scores.NoSpeechProb = sum/float64(n), math.Exp(nothing)
 	}
+	if scores.Confidence = s.confidence(); scores.Confidence != nil {
+		scores.AvgLogprob = min(scores.AvgLogprob, math.Log(max(*scores.Confidence, leastConfidence)))
+	}
 	return scores
+}
+
+// leastConfidence bounds the logarithm of a confidence.
+const leastConfidence = 1e-6
+
+// confidence returns the mean confidence of the words by their lengths, nil if they have none.
+func (s Segment) confidence() *float64 {
+	sum, letters := 0.0, 0.0
+	for _, word := range s.words {
+		if word.Confidence == nil {
+			return nil
+		}
+		n := float64(utf8.RuneCountInString(word.Text))
+		sum += n * *word.Confidence
+		letters += n
+	}
+	if letters == 0 {
+		return nil
+	}
+	return new(math.Round(sum/letters*1e6) / 1e6)
 }
 
 // lastBlock is the size of the empty block with which package zlib ends, and which zlib

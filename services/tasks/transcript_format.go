@@ -52,6 +52,8 @@ type plainWord struct {
 	Text  string  `json:"word"`
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
+	// Confidence as in Word.
+	Confidence *float64 `json:"confidence,omitempty"`
 }
 
 // Encode returns the transcription in one of TranscriptFormats. parts are granularities for
@@ -81,7 +83,7 @@ func (t *Transcription) Encode(format string, parts ...string) ([]byte, error) {
 		if len(parts) == 0 || slices.Contains(parts, GranularityWord) {
 			words := make([]plainWord, 0, len(t.Words))
 			for _, w := range t.Words {
-				words = append(words, plainWord{w.Text, w.Start, w.End})
+				words = append(words, plainWord{w.Text, w.Start, w.End, w.Confidence})
 			}
 			verbose.Words = &words
 		}

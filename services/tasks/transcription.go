@@ -91,6 +91,9 @@ type Word struct {
 	// Start and End in seconds from the beginning of the recording.
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
+	// Confidence is the probability that the word is right, 0 to 1; nil in a
+	// TranscriptDelta.
+	Confidence *float64 `json:"confidence,omitempty"`
 	// Tokens spell the word, with the delimiter from the word before it; set if the
 	// parameters request scores.
 	Tokens []Token `json:"tokens,omitempty"`

@@ -161,6 +161,11 @@ var punctuation = strings.NewReplacer(
 	" n't", "n't", " 'm", "'m", " 's", "'s", " 've", "'ve", " 're", "'re",
 )
 
+// text returns the text of words.
+func (d *ctcDecoder) text(words []tasks.Word) string {
+	return d.finish(strings.Join(wordTexts(words), " "))
+}
+
 func (d *ctcDecoder) finish(text string) string {
 	text = strings.TrimSpace(text)
 	if d.cleanUp {

@@ -67,14 +67,7 @@ func (b *beamDecoding) complete(end bool) []tasks.Word {
 func (b *beamDecoding) answer() (string, []tasks.Word) {
 	b.end()
 	words := b.search.words(b.best, nil)
-	var text strings.Builder
-	for i, w := range words {
-		if i > 0 {
-			text.WriteByte(' ')
-		}
-		text.WriteString(w.Text)
-	}
-	return b.search.decoder.finish(text.String()), words
+	return b.search.decoder.text(words), words
 }
 
 var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)

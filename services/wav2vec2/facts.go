@@ -30,6 +30,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		known.weights, err = weights, files.Fits(graph, f.contract(), signature)
 	}
 	_, wordsErr := f.wordList(files)
-	known.problem = errors.Join(err, wordsErr)
+	_, confidenceErr := f.readCalibration(files)
+	known.problem = errors.Join(err, wordsErr, confidenceErr)
 	return known, nil
 }

@@ -71,6 +71,23 @@ func compareAt(word string, at int, letter byte) int {
 // ends reports whether the node's prefix is itself a word.
 func (l *lexicon) ends(n node) bool { return n.alive() && len(l.words[n.low]) == n.depth }
 
+// has reports whether a word is in the lexicon, in any case; never if that is nil.
+func (l *lexicon) has(word string) bool {
+	if l == nil {
+		return false
+	}
+	_, found := slices.BinarySearch(l.words, fold(word))
+	return found
+}
+
+// all returns the words; none if the lexicon is nil.
+func (l *lexicon) all() []string {
+	if l == nil {
+		return nil
+	}
+	return l.words
+}
+
 // shortest returns the length of the shortest word below the node.
 func (l *lexicon) shortest(n node) int {
 	least := 0

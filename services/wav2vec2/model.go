@@ -34,6 +34,8 @@ type model struct {
 	decoder ctcDecoder
 	// words is the model's word list; nil if there is none.
 	words *lexicon
+	// calibration is that of the confidence; nil if there is none.
+	calibration *calibration
 }
 
 // loadModel loads the folder's graph after checking it against the configuration.
@@ -54,11 +56,15 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if list != nil {
 		words = newLexicon(list)
 	}
+	calibrated, err := f.readCalibration(files)
+	if err != nil {
+		return nil, 0, err
+	}
 	opened, err := rt.OpenSession(graph, f.contract(), session)
 	if err != nil {
 		return nil, 0, err
 	}
-	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: words}, bytes, nil
+	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: words, calibration: calibrated}, bytes, nil
 }
 
 func (f *folder) decoder() ctcDecoder {

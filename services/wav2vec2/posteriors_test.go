@@ -115,7 +115,7 @@ func TestTokensSpellTheText(t *testing.T) {
 		require.NotEmpty(t, answer.Text)
 		require.Equal(t, answer.Text, spelled(answer.Words), params)
 		if strings.Contains(params, "stream") {
-			require.Equal(t, answer.Words, sink.words, params)
+			require.Equal(t, unjudged(t, answer.Words), sink.words, params)
 		}
 	}
 	task := transcribeTask(diskAudio(filepath.Join(clipsDir, "clip21.wav")))

@@ -2,6 +2,7 @@ package wav2vec2
 
 import (
 	"context"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -23,8 +24,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		if l.cut.silent() {
 			return nil // whatever the model makes of it
 		}
-		if words := complete(decoding, w.transcribe.Stream, part.last); len(words) > 0 {
-			scores.part(words)
+		if words := scores.part(complete(decoding, w.transcribe.Stream, part.last)); len(words) > 0 {
 			sink.Partial(tasks.TranscriptDelta{Words: words})
 		}
 		return nil
@@ -39,8 +39,12 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	if l.cut.silent() {
 		text, words = "", []tasks.Word{}
 	}
-	scores.whole(words)
-	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: words, DurationSeconds: l.seconds()}
+	spoken, confidence := scores.whole(words)
+	if !slices.EqualFunc(words, spoken, func(a, b tasks.Word) bool { return a.Text == b.Text }) {
+		text = m.decoder.text(spoken)
+	}
+	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
+	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: spoken, DurationSeconds: l.seconds()}
 	return result, nil
 }
 

@@ -35,6 +35,16 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	return list
 }
 
+// doubts returns a warning if a recording is probably wrong.
+func (m *model) doubts(confidence float64) []services.Warning {
+	if !m.calibration.doubted(confidence) {
+		return nil
+	}
+	return []services.Warning{{
+		Code: services.WarnLowConfidence, Message: fmt.Sprintf("the text is probably wrong; its confidence is %.2f", confidence),
+	}}
+}
+
 // unspelled returns a warning about words of a field that no search can find because the
 // model has no token for one of their letters.
 func (m *model) unspelled(field, prompt string) []services.Warning {

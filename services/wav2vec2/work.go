@@ -69,7 +69,7 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
 		}
 	}
-	if wantsScores(w.transcribe) {
+	if w.task == tasks.Transcribe {
 		scores = posteriorBytes * services.Bytes(f.Network.frames(whole))
 	}
 	// The result's values are also encoded as JSON.
