@@ -29,6 +29,8 @@ var apart = map[string][]string{
 		"messages", "stream_options", "max_completion_tokens", "n", "modalities", "user", "stop", "question", "history", "window_seconds",
 		"seed", "system", "top_p", "truncation", // a negative seed, 0 and null are translated
 	},
+	// The fields of an operation depend on its kind, which only the task's schema says.
+	tasks.Edit: {"operations"},
 	// A form has only texts and numbers; a job can have the rest.
 	tasks.Caption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream", "system"},
 }
