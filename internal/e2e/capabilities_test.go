@@ -47,7 +47,8 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 	s := startWith(t, options{settings: `audio: {ffmpeg: "off"}`})
 	all, ready := s.can(t)
 	require.Equal(t, map[string]bool{
-		"convert": true, "transcribe": true, "embed": false, "classify": false, "generate": true, "analyze": true, "ask": true, "caption": true, "edit": true,
+		"convert": true, "transcribe": true, "embed": false, "classify": false, "generate": true, "analyze": true,
+		"ask": true, "caption": true, "edit": true,
 	}, ready, "no embedded model can embed or classify")
 	short := clip(t, "clip09.wav")
 	for task, path := range map[string]string{"embed": "embeddings", "classify": "classifications", "transcribe": "transcriptions",
