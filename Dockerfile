@@ -15,14 +15,18 @@ COPY . .
 # A volume takes its first owner from the folder in the image, so there must be one.
 RUN make build && mkdir /empty
 
-# glibc and libstdc++ for ONNX Runtime, and nothing else: no shell, no root. The
-# binary unpacks the library into memory and writes to /data only.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# ffmpeg decodes the formats that the server does not decode itself (docs/audio.md). The
+# binary unpacks the library into memory and writes to /data only; the user is not root.
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ffmpeg \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 65532 --no-create-home --shell /usr/sbin/nologin nonroot
 COPY --from=build /src/bin/grym-synth /grym-synth
-COPY --from=build --chown=nonroot:nonroot /empty /data
+COPY --from=build --chown=65532:65532 /empty /data
 ENV GRYM_API__LISTEN=0.0.0.0:8080 \
     GRYM_DATADIR=/data
-USER nonroot
+USER 65532:65532
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=5s CMD ["/grym-synth", "healthcheck"]
