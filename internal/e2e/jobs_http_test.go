@@ -129,7 +129,7 @@ func TestTenMinutesAreFollowedToTheirEnd(t *testing.T) {
 	for _, event := range events {
 		require.GreaterOrEqual(t, event.data.Progress, last, "progress goes one way")
 		if event.name == "progress" && event.data.Progress > last {
-			require.Positive(t, event.data.SecondsLeft)
+			require.Positive(t, event.data.SecondsLeft, "%+v", event.data)
 			require.NotEmpty(t, event.data.Stage)
 			moved++
 		}

@@ -57,6 +57,7 @@ func (w *work) labels(ctx context.Context, m *model, sink services.Sink) (servic
 	if err != nil {
 		return result, err
 	}
+	sink.Progress(1, "done")
 	answer := &tasks.Classification{DurationSeconds: l.seconds(), Labels: rank(labels, sums, total, w.classify.TopK)}
 	if !whole {
 		answer.Segments = tracks.end()

@@ -52,6 +52,7 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	if err != nil {
 		return result, err
 	}
+	sink.Progress(1, "done")
 	if w.embed.Pooling != tasks.PoolingNone {
 		answer.Vector = pool.mean()
 	}

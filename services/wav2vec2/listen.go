@@ -65,8 +65,7 @@ func (l *listening) run(ctx context.Context) error {
 		l.clock.Book(services.StageOutput)
 		l.processed += size - w.left - w.right
 		if w.last {
-			l.sink.Progress(1, "done")
-			return nil
+			return nil // what is made of the values may take a while yet
 		}
 		l.sink.Progress(l.fraction(), "listening")
 		if err := services.Yield(ctx); err != nil {

@@ -45,6 +45,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	}
 	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
 	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: spoken, DurationSeconds: l.seconds()}
+	sink.Progress(1, "done")
 	return result, nil
 }
 
