@@ -1,0 +1,208 @@
+package audiofile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var parity = flag.Bool("parity", false, "compare the decoders with ffmpeg on about 300 generated files; otherwise the test is skipped")
+
+// parityFormat is the required agreement with another decoder.
+type parityFormat struct {
+	name string
+	// decibels is the least ratio of signal to difference; infinite if every sample
+	// must be equal.
+	decibels float64
+	// restored requires as many samples as were encoded.
+	restored bool
+	// decoder precedes the name of the file; ffmpeg's own decoder if empty.
+	decoder []string
+}
+
+// libopus without rounding to 16 bits.
+var libopus = []string{"-request_sample_fmt", "flt", "-c:a", "libopus"}
+
+var parityFormats = []parityFormat{
+	{name: "WAV", decibels: math.Inf(1), restored: true},
+	{name: "FLAC", decibels: math.Inf(1), restored: true},
+	{name: "MP3", decibels: 100, restored: true},
+	{name: "MP3, 24 kHz", decibels: 30, restored: true},
+	{name: "MP3, 24 kHz, mpg123", decibels: 100, restored: true, decoder: []string{"mpg123", "-q", "--gapless", "-e", "f32", "-s"}},
+	{name: "Ogg Opus", decibels: 50, restored: true, decoder: libopus},
+	{name: "WebM Opus", decibels: 50, decoder: libopus},
+	{name: "lossless, by ffmpeg", decibels: math.Inf(1), restored: true},
+	{name: "AAC, by ffmpeg", decibels: math.Inf(1)},
+	{name: "Vorbis, by ffmpeg", decibels: math.Inf(1)},
+	{name: "WMA, by ffmpeg", decibels: math.Inf(1)},
+	{name: "MP2, by ffmpeg", decibels: math.Inf(1)},
+	{name: "Opus of more channels, by ffmpeg", decibels: math.Inf(1)},
+}
+
+// parityResult is the worst agreement of a format's files.
+type parityResult struct {
+	files, count, encoded int
+	decibels              float64
+	at                    string // the file with the least ratio
+}
+
+// TestAgainstFFmpeg encodes synthesised sound in every format with ffmpeg, and compares
+// the decoded samples with those of another decoder.
+func TestAgainstFFmpeg(t *testing.T) {
+	if !*parity {
+		t.Skip("runs with -parity")
+	}
+	limits := withFFmpeg(t)
+	results := make(map[string]*parityResult)
+	files := parityFiles()
+	require.GreaterOrEqual(t, len(files), 120)
+	dir := t.TempDir()
+	for i, file := range files {
+		name := fmt.Sprintf("%s, %d Hz, %d channels, sound %d, %s", file.format, file.rate, file.channels, i%4, strings.Join(file.options, " "))
+		result := results[file.format]
+		if result == nil {
+			result = &parityResult{decibels: math.Inf(1)}
+			results[file.format] = result
+		}
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, fmt.Sprint(i, ".", file.ext))
+			sound := paritySound(i, file.rate, file.channels)
+			encodeParity(t, limits.FFmpeg, path, file, sound)
+			result.compare(t, limits, path, file, len(sound)/file.channels)
+		})
+	}
+	t.Logf("\n%s", parityTable(results))
+}
+
+// encodeParity writes a file with ffmpeg.
+func encodeParity(t *testing.T, program, path string, file parityFile, sound []float32) {
+	t.Helper()
+	args := []string{"-v", "error", "-f", "f32le", "-ar", fmt.Sprint(file.rate), "-ac", fmt.Sprint(file.channels), "-i", "pipe:0"}
+	command := exec.Command(program, append(append(args, file.options...), path)...)
+	var raw bytes.Buffer
+	require.NoError(t, binary.Write(&raw, binary.LittleEndian, sound))
+	command.Stdin = &raw
+	text, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+}
+
+// compare decodes a file twice and requires the agreement of its format.
+func (r *parityResult) compare(t *testing.T, limits Limits, path string, file parityFile, encoded int) {
+	t.Helper()
+	format := parityFormatOf(t, file.format)
+	raw, err := os.ReadFile(path)
+	require.NoError(t, err)
+	reader, err := openUnder(limits, raw)
+	require.NoError(t, err)
+	announced := reader.Format()
+	got := readAll(t, reader)
+	require.NoError(t, reader.Close())
+	require.Empty(t, reader.Warnings())
+	require.Equal(t, strings.Contains(file.format, "by ffmpeg"), announced.Container == "ffmpeg")
+	want := decodeParity(t, limits.FFmpeg, path, format.decoder)
+
+	channels := announced.Channels
+	require.Equal(t, file.channels, channels)
+	frames := len(got) / channels
+	if !announced.Guessed {
+		require.EqualValues(t, announced.Frames, frames, "the announced length")
+	}
+	encoded = (encoded*announced.SampleRateHz + file.rate - 1) / file.rate
+	decibels := ratio(got, want)
+	r.files++
+	r.count = max(r.count, distance(frames, len(want)/channels))
+	r.encoded = max(r.encoded, distance(frames, encoded))
+	if decibels < r.decibels {
+		r.decibels, r.at = decibels, t.Name()
+	}
+	require.Len(t, got, len(want), "the number of samples")
+	if format.restored {
+		require.Equal(t, encoded, frames, "the number of samples before encoding")
+	}
+	require.GreaterOrEqual(t, decibels, format.decibels)
+}
+
+func parityFormatOf(t *testing.T, name string) parityFormat {
+	t.Helper()
+	for _, format := range parityFormats {
+		if format.name == name {
+			return format
+		}
+	}
+	require.Fail(t, "no tolerance", name)
+	return parityFormat{}
+}
+
+// decodeParity decodes a file with another program.
+func decodeParity(t *testing.T, program, path string, decoder []string) []float32 {
+	t.Helper()
+	args := append(append([]string{"-v", "error"}, decoder...), "-i", path, "-f", "f32le", "-")
+	if len(decoder) > 0 && decoder[0] == "mpg123" {
+		if _, err := exec.LookPath("mpg123"); err != nil {
+			t.Skip("no mpg123 on the PATH")
+		}
+		program, args = decoder[0], append(append([]string(nil), decoder[1:]...), path)
+	}
+	raw, err := exec.Command(program, args...).Output()
+	require.NoError(t, err)
+	samples := make([]float32, len(raw)/4)
+	require.NoError(t, binary.Read(bytes.NewReader(raw), binary.LittleEndian, samples))
+	return samples
+}
+
+// ratio returns the ratio of signal to difference in decibels, infinite if there is no
+// difference.
+func ratio(got, want []float32) float64 {
+	var power, wrong float64
+	for i, x := range want[:min(len(want), len(got))] {
+		power += float64(x) * float64(x)
+		difference := float64(x) - float64(got[i])
+		wrong += difference * difference
+	}
+	if wrong == 0 {
+		return math.Inf(1)
+	}
+	return 10 * math.Log10(power/wrong)
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
+
+// parityTable returns the table of docs/audio.md.
+func parityTable(results map[string]*parityResult) string {
+	var table strings.Builder
+	total := 0
+	table.WriteString("| format | files | sample count, difference | from the encoded count | worst signal to difference | tolerance |\n")
+	table.WriteString("|---|---|---|---|---|---|\n")
+	for _, format := range parityFormats {
+		r := results[format.name]
+		if r == nil || r.files == 0 {
+			continue
+		}
+		total += r.files
+		fmt.Fprintf(&table, "| %s | %d | %d | %d | %s | %s |\n", format.name, r.files, r.count, r.encoded,
+			decibelText(r.decibels), decibelText(format.decibels))
+	}
+	fmt.Fprintf(&table, "%d files\n", total)
+	for _, format := range parityFormats {
+		if r := results[format.name]; r != nil && r.at != "" {
+			fmt.Fprintf(&table, "worst: %s\n", r.at)
+		}
+	}
+	return table.String()
+}
+
+func decibelText(decibels float64) string {
+	if math.IsInf(decibels, 1) {
+		return "equal"
+	}
+	return fmt.Sprintf("%.0f dB", math.Floor(decibels))
+}
