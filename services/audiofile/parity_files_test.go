@@ -13,7 +13,11 @@ type parityFile struct {
 	rate     int
 	channels int
 	options  []string
+	sound    int // see paritySound
 }
+
+// paritySounds is the number of kinds of sound.
+const paritySounds = 4
 
 // parityRates are the sampling rates of lossless files.
 var parityRates = []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176400, 192000}
@@ -30,7 +34,7 @@ func parityFiles() []parityFile {
 // parityWAV has every encoding at every rate, and 1 to 8 channels.
 func parityWAV() (files []parityFile) {
 	add := func(rate, channels int, options ...string) {
-		files = append(files, parityFile{"WAV", "wav", rate, channels, options})
+		files = append(files, parityFile{"WAV", "wav", rate, channels, options, len(files)})
 	}
 	encodings := []string{"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"}
 	for i, encoding := range encodings {
@@ -48,7 +52,7 @@ func parityFLAC() (files []parityFile) {
 		for j, rate := range parityRates {
 			level := fmt.Sprint((j + 5*i) % 13)
 			files = append(files, parityFile{"FLAC", "flac", rate, []int{1, 2, 6, 8}[(i+j)%4],
-				[]string{"-c:a", "flac", "-sample_fmt", format, "-compression_level", level, "-strict", "experimental"}})
+				[]string{"-c:a", "flac", "-sample_fmt", format, "-compression_level", level, "-strict", "experimental"}, len(files)})
 		}
 	}
 	return files
@@ -57,15 +61,17 @@ func parityFLAC() (files []parityFile) {
 // parityMP3 has every rate of MPEG 1, 2 and 2.5 with constant, average and variable bit
 // rate, in mono, stereo and joint stereo.
 func parityMP3() (files []parityFile) {
+	sound := 0
 	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
 		add := func(channels int, options ...string) {
+			sound++
 			options = append([]string{"-c:a", "libmp3lame"}, options...)
 			format := "MP3"
 			if rate == 24000 {
 				format = "MP3, 24 kHz"
-				files = append(files, parityFile{"MP3, 24 kHz, mpg123", "mp3", rate, channels, options})
+				files = append(files, parityFile{"MP3, 24 kHz, by mpg123", "mp3", rate, channels, options, sound})
 			}
-			files = append(files, parityFile{format, "mp3", rate, channels, options})
+			files = append(files, parityFile{format, "mp3", rate, channels, options, sound})
 		}
 		add(1, "-b:a", "32k")
 		add(1, "-q:a", "2")
@@ -78,18 +84,27 @@ func parityMP3() (files []parityFile) {
 	return files
 }
 
-// parityOpus has every frame size at bit rates for SILK, hybrid and CELT.
+// parityOpus has every frame size of CELT, which codes music, and of SILK and hybrid
+// frames, which code speech.
 func parityOpus() (files []parityFile) {
+	modes := []string{"on", "off", "constrained"}
 	for i, frame := range []string{"2.5", "5", "10", "20", "40", "60", "80", "120"} {
-		for j, bits := range []string{"10k", "16k", "24k", "40k", "96k", "192k"} {
-			channels := 1 + (i+j)%2
-			options := []string{"-c:a", "libopus", "-b:a", bits, "-frame_duration", frame,
-				"-application", []string{"voip", "audio", "audio"}[j/2], "-vbr", []string{"on", "off", "constrained"}[(i+j)%3]}
-			rate := []int{48000, 24000, 16000, 8000}[(i+j)%4]
-			files = append(files, parityFile{"Ogg Opus", "opus", rate, channels, options})
-			if (i+j)%3 == 0 {
-				files = append(files, parityFile{"WebM Opus", "webm", 48000, 3 - channels, options})
+		for sound := range paritySounds {
+			bits := []string{"32k", "64k", "128k", "256k"}[(i+sound)%4]
+			container := [][2]string{{"Ogg Opus, CELT", "opus"}, {"WebM Opus, CELT", "webm"}}[(i+sound/2)%2]
+			files = append(files, parityFile{container[0], container[1], 48000, 1 + (i+sound)%2, []string{"-c:a", "libopus",
+				"-b:a", bits, "-frame_duration", frame, "-application", "lowdelay", "-vbr", modes[(i+sound)%3]}, sound})
+			if i < 2 { // too short for SILK
+				continue
 			}
+			format := "Opus, SILK and hybrid: speech, noise"
+			if sound < 2 {
+				format = "Opus, SILK and hybrid: sweeps, tones"
+			}
+			bits = []string{"10k", "16k", "24k", "32k"}[(i/2+sound)%4]
+			rate := []int{48000, 24000, 16000, 8000}[(i+sound)%4]
+			files = append(files, parityFile{format, []string{"opus", "webm"}[(i+sound)%2], rate, 1 + (i/2)%2, []string{"-c:a", "libopus",
+				"-b:a", bits, "-frame_duration", frame, "-application", "voip", "-vbr", modes[i%3]}, sound})
 		}
 	}
 	return files
@@ -98,31 +113,31 @@ func parityOpus() (files []parityFile) {
 // parityMedia has formats that are decoded through ffmpeg.
 func parityMedia() (files []parityFile) {
 	add := func(format, ext string, rate, channels int, options ...string) {
-		files = append(files, parityFile{format, ext, rate, channels, options})
+		files = append(files, parityFile{format, ext, rate, channels, options, len(files)})
 	}
 	for i, rate := range []int{8000, 22050, 44100, 96000} {
 		channels := 1 + i%2
-		add("lossless, by ffmpeg", "aiff", rate, channels, "-c:a", "pcm_s16be")
-		add("lossless, by ffmpeg", "aiff", rate, 3-channels, "-c:a", "pcm_s24be")
-		add("lossless, by ffmpeg", "m4a", rate, channels, "-c:a", "alac")
-		add("lossless, by ffmpeg", "wv", rate, channels)
-		add("lossless, by ffmpeg", "au", rate, channels, "-c:a", "pcm_s16be")
-		add("lossless, by ffmpeg", "caf", rate, channels, "-c:a", "pcm_s24le")
-		add("lossless, by ffmpeg", "w64", rate, channels, "-c:a", "pcm_s24le")
-		add("AAC, by ffmpeg", "m4a", rate, channels, "-c:a", "aac", "-b:a", "64k")
-		add("AAC, by ffmpeg", "mp4", rate, 3-channels, "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart")
-		add("AAC, by ffmpeg", "aac", rate, channels, "-c:a", "aac", "-b:a", "64k")
+		add("lossless, through ffmpeg", "aiff", rate, channels, "-c:a", "pcm_s16be")
+		add("lossless, through ffmpeg", "aiff", rate, 3-channels, "-c:a", "pcm_s24be")
+		add("lossless, through ffmpeg", "m4a", rate, channels, "-c:a", "alac")
+		add("lossless, through ffmpeg", "wv", rate, channels)
+		add("lossless, through ffmpeg", "au", rate, channels, "-c:a", "pcm_s16be")
+		add("lossless, through ffmpeg", "caf", rate, channels, "-c:a", "pcm_s24le")
+		add("lossless, through ffmpeg", "w64", rate, channels, "-c:a", "pcm_s24le")
+		add("AAC, through ffmpeg", "m4a", rate, channels, "-c:a", "aac", "-b:a", "64k")
+		add("AAC, through ffmpeg", "mp4", rate, 3-channels, "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart")
+		add("AAC, through ffmpeg", "aac", rate, channels, "-c:a", "aac", "-b:a", "64k")
 	}
 	for i, rate := range []int{8000, 16000, 44100, 48000} {
 		channels := 1 + i%2
-		add("Vorbis, by ffmpeg", "ogg", rate, channels, "-c:a", "libvorbis", "-q:a", "4")
-		add("Vorbis, by ffmpeg", "webm", rate, 3-channels, "-c:a", "libvorbis", "-q:a", "1")
+		add("Vorbis, through ffmpeg", "ogg", rate, channels, "-c:a", "libvorbis", "-q:a", "4")
+		add("Vorbis, through ffmpeg", "webm", rate, 3-channels, "-c:a", "libvorbis", "-q:a", "1")
 	}
 	for i, rate := range []int{22050, 44100} {
-		add("WMA, by ffmpeg", "wma", rate, 1+i, "-c:a", "wmav2", "-b:a", "64k")
-		add("MP2, by ffmpeg", "mp2", rate, 1+i, "-c:a", "mp2", "-b:a", "64k")
+		add("WMA, through ffmpeg", "wma", rate, 1+i, "-c:a", "wmav2", "-b:a", "64k")
+		add("MP2, through ffmpeg", "mp2", rate, 1+i, "-c:a", "mp2", "-b:a", "64k")
 	}
-	add("Opus of more channels, by ffmpeg", "opus", 48000, 6, "-c:a", "libopus", "-b:a", "256k")
+	add("Opus of more channels, through ffmpeg", "opus", 48000, 6, "-c:a", "libopus", "-b:a", "256k")
 	return files
 }
 
@@ -133,7 +148,7 @@ func paritySound(number, rate, channels int) []float32 {
 	random := rand.New(rand.NewPCG(uint64(number), 3))
 	samples := make([]float32, frames*channels)
 	for c := range channels {
-		sound := []func(t float64) float64{sweep(rate), tones(c), noise(random), syllables(random, c)}[number%4]
+		sound := []func(t float64) float64{sweep(rate), tones(c), noise(random), syllables(random, c)}[number%paritySounds]
 		peak := float32(0)
 		for i := range frames {
 			x := float32(sound(float64(i) / float64(rate)))
