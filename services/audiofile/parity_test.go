@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var parity = flag.Bool("parity", false, "compare the decoders with ffmpeg on about 300 generated files; otherwise the test is skipped")
+var parity = flag.Bool("parity", false, "compare the decoders with ffmpeg on 317 generated files; otherwise the test is skipped")
 
 // parityFormat is the required agreement with another decoder. The number of samples
 // must always be the same.
@@ -137,7 +137,9 @@ func (r *parityResult) compare(t *testing.T, limits Limits, path string, file pa
 	}
 	require.Len(t, got, len(want), "the number of samples")
 	require.LessOrEqual(t, distance(frames, encoded), format.encoded, "from the number of samples before encoding")
-	require.GreaterOrEqual(t, decibels, format.decibels)
+	if format.decibels > 0 {
+		require.GreaterOrEqual(t, decibels, format.decibels)
+	}
 }
 
 func parityFormatOf(t *testing.T, name string) parityFormat {
