@@ -199,7 +199,8 @@ func syllables(random *rand.Rand, channel int) func(t float64) float64 {
 		x := 0.0
 		for n := 1; n <= 24; n++ {
 			hertz := pitch * float64(n)
-			gain := math.Exp(-math.Pow((hertz-first)/150, 2)) + 0.5*math.Exp(-math.Pow((hertz-second)/250, 2)) + 0.02
+			low, high := (hertz-first)/150, (hertz-second)/250
+			gain := math.Exp(-low*low) + 0.5*math.Exp(-high*high) + 0.02
 			x += gain * math.Sin(2*math.Pi*float64(n)*(pitch*t-2*math.Cos(3*t)))
 		}
 		return 0.4 * x * math.Sin(math.Pi*place/0.8)

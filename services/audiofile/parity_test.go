@@ -44,8 +44,7 @@ var parityFormats = []parityFormat{
 	{name: "MP3, 24 kHz, by mpg123", decibels: 100, encoded: 576, decoder: []string{"mpg123", "-q", "--gapless", "-e", "f32", "-s"}},
 	{name: "Ogg Opus, CELT", decibels: 80, decoder: libopus},
 	{name: "WebM Opus, CELT", decibels: 80, decoder: libopus},
-	// SILK is floating-point here and fixed-point in libopus. The filters of loud pure
-	// tones amplify the difference.
+	// SILK is floating-point here and fixed-point in libopus, and loud sweeps differ.
 	{name: "Opus, SILK and hybrid: speech, noise", decibels: 35, decoder: libopus},
 	{name: "Opus, SILK and hybrid: sweeps, tones", decibels: 0, decoder: libopus},
 	{name: "lossless, through ffmpeg", decibels: math.Inf(1)},
