@@ -97,9 +97,9 @@ func parityOpus() (files []parityFile) {
 			if i < 2 { // too short for SILK
 				continue
 			}
-			format := "Opus, SILK and hybrid: speech, noise"
-			if sound < 2 {
-				format = "Opus, SILK and hybrid: sweeps, tones"
+			format := "Opus, SILK and hybrid"
+			if sound == 0 {
+				format = "Opus, SILK and hybrid: sweeps"
 			}
 			bits = []string{"10k", "16k", "24k", "32k"}[(i/2+sound)%4]
 			rate := []int{48000, 24000, 16000, 8000}[(i+sound)%4]

@@ -45,8 +45,8 @@ var parityFormats = []parityFormat{
 	{name: "Ogg Opus, CELT", decibels: 80, decoder: libopus},
 	{name: "WebM Opus, CELT", decibels: 80, decoder: libopus},
 	// SILK is floating-point here and fixed-point in libopus, and loud sweeps differ.
-	{name: "Opus, SILK and hybrid: speech, noise", decibels: 35, decoder: libopus},
-	{name: "Opus, SILK and hybrid: sweeps, tones", decibels: 0, decoder: libopus},
+	{name: "Opus, SILK and hybrid", decibels: 30, decoder: libopus},
+	{name: "Opus, SILK and hybrid: sweeps", decibels: 0, decoder: libopus},
 	{name: "lossless, through ffmpeg", decibels: math.Inf(1)},
 	{name: "AAC, through ffmpeg", decibels: math.Inf(1), encoded: 2048},
 	{name: "Vorbis, through ffmpeg", decibels: math.Inf(1), encoded: 1024},
