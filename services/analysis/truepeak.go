@@ -16,7 +16,9 @@ type truePeakMeter struct {
 	channels int
 	phases   []interpolatorPhase
 	gain     float32 // largest sum of magnitudes of a phase
-	peak     float32
+	// near, far and rest are the largest of all phases.
+	near, far, rest float32
+	peak            float32
 	// history has the last truePeakTaps-1 frames before the block, then the block.
 	history []float32
 }
@@ -39,6 +41,7 @@ func newTruePeakMeter(rate, channels int) *truePeakMeter {
 		phase := interpolator(float64(p) / float64(factor))
 		m.phases = append(m.phases, phase)
 		m.gain = max(m.gain, phase.near+phase.far+phase.rest)
+		m.near, m.far, m.rest = max(m.near, phase.near), max(m.far, phase.far), max(m.rest, phase.rest)
 	}
 	return m
 }
@@ -101,11 +104,16 @@ func (m *truePeakMeter) examine(part []float32) {
 	}
 	frames := len(part)/m.channels - (truePeakTaps - 1)
 	const middle = truePeakTaps/2 - 1
+	around := m.rest * largest
 	for c := range m.channels {
+		before := abs(part[middle*m.channels+c])
 		for f := range frames {
-			at := (f+middle)*m.channels + c
-			a, b := abs(part[at]), abs(part[at+m.channels])
-			high, low := max(a, b), min(a, b)
+			after := abs(part[(f+middle+1)*m.channels+c])
+			high, low := max(before, after), min(before, after)
+			before = after
+			if m.near*high+m.far*low+around <= m.peak {
+				continue
+			}
 			for p := range m.phases {
 				phase := &m.phases[p]
 				if phase.near*high+phase.far*low+phase.rest*largest > m.peak {

@@ -53,8 +53,8 @@ func (f *FFT) Coefficients(dst []complex128, sequence []float64) {
 	dst[0] = complex(real(z[0])+imag(z[0]), 0)
 	dst[n] = complex(real(z[0])-imag(z[0]), 0)
 	for k := 1; k <= n/2; k++ {
-		even := (z[k] + conjugate(z[n-k])) / 2
-		odd := f.halves[k] * turned((z[k]-conjugate(z[n-k]))/2)
+		even := halved(z[k] + conjugate(z[n-k]))
+		odd := f.halves[k] * turned(halved(z[k]-conjugate(z[n-k])))
 		dst[k] = even + odd
 		dst[n-k] = conjugate(even - odd)
 	}
@@ -82,6 +82,9 @@ func (f *FFT) Sequence(dst []float64, coefficients []complex128) {
 
 func conjugate(z complex128) complex128 { return complex(real(z), -imag(z)) }
 
+// halved returns z / 2; the division of complex numbers is slower.
+func halved(z complex128) complex128 { return complex(real(z)/2, imag(z)/2) }
+
 // turned returns -i z.
 func turned(z complex128) complex128 { return complex(imag(z), -real(z)) }
 
@@ -104,8 +107,28 @@ func (f *FFT) transform() []complex128 {
 	return x
 }
 
+// first is radix4 for a stride of one, without the inner loop.
+func (f *FFT) first(y, x []complex128) {
+	m := len(x) / 4
+	a, b, c, d := x[:m], x[m:][:m], x[2*m:][:m], x[3*m:][:m]
+	w := f.twiddles
+	for p := range m {
+		sum, difference := a[p]+c[p], a[p]-c[p]
+		other, cross := b[p]+d[p], turned(b[p]-d[p])
+		to := y[4*p:][:4]
+		to[0] = sum + other
+		to[1] = w[p] * (difference + cross)
+		to[2] = w[2*p] * (sum - other)
+		to[3] = w[3*p] * (difference - cross)
+	}
+}
+
 // radix4 is one pass over sub-sequences of length n.
 func (f *FFT) radix4(y, x []complex128, n, stride int) {
+	if stride == 1 {
+		f.first(y, x)
+		return
+	}
 	m := n / 4
 	for p := range m {
 		w1, w2, w3 := f.twiddles[p*stride], f.twiddles[2*p*stride], f.twiddles[3*p*stride]
