@@ -114,7 +114,7 @@ func (h *Handlers) GetJobResult(ctx context.Context, request gen.GetJobResultReq
 		web.WriteOutcome(e.W.Header(), job.Result.Model, job.Result.Warnings)
 	}
 	if form.Name == formAudio {
-		// Whoever sees the job hears what it made.
+		// Callers that may see a job may also read the sound that it made.
 		sound, err := h.OpenSound(ctx, services.Caller{Key: job.Owner, All: true}, job.Result.AudioID, form.ContentType, job.ID)
 		return resultSound{sound}, err
 	}

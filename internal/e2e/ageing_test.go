@@ -64,7 +64,7 @@ func ageingKinds(t *testing.T) []ageingKind {
 // beside callers whose tasks have high priority. It asserts no time.
 func TestLowPriorityUnderHighLoad(t *testing.T) {
 	if *ageingFeeders == 0 {
-		t.Skip("-ageing is 0")
+		t.Skip("a measurement for a machine without other work; -ageing 2 runs it")
 	}
 	const ageing = 2 * time.Second
 	s := startWith(t, options{settings: fmt.Sprintf("systemHardening: {resourceManagement: {ageing: %s}}\n", ageing)})

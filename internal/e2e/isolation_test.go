@@ -128,7 +128,7 @@ func (i *isolation) round(t *testing.T) {
 // others take with what they take alone. It asserts no time.
 func TestIsolation(t *testing.T) {
 	if *isolationRounds == 0 {
-		t.Skip("-isolation is 0")
+		t.Skip("a measurement for a machine without other work; -isolation 5 runs it")
 	}
 	versions := []*isolation{{name: "this version", s: isolated(t, program)}}
 	for _, binary := range strings.FieldsFunc(*rival, func(r rune) bool { return r == ',' }) {

@@ -104,7 +104,7 @@ func mixedTask(t *testing.T, random *rand.Rand) func(*testing.T, *server) (int, 
 // was reserved for each with what it used, as /v1/resources has them.
 func TestLeasesFit(t *testing.T) {
 	if *leaseTasks == 0 {
-		t.Skip("-leases is 0")
+		t.Skip("a measurement; -leases 200 runs it")
 	}
 	s := start(t)
 	random := rand.New(rand.NewPCG(*leaseSeed, 2))

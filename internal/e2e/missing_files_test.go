@@ -11,8 +11,8 @@ import (
 )
 
 // TestAMissingFileIsNamed removes each file that a model needs from a folder of its own: the
-// folder is listed with the file's name, and whoever asks for the model gets it in a 4xx,
-// also by a job and where no file says which service the folder is for.
+// folder is listed with the file's name, and a request for the model is refused with it and a
+// 4xx status, also as a job, and if no file shows which service the folder is for.
 func TestAMissingFileIsNamed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -89,7 +89,7 @@ func (h *holding) check(t *testing.T, url string, clips [][]byte, ids []string) 
 }
 
 // TestOwnersSurviveKills has three owners store and delete the same clips, and kills the
-// server meanwhile: every owner has what it was told.
+// server meanwhile: afterwards each owner has exactly what was acknowledged.
 func TestOwnersSurviveKills(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -78,7 +78,7 @@ func (s *server) look(t *testing.T, service string, offered float64) rampRow {
 // again, with requests at random times, and prints widths, queue and forecasts.
 func TestARampOnTheRealServer(t *testing.T) {
 	if *rampFor == 0 {
-		t.Skip("-ramp 10m")
+		t.Skip("takes minutes; -ramp 10m runs it")
 	}
 	if runtime.NumCPU() < 2 {
 		t.Skip("one core is one run")

@@ -57,7 +57,7 @@ func rivalWorks(t *testing.T) []rivalWork {
 // the figures in the form of Go's benchmarks. It asserts no time.
 func TestAgainstAnotherVersion(t *testing.T) {
 	if *rival == "" {
-		t.Skip("-rival names no binary to compare with")
+		t.Skip("compares two versions; -rival names the other binary")
 	}
 	versions := []struct{ binary, file string }{{*rival, "old.txt"}, {program, "new.txt"}}
 	files := make([]*os.File, len(versions))

@@ -51,7 +51,7 @@ func TestAnAdminSeesAll(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		s.of(t, "key-3", "talked about")
-		require.Equal(t, []string{hidden, two.ID, one.ID}, s.listed(t, admin), "listed for whoever stored it for its own sake")
+		require.Equal(t, []string{hidden, two.ID, one.ID}, s.listed(t, admin), "listed for the caller that stored it as a recording of its own")
 		require.NoError(t, s.Delete(t.Context(), services.Caller{Key: "key-3"}, hidden))
 		page, err := s.List(t.Context(), admin, 1, "")
 		require.NoError(t, err)

@@ -68,7 +68,7 @@ type parityResult struct {
 // the decoded samples with those of another decoder.
 func TestAgainstFFmpeg(t *testing.T) {
 	if !*parity {
-		t.Skip("runs with -parity")
+		t.Skip("a comparison with ffmpeg; -parity runs it")
 	}
 	limits := withFFmpeg(t)
 	results := make(map[string]*parityResult)
