@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -256,6 +257,10 @@ func bindFault(err error) error {
 	var required *gen.RequiredHeaderError
 	switch {
 	case errors.As(err, &invalid):
+		var number *strconv.NumError
+		if errors.As(invalid.Err, &number) {
+			return services.Invalidf(invalid.ParamName, "must be a whole number, got %.40q", number.Num)
+		}
 		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
 	case errors.As(err, &required):
 		return services.Invalidf(required.ParamName, "is missing")
