@@ -133,6 +133,9 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, v *visit) (s
 			return services.TaskResult{}, err
 		}
 	}
+	if _, coordinates := work.(services.Coordinator); coordinates {
+		return o.coordinate(ctx, task, work, v)
+	}
 	lease, bytes, err := o.lease(ctx, task, unit, work)
 	if err != nil {
 		return services.TaskResult{}, err

@@ -180,7 +180,7 @@ func (s *system) registerServices(stored *storage) {
 		cores := m.Cores(common)
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
-			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
+			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool, Execute: s.orchestrator.Execute,
 		}
 		if stored != nil {
 			deps.Records, deps.Contexts = stored.database, stored.conversations

@@ -121,6 +121,9 @@ type Deps struct {
 	// such as a command that transcribes a file. Collections are created when the
 	// service is built.
 	Records *records.Database
+	// Execute runs tasks of other services, for work that coordinates them. It may be
+	// called once the server has started, and not while a service is built.
+	Execute services.Executor
 	// Contexts stores conversations; nil if Records is nil.
 	Contexts services.ContextStore
 	// Spool is the folder for artifacts.
