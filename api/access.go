@@ -73,9 +73,9 @@ func (h *handlers) identify(r *http.Request) (*access.Key, error) {
 // Keys every caller sees everything.
 func (h *handlers) callerOf(key *access.Key) services.Caller {
 	if key == nil {
-		return services.Caller{All: h.Keys == nil}
+		return services.Caller{All: h.Keys == nil, Admin: h.Keys == nil && h.cfg.onLoopback()}
 	}
-	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin)}
+	return services.Caller{Key: key.ID, All: key.May(access.ScopeAdmin), Admin: key.May(access.ScopeAdmin)}
 }
 
 // bearer returns the key in a request's Authorization header, or "".

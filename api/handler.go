@@ -43,6 +43,8 @@ type Dependencies struct {
 	Restart func(ctx context.Context, service, model string) error
 	// Views returns the state of the server.
 	Views manage.Views
+	// RemoveModel removes a model from the models folder.
+	RemoveModel func(ctx context.Context, model string) error
 	// UnreadableModels lists the model folders whose service is unknown because their files
 	// cannot be read; nil if there are none.
 	UnreadableModels func() []services.ModelStatus
@@ -163,7 +165,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
-			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
+			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
 			Routes: h.operations.taskRoutes(),
 			Keys:   deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},

@@ -8,6 +8,10 @@ type Caller struct {
 	// All makes the records of every owner visible. It is set for administrators, and
 	// for everyone if the server requires no keys.
 	All bool `json:"all,omitempty"`
+	// Admin allows tasks that change the server for everybody. It is set for
+	// administrators, and for everyone if the server requires no keys and is reachable
+	// from its own machine only.
+	Admin bool `json:"admin,omitempty"`
 }
 
 // Sees reports whether records of the owner are visible to the caller.

@@ -405,6 +405,21 @@ func (e ConversionRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for DeletedModelObject.
+const (
+	DeletedModelObjectModel DeletedModelObject = "model"
+)
+
+// Valid indicates whether the value is a known member of the DeletedModelObject enum.
+func (e DeletedModelObject) Valid() bool {
+	switch e {
+	case DeletedModelObjectModel:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EditOperationCurve.
 const (
 	EditOperationCurveCosine EditOperationCurve = "cosine"
@@ -963,6 +978,39 @@ const (
 func (e ModelListObject) Valid() bool {
 	switch e {
 	case ModelListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PullRequestPrecision.
+const (
+	PullRequestPrecisionBnb4  PullRequestPrecision = "bnb4"
+	PullRequestPrecisionFp16  PullRequestPrecision = "fp16"
+	PullRequestPrecisionFp32  PullRequestPrecision = "fp32"
+	PullRequestPrecisionInt8  PullRequestPrecision = "int8"
+	PullRequestPrecisionQ4    PullRequestPrecision = "q4"
+	PullRequestPrecisionQ4f16 PullRequestPrecision = "q4f16"
+	PullRequestPrecisionUint8 PullRequestPrecision = "uint8"
+)
+
+// Valid indicates whether the value is a known member of the PullRequestPrecision enum.
+func (e PullRequestPrecision) Valid() bool {
+	switch e {
+	case PullRequestPrecisionBnb4:
+		return true
+	case PullRequestPrecisionFp16:
+		return true
+	case PullRequestPrecisionFp32:
+		return true
+	case PullRequestPrecisionInt8:
+		return true
+	case PullRequestPrecisionQ4:
+		return true
+	case PullRequestPrecisionQ4f16:
+		return true
+	case PullRequestPrecisionUint8:
 		return true
 	default:
 		return false
@@ -2341,6 +2389,16 @@ type ConversionRequestBitDepth string
 // ConversionRequestContainer defines model for ConversionRequest.Container.
 type ConversionRequestContainer string
 
+// DeletedModel defines model for DeletedModel.
+type DeletedModel struct {
+	Deleted bool               `json:"deleted"`
+	Id      string             `json:"id"`
+	Object  DeletedModelObject `json:"object"`
+}
+
+// DeletedModelObject defines model for DeletedModel.Object.
+type DeletedModelObject string
+
 // EditOperation An operation and its parameters. The task's schema, in `GET /v1/services`, has the parameters of each operation with
 // their ranges and defaults.
 type EditOperation struct {
@@ -2919,7 +2977,7 @@ type JobRequest struct {
 	// Example: wav2vec2
 	Service *string `json:"service,omitempty"`
 
-	// Task The task: transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
+	// Task The task, such as transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
 	// Defaults to the service's first task; required without a service.
 	Task *string `json:"task,omitempty"`
 
@@ -3255,6 +3313,23 @@ type Problem struct {
 	Title     string `json:"title"`
 	Type      string `json:"type"`
 }
+
+// PullRequest defines model for PullRequest.
+type PullRequest struct {
+	// Name Name of the model. Defaults to owner--name, followed by the precision unless it is fp32.
+	Name *string `json:"name,omitempty"`
+
+	// Precision Precision of the graphs. Defaults to the best that fits into the memory.
+	Precision *PullRequestPrecision `json:"precision,omitempty"`
+
+	// Source A repository of the model hub as owner/name, or owner/name@revision.
+	//
+	// Example: onnx-community/whisper-base
+	Source string `json:"source"`
+}
+
+// PullRequestPrecision Precision of the graphs. Defaults to the best that fits into the memory.
+type PullRequestPrecision string
 
 // Readiness defines model for Readiness.
 type Readiness struct {
@@ -4134,6 +4209,18 @@ type GetJobResultParams struct {
 // GetJobResultParamsFormat defines parameters for GetJobResult.
 type GetJobResultParamsFormat string
 
+// CreateModelParams defines parameters for CreateModel.
+type CreateModelParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
+	// continues if the client disconnects.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // ChangeBreakerParams defines parameters for ChangeBreaker.
 type ChangeBreakerParams struct {
 	// Model The model whose breaker to change; omit it for the service's own, which is also that of its default model.
@@ -4212,6 +4299,9 @@ type CreateJobJSONRequestBody = JobRequest
 
 // CreateJobMultipartRequestBody defines body for CreateJob for multipart/form-data ContentType.
 type CreateJobMultipartRequestBody = JobForm
+
+// CreateModelJSONRequestBody defines body for CreateModel for application/json ContentType.
+type CreateModelJSONRequestBody = PullRequest
 
 // ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
 type ChangeBreakerJSONRequestBody = BreakerChange
@@ -5209,6 +5299,12 @@ type ServerInterface interface {
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
+	// CreateModel Pull a model
+	// (POST /v1/models)
+	CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams)
+	// DeleteModel Delete a model
+	// (DELETE /v1/models/{model})
+	DeleteModel(w http.ResponseWriter, r *http.Request, model string)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
@@ -5440,6 +5536,18 @@ func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId Jo
 // ListModels List the models
 // (GET /v1/models)
 func (_ Unimplemented) ListModels(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateModel Pull a model
+// (POST /v1/models)
+func (_ Unimplemented) CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteModel Delete a model
+// (DELETE /v1/models/{model})
+func (_ Unimplemented) DeleteModel(w http.ResponseWriter, r *http.Request, model string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -6443,6 +6551,92 @@ func (siw *ServerInterfaceWrapper) ListModels(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// CreateModel operation middleware
+func (siw *ServerInterfaceWrapper) CreateModel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateModelParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateModel(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteModel operation middleware
+func (siw *ServerInterfaceWrapper) DeleteModel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "model" -------------
+	var model string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "model", chi.URLParam(r, "model"), &model, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteModel(w, r, model)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetModel operation middleware
 func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Request) {
 
@@ -7168,6 +7362,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/models", wrapper.CreateModel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/models/{model}", wrapper.DeleteModel)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models/{model}", wrapper.GetModel)
@@ -12911,6 +13111,475 @@ func (response ListModels500JSONResponse) VisitListModelsResponse(w http.Respons
 	return err
 }
 
+type CreateModelRequestObject struct {
+	Params CreateModelParams
+	Body   *CreateModelJSONRequestBody
+}
+
+type CreateModelResponseObject interface {
+	VisitCreateModelResponse(w http.ResponseWriter) error
+}
+
+type CreateModel200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateModel200JSONResponse struct {
+	Body    Job
+	Headers CreateModel200ResponseHeaders
+}
+
+func (response CreateModel200JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel202ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateModel202JSONResponse struct {
+	Body    Job
+	Headers CreateModel202ResponseHeaders
+}
+
+func (response CreateModel202JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response CreateModel400JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel401JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel401ResponseHeaders
+}
+
+func (response CreateModel401JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel403JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel403ResponseHeaders
+}
+
+func (response CreateModel403JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel413JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel413ResponseHeaders
+}
+
+func (response CreateModel413JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel415JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel415ResponseHeaders
+}
+
+func (response CreateModel415JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel422ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel422JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel422ResponseHeaders
+}
+
+func (response CreateModel422JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response CreateModel429JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel500JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel500ResponseHeaders
+}
+
+func (response CreateModel500JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateModel503JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel503ResponseHeaders
+}
+
+func (response CreateModel503JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel507ResponseHeaders
+}
+
+func (response CreateModel507JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModelRequestObject struct {
+	Model string `json:"model"`
+}
+
+type DeleteModelResponseObject interface {
+	VisitDeleteModelResponse(w http.ResponseWriter) error
+}
+
+type DeleteModel200JSONResponse DeletedModel
+
+func (response DeleteModel200JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response DeleteModel400JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel401JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel401ResponseHeaders
+}
+
+func (response DeleteModel401JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel403JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel403ResponseHeaders
+}
+
+func (response DeleteModel403JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel404JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel404ResponseHeaders
+}
+
+func (response DeleteModel404JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response DeleteModel429JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel500JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel500ResponseHeaders
+}
+
+func (response DeleteModel500JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetModelRequestObject struct {
 	Model string `json:"model"`
 }
@@ -16506,6 +17175,12 @@ type StrictServerInterface interface {
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
+	// CreateModel Pull a model
+	// (POST /v1/models)
+	CreateModel(ctx context.Context, request CreateModelRequestObject) (CreateModelResponseObject, error)
+	// DeleteModel Delete a model
+	// (DELETE /v1/models/{model})
+	DeleteModel(ctx context.Context, request DeleteModelRequestObject) (DeleteModelResponseObject, error)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
@@ -17325,6 +18000,65 @@ func (sh *strictHandler) ListModels(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListModelsResponseObject); ok {
 		if err := validResponse.VisitListModelsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateModel operation middleware
+func (sh *strictHandler) CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams) {
+	var request CreateModelRequestObject
+
+	request.Params = params
+
+	var body CreateModelJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateModel(ctx, request.(CreateModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateModel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateModelResponseObject); ok {
+		if err := validResponse.VisitCreateModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteModel operation middleware
+func (sh *strictHandler) DeleteModel(w http.ResponseWriter, r *http.Request, model string) {
+	var request DeleteModelRequestObject
+
+	request.Model = model
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteModel(ctx, request.(DeleteModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteModel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteModelResponseObject); ok {
+		if err := validResponse.VisitDeleteModelResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

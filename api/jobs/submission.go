@@ -31,14 +31,21 @@ func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 	if err != nil {
 		return nil, err
 	}
+	return h.answer(ctx, job, wait, existed), nil
+}
+
+// answer waits for the job, as long as the client prefers, and returns the response to its
+// submission.
+func (h *Handlers) answer(ctx context.Context, job jobs.Job, wait time.Duration, existed bool) submitted {
 	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
 	if answer.job.Status == jobs.StatusSucceeded {
 		// The job has been accepted; its result can still be fetched.
+		var err error
 		if _, answer.result, err = h.Jobs.Result(ctx, web.ViewerOf(ctx), job.ID); err != nil {
 			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
 		}
 	}
-	return answer, nil
+	return answer
 }
 
 // accept reads a request and submits it. wrong is the fault of its headers, if any.
@@ -53,7 +60,8 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 		return jobs.Job{}, false, err
 	}
 	caller := web.CallerOf(ctx)
-	submission.Owner, submission.SeesAll, submission.IdempotencyKey = caller.Key, caller.All, web.Value(request.Params.IdempotencyKey)
+	submission.IdempotencyKey = web.Value(request.Params.IdempotencyKey)
+	submission.Owner, submission.SeesAll, submission.Admin = caller.Key, caller.All, caller.Admin
 	recording := "audio"
 	if submission.AudioID != "" {
 		recording = "audio_id"

@@ -31,6 +31,18 @@ func (h *Handlers) GetModel(_ context.Context, request gen.GetModelRequestObject
 	}}
 }
 
+// DeleteModel implements gen.StrictServerInterface.
+func (h *Handlers) DeleteModel(ctx context.Context, request gen.DeleteModelRequestObject) (gen.DeleteModelResponseObject, error) {
+	if err := h.mayManage(); err != nil {
+		return nil, err
+	}
+	if err := h.Remove(ctx, request.Model); err != nil {
+		return nil, err
+	}
+	h.Log.Info("a model was deleted", "model", request.Model, "key", web.CallerOf(ctx).Key)
+	return gen.DeleteModel200JSONResponse{Id: request.Model, Object: gen.DeletedModelObjectModel, Deleted: true}, nil
+}
+
 // summary returns what a model, or that of an alias, knows; nil if its card does not say it.
 func (h *Handlers) summary(m gen.Model) *string {
 	name := m.Id

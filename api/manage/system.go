@@ -42,6 +42,8 @@ type Handlers struct {
 	Views   Views
 	// Unreadable is like State.Unreadable.
 	Unreadable func() []services.ModelStatus
+	// Remove removes a model from the models folder.
+	Remove func(ctx context.Context, model string) error
 	// Settings is the configuration in force.
 	Settings Settings
 	// Store reports what the store lost.

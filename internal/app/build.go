@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/hub"
 	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -81,6 +83,10 @@ func newMetrics() *prometheus.Registry {
 // engine runs the graphs of the models in the catalog.
 type engine struct {
 	catalog *modelstore.Catalog
+	// hub are the settings of the model hub, and known the models that can be pulled by
+	// name.
+	hub     hub.Settings
+	known   hub.Catalogue
 	runtime *onnx.Runtime
 }
 
@@ -89,8 +95,16 @@ func openEngine(cfg config.Config) (*engine, error) {
 	if err := catalog.Check(); err != nil {
 		return nil, err
 	}
+	known, err := hub.ReadCatalogue(cfg.Models.Catalogue)
+	if err != nil {
+		return nil, fmt.Errorf("models.catalogue: %w", err)
+	}
+	settings, err := config.Hub()
+	if err != nil {
+		return nil, err
+	}
 	rt, err := onnx.Open(cfg.ONNX)
-	return &engine{catalog: catalog, runtime: rt}, err
+	return &engine{catalog: catalog, hub: settings, known: known, runtime: rt}, err
 }
 
 // budget is the memory that there is.
@@ -180,7 +194,8 @@ func (s *system) registerServices(stored *storage) {
 		cores := m.Cores(common)
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
-			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool, Execute: s.orchestrator.Execute,
+			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
+			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute,
 		}
 		if stored != nil {
 			deps.Records, deps.Contexts = stored.database, stored.conversations

@@ -58,6 +58,7 @@ func Commands(contract, reference []byte) cli.Program {
 			}
 			return storeTools{cfg.Config}, nil
 		},
+		Models: openModelTools,
 		OpenExecutor: func(settings cli.Settings) (cli.Executor, func(context.Context) error, error) {
 			cfg, err := config.Load(source(settings))
 			if err != nil {

@@ -50,10 +50,10 @@ var arrows = map[string][]string{
 	"internal/arch":         {},
 	"internal/config": {"internal/regular", "api", "orchestrator", "orchestrator/jobs", "orchestrator/records/natsstore",
 		"orchestrator/jobs/webhook", "hardening", "hardening/performance", "hardening/tracing", "internal/access", "resources", "services",
-		"api/console", "services/audiofile", "services/module", "services/onnx", "internal/modules"},
+		"api/console", "services/audiofile", "services/module", "services/modelstore/hub", "services/onnx", "internal/modules"},
 	"internal/cli":                     {"internal/access", "services", "services/tasks"},
 	"internal/datadir":                 {},
-	"internal/e2e":                     {}, // tests only; it knows the binary, not its packages
+	"internal/e2e":                     {"services/modelstore/hub/hubtest"}, // tests only; it knows the binary, not its packages
 	"internal/lifecycle":               {},
 	"internal/lifecycle/lifecycletest": {"internal/lifecycle"}, // for tests only
 	"internal/modules":                 {"services/*"},
@@ -82,17 +82,21 @@ var arrows = map[string][]string{
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/limits":               {},
-	"services/tasks":                {"services", "services/analysis"},
-	"services/schema":               {"services"},
-	"services/servicetest":          {"services", "services/schema"}, // for tests only
-	"services/module":               {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
-	"services/tokenizer":            {"services/limits"},
-	"services/dsp":                  {},
-	"services/modelstore":           {"internal/regular", "services", "services/limits", "services/onnx"},
-	"services/modelstore/modeltest": {"services", "services/modelstore", "services/onnx"}, // for tests only
-	"services/onnx":                 {"internal/regular", "services"},
-	"services/onnx/fetchlibrary":    {},
+	"services/limits":      {},
+	"services/tasks":       {"services", "services/analysis"},
+	"services/schema":      {"services"},
+	"services/servicetest": {"services", "services/schema"}, // for tests only
+	"services/module": {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/modelstore/hub",
+		"services/onnx"},
+	"services/tokenizer":              {"services/limits"},
+	"services/dsp":                    {},
+	"services/modelstore":             {"internal/regular", "services", "services/limits", "services/onnx"},
+	"services/modelhub":               {"services", "services/module", "services/modelstore", "services/modelstore/hub", "services/tasks"},
+	"services/modelstore/hub":         {"internal/regular", "services", "services/limits"},
+	"services/modelstore/hub/hubtest": {},                                                   // for tests only
+	"services/modelstore/modeltest":   {"services", "services/modelstore", "services/onnx"}, // for tests only
+	"services/onnx":                   {"internal/regular", "services"},
+	"services/onnx/fetchlibrary":      {},
 	"services/wav2vec2": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx"},
 }
@@ -107,7 +111,8 @@ var owners = map[string]struct {
 	"github.com/nats-io":                 {[]string{"orchestrator/records/natsstore"}, "the store is one adapter behind a port"},
 	"github.com/go-chi/chi/v5":           {[]string{"api", "api/gen"}, "HTTP stays in api"},
 	"net/http": {[]string{"api", "api/audio", "api/chat", "api/console", "api/gen", "api/jobs", "api/manage", "api/problem",
-		"api/web", "internal/cli", "orchestrator/jobs/webhook"}, "HTTP stays in api; commands and webhooks are clients"},
+		"api/web", "internal/cli", "orchestrator/jobs/webhook", "services/modelstore/hub", "services/modelstore/hub/hubtest"},
+		"HTTP stays in api; commands, webhooks and pulls are clients"},
 	"github.com/prometheus/client_golang/": {[]string{"internal/app", "hardening", "hardening/performance", "hardening/tracing", "resources"},
 		"metrics are defined where their values arise, and served by internal/app"},
 	"go.opentelemetry.io/otel":   {[]string{"hardening/tracing"}, "other packages use services.Tracer"},

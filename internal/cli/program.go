@@ -59,6 +59,8 @@ type Program struct {
 	Keys func(Settings) (*access.Store, error)
 	// Store returns the tools for the data folder.
 	Store func(Settings) (StoreTools, error)
+	// Models returns the tools for the models folder.
+	Models func(Settings) (ModelTools, error)
 	// OpenExecutor returns an executor in this process, and a function that closes it.
 	OpenExecutor func(Settings) (Executor, func(context.Context) error, error)
 }

@@ -67,6 +67,9 @@ type Models struct {
 	// Dir has one folder for each model that is not embedded. Defaults to models in the
 	// data folder.
 	Dir string `koanf:"dir"`
+	// Catalogue is a file that replaces the embedded list of known public models. Defaults
+	// to none.
+	Catalogue string `koanf:"catalogue"`
 
 	orchestrator.NamesConfig `koanf:",squash"`
 }

@@ -52,6 +52,7 @@ func keyCases() map[string]keyCase {
 		"log.level":          {good: []string{"debug", "error"}, bad: []string{"loud", "[info, warn]"}},
 		"log.format":         {good: []string{"auto", "json", "text"}, bad: []string{"''", "xml", "JSON"}},
 		"models.dir":         texts,
+		"models.catalogue":   texts,
 		"models.aliases":     {good: []string{"{}", "{mine: wav2vec2-tiny}"}, bad: []string{"[a, b]", "{a/b: x}", "{a: a}"}},
 		"onnx.libraryPath":   texts,
 		"onnx.spin":          {good: []string{"0", "10ms"}, bad: []string{"-1ns", "10.001ms", "soon"}},
@@ -76,6 +77,7 @@ func keyCases() map[string]keyCase {
 			"contexts.maxMemory": {good: []string{"0", "1GB"}, bad: []string{"-1", "lots"}},
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		}),
+		serviceKeys("modelHub", map[string]keyCase{"reserve": {good: []string{"0", "1GiB"}, bad: []string{"-1", "much"}}}),
 		serviceKeys("modelService", nil),
 	} {
 		maps.Copy(all, section)

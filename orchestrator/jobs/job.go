@@ -43,7 +43,9 @@ type Job struct {
 	Owner string `json:"owner,omitempty"`
 	// SeesAll is set for a job of an administrator, which may use the records of every
 	// owner, as the administrator's own requests do.
-	SeesAll  bool              `json:"sees_all,omitempty"`
+	SeesAll bool `json:"sees_all,omitempty"`
+	// Admin is that of the caller.
+	Admin    bool              `json:"admin,omitempty"`
 	Service  string            `json:"service"`
 	Task     string            `json:"task"`
 	Model    string            `json:"model,omitempty"`

@@ -26,6 +26,7 @@ var (
 type Submission struct {
 	Owner    string
 	SeesAll  bool   // as in Job
+	Admin    bool   // as in Job
 	Service  string // empty: the one that has the model; requires Task
 	Task     string // empty: the service's first task
 	Params   json.RawMessage
@@ -45,7 +46,9 @@ type Submission struct {
 }
 
 // caller returns on whose behalf the recording is used.
-func (s Submission) caller() services.Caller { return services.Caller{Key: s.Owner, All: s.SeesAll} }
+func (s Submission) caller() services.Caller {
+	return services.Caller{Key: s.Owner, All: s.SeesAll, Admin: s.Admin}
+}
 
 // Filter selects jobs of a list. Zero fields select everything.
 type Filter struct {

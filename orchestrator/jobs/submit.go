@@ -145,7 +145,7 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	}
 	now := time.Now().UTC()
 	job := Job{
-		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Service: s.Service, Task: s.Task,
+		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Admin: s.Admin, Service: s.Service, Task: s.Task,
 		Model: model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
 	}
 	if s.Callback != "" {
@@ -229,7 +229,7 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 func (j Job) taskFor(audio services.AudioSource) services.Task {
 	return services.Task{
 		ID: j.ID, Job: j.ID, Service: j.Service, Name: j.Task, Model: j.Model, Params: j.Params, Audio: audio,
-		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner, All: j.SeesAll},
+		Priority: j.Priority, Deadline: j.Deadline, Caller: services.Caller{Key: j.Owner, All: j.SeesAll, Admin: j.Admin},
 	}
 }
 

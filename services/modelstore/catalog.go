@@ -44,6 +44,9 @@ func (c *Catalog) Check() error {
 	return nil
 }
 
+// Dir returns the folder of the models that are not embedded.
+func (c *Catalog) Dir() string { return c.dir }
+
 // Opens returns the number of files opened in model folders so far, not counting files
 // that ONNX Runtime opens itself.
 func (c *Catalog) Opens() int64 { return c.opens.Load() }
@@ -99,6 +102,12 @@ func sizeOf(folder fs.FS) (bytes int64) {
 		return nil
 	})
 	return bytes
+}
+
+// All returns every folder that is a model, or would be if its files could be read, ordered
+// by name.
+func (c *Catalog) All() []Folder {
+	return c.list(func(f Folder) bool { return f.problem != nil || f.modelType != "" })
 }
 
 // List returns the folders of the given ModelType, ordered by name. Folders that are

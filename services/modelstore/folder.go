@@ -53,6 +53,12 @@ func (f Folder) Require(modelType, needs, defaultModel string) error {
 	return nil
 }
 
+// Problem returns why the model type is unknown; nil if it is known.
+func (f Folder) Problem() error { return f.problem }
+
+// Bytes returns the size of the folder's files.
+func (f Folder) Bytes() int64 { return f.state.bytes }
+
 func (f Folder) readModelType() (string, error) {
 	var index struct {
 		Class string `json:"_class_name"`

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/modelstore/hub"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -121,6 +122,12 @@ type Deps struct {
 	// such as a command that transcribes a file. Collections are created when the
 	// service is built.
 	Records *records.Database
+	// Hub are the settings of the model hub.
+	Hub hub.Settings
+	// Known are public models that can be pulled by name.
+	Known hub.Catalogue
+	// Memory is the budget of the whole server.
+	Memory services.Bytes
 	// Execute runs tasks of other services, for work that coordinates them. It may be
 	// called once the server has started, and not while a service is built.
 	Execute services.Executor

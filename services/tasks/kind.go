@@ -27,6 +27,8 @@ var (
 	askSchema json.RawMessage
 	//go:embed schemas/caption.json
 	captionSchema json.RawMessage
+	//go:embed schemas/pull.json
+	pullSchema json.RawMessage
 )
 
 // kinds describes each task by its name: the schema of its parameters, and a function
@@ -44,6 +46,7 @@ var kinds = map[string]struct {
 	Edit:       {editSchema, func() any { return new(Edited) }},
 	Ask:        {askSchema, func() any { return new(Answer) }},
 	Caption:    {captionSchema, func() any { return new(Answer) }},
+	Pull:       {pullSchema, func() any { return new(Pulled) }},
 }
 
 // Kind returns the description of a task of this package, for use in a service's

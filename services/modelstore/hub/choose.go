@@ -61,7 +61,8 @@ func choose(s Snapshot, precision string, room int64) (choice, error) {
 	}
 	available := precisionsOf(graphs)
 	if precision != "" && !slices.Contains(available, precision) {
-		return choice{}, services.Invalidf("precision", "%.40q does not exist in %s; available: %s", precision, s.Repo, strings.Join(available, ", "))
+		return choice{}, services.Invalidf("precision",
+			"%.40q does not exist in %s; available: %s", precision, s.Repo, strings.Join(available, ", "))
 	}
 	picked, bytes := pick(graphs, precision)
 	if precision == "" {

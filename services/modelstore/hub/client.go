@@ -172,7 +172,8 @@ func (a answer) snapshot(repo, revision string) (Snapshot, error) {
 			continue
 		}
 		if err := file.check(); err != nil {
-			return Snapshot{}, services.Faultf(services.KindUnavailable, "the hub lists a file of %s that cannot be stored: %.200q: %v", repo, file.Path, err)
+			return Snapshot{}, services.Faultf(services.KindUnavailable,
+				"the hub lists a file of %s that cannot be stored: %.200q: %v", repo, file.Path, err)
 		}
 		s.Files = append(s.Files, file)
 	}

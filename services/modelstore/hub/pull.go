@@ -27,6 +27,8 @@ type Request struct {
 	Name string
 	// Precision is one of Precisions; empty for the best that fits into the memory.
 	Precision string
+	// base replaces the source in a name that is made; empty for none.
+	base string
 }
 
 // Progress is how far a pull is.
@@ -63,6 +65,13 @@ func NewPuller(client *Client, dir string, memory int64, free func(dir string) (
 	return &Puller{client: client, dir: dir, memory: memory, free: free, reserve: reserve}
 }
 
+// Reserve is the disk space that is left to jobs by default.
+const Reserve = services.GiB
+
+// Weights returns the size of the weights of which one model fits into the memory: while it
+// is loaded it peaks at half of them again.
+func Weights(memory services.Bytes) int64 { return int64(memory) * 2 / 3 }
+
 // Pull downloads a model. Of two pulls of one model at once, the second waits for the
 // first. report may be called from this goroutine only.
 func (p *Puller) Pull(ctx context.Context, request Request, report func(Progress)) (Pulled, error) {
@@ -75,9 +84,10 @@ func (p *Puller) Pull(ctx context.Context, request Request, report func(Progress
 	if err != nil {
 		return Pulled{}, err
 	}
-	name := cmp.Or(request.Name, nameOf(repo, chosen.Precision))
+	name := cmp.Or(request.Name, nameOf(cmp.Or(request.base, repo), chosen.Precision))
 	if !services.IsModelName(name) {
-		return Pulled{}, services.Invalidf("name", "must have 1 to 128 letters, digits, dots, underscores or hyphens, and begin with a letter or digit; got %.200q", name)
+		return Pulled{}, services.Invalidf("name",
+			"must have 1 to 128 letters, digits, dots, underscores or hyphens, and begin with a letter or digit; got %.200q", name)
 	}
 	if err := os.MkdirAll(filepath.Join(p.dir, partialDir), 0o755); err != nil { //nolint:gosec // models are not secret
 		return Pulled{}, unwritten(err)
@@ -111,6 +121,7 @@ func (p *Puller) pull(ctx context.Context, name string, s Snapshot, chosen choic
 		return Pulled{}, err
 	}
 	if replaces && had.Revision == s.Commit && had.Precision == chosen.Precision {
+		report(Progress{Name: name, Done: had.Bytes(), Total: had.Bytes()})
 		return Pulled{Name: name, Manifest: had, Present: true}, nil
 	}
 	work := filepath.Join(p.dir, partialDir, name)
@@ -138,7 +149,8 @@ func (p *Puller) existing(target string, wanted Manifest) (had Manifest, replace
 	}
 	had, err = ReadManifest(target)
 	if err != nil || had.Source != wanted.Source || had.Endpoint != wanted.Endpoint {
-		return Manifest{}, false, services.Invalidf("name", "%s is the name of another model; remove it first, or choose another name", filepath.Base(target))
+		return Manifest{}, false, services.Invalidf("name",
+			"%s is the name of another model; remove it first, or choose another name", filepath.Base(target))
 	}
 	return had, true, nil
 }

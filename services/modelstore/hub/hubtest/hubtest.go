@@ -118,6 +118,8 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "GatedRepo")
 	case isAPI && (len(parts) == 2 || len(parts) >= 4 && parts[2] == "revision" && repo.at(parts[3])):
 		h.describe(w, parts[0]+"/"+parts[1], repo)
+	case isAPI && len(parts) >= 4 && parts[2] == "tree" && repo.at(parts[3]):
+		h.tree(w, repo)
 	case !isAPI && len(parts) == 5 && parts[2] == "resolve" && repo.at(parts[3]):
 		h.content(w, r, repo, parts[4])
 	default:
@@ -158,6 +160,20 @@ func (h *Hub) describe(w http.ResponseWriter, name string, repo *Repo) {
 		"id": name, "modelId": name, "sha": repo.Commit, "private": false, "gated": false, "tags": []string{}, "downloads": 0,
 		"likes": 0, "cardData": map[string]any{"license": "apache-2.0"}, "siblings": files,
 	})
+}
+
+// tree lists the files as the hub does for clients that download a whole repository.
+func (h *Hub) tree(w http.ResponseWriter, repo *Repo) {
+	files := []map[string]any{}
+	for file, content := range repo.Files {
+		entry := map[string]any{"type": "file", "path": file, "size": len(content), "oid": blob(content)}
+		if repo.Large[file] {
+			entry["lfs"] = map[string]any{"oid": sha(content), "size": len(content), "pointerSize": 130}
+		}
+		files = append(files, entry)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(files)
 }
 
 func (h *Hub) content(w http.ResponseWriter, r *http.Request, repo *Repo, file string) {
