@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name) // it exists
 		}
 	}
+	_ = os.Setenv("HF_HUB_OFFLINE", "1") // no test downloads by accident
 	dir, err := os.MkdirTemp("", "grym-synth-e2e-*")
 	if err != nil {
 		panic(err)

@@ -39,7 +39,7 @@ func TestAModelIsPulledWhileTheServerRuns(t *testing.T) {
 	h.Cut = 3
 	dir := t.TempDir()
 	cmd := runProgram(t, "--listen", "127.0.0.1:0", "--data-dir", dir)
-	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_TOKEN=", "HOME="+dir)
+	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HUB_OFFLINE=", "HF_TOKEN=", "HOME="+dir)
 	s, listening := launchCommand(t, cmd)
 	s.await(t, listening)
 
@@ -96,7 +96,7 @@ func TestTheCommandPulls(t *testing.T) {
 	dir := t.TempDir()
 	run := func(env string, args ...string) (string, error) {
 		cmd := runProgram(t, append(append([]string{}, args...), "--data-dir", dir)...)
-		cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HOME="+dir, env)
+		cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HUB_OFFLINE=", "HOME="+dir, env)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -155,7 +155,7 @@ print(len(info.siblings), (folder / "onnx/model.onnx").stat().st_size)
 `
 	h.Add("someone/gated", "b", map[string]string{"model.onnx": "x"}).Gated = true
 	cmd := exec.CommandContext(t.Context(), "python3", "-c", script)
-	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HOME="+t.TempDir(), "HF_HUB_DISABLE_XET=1")
+	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HUB_OFFLINE=", "HF_HOME="+t.TempDir(), "HF_HUB_DISABLE_XET=1")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
