@@ -76,8 +76,8 @@ func TestAJobIsSubmittedInThreeWays(t *testing.T) {
 		require.True(t, got.Deadline.Equal(time.Date(2026, 11, 24, 16, 0, 0, 0, time.UTC)), name)
 		got.Deadline = time.Time{}
 		require.Equal(t, jobs.Submission{
-			SeesAll: true, Admin: true, Service: "wav2vec2", Task: "transcribe", Priority: services.PriorityLow,
-			Params: json.RawMessage(`{"model":"m","seed":18446744073709551615}`), Callback: "https://app.example/h", Labels: map[string]string{"album": "7"}, IdempotencyKey: "k-1",
+			SeesAll: true, Admin: true, Service: "wav2vec2", Task: "transcribe", Priority: services.PriorityLow, Callback: "https://app.example/h",
+			Params: json.RawMessage(`{"model":"m","seed":18446744073709551615}`), Labels: map[string]string{"album": "7"}, IdempotencyKey: "k-1",
 		}, got, name)
 	}
 	left, err := os.ReadDir(b.spool)
