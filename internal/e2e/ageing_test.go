@@ -60,6 +60,46 @@ func ageingKinds(t *testing.T) []ageingKind {
 	}
 }
 
+// ageingTimes are how long a task of low priority takes alone, before and after, and beside
+// callers whose tasks have high priority.
+type ageingTimes struct{ before, beside, after time.Duration }
+
+// fair returns the time in which a task must end beside the callers: a multiple of its own
+// time for each of them, and the two steps of ageing from high to low.
+func (a ageingTimes) fair(factor float64, callers int, ageing time.Duration) time.Duration {
+	return time.Duration(factor*float64(max(a.before, a.after))*float64(callers)) + 2*ageing
+}
+
+// age measures a task of low priority beside callers that do not pause.
+func (kind ageingKind) age(t *testing.T, s *server, callers int) (times ageingTimes) {
+	t.Helper()
+	timed := func() time.Duration {
+		began := time.Now()
+		status, body := kind.long(t, s, "low")
+		require.Equal(t, http.StatusOK, status, body)
+		return time.Since(began)
+	}
+	timed() // loads the model
+	times.before = timed()
+	var stop atomic.Bool
+	var calling sync.WaitGroup
+	for range callers {
+		calling.Go(func() {
+			for !stop.Load() {
+				if status, body := kind.few(t, s, "high"); status != http.StatusOK {
+					t.Errorf("%s: %d %s", kind.name, status, body)
+					return
+				}
+			}
+		})
+	}
+	times.beside = timed()
+	stop.Store(true)
+	calling.Wait()
+	times.after = timed()
+	return times
+}
+
 // TestLowPriorityUnderHighLoad compares how long a task of low priority takes alone and
 // beside callers whose tasks have high priority. It asserts no time.
 func TestLowPriorityUnderHighLoad(t *testing.T) {
@@ -72,30 +112,23 @@ func TestLowPriorityUnderHighLoad(t *testing.T) {
 	t.Log("| kind | alone | beside | fair: 1.5 times alone times callers, and two steps |")
 	t.Log("|---|---|---|---|")
 	for _, kind := range ageingKinds(t) {
-		timed := func() time.Duration {
-			began := time.Now()
-			status, body := kind.long(t, s, "low")
-			require.Equal(t, http.StatusOK, status, body)
-			return time.Since(began)
-		}
-		timed() // loads the model
-		alone := timed()
-		var stop atomic.Bool
-		var callers sync.WaitGroup
-		for range *ageingFeeders {
-			callers.Go(func() {
-				for !stop.Load() {
-					if status, body := kind.few(t, s, "high"); status != http.StatusOK {
-						t.Errorf("%s: %d %s", kind.name, status, body)
-						return
-					}
-				}
-			})
-		}
-		beside := timed()
-		stop.Store(true)
-		callers.Wait()
-		fair := time.Duration(1.5*float64(alone)*float64(*ageingFeeders)) + 2*ageing
-		t.Logf("| %s | %.1f s | %.1f s | %.1f s |", kind.name, alone.Seconds(), beside.Seconds(), fair.Seconds())
+		times := kind.age(t, s, *ageingFeeders)
+		t.Logf("| %s | %.1f s | %.1f s | %.1f s |", kind.name, times.before.Seconds(), times.beside.Seconds(),
+			times.fair(1.5, *ageingFeeders, ageing).Seconds())
+	}
+}
+
+// playLowPriority has a task of low priority of each kind beside two callers of high
+// priority. If its waiting began anew whenever it yields, it would wait for two steps of
+// ageing at each of its dozens of windows, steps, tokens or blocks.
+func playLowPriority(t *testing.T) {
+	t.Helper()
+	const ageing = 500 * time.Millisecond
+	s := startWith(t, options{settings: fmt.Sprintf("systemHardening: {resourceManagement: {ageing: %s}}\n", ageing)})
+	for _, kind := range ageingKinds(t) {
+		times := kind.age(t, s, 2)
+		timelineOf(t).note("%s: %.2f s and %.2f s alone, %.2f s beside", kind.name, times.before.Seconds(), times.after.Seconds(),
+			times.beside.Seconds())
+		require.LessOrEqual(t, times.beside, times.fair(4, 2, ageing)+2*ageing, kind.name)
 	}
 }

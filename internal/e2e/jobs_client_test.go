@@ -89,13 +89,15 @@ type application struct {
 	at func(try int) string
 	// again counts the failed attempts.
 	again atomic.Int64
+	// timeline is that of the test; may be nil.
+	timeline *timeline
 }
 
 func newApplication(t testing.TB, at func(try int) string) *application {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &application{client: &http.Client{Timeout: requestTimeout, Transport: transport}, at: at}
+	return &application{client: &http.Client{Timeout: requestTimeout, Transport: transport}, at: at, timeline: timelineOf(t)}
 }
 
 // persist sends a request until it is answered or ctx ends. It retries after 429 and 503.
@@ -128,6 +130,7 @@ func (a *application) send(ctx context.Context, method, url string, body []byte,
 		return reply{}, err
 	}
 	defer response.Body.Close()
+	a.timeline.answered(request, response)
 	text, err := io.ReadAll(response.Body)
 	return reply{response.StatusCode, response.Header, string(text)}, err
 }
