@@ -27,7 +27,6 @@ func do(t testing.TB, request *http.Request) (int, string) {
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	timelineOf(t).answered(request, response)
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return response.StatusCode, string(body)

@@ -68,6 +68,7 @@ hardening: {stallTimeout: 100ms}
 func onCond(settings string, fault func(p *play)) func(t *testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
+		timelineOf(t).viewed.Store(true)
 		dir := t.TempDir()
 		modeltest.CopySpeech(t, dir, "cond", modeltest.FailsBeyond(t, 2*16000))
 		s := startWith(t, options{dataDir: dir, settings: settings})

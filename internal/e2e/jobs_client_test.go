@@ -89,15 +89,13 @@ type application struct {
 	at func(try int) string
 	// again counts the failed attempts.
 	again atomic.Int64
-	// timeline is that of the test; may be nil.
-	timeline *timeline
 }
 
 func newApplication(t testing.TB, at func(try int) string) *application {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &application{client: &http.Client{Timeout: requestTimeout, Transport: transport}, at: at, timeline: timelineOf(t)}
+	return &application{client: &http.Client{Timeout: requestTimeout, Transport: recorder{transport}}, at: at}
 }
 
 // persist sends a request until it is answered or ctx ends. It retries after 429 and 503.
@@ -130,7 +128,6 @@ func (a *application) send(ctx context.Context, method, url string, body []byte,
 		return reply{}, err
 	}
 	defer response.Body.Close()
-	a.timeline.answered(request, response)
 	text, err := io.ReadAll(response.Body)
 	return reply{response.StatusCode, response.Header, string(text)}, err
 }

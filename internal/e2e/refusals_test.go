@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"os"
 	"slices"
@@ -44,7 +43,7 @@ func rush(t *testing.T, s *server, requests int, audio []byte) (all []queued) {
 }
 
 // playFullQueue has a full queue of short recordings, and one of long ones. Each refusal has
-// the time until the work that is ahead of it will be done.
+// the time until the task would begin, which is the work that is ahead of it.
 func playFullQueue(t *testing.T) {
 	t.Helper()
 	s := startWith(t, options{settings: "services: {wav2vec2: {runs: 1}}\nsystemHardening: {resourceManagement: {queueLimit: 4}}\n"})
@@ -52,19 +51,19 @@ func playFullQueue(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		audio []byte
-	}{{"short", clip(t, "clip09.wav")}, {"long", longSpeech(t, 240)}} {
+	}{{"short", clip(t, "clip09.wav")}, {"long", longSpeech(t, 120)}} {
 		for range 2 { // the run time is measured
 			status, body := s.transcribe(t, c.audio)
 			require.Equal(t, http.StatusOK, status, body)
 		}
-		all := rush(t, s, 16, c.audio)
+		all := rush(t, s, 10, c.audio)
 		var done time.Time
 		for _, q := range all {
 			if q.status == http.StatusOK && q.ends.After(done) {
 				done = q.ends
 			}
 		}
-		refused, near := 0, 0
+		refused := 0
 		for _, q := range all {
 			if q.status == http.StatusOK {
 				continue
@@ -72,14 +71,11 @@ func playFullQueue(t *testing.T) {
 			require.Equal(t, http.StatusTooManyRequests, q.status)
 			require.Positive(t, q.said)
 			longest[c.name] = max(longest[c.name], q.said)
-			said, was := q.said.Seconds(), math.Ceil(done.Sub(q.ends).Seconds())
-			if refused++; said <= 2*was && was <= 2*said {
-				near++
-			}
+			refused++
 		}
 		require.Positive(t, refused)
-		timelineOf(t).note("%s recordings: %d of 16 refused, Retry-After up to %s, the work took %s; %d right by a factor of two", c.name,
-			refused, longest[c.name], done.Sub(all[0].began).Round(10*time.Millisecond), near)
+		timelineOf(t).note("%s recordings: %d of %d refused, Retry-After up to %s, the work took %s", c.name, refused, len(all), longest[c.name],
+			done.Sub(all[0].began).Round(10*time.Millisecond))
 	}
 	require.Greater(t, longest["long"], longest["short"], "it is not a constant")
 }
@@ -95,15 +91,15 @@ func playRefusals(t *testing.T) {
 	require.Contains(t, body, "deadline must be in the future")
 
 	const most = 6 << 10
-	large := strings.Repeat("x", 40<<10)
+	large := strings.Repeat("x", 40<<10) // and 8 KiB in paths and header fields, which the server takes
 	for path, body := range map[string]string{
 		"/v1/audio/generations": `{"prompt":"rain","` + large + `":1}`, "/v1/jobs": `{"service":"` + large + `"}`,
-		"/v1/chat/completions": `{"model":"` + large + `","messages":[]}`, "/v1/" + large: `{}`,
+		"/v1/chat/completions": `{"model":"` + large + `","messages":[]}`, "/v1/" + large[:8<<10]: `{}`,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("X-Request-Id", large)
+		request.Header.Set("X-Request-Id", large[:8<<10])
 		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
 		text, err := io.ReadAll(response.Body)
@@ -112,7 +108,7 @@ func playRefusals(t *testing.T) {
 		require.GreaterOrEqual(t, response.StatusCode, 400)
 		require.LessOrEqual(t, len(text), most)
 		require.LessOrEqual(t, len(response.Header.Get("X-Request-Id")), 1<<10)
-		timelineOf(t).note("a name of 40 KiB: %d, %d bytes", response.StatusCode, len(text))
+		timelineOf(t).note("a large name: %d, %d bytes", response.StatusCode, len(text))
 	}
 
 	hostname, err := os.Hostname()

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -13,6 +14,8 @@ import (
 // timeline is what a client sends and receives during a test. Safe for concurrent use.
 type timeline struct {
 	began time.Time
+	// viewed is set if the test adds its requests itself, with what operators see then.
+	viewed atomic.Bool
 
 	mu    sync.Mutex
 	lines []timelineLine
@@ -28,6 +31,28 @@ type timelineLine struct {
 
 // timelines has the timelines of the tests under way, by the name of the test.
 var timelines sync.Map
+
+// followed has the timelines of servers, by their ports.
+var followed sync.Map
+
+// recorder adds the requests to servers of tests with timelines.
+type recorder struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (r recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := r.RoundTripper.RoundTrip(request)
+	if found, ok := followed.Load(request.URL.Port()); ok && err == nil {
+		found.(*timeline).answered(request, response) //nolint:forcetypeassert // as follow has stored it
+	}
+	return response, err
+}
+
+// follow adds the requests to a server from now on.
+func (l *timeline) follow(address string) {
+	if l != nil {
+		followed.Store(address[strings.LastIndexByte(address, ':')+1:], l)
+	}
+}
 
 // mostTimelineLines bounds what is printed of one test.
 const mostTimelineLines = 120
@@ -77,12 +102,12 @@ var shownID = regexp.MustCompile(`/(task-)?[a-z0-9-]{20,}`)
 // answered adds a request and its response. Lines of equal requests and responses that
 // follow each other are one.
 func (l *timeline) answered(request *http.Request, response *http.Response) {
-	if l == nil {
-		return
-	}
 	l.mu.Lock()
 	l.asked++
 	l.mu.Unlock()
+	if l.viewed.Load() {
+		return
+	}
 	text := fmt.Sprintf("%s %s: %d", request.Method, shownID.ReplaceAllString(request.URL.RequestURI(), "/{id}"), response.StatusCode)
 	for _, name := range []string{"Retry-After", "Grym-Warning"} {
 		if value := response.Header.Get(name); value != "" {
