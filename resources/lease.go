@@ -138,6 +138,7 @@ func (l *Lease) dropSlot(now time.Time) {
 	l.meter.End(now)
 	a, f := l.account, l.flow
 	f.advance(now)
+	a.loaded(now)
 	a.running--
 	a.worked = now
 	f.running--

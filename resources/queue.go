@@ -207,6 +207,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	l, f := w.lease, w.lease.flow
 	m.remove(w, now)
 	need := w.needs()
+	w.account.loaded(now)
 	w.account.running++
 	w.account.worked = now
 	f.running++

@@ -91,10 +91,10 @@ func inBackground(t *testing.T, send func() (int, string)) <-chan replied {
 	return answers
 }
 
-// TestADrainedServiceEndsItsWorkAndTakesNoMore drains a service with a long recording at
+// playDrainedService drains a service with a long recording at
 // work; sends requests and jobs; restarts the server; and resumes.
-func TestADrainedServiceEndsItsWorkAndTakesNoMore(t *testing.T) {
-	t.Parallel()
+func playDrainedService(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
 	o := options{dataDir: dir, settings: "services: {wav2vec2: {runs: 1}}\njobs: {retry: {delay: 10ms}}\n"}
@@ -168,9 +168,9 @@ func (s *server) checkDrained(t *testing.T, reason string, jobs ...string) {
 	}
 }
 
-// TestADrainedModelLeavesTheOthers drains one model of a service.
-func TestADrainedModelLeavesTheOthers(t *testing.T) {
-	t.Parallel()
+// playDrainedModel drains one model of a service.
+func playDrainedModel(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
 	s := startWith(t, options{dataDir: dir})
