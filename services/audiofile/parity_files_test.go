@@ -113,8 +113,11 @@ func paritySurround() (files []parityFile) {
 	for channels := 3; channels <= maxSurround; channels++ {
 		options := []string{"-c:a", "libopus", "-b:a", "256k", "-mapping_family", "1"}
 		// Of three and four channels ffmpeg would assume another layout.
-		if filter := map[int]string{3: "channelmap=map=0|1|2:channel_layout=3.0", 4: "channelmap=map=0|1|2|3:channel_layout=quad"}[channels]; filter != "" {
-			options = append(options, "-af", filter)
+		if channels == 3 {
+			options = append(options, "-af", "channelmap=map=0|1|2:channel_layout=3.0")
+		}
+		if channels == 4 {
+			options = append(options, "-af", "channelmap=map=0|1|2|3:channel_layout=quad")
 		}
 		files = append(files, parityFile{"Opus of 3 to 8 channels", []string{"opus", "webm"}[channels%2], 48000, channels, options, channels})
 	}
@@ -127,7 +130,8 @@ func parityVorbis() (files []parityFile) {
 	sound := 0
 	for i, rate := range []int{8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000, 192000} {
 		add := func(format, ext string, channels int, options ...string) {
-			files = append(files, parityFile{format, ext, rate, channels, append([]string{"-c:a", "libvorbis"}, options...), sound})
+			options = append([]string{"-c:a", "libvorbis"}, options...)
+			files = append(files, parityFile{format, ext, rate, channels, options, sound})
 			sound++
 		}
 		add("Ogg Vorbis", "ogg", 1, "-q:a", fmt.Sprint(i-1))

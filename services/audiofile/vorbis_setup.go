@@ -6,11 +6,11 @@ import (
 	"math/bits"
 )
 
-// Limits of a setup header, far above those of any encoder, so that the decoder's
-// memory of a fixed size is enough.
+// Limits of a setup header, far above those of any encoder, and low enough for the
+// decoder's memory of a fixed size.
 const (
-	maxVorbisEntries = 256 << 10 // of all codebooks
-	maxVorbisValues  = 1 << 20   // of all their vectors
+	maxVorbisEntries = 128 << 10 // of all codebooks
+	maxVorbisValues  = 512 << 10 // of all their vectors
 )
 
 var errVorbisSetup = errors.New("a damaged setup header")
@@ -115,16 +115,12 @@ func (s *vorbisSetup) codebook() {
 	s.skip(64) // the least value and the step
 	size := int(s.read(4)) + 1
 	s.skip(1)
-	s.values += used * dimensions
-	s.require(lookup <= 2 && s.values <= maxVorbisValues)
-	if !s.valid {
-		return
-	}
 	count := entries * dimensions
 	if lookup == 1 {
 		count = vorbisRoot(entries, dimensions)
 	}
-	s.require(count <= maxVorbisValues)
+	s.values += max(count, used*dimensions)
+	s.require(lookup <= 2 && s.values <= maxVorbisValues)
 	if s.valid {
 		s.skip(count * size)
 	}
