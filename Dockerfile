@@ -4,7 +4,7 @@
 #   docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
 
 FROM golang:1.26-bookworm AS build
-# npm fetches the ONNX Runtime library and the libraries of the console, which `make build` checks and embeds.
+# npm fetches the ONNX Runtime library, the decoders and the libraries of the console, which `make build` checks and embeds.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates nodejs npm \
  && rm -rf /var/lib/apt/lists/*

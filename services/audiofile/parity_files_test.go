@@ -101,8 +101,9 @@ func parityOpus() (files []parityFile) {
 			}
 			bits = []string{"10k", "16k", "24k", "32k"}[(i/2+sound)%4]
 			rate := []int{48000, 24000, 16000, 8000}[(i+sound)%4]
-			files = append(files, parityFile{"Opus, SILK and hybrid", []string{"opus", "webm"}[(i+sound)%2], rate, 1 + (i/2)%2, []string{"-c:a", "libopus",
-				"-b:a", bits, "-frame_duration", frame, "-application", "voip", "-vbr", modes[i%3]}, sound})
+			file := []string{"opus", "webm"}[(i+sound)%2]
+			files = append(files, parityFile{"Opus, SILK and hybrid", file, rate, 1 + (i/2)%2, []string{"-c:a", "libopus", "-b:a", bits,
+				"-frame_duration", frame, "-application", "voip", "-vbr", modes[i%3]}, sound})
 		}
 	}
 	return files

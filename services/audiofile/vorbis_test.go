@@ -239,7 +239,9 @@ func TestVorbisSetup(t *testing.T) {
 
 func TestVorbisRoot(t *testing.T) {
 	t.Parallel()
-	for _, test := range [][3]int{{1, 1, 1}, {1, 9, 1}, {80, 4, 2}, {81, 4, 3}, {82, 4, 3}, {6561, 8, 3}, {125, 3, 5}, {1 << 18, 1, 1 << 18}, {100, 65535, 1}} {
+	for _, test := range [][3]int{
+		{1, 1, 1}, {1, 9, 1}, {80, 4, 2}, {81, 4, 3}, {82, 4, 3}, {6561, 8, 3}, {125, 3, 5}, {1 << 18, 1, 1 << 18}, {100, 65535, 1},
+	} {
 		require.Equal(t, test[2], vorbisRoot(test[0], test[1]), "%v", test)
 	}
 }
