@@ -23,6 +23,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 65532 --no-create-home --shell /usr/sbin/nologin nonroot
 COPY --from=build /src/bin/grym-synth /grym-synth
+COPY --from=build /src/services/audiofile/xiph/licences.txt /usr/share/doc/grym-synth/
 COPY --from=build --chown=65532:65532 /empty /data
 ENV GRYM_API__LISTEN=0.0.0.0:8080 \
     GRYM_DATADIR=/data
