@@ -6,7 +6,8 @@ GOARCH   ?= $(shell $(GO) env GOARCH)
 VERSION  ?= 0.2.0
 LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
 VENDOR   := api/console/assets/vendor/licences.txt
-FETCHED  := $(LIBRARY) $(VENDOR)
+DECODERS := services/audiofile/xiph/lib/vorbis.wasm
+FETCHED  := $(LIBRARY) $(VENDOR) $(DECODERS)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=
 FUZZTIME ?= 30s
@@ -25,7 +26,7 @@ run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen .
 build: $(FETCHED) ## build bin/grym-synth with the library, the models and the console embedded
 	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
 
-lib: $(FETCHED) ## download the ONNX Runtime library and what the console embeds, and verify their checksums
+lib: $(FETCHED) ## download the ONNX Runtime library, the decoders and what the console embeds, and verify their checksums
 
 # The tool always runs on the build platform.
 $(LIBRARY): services/onnx/fetchlibrary/main.go
@@ -35,6 +36,10 @@ $(LIBRARY): services/onnx/fetchlibrary/main.go
 $(VENDOR): api/console/fetchassets/main.go api/console/fetchassets/package-lock.json
 	GOOS= GOARCH= $(GO) run ./api/console/fetchassets -out $(@D)
 
+# The decoders of Opus and Vorbis, from npm.
+$(DECODERS): services/audiofile/xiph/fetchdecoders/main.go services/audiofile/xiph/fetchdecoders/package-lock.json
+	GOOS= GOARCH= $(GO) run ./services/audiofile/xiph/fetchdecoders -out $(@D)
+
 test: $(FETCHED) ## run all tests with the race detector
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
@@ -42,14 +47,14 @@ test: $(FETCHED) ## run all tests with the race detector
 	@# Resident memory cannot be measured under the race detector.
 	$(GO) test -run Memory ./services/onnx ./services/audioldm ./services/gama
 
-fuzz: $(LIBRARY) ## run every fuzz target for FUZZTIME
+fuzz: $(LIBRARY) $(DECODERS) ## run every fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "== $$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package || exit 1; \
 	  done; \
 	done
 
-bench: $(LIBRARY) ## run all benchmarks
+bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 lint: ## run golangci-lint at the pinned version
@@ -98,5 +103,5 @@ train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.m
 	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
 
 clean: ## remove built and downloaded files
-	rm -rf bin services/onnx/lib/*/*.zst
+	rm -rf bin services/onnx/lib/*/*.zst services/audiofile/xiph/lib/*.wasm
 	find api/console/assets/vendor -type f ! -name README.md -delete

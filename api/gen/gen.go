@@ -3932,7 +3932,7 @@ type TranscriptionRequest struct {
 	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
-	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what
+	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 

@@ -63,7 +63,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		}
 	}
 	require.False(t, all.Audio.FFmpeg)
-	require.Equal(t, []string{"wav", "flac", "mp3", "ogg-opus", "webm-opus"}, all.Audio.Decodes)
+	require.Equal(t, []string{"wav", "flac", "mp3", "ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}, all.Audio.Decodes)
 	require.Equal(t, []string{"wav", "flac", "pcm"}, all.Audio.Encodes)
 
 	s.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/services/wav2vec2/drain", `{"reason":"new weights"}`)

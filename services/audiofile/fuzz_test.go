@@ -3,6 +3,10 @@ package audiofile
 import (
 	"math"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
 // FuzzOpen is seeded with WAV files.
@@ -54,7 +58,6 @@ func fuzzClips(f *testing.F, names ...string) {
 // FuzzMedia examines files for ffmpeg.
 func FuzzMedia(f *testing.F) {
 	f.Add(clip(f, "speech.m4a"))
-	f.Add(clip(f, "speech.ogg"))
 	for _, file := range mediaFiles() {
 		f.Add(file)
 		f.Add(cat(file, file))
@@ -77,7 +80,46 @@ func FuzzMP3(f *testing.F) {
 
 func FuzzOggOpus(f *testing.F) {
 	f.Add(cat(opusLinkOf(1, 1, 3, true), opusLinkOf(2, 2, 3, false), opusLinkOf(2, 1, 2, true)))
-	fuzzClips(f, "speech-silk.opus", "speech-hybrid.opus", "speech-celt.opus", "speech-60ms.opus")
+	fuzzClips(f, "speech-silk.opus", "speech-hybrid.opus", "speech-celt.opus", "speech-60ms.opus", "speech-51.opus")
 }
 
-func FuzzWebM(f *testing.F) { fuzzClips(f, "speech.webm", "speech-live.webm") }
+func FuzzOggVorbis(f *testing.F) {
+	fuzzClips(f, "speech.ogg", "speech-stereo.ogg", "speech-22k.ogg")
+}
+
+func FuzzWebM(f *testing.F) { fuzzClips(f, "speech.webm", "speech-live.webm", "speech-vorbis.webm") }
+
+// FuzzVorbisSetup passes setup headers that the parser accepts to libvorbis, with a few
+// packets.
+func FuzzVorbisSetup(f *testing.F) {
+	for _, name := range []string{"speech.ogg", "speech-stereo.ogg", "speech-22k.ogg"} {
+		headers := vorbisHeaders(f, clip(f, name))
+		f.Add(headers[0], headers[2], []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	}
+	f.Fuzz(func(t *testing.T, identification, setup, packet []byte) {
+		head, err := parseVorbisHead(identification, setup)
+		if err != nil {
+			requireSendersFault(t, err)
+			return
+		}
+		decoder, err := head.decoder()
+		if err != nil {
+			require.ErrorIs(t, err, xiph.ErrHeaders)
+			return
+		}
+		defer func() { require.NoError(t, decoder.Close()) }()
+		count := head.counter()
+		pcm := make([]float32, maxPacketFrames*head.channels)
+		for range 3 {
+			samples, sound := count(packet)
+			if !sound || len(packet) >= maxPacketBytes {
+				return
+			}
+			n, err := decoder.Decode(packet, pcm)
+			if err != nil {
+				return
+			}
+			require.Equal(t, samples, n)
+		}
+	})
+}

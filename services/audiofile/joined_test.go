@@ -71,7 +71,7 @@ func TestChainedOgg(t *testing.T) {
 			require.Empty(t, reader.Warnings())
 		})
 	}
-	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels")
+	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels in mapping family 0")
 	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "continues as Ogg Vorbis after its Opus")
 	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file",
 		"send the parts as separate files")

@@ -19,7 +19,7 @@ type Format struct {
 	// that ffmpeg decodes.
 	Container string
 	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s16le, pcm_s24le,
-	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3 or opus.
+	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3, opus or vorbis.
 	Encoding string
 	// SampleRateHz is the number of frames per second; never 0.
 	SampleRateHz int
