@@ -75,10 +75,11 @@ var arrows = map[string][]string{
 	"services":                         {},
 	"services/audiofile":               {"services"},
 	"services/analysis":                {"services/dsp"},
-	"services/audioprocessor": {"services", "services/analysis", "services/editing", "services/tasks", "services/audiofile",
-		"services/dsp", "services/module"},
+	"services/audioprocessor": {"services", "services/analysis", "services/drawing", "services/editing", "services/tasks",
+		"services/audiofile", "services/dsp", "services/module"},
 	"services/audioldm": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/drawing": {"services/analysis", "services/dsp"},
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
@@ -116,6 +117,7 @@ var owners = map[string]struct {
 	"github.com/spf13":           {[]string{"internal/cli"}, "the command line is parsed in one place"},
 	"github.com/go-audio":        {[]string{"services/audiofile"}, "its pitfalls are handled in one place"},
 	"github.com/mewkiz/flac":     {[]string{"services/audiofile"}, "decoders of untrusted data are isolated in one place"},
+	"golang.org/x/image":         {[]string{"services/drawing"}, "text is drawn in one place"},
 	"github.com/pion/opus":       {[]string{"services/audiofile"}, "decoders of untrusted data are isolated in one place"},
 }
 

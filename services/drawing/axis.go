@@ -125,14 +125,14 @@ func hertzTicks(a Axis, pixels int) []tick {
 		}
 		list = append(list, tick{at, hertz(v)})
 	}
+	if a.From == 0 {
+		add(0)
+	}
 	// The powers of ten first, then what fits between them.
 	for _, factor := range []float64{1, 5, 2, 3, 7} {
 		for power := 1.0; power <= 1e5; power *= 10 {
 			add(factor * power)
 		}
-	}
-	if a.From == 0 {
-		add(0)
 	}
 	slices.SortFunc(list, func(a, b tick) int { return int(math.Copysign(1, a.at-b.at)) })
 	return list

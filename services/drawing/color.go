@@ -80,11 +80,11 @@ type theme struct {
 var (
 	lightTheme = theme{0xffffff, [inks]hex{
 		inkText: 0x24292f, inkAxis: 0x8c959f, inkGrid: 0xe3e7eb, inkWave: 0x7fb3d8, inkRMS: 0x0b5a94,
-		inkMomentary: 0xa6cbe6, inkShortTerm: 0x0b5a94, inkIntegrated: 0xd55e00,
+		inkMomentary: 0x8dbbdc, inkShortTerm: 0x0b5a94, inkIntegrated: 0xd55e00,
 	}}
 	darkTheme = theme{0x12161c, [inks]hex{
 		inkText: 0xd9dfe5, inkAxis: 0x6b7681, inkGrid: 0x272e36, inkWave: 0x2f6f9f, inkRMS: 0x8fd0ff,
-		inkMomentary: 0x2f5f86, inkShortTerm: 0x8fd0ff, inkIntegrated: 0xf2a33a,
+		inkMomentary: 0x4584b3, inkShortTerm: 0x8fd0ff, inkIntegrated: 0xf2a33a,
 	}}
 )
 

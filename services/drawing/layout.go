@@ -5,8 +5,8 @@ import "strconv"
 // Margins around the panels of a picture with axes, in pixels.
 const (
 	leftMargin   = 52
-	rightMargin  = 16
-	barMargin    = 78 // on the right of a spectrogram, for the bar of colours
+	rightMargin  = 30
+	barMargin    = 84 // on the right of a spectrogram, for the bar of colours
 	topMargin    = 24
 	bottomMargin = 42
 	panelGap     = 24

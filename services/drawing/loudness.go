@@ -72,6 +72,7 @@ func (l *loudness) draw(on canvas, plots []Plot) {
 		low[i], high[i] = y(low[i])+minThickness, y(high[i])
 	}
 	on.band(inkMomentary, plot.X, high, low)
+	on.curve(inkMomentary, plot.X, high)
 	_, line := l.extremes(plot, short)
 	for i := range line {
 		line[i] = y(line[i])
@@ -116,6 +117,11 @@ func (l *loudness) extremes(plot Plot, s *analysis.Series) (low, high []float64)
 		if to <= 0 || from > float64(len(s.Values.All)-1) {
 			continue
 		}
+		if to-from < 1 { // between two values
+			low[c] = l.between(s.Values.All, (from+to)/2)
+			high[c] = low[c]
+			continue
+		}
 		first, last := max(0, int(math.Floor(from))), min(len(s.Values.All)-1, int(math.Ceil(to))-1)
 		low[c], high[c] = math.Inf(1), math.Inf(-1)
 		for _, v := range s.Values.All[first : max(first, last)+1] {
@@ -124,4 +130,12 @@ func (l *loudness) extremes(plot Plot, s *analysis.Series) (low, high []float64)
 		}
 	}
 	return low, high
+}
+
+// between returns the value at a position between two of a series.
+func (l *loudness) between(values []float32, at float64) float64 {
+	at = min(float64(len(values)-1), max(0, at))
+	k := int(at)
+	a, b := float64(values[k]), float64(values[min(k+1, len(values)-1)])
+	return max(a, l.cfg.FloorDB)*(1-at+float64(k)) + max(b, l.cfg.FloorDB)*(at-float64(k))
 }
