@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,6 +33,11 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	}
 	if err != nil {
 		return err
+	}
+	route.negotiate(request.params, accept)
+	maps.Copy(request.params, route.Fixed)
+	if route.about {
+		return b.serveStored(w, r, route, request)
 	}
 	priority := r.Header.Get("Grym-Priority")
 	task, err := NewTask(ctx, Work{
