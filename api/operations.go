@@ -98,30 +98,41 @@ func (o *oneOrMore) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(o))
 }
 
-// readOperation returns the operation that an extension describes.
-func readOperation(described *openapi3.Operation) (operation, error) {
-	one := operation{id: described.OperationID}
+// grym is the extension of an operation.
+type grym struct {
+	Scope                              oneOrMore
+	Errors, Owner, Task, Service, Body string
+	Sound                              *web.SoundRoute
+	// Image names the parameter with the format of a picture. Params are parameters of the
+	// task that the request cannot set.
+	Image  string
+	Params map[string]any
+}
+
+// readExtension decodes the extension of an operation.
+func readExtension(described *openapi3.Operation) (said grym, err error) {
 	value, ok := described.Extensions[extension]
 	if !ok {
-		return one, errors.New("is missing")
+		return said, errors.New("is missing")
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
-		return one, fmt.Errorf("cannot be read: %w", err)
-	}
-	var said struct {
-		Scope                              oneOrMore
-		Errors, Owner, Task, Service, Body string
-		Sound                              *web.SoundRoute
-		// Image names the parameter with the format of a picture. Params are parameters of the
-		// task that the request cannot set.
-		Image  string
-		Params map[string]any
+		return said, fmt.Errorf("cannot be read: %w", err)
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&said); err != nil {
-		return one, fmt.Errorf("cannot be read: %w", err)
+		return said, fmt.Errorf("cannot be read: %w", err)
+	}
+	return said, nil
+}
+
+// readOperation returns the operation that an extension describes.
+func readOperation(described *openapi3.Operation) (operation, error) {
+	one := operation{id: described.OperationID}
+	said, err := readExtension(described)
+	if err != nil {
+		return one, err
 	}
 	fields := []struct {
 		name, value string

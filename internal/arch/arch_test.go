@@ -69,6 +69,7 @@ var arrows = map[string][]string{
 	"orchestrator/records/ledger":      {},
 	"orchestrator/records/natsstore":   {"internal/lifecycle", "orchestrator/records", "services"},
 	"orchestrator/records/recordstest": {"orchestrator/records", "services"}, // for tests only
+	"orchestrator/renditions":          {"services"},
 	"orchestrator/jobs/webhook":        {"internal/publicaddr", "internal/regular", "services"},
 	"resources":                        {"internal/lifecycle", "services"},
 	"resources/memprobe":               {"services"},

@@ -81,7 +81,8 @@ type readFormat struct {
 
 // readOnce opens a recording for use. It returns its format at the end, and whether its
 // length was an estimate.
-func (s *Service) readOnce(audio services.AudioSource, strict bool, use func(*audiofile.Reader) error) (_ readFormat, guessed bool, err error) {
+func (s *Service) readOnce(audio services.AudioSource, strict bool, use func(*audiofile.Reader) error,
+) (_ readFormat, guessed bool, err error) {
 	file, reader, err := s.openAudio(audio, strict)
 	if err != nil {
 		return readFormat{}, false, err
