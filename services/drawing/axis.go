@@ -87,6 +87,9 @@ func timeTicks(a Axis, pixels int) (list []tick, title string) {
 				break
 			}
 		}
+		if step*float64(most) < span { // days
+			step *= math.Ceil(span / step / float64(most))
+		}
 	}
 	switch {
 	case a.To < 60 || step < 1:
