@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/analysis"
 )
 
 // tone returns interleaved channels with a sine.
@@ -245,4 +248,39 @@ func TestTicks(t *testing.T) {
 			require.InDelta(t, hz, axis.Value(axis.At(hz)), 1e-6)
 		}
 	}
+}
+
+// TestAMixIsTheMean has channels of different amplitudes.
+func TestAMixIsTheMean(t *testing.T) {
+	t.Parallel()
+	samples := make([]float32, 2*8000)
+	for i := range samples {
+		samples[i] = []float32{0.9, 0.1}[i%2] * float32(1-2*(i/2%2))
+	}
+	cfg := Config{Kind: Waveform, Width: 100, Height: 80, Bare: true, SampleRateHz: 8000, Channels: 2, Frames: 8000, Mix: true}
+	_, picture := drawn(t, cfg, samples, 999)
+	wave := uint8(1 + int(inkWave)*shades)
+	require.Less(t, picture.ColorIndexAt(50, 17), wave)
+	require.GreaterOrEqual(t, picture.ColorIndexAt(50, 22), wave)
+}
+
+// TestTheIntegratedLoudnessIsThatOfPackageAnalysis has a quiet part, which the gate leaves
+// out.
+func TestTheIntegratedLoudnessIsThatOfPackageAnalysis(t *testing.T) {
+	t.Parallel()
+	samples := append(tone(48000, 1, 5*48000, 1000, 0.1), tone(48000, 1, 20*48000, 1000, 0.01)...)
+	analyzer, err := analysis.New(analysis.Config{
+		SampleRateHz: 48000, Channels: 1, Features: []analysis.Feature{analysis.FeatureLoudness}, Series: []string{analysis.SeriesMomentary},
+	})
+	require.NoError(t, err)
+	analyzer.Write(samples)
+	report := analyzer.Finish()
+	require.InDelta(t, *report.Loudness.IntegratedLUFS, integrated(report.Series[analysis.SeriesMomentary].Values.All), 0.01)
+
+	cfg := spectrum(Mel, 48000, len(samples))
+	cfg.Kind, cfg.FloorDB = Loudness, -60
+	d, _ := drawn(t, cfg, samples, 48000)
+	var svg bytes.Buffer
+	require.NoError(t, d.Encode(&svg, SVG))
+	require.Contains(t, svg.String(), fmt.Sprintf("Integrated, %.1f LUFS", *report.Loudness.IntegratedLUFS))
 }
