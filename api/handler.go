@@ -56,6 +56,8 @@ type Dependencies struct {
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio web.StoredAudio
+	// Renditions stores what was computed from stored recordings; nil stores nothing.
+	Renditions web.Renditions
 	// Settings is the configuration in force.
 	Settings manage.Settings
 	// Store reports what the store of records lost.
@@ -126,7 +128,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	h := &handlers{Dependencies: deps, cfg: cfg}
 	base := &web.Base{
 		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir,
-		Limits: cfg.limits(), Log: deps.Log,
+		Renditions: deps.Renditions, Limits: cfg.limits(), Log: deps.Log,
 	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)

@@ -121,6 +121,8 @@ func uploadRoutes() map[string]uploadRoute {
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),
 		"analysis":               formRoute("/v1/audio/analyses", "file", &tasks.Analysis{}),
 		"edit":                   formRoute("/v1/audio/edits", "file", madeSound{}, "operations", `[{"op":"reverse"}]`),
+		"picture":                formRoute("/v1/audio/pictures", "file", &tasks.Picture{}),
+		"peaks":                  formRoute("/v1/audio/peaks", "file", &tasks.Peaks{Bits: 8}),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),

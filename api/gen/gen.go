@@ -195,6 +195,27 @@ func (e AudioObject) Valid() bool {
 	}
 }
 
+// Defines values for AxisScale.
+const (
+	AxisScaleLinear AxisScale = "linear"
+	AxisScaleLog    AxisScale = "log"
+	AxisScaleMel    AxisScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the AxisScale enum.
+func (e AxisScale) Valid() bool {
+	switch e {
+	case AxisScaleLinear:
+		return true
+	case AxisScaleLog:
+		return true
+	case AxisScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptionFinishReason.
 const (
 	CaptionFinishReasonLength CaptionFinishReason = "length"
@@ -984,6 +1005,306 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for PeaksBits.
+const (
+	PeaksBitsN16 PeaksBits = 16
+	PeaksBitsN8  PeaksBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksBits enum.
+func (e PeaksBits) Valid() bool {
+	switch e {
+	case PeaksBitsN16:
+		return true
+	case PeaksBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestBits.
+const (
+	PeaksRequestBitsN16 PeaksRequestBits = 16
+	PeaksRequestBitsN8  PeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestBits enum.
+func (e PeaksRequestBits) Valid() bool {
+	switch e {
+	case PeaksRequestBitsN16:
+		return true
+	case PeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestChannels.
+const (
+	PeaksRequestChannelsEach PeaksRequestChannels = "each"
+	PeaksRequestChannelsMix  PeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestChannels enum.
+func (e PeaksRequestChannels) Valid() bool {
+	switch e {
+	case PeaksRequestChannelsEach:
+		return true
+	case PeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestFormat.
+const (
+	PeaksRequestFormatDat  PeaksRequestFormat = "dat"
+	PeaksRequestFormatJson PeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestFormat enum.
+func (e PeaksRequestFormat) Valid() bool {
+	switch e {
+	case PeaksRequestFormatDat:
+		return true
+	case PeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestVersion.
+const (
+	PeaksRequestVersionN1 PeaksRequestVersion = 1
+	PeaksRequestVersionN2 PeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestVersion enum.
+func (e PeaksRequestVersion) Valid() bool {
+	switch e {
+	case PeaksRequestVersionN1:
+		return true
+	case PeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureFormat.
+const (
+	PictureFormatPng PictureFormat = "png"
+	PictureFormatSvg PictureFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureFormat enum.
+func (e PictureFormat) Valid() bool {
+	switch e {
+	case PictureFormatPng:
+		return true
+	case PictureFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureKind.
+const (
+	PictureKindLoudness    PictureKind = "loudness"
+	PictureKindSpectrogram PictureKind = "spectrogram"
+	PictureKindWaveform    PictureKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureKind enum.
+func (e PictureKind) Valid() bool {
+	switch e {
+	case PictureKindLoudness:
+		return true
+	case PictureKindSpectrogram:
+		return true
+	case PictureKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestChannels.
+const (
+	PictureRequestChannelsEach PictureRequestChannels = "each"
+	PictureRequestChannelsMix  PictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestChannels enum.
+func (e PictureRequestChannels) Valid() bool {
+	switch e {
+	case PictureRequestChannelsEach:
+		return true
+	case PictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestColors.
+const (
+	PictureRequestColorsCividis PictureRequestColors = "cividis"
+	PictureRequestColorsGray    PictureRequestColors = "gray"
+	PictureRequestColorsMagma   PictureRequestColors = "magma"
+	PictureRequestColorsViridis PictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestColors enum.
+func (e PictureRequestColors) Valid() bool {
+	switch e {
+	case PictureRequestColorsCividis:
+		return true
+	case PictureRequestColorsGray:
+		return true
+	case PictureRequestColorsMagma:
+		return true
+	case PictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFormat.
+const (
+	PictureRequestFormatPng PictureRequestFormat = "png"
+	PictureRequestFormatSvg PictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFormat enum.
+func (e PictureRequestFormat) Valid() bool {
+	switch e {
+	case PictureRequestFormatPng:
+		return true
+	case PictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFrequencyScale.
+const (
+	PictureRequestFrequencyScaleLinear PictureRequestFrequencyScale = "linear"
+	PictureRequestFrequencyScaleLog    PictureRequestFrequencyScale = "log"
+	PictureRequestFrequencyScaleMel    PictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFrequencyScale enum.
+func (e PictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case PictureRequestFrequencyScaleLinear:
+		return true
+	case PictureRequestFrequencyScaleLog:
+		return true
+	case PictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestKind.
+const (
+	PictureRequestKindLoudness    PictureRequestKind = "loudness"
+	PictureRequestKindSpectrogram PictureRequestKind = "spectrogram"
+	PictureRequestKindWaveform    PictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestKind enum.
+func (e PictureRequestKind) Valid() bool {
+	switch e {
+	case PictureRequestKindLoudness:
+		return true
+	case PictureRequestKindSpectrogram:
+		return true
+	case PictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestReduce.
+const (
+	PictureRequestReduceMax  PictureRequestReduce = "max"
+	PictureRequestReduceMean PictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestReduce enum.
+func (e PictureRequestReduce) Valid() bool {
+	switch e {
+	case PictureRequestReduceMax:
+		return true
+	case PictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestTheme.
+const (
+	PictureRequestThemeDark  PictureRequestTheme = "dark"
+	PictureRequestThemeLight PictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestTheme enum.
+func (e PictureRequestTheme) Valid() bool {
+	switch e {
+	case PictureRequestThemeDark:
+		return true
+	case PictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestWindow.
+const (
+	PictureRequestWindowN1024  PictureRequestWindow = 1024
+	PictureRequestWindowN16384 PictureRequestWindow = 16384
+	PictureRequestWindowN2048  PictureRequestWindow = 2048
+	PictureRequestWindowN256   PictureRequestWindow = 256
+	PictureRequestWindowN4096  PictureRequestWindow = 4096
+	PictureRequestWindowN512   PictureRequestWindow = 512
+	PictureRequestWindowN8192  PictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestWindow enum.
+func (e PictureRequestWindow) Valid() bool {
+	switch e {
+	case PictureRequestWindowN1024:
+		return true
+	case PictureRequestWindowN16384:
+		return true
+	case PictureRequestWindowN2048:
+		return true
+	case PictureRequestWindowN256:
+		return true
+	case PictureRequestWindowN4096:
+		return true
+	case PictureRequestWindowN512:
+		return true
+	case PictureRequestWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PullRequestPrecision.
 const (
 	PullRequestPrecisionBnb4  PullRequestPrecision = "bnb4"
@@ -1326,6 +1647,249 @@ func (e StoredEditRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for StoredPeaksRequestBits.
+const (
+	StoredPeaksRequestBitsN16 StoredPeaksRequestBits = 16
+	StoredPeaksRequestBitsN8  StoredPeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestBits enum.
+func (e StoredPeaksRequestBits) Valid() bool {
+	switch e {
+	case StoredPeaksRequestBitsN16:
+		return true
+	case StoredPeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestChannels.
+const (
+	StoredPeaksRequestChannelsEach StoredPeaksRequestChannels = "each"
+	StoredPeaksRequestChannelsMix  StoredPeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestChannels enum.
+func (e StoredPeaksRequestChannels) Valid() bool {
+	switch e {
+	case StoredPeaksRequestChannelsEach:
+		return true
+	case StoredPeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestFormat.
+const (
+	StoredPeaksRequestFormatDat  StoredPeaksRequestFormat = "dat"
+	StoredPeaksRequestFormatJson StoredPeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestFormat enum.
+func (e StoredPeaksRequestFormat) Valid() bool {
+	switch e {
+	case StoredPeaksRequestFormatDat:
+		return true
+	case StoredPeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestVersion.
+const (
+	StoredPeaksRequestVersionN1 StoredPeaksRequestVersion = 1
+	StoredPeaksRequestVersionN2 StoredPeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestVersion enum.
+func (e StoredPeaksRequestVersion) Valid() bool {
+	switch e {
+	case StoredPeaksRequestVersionN1:
+		return true
+	case StoredPeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestChannels.
+const (
+	StoredPictureRequestChannelsEach StoredPictureRequestChannels = "each"
+	StoredPictureRequestChannelsMix  StoredPictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestChannels enum.
+func (e StoredPictureRequestChannels) Valid() bool {
+	switch e {
+	case StoredPictureRequestChannelsEach:
+		return true
+	case StoredPictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestColors.
+const (
+	StoredPictureRequestColorsCividis StoredPictureRequestColors = "cividis"
+	StoredPictureRequestColorsGray    StoredPictureRequestColors = "gray"
+	StoredPictureRequestColorsMagma   StoredPictureRequestColors = "magma"
+	StoredPictureRequestColorsViridis StoredPictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestColors enum.
+func (e StoredPictureRequestColors) Valid() bool {
+	switch e {
+	case StoredPictureRequestColorsCividis:
+		return true
+	case StoredPictureRequestColorsGray:
+		return true
+	case StoredPictureRequestColorsMagma:
+		return true
+	case StoredPictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFormat.
+const (
+	StoredPictureRequestFormatPng StoredPictureRequestFormat = "png"
+	StoredPictureRequestFormatSvg StoredPictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFormat enum.
+func (e StoredPictureRequestFormat) Valid() bool {
+	switch e {
+	case StoredPictureRequestFormatPng:
+		return true
+	case StoredPictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFrequencyScale.
+const (
+	StoredPictureRequestFrequencyScaleLinear StoredPictureRequestFrequencyScale = "linear"
+	StoredPictureRequestFrequencyScaleLog    StoredPictureRequestFrequencyScale = "log"
+	StoredPictureRequestFrequencyScaleMel    StoredPictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFrequencyScale enum.
+func (e StoredPictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case StoredPictureRequestFrequencyScaleLinear:
+		return true
+	case StoredPictureRequestFrequencyScaleLog:
+		return true
+	case StoredPictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestKind.
+const (
+	StoredPictureRequestKindLoudness    StoredPictureRequestKind = "loudness"
+	StoredPictureRequestKindSpectrogram StoredPictureRequestKind = "spectrogram"
+	StoredPictureRequestKindWaveform    StoredPictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestKind enum.
+func (e StoredPictureRequestKind) Valid() bool {
+	switch e {
+	case StoredPictureRequestKindLoudness:
+		return true
+	case StoredPictureRequestKindSpectrogram:
+		return true
+	case StoredPictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestReduce.
+const (
+	StoredPictureRequestReduceMax  StoredPictureRequestReduce = "max"
+	StoredPictureRequestReduceMean StoredPictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestReduce enum.
+func (e StoredPictureRequestReduce) Valid() bool {
+	switch e {
+	case StoredPictureRequestReduceMax:
+		return true
+	case StoredPictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestTheme.
+const (
+	StoredPictureRequestThemeDark  StoredPictureRequestTheme = "dark"
+	StoredPictureRequestThemeLight StoredPictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestTheme enum.
+func (e StoredPictureRequestTheme) Valid() bool {
+	switch e {
+	case StoredPictureRequestThemeDark:
+		return true
+	case StoredPictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestWindow.
+const (
+	StoredPictureRequestWindowN1024  StoredPictureRequestWindow = 1024
+	StoredPictureRequestWindowN16384 StoredPictureRequestWindow = 16384
+	StoredPictureRequestWindowN2048  StoredPictureRequestWindow = 2048
+	StoredPictureRequestWindowN256   StoredPictureRequestWindow = 256
+	StoredPictureRequestWindowN4096  StoredPictureRequestWindow = 4096
+	StoredPictureRequestWindowN512   StoredPictureRequestWindow = 512
+	StoredPictureRequestWindowN8192  StoredPictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestWindow enum.
+func (e StoredPictureRequestWindow) Valid() bool {
+	switch e {
+	case StoredPictureRequestWindowN1024:
+		return true
+	case StoredPictureRequestWindowN16384:
+		return true
+	case StoredPictureRequestWindowN2048:
+		return true
+	case StoredPictureRequestWindowN256:
+		return true
+	case StoredPictureRequestWindowN4096:
+		return true
+	case StoredPictureRequestWindowN512:
+		return true
+	case StoredPictureRequestWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SystemPhase.
 const (
 	SystemPhaseDraining SystemPhase = "draining"
@@ -1560,6 +2124,156 @@ func (e WarningCode) Valid() bool {
 	}
 }
 
+// Defines values for DrawChannels.
+const (
+	DrawChannelsEach DrawChannels = "each"
+	DrawChannelsMix  DrawChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the DrawChannels enum.
+func (e DrawChannels) Valid() bool {
+	switch e {
+	case DrawChannelsEach:
+		return true
+	case DrawChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawColors.
+const (
+	DrawColorsCividis DrawColors = "cividis"
+	DrawColorsGray    DrawColors = "gray"
+	DrawColorsMagma   DrawColors = "magma"
+	DrawColorsViridis DrawColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the DrawColors enum.
+func (e DrawColors) Valid() bool {
+	switch e {
+	case DrawColorsCividis:
+		return true
+	case DrawColorsGray:
+		return true
+	case DrawColorsMagma:
+		return true
+	case DrawColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFormat.
+const (
+	DrawFormatPng DrawFormat = "png"
+	DrawFormatSvg DrawFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the DrawFormat enum.
+func (e DrawFormat) Valid() bool {
+	switch e {
+	case DrawFormatPng:
+		return true
+	case DrawFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFrequencyScale.
+const (
+	DrawFrequencyScaleLinear DrawFrequencyScale = "linear"
+	DrawFrequencyScaleLog    DrawFrequencyScale = "log"
+	DrawFrequencyScaleMel    DrawFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the DrawFrequencyScale enum.
+func (e DrawFrequencyScale) Valid() bool {
+	switch e {
+	case DrawFrequencyScaleLinear:
+		return true
+	case DrawFrequencyScaleLog:
+		return true
+	case DrawFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawReduce.
+const (
+	DrawReduceMax  DrawReduce = "max"
+	DrawReduceMean DrawReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the DrawReduce enum.
+func (e DrawReduce) Valid() bool {
+	switch e {
+	case DrawReduceMax:
+		return true
+	case DrawReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawTheme.
+const (
+	DrawThemeDark  DrawTheme = "dark"
+	DrawThemeLight DrawTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the DrawTheme enum.
+func (e DrawTheme) Valid() bool {
+	switch e {
+	case DrawThemeDark:
+		return true
+	case DrawThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawWindow.
+const (
+	DrawWindowN1024  DrawWindow = 1024
+	DrawWindowN16384 DrawWindow = 16384
+	DrawWindowN2048  DrawWindow = 2048
+	DrawWindowN256   DrawWindow = 256
+	DrawWindowN4096  DrawWindow = 4096
+	DrawWindowN512   DrawWindow = 512
+	DrawWindowN8192  DrawWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the DrawWindow enum.
+func (e DrawWindow) Valid() bool {
+	switch e {
+	case DrawWindowN1024:
+		return true
+	case DrawWindowN16384:
+		return true
+	case DrawWindowN2048:
+		return true
+	case DrawWindowN256:
+		return true
+	case DrawWindowN4096:
+		return true
+	case DrawWindowN512:
+		return true
+	case DrawWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Priority.
 const (
 	PriorityHigh   Priority = "high"
@@ -1641,8 +2355,11 @@ func (e ListJobsParamsInclude) Valid() bool {
 // Defines values for GetJobResultParamsFormat.
 const (
 	GetJobResultParamsFormatAudio GetJobResultParamsFormat = "audio"
+	GetJobResultParamsFormatDat   GetJobResultParamsFormat = "dat"
 	GetJobResultParamsFormatJson  GetJobResultParamsFormat = "json"
+	GetJobResultParamsFormatPng   GetJobResultParamsFormat = "png"
 	GetJobResultParamsFormatSrt   GetJobResultParamsFormat = "srt"
+	GetJobResultParamsFormatSvg   GetJobResultParamsFormat = "svg"
 	GetJobResultParamsFormatText  GetJobResultParamsFormat = "text"
 	GetJobResultParamsFormatVtt   GetJobResultParamsFormat = "vtt"
 )
@@ -1652,9 +2369,15 @@ func (e GetJobResultParamsFormat) Valid() bool {
 	switch e {
 	case GetJobResultParamsFormatAudio:
 		return true
+	case GetJobResultParamsFormatDat:
+		return true
 	case GetJobResultParamsFormatJson:
 		return true
+	case GetJobResultParamsFormatPng:
+		return true
 	case GetJobResultParamsFormatSrt:
+		return true
+	case GetJobResultParamsFormatSvg:
 		return true
 	case GetJobResultParamsFormatText:
 		return true
@@ -1983,6 +2706,24 @@ type AudioList struct {
 	// Next The cursor of the next page; omitted on the last one.
 	Next *string `json:"next,omitempty"`
 }
+
+// Axis defines model for Axis.
+type Axis struct {
+	// From The value at the left or the lower edge.
+	From float64 `json:"from"`
+
+	// Scale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+	Scale AxisScale `json:"scale"`
+
+	// To The value at the right or the upper edge.
+	To float64 `json:"to"`
+
+	// Unit s, Hz, LUFS or amplitude.
+	Unit string `json:"unit"`
+}
+
+// AxisScale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+type AxisScale string
 
 // BreakerChange defines model for BreakerChange.
 type BreakerChange struct {
@@ -3239,6 +3980,69 @@ type OperatorReason struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
+// Peaks defines model for Peaks.
+type Peaks struct {
+	Bits PeaksBits `json:"bits"`
+
+	// Channels Left out in version 1.
+	Channels *int `json:"channels,omitempty"`
+
+	// Data The lowest and the highest value of each channel of each peak.
+	Data []int `json:"data"`
+
+	// Length The number of peaks of each channel.
+	Length          int   `json:"length"`
+	SampleRate      int   `json:"sample_rate"`
+	SamplesPerPixel int64 `json:"samples_per_pixel"`
+	Version         int   `json:"version"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PeaksBits defines model for Peaks.Bits.
+type PeaksBits int
+
+// PeaksRequest Either file, or audio_id.
+type PeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Bits Bits of a value.
+	Bits *PeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *PeaksRequestChannels `json:"channels,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File   *openapi_types.File `json:"file,omitempty"`
+	Format *PeaksRequestFormat `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *PeaksRequestVersion `json:"version,omitempty"`
+}
+
+// PeaksRequestBits Bits of a value.
+type PeaksRequestBits int
+
+// PeaksRequestChannels Peaks of each channel, or of their mix.
+type PeaksRequestChannels string
+
+// PeaksRequestFormat defines model for PeaksRequest.Format.
+type PeaksRequestFormat string
+
+// PeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type PeaksRequestVersion int
+
 // Performance defines model for Performance.
 type Performance struct {
 	Enabled bool `json:"enabled"`
@@ -3297,6 +4101,124 @@ type PerformanceWarning struct {
 	Name   string     `json:"name"`
 	Since  time.Time  `json:"since"`
 	Until  *time.Time `json:"until,omitempty"`
+}
+
+// Picture defines model for Picture.
+type Picture struct {
+	// Data The picture.
+	Data   []byte        `json:"data"`
+	Format PictureFormat `json:"format"`
+	Height int           `json:"height"`
+	Kind   PictureKind   `json:"kind"`
+
+	// Plots The panels.
+	Plots  []Plot      `json:"plots"`
+	Source SoundFormat `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+	Width    int      `json:"width"`
+}
+
+// PictureFormat defines model for Picture.Format.
+type PictureFormat string
+
+// PictureKind defines model for Picture.Kind.
+type PictureKind string
+
+// PictureRequest Either file, or audio_id.
+type PictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *PictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *PictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64              `json:"floor_db,omitempty"`
+	Format  *PictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *PictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *PictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *PictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                `json:"strict,omitempty"`
+	Theme  *PictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *PictureRequestWindow `json:"window,omitempty"`
+}
+
+// PictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type PictureRequestChannels string
+
+// PictureRequestColors The colour map of a spectrogram.
+type PictureRequestColors string
+
+// PictureRequestFormat defines model for PictureRequest.Format.
+type PictureRequestFormat string
+
+// PictureRequestFrequencyScale Of a spectrogram.
+type PictureRequestFrequencyScale string
+
+// PictureRequestKind What is drawn.
+type PictureRequestKind string
+
+// PictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type PictureRequestReduce string
+
+// PictureRequestTheme defines model for PictureRequest.Theme.
+type PictureRequestTheme string
+
+// PictureRequestWindow Samples of the transform of a spectrogram.
+type PictureRequestWindow int
+
+// Plot A panel within its axes, in pixels from the upper left corner of the picture.
+type Plot struct {
+	// Channel The number of the channel from 1, or 0 for all channels together.
+	Channel int  `json:"channel"`
+	Height  int  `json:"height"`
+	Width   int  `json:"width"`
+	X       int  `json:"x"`
+	XAxis   Axis `json:"x_axis"`
+	Y       int  `json:"y"`
+	YAxis   Axis `json:"y_axis"`
 }
 
 // Problem An RFC 9457 problem.
@@ -3748,6 +4670,123 @@ type StoredEditRequestBitDepth string
 // StoredEditRequestContainer defines model for StoredEditRequest.Container.
 type StoredEditRequestContainer string
 
+// StoredPeaksRequest defines model for StoredPeaksRequest.
+type StoredPeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Bits Bits of a value.
+	Bits *StoredPeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *StoredPeaksRequestChannels `json:"channels,omitempty"`
+	Format   *StoredPeaksRequestFormat   `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *StoredPeaksRequestVersion `json:"version,omitempty"`
+}
+
+// StoredPeaksRequestBits Bits of a value.
+type StoredPeaksRequestBits int
+
+// StoredPeaksRequestChannels Peaks of each channel, or of their mix.
+type StoredPeaksRequestChannels string
+
+// StoredPeaksRequestFormat defines model for StoredPeaksRequest.Format.
+type StoredPeaksRequestFormat string
+
+// StoredPeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type StoredPeaksRequestVersion int
+
+// StoredPictureRequest defines model for StoredPictureRequest.
+type StoredPictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *StoredPictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *StoredPictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64                    `json:"floor_db,omitempty"`
+	Format  *StoredPictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *StoredPictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *StoredPictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *StoredPictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                      `json:"strict,omitempty"`
+	Theme  *StoredPictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *StoredPictureRequestWindow `json:"window,omitempty"`
+}
+
+// StoredPictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type StoredPictureRequestChannels string
+
+// StoredPictureRequestColors The colour map of a spectrogram.
+type StoredPictureRequestColors string
+
+// StoredPictureRequestFormat defines model for StoredPictureRequest.Format.
+type StoredPictureRequestFormat string
+
+// StoredPictureRequestFrequencyScale Of a spectrogram.
+type StoredPictureRequestFrequencyScale string
+
+// StoredPictureRequestKind What is drawn.
+type StoredPictureRequestKind string
+
+// StoredPictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type StoredPictureRequestReduce string
+
+// StoredPictureRequestTheme defines model for StoredPictureRequest.Theme.
+type StoredPictureRequestTheme string
+
+// StoredPictureRequestWindow Samples of the transform of a spectrogram.
+type StoredPictureRequestWindow int
+
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
 	AudioId     string `json:"audio_id"`
@@ -4081,6 +5120,57 @@ type AudioID = string
 
 // ContextID defines model for ContextID.
 type ContextID = string
+
+// DrawAxes defines model for DrawAxes.
+type DrawAxes = bool
+
+// DrawCeilingDb defines model for DrawCeilingDb.
+type DrawCeilingDb = float64
+
+// DrawChannels defines model for DrawChannels.
+type DrawChannels string
+
+// DrawColors defines model for DrawColors.
+type DrawColors string
+
+// DrawEnd defines model for DrawEnd.
+type DrawEnd = float64
+
+// DrawFloorDb defines model for DrawFloorDb.
+type DrawFloorDb = float64
+
+// DrawFormat defines model for DrawFormat.
+type DrawFormat string
+
+// DrawFrequencyScale defines model for DrawFrequencyScale.
+type DrawFrequencyScale string
+
+// DrawHeight defines model for DrawHeight.
+type DrawHeight = int
+
+// DrawMaxFrequency defines model for DrawMaxFrequency.
+type DrawMaxFrequency = float64
+
+// DrawMinFrequency defines model for DrawMinFrequency.
+type DrawMinFrequency = float64
+
+// DrawReduce defines model for DrawReduce.
+type DrawReduce string
+
+// DrawStart defines model for DrawStart.
+type DrawStart = float64
+
+// DrawStrict defines model for DrawStrict.
+type DrawStrict = bool
+
+// DrawTheme defines model for DrawTheme.
+type DrawTheme string
+
+// DrawWidth defines model for DrawWidth.
+type DrawWidth = int
+
+// DrawWindow defines model for DrawWindow.
+type DrawWindow int
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -12279,6 +13369,39 @@ func (response GetJobResult200JSONResponse) VisitGetJobResultResponse(w http.Res
 	return err
 }
 
+type GetJobResult200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ApplicationoctetStreamResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type GetJobResult200ApplicationxSubripResponse struct {
 	Body          io.Reader
 	Headers       GetJobResult200ResponseHeaders
@@ -12322,6 +13445,72 @@ type GetJobResult200AudioResponse struct {
 func (response GetJobResult200AudioResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagepngResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagepngResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/png")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagesvgXmlResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}

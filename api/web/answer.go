@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,6 +34,11 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	if err != nil {
 		return err
 	}
+	route.negotiate(request.params, accept)
+	maps.Copy(request.params, route.Fixed)
+	if route.about {
+		return b.serveStored(w, r, route, request)
+	}
 	priority := r.Header.Get("Grym-Priority")
 	task, err := NewTask(ctx, Work{
 		Task: route.Task, Model: request.model, Params: request.params, Audio: request.upload.Audio(),
@@ -44,11 +50,11 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	if err != nil {
 		return err
 	}
-	return route.answer(w, accept, result)
+	return route.answer(w, accept, task.Params, result)
 }
 
 // answer writes a result in the form that the client accepts, and removes its files.
-func (r *Route) answer(w http.ResponseWriter, accept []string, result services.TaskResult) error {
+func (r *Route) answer(w http.ResponseWriter, accept []string, params json.RawMessage, result services.TaskResult) error {
 	if r.Sound != nil && result.Audio == nil {
 		return services.Internal(fmt.Errorf("%s returned no audio", r.Task), "the answer could not be encoded")
 	}
@@ -62,7 +68,7 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, result services.T
 	if err != nil {
 		return services.Internal(err, "the result could not be read")
 	}
-	body, err := r.encode(accept, result, sounds)
+	body, err := r.encode(accept, params, result, sounds)
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
@@ -70,8 +76,8 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, result services.T
 }
 
 // encode returns a result other than a sound file in the form that the client accepts.
-func (r *Route) encode(accept []string, result services.TaskResult, sounds []inlineSound) (Body, error) {
-	if form := r.choose(accept, result.Value); form != nil {
+func (r *Route) encode(accept []string, params json.RawMessage, result services.TaskResult, sounds []inlineSound) (Body, error) {
+	if form := r.choose(accept, params, result.Value); form != nil {
 		text, err := form.Encode()
 		return Body{ContentType: form.ContentType, Text: text}, err
 	}
@@ -80,24 +86,20 @@ func (r *Route) encode(accept []string, result services.TaskResult, sounds []inl
 }
 
 // choose returns the form that the client prefers among those in the contract, or nil for
-// JSON, which is also used if the client accepts none.
-func (r *Route) choose(accept []string, value any) *services.Form {
-	formed, ok := value.(services.Formed)
-	if !ok {
-		return nil
-	}
-	forms := slices.DeleteFunc(formed.Forms(), func(f services.Form) bool {
-		kind, _, _ := strings.Cut(f.ContentType, ";")
-		return !slices.Contains(r.offers, kind)
-	})
+// JSON. A client that accepts none of them gets the first.
+func (r *Route) choose(accept []string, params json.RawMessage, value any) *services.Form {
+	others, first := services.FormsOf(value, params)
+	forms := []*services.Form{nil}
 	types := []string{typeJSON}
-	for _, form := range forms {
-		types = append(types, form.ContentType)
+	for _, form := range others {
+		if kind, _, _ := strings.Cut(form.ContentType, ";"); slices.Contains(r.offers, kind) {
+			forms, types = append(forms, &form), append(types, form.ContentType)
+		}
 	}
-	if i := Negotiate(accept, types); i > 0 {
-		return &forms[i-1]
+	if first {
+		forms, types = append(forms[1:], nil), append(types[1:], typeJSON)
 	}
-	return nil
+	return forms[max(0, Negotiate(accept, types))]
 }
 
 // describe returns a result as JSON: the model, if there is one, the sounds, and the fields

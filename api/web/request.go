@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -30,6 +32,9 @@ type asked struct {
 
 // read parses a form or JSON request. The caller closes the upload, even after an error.
 func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, error) {
+	if route.about {
+		return route.readQuery(r)
+	}
 	if route.form == nil || route.json && MediaType(r) != typeForm {
 		got, err := readJSON(r)
 		if err == nil && route.stored {
@@ -45,19 +50,41 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	if route.stored {
 		receive = b.ReceiveOrFind
 	}
-	names := slices.Sorted(maps.Keys(route.form))
-	upload, err := receive(ctx, reader, names)
-	form := NewForm(upload)
-	got := asked{upload: upload, params: make(map[string]any)}
-	for _, name := range names {
-		switch value := form.read(name, route.form[name]); {
+	upload, err := receive(ctx, reader, slices.Sorted(maps.Keys(route.form)))
+	got, formErr := route.parse(NewForm(upload))
+	got.upload = upload
+	return got, Join(err, formErr)
+}
+
+// parse returns the parameters in a form.
+func (r *Route) parse(form *Form) (asked, *services.Fault) {
+	got := asked{upload: &Upload{}, params: make(map[string]any)}
+	for _, name := range slices.Sorted(maps.Keys(r.form)) {
+		switch value := form.read(name, r.form[name]); {
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:
 			got.params[name] = value
 		}
 	}
-	return got, Join(err, form.Fault())
+	return got, form.Fault()
+}
+
+// readQuery parses the parameters of a query. Unknown ones are refused.
+func (r *Route) readQuery(request *http.Request) (asked, error) {
+	query := request.URL.Query()
+	form := &Form{fields: query}
+	known := slices.Sorted(maps.Keys(r.form))
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if _, ok := r.form[name]; !ok {
+			form.Complain(fmt.Sprintf("%.64s", name), "is not a parameter of this route; the parameters are %s", strings.Join(known, ", "))
+		}
+	}
+	got, fault := r.parse(form)
+	if fault != nil {
+		return got, fault
+	}
+	return got, nil
 }
 
 // read returns a field's value as in JSON, or nil if it is missing.
@@ -162,3 +189,19 @@ func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	}
 	return nil
 }
+
+// negotiate sets the format of a picture to what the Accept header prefers, unless the
+// request sets it.
+func (r *Route) negotiate(params map[string]any, accept []string) {
+	if _, set := params[r.Image]; set || r.Image == "" {
+		return
+	}
+	types := slices.Sorted(maps.Keys(imageFormats))
+	if i := Negotiate(accept, types); i > 0 {
+		params[r.Image] = imageFormats[types[i]]
+	}
+}
+
+// imageFormats are the formats of pictures by their content types, the first of which in
+// order is the default.
+var imageFormats = map[string]string{"image/png": "png", "image/svg+xml": "svg"}

@@ -25,9 +25,18 @@ type Route struct {
 	Service, Task string
 	// Sound is set for a task that returns audio.
 	Sound *SoundRoute
+	// Image is the parameter with the format of a picture, which defaults to the Accept header;
+	// "" if there is none.
+	Image string
+	// Fixed are parameters of the task that the request cannot set.
+	Fixed map[string]any
+	// Empty is an empty result of the task, which determines the forms of its results.
+	Empty any
 	// form has the form fields except the recording, by name; nil if the route accepts no
-	// form.
+	// form. For a route about a stored recording these are the parameters of the query.
 	form map[string]field
+	// about is set for a route without a body about the stored recording in its path.
+	about bool
 	// json is set if the route accepts JSON.
 	json bool
 	// stored is set if a stored recording may replace the file.
@@ -69,15 +78,9 @@ var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNum
 // a task that returns no audio.
 func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Operation) (*Route, error) {
 	r := &Route{Service: service, Task: task, headers: make(map[string]string)}
-	if described.RequestBody == nil {
-		return nil, errors.New("a task requires a request body")
-	}
-	content := described.RequestBody.Value.Content
-	r.json = content[typeJSON] != nil
-	if form := content[typeForm]; form != nil {
-		if err := r.readForm(form.Schema.Value); err != nil {
-			return nil, err
-		}
+	content, err := r.readInput(described)
+	if err != nil {
+		return nil, err
 	}
 	if sound != nil {
 		with := *sound
@@ -104,6 +107,29 @@ func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Opera
 		}
 	}
 	return r, nil
+}
+
+// readInput reads where the parameters come from, and returns the types of the body.
+func (r *Route) readInput(described *openapi3.Operation) (openapi3.Content, error) {
+	if described.RequestBody == nil {
+		if described.Parameters.GetByInAndName(openapi3.ParameterInPath, StoredField) == nil {
+			return nil, errors.New("a task requires a request body, or a recording in its path")
+		}
+		query := openapi3.NewObjectSchema()
+		for _, parameter := range described.Parameters {
+			if parameter.Value.In == openapi3.ParameterInQuery {
+				query.WithPropertyRef(parameter.Value.Name, parameter.Value.Schema)
+			}
+		}
+		r.about = true
+		return nil, r.readForm(query)
+	}
+	content := described.RequestBody.Value.Content
+	r.json = content[typeJSON] != nil
+	if form := content[typeForm]; form != nil {
+		return content, r.readForm(form.Schema.Value)
+	}
+	return content, nil
 }
 
 // readForm reads the form fields from the schema.

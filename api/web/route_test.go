@@ -72,13 +72,13 @@ func TestResultsThatCannotBeAnsweredLeaveNoFiles(t *testing.T) {
 		"json of a channel":     {Route{Sound: file, offers: []string{typeJSON}}, []string{typeJSON}, make(chan int)},
 	} {
 		artifact := sound()
-		err := c.route.answer(httptest.NewRecorder(), c.accept, services.TaskResult{Value: c.value, Audio: artifact})
+		err := c.route.answer(httptest.NewRecorder(), c.accept, nil, services.TaskResult{Value: c.value, Audio: artifact})
 		require.Equal(t, services.KindInternal, services.KindOf(err), name)
 		require.NoFileExists(t, artifact.Path, name)
 	}
 	artifact, w := sound(), httptest.NewRecorder()
 	route := Route{Sound: file, offers: []string{typeJSON}}
-	require.NoError(t, route.answer(w, []string{typeJSON}, services.TaskResult{Model: "m", Value: struct{}{}, Audio: artifact}))
+	require.NoError(t, route.answer(w, []string{typeJSON}, nil, services.TaskResult{Model: "m", Value: struct{}{}, Audio: artifact}))
 	require.JSONEq(t, `{"model":"m","sounds":[{"content_type":"audio/wav","bytes":5,"audio":"c291bmQ="}]}`, w.Body.String())
 	require.NoFileExists(t, artifact.Path)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
+	"github.com/grym-synth/grym-synth/orchestrator/renditions"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -32,6 +33,8 @@ type storage struct {
 	database      *records.Database
 	library       *library.Library
 	conversations *conversations.Conversations
+	// renditions are the pictures and peaks of recordings; nil stores none.
+	renditions *renditions.Cache
 }
 
 // openStorage returns the store and its collections; only the ledger of the store in this
@@ -50,6 +53,11 @@ func openStorage(cfg config.Config, log *slog.Logger) (*storage, error) {
 	}
 	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
 	s.library.SetProbe(factsOf)
+	var err error
+	if s.renditions, err = renditions.Open(filepath.Join(cfg.DataDir, "pictures"), cfg.Jobs.Work.Audio.Pictures, log); err != nil {
+		return nil, err
+	}
+	s.library.SetRenditions(s.renditions)
 	s.conversations = conversations.New(s.database, s.library, log)
 	return s, nil
 }

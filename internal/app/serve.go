@@ -147,7 +147,8 @@ func (s *system) dependencies(
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
 		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library, Store: losses{async.database},
-		Views: views, UnreadableModels: s.catalog.Unreadable, RemoveModel: s.removeModel, Settings: inForce,
+		Renditions: async.renditions,
+		Views:      views, UnreadableModels: s.catalog.Unreadable, RemoveModel: s.removeModel, Settings: inForce,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics, Traffic: s.performance.Traffic(),
 		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),

@@ -71,6 +71,7 @@ var arrows = map[string][]string{
 	"orchestrator/records/ledger":           {},
 	"orchestrator/records/natsstore":        {"internal/lifecycle", "orchestrator/records", "services"},
 	"orchestrator/records/recordstest":      {"orchestrator/records", "services"}, // for tests only
+	"orchestrator/renditions":               {"services"},
 	"orchestrator/jobs/webhook":             {"internal/publicaddr", "internal/regular", "services"},
 	"resources":                             {"internal/lifecycle", "services"},
 	"resources/memprobe":                    {"services"},
@@ -80,9 +81,10 @@ var arrows = map[string][]string{
 	"services/audiofile/xiph/fetchdecoders": {"internal/npm"},
 	"services/analysis":                     {"services/dsp"},
 	"services/audioprocessor": {"services", "services/analysis", "services/editing", "services/tasks", "services/audiofile",
-		"services/dsp", "services/module"},
+		"services/dsp", "services/module", "services/drawing"},
 	"services/audioldm": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module",
 		"services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/drawing": {"services/analysis", "services/dsp"},
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
@@ -126,6 +128,7 @@ var owners = map[string]struct {
 	"github.com/go-audio":        {[]string{"services/audiofile"}, "its pitfalls are handled in one place"},
 	"github.com/mewkiz/flac":     {[]string{"services/audiofile"}, "decoders of untrusted data are isolated in one place"},
 	"github.com/tetratelabs":     {[]string{"services/audiofile/xiph"}, "decoders of untrusted data are isolated in one place"},
+	"golang.org/x/image":         {[]string{"services/drawing"}, "text is drawn in one place"},
 }
 
 type listed struct {

@@ -228,6 +228,7 @@ func jobKeys() map[string]keyCase {
 		"jobs.retention.maxBytes":    {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
 		"jobs.audio.ttl":             {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		"jobs.audio.quota":           {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
+		"jobs.audio.pictures":        {good: []string{"0", "1MiB"}, bad: []string{"-1", "lots"}},
 		"jobs.webhooks.secret":       {good: []string{"''", strings.Repeat("s", 16)}, bad: []string{"x", strings.Repeat("s", 15)}},
 		"jobs.webhooks.allowPrivate": truths,
 		"jobs.webhooks.timeout":      positive,

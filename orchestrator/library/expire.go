@@ -19,6 +19,12 @@ func (l *Library) sweep(ctx context.Context, orphans bool) {
 		l.log.Error("owners of older recordings could not be noted", "error", err)
 	}
 	l.expire(ctx)
+	if l.db.Ready() {
+		l.renditions.Retain(func(id string) bool {
+			_, known := l.audio.Get(id)
+			return known
+		})
+	}
 	if orphans {
 		if err := l.removeOrphans(ctx); err != nil && ctx.Err() == nil {
 			l.log.Error("stored recordings could not be looked through", "error", err)

@@ -54,9 +54,21 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 			return nil, err
 		}
 		return &work{service: s, runner: e, bytes: e.bytes, sizes: e.sizes}, nil
+	case tasks.Draw:
+		d, err := s.prepareDrawing(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: d, bytes: d.bytes, sizes: d.sizes}, nil
+	case tasks.ComputePeaks:
+		p, err := s.preparePeaks(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: p, bytes: p.bytes, sizes: p.sizes}, nil
 	}
-	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s and %s", Name, task.Name, tasks.Convert,
-		tasks.Analyze, tasks.Edit)
+	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s, %s, %s and %s", Name, task.Name,
+		tasks.Convert, tasks.Analyze, tasks.Edit, tasks.Draw, tasks.ComputePeaks)
 }
 
 // Model implements services.Work.

@@ -23,6 +23,10 @@ var (
 	analyzeSchema json.RawMessage
 	//go:embed schemas/edit.json
 	editSchema json.RawMessage
+	//go:embed schemas/draw.json
+	drawSchema json.RawMessage
+	//go:embed schemas/peaks.json
+	peaksSchema json.RawMessage
 	//go:embed schemas/ask.json
 	askSchema json.RawMessage
 	//go:embed schemas/caption.json
@@ -37,16 +41,18 @@ var kinds = map[string]struct {
 	schema    json.RawMessage
 	newResult func() any
 }{
-	Transcribe: {transcribeSchema, func() any { return new(Transcription) }},
-	Embed:      {embedSchema, func() any { return new(Embedding) }},
-	Classify:   {classifySchema, func() any { return new(Classification) }},
-	Generate:   {generateSchema, func() any { return new(Generation) }},
-	Convert:    {convertSchema, func() any { return new(Conversion) }},
-	Analyze:    {analyzeSchema, func() any { return new(Analysis) }},
-	Edit:       {editSchema, func() any { return new(Edited) }},
-	Ask:        {askSchema, func() any { return new(Answer) }},
-	Caption:    {captionSchema, func() any { return new(Answer) }},
-	Pull:       {pullSchema, func() any { return new(Pulled) }},
+	Transcribe:   {transcribeSchema, func() any { return new(Transcription) }},
+	Embed:        {embedSchema, func() any { return new(Embedding) }},
+	Classify:     {classifySchema, func() any { return new(Classification) }},
+	Generate:     {generateSchema, func() any { return new(Generation) }},
+	Convert:      {convertSchema, func() any { return new(Conversion) }},
+	Analyze:      {analyzeSchema, func() any { return new(Analysis) }},
+	Edit:         {editSchema, func() any { return new(Edited) }},
+	Draw:         {drawSchema, func() any { return new(Picture) }},
+	ComputePeaks: {peaksSchema, func() any { return new(Peaks) }},
+	Ask:          {askSchema, func() any { return new(Answer) }},
+	Caption:      {captionSchema, func() any { return new(Answer) }},
+	Pull:         {pullSchema, func() any { return new(Pulled) }},
 }
 
 // Kind returns the description of a task of this package, for use in a service's

@@ -27,6 +27,7 @@ func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 	params := map[string]any{
 		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
 		Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
+		Draw: DrawParams{}, ComputePeaks: PeaksParams{},
 	}
 	require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), slices.Collect(maps.Keys(params)))
 	for task, value := range params {
