@@ -183,7 +183,7 @@ func (s *system) registerServices(stored *storage) {
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool, Execute: s.orchestrator.Execute,
 		}
 		if stored != nil {
-			deps.Records, deps.Contexts = stored.database, stored.conversations
+			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, stored.library
 		}
 		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}
