@@ -2377,7 +2377,7 @@ type ContextTurn struct {
 
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Channels 1, 2 or the recording's number (default).
@@ -2398,7 +2398,7 @@ type ConversionRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// ConversionRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type ConversionRequestBitDepth string
 
 // ConversionRequestContainer `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
@@ -2534,7 +2534,7 @@ type EditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *EditRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Container As in a conversion.
@@ -2553,7 +2553,7 @@ type EditRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// EditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// EditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type EditRequestBitDepth string
 
 // EditRequestContainer As in a conversion.
@@ -2695,7 +2695,7 @@ type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
 	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
 
-	// BitDepth Bits per sample. FLAC supports 16 and 24.
+	// BitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise added by DDIM in each step.
@@ -2726,7 +2726,7 @@ type GenerationRequest struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth Bits per sample. FLAC supports 16 and 24.
+// GenerationRequestBitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type GenerationRequestBitDepth string
 
 // GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
@@ -3755,7 +3755,7 @@ type StoredEditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *StoredEditRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Container As in a conversion.
@@ -3771,7 +3771,7 @@ type StoredEditRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// StoredEditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// StoredEditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type StoredEditRequestBitDepth string
 
 // StoredEditRequestContainer As in a conversion.

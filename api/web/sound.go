@@ -41,7 +41,8 @@ func (s Sound) Send(w http.ResponseWriter) (err error) {
 	header := w.Header()
 	header.Set("Content-Type", s.Artifact.ContentType)
 	header.Set("Content-Length", strconv.FormatInt(s.Artifact.Bytes, 10))
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": s.Name + ending(s.Artifact.ContentType)}))
+	name := s.Name + ending(s.Artifact.ContentType)
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, file); err != nil {
 		return fmt.Errorf("send the sound: %w", err)

@@ -24,8 +24,8 @@ func TestRecordingsInParametersStay(t *testing.T) {
 	upload := b.upload(t, "hello")
 	_, _, err := b.library.Save(t.Context(), upload, "")
 	require.NoError(t, err)
-	params := json.RawMessage(strings.ReplaceAll(`{"list":[{"audio_id":"ID"},{"deep":[[{"audio_id":"ID"}]]},{"audio_id":"other"}],"audio_id":7}`, "ID",
-		upload.ID))
+	const named = `{"list":[{"audio_id":"ID"},{"deep":[[{"audio_id":"ID"}]]},{"audio_id":"other"}],"audio_id":7}`
+	params := json.RawMessage(strings.ReplaceAll(named, "ID", upload.ID))
 	job := b.submit(t, jobs.Submission{Params: params})
 	require.ElementsMatch(t, []string{upload.ID, "other"}, job.Recordings)
 	err = b.library.Delete(t.Context(), services.Caller{}, upload.ID)

@@ -183,12 +183,18 @@ func TestEncodersThatFail(t *testing.T) {
 		body, text string
 		kind       services.Kind
 	}{
-		"no encoder": {`echo "Unknown encoder 'libopus'" >&2; exit 1`, "container cannot be opus: the ffmpeg of this server has no encoder for it",
-			services.KindInvalid},
-		"no room": {`cat > /dev/null; echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1`, "no space left on device",
-			services.KindInternal},
-		"much to say": {`cat > /dev/null; yes line | head -100000 >&2; echo "[x @ 0x1] the reason" >&2; exit 3`, "ffmpeg: the reason",
-			services.KindInternal},
+		"no encoder": {
+			`echo "Unknown encoder 'libopus'" >&2; exit 1`,
+			"container cannot be opus: the ffmpeg of this server has no encoder for it", services.KindInvalid,
+		},
+		"no room": {
+			`cat > /dev/null; echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1`, "no space left on device",
+			services.KindInternal,
+		},
+		"much to say": {
+			`cat > /dev/null; yes line | head -100000 >&2; echo "[x @ 0x1] the reason" >&2; exit 3`, "ffmpeg: the reason",
+			services.KindInternal,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -206,7 +212,8 @@ func TestEncodersThatFail(t *testing.T) {
 			require.Less(t, len(err.Error()), 500)
 		})
 	}
-	_, err := NewWriter(t.Context(), new(plain), Output{Container: AAC, SampleRateHz: 48000, Channels: 1, FFmpeg: filepath.Join(t.TempDir(), "x")})
+	missing := Output{Container: AAC, SampleRateHz: 48000, Channels: 1, FFmpeg: filepath.Join(t.TempDir(), "x")}
+	_, err := NewWriter(t.Context(), new(plain), missing)
 	require.ErrorContains(t, err, "ffmpeg could not be started")
 }
 

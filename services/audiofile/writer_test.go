@@ -179,8 +179,9 @@ func TestOutputIsChecked(t *testing.T) {
 	var fault *services.Fault
 	require.ErrorAs(t, err, &fault)
 	require.Equal(t, services.KindInvalid, fault.Kind)
-	require.Equal(t, `container must be one of wav, flac, pcm, mp3, opus, ogg, aac, got "mp4"; bit_depth must be one of 16, 24, 32, float, got "12"; `+
-		`sample_rate must be 1 to 192000 Hz, got 0; channels must be 1 to 8, got 9`, fault.Detail())
+	require.Equal(t, `container must be one of wav, flac, pcm, mp3, opus, ogg, aac, got "mp4"; `+
+		`bit_depth must be one of 16, 24, 32, float, got "12"; sample_rate must be 1 to 192000 Hz, got 0; `+
+		`channels must be 1 to 8, got 9`, fault.Detail())
 	require.ErrorContains(t, Output{FLAC, DepthFloat, 1, 1, ""}.Validate(), "bit_depth must be 16 or 24 for flac")
 
 	require.NoError(t, Output{WAV, Depth16, 48000, 2, ""}.Fits(1<<30-100))

@@ -148,7 +148,8 @@ func TestSplitsOfASound(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := New(DefaultConfig(), limits(), dir)
-	sound := slices.Concat(make([]float32, 16000), slices.Repeat([]float32{0.5}, 16000), make([]float32, 16000), slices.Repeat([]float32{0.25}, 8000))
+	sound := slices.Concat(make([]float32, 16000), slices.Repeat([]float32{0.5}, 16000), make([]float32, 16000),
+		slices.Repeat([]float32{0.25}, 8000))
 	run := func(params string) (services.TaskResult, error) {
 		return services.ExecuteTask(t.Context(), s, editOf(wav(t, sound, 16000, 1), params), services.DiscardSink{})
 	}
@@ -229,8 +230,10 @@ func TestLossyResults(t *testing.T) {
 	none := limits()
 	none.FFmpeg = ""
 	s = New(DefaultConfig(), none, dir)
-	_, err := s.Prepare(t.Context(), services.Task{Service: Name, Name: tasks.Convert, Audio: tone, Params: []byte(`{"container":"mp3"}`)})
-	require.ErrorContains(t, err, "container can be mp3 only with ffmpeg, which this server does not have; without it there are wav, flac, pcm")
+	task := services.Task{Service: Name, Name: tasks.Convert, Audio: tone, Params: []byte(`{"container":"mp3"}`)}
+	_, err := s.Prepare(t.Context(), task)
+	require.ErrorContains(t, err, "container can be mp3 only with ffmpeg, which this server does not have; "+
+		"without it there are wav, flac, pcm")
 	require.Equal(t, services.KindInvalid, services.KindOf(err))
 	empty(t, dir)
 }

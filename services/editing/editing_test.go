@@ -131,13 +131,14 @@ func TestWhatCannotBeParsed(t *testing.T) {
 		`{"op":"mix","recordings":[{"audio_id":"a"},{"audio_id":"a","at":-1}]}`:  "recordings[1].at must be from 0 to 86400, got -1",
 		`{"op":"concatenate","recordings":[{"audio_id":"a","start":2,"end":1}]}`: "recordings[0].end must be above start, 2, got 1",
 		`{"op":"concatenate","recordings":[{"audio_id":"a","pause":3601}]}`:      "recordings[0].pause must be from 0 to 3600",
-		`{"op":"concatenate","recordings":[` + strings.Repeat(`{"audio_id":"a"},`, 32) + `{"audio_id":"a"}]}`: "at most 32 elements, got 33",
-		`{"op":"crossfade","recordings":[{"audio_id":"a","gain_db":61}]}`:                                     "recordings[0].gain_db must be from -100 to 60",
-		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"duration":0}`:                                     "duration must be from 0.001 to 20, got 0",
-		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"curve":"x"}`:                                      "curve must be linear",
-		`{"op":"split_at_silences","keep":1}`:                                                                 "keep must be at most minimum",
-		`{"op":"remove_silence","minimum":100}`:                                                               "minimum must be from 0.01 to 5",
-		`{"op":"remove_silence","minimum":0.2,"keep":0.3}`:                                                    "keep must be at most minimum",
+		`{"op":"concatenate","recordings":[` + strings.Repeat(`{"audio_id":"a"},`, 32) + `{"audio_id":"a"}]}`: "" +
+			"at most 32 elements, got 33",
+		`{"op":"crossfade","recordings":[{"audio_id":"a","gain_db":61}]}`: "recordings[0].gain_db must be from -100 to 60",
+		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"duration":0}`: "duration must be from 0.001 to 20, got 0",
+		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"curve":"x"}`:  "curve must be linear",
+		`{"op":"split_at_silences","keep":1}`:                             "keep must be at most minimum",
+		`{"op":"remove_silence","minimum":100}`:                           "minimum must be from 0.01 to 5",
+		`{"op":"remove_silence","minimum":0.2,"keep":0.3}`:                "keep must be at most minimum",
 	} {
 		_, err := Parse([]byte(raw))
 		var param *ParamError

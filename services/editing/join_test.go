@@ -120,8 +120,8 @@ func joined(t *testing.T, sound []float32, operations ...string) []float32 {
 
 func TestConcatenate(t *testing.T) {
 	t.Parallel()
-	out := joined(t, constant(1, 1000), `{"op":"concatenate","recordings":[{"audio_id":"ramp","start":0.05,"end":0.1,"gain_db":6.0205999132796},`+
-		`{"audio_id":"fast","pause":0.25},{"audio_id":"half","end":9}]}`)
+	out := joined(t, constant(1, 1000), `{"op":"concatenate","recordings":[`+
+		`{"audio_id":"ramp","start":0.05,"end":0.1,"gain_db":6.0205999132796},{"audio_id":"fast","pause":0.25},{"audio_id":"half","end":9}]}`)
 	require.Equal(t, constant(1, 1000), out[:1000])
 	require.InDeltaSlice(t, []float32{0.8, 0.802}, out[1000:1002], 1e-6)
 	require.InDelta(t, 2*0.799, out[1399], 1e-6)
@@ -132,8 +132,8 @@ func TestConcatenate(t *testing.T) {
 
 func TestMix(t *testing.T) {
 	t.Parallel()
-	out := joined(t, constant(1, 6000), `{"op":"mix","recordings":[{"audio_id":"half","at":0.5},{"audio_id":"ramp"},{"audio_id":"ramp","at":2},`+
-		`{"audio_id":"half","start":0.25,"gain_db":-200e-1}]}`)
+	out := joined(t, constant(1, 6000), `{"op":"mix","recordings":[{"audio_id":"half","at":0.5},{"audio_id":"ramp"},`+
+		`{"audio_id":"ramp","at":2},{"audio_id":"half","start":0.25,"gain_db":-200e-1}]}`)
 	require.Len(t, out, 17000)
 	for i, v := range out {
 		var want float64
@@ -182,16 +182,17 @@ func TestRecordingsThatCannotBeUsed(t *testing.T) {
 	in := Format{SampleRateHz: 8000, Channels: 4, Frames: 100}
 	env := Env{MaxSeconds: 100, Open: shelfOf().open}
 	for raw, text := range map[string]string{
-		`{"op":"mix","recordings":[{"audio_id":"half"}]}`: "operations[1].recordings[0].audio_id has 1 channels, which cannot become the 4 of the sound",
-		`{"op":"mix","recordings":[{"audio_id":"x"}]}`:    "operations[1].recordings[0].audio_id: there is none",
+		`{"op":"mix","recordings":[{"audio_id":"half"}]}`: "operations[1].recordings[0].audio_id has 1 channels, " +
+			"which cannot become the 4 of the sound",
+		`{"op":"mix","recordings":[{"audio_id":"x"}]}`: "operations[1].recordings[0].audio_id: there is none",
 	} {
 		_, err := New(parse(t, `{"op":"reverse"}`, raw), in, env)
 		require.ErrorContains(t, err, text)
 	}
 	in.Channels = 1
 	for raw, text := range map[string]string{
-		`{"op":"concatenate","recordings":[{"audio_id":"half"},{"audio_id":"half","start":0.5}]}`: "operations[0].recordings[1].start must be before " +
-			"the end of the recording at 0.5 s, got 0.5",
+		`{"op":"concatenate","recordings":[{"audio_id":"half"},{"audio_id":"half","start":0.5}]}`: "operations[0].recordings[1].start " +
+			"must be before the end of the recording at 0.5 s, got 0.5",
 		`{"op":"mix","recordings":[{"audio_id":"half","at":100}]}`: "operations[0].op would make the recording 10",
 	} {
 		_, err := New(parse(t, raw), in, env)
