@@ -71,6 +71,7 @@ type StoredContext struct {
 // process and can be continued by another. A write is durable when its method returns.
 // Safe for concurrent use.
 type ContextStore interface {
+	Recordings
 	// StoredContexts returns all conversations known to this process, in no particular
 	// order.
 	StoredContexts() []StoredContext
@@ -87,7 +88,4 @@ type ContextStore interface {
 	// KeepAudio stores the recording of an owner's new conversation and returns its id.
 	// The same content is stored once.
 	KeepAudio(ctx context.Context, owner string, audio AudioSource) (id string, err error)
-	// StoredAudio returns a recording that the caller may see, which stays available until
-	// release is called. It returns a KindNotFound fault if there is none.
-	StoredAudio(ctx context.Context, caller Caller, id string) (source AudioSource, release func(), err error)
 }

@@ -407,7 +407,11 @@ func (e ConversionRequestBitDepth) Valid() bool {
 
 // Defines values for ConversionRequestContainer.
 const (
+	ConversionRequestContainerAac  ConversionRequestContainer = "aac"
 	ConversionRequestContainerFlac ConversionRequestContainer = "flac"
+	ConversionRequestContainerMp3  ConversionRequestContainer = "mp3"
+	ConversionRequestContainerOgg  ConversionRequestContainer = "ogg"
+	ConversionRequestContainerOpus ConversionRequestContainer = "opus"
 	ConversionRequestContainerPcm  ConversionRequestContainer = "pcm"
 	ConversionRequestContainerWav  ConversionRequestContainer = "wav"
 )
@@ -415,7 +419,15 @@ const (
 // Valid indicates whether the value is a known member of the ConversionRequestContainer enum.
 func (e ConversionRequestContainer) Valid() bool {
 	switch e {
+	case ConversionRequestContainerAac:
+		return true
 	case ConversionRequestContainerFlac:
+		return true
+	case ConversionRequestContainerMp3:
+		return true
+	case ConversionRequestContainerOgg:
+		return true
+	case ConversionRequestContainerOpus:
 		return true
 	case ConversionRequestContainerPcm:
 		return true
@@ -485,31 +497,39 @@ func (e EditOperationMode) Valid() bool {
 
 // Defines values for EditOperationOp.
 const (
-	EditOperationOpBandPass      EditOperationOp = "band_pass"
-	EditOperationOpFade          EditOperationOp = "fade"
-	EditOperationOpGain          EditOperationOp = "gain"
-	EditOperationOpGate          EditOperationOp = "gate"
-	EditOperationOpHighPass      EditOperationOp = "high_pass"
-	EditOperationOpHighShelf     EditOperationOp = "high_shelf"
-	EditOperationOpLimiter       EditOperationOp = "limiter"
-	EditOperationOpLowPass       EditOperationOp = "low_pass"
-	EditOperationOpLowShelf      EditOperationOp = "low_shelf"
-	EditOperationOpNormalize     EditOperationOp = "normalize"
-	EditOperationOpPad           EditOperationOp = "pad"
-	EditOperationOpPitchShift    EditOperationOp = "pitch_shift"
-	EditOperationOpRemix         EditOperationOp = "remix"
-	EditOperationOpRemoveSilence EditOperationOp = "remove_silence"
-	EditOperationOpResample      EditOperationOp = "resample"
-	EditOperationOpReverse       EditOperationOp = "reverse"
-	EditOperationOpSpeed         EditOperationOp = "speed"
-	EditOperationOpTimeStretch   EditOperationOp = "time_stretch"
-	EditOperationOpTrim          EditOperationOp = "trim"
+	EditOperationOpBandPass        EditOperationOp = "band_pass"
+	EditOperationOpConcatenate     EditOperationOp = "concatenate"
+	EditOperationOpCrossfade       EditOperationOp = "crossfade"
+	EditOperationOpFade            EditOperationOp = "fade"
+	EditOperationOpGain            EditOperationOp = "gain"
+	EditOperationOpGate            EditOperationOp = "gate"
+	EditOperationOpHighPass        EditOperationOp = "high_pass"
+	EditOperationOpHighShelf       EditOperationOp = "high_shelf"
+	EditOperationOpLimiter         EditOperationOp = "limiter"
+	EditOperationOpLowPass         EditOperationOp = "low_pass"
+	EditOperationOpLowShelf        EditOperationOp = "low_shelf"
+	EditOperationOpMix             EditOperationOp = "mix"
+	EditOperationOpNormalize       EditOperationOp = "normalize"
+	EditOperationOpPad             EditOperationOp = "pad"
+	EditOperationOpPitchShift      EditOperationOp = "pitch_shift"
+	EditOperationOpRemix           EditOperationOp = "remix"
+	EditOperationOpRemoveSilence   EditOperationOp = "remove_silence"
+	EditOperationOpResample        EditOperationOp = "resample"
+	EditOperationOpReverse         EditOperationOp = "reverse"
+	EditOperationOpSpeed           EditOperationOp = "speed"
+	EditOperationOpSplitAtSilences EditOperationOp = "split_at_silences"
+	EditOperationOpTimeStretch     EditOperationOp = "time_stretch"
+	EditOperationOpTrim            EditOperationOp = "trim"
 )
 
 // Valid indicates whether the value is a known member of the EditOperationOp enum.
 func (e EditOperationOp) Valid() bool {
 	switch e {
 	case EditOperationOpBandPass:
+		return true
+	case EditOperationOpConcatenate:
+		return true
+	case EditOperationOpCrossfade:
 		return true
 	case EditOperationOpFade:
 		return true
@@ -527,6 +547,8 @@ func (e EditOperationOp) Valid() bool {
 		return true
 	case EditOperationOpLowShelf:
 		return true
+	case EditOperationOpMix:
+		return true
 	case EditOperationOpNormalize:
 		return true
 	case EditOperationOpPad:
@@ -542,6 +564,8 @@ func (e EditOperationOp) Valid() bool {
 	case EditOperationOpReverse:
 		return true
 	case EditOperationOpSpeed:
+		return true
+	case EditOperationOpSplitAtSilences:
 		return true
 	case EditOperationOpTimeStretch:
 		return true
@@ -578,7 +602,11 @@ func (e EditRequestBitDepth) Valid() bool {
 
 // Defines values for EditRequestContainer.
 const (
+	EditRequestContainerAac  EditRequestContainer = "aac"
 	EditRequestContainerFlac EditRequestContainer = "flac"
+	EditRequestContainerMp3  EditRequestContainer = "mp3"
+	EditRequestContainerOgg  EditRequestContainer = "ogg"
+	EditRequestContainerOpus EditRequestContainer = "opus"
 	EditRequestContainerPcm  EditRequestContainer = "pcm"
 	EditRequestContainerWav  EditRequestContainer = "wav"
 )
@@ -586,7 +614,15 @@ const (
 // Valid indicates whether the value is a known member of the EditRequestContainer enum.
 func (e EditRequestContainer) Valid() bool {
 	switch e {
+	case EditRequestContainerAac:
+		return true
 	case EditRequestContainerFlac:
+		return true
+	case EditRequestContainerMp3:
+		return true
+	case EditRequestContainerOgg:
+		return true
+	case EditRequestContainerOpus:
 		return true
 	case EditRequestContainerPcm:
 		return true
@@ -656,7 +692,11 @@ func (e GenerationRequestBitDepth) Valid() bool {
 
 // Defines values for GenerationRequestResponseFormat.
 const (
+	GenerationRequestResponseFormatAac  GenerationRequestResponseFormat = "aac"
 	GenerationRequestResponseFormatFlac GenerationRequestResponseFormat = "flac"
+	GenerationRequestResponseFormatMp3  GenerationRequestResponseFormat = "mp3"
+	GenerationRequestResponseFormatOgg  GenerationRequestResponseFormat = "ogg"
+	GenerationRequestResponseFormatOpus GenerationRequestResponseFormat = "opus"
 	GenerationRequestResponseFormatPcm  GenerationRequestResponseFormat = "pcm"
 	GenerationRequestResponseFormatWav  GenerationRequestResponseFormat = "wav"
 )
@@ -664,7 +704,15 @@ const (
 // Valid indicates whether the value is a known member of the GenerationRequestResponseFormat enum.
 func (e GenerationRequestResponseFormat) Valid() bool {
 	switch e {
+	case GenerationRequestResponseFormatAac:
+		return true
 	case GenerationRequestResponseFormatFlac:
+		return true
+	case GenerationRequestResponseFormatMp3:
+		return true
+	case GenerationRequestResponseFormatOgg:
+		return true
+	case GenerationRequestResponseFormatOpus:
 		return true
 	case GenerationRequestResponseFormatPcm:
 		return true
@@ -1628,7 +1676,11 @@ func (e StoredEditRequestBitDepth) Valid() bool {
 
 // Defines values for StoredEditRequestContainer.
 const (
+	StoredEditRequestContainerAac  StoredEditRequestContainer = "aac"
 	StoredEditRequestContainerFlac StoredEditRequestContainer = "flac"
+	StoredEditRequestContainerMp3  StoredEditRequestContainer = "mp3"
+	StoredEditRequestContainerOgg  StoredEditRequestContainer = "ogg"
+	StoredEditRequestContainerOpus StoredEditRequestContainer = "opus"
 	StoredEditRequestContainerPcm  StoredEditRequestContainer = "pcm"
 	StoredEditRequestContainerWav  StoredEditRequestContainer = "wav"
 )
@@ -1636,7 +1688,15 @@ const (
 // Valid indicates whether the value is a known member of the StoredEditRequestContainer enum.
 func (e StoredEditRequestContainer) Valid() bool {
 	switch e {
+	case StoredEditRequestContainerAac:
+		return true
 	case StoredEditRequestContainerFlac:
+		return true
+	case StoredEditRequestContainerMp3:
+		return true
+	case StoredEditRequestContainerOgg:
+		return true
+	case StoredEditRequestContainerOpus:
 		return true
 	case StoredEditRequestContainerPcm:
 		return true
@@ -3106,11 +3166,14 @@ type ContextTurn struct {
 
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Channels 1, 2 or the recording's number (default).
-	Channels  *int                        `json:"channels,omitempty"`
+	Channels *int `json:"channels,omitempty"`
+
+	// Container `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+	// server has none (`encodes` in `GET /v1/system`).
 	Container *ConversionRequestContainer `json:"container,omitempty"`
 
 	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
@@ -3124,10 +3187,11 @@ type ConversionRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// ConversionRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type ConversionRequestBitDepth string
 
-// ConversionRequestContainer defines model for ConversionRequest.Container.
+// ConversionRequestContainer `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+// server has none (`encodes` in `GET /v1/system`).
 type ConversionRequestContainer string
 
 // DeletedModel defines model for DeletedModel.
@@ -3158,8 +3222,11 @@ type EditOperation struct {
 	// Channels Of remix.
 	Channels *int `json:"channels,omitempty"`
 
-	// Curve Of fade.
+	// Curve Of fade and crossfade.
 	Curve *EditOperationCurve `json:"curve,omitempty"`
+
+	// Duration Of crossfade, in seconds.
+	Duration *float64 `json:"duration,omitempty"`
 
 	// End Of trim, in seconds, exclusive.
 	End *float64 `json:"end,omitempty"`
@@ -3182,7 +3249,7 @@ type EditOperation struct {
 	// In Of fade, in seconds.
 	In *float64 `json:"in,omitempty"`
 
-	// Keep Of remove_silence, in seconds.
+	// Keep Of remove_silence and split_at_silences, in seconds.
 	Keep *float64 `json:"keep,omitempty"`
 
 	// LookAhead Of limiter, in seconds.
@@ -3191,7 +3258,7 @@ type EditOperation struct {
 	// Low Of band_pass, in hertz.
 	Low *float64 `json:"low,omitempty"`
 
-	// Minimum Of remove_silence, in seconds.
+	// Minimum Of remove_silence and split_at_silences, in seconds.
 	Minimum *float64 `json:"minimum,omitempty"`
 
 	// Mode Of normalize.
@@ -3210,6 +3277,9 @@ type EditOperation struct {
 	// RangeDb Of gate.
 	RangeDb *float64 `json:"range_db,omitempty"`
 
+	// Recordings Of concatenate, mix and crossfade.
+	Recordings *[]EditRecording `json:"recordings,omitempty"`
+
 	// Release Of gate and limiter, in seconds.
 	Release *float64 `json:"release,omitempty"`
 
@@ -3225,14 +3295,14 @@ type EditOperation struct {
 	// Target Of normalize, in decibels of full scale or LUFS.
 	Target *float64 `json:"target,omitempty"`
 
-	// ThresholdDbfs Of gate and remove_silence.
+	// ThresholdDbfs Of gate, remove_silence and split_at_silences.
 	ThresholdDbfs *float64 `json:"threshold_dbfs,omitempty"`
 
 	// TruePeakDbtp Of normalize.
 	TruePeakDbtp *float64 `json:"true_peak_dbtp,omitempty"`
 }
 
-// EditOperationCurve Of fade.
+// EditOperationCurve Of fade and crossfade.
 type EditOperationCurve string
 
 // EditOperationMode Of normalize.
@@ -3241,13 +3311,32 @@ type EditOperationMode string
 // EditOperationOp defines model for EditOperation.Op.
 type EditOperationOp string
 
+// EditRecording A part of a stored recording of the caller.
+type EditRecording struct {
+	// At Of mix: seconds from the beginning of the sound.
+	At      *float64 `json:"at,omitempty"`
+	AudioId string   `json:"audio_id"`
+
+	// End In seconds, exclusive.
+	End    *float64 `json:"end,omitempty"`
+	GainDb *float64 `json:"gain_db,omitempty"`
+
+	// Pause Of concatenate: seconds of silence before it.
+	Pause *float64 `json:"pause,omitempty"`
+
+	// Start In seconds.
+	Start *float64 `json:"start,omitempty"`
+}
+
 // EditRequest Either file, or audio_id.
 type EditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *EditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *EditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *EditRequestContainer `json:"container,omitempty"`
 
 	// File The recording in any format that the server reads.
@@ -3263,11 +3352,24 @@ type EditRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// EditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// EditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type EditRequestBitDepth string
 
-// EditRequestContainer defines model for EditRequest.Container.
+// EditRequestContainer As in a conversion.
 type EditRequestContainer string
+
+// EditedSounds defines model for EditedSounds.
+type EditedSounds struct {
+	Output SoundFormat `json:"output"`
+
+	// Segments The parts of a sound that was split, in seconds of the sound before that, in the order of the sounds.
+	Segments *[]TimeSpan      `json:"segments,omitempty"`
+	Sounds   []GeneratedSound `json:"sounds"`
+	Source   SoundFormat      `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
 
 // Embedding defines model for Embedding.
 type Embedding struct {
@@ -3392,7 +3494,7 @@ type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
 	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
 
-	// BitDepth Bits per sample. FLAC supports 16 and 24.
+	// BitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise added by DDIM in each step.
@@ -3412,7 +3514,7 @@ type GenerationRequest struct {
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
 
-	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
 
 	// SampleRate Of the file. Defaults to the model's.
@@ -3423,10 +3525,10 @@ type GenerationRequest struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth Bits per sample. FLAC supports 16 and 24.
+// GenerationRequestBitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type GenerationRequestBitDepth string
 
-// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 type GenerationRequestResponseFormat string
 
 // GenerationRequestScheduler defines model for GenerationRequest.Scheduler.
@@ -4650,8 +4752,10 @@ type StoredEditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *StoredEditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
 
 	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
@@ -4664,10 +4768,10 @@ type StoredEditRequest struct {
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// StoredEditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// StoredEditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type StoredEditRequestBitDepth string
 
-// StoredEditRequestContainer defines model for StoredEditRequest.Container.
+// StoredEditRequestContainer As in a conversion.
 type StoredEditRequestContainer string
 
 // StoredPeaksRequest defines model for StoredPeaksRequest.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -61,27 +60,39 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, params json.RawMe
 	if err := r.repeat(w.Header(), result); err != nil {
 		return errors.Join(err, result.Audio.Remove())
 	}
-	if r.Sound != nil && (!r.takesJSON() || !wantsJSON(accept)) {
-		return Sound{Artifact: result.Audio, Name: r.Sound.File}.Send(w)
+	if r.Sound != nil {
+		return r.answerSound(w, accept, result)
 	}
-	sounds, err := readSounds(result.Audio)
-	if err != nil {
-		return services.Internal(err, "the result could not be read")
-	}
-	body, err := r.encode(accept, params, result, sounds)
+	body, err := r.encode(accept, params, result)
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
 	return body.Send(w)
 }
 
-// encode returns a result other than a sound file in the form that the client accepts.
-func (r *Route) encode(accept []string, params json.RawMessage, result services.TaskResult, sounds []inlineSound) (Body, error) {
+// answerSound writes a result with sounds: a file, an archive, or JSON.
+func (r *Route) answerSound(w http.ResponseWriter, accept []string, result services.TaskResult) error {
+	inline := r.takesJSON() && wantsJSON(accept)
+	if !inline && !r.wantsArchive(accept, result.Audio) {
+		return Sound{Artifact: result.Audio, Name: r.Sound.File}.Send(w)
+	}
+	before, after, err := r.fields(result)
+	if err != nil {
+		return services.Internal(errors.Join(err, result.Audio.Remove()), "the answer could not be encoded")
+	}
+	if inline {
+		return inlineSounds{result.Audio, before, after}.Send(w)
+	}
+	return archive{result.Audio, r.Sound.File, join(before, after)}.Send(w)
+}
+
+// encode returns a result without sound in the form that the client accepts.
+func (r *Route) encode(accept []string, params json.RawMessage, result services.TaskResult) (Body, error) {
 	if form := r.choose(accept, params, result.Value); form != nil {
 		text, err := form.Encode()
 		return Body{ContentType: form.ContentType, Text: text}, err
 	}
-	text, err := r.describe(result, sounds)
+	text, err := r.describe(result)
 	return NewJSON(text), err
 }
 
@@ -102,29 +113,34 @@ func (r *Route) choose(accept []string, params json.RawMessage, value any) *serv
 	return forms[max(0, Negotiate(accept, types))]
 }
 
-// describe returns a result as JSON: the model, if there is one, the sounds, and the fields
-// of its value.
-func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]byte, error) {
-	body, err := json.Marshal(struct {
-		Model    string        `json:"model,omitempty"`
-		Warnings gen.Warnings  `json:"warnings,omitempty"`
-		Sounds   []inlineSound `json:"sounds,omitempty"`
-	}{result.Model, WarningsView(result.Warnings), sounds})
+// describe returns a result as JSON: the model, if there is one, and the fields of its value.
+func (r *Route) describe(result services.TaskResult) ([]byte, error) {
+	before, after, err := r.fields(result)
 	if err != nil {
 		return nil, err
 	}
-	value, err := json.Marshal(result.Value)
+	return join(before, after), nil
+}
+
+// fields returns the two parts of a result as JSON objects: what every task has, and its
+// own fields.
+func (r *Route) fields(result services.TaskResult) (before, after []byte, err error) {
+	before, err = json.Marshal(struct {
+		Model    string       `json:"model,omitempty"`
+		Warnings gen.Warnings `json:"warnings,omitempty"`
+	}{result.Model, WarningsView(result.Warnings)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !bytes.HasPrefix(value, []byte("{")) {
-		return nil, fmt.Errorf("the result is a %T, which is not a JSON object", result.Value)
-	}
-	value, err = r.withLists(value)
+	after, err = json.Marshal(result.Value)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return join(body, value), nil
+	if !bytes.HasPrefix(after, []byte("{")) {
+		return nil, nil, fmt.Errorf("the result is a %T, which is not a JSON object", result.Value)
+	}
+	after, err = r.withLists(after)
+	return before, after, err
 }
 
 // withLists returns a JSON object in which every list that the contract requires is
@@ -154,7 +170,7 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	if len(r.headers) == 0 {
 		return nil
 	}
-	body, err := r.describe(result, nil)
+	body, err := r.describe(result)
 	var fields map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(body, &fields)
@@ -186,37 +202,4 @@ func join(one, two []byte) []byte {
 func wantsJSON(accept []string) bool {
 	header := strings.Join(accept, ",")
 	return strings.Contains(header, typeJSON) && !strings.Contains(header, "audio/")
-}
-
-// inlineSound is a sound as base64 in JSON.
-type inlineSound struct {
-	ContentType string `json:"content_type"`
-	Bytes       int64  `json:"bytes"`
-	Audio       []byte `json:"audio"`
-}
-
-// readSounds reads the sounds of a task into memory and removes their files. It returns
-// none for nil.
-func readSounds(artifact *services.Artifact) (sounds []inlineSound, err error) {
-	if artifact == nil {
-		return nil, nil
-	}
-	defer func() { err = errors.Join(err, artifact.Remove()) }()
-	for _, one := range artifact.All() {
-		data, err := readArtifact(one)
-		if err != nil {
-			return nil, err
-		}
-		sounds = append(sounds, inlineSound{ContentType: one.ContentType, Bytes: one.Bytes, Audio: data})
-	}
-	return sounds, nil
-}
-
-func readArtifact(artifact *services.Artifact) ([]byte, error) {
-	file, err := artifact.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(file)
 }

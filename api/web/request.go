@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,12 +168,15 @@ func BodyFault(err error) error {
 	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
 }
 
+// acceptedAs are the media types of containers that do not have their name.
+var acceptedAs = map[string]string{"mp3": "audio/mpeg"}
+
 // negotiate sets the audio parameters that the request leaves to the Accept header.
 func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	if _, set := params[s.Container]; !set && s.Container != "" {
 		var offers []string
 		for _, container := range s.containers {
-			offers = append(offers, "audio/"+container)
+			offers = append(offers, cmp.Or(acceptedAs[container], "audio/"+container))
 		}
 		if i := Negotiate(accept, offers); i > 0 {
 			params[s.Container] = s.containers[i]

@@ -198,7 +198,7 @@ func (s *system) registerServices(stored *storage) {
 			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute,
 		}
 		if stored != nil {
-			deps.Records, deps.Contexts = stored.database, stored.conversations
+			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, stored.library
 		}
 		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}

@@ -58,6 +58,8 @@ type Job struct {
 	// AudioID names the stored input, AudioBytes is its size.
 	AudioID    string `json:"audio_id,omitempty"`
 	AudioBytes int64  `json:"audio_bytes,omitempty"`
+	// Recordings are further stored recordings, which the parameters name.
+	Recordings []string `json:"recordings,omitempty"`
 	// Fingerprint of the request, which distinguishes a repetition under the same
 	// idempotency key from another request.
 	Fingerprint string `json:"fingerprint,omitempty"`

@@ -204,6 +204,9 @@ func (m *Manager) needs(need library.Need) {
 		job := e.Value
 		if !job.Status.Terminal() {
 			need(job.Owner, job.AudioID, "job "+job.ID)
+			for _, id := range job.Recordings {
+				need(job.Owner, id, "job "+job.ID)
+			}
 		}
 		if job.Result != nil {
 			need(job.Owner, job.Result.AudioID, "")

@@ -65,11 +65,14 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if err := m.bind(&job); err != nil {
 		return Job{}, false, err
 	}
+	// Until the record is written, only these holds protect the recordings.
+	for _, id := range job.Recordings {
+		defer m.Library.Hold(s.Owner, id)()
+	}
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
 	}
 	if input.id != "" {
-		// Until the record is written, only this hold protects the recording.
 		defer m.Library.Hold(s.Owner, input.id)()
 	}
 	if err := m.save(ctx, s, input); err != nil {
@@ -146,7 +149,8 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	now := time.Now().UTC()
 	job := Job{
 		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Admin: s.Admin, Service: s.Service, Task: s.Task,
-		Model: model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+		Recordings: recordingsIn(params),
+		Model:      model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
 	}
 	if s.Callback != "" {
 		if err := m.Sender.CheckURL(s.Callback); err != nil {

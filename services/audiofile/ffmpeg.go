@@ -226,6 +226,13 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// text returns the end of what was written.
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.bytes)
+}
+
 // last returns the last line, without its memory address.
 func (t *tail) last() string {
 	t.mu.Lock()

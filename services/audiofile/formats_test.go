@@ -278,7 +278,7 @@ func checkFile(t *testing.T, file []byte) {
 // A FLAC file may omit its length.
 func TestFLACOfUnknownLength(t *testing.T) {
 	t.Parallel()
-	file := write(t, Output{FLAC, Depth16, 16000, 2}, noiseAndTone(10000, 2))
+	file := write(t, Output{FLAC, Depth16, 16000, 2, ""}, noiseAndTone(10000, 2))
 	known := decodeGuessed(t, file)
 	file[21] &= 0xf0
 	copy(file[22:26], []byte{0, 0, 0, 0})
@@ -315,7 +315,7 @@ func TestFLACWritesWhatItReads(t *testing.T) {
 				rates = rates[channels%len(rates):][:1]
 			}
 			for _, rate := range rates {
-				out := Output{FLAC, depth, rate, channels}
+				out := Output{FLAC, depth, rate, channels, ""}
 				samples := noiseAndTone(5000, channels)
 				reader, err := openBytes(write(t, out, samples))
 				require.NoError(t, err)

@@ -23,7 +23,7 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)
 	if err == nil {
-		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
+		result.Audio, err = w.service.writeAll(ctx, sounds, m, w.plan)
 		g.clock.Book(services.StageOutput)
 	}
 	result.Stages, result.Warnings = g.clock.Times(), g.warnings

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -18,6 +19,7 @@ type Service struct {
 
 	cfg   Config
 	dir   string
+	audio audiofile.Limits // with the program that encodes
 	shelf *modelstore.Shelf[facts]
 	pool  *modelstore.Pool[*model]
 	// room is the most memory that a task may use; open makes a model of a folder

@@ -26,12 +26,12 @@ type work struct {
 }
 
 // Prepare implements services.ModelService.
-func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	return services.Prepared(s.prepare(task))
+func (s *Service) Prepare(ctx context.Context, task services.Task) (services.Work, error) {
+	return services.Prepared(s.prepare(ctx, task))
 }
 
 // prepare validates the parameters and the recording's header.
-func (s *Service) prepare(task services.Task) (*work, error) {
+func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error) {
 	if task.Model != "" {
 		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
 	}
@@ -49,7 +49,7 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 		}
 		return &work{service: s, runner: a, bytes: a.bytes, sizes: a.sizes}, nil
 	case tasks.Edit:
-		e, err := s.prepareEdit(task)
+		e, err := s.prepareEdit(ctx, task)
 		if err != nil {
 			return nil, err
 		}

@@ -133,6 +133,8 @@ type Deps struct {
 	Execute services.Executor
 	// Contexts stores conversations; nil if Records is nil.
 	Contexts services.ContextStore
+	// Recordings finds the stored recordings that parameters name; nil if Records is nil.
+	Recordings services.Recordings
 	// Spool is the folder for artifacts.
 	Spool string
 }

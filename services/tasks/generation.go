@@ -25,7 +25,8 @@ type GenerateParams struct {
 	// Scheduler is "dpmsolver++" or "ddim". Eta applies to "ddim".
 	Scheduler string  `json:"scheduler,omitempty"`
 	Eta       float64 `json:"eta,omitempty"`
-	// Container is "wav", "flac" or "pcm", BitDepth "16", "24" or "float".
+	// Container is "wav", "flac", "pcm", "mp3", "opus", "ogg" or "aac"; ffmpeg writes the
+	// last four. BitDepth is "16", "24" or "float", for the first three.
 	Container string `json:"response_format,omitempty"`
 	BitDepth  string `json:"bit_depth,omitempty"`
 	// SampleRateHz of the file, 8000 to 192000; 0 for the model's.
