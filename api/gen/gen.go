@@ -633,6 +633,24 @@ func (e EditRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for EmbeddingSpace.
+const (
+	EmbeddingSpaceCaption EmbeddingSpace = "caption"
+	EmbeddingSpaceSound   EmbeddingSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingSpace enum.
+func (e EmbeddingSpace) Valid() bool {
+	switch e {
+	case EmbeddingSpaceCaption:
+		return true
+	case EmbeddingSpaceSound:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EmbeddingRequestPooling.
 const (
 	EmbeddingRequestPoolingMean EmbeddingRequestPooling = "mean"
@@ -645,6 +663,24 @@ func (e EmbeddingRequestPooling) Valid() bool {
 	case EmbeddingRequestPoolingMean:
 		return true
 	case EmbeddingRequestPoolingNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingRequestSpace.
+const (
+	EmbeddingRequestSpaceCaption EmbeddingRequestSpace = "caption"
+	EmbeddingRequestSpaceSound   EmbeddingRequestSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingRequestSpace enum.
+func (e EmbeddingRequestSpace) Valid() bool {
+	switch e {
+	case EmbeddingRequestSpaceCaption:
+		return true
+	case EmbeddingRequestSpaceSound:
 		return true
 	default:
 		return false
@@ -3088,11 +3124,18 @@ type ClassificationRequest struct {
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
-	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
+	// Labels The labels to choose from, for a model that compares sounds with texts, such as "a dog barking". The field is repeated,
+	// or has a JSON list or one separated by commas.
+	Labels *[]string `json:"labels,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
+
+	// Template The text into which each label is put in the place of `{}`; "This is a sound of {}." by default.
+	Template *string `json:"template,omitempty"`
 
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
@@ -3100,8 +3143,8 @@ type ClassificationRequest struct {
 	// TopK The number of labels, the likeliest first; 0 for all.
 	TopK *int `json:"top_k,omitempty"`
 
-	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30, whose results are averaged; 0 runs it as a whole,
-	// at most 30 s.
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), whose results are averaged; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -3378,41 +3421,70 @@ type Embedding struct {
 	// Duration Seconds of audio.
 	Duration float64 `json:"duration"`
 
-	// Embedding The mean, with pooling mean.
+	// Embedding The vector, with pooling mean.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 
-	// FrameSeconds Seconds from one frame to the next.
+	// FrameEmbeddings The vectors of windows, a list for each of `frame_windows`, with `frames`.
+	FrameEmbeddings *[]FrameEmbeddings `json:"frame_embeddings,omitempty"`
+
+	// FrameSeconds Seconds from one frame to the next; 0 for a model without frames.
 	FrameSeconds float64 `json:"frame_seconds"`
 
 	// Frames The vectors of the frames, with pooling none.
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
 
+	// Space The space of the vectors.
+	Space *EmbeddingSpace `json:"space,omitempty"`
+
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
+// EmbeddingSpace The space of the vectors.
+type EmbeddingSpace string
+
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
 	// File The recording in any format that the server reads.
-	File openapi_types.File `json:"file"`
+	File *openapi_types.File `json:"file,omitempty"`
 
-	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
+	// FrameHop Seconds from one window to the next.
+	FrameHop *float32 `json:"frame_hop,omitempty"`
+
+	// FrameWindows The lengths of these windows in seconds; 1 by default.
+	FrameWindows *[]float32 `json:"frame_windows,omitempty"`
+
+	// Frames Returns the vectors of short windows of the recording as well, in `frame_embeddings`.
+	Frames *bool `json:"frames,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
-	// Pooling One vector, the mean over all frames, or the vector of every frame.
+	// Pooling One vector, or the vector of every frame, for wav2vec2 models only.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+	// other. A model with one space has the same vectors in both.
+	Space *EmbeddingRequestSpace `json:"space,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 
-	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
-	// most 30 s.
+	// Text A text instead of the recording, for models that read texts.
+	Text *string `json:"text,omitempty"`
+
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), and joined; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
+// EmbeddingRequestPooling One vector, or the vector of every frame, for wav2vec2 models only.
 type EmbeddingRequestPooling string
+
+// EmbeddingRequestSpace The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+// other. A model with one space has the same vectors in both.
+type EmbeddingRequestSpace string
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -3460,6 +3532,18 @@ type ForecastAhead struct {
 	Value *float64 `json:"value,omitempty"`
 }
 
+// FrameEmbeddings The vectors of windows of one length. The i-th covers the seconds from i times `hop` to `window` later. A recording shorter
+// than a window has one.
+type FrameEmbeddings struct {
+	Embeddings [][]float32 `json:"embeddings"`
+
+	// Hop Seconds from one window to the next, as the model resolves them.
+	Hop float64 `json:"hop"`
+
+	// Window Seconds of each, as the model resolves them.
+	Window float64 `json:"window"`
+}
+
 // GeneratedSound defines model for GeneratedSound.
 type GeneratedSound struct {
 	// Audio The file as base64.
@@ -3477,12 +3561,21 @@ type Generation struct {
 	NumInferenceSteps     int     `json:"num_inference_steps"`
 	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
 
+	// Order The number of each sound among those of the seed, from 0, if they are ranked.
+	Order *[]int `json:"order,omitempty"`
+
+	// RankedBy The model that compared the sounds with the prompt.
+	RankedBy *string `json:"ranked_by,omitempty"`
+
 	// SampleRate Of the files.
 	SampleRate int    `json:"sample_rate"`
 	Scheduler  string `json:"scheduler"`
-	Seed       int64  `json:"seed"`
 
-	// Sounds One for each waveform.
+	// Scores How well each sound fits the prompt, a cosine, in the order of the sounds; missing if they are not ranked.
+	Scores *[]float64 `json:"scores,omitempty"`
+	Seed   int64      `json:"seed"`
+
+	// Sounds One for each waveform; if they are ranked, the one that fits the prompt best comes first.
 	Sounds []GeneratedSound `json:"sounds"`
 
 	// Warnings Deviations from the request; omitted if there are none.
@@ -3513,6 +3606,9 @@ type GenerationRequest struct {
 	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as in diffusers; more than one are returned as JSON only.
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
+
+	// Rank Puts several sounds in the order in which they fit the prompt.
+	Rank *bool `json:"rank,omitempty"`
 
 	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`

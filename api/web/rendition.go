@@ -95,7 +95,7 @@ func (b *Base) rendition(ctx context.Context, route *Route, request asked, task 
 	if err != nil {
 		return rendition{}, err
 	}
-	body, err := route.encode(ExchangeOf(ctx).R.Header.Values("Accept"), task.Params, result, nil)
+	body, err := route.encode(ExchangeOf(ctx).R.Header.Values("Accept"), task.Params, result)
 	if err != nil {
 		return rendition{}, services.Internal(err, "the answer could not be encoded")
 	}

@@ -110,12 +110,6 @@ type FormShape struct {
 	Take func(u *Upload, part io.Reader) error
 }
 
-// Receive reads a form with a recording in the field "file" and the known fields. The
-// caller closes the upload, even after an error.
-func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
-	return b.ReceiveForm(ctx, form, FormShape{File: "file", Known: known, MaxField: MaxFieldBytes})
-}
-
 // ReceiveForm reads a form with at most one file; the fields may be in any order. All
 // invalid fields are reported in one fault. The caller closes the upload, even after an
 // error.

@@ -84,6 +84,8 @@ var arrows = map[string][]string{
 		"services/dsp", "services/module", "services/drawing"},
 	"services/audioldm": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module",
 		"services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/clap": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
+		"services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/drawing": {"services/analysis", "services/dsp"},
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",

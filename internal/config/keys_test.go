@@ -70,6 +70,7 @@ func keyCases() map[string]keyCase {
 		serviceKeys("audioldm", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
 			"maxSeconds":   {good: []string{"1", "600"}, bad: []string{"0.999", "600.001", ".nan", ".inf", "long"}},
+			"ranker":       {good: []string{"x", "''"}, bad: []string{"[a, b]"}},
 		}),
 		serviceKeys("gama", map[string]keyCase{
 			"defaultModel":       {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -78,6 +79,7 @@ func keyCases() map[string]keyCase {
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		}),
 		serviceKeys("modelHub", map[string]keyCase{"reserve": {good: []string{"0", "1GiB"}, bad: []string{"-1", "much"}}}),
+		serviceKeys("clap", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelService", nil),
 	} {
 		maps.Copy(all, section)

@@ -9,7 +9,7 @@ import (
 func Module() module.Module {
 	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		s := New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Room, deps.Spool)
-		s.audio = deps.Audio
+		s.audio, s.execute = deps.Audio, deps.Execute
 		return s
 	})
 }

@@ -35,6 +35,7 @@ type plan struct {
 	guidance, eta    float64
 	seed             uint64
 	count            int
+	rank             bool
 	scheduler        string
 	container, depth string
 	// audio has the program that encodes.
@@ -55,6 +56,7 @@ func (s *Service) parse(raw json.RawMessage) (plan, error) {
 		guidance: *cmp.Or(params.GuidanceScale, ptr(defaultGuidance)), scheduler: cmp.Or(params.Scheduler, schedulerDPM),
 		count: *cmp.Or(params.Waveforms, ptr(1)), sampleRateHz: params.SampleRateHz,
 		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: params.BitDepth, audio: s.audio,
+		rank: *cmp.Or(params.Rank, ptr(true)),
 	}
 	if params.Seed != nil {
 		p.seed = *params.Seed
