@@ -55,7 +55,7 @@ func TestSeveralSounds(t *testing.T) {
 	route := Route{Sound: &SoundRoute{File: "made"}, offers: []string{"application/json", "application/zip", "audio/ogg"}}
 	answer := func(accept string, texts ...string) *httptest.ResponseRecorder {
 		w, sounds := httptest.NewRecorder(), several(t, texts...)
-		require.NoError(t, route.answer(w, []string{accept}, services.TaskResult{Value: map[string]int{"n": 3}, Audio: sounds}))
+		require.NoError(t, route.answer(w, []string{accept}, nil, services.TaskResult{Value: map[string]int{"n": 3}, Audio: sounds}))
 		for _, one := range sounds.All() {
 			require.NoFileExists(t, one.Path)
 		}
@@ -78,7 +78,7 @@ func TestSeveralSounds(t *testing.T) {
 	// A file that is gone is an error before the answer begins.
 	w, sounds := httptest.NewRecorder(), several(t, "one", "two")
 	require.NoError(t, os.Remove(sounds.More[0].Path))
-	err := route.answer(w, nil, services.TaskResult{Value: struct{}{}, Audio: sounds})
+	err := route.answer(w, nil, nil, services.TaskResult{Value: struct{}{}, Audio: sounds})
 	require.Equal(t, services.KindInternal, services.KindOf(err))
 	require.Zero(t, w.Body.Len())
 }

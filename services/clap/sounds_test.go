@@ -67,7 +67,7 @@ func written(t *testing.T, rateHz int, samples []float32) services.AudioSource {
 	file, err := os.Create(filepath.Join(t.TempDir(), "sound.wav"))
 	require.NoError(t, err)
 	defer file.Close()
-	w, err := audiofile.NewWriter(file, audiofile.Output{
+	w, err := audiofile.NewWriter(t.Context(), file, audiofile.Output{
 		Container: audiofile.WAV, Depth: audiofile.DepthFloat, SampleRateHz: rateHz, Channels: 1,
 	})
 	require.NoError(t, err)
