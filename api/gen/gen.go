@@ -561,6 +561,24 @@ func (e EditRequestContainer) Valid() bool {
 	}
 }
 
+// Defines values for EmbeddingSpace.
+const (
+	EmbeddingSpaceCaption EmbeddingSpace = "caption"
+	EmbeddingSpaceSound   EmbeddingSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingSpace enum.
+func (e EmbeddingSpace) Valid() bool {
+	switch e {
+	case EmbeddingSpaceCaption:
+		return true
+	case EmbeddingSpaceSound:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EmbeddingRequestPooling.
 const (
 	EmbeddingRequestPoolingMean EmbeddingRequestPooling = "mean"
@@ -573,6 +591,24 @@ func (e EmbeddingRequestPooling) Valid() bool {
 	case EmbeddingRequestPoolingMean:
 		return true
 	case EmbeddingRequestPoolingNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingRequestSpace.
+const (
+	EmbeddingRequestSpaceCaption EmbeddingRequestSpace = "caption"
+	EmbeddingRequestSpaceSound   EmbeddingRequestSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingRequestSpace enum.
+func (e EmbeddingRequestSpace) Valid() bool {
+	switch e {
+	case EmbeddingRequestSpaceCaption:
+		return true
+	case EmbeddingRequestSpaceSound:
 		return true
 	default:
 		return false
@@ -2480,6 +2516,9 @@ type Embedding struct {
 	// Embedding The mean, with pooling mean.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 
+	// FrameEmbeddings The vectors of windows, a list for each of `frame_windows`, with `frames`.
+	FrameEmbeddings *[]FrameEmbeddings `json:"frame_embeddings,omitempty"`
+
 	// FrameSeconds Seconds from one frame to the next.
 	FrameSeconds float64 `json:"frame_seconds"`
 
@@ -2487,20 +2526,39 @@ type Embedding struct {
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
 
+	// Space The space of the vectors.
+	Space *EmbeddingSpace `json:"space,omitempty"`
+
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
+
+// EmbeddingSpace The space of the vectors.
+type EmbeddingSpace string
 
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
+	// FrameHop Seconds from one window to the next.
+	FrameHop *float32 `json:"frame_hop,omitempty"`
+
+	// FrameWindows The lengths of these windows in seconds; 1 by default.
+	FrameWindows *[]float32 `json:"frame_windows,omitempty"`
+
+	// Frames Returns the vectors of short windows of the recording as well, in `frame_embeddings`.
+	Frames *bool `json:"frames,omitempty"`
+
 	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
 	Model *string `json:"model,omitempty"`
 
 	// Pooling One vector, the mean over all frames, or the vector of every frame.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+	// other. A model with one space has the same vectors in both.
+	Space *EmbeddingRequestSpace `json:"space,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2512,6 +2570,10 @@ type EmbeddingRequest struct {
 
 // EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
 type EmbeddingRequestPooling string
+
+// EmbeddingRequestSpace The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+// other. A model with one space has the same vectors in both.
+type EmbeddingRequestSpace string
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -2557,6 +2619,18 @@ type ForecastAhead struct {
 
 	// Value Left out where it is not known.
 	Value *float64 `json:"value,omitempty"`
+}
+
+// FrameEmbeddings The vectors of windows of one length. The i-th covers the seconds from i times `hop` to `window` later. A recording shorter
+// than a window has one.
+type FrameEmbeddings struct {
+	Embeddings [][]float32 `json:"embeddings"`
+
+	// Hop Seconds from one window to the next, as the model resolves them.
+	Hop float64 `json:"hop"`
+
+	// Window Seconds of each, as the model resolves them.
+	Window float64 `json:"window"`
 }
 
 // GeneratedSound defines model for GeneratedSound.

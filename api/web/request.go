@@ -8,6 +8,8 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -68,6 +70,9 @@ func (f *Form) read(name string, one field) any {
 		}
 		return nil
 	}
+	if one.kind == kindNumbers {
+		return f.numbers(name)
+	}
 	if f.Text(name) == "" {
 		return nil
 	}
@@ -82,6 +87,29 @@ func (f *Form) read(name string, one field) any {
 		return f.objects(name)
 	}
 	return f.Text(name)
+}
+
+// numbers returns the finite numbers of a field that can be repeated, each of whose values
+// may be a list in JSON or separated by commas; nil if the field is missing.
+func (f *Form) numbers(name string) any {
+	var list []float64
+	for _, value := range f.fields[name] {
+		for text := range strings.SplitSeq(strings.Trim(strings.TrimSpace(value), "[]"), ",") {
+			if text = strings.TrimSpace(text); text == "" {
+				continue
+			}
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+				f.Complain(name, "must be a list of numbers, got %.40q", text)
+				return nil
+			}
+			list = append(list, v)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // objects returns a list of objects, which is sent as a JSON text.

@@ -54,15 +54,18 @@ type SoundRoute struct {
 
 // field is a form field.
 type field struct {
-	// kind is a type of JSON Schema: array for a list of strings, and object for a list of
-	// objects, which is sent as a JSON text.
+	// kind is a type of JSON Schema: array for a list of strings, numbers for a list of
+	// numbers, and object for a list of objects, which is sent as a JSON text.
 	kind string
 	// least is the minimum of a whole number.
 	least int64
 }
 
+// kindNumbers is the kind of a field that is a list of numbers.
+const kindNumbers = "numbers"
+
 // kinds are the types of single values that form fields can have; there are lists of
-// strings and of objects too.
+// strings, numbers and objects too.
 var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNumber, openapi3.TypeBoolean}
 
 // NewRoute returns the route that an operation of the contract describes; sound is nil for
@@ -123,14 +126,18 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 				one.kind = kind
 			}
 		}
-		if items := property.Value.Items; property.Value.Type.Is(openapi3.TypeArray) && items != nil && items.Value.Type.Is(openapi3.TypeString) {
-			one.kind = openapi3.TypeArray
-		}
-		if items := property.Value.Items; property.Value.Type.Is(openapi3.TypeArray) && items != nil && items.Value.Type.Is(openapi3.TypeObject) {
-			one.kind = openapi3.TypeObject
+		if items := property.Value.Items; property.Value.Type.Is(openapi3.TypeArray) && items != nil {
+			switch {
+			case items.Value.Type.Is(openapi3.TypeString):
+				one.kind = openapi3.TypeArray
+			case items.Value.Type.Is(openapi3.TypeNumber):
+				one.kind = kindNumbers
+			case items.Value.Type.Is(openapi3.TypeObject):
+				one.kind = openapi3.TypeObject
+			}
 		}
 		if one.kind == "" {
-			return fmt.Errorf("form field %s must be a string, number, boolean or a list of strings or objects", name)
+			return fmt.Errorf("form field %s must be a string, number, boolean or a list of strings, numbers or objects", name)
 		}
 		if least := property.Value.Min; least != nil {
 			one.least = int64(*least)

@@ -18,9 +18,32 @@ type EmbedParams struct {
 	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
 	// 30; nil for 30. 0 processes the whole recording, of at most 30 s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
+	// Space of the vectors: SpaceCaption, SpaceSound, or empty for SpaceCaption if the
+	// model has it.
+	Space string `json:"space,omitempty"`
+	// Frames requests Embedding.FrameEmbeddings as well: one list for each length in
+	// FrameWindows, in seconds, whose windows begin every FrameHop seconds. The defaults
+	// are DefaultFrameWindow and DefaultFrameHop.
+	Frames       bool      `json:"frames,omitempty"`
+	FrameWindows []float64 `json:"frame_windows,omitempty"`
+	FrameHop     *float64  `json:"frame_hop,omitempty"`
 	// Strict as in TranscribeParams.
 	Strict bool `json:"strict,omitempty"`
 }
+
+// Values of EmbedParams.Space.
+const (
+	// SpaceCaption is the space that recordings share with texts.
+	SpaceCaption = "caption"
+	// SpaceSound is the space for comparing recordings with each other.
+	SpaceSound = "sound"
+)
+
+// Defaults of windows of frames in seconds.
+const (
+	DefaultFrameWindow = 1.0
+	DefaultFrameHop    = 0.5
+)
 
 // Embedding is the result of Embed.
 type Embedding struct {
@@ -34,6 +57,20 @@ type Embedding struct {
 	// time between two frames.
 	Frames       [][]float32 `json:"frames,omitempty"`
 	FrameSeconds float64     `json:"frame_seconds"`
+	// Space of the vectors.
+	Space string `json:"space,omitempty"`
+	// FrameEmbeddings are the vectors of windows, one list for each length requested.
+	FrameEmbeddings []FrameEmbeddings `json:"frame_embeddings,omitempty"`
+}
+
+// FrameEmbeddings are the vectors of windows of one length: the i-th covers the seconds
+// from i*Hop to i*Hop+Window. All windows are within the recording, except that a
+// recording that is shorter than one window has a single vector.
+type FrameEmbeddings struct {
+	// Hop and Window are the requested values, rounded to what the model can resolve.
+	Hop        float64     `json:"hop"`
+	Window     float64     `json:"window"`
+	Embeddings [][]float32 `json:"embeddings"`
 }
 
 // Classify labels a recording. Its parameters are ClassifyParams and its result is

@@ -43,6 +43,7 @@ func parseRequest(task services.Task) (request, error) {
 		if p := r.embed.Pooling; p != "" && p != tasks.PoolingMean && p != tasks.PoolingNone {
 			bad.Complain("pooling", "must be mean or none, got %.40q", p)
 		}
+		checkEmbed(r.embed, &bad)
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
 		window, r.window, r.strict = r.classify.WindowSeconds, longestRun, r.classify.Strict
@@ -68,6 +69,14 @@ func parseRequest(task services.Task) (request, error) {
 		}
 	}
 	return r, bad.Err()
+}
+
+// checkEmbed complains of the parameters of an embedding that this service cannot serve.
+func checkEmbed(params tasks.EmbedParams, bad *services.Complaints) {
+	if s := params.Space; s != "" && s != tasks.SpaceSound {
+		bad.Complain("space", "must be sound: vectors of wav2vec2 are not comparable with texts, got %.40q", s)
+	}
+	tasks.CheckFrames(params, bad)
 }
 
 // checkTranscribe complains of the parameters of a transcription.

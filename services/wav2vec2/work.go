@@ -69,6 +69,9 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
 		}
 	}
+	if w.embed.Frames && w.task == tasks.Embed {
+		values += min(w.embed.FrameCount(float64(whole)/float64(rate)), maxFrameValues/f.Network.HiddenSize) * f.Network.HiddenSize
+	}
 	if w.task == tasks.Transcribe {
 		scores = posteriorBytes * services.Bytes(f.Network.frames(whole))
 	}
