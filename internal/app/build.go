@@ -181,9 +181,10 @@ func (s *system) registerServices(stored *storage) {
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool, Execute: s.orchestrator.Execute,
+			Log: s.log,
 		}
 		if stored != nil {
-			deps.Records, deps.Contexts = stored.database, stored.conversations
+			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, recordings{stored.library}
 		}
 		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}

@@ -31,7 +31,8 @@ type Label struct {
 type Hit struct {
 	Label
 	// Score is the exact inner product with the query.
-	Score float64
+	Score  float64
+	Vector []float32
 }
 
 // row is what is stored of a vector beside its codes.
@@ -214,14 +215,15 @@ func (x *Index) Search(ctx context.Context, query []float32, k int, matches func
 		return nil, err
 	}
 	hits := make([]Hit, 0, len(found))
-	exact, raw := make([]float32, x.dims), make([]byte, 4*x.dims)
+	raw := make([]byte, 4*x.dims)
 	for _, c := range found {
+		exact := make([]float32, x.dims)
 		if _, err := x.file.ReadAt(raw, int64(c.row)*int64(len(raw))); err != nil {
 			return nil, fmt.Errorf("read the vectors of an index: %w", err)
 		}
 		readFloats(exact, raw)
 		r := x.rows[c.row]
-		hits = append(hits, Hit{Label{x.sources[r.source], roundMillis(r.start), roundMillis(r.end)}, float64(Dot(exact, query))})
+		hits = append(hits, Hit{Label{x.sources[r.source], roundMillis(r.start), roundMillis(r.end)}, float64(Dot(exact, query)), exact})
 	}
 	slices.SortStableFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Start, b.Start))

@@ -139,7 +139,7 @@ func TestRemovedSourcesComeBackEmpty(t *testing.T) {
 	require.NoError(t, x.Add([]Label{{Source: "a", Start: 3, End: 4}}, [][]float32{{0, 1}}))
 	hits, err = x.Search(t.Context(), []float32{1, 0}, 3, nil)
 	require.NoError(t, err)
-	require.Equal(t, []Hit{{Label{"a", 3, 4}, 0}}, hits)
+	require.Equal(t, []Hit{{Label{"a", 3, 4}, 0, []float32{0, 1}}}, hits)
 	require.ErrorContains(t, x.Add(one, [][]float32{{1, 0, 0}}), "has 3 values, the index has 2")
 	_, err = x.Search(t.Context(), []float32{1}, 3, nil)
 	require.ErrorContains(t, err, "the query has 1 values")
