@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
+	"github.com/grym-synth/grym-synth/api/patterns"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -48,6 +49,8 @@ type Dependencies struct {
 	UnreadableModels func() []services.ModelStatus
 	// Contexts stores the conversations about sounds.
 	Contexts services.Contexts
+	// Patterns has the sounds that were learnt; nil if there are none.
+	Patterns patterns.Store
 	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
 	// Recordings stores recordings.
@@ -91,6 +94,8 @@ type (
 	chatHandlers   = chat.Handlers
 	jobHandlers    = jobs.Handlers
 	manageHandlers = manage.Handlers
+
+	patternHandlers = patterns.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -99,6 +104,7 @@ type endpoints struct {
 	*chatHandlers
 	*jobHandlers
 	*manageHandlers
+	*patternHandlers
 	*handlers
 }
 
@@ -161,6 +167,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+
+		patternHandlers: &patterns.Handlers{Store: deps.Patterns},
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,

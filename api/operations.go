@@ -111,6 +111,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	var said struct {
 		Scope                              oneOrMore
 		Errors, Owner, Task, Service, Body string
+		Location                           string
+		Recordings                         []string
 		Sound                              *web.SoundRoute
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
@@ -143,8 +145,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		return one, errors.New("scope none excludes all others")
 	case (said.Task == "") != (said.Service == ""):
 		return one, errors.New("task and service must be set together")
-	case said.Sound != nil && said.Task == "":
-		return one, errors.New("sound requires a task")
+	case said.Task == "" && (said.Sound != nil || said.Location != "" || said.Recordings != nil):
+		return one, errors.New("sound, location and recordings require a task")
 	}
 	if !open {
 		for _, scope := range said.Scope {
@@ -154,7 +156,9 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
 	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
-		one.route, err = web.NewRoute(said.Service, said.Task, said.Sound, described)
+		one.route, err = web.NewRoute(said.Service, said.Task, web.RouteOptions{
+			Sound: said.Sound, Recordings: said.Recordings, Location: said.Location,
+		}, described)
 	}
 	return one, err
 }

@@ -63,10 +63,30 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, result services.T
 		return services.Internal(err, "the result could not be read")
 	}
 	body, err := r.encode(accept, result, sounds)
+	if err == nil && r.Location != "" {
+		err = r.locate(w.Header(), result.Value)
+	}
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
+	body.Status = r.status
 	return body.Send(w)
+}
+
+// locate sets the header with the path of what a task made.
+func (r *Route) locate(header http.Header, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		return err
+	}
+	header.Set("Location", strings.ReplaceAll(r.Location, "{id}", made.ID))
+	return nil
 }
 
 // encode returns a result other than a sound file in the form that the client accepts.

@@ -37,14 +37,17 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 		if err == nil && route.stored {
 			err = b.findNamed(ctx, &got)
 		}
-		return got, err
+		return got, route.readPath(r, got, err)
 	}
 	reader, err := r.MultipartReader()
 	if err != nil {
 		return asked{upload: &Upload{}}, BodyFault(err)
 	}
 	receive := b.Receive
-	if route.stored {
+	switch {
+	case len(route.Recordings) > 0:
+		receive = b.receiverOf(route)
+	case route.stored:
 		receive = b.ReceiveOrFind
 	}
 	names := slices.Sorted(maps.Keys(route.form))
@@ -53,13 +56,25 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	got := asked{upload: upload, params: make(map[string]any)}
 	for _, name := range names {
 		switch value := form.read(name, route.form[name]); {
+		case route.form[name].kind == kindRecordings:
+			if spans := upload.recordings[name]; spans != nil {
+				got.params[name] = spans
+			}
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:
 			got.params[name] = value
 		}
 	}
-	return got, Join(err, form.Fault())
+	return got, route.readPath(r, got, Join(err, form.Fault()))
+}
+
+// readPath adds the parameters of the path to a request that was read with an error or nil.
+func (r *Route) readPath(request *http.Request, got asked, err error) error {
+	for _, name := range r.path {
+		got.params[name] = request.PathValue(name)
+	}
+	return err
 }
 
 // read returns a field's value as in JSON, or nil if it is missing.
@@ -85,6 +100,8 @@ func (f *Form) read(name string, one field) any {
 		return f.Bool(name)
 	case openapi3.TypeObject:
 		return f.objects(name)
+	case kindMap:
+		return f.object(name)
 	}
 	return f.Text(name)
 }
@@ -110,6 +127,17 @@ func (f *Form) numbers(name string) any {
 		return nil
 	}
 	return list
+}
+
+// object returns an object, which is sent as a JSON text.
+func (f *Form) object(name string) any {
+	text := f.Text(name)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &fields); err != nil || fields == nil {
+		f.Complain(name, `must be an object as JSON, such as {"name": "value"}, got %.40q`, text)
+		return nil
+	}
+	return json.RawMessage(text)
 }
 
 // objects returns a list of objects, which is sent as a JSON text.

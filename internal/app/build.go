@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/patterns"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
@@ -43,6 +44,7 @@ type system struct {
 	// those of its share.
 	runs, widths, cores map[string]int
 	contexts            services.Contexts
+	patterns            patterns.Store
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
@@ -227,6 +229,9 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	s.tasks.Watch(service.Describe())
 	if contexts, ok := service.(services.Contexts); ok {
 		s.contexts = contexts
+	}
+	if learnt, ok := service.(patterns.Store); ok {
+		s.patterns = learnt
 	}
 	var custom []services.Metric
 	if instrumented, ok := service.(services.Instrumented); ok {

@@ -6,6 +6,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
 	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/patterns"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
@@ -17,6 +18,7 @@ func All() []module.Module {
 		wav2vec2.Module(),
 		audioldm.Module(),
 		gama.Module(),
+		patterns.Module(),
 	}
 }
 
