@@ -38,7 +38,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	}
 	// There are few different shapes, and their runs are large.
 	session.NoPlan = true
-	kind := modelstore.Kind{ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel}
+	kind := modelstore.Kind{ModelTypes: []string{pipelineClass}, Needs: "generation needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
 	load := func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {

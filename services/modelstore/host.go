@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +72,7 @@ func (h *Host[M]) Status() services.ServiceStatus {
 // folders' files, and calls inspect for folders that have changed.
 func (h *Host[M]) Models() []services.ModelStatus {
 	var list []services.ModelStatus
-	for _, files := range h.catalog.List(h.kind.ModelType) {
+	for _, files := range h.catalog.List(h.kind.ModelTypes...) {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified(),
 			Size: services.Bytes(files.state.bytes)}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
@@ -93,7 +94,7 @@ func (h *Host[M]) HasModel(name string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return folder.modelType == h.kind.ModelType, folder.problem
+	return slices.Contains(h.kind.ModelTypes, folder.modelType), folder.problem
 }
 
 // ModelSummary implements services.ModelSummarizer.

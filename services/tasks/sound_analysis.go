@@ -1,6 +1,6 @@
 package tasks
 
-// Embed computes vectors for a recording. Its parameters are EmbedParams and its result
+// Embed computes vectors for a recording or a text. Its parameters are EmbedParams and its result
 // is *Embedding.
 const Embed = "embed"
 
@@ -12,6 +12,8 @@ const (
 
 // EmbedParams are the parameters of Embed.
 type EmbedParams struct {
+	// Text is embedded instead of a recording, in SpaceCaption.
+	Text string `json:"text,omitempty"`
 	// Pooling is PoolingMean, the default, for one vector, the mean over all frames, or
 	// PoolingNone for the vectors of all frames.
 	Pooling string `json:"pooling,omitempty"`
@@ -37,6 +39,20 @@ const (
 	SpaceCaption = "caption"
 	// SpaceSound is the space for comparing recordings with each other.
 	SpaceSound = "sound"
+)
+
+// Limits of texts that are compared with sounds.
+const (
+	// MaxEmbedTextBytes is the maximum length of EmbedParams.Text.
+	MaxEmbedTextBytes = 4096
+	// MaxLabels is the maximum number of ClassifyParams.Labels, and MaxLabelBytes the
+	// maximum length of each, and of Template.
+	MaxLabels     = 1000
+	MaxLabelBytes = 512
+	// TemplateMark stands for the label in ClassifyParams.Template.
+	TemplateMark = "{}"
+	// DefaultTemplate is that of transformers.
+	DefaultTemplate = "This is a sound of {}."
 )
 
 // Defaults of windows of frames in seconds.
@@ -79,6 +95,10 @@ const Classify = "classify"
 
 // ClassifyParams are the parameters of Classify.
 type ClassifyParams struct {
+	// Labels to choose from, for models that compare a sound with texts. Each is put into
+	// Template in the place of TemplateMark; empty for DefaultTemplate.
+	Labels   []string `json:"labels,omitempty"`
+	Template string   `json:"template,omitempty"`
 	// TopK is the number of labels returned, the most likely first; 0 for all.
 	TopK int `json:"top_k,omitempty"`
 	// Threshold is the probability above which a label is present in a frame, for

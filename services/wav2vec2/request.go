@@ -47,6 +47,9 @@ func parseRequest(task services.Task) (request, error) {
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
 		window, r.window, r.strict = r.classify.WindowSeconds, longestRun, r.classify.Strict
+		if len(r.classify.Labels) > 0 || r.classify.Template != "" {
+			bad.Complain("labels", "must be left out: models of wav2vec2 have labels of their own; a CLAP model compares a sound with texts")
+		}
 		if k := r.classify.TopK; k < 0 {
 			bad.Complain("top_k", "must be 0 or above, got %d", k)
 		}
@@ -75,6 +78,9 @@ func parseRequest(task services.Task) (request, error) {
 func checkEmbed(params tasks.EmbedParams, bad *services.Complaints) {
 	if s := params.Space; s != "" && s != tasks.SpaceSound {
 		bad.Complain("space", "must be sound: vectors of wav2vec2 are not comparable with texts, got %.40q", s)
+	}
+	if params.Text != "" {
+		bad.Complain("text", "must be left out: models of wav2vec2 read no texts; a CLAP model does")
 	}
 	tasks.CheckFrames(params, bad)
 }
