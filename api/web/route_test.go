@@ -38,7 +38,7 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	form := func(kind string) string { return fmt.Sprintf(takesForm, kind) }
 	for wrong, text := range map[string]string{
 		"a task requires a request body":              answersJSON,
-		"a task requires a response with status 200":  form("{type: string}") + "      responses: {'201': {description: x}}\n",
+		"a task requires a response with status 200":  form("{type: string}") + "      responses: {'202': {description: x}}\n",
 		"form field a must be a string, number, bool": form("{type: array, items: {type: integer}}") + answersJSON,
 	} {
 		_, err := NewRoute("s", "t", RouteOptions{}, described(t, text))

@@ -77,6 +77,9 @@ func keyCases() map[string]keyCase {
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		}),
 		serviceKeys("modelService", nil),
+		serviceKeys("patterns", map[string]keyCase{
+			"model": texts, "maxPatterns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		}),
 	} {
 		maps.Copy(all, section)
 	}
