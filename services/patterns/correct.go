@@ -119,7 +119,8 @@ func (s *Service) holdFeedback(ctx context.Context, caller services.Caller, list
 }
 
 // correct adds corrections to a pattern and learns its head anew.
-func (s *Service) correct(ctx context.Context, task services.Task, params tasks.CorrectParams, sink services.Sink) (*tasks.Correction, error) {
+func (s *Service) correct(ctx context.Context, task services.Task, params tasks.CorrectParams, sink services.Sink,
+) (*tasks.Correction, error) {
 	p, err := s.find(ctx, task.Caller, "pattern_id", params.PatternID)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,11 @@ type track struct {
 
 // windows returns the vectors of the windows of sound, by the number of their length.
 func (e *embedder) windows(ctx context.Context, s sound, numbers []int) (map[int]track, error) {
+	return e.sparse(ctx, s, numbers, 0)
+}
+
+// sparse is windows with steps of at least some seconds.
+func (e *embedder) sparse(ctx context.Context, s sound, numbers []int, least float64) (map[int]track, error) {
 	tracks := make(map[int]track, len(numbers))
 	for _, group := range hops {
 		var lengths []float64
@@ -69,7 +74,8 @@ func (e *embedder) windows(ctx context.Context, s sound, numbers []int) (map[int
 		if len(members) == 0 {
 			continue
 		}
-		value, _, err := e.embed(ctx, s, tasks.EmbedParams{Frames: true, FrameWindows: lengths, FrameHop: &group.hop})
+		hop := max(group.hop, least)
+		value, _, err := e.embed(ctx, s, tasks.EmbedParams{Frames: true, FrameWindows: lengths, FrameHop: &hop})
 		if err != nil {
 			return nil, err
 		}

@@ -88,7 +88,8 @@ func (s *Service) exportFeedback(ctx context.Context, caller services.Caller, f 
 
 // excerpt returns a span of a recording with some seconds on both sides as a FLAC file, the
 // time at which it begins, and its length.
-func (s *Service) excerpt(ctx context.Context, caller services.Caller, span tasks.StoredSpan, around float64) (flac []byte, from, seconds float64, err error) {
+func (s *Service) excerpt(ctx context.Context, caller services.Caller, span tasks.StoredSpan, around float64,
+) (flac []byte, from, seconds float64, err error) {
 	held, err := s.hold(ctx, caller, []string{span.AudioID}, numbered("recordings", ""))
 	if err != nil {
 		return nil, 0, 0, err

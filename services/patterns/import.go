@@ -89,7 +89,8 @@ func eachGroup(ctx context.Context, task services.Task, do func(g group) error) 
 }
 
 // importAll checks every line of an export, and then adds its patterns one by one.
-func (s *Service) importAll(ctx context.Context, task services.Task, params tasks.ImportParams, sink services.Sink) (*tasks.Imported, error) {
+func (s *Service) importAll(ctx context.Context, task services.Task, params tasks.ImportParams, sink services.Sink,
+) (*tasks.Imported, error) {
 	sink.Progress(0, "check")
 	result := &tasks.Imported{DryRun: params.DryRun, Patterns: []tasks.Pattern{}}
 	names := make(map[string]bool)
@@ -164,7 +165,8 @@ func (s *Service) importGroup(ctx context.Context, task services.Task, g group) 
 	}
 	correct := tasks.CorrectParams{PatternID: p.ID}
 	for i, one := range g.feedback {
-		id, err := s.deps.Recordings.StoreAudio(ctx, task.Caller.Key, fmt.Sprintf("%s correction %d.flac", g.pattern.Name, i+1), fileOf(one.Audio))
+		name := fmt.Sprintf("%s correction %d.flac", g.pattern.Name, i+1)
+		id, err := s.deps.Recordings.StoreAudio(ctx, task.Caller.Key, name, fileOf(one.Audio))
 		if err != nil {
 			return p, err
 		}

@@ -24,7 +24,14 @@ type observation struct {
 // regression returns the weights and the bias of a regularised logistic regression.
 func regression(all []observation) (weights vector, bias float64) {
 	dims := len(all[0].at)
-	f := func(x, gradient []float64) float64 { return logLoss(all, x, gradient) }
+	rows := make([][]float64, len(all))
+	for i, one := range all {
+		rows[i] = make([]float64, dims)
+		for j, v := range one.at {
+			rows[i][j] = cosineScale * float64(v)
+		}
+	}
+	f := func(x, gradient []float64) float64 { return logLoss(all, rows, x, gradient) }
 	x := minimise(f, make([]float64, dims+1))
 	weights = make(vector, dims)
 	for i := range weights {
@@ -33,16 +40,15 @@ func regression(all []observation) (weights vector, bias float64) {
 	return weights, x[dims]
 }
 
-// logLoss returns the mean loss of weights and bias x, and writes its gradient.
-func logLoss(all []observation, x, gradient []float64) float64 {
+// logLoss returns the mean loss of weights and bias x on observations, whose vectors are in
+// rows times cosineScale, and writes its gradient.
+func logLoss(all []observation, rows [][]float64, x, gradient []float64) float64 {
 	dims := len(x) - 1
 	clear(gradient)
 	var loss, total float64
-	for _, one := range all {
-		z := x[dims]
-		for i, v := range one.at {
-			z += cosineScale * float64(v) * x[i]
-		}
+	for n, one := range all {
+		row := rows[n][:dims]
+		z := x[dims] + inner(row, x)
 		p, target := sigmoid(z), 0.0
 		if one.is {
 			target = 1
@@ -51,8 +57,8 @@ func logLoss(all []observation, x, gradient []float64) float64 {
 			loss += one.weight * math.Log1p(math.Exp(min(z, 500)))
 		}
 		d := one.weight * (p - target)
-		for i, v := range one.at {
-			gradient[i] += d * cosineScale * float64(v)
+		for i, v := range row {
+			gradient[i] += d * v
 		}
 		gradient[dims] += d
 		total += one.weight
@@ -139,9 +145,18 @@ func twoLoops(gradient []float64, steps, changes [][]float64) []float64 {
 	return q
 }
 
-func inner(a, b []float64) (sum float64) {
-	for i, v := range a {
-		sum += v * b[i]
+// inner returns the inner product of a and the first values of b.
+func inner(a, b []float64) float64 {
+	var s, t, u, v float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s += a[0] * b[0]
+		t += a[1] * b[1]
+		u += a[2] * b[2]
+		v += a[3] * b[3]
+		a, b = a[4:], b[4:]
 	}
-	return sum
+	for i, x := range a {
+		s += x * b[i]
+	}
+	return (s + t) + (u + v)
 }

@@ -16,7 +16,8 @@ import (
 const maxEntries, maxKey, maxText = 32, 128, 1024
 
 // ListPatterns returns a page of the patterns that the caller may see.
-func (s *Service) ListPatterns(_ context.Context, caller services.Caller, name string, limit int, cursor string) (tasks.PatternPage, error) {
+func (s *Service) ListPatterns(_ context.Context, caller services.Caller, name string, limit int, cursor string,
+) (tasks.PatternPage, error) {
 	if err := s.stored(); err != nil {
 		return tasks.PatternPage{}, err
 	}

@@ -30,7 +30,8 @@ func (s *Service) prepareReembed(ctx context.Context, task services.Task) (*work
 
 // reembed computes the vectors of patterns, and those of their owner's indexed recordings,
 // anew. Each pattern is replaced when it is whole.
-func (s *Service) reembed(ctx context.Context, task services.Task, params tasks.ReembedParams, sink services.Sink) (*tasks.Reembedded, error) {
+func (s *Service) reembed(ctx context.Context, task services.Task, params tasks.ReembedParams, sink services.Sink,
+) (*tasks.Reembedded, error) {
 	list, err := s.chosen(ctx, task.Caller, params.Patterns)
 	if err != nil {
 		return nil, err

@@ -17,13 +17,16 @@ const (
 	defaultHits, mostHits = 20, 200
 	// duplicates is how many of the nearest windows are looked at for each hit, because
 	// windows of several lengths overlap.
-	duplicates = 8
+	duplicates = 16
 	// sameSpan is the overlap, as a part of the shorter span, of hits that count as one.
 	sameSpan = 0.5
 )
 
-// indexed are the numbers of the window lengths that recordings are indexed with.
-var indexed = []int{6, 9, 12}
+// indexed are the numbers of the window lengths that recordings are indexed with: from 0.4
+// to 3 s. Each begins a third of its length after the one before.
+var indexed = []int{5, 7, 9, 11, 13}
+
+const indexedPart = 3
 
 // prepareSearch validates a tasks.Search.
 func (s *Service) prepareSearch(ctx context.Context, task services.Task) (*work, error) {
@@ -86,7 +89,8 @@ func (s *Service) holdSearch(ctx context.Context, caller services.Caller, params
 }
 
 // search finds the stored spans that are nearest to what a task asks for.
-func (s *Service) search(ctx context.Context, task services.Task, params tasks.SearchParams, sink services.Sink) (*tasks.SearchResult, error) {
+func (s *Service) search(ctx context.Context, task services.Task, params tasks.SearchParams, sink services.Sink,
+) (*tasks.SearchResult, error) {
 	held, err := s.holdSearch(ctx, task.Caller, params)
 	if err != nil {
 		return nil, err
@@ -208,8 +212,7 @@ func (s *Service) indexAll(ctx context.Context, q query, owner string, list []re
 	return nil
 }
 
-// spansOf returns the spans of a recording as they are indexed: windows of several lengths,
-// each half over the next.
+// spansOf returns the spans of a recording as they are indexed: windows of several lengths.
 func (s *Service) spansOf(ctx context.Context, q query, r recording, progress func(part float64)) (index.Segment, error) {
 	out := index.Segment{Dimensions: q.space.dims}
 	d, err := decode(r.source, s.deps.Audio)
@@ -225,7 +228,7 @@ func (s *Service) spansOf(ctx context.Context, q query, r recording, progress fu
 		}
 		for _, n := range indexed {
 			t := tracks[n]
-			every := max(1, int(t.length/2/t.hop+0.5))
+			every := max(1, int(t.length/indexedPart/t.hop+0.5))
 			for i := 0; i < len(t.vectors); i += every {
 				start := float64(i) * t.hop
 				if start >= pieceSeconds && !last || at > 0 && piece.seconds() < windowLength(n) {

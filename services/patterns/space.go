@@ -15,6 +15,8 @@ const (
 	// crowded is the mean cosine of unrelated sounds above which the vectors of a model are
 	// standardised before they are compared.
 	crowded = 0.5
+	// cohortStep is the step between windows of the cohort in seconds.
+	cohortStep = 0.2
 	// unrelated is the number of the windows that this is measured with.
 	unrelated = 9
 )
@@ -143,7 +145,7 @@ func (s *Service) backgroundOf(ctx context.Context, e *embedder, sp *space, numb
 	return all, nil
 }
 
-// embedCohort returns windows of the cohort, about a second of sound apart at most.
+// embedCohort returns windows of the cohort.
 func embedCohort(ctx context.Context, e *embedder, numbers []int) (map[int]track, error) {
 	whole := cohort()
 	joined := make(map[int]track)
@@ -153,7 +155,7 @@ func embedCohort(ctx context.Context, e *embedder, numbers []int) (map[int]track
 		if part.seconds() < windowLength(windowLengths-1) {
 			break
 		}
-		tracks, err := e.windows(ctx, part, numbers)
+		tracks, err := e.sparse(ctx, part, numbers, cohortStep)
 		if err != nil {
 			return nil, err
 		}

@@ -175,9 +175,8 @@ func (l *lines) checkSound(one line) error {
 
 // feedback returns the correction of a line.
 func (one line) feedback(audio string) tasks.Feedback {
-	return tasks.Feedback{
-		StoredSpan: tasks.StoredSpan{AudioID: audio, Start: one.Start, End: one.End}, Verdict: one.Verdict, NewStart: one.NewStart, NewEnd: one.NewEnd,
-	}
+	span := tasks.StoredSpan{AudioID: audio, Start: one.Start, End: one.End}
+	return tasks.Feedback{StoredSpan: span, Verdict: one.Verdict, NewStart: one.NewStart, NewEnd: one.NewEnd}
 }
 
 // fileOf is the sound of a line as the input of a task.
