@@ -73,7 +73,7 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 
 	for path, says := range map[string][]string{
 		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, frame_hop, frame_windows, frames, model, pooling, " +
-			"space, strict, window_seconds",
+			"space, strict, text, window_seconds",
 			"window_seconds must be a number"},
 		"/v1/audio/classifications": {"top_k must be a whole number", "window_seconds must be a number"},
 	} {

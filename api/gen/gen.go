@@ -2353,11 +2353,18 @@ type ClassificationRequest struct {
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
-	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
+	// Labels The labels to choose from, for a model that compares sounds with texts, such as "a dog barking". The field is repeated,
+	// or has a JSON list or one separated by commas.
+	Labels *[]string `json:"labels,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
+
+	// Template The text into which each label is put in the place of `{}`; "This is a sound of {}." by default.
+	Template *string `json:"template,omitempty"`
 
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
@@ -2365,8 +2372,8 @@ type ClassificationRequest struct {
 	// TopK The number of labels, the likeliest first; 0 for all.
 	TopK *int `json:"top_k,omitempty"`
 
-	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30, whose results are averaged; 0 runs it as a whole,
-	// at most 30 s.
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), whose results are averaged; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -2666,13 +2673,13 @@ type Embedding struct {
 	// Duration Seconds of audio.
 	Duration float64 `json:"duration"`
 
-	// Embedding The mean, with pooling mean.
+	// Embedding The vector, with pooling mean.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 
 	// FrameEmbeddings The vectors of windows, a list for each of `frame_windows`, with `frames`.
 	FrameEmbeddings *[]FrameEmbeddings `json:"frame_embeddings,omitempty"`
 
-	// FrameSeconds Seconds from one frame to the next.
+	// FrameSeconds Seconds from one frame to the next; 0 for a model without frames.
 	FrameSeconds float64 `json:"frame_seconds"`
 
 	// Frames The vectors of the frames, with pooling none.
@@ -2692,7 +2699,7 @@ type EmbeddingSpace string
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
 	// File The recording in any format that the server reads.
-	File openapi_types.File `json:"file"`
+	File *openapi_types.File `json:"file,omitempty"`
 
 	// FrameHop Seconds from one window to the next.
 	FrameHop *float32 `json:"frame_hop,omitempty"`
@@ -2703,10 +2710,10 @@ type EmbeddingRequest struct {
 	// Frames Returns the vectors of short windows of the recording as well, in `frame_embeddings`.
 	Frames *bool `json:"frames,omitempty"`
 
-	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
-	// Pooling One vector, the mean over all frames, or the vector of every frame.
+	// Pooling One vector, or the vector of every frame, for wav2vec2 models only.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
 
 	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
@@ -2716,12 +2723,15 @@ type EmbeddingRequest struct {
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 
-	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
-	// most 30 s.
+	// Text A text instead of the recording, for models that read texts.
+	Text *string `json:"text,omitempty"`
+
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), and joined; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
+// EmbeddingRequestPooling One vector, or the vector of every frame, for wav2vec2 models only.
 type EmbeddingRequestPooling string
 
 // EmbeddingRequestSpace The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each

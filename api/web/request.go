@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"mime/multipart"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,7 +44,9 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	if err != nil {
 		return asked{upload: &Upload{}}, BodyFault(err)
 	}
-	receive := b.Receive
+	receive := func(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
+		return b.ReceiveForm(ctx, form, FormShape{File: fileField, Optional: route.silent, Known: known, MaxField: MaxFieldBytes})
+	}
 	switch {
 	case len(route.Recordings) > 0:
 		receive = b.receiverOf(route)

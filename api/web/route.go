@@ -29,8 +29,9 @@ type Route struct {
 	form map[string]field
 	// json is set if the route accepts JSON.
 	json bool
-	// stored is set if a stored recording may replace the file.
-	stored bool
+	// stored is set if a stored recording may replace the file, silent if the recording
+	// may be missing altogether.
+	stored, silent bool
 	// offers are the content types of the response, and lists the JSON fields that are
 	// lists and always present.
 	offers, lists []string
@@ -177,6 +178,7 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 		}
 		r.form[name] = one
 	}
+	r.silent = !r.stored && !slices.Contains(schema.Required, fileField)
 	return nil
 }
 

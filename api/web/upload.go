@@ -115,12 +115,6 @@ type FormShape struct {
 	Most  map[string]int
 }
 
-// Receive reads a form with a recording in the field "file" and the known fields. The
-// caller closes the upload, even after an error.
-func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
-	return b.ReceiveForm(ctx, form, FormShape{File: "file", Known: known, MaxField: MaxFieldBytes})
-}
-
 // ReceiveForm reads a form with at most one file; the fields may be in any order. All
 // invalid fields are reported in one fault. The caller closes the upload, even after an
 // error.

@@ -80,6 +80,8 @@ var arrows = map[string][]string{
 		"services/dsp", "services/module"},
 	"services/audioldm": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
+	"services/clap": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
+		"services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},

@@ -76,6 +76,7 @@ func keyCases() map[string]keyCase {
 			"contexts.maxMemory": {good: []string{"0", "1GB"}, bad: []string{"-1", "lots"}},
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		}),
+		serviceKeys("clap", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelService", nil),
 		serviceKeys("patterns", map[string]keyCase{
 			"model": texts, "maxPatterns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},

@@ -104,7 +104,7 @@ func TestADrainedServiceEndsItsWorkAndTakesNoMore(t *testing.T) {
 	s.awaitTasks(t, "", "running")
 	body := s.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/services/wav2vec2/drain", `{"reason":"`+reason+`"}`)
 	require.Contains(t, body, `"drains":[{"reason":"`+reason+`","running":1,"since":`)
-	status, body := s.sendForm(t, "/v1/audio/embeddings", short)
+	status, body := s.sendForm(t, "/v1/audio/embeddings", short, "model", "other")
 	require.Equal(t, http.StatusServiceUnavailable, status, body)
 	require.Contains(t, body, `"type":"urn:grym-synth:problem:unavailable"`)
 	require.Contains(t, body, reason)

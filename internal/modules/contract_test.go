@@ -62,15 +62,17 @@ func TestTheContractHasTheSchemasOfTheTasks(t *testing.T) {
 			}
 		}
 	}
+	serve := make(map[string][]string)
 	for _, m := range modules.All() {
 		for _, kind := range m.Build(m.Defaults(), module.Deps{Runtime: new(onnx.Runtime)}).Describe().Tasks {
 			require.Contains(t, requests, kind.Name)
 			compare(t, kind, requests[kind.Name])
-			require.Equal(t, m.Name, servedBy[kind.Name], kind.Name)
-			delete(requests, kind.Name)
+			serve[kind.Name] = append(serve[kind.Name], m.Name)
 		}
 	}
-	require.Empty(t, requests, "no service has these tasks of the contract")
+	for task := range requests {
+		require.Contains(t, serve[task], servedBy[task], task)
+	}
 }
 
 // compare checks the fields of one task.

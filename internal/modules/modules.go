@@ -4,6 +4,7 @@ package modules
 import (
 	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
+	"github.com/grym-synth/grym-synth/services/clap"
 	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/patterns"
@@ -18,6 +19,7 @@ func All() []module.Module {
 		wav2vec2.Module(),
 		audioldm.Module(),
 		gama.Module(),
+		clap.Module(),
 		patterns.Module(),
 	}
 }

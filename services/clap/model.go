@@ -54,7 +54,9 @@ func readFacts(files modelstore.Folder) (facts, error) {
 }
 
 // loadModel loads the folder's graphs after checking them against the configuration.
-func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (m *model, size services.Bytes, err error) {
+func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (
+	m *model, size services.Bytes, err error,
+) {
 	f, err := readFolder(files)
 	if err != nil {
 		return nil, 0, err

@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,7 +36,23 @@ func (s *Service) CanDo(model, task string) bool {
 	return err == nil && slices.Contains(taskHeads[task], f.Head)
 }
 
-var _ services.TaskChooser = (*Service)(nil)
+// Suits implements services.TaskJudge: texts are for models that read them.
+func (s *Service) Suits(task services.Task) bool {
+	var params struct {
+		Text   string   `json:"text"`
+		Labels []string `json:"labels"`
+		Space  string   `json:"space"`
+	}
+	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil {
+		return true
+	}
+	return params.Text == "" && len(params.Labels) == 0 && params.Space != tasks.SpaceCaption
+}
+
+var (
+	_ services.TaskChooser = (*Service)(nil)
+	_ services.TaskJudge   = (*Service)(nil)
+)
 
 // problemMultiLabel is the problem_type in config.json of a model whose labels are not
 // exclusive.
