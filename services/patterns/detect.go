@@ -204,12 +204,12 @@ func (c *scan) recording(ctx context.Context, list []pattern, r recording) ([]*t
 	}
 	defer d.close()
 	err = eachPiece(ctx, d, longest(targets), func(piece sound, at float64, last bool) error {
+		c.sink.Progress(c.from+c.part*min(0.99, at/max(at+pieceSeconds, d.length())), "search")
 		for model, group := range models {
 			if err := c.piece(ctx, model, group, piece, at, last); err != nil {
 				return err
 			}
 		}
-		c.sink.Progress(c.from+c.part*min(0.99, (at+pieceSeconds)/max(at+pieceSeconds, d.length())), "search")
 		return nil
 	})
 	for _, t := range targets {

@@ -16,17 +16,36 @@ type embedder struct {
 	task services.Task
 	// model is the requested one; empty for the default.
 	model string
+	// captions embeds in the space that sounds share with texts, instead of that of sounds.
+	captions bool
+}
+
+// text returns the vector of a text, in the space of captions.
+func (e *embedder) text(ctx context.Context, text string) (vector, error) {
+	value, _, err := e.run(ctx, nil, tasks.EmbedParams{Text: text})
+	if err != nil {
+		return nil, err
+	}
+	return unit(value.Vector), nil
 }
 
 // embed runs the model on sound.
 func (e *embedder) embed(ctx context.Context, s sound, params tasks.EmbedParams) (*tasks.Embedding, string, error) {
 	params.Space = tasks.SpaceSound
+	if e.captions {
+		params.Space = tasks.SpaceCaption
+	}
+	return e.run(ctx, s.source(), params)
+}
+
+// run runs a tasks.Embed and returns the model too.
+func (e *embedder) run(ctx context.Context, audio services.AudioSource, params tasks.EmbedParams) (*tasks.Embedding, string, error) {
 	raw, err := json.Marshal(params)
 	if err != nil {
 		return nil, "", services.Internal(err, "the sound could not be embedded")
 	}
 	result, err := e.execute(ctx, services.Task{
-		ID: e.task.ID, Name: tasks.Embed, Model: e.model, Params: raw, Audio: s.source(),
+		ID: e.task.ID, Name: tasks.Embed, Model: e.model, Params: raw, Audio: audio,
 		Caller: e.task.Caller, Priority: e.task.Priority, Deadline: e.task.Deadline,
 	}, services.DiscardSink{})
 	if err != nil {

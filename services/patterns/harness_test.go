@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/dsp"
+	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
@@ -85,6 +87,8 @@ type spectra struct {
 	calls int
 	// fault is returned by every call if it is set.
 	fault error
+	// texts are embedded as their sounds; nil for a model without texts.
+	texts map[string]sound
 }
 
 const spectraBands = 40
@@ -98,6 +102,15 @@ func (m *spectra) execute(ctx context.Context, task services.Task, _ services.Si
 		return services.TaskResult{}, errorsOf(fault, ctx)
 	}
 	require.Equal(m.t, tasks.Embed, task.Name)
+	var params tasks.EmbedParams
+	require.NoError(m.t, json.Unmarshal(task.Params, &params))
+	if params.Space == tasks.SpaceCaption && m.texts == nil {
+		return services.TaskResult{}, services.Invalidf("space", "must be sound")
+	}
+	if params.Text != "" {
+		frames, _ := m.frames(m.texts[params.Text])
+		return services.TaskResult{Model: "spectra", Value: &tasks.Embedding{Vector: statistics(frames)}}, nil
+	}
 	raw, ok := task.Audio.(wave)
 	require.True(m.t, ok)
 	key := sha256.Sum256(append([]byte(task.Params), raw...))
@@ -227,7 +240,8 @@ func newBenchOn(t *testing.T, store *recordstest.Memory, shelf *shelf) *bench {
 	b := &bench{t: t, shelf: shelf, model: &spectra{t: t}, store: store}
 	db := records.NewDatabase(shared{store}, discard)
 	b.Service = New(DefaultConfig(), module.Deps{
-		Audio: audiofile.DefaultLimits(), Records: db, Recordings: shelf, Execute: b.model.execute, Spool: t.TempDir(),
+		Catalog: modelstore.NewCatalog(fstest.MapFS{"spectra/config.json": {Data: []byte(`{"model_type":"s"}`)}}, t.TempDir()),
+		Audio:   audiofile.DefaultLimits(), Records: db, Recordings: shelf, Execute: b.model.execute, Spool: t.TempDir(),
 	})
 	require.NoError(t, db.Start(context.Background()))
 	t.Cleanup(func() {

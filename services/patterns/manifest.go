@@ -29,6 +29,8 @@ type manifest struct {
 	Model        string `json:"model"`
 	Hash         string `json:"hash"`
 	Dimensions   int    `json:"dimensions"`
+	// Captions is set for the space that sounds share with texts.
+	Captions bool `json:"captions,omitempty"`
 	// Epoch is another one after the segments have been joined.
 	Epoch    int       `json:"epoch"`
 	Segments []segment `json:"segments"`
@@ -236,7 +238,7 @@ func (s *Service) editManifest(ctx context.Context, owner string, sp *space, cha
 		if !errors.Is(err, records.ErrMissing) {
 			return m, err
 		}
-		m = manifest{Model: sp.model, Hash: sp.hash, Dimensions: sp.dims}
+		m = manifest{Model: sp.model, Hash: sp.hash, Dimensions: sp.dims, Captions: sp.captions}
 		m.ID, m.Owner, m.Created = id, owner, now()
 		change(&m)
 		created, err := s.manifests.Create(ctx, m)

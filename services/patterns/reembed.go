@@ -183,6 +183,7 @@ func (s *Service) renewIndexes(ctx context.Context, task services.Task) (recordi
 // the old one.
 func (s *Service) reindex(ctx context.Context, task services.Task, m manifest, ids map[string]bool) (n int, err error) {
 	e := s.embedderOf(task, task.Model)
+	e.captions = m.Captions
 	if e.model == "" {
 		e.model = m.Model
 	}

@@ -102,8 +102,10 @@ func (s *Service) search(ctx context.Context, task services.Task, params tasks.S
 		return nil, err
 	}
 	owner := task.Caller.Key
-	if err := s.indexAll(ctx, q, owner, held[:len(params.Recordings)], sink); err != nil {
-		return nil, err
+	for _, one := range q.both() {
+		if err := s.indexAll(ctx, one, owner, held[:len(params.Recordings)], sink); err != nil {
+			return nil, err
+		}
 	}
 	var matches func(string) bool
 	if len(params.Recordings) > 0 {
@@ -144,6 +146,16 @@ type query struct {
 	embedder *embedder
 	space    *space
 	at       vector
+	// sounds is set for a text: the same model's space of sounds, in which patterns are.
+	sounds *query
+}
+
+// both returns the query, and that in the space of sounds if it is another one.
+func (q query) both() []query {
+	if q.sounds == nil {
+		return []query{q}
+	}
+	return []query{q, *q.sounds}
 }
 
 // query returns what a task searches for. A span's recording is the last of those held.
@@ -163,7 +175,7 @@ func (s *Service) query(ctx context.Context, task services.Task, params tasks.Se
 		return q, fieldOfModel(err)
 	}
 	if params.Text != "" {
-		return q, services.Invalidf("text", "cannot be searched for: model %s has no space of captions", q.space.model)
+		return s.textQuery(ctx, task, q, params.Text)
 	}
 	if params.Span != nil {
 		clip, err := s.read(ctx, held[len(held)-1], *params.Span)
@@ -177,6 +189,44 @@ func (s *Service) query(ctx context.Context, task services.Task, params tasks.Se
 		q.at = q.space.place(v)
 	}
 	return q, nil
+}
+
+// textQuery returns what a text searches for.
+func (s *Service) textQuery(ctx context.Context, task services.Task, sounds query, text string) (q query, err error) {
+	q = query{embedder: s.embedderOf(task, sounds.space.model), sounds: &sounds}
+	q.embedder.captions = true
+	if q.at, err = q.embedder.text(ctx, text); err == nil {
+		q.space, err = s.spaceOf(ctx, q.embedder)
+	}
+	if services.KindOf(err) == services.KindInvalid {
+		return q, &services.Fault{Kind: services.KindInvalid, Err: err, Fields: []services.FieldError{{
+			Field: "text", Problem: fmt.Sprintf("cannot be searched for with model %s, which embeds no texts", sounds.space.model),
+		}}}
+	}
+	return q, err
+}
+
+// soundsOf returns the vectors of hits in the space of sounds; nil for one that is not in its
+// index.
+func (s *Service) soundsOf(ctx context.Context, q query, owner string, found []index.Hit) ([]vector, error) {
+	vectors := make([]vector, len(found))
+	if q.sounds == nil {
+		for i, hit := range found {
+			vectors[i] = hit.Vector
+		}
+		return vectors, nil
+	}
+	err := s.withIndex(ctx, owner, q.sounds.space, func(x *index.Index) error {
+		for i, hit := range found {
+			v, err := x.Vector(hit.Label)
+			if err != nil {
+				return err
+			}
+			vectors[i] = v
+		}
+		return nil
+	})
+	return vectors, err
 }
 
 // indexAll adds recordings to the index that are not in it.
@@ -288,16 +338,23 @@ func (s *Service) name(ctx context.Context, q query, caller services.Caller, fou
 	if err != nil {
 		return err
 	}
-	for _, hit := range found {
+	vectors, err := s.soundsOf(ctx, q, caller.Key, found)
+	if err != nil {
+		return err
+	}
+	if q.sounds != nil {
+		q = *q.sounds
+	}
+	for i, hit := range found {
 		one := tasks.SearchHit{
 			StoredSpan: tasks.StoredSpan{AudioID: hit.Source, Start: hit.Start, End: hit.End}, Score: round(hit.Score),
 			Patterns: []tasks.DetectedPattern{},
 		}
 		for _, p := range list {
-			if p.space() != q.space.key() {
+			if p.space() != q.space.key() || vectors[i] == nil {
 				continue
 			}
-			if score := p.Head.score(hit.Vector); score >= p.Head.Threshold {
+			if score := p.Head.score(vectors[i]); score >= p.Head.Threshold {
 				one.Patterns = append(one.Patterns, tasks.DetectedPattern{
 					ID: p.ID, Name: p.Name, Score: round(score), Confidence: round(p.Head.confidence(score)),
 				})

@@ -25,6 +25,8 @@ const (
 // are never compared.
 type space struct {
 	model, hash string
+	// captions is set for the space that sounds share with texts.
+	captions bool
 	// one is held by the task that embeds the background, which the others need too.
 	one chan struct{}
 
@@ -45,7 +47,12 @@ func probe() sound {
 }
 
 // key identifies a space.
-func (sp *space) key() string { return sp.model + "@" + sp.hash }
+func (sp *space) key() string {
+	if sp.captions {
+		return sp.model + "@" + sp.hash + "#captions"
+	}
+	return sp.model + "@" + sp.hash
+}
 
 // place moves a vector of the model into the space. It changes the vector.
 func (sp *space) place(v vector) vector {
@@ -85,15 +92,36 @@ func (s *Service) spaceOf(ctx context.Context, e *embedder) (*space, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	key := (&space{model: e.model, hash: hash}).key()
+	key := (&space{model: e.model, hash: hash, captions: e.captions}).key()
 	sp := s.spaces[key]
 	if sp == nil {
-		sp = &space{model: e.model, hash: hash, one: make(chan struct{}, 1), background: make(map[int][]vector)}
+		sp = &space{model: e.model, hash: hash, captions: e.captions, one: make(chan struct{}, 1), background: make(map[int][]vector)}
 		s.spaces[key] = sp
 	}
 	s.mu.Unlock()
+	if e.captions { // vectors of texts are not standardised, so those of sounds must not be
+		return sp, sp.measure(ctx, e)
+	}
 	_, err = s.backgroundOf(ctx, e, sp, []int{unrelated})
 	return sp, err
+}
+
+// measure sets the length of the vectors.
+func (sp *space) measure(ctx context.Context, e *embedder) error {
+	sp.mu.Lock()
+	known := sp.known
+	sp.mu.Unlock()
+	if known {
+		return nil
+	}
+	v, err := e.clip(ctx, probe())
+	if err != nil {
+		return err
+	}
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	sp.known, sp.dims = true, len(v)
+	return nil
 }
 
 // backgroundOf returns the windows of the cohort in a space, of the given lengths.

@@ -25,8 +25,11 @@ func (w *work) Coordinates() {}
 // Model implements services.Work. The models are those of the tasks that it runs.
 func (w *work) Model() string { return "" }
 
-// Bytes implements services.Work.
-func (w *work) Bytes(context.Context) (services.Bytes, error) { return 0, nil }
+// Bytes implements services.Work. It is what a piece of sound and its vectors take; the work
+// runs without a lease.
+func (w *work) Bytes(context.Context) (services.Bytes, error) { return bytesOfWork, nil }
+
+const bytesOfWork = 32 * services.MiB
 
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (result services.TaskResult, err error) {

@@ -172,6 +172,28 @@ func (x *Index) Remove(source string) {
 	}
 }
 
+// Vector returns the vector with a label; nil if there is none.
+func (x *Index) Vector(label Label) ([]float32, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n, known := x.number[label.Source]
+	if !known || x.removed[n] {
+		return nil, nil
+	}
+	for i, r := range x.rows {
+		if r.source != n || roundMillis(r.start) != label.Start || roundMillis(r.end) != label.End {
+			continue
+		}
+		raw, v := make([]byte, 4*x.dims), make([]float32, x.dims)
+		if _, err := x.file.ReadAt(raw, int64(i)*int64(len(raw))); err != nil {
+			return nil, fmt.Errorf("read the vectors of an index: %w", err)
+		}
+		readFloats(v, raw)
+		return v, nil
+	}
+	return nil, nil
+}
+
 // encode writes the eight-bit code of a vector and returns its scale.
 func encode(code []int8, v []float32) (scale float32) {
 	var largest float32
