@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
+	"github.com/grym-synth/grym-synth/api/patterns"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -50,6 +51,8 @@ type Dependencies struct {
 	UnreadableModels func() []services.ModelStatus
 	// Contexts stores the conversations about sounds.
 	Contexts services.Contexts
+	// Patterns has the sounds that were learnt; nil if there are none.
+	Patterns patterns.Store
 	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
 	// Recordings stores recordings.
@@ -95,6 +98,8 @@ type (
 	chatHandlers   = chat.Handlers
 	jobHandlers    = jobs.Handlers
 	manageHandlers = manage.Handlers
+
+	patternHandlers = patterns.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -103,6 +108,7 @@ type endpoints struct {
 	*chatHandlers
 	*jobHandlers
 	*manageHandlers
+	*patternHandlers
 	*handlers
 }
 
@@ -165,6 +171,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
 		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+
+		patternHandlers: &patterns.Handlers{Store: deps.Patterns},
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,

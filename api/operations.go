@@ -107,6 +107,9 @@ type grym struct {
 	// task that the request cannot set.
 	Image  string
 	Params map[string]any
+	// Location and Recordings as in web.RouteOptions.
+	Location   string
+	Recordings []string
 }
 
 // readExtension decodes the extension of an operation.
@@ -159,8 +162,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		return one, errors.New("scope none excludes all others")
 	case (said.Task == "") != (said.Service == ""):
 		return one, errors.New("task and service must be set together")
-	case (said.Sound != nil || said.Image != "" || said.Params != nil) && said.Task == "":
-		return one, errors.New("sound, image and params require a task")
+	case said.Task == "" && (said.Sound != nil || said.Image != "" || said.Params != nil || said.Location != "" || said.Recordings != nil):
+		return one, errors.New("sound, image, params, location and recordings require a task")
 	}
 	if !open {
 		for _, scope := range said.Scope {
@@ -170,9 +173,10 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
 	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
-		if one.route, err = web.NewRoute(said.Service, said.Task, said.Sound, described); err == nil {
-			one.route.Image, one.route.Fixed, one.route.Empty = said.Image, said.Params, tasks.NewResult(said.Task)
-		}
+		one.route, err = web.NewRoute(said.Service, said.Task, web.RouteOptions{
+			Sound: said.Sound, Recordings: said.Recordings, Location: said.Location,
+			Image: said.Image, Fixed: said.Params, Empty: tasks.NewResult(said.Task),
+		}, described)
 	}
 	return one, err
 }

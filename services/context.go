@@ -71,7 +71,7 @@ type StoredContext struct {
 // process and can be continued by another. A write is durable when its method returns.
 // Safe for concurrent use.
 type ContextStore interface {
-	Recordings
+	RecordingFinder
 	// StoredContexts returns all conversations known to this process, in no particular
 	// order.
 	StoredContexts() []StoredContext

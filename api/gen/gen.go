@@ -1089,6 +1089,84 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for PatternHead.
+const (
+	PatternHeadLogistic  PatternHead = "logistic"
+	PatternHeadPrototype PatternHead = "prototype"
+)
+
+// Valid indicates whether the value is a known member of the PatternHead enum.
+func (e PatternHead) Valid() bool {
+	switch e {
+	case PatternHeadLogistic:
+		return true
+	case PatternHeadPrototype:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternObject.
+const (
+	PatternObjectPattern PatternObject = "pattern"
+)
+
+// Valid indicates whether the value is a known member of the PatternObject enum.
+func (e PatternObject) Valid() bool {
+	switch e {
+	case PatternObjectPattern:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternFeedbackFeedbackVerdict.
+const (
+	PatternFeedbackFeedbackVerdictMoved PatternFeedbackFeedbackVerdict = "moved"
+	PatternFeedbackFeedbackVerdictRight PatternFeedbackFeedbackVerdict = "right"
+	PatternFeedbackFeedbackVerdictWrong PatternFeedbackFeedbackVerdict = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the PatternFeedbackFeedbackVerdict enum.
+func (e PatternFeedbackFeedbackVerdict) Valid() bool {
+	switch e {
+	case PatternFeedbackFeedbackVerdictMoved:
+		return true
+	case PatternFeedbackFeedbackVerdictRight:
+		return true
+	case PatternFeedbackFeedbackVerdictWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternThresholdMethod.
+const (
+	PatternThresholdMethodCopies          PatternThresholdMethod = "copies"
+	PatternThresholdMethodCorrections     PatternThresholdMethod = "corrections"
+	PatternThresholdMethodCounterExamples PatternThresholdMethod = "counter_examples"
+	PatternThresholdMethodExamples        PatternThresholdMethod = "examples"
+)
+
+// Valid indicates whether the value is a known member of the PatternThresholdMethod enum.
+func (e PatternThresholdMethod) Valid() bool {
+	switch e {
+	case PatternThresholdMethodCopies:
+		return true
+	case PatternThresholdMethodCorrections:
+		return true
+	case PatternThresholdMethodCounterExamples:
+		return true
+	case PatternThresholdMethodExamples:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PeaksBits.
 const (
 	PeaksBitsN16 PeaksBits = 16
@@ -3247,6 +3325,81 @@ type DeletedModel struct {
 // DeletedModelObject defines model for DeletedModel.Object.
 type DeletedModelObject string
 
+// Detection defines model for Detection.
+type Detection struct {
+	// AudioId Stored recording; omitted for a file
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Confidence Calibrated value; 0.5 at the threshold of the pattern
+	Confidence float64 `json:"confidence"`
+
+	// End Seconds
+	End float64 `json:"end"`
+
+	// Example Id of the nearest example
+	Example string `json:"example"`
+
+	// Label Its name
+	Label string `json:"label"`
+
+	// Pattern Id of the pattern
+	Pattern string `json:"pattern"`
+
+	// Score Raw score
+	Score float64 `json:"score"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// DetectionForm defines model for DetectionForm.
+type DetectionForm struct {
+	// File The recording.
+	File openapi_types.File `json:"file"`
+
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// DetectionRequest defines model for DetectionRequest.
+type DetectionRequest struct {
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Recordings Stored recordings, instead of a file
+	Recordings []string `json:"recordings"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// Detections defines model for Detections.
+type Detections struct {
+	Detections []Detection `json:"detections"`
+
+	// Duration Seconds of all recordings
+	Duration float64 `json:"duration"`
+
+	// Patterns The patterns that were searched for.
+	Patterns []struct {
+		Detections int    `json:"detections"`
+		Id         string `json:"id"`
+		Name       string `json:"name"`
+	} `json:"patterns"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
 // EditOperation An operation and its parameters. The task's schema, in `GET /v1/services`, has the parameters of each operation with
 // their ranges and defaults.
 type EditOperation struct {
@@ -3686,6 +3839,18 @@ type HourUse struct {
 	// Tasks Tasks that ended.
 	Tasks       int     `json:"tasks"`
 	WaitSeconds float64 `json:"wait_seconds"`
+}
+
+// ImportedPatterns defines model for ImportedPatterns.
+type ImportedPatterns struct {
+	DryRun   bool      `json:"dry_run"`
+	Patterns []Pattern `json:"patterns"`
+
+	// Recordings Sounds in the file
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // Job defines model for Job.
@@ -4178,6 +4343,347 @@ type OperatorReason struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
+// Pattern defines model for Pattern.
+type Pattern struct {
+	// Advice What more examples or corrections would mend, such as fewer than five examples
+	Advice      []string `json:"advice"`
+	Corrections struct {
+		Moved int `json:"moved"`
+		Right int `json:"right"`
+		Wrong int `json:"wrong"`
+	} `json:"corrections"`
+	CounterExamples []PatternExample `json:"counter_examples"`
+	Created         time.Time        `json:"created"`
+	Dimensions      int              `json:"dimensions"`
+	Examples        []PatternExample `json:"examples"`
+
+	// Head What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+	Head PatternHead `json:"head"`
+	Id   string      `json:"id"`
+
+	// Length Median length of the examples in seconds
+	Length   float64           `json:"length"`
+	Metadata map[string]string `json:"metadata"`
+
+	// Model Model that computed the vectors
+	Model string `json:"model"`
+
+	// ModelHash SHA-256 of its files
+	ModelHash string        `json:"model_hash"`
+	Name      string        `json:"name"`
+	Object    PatternObject `json:"object"`
+
+	// SelfTest Leave-one-out test; null under three examples.
+	SelfTest *PatternSelfTest `json:"self_test"`
+
+	// Stale True if the model has other files now or is missing; such a pattern has to be computed anew
+	Stale     bool             `json:"stale"`
+	Threshold PatternThreshold `json:"threshold"`
+	Updated   time.Time        `json:"updated"`
+}
+
+// PatternHead What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+type PatternHead string
+
+// PatternObject defines model for Pattern.Object.
+type PatternObject string
+
+// PatternChange defines model for PatternChange.
+type PatternChange struct {
+	// Metadata Entries to set; an empty text removes one
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name *string `json:"name,omitempty"`
+}
+
+// PatternCorrection defines model for PatternCorrection.
+type PatternCorrection struct {
+	// After How a head judges all corrected spans of a pattern.
+	After PatternJudgement `json:"after"`
+
+	// Before How a head judges all corrected spans of a pattern.
+	Before PatternJudgement `json:"before"`
+
+	// Changed Corrected spans that are found only before or only after.
+	Changed []struct {
+		After   bool    `json:"after"`
+		AudioId string  `json:"audio_id"`
+		Before  bool    `json:"before"`
+		End     float64 `json:"end"`
+		Start   float64 `json:"start"`
+		Verdict string  `json:"verdict"`
+	} `json:"changed"`
+	DryRun  bool    `json:"dry_run"`
+	Pattern Pattern `json:"pattern"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternExample defines model for PatternExample.
+type PatternExample struct {
+	AudioId string `json:"audio_id"`
+
+	// End Seconds
+	End *float64 `json:"end,omitempty"`
+
+	// Id Id within the pattern, as detections name it
+	Id string `json:"id"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// PatternFeedback defines model for PatternFeedback.
+type PatternFeedback struct {
+	// DryRun Report what would change, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Feedback Spans of stored recordings with what they are
+	Feedback []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds
+		End float32 `json:"end"`
+
+		// NewEnd True end in seconds
+		NewEnd *float32 `json:"new_end,omitempty"`
+
+		// NewStart True beginning in seconds
+		NewStart *float32 `json:"new_start,omitempty"`
+
+		// Start Seconds
+		Start float32 `json:"start"`
+
+		// Verdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+		Verdict PatternFeedbackFeedbackVerdict `json:"verdict"`
+	} `json:"feedback"`
+}
+
+// PatternFeedbackFeedbackVerdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+type PatternFeedbackFeedbackVerdict string
+
+// PatternForm defines model for PatternForm.
+type PatternForm struct {
+	// CounterExamples Files with similar sounds that are not the pattern
+	CounterExamples *[]openapi_types.File `json:"counter_examples,omitempty"`
+
+	// Examples Files with the sound
+	Examples []openapi_types.File `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternImport defines model for PatternImport.
+type PatternImport struct {
+	// DryRun Check every line, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// File An export of patterns.
+	File openapi_types.File `json:"file"`
+
+	// Model Model of the patterns; the one of the export, or else the default, by default
+	Model *string `json:"model,omitempty"`
+}
+
+// PatternJudgement How a head judges all corrected spans of a pattern.
+type PatternJudgement struct {
+	Head        string  `json:"head"`
+	RightFound  int     `json:"right_found"`
+	RightMissed int     `json:"right_missed"`
+	Threshold   float64 `json:"threshold"`
+	WrongFound  int     `json:"wrong_found"`
+	WrongMissed int     `json:"wrong_missed"`
+}
+
+// PatternList defines model for PatternList.
+type PatternList struct {
+	Data []Pattern `json:"data"`
+
+	// Next Cursor of the next page; omitted on the last one
+	Next *string `json:"next,omitempty"`
+}
+
+// PatternRelation defines model for PatternRelation.
+type PatternRelation struct {
+	// FollowedBy How often the other begins soon after it
+	FollowedBy int `json:"followed_by"`
+
+	// Follows How often the pattern begins soon after the other
+	Follows  int    `json:"follows"`
+	Id       string `json:"id"`
+	Name     string `json:"name"`
+	Overlaps int    `json:"overlaps"`
+
+	// Similar Cosine of the patterns; null if their models differ.
+	Similar *float64 `json:"similar"`
+}
+
+// PatternRelations defines model for PatternRelations.
+type PatternRelations struct {
+	Detections int    `json:"detections"`
+	Id         string `json:"id"`
+	Name       string `json:"name"`
+
+	// Recordings Recordings in which the pattern was found
+	Recordings int               `json:"recordings"`
+	Relations  []PatternRelation `json:"relations"`
+
+	// Within Greatest gap in seconds between patterns that follow each other
+	Within float64 `json:"within"`
+}
+
+// PatternRequest defines model for PatternRequest.
+type PatternRequest struct {
+	// CounterExamples Similar sounds that are not the pattern
+	CounterExamples *[]struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"counter_examples,omitempty"`
+
+	// Examples Examples of the sound, each of 0.05 to 10 s; five or more make a good pattern
+	Examples []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternSearch defines model for PatternSearch.
+type PatternSearch struct {
+	// Limit Number of hits
+	Limit *int `json:"limit,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Pattern Pattern to search for, by id or name
+	Pattern *string `json:"pattern,omitempty"`
+
+	// Recordings Stored recordings to search in, which are added to the index if necessary; all that are in the index by default
+	Recordings *[]string `json:"recordings,omitempty"`
+
+	// Span Sound to search for
+	Span *struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"span,omitempty"`
+
+	// Text Description of the sound to search for; the model must have a space of captions
+	Text *string `json:"text,omitempty"`
+}
+
+// PatternSearchHit defines model for PatternSearchHit.
+type PatternSearchHit struct {
+	AudioId string  `json:"audio_id"`
+	End     float64 `json:"end"`
+
+	// Patterns Patterns whose threshold is met, the best first.
+	Patterns []struct {
+		Confidence float64 `json:"confidence"`
+		Id         string  `json:"id"`
+		Name       string  `json:"name"`
+		Score      float64 `json:"score"`
+	} `json:"patterns"`
+
+	// Score Cosine
+	Score float64 `json:"score"`
+	Start float64 `json:"start"`
+
+	// Unknown True if no threshold is met
+	Unknown bool `json:"unknown"`
+}
+
+// PatternSearchResult defines model for PatternSearchResult.
+type PatternSearchResult struct {
+	Hits  []PatternSearchHit `json:"hits"`
+	Model string             `json:"model"`
+
+	// Searched Spans in the index
+	Searched int `json:"searched"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternSelfTest defines model for PatternSelfTest.
+type PatternSelfTest struct {
+	// BackgroundFound Windows of other sound that are found, wrongly, over all turns
+	BackgroundFound   int `json:"background_found"`
+	BackgroundWindows int `json:"background_windows"`
+	CounterExamples   int `json:"counter_examples"`
+
+	// CounterExamplesFound Counter-examples that are found, wrongly
+	CounterExamplesFound int `json:"counter_examples_found"`
+	Examples             int `json:"examples"`
+
+	// Found Examples that are found by a pattern learnt from the others
+	Found int `json:"found"`
+}
+
+// PatternThreshold defines model for PatternThreshold.
+type PatternThreshold struct {
+	// Background Score that 99.9 % of the windows of other sound stay below
+	Background        float64 `json:"background"`
+	BackgroundWindows int     `json:"background_windows"`
+
+	// Copies Degraded copies of each example: in rooms, through other equipment, in noise
+	Copies int `json:"copies"`
+
+	// CounterExamples Largest score of a counter-example; omitted if there is none
+	CounterExamples *float64 `json:"counter_examples,omitempty"`
+
+	// ExamplesDeviation Standard deviation of these scores
+	ExamplesDeviation float64 `json:"examples_deviation"`
+
+	// ExamplesMean Mean score of each example and its copies by the other examples
+	ExamplesMean float64 `json:"examples_mean"`
+
+	// Method examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+	Method PatternThresholdMethod `json:"method"`
+
+	// Value Score from which sound is the pattern: a cosine, or a logit with the head logistic
+	Value float64 `json:"value"`
+}
+
+// PatternThresholdMethod examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+type PatternThresholdMethod string
+
 // Peaks defines model for Peaks.
 type Peaks struct {
 	Bits PeaksBits `json:"bits"`
@@ -4455,6 +4961,28 @@ type PullRequestPrecision string
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons"`
+}
+
+// ReembedRequest defines model for ReembedRequest.
+type ReembedRequest struct {
+	// Model Model to change to; the model of each pattern by default
+	Model *string `json:"model,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+}
+
+// Reembedded defines model for Reembedded.
+type Reembedded struct {
+	Model     string    `json:"model"`
+	ModelHash string    `json:"model_hash"`
+	Patterns  []Pattern `json:"patterns"`
+
+	// Recordings Recordings that were indexed anew
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // RefusalCause defines model for RefusalCause.
@@ -5378,6 +5906,9 @@ type IdempotencyKey = string
 // JobID defines model for JobID.
 type JobID = string
 
+// PatternID defines model for PatternID.
+type PatternID = string
+
 // Prefer defines model for Prefer.
 type Prefer = string
 
@@ -5511,6 +6042,22 @@ type CreateModelParams struct {
 	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
+// ListPatternsParams defines parameters for ListPatterns.
+type ListPatternsParams struct {
+	// Name Only the pattern of this name.
+	Name  *string `form:"name,omitempty" json:"name,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportPatternsParams defines parameters for ExportPatterns.
+type ExportPatternsParams struct {
+	// Pattern An id or a name; can be repeated. All patterns of the caller by default.
+	Pattern *[]string `form:"pattern,omitempty" json:"pattern,omitempty"`
+}
+
 // ChangeBreakerParams defines parameters for ChangeBreaker.
 type ChangeBreakerParams struct {
 	// Model The model whose breaker to change; omit it for the service's own, which is also that of its default model.
@@ -5592,6 +6139,9 @@ type CreateJobMultipartRequestBody = JobForm
 
 // CreateModelJSONRequestBody defines body for CreateModel for application/json ContentType.
 type CreateModelJSONRequestBody = PullRequest
+
+// ChangePatternJSONRequestBody defines body for ChangePattern for application/json ContentType.
+type ChangePatternJSONRequestBody = PatternChange
 
 // ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
 type ChangeBreakerJSONRequestBody = BreakerChange
@@ -6598,6 +7148,24 @@ type ServerInterface interface {
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
@@ -6844,6 +7412,42 @@ func (_ Unimplemented) DeleteModel(w http.ResponseWriter, r *http.Request, model
 // GetModel Get a model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPatterns List patterns
+// (GET /v1/patterns)
+func (_ Unimplemented) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportPatterns Export patterns
+// (GET /v1/patterns/export)
+func (_ Unimplemented) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePattern Delete a pattern
+// (DELETE /v1/patterns/{pattern_id})
+func (_ Unimplemented) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPattern Get a pattern
+// (GET /v1/patterns/{pattern_id})
+func (_ Unimplemented) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangePattern Change the name or the metadata of a pattern
+// (PATCH /v1/patterns/{pattern_id})
+func (_ Unimplemented) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPatternRelations Get the relations of a pattern
+// (GET /v1/patterns/{pattern_id}/relations)
+func (_ Unimplemented) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -7953,6 +8557,202 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// ListPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ListPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPatternsParams
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ExportPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportPatternsParams
+
+	// ------------- Optional query parameter "pattern" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pattern", r.URL.Query(), &params.Pattern, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pattern"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePattern operation middleware
+func (siw *ServerInterfaceWrapper) DeletePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPattern operation middleware
+func (siw *ServerInterfaceWrapper) GetPattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePattern operation middleware
+func (siw *ServerInterfaceWrapper) ChangePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPatternRelations operation middleware
+func (siw *ServerInterfaceWrapper) GetPatternRelations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPatternRelations(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetResources operation middleware
 func (siw *ServerInterfaceWrapper) GetResources(w http.ResponseWriter, r *http.Request) {
 
@@ -8610,6 +9410,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/contexts/{context_id}", wrapper.GetContext)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns", wrapper.ListPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/export", wrapper.ExportPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.DeletePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.GetPattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.ChangePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}/relations", wrapper.GetPatternRelations)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/jobs", wrapper.ListJobs)
@@ -15124,6 +15942,1219 @@ func (response GetModel500JSONResponse) VisitGetModelResponse(w http.ResponseWri
 	return err
 }
 
+type ListPatternsRequestObject struct {
+	Params ListPatternsParams
+}
+
+type ListPatternsResponseObject interface {
+	VisitListPatternsResponse(w http.ResponseWriter) error
+}
+
+type ListPatterns200JSONResponse PatternList
+
+func (response ListPatterns200JSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns400ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns401ResponseHeaders
+}
+
+func (response ListPatterns401ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns403ResponseHeaders
+}
+
+func (response ListPatterns403ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns404ResponseHeaders
+}
+
+func (response ListPatterns404ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns429ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns500ResponseHeaders
+}
+
+func (response ListPatterns500ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns503ResponseHeaders
+}
+
+func (response ListPatterns503ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatternsRequestObject struct {
+	Params ExportPatternsParams
+}
+
+type ExportPatternsResponseObject interface {
+	VisitExportPatternsResponse(w http.ResponseWriter) error
+}
+
+type ExportPatterns200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportPatterns200ApplicationxNdjsonResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns400ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns401ResponseHeaders
+}
+
+func (response ExportPatterns401ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns403ResponseHeaders
+}
+
+func (response ExportPatterns403ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns404ResponseHeaders
+}
+
+func (response ExportPatterns404ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns429ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns500ResponseHeaders
+}
+
+func (response ExportPatterns500ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ExportPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns503ResponseHeaders
+}
+
+func (response ExportPatterns503ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type DeletePatternResponseObject interface {
+	VisitDeletePatternResponse(w http.ResponseWriter) error
+}
+
+type DeletePattern204Response struct {
+}
+
+func (response DeletePattern204Response) VisitDeletePatternResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern400ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern401ResponseHeaders
+}
+
+func (response DeletePattern401ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern403ResponseHeaders
+}
+
+func (response DeletePattern403ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern404ResponseHeaders
+}
+
+func (response DeletePattern404ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern429ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern500ResponseHeaders
+}
+
+func (response DeletePattern500ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeletePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern503ResponseHeaders
+}
+
+func (response DeletePattern503ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternResponseObject interface {
+	VisitGetPatternResponse(w http.ResponseWriter) error
+}
+
+type GetPattern200JSONResponse Pattern
+
+func (response GetPattern200JSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern400ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern401ResponseHeaders
+}
+
+func (response GetPattern401ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern403ResponseHeaders
+}
+
+func (response GetPattern403ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern404ResponseHeaders
+}
+
+func (response GetPattern404ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern429ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern500ResponseHeaders
+}
+
+func (response GetPattern500ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern503ResponseHeaders
+}
+
+func (response GetPattern503ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+	Body      *ChangePatternJSONRequestBody
+}
+
+type ChangePatternResponseObject interface {
+	VisitChangePatternResponse(w http.ResponseWriter) error
+}
+
+type ChangePattern200JSONResponse Pattern
+
+func (response ChangePattern200JSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern400ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern401ResponseHeaders
+}
+
+func (response ChangePattern401ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern403ResponseHeaders
+}
+
+func (response ChangePattern403ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern404ResponseHeaders
+}
+
+func (response ChangePattern404ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern413ResponseHeaders
+}
+
+func (response ChangePattern413ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern415ResponseHeaders
+}
+
+func (response ChangePattern415ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern429ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern500ResponseHeaders
+}
+
+func (response ChangePattern500ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern503ResponseHeaders
+}
+
+func (response ChangePattern503ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern507ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelationsRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternRelationsResponseObject interface {
+	VisitGetPatternRelationsResponse(w http.ResponseWriter) error
+}
+
+type GetPatternRelations200JSONResponse PatternRelations
+
+func (response GetPatternRelations200JSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations400ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations401ResponseHeaders
+}
+
+func (response GetPatternRelations401ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations403ResponseHeaders
+}
+
+func (response GetPatternRelations403ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations404ResponseHeaders
+}
+
+func (response GetPatternRelations404ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations429ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations500ResponseHeaders
+}
+
+func (response GetPatternRelations500ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPatternRelations503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations503ResponseHeaders
+}
+
+func (response GetPatternRelations503ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetResourcesRequestObject struct {
 }
 
@@ -18573,6 +20604,24 @@ type StrictServerInterface interface {
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(ctx context.Context, request ListPatternsRequestObject) (ListPatternsResponseObject, error)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(ctx context.Context, request ExportPatternsRequestObject) (ExportPatternsResponseObject, error)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(ctx context.Context, request DeletePatternRequestObject) (DeletePatternResponseObject, error)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(ctx context.Context, request GetPatternRequestObject) (GetPatternResponseObject, error)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(ctx context.Context, request ChangePatternRequestObject) (ChangePatternResponseObject, error)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(ctx context.Context, request GetPatternRelationsRequestObject) (GetPatternRelationsResponseObject, error)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
@@ -19474,6 +21523,169 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPatterns operation middleware
+func (sh *strictHandler) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	var request ListPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPatterns(ctx, request.(ListPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPatternsResponseObject); ok {
+		if err := validResponse.VisitListPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportPatterns operation middleware
+func (sh *strictHandler) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	var request ExportPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportPatterns(ctx, request.(ExportPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportPatternsResponseObject); ok {
+		if err := validResponse.VisitExportPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePattern operation middleware
+func (sh *strictHandler) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request DeletePatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePattern(ctx, request.(DeletePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePatternResponseObject); ok {
+		if err := validResponse.VisitDeletePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPattern operation middleware
+func (sh *strictHandler) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPattern(ctx, request.(GetPatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternResponseObject); ok {
+		if err := validResponse.VisitGetPatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangePattern operation middleware
+func (sh *strictHandler) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request ChangePatternRequestObject
+
+	request.PatternId = patternId
+
+	var body ChangePatternJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePattern(ctx, request.(ChangePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangePatternResponseObject); ok {
+		if err := validResponse.VisitChangePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPatternRelations operation middleware
+func (sh *strictHandler) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRelationsRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPatternRelations(ctx, request.(GetPatternRelationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPatternRelations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternRelationsResponseObject); ok {
+		if err := validResponse.VisitGetPatternRelationsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -64,9 +64,13 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, params json.RawMe
 		return r.answerSound(w, accept, result)
 	}
 	body, err := r.encode(accept, params, result)
+	if err == nil && r.Location != "" {
+		err = r.locate(w.Header(), result.Value)
+	}
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
+	body.Status = r.status
 	return body.Send(w)
 }
 
@@ -84,6 +88,22 @@ func (r *Route) answerSound(w http.ResponseWriter, accept []string, result servi
 		return inlineSounds{result.Audio, before, after}.Send(w)
 	}
 	return archive{result.Audio, r.Sound.File, join(before, after)}.Send(w)
+}
+
+// locate sets the header with the path of what a task made.
+func (r *Route) locate(header http.Header, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		return err
+	}
+	header.Set("Location", strings.ReplaceAll(r.Location, "{id}", made.ID))
+	return nil
 }
 
 // encode returns a result without sound in the form that the client accepts.

@@ -43,7 +43,7 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 		if err == nil && route.stored {
 			err = b.findNamed(ctx, &got)
 		}
-		return got, err
+		return got, route.readPath(r, got, err)
 	}
 	reader, err := r.MultipartReader()
 	if err != nil {
@@ -52,20 +52,26 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	receive := func(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
 		return b.ReceiveForm(ctx, form, FormShape{File: fileField, Optional: route.silent, Known: known, MaxField: MaxFieldBytes})
 	}
-	if route.stored {
+	switch {
+	case len(route.Recordings) > 0:
+		receive = b.receiverOf(route)
+	case route.stored:
 		receive = b.ReceiveOrFind
 	}
 	upload, err := receive(ctx, reader, slices.Sorted(maps.Keys(route.form)))
-	got, formErr := route.parse(NewForm(upload))
-	got.upload = upload
-	return got, Join(err, formErr)
+	got, formErr := route.parse(NewForm(upload), upload)
+	return got, route.readPath(r, got, Join(err, formErr))
 }
 
-// parse returns the parameters in a form.
-func (r *Route) parse(form *Form) (asked, *services.Fault) {
-	got := asked{upload: &Upload{}, params: make(map[string]any)}
+// parse returns the parameters in a form, and in what came with it.
+func (r *Route) parse(form *Form, upload *Upload) (asked, *services.Fault) {
+	got := asked{upload: upload, params: make(map[string]any)}
 	for _, name := range slices.Sorted(maps.Keys(r.form)) {
 		switch value := form.read(name, r.form[name]); {
+		case r.form[name].kind == kindRecordings:
+			if spans := upload.recordings[name]; spans != nil {
+				got.params[name] = spans
+			}
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:
@@ -85,11 +91,19 @@ func (r *Route) readQuery(request *http.Request) (asked, error) {
 			form.Complain(fmt.Sprintf("%.64s", name), "is not a parameter of this route; the parameters are %s", strings.Join(known, ", "))
 		}
 	}
-	got, fault := r.parse(form)
+	got, fault := r.parse(form, &Upload{})
 	if fault != nil {
 		return got, fault
 	}
 	return got, nil
+}
+
+// readPath adds the parameters of the path to a request that was read with an error or nil.
+func (r *Route) readPath(request *http.Request, got asked, err error) error {
+	for _, name := range r.path {
+		got.params[name] = request.PathValue(name)
+	}
+	return err
 }
 
 // read returns a field's value as in JSON, or nil if it is missing.
@@ -115,6 +129,8 @@ func (f *Form) read(name string, one field) any {
 		return f.Bool(name)
 	case openapi3.TypeObject:
 		return f.objects(name)
+	case kindMap:
+		return f.object(name)
 	}
 	return f.Text(name)
 }
@@ -140,6 +156,17 @@ func (f *Form) numbers(name string) any {
 		return nil
 	}
 	return list
+}
+
+// object returns an object, which is sent as a JSON text.
+func (f *Form) object(name string) any {
+	text := f.Text(name)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &fields); err != nil || fields == nil {
+		f.Complain(name, `must be an object as JSON, such as {"name": "value"}, got %.40q`, text)
+		return nil
+	}
+	return json.RawMessage(text)
 }
 
 // objects returns a list of objects, which is sent as a JSON text.

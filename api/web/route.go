@@ -23,15 +23,7 @@ const (
 type Route struct {
 	// Service and Task name the service and its task.
 	Service, Task string
-	// Sound is set for a task that returns audio.
-	Sound *SoundRoute
-	// Image is the parameter with the format of a picture, which defaults to the Accept header;
-	// "" if there is none.
-	Image string
-	// Fixed are parameters of the task that the request cannot set.
-	Fixed map[string]any
-	// Empty is an empty result of the task, which determines the forms of its results.
-	Empty any
+	RouteOptions
 	// form has the form fields except the recording, by name; nil if the route accepts no
 	// form. For a route about a stored recording these are the parameters of the query.
 	form map[string]field
@@ -47,6 +39,27 @@ type Route struct {
 	offers, lists []string
 	// headers are the response headers that repeat a field of the JSON response.
 	headers map[string]string
+	// path are the parameters that are part of the path, and status that of a response.
+	path   []string
+	status int
+}
+
+// RouteOptions are what an operation's extension says of its route.
+type RouteOptions struct {
+	// Sound is set for a task that returns audio.
+	Sound *SoundRoute
+	// Recordings are form fields with files, which can be repeated. The files are stored as
+	// recordings of the caller, and the task gets a list of their spans.
+	Recordings []string
+	// Location is the path of what the task made, with {id} for the field id of the response.
+	Location string
+	// Image is the parameter with the format of a picture, which defaults to the Accept header;
+	// "" if there is none.
+	Image string
+	// Fixed are parameters of the task that the request cannot set.
+	Fixed map[string]any
+	// Empty is an empty result of the task, which determines the forms of its results.
+	Empty any
 }
 
 // SoundRoute describes how a route returns the audio of its task.
@@ -69,25 +82,36 @@ type field struct {
 	kind string
 	// least is the minimum of a whole number.
 	least int64
+	// most is the maximum number of recordings.
+	most int
 }
 
-// kindNumbers is the kind of a field that is a list of numbers.
-const kindNumbers = "numbers"
+// kindNumbers is the kind of a field that is a list of numbers, kindMap that of one that is
+// an object, sent as a JSON text, and kindRecordings that of files to be stored.
+const (
+	kindNumbers    = "numbers"
+	kindMap        = "map"
+	kindRecordings = "recordings"
+)
 
 // kinds are the types of single values that form fields can have; there are lists of
 // strings, numbers and objects too.
 var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNumber, openapi3.TypeBoolean}
 
-// NewRoute returns the route that an operation of the contract describes; sound is nil for
-// a task that returns no audio.
-func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Operation) (*Route, error) {
-	r := &Route{Service: service, Task: task, headers: make(map[string]string)}
+// NewRoute returns the route that an operation of the contract describes.
+func NewRoute(service, task string, options RouteOptions, described *openapi3.Operation) (*Route, error) {
+	r := &Route{Service: service, Task: task, RouteOptions: options, headers: make(map[string]string), status: http.StatusOK}
 	content, err := r.readInput(described)
 	if err != nil {
 		return nil, err
 	}
-	if sound != nil {
-		with := *sound
+	for _, parameter := range described.Parameters {
+		if parameter.Value.In == openapi3.ParameterInPath && !r.about {
+			r.path = append(r.path, parameter.Value.Name)
+		}
+	}
+	if options.Sound != nil {
+		with := *options.Sound
 		r.Sound = &with
 		if body := content[typeJSON]; body != nil && with.Container != "" {
 			r.Sound.containers = enum(body.Schema.Value.Properties[with.Container])
@@ -95,7 +119,10 @@ func NewRoute(service, task string, sound *SoundRoute, described *openapi3.Opera
 	}
 	answer := described.Responses.Value("200")
 	if answer == nil {
-		return nil, errors.New("a task requires a response with status 200")
+		answer, r.status = described.Responses.Value("201"), http.StatusCreated
+	}
+	if answer == nil {
+		return nil, errors.New("a task requires a response with status 200 or 201")
 	}
 	r.offers = slices.Sorted(maps.Keys(answer.Value.Content))
 	if body := answer.Value.Content[typeJSON]; body != nil && body.Schema != nil {
@@ -148,6 +175,9 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 			continue
 		}
 		one := field{least: math.MinInt64}
+		if property.Value.Type.Is(openapi3.TypeObject) {
+			one.kind = kindMap
+		}
 		for _, kind := range kinds {
 			if property.Value.Type.Is(kind) {
 				one.kind = kind
@@ -163,8 +193,11 @@ func (r *Route) readForm(schema *openapi3.Schema) error {
 				one.kind = openapi3.TypeObject
 			}
 		}
+		if slices.Contains(r.Recordings, name) && one.kind == openapi3.TypeArray && property.Value.MaxItems != nil {
+			one.kind, one.most = kindRecordings, int(min(*property.Value.MaxItems, math.MaxInt32))
+		}
 		if one.kind == "" {
-			return fmt.Errorf("form field %s must be a string, number, boolean or a list of strings, numbers or objects", name)
+			return fmt.Errorf("form field %s must be a string, number, boolean, object or a list of strings, numbers or objects", name)
 		}
 		if least := property.Value.Min; least != nil {
 			one.least = int64(*least)

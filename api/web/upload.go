@@ -33,6 +33,8 @@ type Upload struct {
 	Warnings []services.Warning
 	// Sent is the content type of the file, Name its name.
 	Sent, Name string
+	// recordings are the spans of the stored files, by their field.
+	recordings map[string][]span
 	// stored is a stored recording, valid until release is called; nil if there is none.
 	stored  services.AudioSource
 	release func()
@@ -108,6 +110,9 @@ type FormShape struct {
 	Objects, Tails []string
 	// Take receives the recording; nil writes it to the spool.
 	Take func(u *Upload, part io.Reader) error
+	// Store receives the files of further fields, at most Most of each; nil for none.
+	Store func(u *Upload, field string, part io.Reader) error
+	Most  map[string]int
 }
 
 // ReceiveForm reads a form with at most one file; the fields may be in any order. All
@@ -153,7 +158,13 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 		bad.Complain(sent, format, args...)
 	}
 	known := slices.Contains(shape.Known, name) && (key == "" || slices.Contains(shape.Objects, name))
+	_, stores := shape.Most[name]
 	switch {
+	case stores && len(u.recordings[name]) >= shape.Most[name]:
+		complain("must have at most %d files", shape.Most[name])
+	case stores:
+		u.Sent, u.Name = part.Header.Get("Content-Type"), file
+		return shape.Store(u, name, body)
 	case name == shape.File && key == "" && u.IsReceived():
 		complain("must not be repeated; a request has one recording")
 	case name == shape.File && key == "":
@@ -165,11 +176,19 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	case !known && shape.Lenient:
 		u.ignore(sent)
 	case !known:
-		complain("is not a field of this form; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
+		complain("is not a field of this form; the fields are %s", strings.Join(shape.fields(), ", "))
 	default:
 		return u.receiveField(sent, body, shape, complain)
 	}
 	return nil
+}
+
+// fields returns the names of all fields.
+func (s FormShape) fields() []string {
+	if s.File == "" {
+		return s.Known
+	}
+	return append([]string{s.File}, s.Known...)
 }
 
 // receiveField reads the value of a known field.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/patterns"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
@@ -45,6 +46,7 @@ type system struct {
 	// those of its share.
 	runs, widths, cores map[string]int
 	contexts            services.Contexts
+	patterns            patterns.Store
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
@@ -195,10 +197,10 @@ func (s *system) registerServices(stored *storage) {
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
-			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute,
+			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute, Log: s.log,
 		}
 		if stored != nil {
-			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, stored.library
+			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, recordings{stored.library}
 		}
 		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}
@@ -241,6 +243,9 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	s.tasks.Watch(service.Describe())
 	if contexts, ok := service.(services.Contexts); ok {
 		s.contexts = contexts
+	}
+	if learnt, ok := service.(patterns.Store); ok {
+		s.patterns = learnt
 	}
 	var custom []services.Metric
 	if instrumented, ok := service.(services.Instrumented); ok {

@@ -81,6 +81,9 @@ func keyCases() map[string]keyCase {
 		serviceKeys("modelHub", map[string]keyCase{"reserve": {good: []string{"0", "1GiB"}, bad: []string{"-1", "much"}}}),
 		serviceKeys("clap", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelService", nil),
+		serviceKeys("patterns", map[string]keyCase{
+			"model": texts, "maxPatterns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		}),
 	} {
 		maps.Copy(all, section)
 	}

@@ -31,6 +31,9 @@ var apart = map[string][]string{
 	},
 	// The fields of an operation depend on its kind, which only the task's schema says.
 	tasks.Edit: {"operations"},
+	// A form has files in place of spans. The pattern is part of the path, and recordings are
+	// those of a body without a file.
+	tasks.Teach: {"examples", "counter_examples"}, tasks.Correct: {"pattern_id"}, tasks.Detect: {"recordings"},
 	// A form has only texts and numbers; a job can have the rest.
 	tasks.Caption: {"history", "context_id", "truncation", "top_k", "top_p", "repetition_penalty", "stop", "stream", "system"},
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/modelhub"
 	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/patterns"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
@@ -20,6 +21,7 @@ func All() []module.Module {
 		audioldm.Module(),
 		gama.Module(),
 		clap.Module(),
+		patterns.Module(),
 		modelhub.Module(),
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrInUse is returned by Delete for a recording that an unfinished job or a
-// conversation of its owner needs.
-var ErrInUse = errors.New("the recording is needed by an unfinished job or a conversation")
+// ErrInUse is returned by Delete for a recording that an unfinished job, a conversation or
+// a pattern of its owner needs.
+var ErrInUse = errors.New("the recording is needed by an unfinished job, a conversation or a pattern")
 
 // conversationGrace is how long a recording outlives the last conversation about it,
 // and how long one stored for a conversation waits until the conversation is stored. It

@@ -17,7 +17,7 @@ type Service struct {
 	cfg         Config
 	limits      audiofile.Limits
 	dir         string
-	recordings  services.Recordings // nil where none are stored
+	recordings  services.RecordingFinder // nil where none are stored
 	recorder    services.Recorder
 	initialized atomic.Bool
 	since       atomic.Pointer[time.Time]

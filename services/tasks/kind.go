@@ -33,6 +33,18 @@ var (
 	captionSchema json.RawMessage
 	//go:embed schemas/pull.json
 	pullSchema json.RawMessage
+	//go:embed schemas/teach.json
+	teachSchema json.RawMessage
+	//go:embed schemas/detect.json
+	detectSchema json.RawMessage
+	//go:embed schemas/search.json
+	searchSchema json.RawMessage
+	//go:embed schemas/correct.json
+	correctSchema json.RawMessage
+	//go:embed schemas/reembed.json
+	reembedSchema json.RawMessage
+	//go:embed schemas/import_patterns.json
+	importSchema json.RawMessage
 )
 
 // kinds describes each task by its name: the schema of its parameters, and a function
@@ -53,6 +65,13 @@ var kinds = map[string]struct {
 	Ask:          {askSchema, func() any { return new(Answer) }},
 	Caption:      {captionSchema, func() any { return new(Answer) }},
 	Pull:         {pullSchema, func() any { return new(Pulled) }},
+
+	Teach:          {teachSchema, func() any { return new(Pattern) }},
+	Detect:         {detectSchema, func() any { return new(Detections) }},
+	Search:         {searchSchema, func() any { return new(SearchResult) }},
+	Correct:        {correctSchema, func() any { return new(Correction) }},
+	Reembed:        {reembedSchema, func() any { return new(Reembedded) }},
+	ImportPatterns: {importSchema, func() any { return new(Imported) }},
 }
 
 // Kind returns the description of a task of this package, for use in a service's

@@ -28,6 +28,8 @@ func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
 		Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
 		Draw: DrawParams{}, ComputePeaks: PeaksParams{},
+		Teach: TeachParams{}, Detect: DetectParams{}, Search: SearchParams{}, Correct: CorrectParams{}, Reembed: ReembedParams{},
+		ImportPatterns: ImportParams{},
 	}
 	require.ElementsMatch(t, slices.Collect(maps.Keys(kinds)), slices.Collect(maps.Keys(params)))
 	for task, value := range params {

@@ -1,0 +1,87 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+const takesRecordings = `      parameters: [{name: thing_id, in: path, required: true, schema: {type: string}}]
+      requestBody:
+        content:
+          multipart/form-data:
+            schema:
+              type: object
+              properties:
+                takes: {type: array, maxItems: 2, items: {type: string, format: binary}}
+                about: {type: object}
+      responses:
+        '201': {description: x, content: {application/json: {schema: {type: object}}}}
+`
+
+var discarded = slog.New(slog.DiscardHandler)
+
+// TestFilesOfAFormAreStored sends several files of one field, which become stored recordings.
+func TestFilesOfAFormAreStored(t *testing.T) {
+	t.Parallel()
+	db := records.NewDatabase(recordstest.NewMemory(), discarded)
+	lib := library.New(library.DefaultConfig(), db, discarded)
+	require.NoError(t, db.Start(t.Context()))
+	defer func() { require.NoError(t, db.Stop(context.Background())) }()
+	require.True(t, db.AwaitReady(t.Context()))
+	b := &Base{Sounds: lib, SpoolDir: t.TempDir(), Log: discarded}
+	route, err := NewRoute("s", "t", RouteOptions{Recordings: []string{"takes"}, Location: "/things/{id}"}, described(t, takesRecordings))
+	require.NoError(t, err)
+	send := func(files ...string) (asked, error) {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		for _, text := range files {
+			part, err := form.CreateFormFile("takes[]", "one.wav")
+			require.NoError(t, err)
+			_, err = part.Write([]byte(text))
+			require.NoError(t, err)
+		}
+		require.NoError(t, form.WriteField("about", `{"room":"hall"}`))
+		require.NoError(t, form.Close())
+		r := httptest.NewRequestWithContext(WithCaller(t.Context(), services.Caller{Key: "me"}), "POST", "/things/seven", &body)
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		r.SetPathValue("thing_id", "seven")
+		var got asked
+		var err error
+		WithExchange(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got, err = b.read(r.Context(), r, route)
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		return got, err
+	}
+	got, err := send("first", "second")
+	require.NoError(t, err)
+	require.Equal(t, "seven", got.params["thing_id"])
+	require.Equal(t, json.RawMessage(`{"room":"hall"}`), got.params["about"])
+	spans, ok := got.params["takes"].([]span)
+	require.True(t, ok)
+	require.Len(t, spans, 2)
+	for _, one := range spans {
+		_, err := lib.Describe(t.Context(), services.Caller{Key: "me"}, one.AudioID)
+		require.NoError(t, err)
+	}
+	_, err = send("first", "second", "third")
+	require.ErrorContains(t, err, "takes[] must have at most 2 files")
+	_, err = send("")
+	require.ErrorContains(t, err, "has an empty file")
+	recorder := httptest.NewRecorder()
+	require.NoError(t, route.answer(recorder, nil, nil, services.TaskResult{Value: map[string]string{"id": "x1"}}))
+	require.Equal(t, 201, recorder.Code)
+	require.Equal(t, "/things/x1", recorder.Header().Get("Location"))
+}
