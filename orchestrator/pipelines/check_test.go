@@ -162,11 +162,11 @@ func TestAnExpressionThatCostsTooMuchFails(t *testing.T) {
 	require.NoError(t, err)
 	e, err := compile(env, "range(1000).all(x, range(1000).all(y, range(1000).all(z, true)))")
 	require.NoError(t, err)
-	_, err = e.eval(scope{"input": nil})
+	_, err = e.eval(scope{vars: map[string]any{"input": nil}})
 	require.ErrorContains(t, err, "cost limit")
 	e, err = compile(env, "range(30).map(x, range(1000).map(y, range(1000)))")
 	require.NoError(t, err)
-	_, err = e.eval(scope{"input": nil})
+	_, err = e.eval(scope{vars: map[string]any{"input": nil}})
 	require.Error(t, err)
 }
 
@@ -192,14 +192,14 @@ func TestFunctions(t *testing.T) {
 	} {
 		e, err := compile(env, text)
 		require.NoError(t, err, text)
-		got, err := e.eval(scope{"input": []any{nil, 1.0, 3.0}})
+		got, err := e.eval(scope{vars: map[string]any{"input": []any{nil, 1.0, 3.0}}})
 		require.NoError(t, err, text)
 		require.Equal(t, want, got, text)
 	}
 	for _, text := range []string{"windows(10.0, 0)", "windows(100000.0, 1)", "range(-1)", "range(100000)", "best([])", "0.0/0.0", "input.x"} {
 		e, err := compile(env, text)
 		require.NoError(t, err, text)
-		_, err = e.eval(scope{"input": map[string]any{}})
+		_, err = e.eval(scope{vars: map[string]any{"input": map[string]any{}}})
 		require.Error(t, err, text)
 	}
 }

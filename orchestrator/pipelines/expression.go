@@ -21,7 +21,7 @@ const (
 	maxNesting    = 48
 	// maxCost bounds the work of one evaluation, in CEL's units: about one for each
 	// operation and for each tenth character of a text.
-	maxCost = 1_000_000
+	maxCost = 500_000
 	// maxMemory bounds what one evaluation holds, in values and characters.
 	maxMemory = 16 << 20
 )
@@ -181,7 +181,12 @@ func stepOf(x ast.Expr) (string, bool) {
 
 // eval returns the value of the expression as JSON.
 func (e *expression) eval(s scope) (any, error) {
-	made, _, err := e.program.Eval(map[string]any(s))
+	for id, looks := range e.uses {
+		if s.skipped[id] && !looks {
+			return nil, nil
+		}
+	}
+	made, _, err := e.program.Eval(s.vars)
 	if err == nil {
 		var out any
 		if out, err = native(made); err == nil {

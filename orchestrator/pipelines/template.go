@@ -114,8 +114,13 @@ func decode(raw []byte) (v any, err error) {
 	return v, err
 }
 
-// result is what expressions are evaluated with.
-type scope map[string]any
+// scope is what expressions are evaluated with.
+type scope struct {
+	vars map[string]any
+	// skipped are the steps without a result: an expression that refers to one is null
+	// unless it looks at its status.
+	skipped map[string]bool
+}
 
 // eval returns the value with the results of its expressions.
 func (v *value) eval(s scope) (any, error) {
