@@ -238,6 +238,12 @@ func (m *Manager) Remove(ctx context.Context, viewer, id string) error {
 	}
 }
 
+// Exists reports whether a job is stored, as far as this process knows.
+func (m *Manager) Exists(id string) bool {
+	_, known := m.all.Get(id)
+	return known
+}
+
 // Count returns the number of jobs of a status.
 func (m *Manager) Count(status Status) int { return m.index.countsOf("")[status] }
 

@@ -199,6 +199,46 @@ func (d Definition) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Patched returns the definition with a JSON merge patch (RFC 7396) applied.
+func (d Definition) Patched(patch []byte) (Definition, error) {
+	var change any
+	if err := json.Unmarshal(patch, &change); err != nil {
+		return d, services.Invalidf("definition", "is not valid JSON: %v", err)
+	}
+	raw, err := d.canonical()
+	if err != nil {
+		return d, err
+	}
+	var whole any
+	if err := json.Unmarshal(raw, &whole); err != nil {
+		return d, services.Internal(err, "the pipeline could not be decoded")
+	}
+	if raw, err = json.Marshal(merged(whole, change)); err != nil {
+		return d, services.Internal(err, "the pipeline could not be encoded")
+	}
+	return Parse(raw)
+}
+
+// merged returns a value with a merge patch applied.
+func merged(value, patch any) any {
+	change, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		object = make(map[string]any)
+	}
+	for key, one := range change {
+		if one == nil {
+			delete(object, key)
+		} else {
+			object[key] = merged(object[key], one)
+		}
+	}
+	return object
+}
+
 // audio returns how the pipeline uses a recording.
 func (d Definition) audio() string { return cmp.Or(d.Audio, AudioNone) }
 
