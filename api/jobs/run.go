@@ -121,7 +121,8 @@ func StepsView(steps []services.StepProgress) []gen.JobStep {
 	list := make([]gen.JobStep, 0, len(steps))
 	for _, one := range steps {
 		list = append(list, gen.JobStep{
-			Id: one.ID, Status: gen.JobStepStatus(one.Status), Progress: one.Progress, Done: web.Unless(one.Done, 0), Total: web.Unless(one.Total, 0),
+			Id: one.ID, Status: gen.JobStepStatus(one.Status), Progress: one.Progress,
+			Done: web.Unless(one.Done, 0), Total: web.Unless(one.Total, 0),
 			Started: web.UnlessZero(one.Started), Ended: web.UnlessZero(one.Ended), Error: web.Unless(one.Error, ""),
 		})
 	}

@@ -56,7 +56,9 @@ func (h *Handlers) ListPipelines(ctx context.Context, request gen.ListPipelinesR
 	if err != nil {
 		return nil, err
 	}
-	list := gen.PipelineList{Object: gen.PipelineListObjectList, Data: make([]gen.Pipeline, 0, len(page.Data)), Next: web.Unless(page.Next, "")}
+	list := gen.PipelineList{
+		Object: gen.PipelineListObjectList, Data: make([]gen.Pipeline, 0, len(page.Data)), Next: web.Unless(page.Next, ""),
+	}
 	for _, one := range page.Data {
 		view, err := h.view(ctx, one)
 		if err != nil {

@@ -146,7 +146,9 @@ func (s *system) dependencies(
 	views.Capacity = func() gen.Capacity { return s.capacity(async.jobs) }
 	return api.Dependencies{
 		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
-		Pipelines: s.pipelines, Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library, Store: losses{async.database},
+		Pipelines: s.pipelines,
+
+		Contexts: s.contexts, Jobs: async.jobs, Recordings: async.library, StoredAudio: async.library, Store: losses{async.database},
 		Views: views, UnreadableModels: s.catalog.Unreadable, Settings: inForce,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics, Traffic: s.performance.Traffic(),

@@ -85,8 +85,12 @@ func (c *checker) step(n *node) {
 // unbound records why a task was not found.
 func (c *checker) unbound(n *node, bound services.Task, err error) {
 	var fault *services.Fault
-	if !errors.As(err, &fault) {
+	switch {
+	case !errors.As(err, &fault):
 		c.lack(n, "task", err.Error())
+		return
+	case bound.Service == "":
+		c.lack(n, "task", fmt.Sprintf("%q does not exist on this server", n.Task))
 		return
 	}
 	if len(fault.Fields) == 0 {

@@ -85,7 +85,7 @@ func (b *bench) times(key string) int {
 func (b *bench) echo(_ context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 	b.count(task)
 	sink.Progress(0.5, "half")
-	heard := ""
+	content := ""
 	if task.Audio != nil {
 		file, err := task.Audio.Open()
 		if err != nil {
@@ -96,7 +96,7 @@ func (b *bench) echo(_ context.Context, task services.Task, sink services.Sink) 
 		if _, err := file.Read(raw); err != nil {
 			return services.TaskResult{}, err
 		}
-		heard = string(raw)
+		content = string(raw)
 	}
 	switch task.Name {
 	case tasks.Generate:
@@ -106,11 +106,11 @@ func (b *bench) echo(_ context.Context, task services.Task, sink services.Sink) 
 		}
 		return services.TaskResult{Model: "m", Value: &tasks.Generation{Seed: uint64(len(params.Prompt))}, Audio: b.sound(params.Prompt)}, nil
 	case tasks.Edit:
-		return services.TaskResult{Value: &tasks.Edited{}, Audio: b.sound("edited " + heard + string(task.Params))}, nil
+		return services.TaskResult{Value: &tasks.Edited{}, Audio: b.sound("edited " + content + string(task.Params))}, nil
 	case tasks.Analyze:
 		return services.TaskResult{Value: &tasks.Analysis{Source: tasks.SoundFormat{DurationSeconds: 25}}}, nil
 	}
-	return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "a " + heard, DurationSeconds: 3}}, nil
+	return services.TaskResult{Model: "m", Value: &tasks.Answer{Text: "a " + content, DurationSeconds: 3}}, nil
 }
 
 var sounds atomic.Int64
@@ -142,7 +142,9 @@ func job(id, definition, input string, audio services.AudioSource) services.Task
 	if err != nil {
 		panic(err)
 	}
-	return services.Task{ID: id, Job: id, Service: ServiceName, Name: TaskRun, Params: params, Audio: audio, Caller: services.Caller{All: true}}
+	return services.Task{
+		ID: id, Job: id, Service: ServiceName, Name: TaskRun, Params: params, Audio: audio, Caller: services.Caller{All: true},
+	}
 }
 
 // watch is a sink that remembers the last states of the steps.

@@ -210,7 +210,8 @@ func (c *compiler) settings(n *node) {
 	check(n.Parallel == 0 || n.Foreach != "", "parallel", "needs foreach")
 	check(n.Parallel >= 0 && n.Parallel <= MaxParallel, "parallel", "must be 1 to %d, got %d", MaxParallel, n.Parallel)
 	if n.Retry != nil {
-		check(n.Retry.Attempts >= 0 && n.Retry.Attempts <= MaxAttempts, "retry.attempts", "must be 1 to %d, got %d", MaxAttempts, n.Retry.Attempts)
+		most := n.Retry.Attempts
+		check(most >= 0 && most <= MaxAttempts, "retry.attempts", "must be 1 to %d, got %d", MaxAttempts, most)
 	}
 }
 
