@@ -119,7 +119,13 @@ func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestOb
 
 // RetryJob implements gen.StrictServerInterface.
 func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
-	job, err := h.Jobs.RetryFrom(ctx, web.ViewerOf(ctx), request.JobId, web.Value(request.Params.FromStep))
+	var job jobs.Job
+	var err error
+	if step := web.Value(request.Params.FromStep); step != "" {
+		job, err = h.Jobs.RetryFrom(ctx, web.ViewerOf(ctx), request.JobId, step)
+	} else {
+		job, err = h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	}
 	if err != nil {
 		return nil, jobFault(err)
 	}
