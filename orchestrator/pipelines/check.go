@@ -57,6 +57,9 @@ func (c *checker) lack(n *node, field, problem string) {
 
 // step checks one step.
 func (c *checker) step(n *node) {
+	if n.Task == "" || n.params == nil && len(n.Params) > 0 && string(n.Params) != "null" {
+		return // that is a fault already
+	}
 	task := services.Task{Service: n.Service, Name: n.Task}
 	if n.model.constant() {
 		task.Model = n.Model
@@ -139,6 +142,9 @@ func (c *checker) sample(n *node, v *value, schema map[string]any, path string, 
 	switch {
 	case v == nil:
 		return nil
+	case v.broken:
+		open[path] = true
+		return sampleOf(schema)
 	case len(v.parts) > 0:
 		open[path] = true
 		if e := v.whole(); e != nil {
@@ -216,7 +222,7 @@ func (c *checker) report(n *node, err error, open map[string]bool) (found bool) 
 	}
 	for _, field := range fault.Fields {
 		switch {
-		case field.Field == "file" && n.audio != nil, isOpen(field.Field, open):
+		case field.Field == "file" && (n.audio != nil || len(n.Audio) > 0), isOpen(field.Field, open):
 			continue
 		case field.Field == "file":
 			c.bad.Complain(n.at+".audio", "is missing; task %s needs a recording", n.Task)
@@ -242,6 +248,24 @@ func isOpen(path string, open map[string]bool) bool {
 		}
 	}
 	return false
+}
+
+// merge returns the fields of several faults as one fault, or the first other error.
+func merge(errs ...error) error {
+	var bad services.Complaints
+	for _, err := range errs {
+		var fault *services.Fault
+		switch {
+		case err == nil:
+			continue
+		case !errors.As(err, &fault) || len(fault.Fields) == 0:
+			return err
+		}
+		for _, field := range fault.Fields {
+			bad.Complain(field.Field, "%s", field.Problem)
+		}
+	}
+	return bad.Err()
 }
 
 // Refuse returns what a server lacks as a fault, nil for nothing.

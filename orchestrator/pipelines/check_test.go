@@ -2,7 +2,6 @@ package pipelines
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,12 +19,9 @@ func stored(t *testing.T, raw string) error {
 	if err != nil {
 		return err
 	}
-	plan, err := Compile(d)
-	if err != nil {
-		return err
-	}
+	plan, wrong := Compile(d)
 	lacks, err := plan.Check(t.Context(), &world{})
-	return errors.Join(err, Refuse(lacks))
+	return merge(wrong, err, Refuse(lacks))
 }
 
 // with returns a pipeline of the given steps, with an input and a recording.
@@ -80,7 +76,12 @@ func TestAllFaultsAreNamedAtOnce(t *testing.T) {
 		{"id":"b","task":"ask","if":"${1}"}`))
 	var fault *services.Fault
 	require.ErrorAs(t, err, &fault)
-	require.Len(t, fault.Fields, 3, fault.Fields)
+	require.Equal(t, []services.FieldError{
+		{Field: "steps.a.on_error", Problem: `must be fail, skip or continue, got "x"`},
+		{Field: "steps.a.audio", Problem: "${input.x}: x does not exist"},
+		{Field: "steps.b.if", Problem: "must be true or false, got a whole number"},
+		{Field: "steps.b.params.question", Problem: "is missing"},
+	}, fault.Fields)
 }
 
 func TestTheInputIsChecked(t *testing.T) {

@@ -11,11 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -23,8 +21,6 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bench is a service over a store in memory.
 type bench struct {
@@ -183,6 +179,3 @@ func (w *watch) statuses() map[string]string {
 	}
 	return all
 }
-
-// soon is how long a test waits for what happens at once.
-const soon = 20 * time.Second

@@ -208,12 +208,9 @@ func (s *Service) Delete(ctx context.Context, caller services.Caller, name strin
 
 // check checks a definition with the services of the server.
 func (s *Service) check(ctx context.Context, d Definition) error {
-	plan, err := s.plan(d)
-	if err != nil {
-		return err
-	}
+	plan, wrong := Compile(d)
 	lacks, err := plan.Check(ctx, s.World)
-	return errors.Join(err, Refuse(lacks))
+	return merge(wrong, err, Refuse(lacks))
 }
 
 // Lacks returns what the server does not have for a pipeline.

@@ -46,13 +46,15 @@ type node struct {
 }
 
 // Compile checks a definition as far as that is possible without knowing the services, and
-// returns its plan. The fault names each invalid field, with its step.
+// returns its plan. The fault names each invalid field, with its step; the plan is then good
+// for Check only.
 func Compile(d Definition) (*Plan, error) {
 	c := &compiler{plan: &Plan{Definition: d, Hash: d.Hash(), byID: make(map[string]*node)}}
 	c.head()
 	c.declare()
 	if c.env == nil || len(c.plan.steps) == 0 {
-		return nil, c.bad.Err()
+		c.plan.steps = nil
+		return c.plan, c.bad.Err()
 	}
 	for _, n := range c.plan.steps {
 		c.step(n)
@@ -222,6 +224,9 @@ func (c *compiler) only(n *node, field, text string, env *cel.Env) *expression {
 		return nil
 	}
 	e := v.whole()
+	if e == nil && v.broken {
+		return nil
+	}
 	if e == nil {
 		c.bad.Complain(n.at+"."+field, "must be an expression such as ${input.list}, got %.80q", text)
 		return nil
@@ -262,10 +267,12 @@ func (c *compiler) json(at string, raw json.RawMessage, env *cel.Env) *value {
 func (c *compiler) value(at string, decoded any, env *cel.Env) *value {
 	switch v := decoded.(type) {
 	case string:
+		broken := false
 		parts, err := split(v, func(text string) *expression {
 			e, err := compile(env, text)
 			if err != nil {
 				c.bad.Complain(at, "%s", err)
+				broken = true
 				return nil
 			}
 			return e
@@ -273,7 +280,9 @@ func (c *compiler) value(at string, decoded any, env *cel.Env) *value {
 		switch {
 		case err != nil:
 			c.bad.Complain(at, "%s", err)
-			return &value{}
+			return &value{broken: true}
+		case broken:
+			return &value{broken: true}
 		case slices.ContainsFunc(parts, func(p part) bool { return p.expr != nil }):
 			return &value{parts: parts}
 		}
@@ -323,6 +332,9 @@ var spanFields = []string{"audio_id", "start", "end"}
 // audioID checks an expression for a recording.
 func (c *compiler) audioID(at string, v *value) {
 	e := v.whole()
+	if v.broken {
+		return
+	}
 	if e == nil {
 		_, text := v.literal.(string)
 		c.bad.Check(text || len(v.parts) > 0, at, "must be the id of a recording, or an object with audio_id, start and end")

@@ -14,6 +14,8 @@ type value struct {
 	parts   []part
 	object  map[string]*value
 	list    []*value
+	// broken is set for what could not be compiled.
+	broken bool
 }
 
 // part of a string: text, or an expression.
@@ -32,7 +34,10 @@ func (v *value) whole() *expression {
 
 // constant reports whether there is no expression in it.
 func (v *value) constant() bool {
-	if len(v.parts) > 0 {
+	if v == nil {
+		return true
+	}
+	if len(v.parts) > 0 || v.broken {
 		return false
 	}
 	for _, one := range v.object {
