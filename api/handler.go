@@ -19,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/patterns"
+	"github.com/grym-synth/grym-synth/api/pipelines"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -55,6 +56,8 @@ type Dependencies struct {
 	Patterns patterns.Store
 	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
+	// Pipelines stores pipelines.
+	Pipelines pipelines.Pipelines
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
@@ -99,7 +102,8 @@ type (
 	jobHandlers    = jobs.Handlers
 	manageHandlers = manage.Handlers
 
-	patternHandlers = patterns.Handlers
+	patternHandlers  = patterns.Handlers
+	pipelineHandlers = pipelines.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -109,6 +113,7 @@ type endpoints struct {
 	*jobHandlers
 	*manageHandlers
 	*patternHandlers
+	*pipelineHandlers
 	*handlers
 }
 
@@ -167,12 +172,14 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 		Refused:   refused,
 	}
+	jobRoutes := jobs.New(base, deps.Jobs, spec)
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
-		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+		jobHandlers:   jobRoutes,
 
-		patternHandlers: &patterns.Handlers{Store: deps.Patterns},
+		patternHandlers:  &patterns.Handlers{Store: deps.Patterns},
+		pipelineHandlers: &pipelines.Handlers{Base: base, Pipelines: deps.Pipelines, Runs: jobRoutes},
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,

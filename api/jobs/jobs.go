@@ -32,6 +32,9 @@ type Jobs interface {
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job again, or returns ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// RetryFrom is Retry of a job whose task has steps, of which one and those that depend
+	// on it run again.
+	RetryFrom(ctx context.Context, viewer, id, step string) (jobs.Job, error)
 	// Remove deletes the record of a finished job, or returns ErrNotFinished.
 	Remove(ctx context.Context, viewer, id string) error
 	// Follow calls changed with the current job if its revision is after the given one, and
@@ -52,13 +55,18 @@ type Handlers struct {
 	Jobs Jobs
 	// request is the schema of a job's request, to validate those in forms.
 	request *openapi3.Schema
+	// run is that of a pipeline's run.
+	run *openapi3.Schema
 	// heartbeat is the interval of comments in a stream without events.
 	heartbeat time.Duration
 }
 
 // New returns the handlers of the job routes.
 func New(base *web.Base, manager Jobs, spec *openapi3.T) *Handlers {
-	return &Handlers{Base: base, Jobs: manager, request: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+	schemas := spec.Components.Schemas
+	return &Handlers{
+		Base: base, Jobs: manager, request: schemas["JobRequest"].Value, run: schemas["RunRequest"].Value, heartbeat: 15 * time.Second,
+	}
 }
 
 // path is the route of jobs.
@@ -111,7 +119,13 @@ func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestOb
 
 // RetryJob implements gen.StrictServerInterface.
 func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
-	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	var job jobs.Job
+	var err error
+	if step := web.Value(request.Params.FromStep); step != "" {
+		job, err = h.Jobs.RetryFrom(ctx, web.ViewerOf(ctx), request.JobId, step)
+	} else {
+		job, err = h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	}
 	if err != nil {
 		return nil, jobFault(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
+	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -44,6 +45,7 @@ type Config struct {
 	SystemHardening SystemHardening  `koanf:"systemHardening"`
 	Services        Services         `koanf:"services"`
 	Jobs            Jobs             `koanf:"jobs"`
+	Pipelines       pipelines.Config `koanf:"pipelines"`
 }
 
 // Jobs is the configuration of asynchronous jobs and their storage.
@@ -119,6 +121,8 @@ func Default() Config {
 		},
 		Services: defaultServices(),
 		Jobs:     Jobs{Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
+
+		Pipelines: pipelines.DefaultConfig(),
 	}
 }
 
@@ -167,6 +171,7 @@ func (c Config) validate() []error {
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("audio", c.Audio.Validate())
 	section("jobs", c.Jobs.validate())
+	section("pipelines", c.Pipelines.Validate())
 	section("services.modelService", c.Services.ModelService.Validate())
 	for _, name := range modules.Names() {
 		section("services."+name, c.Services.sections[name].Validate())
@@ -181,7 +186,7 @@ func (j Jobs) validate() []error {
 		errs = append(errs, fmt.Errorf("webhooks.%w", err))
 	}
 	for _, name := range j.Work.Services {
-		if known := modules.Names(); !slices.Contains(known, name) {
+		if known := append(modules.Names(), pipelines.ServiceName); !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("services: unknown service %q; available: %s", name, strings.Join(known, ", ")))
 		}
 	}

@@ -138,8 +138,15 @@ func (m *Manager) Cancel(ctx context.Context, viewer, id string) (Job, error) {
 // cancelWait is how long Cancel waits for a running job to stop.
 const cancelWait = 2 * time.Second
 
-// Retry queues a failed or cancelled job again, and resets its count of attempts.
+// Retry queues a failed or cancelled job again, and resets its count of attempts. What the
+// steps of its task have done stays.
 func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
+	return m.RetryFrom(ctx, viewer, id, "")
+}
+
+// RetryFrom is Retry of a job whose task has steps: the step, if one is named, and those that
+// depend on it run again.
+func (m *Manager) RetryFrom(ctx context.Context, viewer, id, step string) (Job, error) {
 	return m.edit(ctx, id, func(job *Job) (bool, error) {
 		if _, err := visible(*job, viewer, nil); err != nil {
 			return false, err
@@ -152,6 +159,11 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 		}
 		if m.overdue(*job) {
 			return false, fmt.Errorf("the deadline of job %s has passed: %w", id, ErrNotRetriable)
+		}
+		if m.Restart != nil {
+			if err := m.Restart(ctx, job.taskFor(nil), step); err != nil {
+				return false, err
+			}
 		}
 		job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
 		job.Tries, job.Redeliveries, job.NotBefore, job.Finished = 0, 0, time.Time{}, time.Time{}
@@ -224,6 +236,12 @@ func (m *Manager) Remove(ctx context.Context, viewer, id string) error {
 		}
 		return nil
 	}
+}
+
+// Exists reports whether a job is stored, as far as this process knows.
+func (m *Manager) Exists(id string) bool {
+	_, known := m.all.Get(id)
+	return known
 }
 
 // Count returns the number of jobs of a status.
