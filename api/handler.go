@@ -50,6 +50,8 @@ type Dependencies struct {
 	Contexts services.Contexts
 	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
+	// Batches runs batches of jobs.
+	Batches jobs.Batches
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
@@ -160,7 +162,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
-		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+		jobHandlers:   jobs.New(base, deps.Jobs, deps.Batches, spec),
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,

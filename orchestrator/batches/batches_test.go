@@ -190,9 +190,9 @@ func TestARefusedBatchNamesItsItems(t *testing.T) {
 		`items[0].audio_id line 3: must be the id of a stored recording, 64 hexadecimal digits, got "x"`, "",
 	}, problems(d.Add(t.Context(), batches.Item{AudioID: "x"}, 3)))
 	missing := strings.Repeat("0a", 32)
-	require.Equal(t, []string{fmt.Sprintf("items[0].audio_id names no stored recording, got %q", missing), ""},
+	require.Equal(t, []string{fmt.Sprintf("items[1].audio_id names no stored recording, got %q", missing), ""},
 		problems(d.Add(t.Context(), batches.Item{AudioID: missing}, 0)))
-	require.Equal(t, []string{"items[0].params must have at most 262144 bytes, got 262146", ""},
+	require.Equal(t, []string{"items[2].params must have at most 262144 bytes, got 262146", ""},
 		problems(d.Add(t.Context(), batches.Item{Params: json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)}, 0)))
 	r := request
 	r.Callback = "http://private"

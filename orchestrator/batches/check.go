@@ -63,7 +63,7 @@ func concernsRecording(fault *services.Fault) bool {
 		return true
 	}
 	return len(fault.Fields) > 0 && !slices.ContainsFunc(fault.Fields, func(f services.FieldError) bool {
-		return f.Field != "file" && f.Field != "audio_id" || strings.Contains(f.Problem, "is missing") || strings.Contains(f.Problem, "is required")
+		return f.Field != "file" && f.Field != "audio_id" || strings.Contains(f.Problem, "is missing")
 	})
 }
 
@@ -92,6 +92,9 @@ func (d *Draft) fault(item, line int, err error) error {
 			continue
 		case name == "file":
 			name = "audio_id"
+			if strings.HasPrefix(field.Problem, "is missing") {
+				field.Problem = "is missing; name a stored recording, or send files as parts audio of a form"
+			}
 		case !slices.Contains(ownFields, root):
 			name = "params." + name
 		}
@@ -119,7 +122,7 @@ func (m *Manager) admit(b Batch) error {
 	}
 	return &services.Fault{
 		Kind: services.KindBusy, RetryAfter: time.Minute,
-		Message: fmt.Sprintf("%d items of your batches have not ended, this batch has %d, and the setting jobs.batches.maxItems allows %d together",
+		Message: fmt.Sprintf("%d items of your batches have not ended, this batch has %d, and jobs.batches.maxItems allows %d together",
 			open, b.Items, m.cfg.MaxItems),
 	}
 }

@@ -52,6 +52,8 @@ type Draft struct {
 	audio    []audioID
 	lines    []int32
 	releases []func()
+	// seen counts the items, also those that were refused.
+	seen int
 }
 
 // Draft begins a batch of a caller.
@@ -64,8 +66,11 @@ func (m *Manager) Draft(caller services.Caller) (*Draft, error) {
 	return d, nil
 }
 
-// Items returns the number of items.
-func (d *Draft) Items() int { return len(d.audio) }
+// Items returns the number of items so far, also of those that were refused.
+func (d *Draft) Items() int { return d.seen }
+
+// Skip counts an item that cannot be read.
+func (d *Draft) Skip() { d.seen++ }
 
 // Save adds a recording that was received to the library and returns its id.
 func (d *Draft) Save(ctx context.Context, in *library.Incoming) (string, error) {
@@ -77,21 +82,20 @@ func (d *Draft) Save(ctx context.Context, in *library.Incoming) (string, error) 
 // Add adds an item; line is the one that the client sent it in, or 0. A fault names the
 // item's fields.
 func (d *Draft) Add(ctx context.Context, item Item, line int) error {
-	m := d.manager
-	if len(d.audio) == m.cfg.MaxItems {
-		return d.fault(len(d.audio), line, services.Invalidf("items", "must be at most %d, which is the setting jobs.batches.maxItems",
-			m.cfg.MaxItems))
+	m, at := d.manager, d.seen
+	d.seen++
+	if at >= m.cfg.MaxItems {
+		return d.fault(at, line, services.Invalidf("items", "must be at most %d, which is the setting jobs.batches.maxItems", m.cfg.MaxItems))
 	}
 	if len(item.Params) > int(jobs.MaxParams) {
-		return d.fault(len(d.audio), line, services.Invalidf("params", "must have at most %d bytes, got %d", jobs.MaxParams,
-			len(item.Params)))
+		return d.fault(at, line, services.Invalidf("params", "must have at most %d bytes, got %d", jobs.MaxParams, len(item.Params)))
 	}
 	id, err := parseAudioID(item.AudioID)
 	if err == nil && item.AudioID != "" {
 		err = d.use(ctx, item.AudioID)
 	}
 	if err != nil {
-		return d.fault(len(d.audio), line, err)
+		return d.fault(at, line, err)
 	}
 	raw, err := json.Marshal(item)
 	if err != nil {
@@ -202,7 +206,7 @@ func (d *Draft) Commit(ctx context.Context, r Request) (made View, existed bool,
 
 // batch returns the record of the draft.
 func (d *Draft) batch(r Request) (Batch, error) {
-	if len(d.audio) == 0 {
+	if d.seen == 0 {
 		return Batch{}, services.Invalidf("items", "are missing; a batch has at least one")
 	}
 	b := Batch{

@@ -136,7 +136,7 @@ func (t *tracker) state(item int) ItemState {
 	case now.Failure != nil:
 		now.Status = jobs.StatusFailed
 	case !t.isOpen(item):
-		now.Status, now.Job = t.batch.States.at(item).status(), t.kept[item]
+		now.Status, now.Job = t.batch.States.at(item).status(), t.retained[item]
 	case job != nil && !t.batch.isStale(job):
 		now.Status, now.Job = job.Status, job
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -84,71 +85,76 @@ func (s mortalStaged) Commit(ctx context.Context, name string) error {
 }
 
 // TestAKillAfterEachWrite runs a batch in a process that is killed after its first write, its
-// second one and so on, and lets another one finish it. An item whose end was written does not
-// run again, and all have one outcome.
+// second one and so on, and lets another one finish it.
 func TestAKillAfterEachWrite(t *testing.T) {
 	t.Parallel()
-	const n = 5
 	for writes := 3; ; writes++ {
-		memory := recordstest.NewMemory()
-		dying := &mortal{Memory: memory, left: writes, dead: make(chan struct{})}
-		w := newWorker()
-		small := func(o *options) { o.sealAt, o.batches.Window = 2, 2 }
-		first := prepare(t, dying, w, small).begin(t)
-		var items []batches.Item
-		for i := range n {
-			items = append(items, say(fmt.Sprint(i))...)
-		}
-		d, err := first.Draft(anyone)
-		require.NoError(t, err)
-		for _, item := range items {
-			require.NoError(t, d.Add(t.Context(), item, 0))
-		}
-		v, _, err := d.Commit(t.Context(), request)
-		require.NoError(t, err)
-		finished := make(chan error, 1)
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { finished <- first.Follow(ctx, "", v.ID, func(batches.Change) error { return nil }) }()
-		survived := false
-		select {
-		case <-dying.dead:
-		case err := <-finished:
-			survived = err == nil
-		}
-		cancel()
-		first.stop()
-		before := w.counts()
-		done := append([]string(nil), dying.ended...)
-
-		second := prepare(t, memory, w, small).begin(t)
-		require.Equal(t, batches.StatusSucceeded, second.end(t, v.ID).Status, "after %d writes", writes)
-		var want []string
-		for i := range n {
-			want = append(want, fmt.Sprintf("%d succeeded %q", i, fmt.Sprint(i)))
-		}
-		require.Equal(t, want, second.results(t, v.ID), "after %d writes", writes)
-		for i := range n {
-			text := fmt.Sprint(i)
-			for _, key := range done {
-				if key == "job."+jobs.ItemID(v.ID, i) {
-					require.Equal(t, before[text], w.counts()[text], "item %d had ended before the kill after %d writes", i, writes)
-				}
-			}
-			require.LessOrEqual(t, w.counts()[text], 2, "one kill repeats an item once")
-		}
-		second.Sweep(t.Context())
-		names, err := memory.Objects(t.Context())
-		require.NoError(t, err)
-		stored, err := second.Get(t.Context(), "", v.ID)
-		require.NoError(t, err)
-		require.Len(t, names, len(stored.Inputs)+len(stored.Outputs), "after %d writes nothing is left over", writes)
-		page, err := second.jobs.List(t.Context(), jobs.Filter{Limit: 10})
-		require.NoError(t, err)
-		require.Empty(t, page.Jobs, "after %d writes", writes)
-		second.stop()
-		if survived {
+		dying := &mortal{Memory: recordstest.NewMemory(), left: writes, dead: make(chan struct{})}
+		if survived := finishAfterKill(t, dying); survived {
 			require.Greater(t, writes, 20)
 			return
 		}
 	}
+}
+
+// killItems is the number of items.
+const killItems = 5
+
+// finishAfterKill runs a batch until its process is killed, and then in another one. An item
+// whose end was written does not run again, all have one outcome, and nothing is left over.
+func finishAfterKill(t *testing.T, dying *mortal) (survived bool) {
+	t.Helper()
+	w, when := newWorker(), fmt.Sprintf("after %d writes", dying.left)
+	small := func(o *options) { o.sealAt, o.batches.Window = 2, 2 }
+	id, survived := runUntilKilled(t, prepare(t, dying, w, small).begin(t), dying)
+	before, done := w.counts(), slices.Clone(dying.ended)
+
+	second := prepare(t, dying.Memory, w, small).begin(t)
+	defer second.stop()
+	require.Equal(t, batches.StatusSucceeded, second.end(t, id).Status, when)
+	var want []string
+	for i := range killItems {
+		text := fmt.Sprint(i)
+		want = append(want, fmt.Sprintf("%d succeeded %q", i, text))
+		if slices.Contains(done, "job."+jobs.ItemID(id, i)) {
+			require.Equal(t, before[text], w.counts()[text], "item %d had ended before the kill %s", i, when)
+		}
+		require.LessOrEqual(t, w.counts()[text], 2, "one kill repeats an item once")
+	}
+	require.Equal(t, want, second.results(t, id), when)
+	second.Sweep(t.Context())
+	names, err := dying.Objects(t.Context())
+	require.NoError(t, err)
+	stored, err := second.Get(t.Context(), "", id)
+	require.NoError(t, err)
+	require.Len(t, names, len(stored.Inputs)+len(stored.Outputs), when)
+	page, err := second.jobs.List(t.Context(), jobs.Filter{Limit: 10})
+	require.NoError(t, err)
+	require.Empty(t, page.Jobs, when)
+	return survived
+}
+
+// runUntilKilled submits a batch and stops when its process is killed or the batch has ended.
+func runUntilKilled(t *testing.T, b *bundle, dying *mortal) (id string, survived bool) {
+	t.Helper()
+	defer b.stop()
+	d, err := b.Draft(anyone)
+	require.NoError(t, err)
+	for i := range killItems {
+		require.NoError(t, d.Add(t.Context(), say(fmt.Sprint(i))[0], 0))
+	}
+	v, _, err := d.Commit(t.Context(), request)
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { ended <- b.Follow(ctx, "", v.ID, func(batches.Change) error { return nil }) }()
+	select {
+	case <-dying.dead:
+	case err := <-ended:
+		return v.ID, err == nil
+	}
+	cancel()
+	<-ended
+	return v.ID, false
 }

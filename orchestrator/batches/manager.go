@@ -55,7 +55,8 @@ type Manager struct {
 // New returns a manager of the batches of a database.
 func New(cfg Config, deps Dependencies) *Manager {
 	m := &Manager{
-		Dependencies: deps, cfg: cfg, store: deps.Database.Store(), worker: "batches-" + rand.Text(), wake: make(chan struct{}, 1), sealAt: sealAt,
+		Dependencies: deps, cfg: cfg, store: deps.Database.Store(), worker: "batches-" + rand.Text(),
+		wake: make(chan struct{}, 1), sealAt: sealAt,
 		trackers: make(map[string]*tracker), writing: make(map[string]struct{}),
 	}
 	m.all = records.NewCollection(deps.Database, record, m.changed)
@@ -84,9 +85,9 @@ func (m *Manager) nudge() {
 type tracker struct {
 	// batch is nil if jobs of it are known and the record is not.
 	batch *Batch
-	// live are the jobs of items that have not ended in the record, kept those of others: a
+	// live are the jobs of items that have not ended in the record, retained those of others: a
 	// failed job stays until its item is retried.
-	live, kept map[int]*jobs.Job
+	live, retained map[int]*jobs.Job
 	// refused are items that could not become jobs, until that is in the record.
 	refused map[int]*jobs.Failure
 	// audio has the recording of each item, nil until the segments were read. sounds are those
@@ -102,7 +103,7 @@ func (m *Manager) tracker(id string) *tracker {
 	t := m.trackers[id]
 	if t == nil {
 		t = &tracker{
-			live: make(map[int]*jobs.Job), kept: make(map[int]*jobs.Job), refused: make(map[int]*jobs.Failure),
+			live: make(map[int]*jobs.Job), retained: make(map[int]*jobs.Job), refused: make(map[int]*jobs.Failure),
 			followers: make(map[*follower]struct{}),
 		}
 		m.trackers[id] = t
@@ -112,7 +113,7 @@ func (m *Manager) tracker(id string) *tracker {
 
 // forget removes a tracker that nothing uses. The caller holds mu.
 func (m *Manager) forget(id string, t *tracker) {
-	if t.batch == nil && len(t.live)+len(t.kept)+len(t.followers) == 0 {
+	if t.batch == nil && len(t.live)+len(t.retained)+len(t.followers) == 0 {
 		delete(m.trackers, id)
 	}
 }
@@ -146,17 +147,17 @@ func (m *Manager) changed(e records.Event[Batch]) {
 	m.nudge()
 }
 
-// sort moves the jobs between live and kept after a change of the record.
+// sort moves the jobs between live and retained after a change of the record.
 func (t *tracker) sort() {
 	for item, job := range t.live {
 		if !t.isOpen(item) {
 			delete(t.live, item)
-			t.kept[item] = job
+			t.retained[item] = job
 		}
 	}
-	for item, job := range t.kept {
+	for item, job := range t.retained {
 		if t.isOpen(item) {
-			delete(t.kept, item)
+			delete(t.retained, item)
 			t.live[item] = job
 		}
 	}
@@ -178,12 +179,12 @@ func (m *Manager) itemChanged(_ string, before, now *jobs.Job) {
 	defer m.mu.Unlock()
 	t := m.tracker(one.Batch)
 	delete(t.live, one.Item)
-	delete(t.kept, one.Item)
+	delete(t.retained, one.Item)
 	switch {
 	case now != nil && t.isOpen(one.Item):
 		t.live[one.Item] = now
 	case now != nil:
-		t.kept[one.Item] = now
+		t.retained[one.Item] = now
 	}
 	for f := range t.followers {
 		f.add(one.Item)

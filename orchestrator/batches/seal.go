@@ -200,7 +200,7 @@ func (m *Manager) removeJobs(ctx context.Context, b Batch) error {
 	m.mu.Lock()
 	var ids []string
 	if t := m.trackers[b.ID]; t != nil {
-		for _, job := range t.kept {
+		for _, job := range t.retained {
 			if job.Status.Terminal() && job.Status != jobs.StatusFailed {
 				ids = append(ids, job.ID)
 			}

@@ -135,7 +135,7 @@ func (m *Manager) remove(ctx context.Context, b Batch) error {
 	m.mu.Lock()
 	var ids []string
 	if t := m.trackers[b.ID]; t != nil {
-		for _, list := range []map[int]*jobs.Job{t.live, t.kept} {
+		for _, list := range []map[int]*jobs.Job{t.live, t.retained} {
 			for _, job := range list {
 				ids = append(ids, job.ID)
 			}
