@@ -35,7 +35,11 @@ func (d *Draft) check(ctx context.Context, b Batch) error {
 		if seen[key] {
 			continue
 		}
-		err = m.items.Check(ctx, b.submission(item, one))
+		if one.Service == "" && one.Task == "" {
+			err = services.Invalidf("task", "is missing; name the task, such as transcribe, or the service")
+		} else {
+			err = m.items.Check(ctx, b.submission(item, one))
+		}
 		var fault *services.Fault
 		if errors.As(err, &fault) && concernsRecording(fault) {
 			continue // the next item with these parameters may have a better one
