@@ -257,6 +257,7 @@ func allowed(router *chi.Mux, path string) (list []string) {
 func bindFault(err error) error {
 	var invalid *gen.InvalidParamFormatError
 	var required *gen.RequiredHeaderError
+	var missing *gen.RequiredParamError
 	switch {
 	case errors.As(err, &invalid):
 		var number *strconv.NumError
@@ -266,6 +267,8 @@ func bindFault(err error) error {
 		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
 	case errors.As(err, &required):
 		return services.Invalidf(required.ParamName, "is missing")
+	case errors.As(err, &missing):
+		return services.Invalidf(missing.ParamName, "is missing")
 	}
 	return &services.Fault{Kind: services.KindInvalid, Message: "a parameter cannot be read", Err: err}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -125,6 +124,7 @@ func uploadRoutes() map[string]uploadRoute {
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),
 		"job":                    formRoute("/v1/jobs", "audio", nil, "request", `{"service":"wav2vec2"}`),
+		"batch":                  formRoute("/v1/batches", "audio", nil, "request", `{"task":"transcribe"}`),
 		"chat": {
 			path: "/v1/chat/completions", kind: jsonType, value: asked,
 			body: chat + "}", bad: chat + `,"stream_options":{}}`, broken: strings.Replace(chat, "==", "*", 1) + "}",
@@ -245,7 +245,11 @@ func (u *uploads) requireNoneLeft(t *testing.T, name string) {
 func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, error)) *uploads {
 	t.Helper()
 	u := &uploads{store: &countedStore{Store: recordstest.NewMemory()}}
-	script := &scriptedJobs{recordings: libraryOver(u.store)}
+	many, recordings := batchesOver(t, u.store, func(ctx context.Context) error {
+		_, err := work(ctx, nil)
+		return err
+	})
+	script := &scriptedJobs{recordings: recordings}
 	script.store = func(in *library.Incoming) (library.Recording, bool, error) {
 		_, err := work(t.Context(), nil)
 		return library.Recording{ID: hash, Bytes: in.Size()}, true, err
@@ -270,7 +274,7 @@ func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, 
 	}}
 	u.bundle = setup(t, executorFunc(execute), func(c *Config, d *Dependencies) {
 		c.MaxUpload = 32 * services.KiB
-		d.Models, d.Jobs, d.Recordings, d.Contexts = anyModels{}, script, scriptedRecordings{script}, contexts
+		d.Models, d.Jobs, d.Batches, d.Recordings, d.Contexts = anyModels{}, script, many, scriptedRecordings{script}, contexts
 	})
 	return u
 }
@@ -296,10 +300,4 @@ func TestEveryRouteThatTakesARecordingIsTested(t *testing.T) {
 			}
 		}
 	}
-}
-
-// libraryOver returns a library with a store.
-func libraryOver(store records.Store) *library.Library {
-	log := slog.New(slog.DiscardHandler)
-	return library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
 }

@@ -124,7 +124,9 @@ func TestABatchOfFiles(t *testing.T) {
 	s := start(t)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for name, content := range map[string][]byte{"one.wav": clip(t, "clip01.wav"), "two.wav": clip(t, "clip02.wav"), "notes.wav": []byte("no sound")} {
+	for name, content := range map[string][]byte{
+		"one.wav": clip(t, "clip01.wav"), "two.wav": clip(t, "clip02.wav"), "notes.wav": []byte("no sound"),
+	} {
 		part, err := form.CreateFormFile("audio[]", name)
 		require.NoError(t, err)
 		_, err = part.Write(content)
@@ -199,25 +201,24 @@ func TestWrongLinesAreNamed(t *testing.T) {
 	s := start(t, "--config", settingsFile(t, "jobs: {batches: {maxItems: 3}}"))
 	id := s.storeSound(t, wav(8000, 1, 800))
 	good := `{"task":"analyze","audio_id":"` + id + `"}`
-	for name, c := range map[string]struct {
-		lines []string
-		want  []string
-	}{
-		"no JSON":        {[]string{good, "{", good}, []string{"items[1] line 2: is not valid JSON"}},
-		"another field":  {[]string{`{"audioid":"x"}`}, []string{"items[0].audioid line 1: is not a known field"}},
-		"another type":   {[]string{good, `{"params":7}`}, []string{"items[1].params line 2: must be an object"}},
-		"no task":        {[]string{`{"audio_id":"` + id + `"}`}, []string{"items[0].task line 1: "}},
-		"no such task":   {[]string{`{"task":"dance"}`}, []string{`items[0].task line 1: must be convert, analyze`}},
-		"wrong params":   {[]string{good, `{"task":"convert","audio_id":"` + id + `","params":{"container":"mp7"}}`}, []string{"items[1].params.container line 2: "}},
-		"no recording":   {[]string{`{"task":"analyze"}`}, []string{"items[0].audio_id line 1: is missing; name a stored recording"}},
-		"too many":       {[]string{good, good, good, good}, []string{"items line 4: must be at most 3, which is the setting jobs.batches.maxItems"}},
-		"label":          {[]string{`{"labels":{"a b":"c"}}`}, []string{"items[0].labels line 1: must have keys of 1 to 63"}},
-		"head":           {[]string{`{"batch":{"task":7}}`, good}, []string{"batch.task line 1: must be a string"}},
-		"head and more":  {[]string{`{"batch":{"task":"analyze"},"name":"x"}`, good}, []string{"batch line 1: must be the only field of its line"}},
-		"several":        {[]string{"x", good, `{"audio_id":"y"}`}, []string{"items[0] line 1: is not valid JSON", "items[2].audio_id line 3: "}},
-		"nothing":        {[]string{"", ""}, []string{"items are missing; a batch has at least one"}},
-		"stored nowhere": {[]string{strings.ReplaceAll(good, id, strings.Repeat("0", 64))}, []string{"items[0].audio_id line 1: names no stored recording"}},
-		"a long line":    {[]string{good, `{"name":"` + strings.Repeat("x", 1<<20) + `"}`}, []string{"items[1] line 2: has more than 1048576 bytes"}},
+	bad := strings.Replace(good, `"analyze"`, `"convert","params":{"container":"mp7"}`, 1)
+	nowhere := strings.ReplaceAll(good, id, strings.Repeat("0", 64))
+	for name, c := range map[string]struct{ lines, want []string }{
+		"no JSON":       {[]string{good, "{", good}, []string{"items[1] line 2: is not valid JSON"}},
+		"another field": {[]string{`{"audioid":"x"}`}, []string{"items[0].audioid line 1: is not a known field"}},
+		"another type":  {[]string{good, `{"params":7}`}, []string{"items[1].params line 2: must be an object"}},
+		"no task":       {[]string{`{"audio_id":"` + id + `"}`}, []string{"items[0].task line 1: is missing; name the task"}},
+		"no such task":  {[]string{`{"task":"dance"}`}, []string{`items[0].task line 1: must be convert, analyze`}},
+		"wrong params":  {[]string{good, bad}, []string{"items[1].params.container line 2: "}},
+		"no recording":  {[]string{`{"task":"analyze"}`}, []string{"items[0].audio_id line 1: is missing; name a stored recording"}},
+		"too many":      {[]string{good, good, good, good}, []string{"items line 4: must be at most 3, which is the setting jobs.batches.maxItems"}},
+		"label":         {[]string{`{"labels":{"a b":"c"}}`}, []string{"items[0].labels line 1: must have keys of 1 to 63"}},
+		"head":          {[]string{`{"batch":{"task":7}}`, good}, []string{"batch.task line 1: must be a string"}},
+		"head and more": {[]string{`{"batch":{},"name":"x"}`, good}, []string{"batch line 1: must be the only field of its line"}},
+		"several":       {[]string{"x", good, `{"audio_id":"y"}`}, []string{"items[0] line 1: is not valid JSON", "items[2].audio_id line 3: "}},
+		"nothing":       {[]string{"", ""}, []string{"items are missing; a batch has at least one"}},
+		"not stored":    {[]string{nowhere}, []string{"items[0].audio_id line 1: names no stored"}},
+		"a long line":   {[]string{good, `{"name":"` + strings.Repeat("x", 1<<20) + `"}`}, []string{"items[1] line 2: has more than 1048576 bytes"}},
 	} {
 		var problem struct {
 			Errors []struct{ Field, Problem string }
