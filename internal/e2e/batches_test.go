@@ -202,6 +202,7 @@ func TestWrongLinesAreNamed(t *testing.T) {
 	id := s.storeSound(t, wav(8000, 1, 800))
 	good := `{"task":"analyze","audio_id":"` + id + `"}`
 	bad := strings.Replace(good, `"analyze"`, `"convert","params":{"container":"mp7"}`, 1)
+	long := `{"name":"` + strings.Repeat("x", 1<<20) + `"}`
 	nowhere := strings.ReplaceAll(good, id, strings.Repeat("0", 64))
 	for name, c := range map[string]struct{ lines, want []string }{
 		"no JSON":       {[]string{good, "{", good}, []string{"items[1] line 2: is not valid JSON"}},
@@ -211,14 +212,14 @@ func TestWrongLinesAreNamed(t *testing.T) {
 		"no such task":  {[]string{`{"task":"dance"}`}, []string{`items[0].task line 1: must be convert, analyze`}},
 		"wrong params":  {[]string{good, bad}, []string{"items[1].params.container line 2: "}},
 		"no recording":  {[]string{`{"task":"analyze"}`}, []string{"items[0].audio_id line 1: is missing; name a stored recording"}},
-		"too many":      {[]string{good, good, good, good}, []string{"items line 4: must be at most 3, which is the setting jobs.batches.maxItems"}},
+		"too many":      {[]string{good, good, good, good}, []string{"items line 4: must be at most 3, which is the setting"}},
 		"label":         {[]string{`{"labels":{"a b":"c"}}`}, []string{"items[0].labels line 1: must have keys of 1 to 63"}},
 		"head":          {[]string{`{"batch":{"task":7}}`, good}, []string{"batch.task line 1: must be a string"}},
 		"head and more": {[]string{`{"batch":{},"name":"x"}`, good}, []string{"batch line 1: must be the only field of its line"}},
 		"several":       {[]string{"x", good, `{"audio_id":"y"}`}, []string{"items[0] line 1: is not valid JSON", "items[2].audio_id line 3: "}},
 		"nothing":       {[]string{"", ""}, []string{"items are missing; a batch has at least one"}},
 		"not stored":    {[]string{nowhere}, []string{"items[0].audio_id line 1: names no stored"}},
-		"a long line":   {[]string{good, `{"name":"` + strings.Repeat("x", 1<<20) + `"}`}, []string{"items[1] line 2: has more than 1048576 bytes"}},
+		"a long line":   {[]string{good, long}, []string{"items[1] line 2: has more than 1048576 bytes"}},
 	} {
 		var problem struct {
 			Errors []struct{ Field, Problem string }
