@@ -13,6 +13,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -254,4 +255,25 @@ func TestRecordingsStayWhileABatchNeedsThem(t *testing.T) {
 	require.Equal(t, batches.Counts{Succeeded: 2, Failed: 1}, v.Counts)
 	require.Equal(t, "0 failed file is no recording", b.results(t, v.ID)[0])
 	require.NoError(t, b.library.Delete(t.Context(), anyone, good))
+}
+
+// TestSoundsOfABatchStay has recordings that results name, in a process and in the next one.
+func TestSoundsOfABatchStay(t *testing.T) {
+	t.Parallel()
+	store, w := recordstest.NewMemory(), newWorker()
+	var made string
+	w.run = func(context.Context, services.Task) (services.TaskResult, error) {
+		return services.TaskResult{Value: map[string]any{"steps": []any{map[string]string{"audio_id": made}}}}, nil
+	}
+	first := prepare(t, store, w).begin(t)
+	made = first.store(t, "a sound")
+	v := first.submit(t, request, say("x")...)
+	require.Equal(t, batches.StatusSucceeded, first.end(t, v.ID).Status)
+	require.Equal(t, []string{"alice " + made}, first.Needs())
+	first.stop()
+	second := prepare(t, store, w).begin(t)
+	require.Eventually(t, func() bool { return second.Pending() == nil }, time.Minute, time.Millisecond)
+	require.Equal(t, []string{"alice " + made}, second.Needs())
+	require.NoError(t, second.Remove(t.Context(), "alice", v.ID))
+	require.Empty(t, second.Needs())
 }

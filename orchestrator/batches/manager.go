@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -309,12 +311,21 @@ func (m *Manager) soundsOf(ctx context.Context, b Batch, from int) (sounds []aud
 	return sounds, nil
 }
 
-// soundIDs returns the ids of the sounds that an outcome names.
+// namedSound finds the recordings that a result names.
+var namedSound = regexp.MustCompile(`"audio_id":\s*"([0-9a-f]{64})"`)
+
+// soundIDs returns the ids of the sounds that an outcome has, or that its result names.
 func soundIDs(out Outcome) (ids []audioID) {
-	for _, sound := range out.Sounds {
-		if id, err := parseAudioID(sound.AudioID); err == nil {
+	add := func(text string) {
+		if id, err := parseAudioID(text); err == nil && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
+	}
+	for _, sound := range out.Sounds {
+		add(sound.AudioID)
+	}
+	for _, found := range namedSound.FindAllSubmatch(out.Result, -1) {
+		add(string(found[1]))
 	}
 	return ids
 }
