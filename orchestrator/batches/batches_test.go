@@ -157,8 +157,7 @@ func TestARepeatedBatchIsTheFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, existed)
 	require.Equal(t, v.ID, again.ID)
-	_, _, err = b.draft(t, say("a", "c")...).Commit(t.Context(), r)
-	require.ErrorIs(t, err, batches.ErrKeyReused)
+	require.ErrorIs(t, commit(t, b.draft(t, say("a", "c")...), r), batches.ErrKeyReused)
 	b.end(t, v.ID)
 	require.Equal(t, map[string]int{"a": 1, "b": 1}, b.worker.counts())
 }
@@ -191,14 +190,21 @@ func TestARefusedBatchNamesItsItems(t *testing.T) {
 		`items[0].audio_id line 3: must be the id of a stored recording, 64 hexadecimal digits, got "x"`, "",
 	}, problems(d.Add(t.Context(), batches.Item{AudioID: "x"}, 3)))
 	missing := strings.Repeat("0a", 32)
-	require.Equal(t, []string{fmt.Sprintf("items[1].audio_id names no stored recording, got %q", missing), ""},
-		problems(d.Add(t.Context(), batches.Item{AudioID: missing}, 0)))
-	require.Equal(t, []string{"items[2].params must have at most 262144 bytes, got 262146", ""},
+	require.Equal(t, []string{fmt.Sprintf("items[1].audio_id line 2: names no stored recording, got %q", missing), ""},
+		problems(commit(t, b.draft(t, batches.Item{}, batches.Item{AudioID: missing}), request)))
+	require.Equal(t, []string{"items[1].params must have at most 262144 bytes, got 262146", ""},
 		problems(d.Add(t.Context(), batches.Item{Params: json.RawMessage(`"` + strings.Repeat("x", 256<<10) + `"`)}, 0)))
 	r := request
 	r.Callback = "http://private"
 	_, _, err = b.draft(t, say("a")...).Commit(t.Context(), r)
 	require.Equal(t, []string{"callback_url is private", ""}, problems(err))
+}
+
+// commit returns the error of a submission.
+func commit(t *testing.T, d *batches.Draft, r batches.Request) error {
+	t.Helper()
+	_, _, err := d.Commit(t.Context(), r)
+	return err
 }
 
 // TestItemsOverrideWhatTheyShare merges parameters and labels.
@@ -276,4 +282,24 @@ func TestSoundsOfABatchStay(t *testing.T) {
 	require.Equal(t, []string{"alice " + made}, second.Needs())
 	require.NoError(t, second.Remove(t.Context(), "alice", v.ID))
 	require.Empty(t, second.Needs())
+}
+
+// TestARepetitionNeedsNoRecording repeats a batch whose recording has been deleted.
+func TestARepetitionNeedsNoRecording(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newWorker())
+	item := say("x")[0]
+	item.AudioID = b.store(t, "a recording")
+	r := request
+	r.IdempotencyKey = "k"
+	d := b.draft(t, item)
+	v, _, err := d.Commit(t.Context(), r)
+	require.NoError(t, err)
+	require.NoError(t, d.Discard(t.Context()))
+	b.end(t, v.ID)
+	require.NoError(t, b.library.Delete(t.Context(), anyone, item.AudioID))
+	again, existed, err := b.draft(t, item).Commit(t.Context(), r)
+	require.NoError(t, err)
+	require.True(t, existed)
+	require.Equal(t, v.ID, again.ID)
 }

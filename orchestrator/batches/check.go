@@ -111,6 +111,19 @@ func (d *Draft) fault(item, line int, err error) error {
 	return &named
 }
 
+// joinFaults returns one fault with the fields of all.
+func joinFaults(all []error) error {
+	joined := &services.Fault{Kind: services.KindInvalid}
+	for _, err := range all {
+		var fault *services.Fault
+		if !errors.As(err, &fault) {
+			return err
+		}
+		joined.Fields = append(joined.Fields, fault.Fields...)
+	}
+	return joined
+}
+
 // admit returns a fault if the unfinished batches of the owner have too many items.
 func (m *Manager) admit(b Batch) error {
 	m.mu.Lock()

@@ -52,6 +52,8 @@ type Draft struct {
 	audio    []audioID
 	lines    []int32
 	releases []func()
+	// missing are the faults of items whose recording is not stored.
+	missing []error
 	// seen counts the items, also those that were refused.
 	seen int
 }
@@ -94,6 +96,13 @@ func (d *Draft) Add(ctx context.Context, item Item, line int) error {
 	if err == nil && item.AudioID != "" {
 		err = d.use(ctx, item.AudioID)
 	}
+	if services.KindOf(err) == services.KindNotFound {
+		// A repetition may arrive after the recording has expired.
+		err = nil
+		if len(d.missing) < maxFaults {
+			d.missing = append(d.missing, d.fault(at, line, services.Invalidf("audio_id", "names no stored recording, got %q", item.AudioID)))
+		}
+	}
 	if err != nil {
 		return d.fault(at, line, err)
 	}
@@ -118,11 +127,7 @@ func (d *Draft) Add(ctx context.Context, item Item, line int) error {
 // use holds a stored recording and extends its time to live.
 func (d *Draft) use(ctx context.Context, id string) error {
 	d.releases = append(d.releases, d.manager.Library.Hold(d.caller.Key, id))
-	err := d.manager.Library.Use(ctx, d.caller, id)
-	if services.KindOf(err) == services.KindNotFound {
-		return services.Invalidf("audio_id", "names no stored recording, got %q", id)
-	}
-	return err
+	return d.manager.Library.Use(ctx, d.caller, id)
 }
 
 // flush writes the buffered items as a segment.
@@ -177,6 +182,9 @@ func (d *Draft) Commit(ctx context.Context, r Request) (made View, existed bool,
 		if !errors.Is(err, records.ErrMissing) {
 			return View{}, false, err
 		}
+	}
+	if len(d.missing) > 0 {
+		return View{}, false, joinFaults(d.missing)
 	}
 	if err := d.check(ctx, batch); err != nil {
 		return View{}, false, err
