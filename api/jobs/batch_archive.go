@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/web"
@@ -69,7 +70,7 @@ func (a *archive) add(ctx context.Context, r batches.Result) (gen.BatchResult, e
 	}
 	base := fileBase(r)
 	for _, sound := range r.Sounds {
-		name, err := a.addSound(ctx, base, sound)
+		name, err := a.addSound(ctx, base, sound, r.Finished)
 		if err != nil {
 			return line, err
 		}
@@ -87,7 +88,7 @@ func (a *archive) add(ctx context.Context, r batches.Result) (gen.BatchResult, e
 		return line, services.Internal(err, "the result of item %d could not be encoded", r.Item)
 	}
 	name := a.name(base, formEnding(form))
-	entry, err := a.zip.Create(name)
+	entry, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: r.Finished})
 	if err == nil {
 		_, err = entry.Write(body.Text)
 	}
@@ -95,15 +96,15 @@ func (a *archive) add(ctx context.Context, r batches.Result) (gen.BatchResult, e
 	return line, err
 }
 
-// addSound writes a sound. One that has been deleted is left out.
-func (a *archive) addSound(ctx context.Context, base string, sound jobs.Sound) (string, error) {
+// addSound writes a sound under a name, which it returns.
+func (a *archive) addSound(ctx context.Context, base string, sound jobs.Sound, made time.Time) (string, error) {
 	content, _, err := a.sounds.Open(ctx, services.Caller{Key: a.owner, All: true}, sound.AudioID)
 	if err != nil {
 		return "", err
 	}
 	defer content.Close()
 	name := a.name(base, web.Ending(sound.ContentType))
-	entry, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+	entry, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store, Modified: made})
 	if err != nil {
 		return "", err
 	}

@@ -196,11 +196,9 @@ func (e *environment) runMany(ctx context.Context, b *manyJobs, args []string) e
 		shown = e.streams.Err
 	}
 	work := &manyWork{
-		manyJobs: b, server: s, note: note, out: e.streams.Out, files: newProgress(shown, terminal, recordings),
-		bar: &counter{out: shown, bar: terminal},
+		manyJobs: b, server: s, note: note, out: e.streams.Out, shown: shown, terminal: terminal, bar: &counter{out: shown, bar: terminal},
 	}
 	err = work.run(ctx, r, recordings)
-	work.files.clear()
 	work.bar.clear()
 	if ctx.Err() != nil && work.id != "" {
 		return fmt.Errorf("interrupted; batch %s goes on; the same command follows it, and %s stops it", work.id,
@@ -215,8 +213,10 @@ type manyWork struct {
 	server *server
 	note   func(string)
 	out    io.Writer
-	files  *progress
-	bar    *counter
+	// shown is where progress is printed, nil for nowhere, and whether that is a terminal.
+	shown    io.Writer
+	terminal bool
+	bar      *counter
 	// id of the batch, once it is accepted.
 	id string
 }
@@ -226,9 +226,7 @@ type manyWork struct {
 func (w *manyWork) run(ctx context.Context, r request, recordings []*recording) error {
 	var items []batchItem
 	for _, one := range recordings {
-		w.files.start(one)
 		id, err := w.hash(ctx, one)
-		w.files.finish(err)
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.path, err)
 		}
@@ -309,22 +307,29 @@ func (w *manyWork) hash(ctx context.Context, r *recording) (string, error) {
 
 // upload stores the recordings that the server lacks.
 func (w *manyWork) upload(ctx context.Context, items []batchItem) error {
-	sent := make(map[string]bool)
-	w.files.number = 0
+	var lacking []*recording
+	asked := make(map[string]bool)
 	for _, item := range items {
-		w.files.start(item.file)
-		if !sent[item.AudioID] {
-			has, err := w.server.hasAudio(ctx, item.AudioID)
-			if err == nil && !has {
-				err = w.server.storeAudio(ctx, item.file, w.files)
-			}
-			if err != nil {
-				w.files.finish(err)
-				return fmt.Errorf("%s: %w", item.file.path, err)
-			}
-			sent[item.AudioID] = true
+		if asked[item.AudioID] {
+			continue
 		}
-		w.files.finish(nil)
+		asked[item.AudioID] = true
+		has, err := w.server.hasAudio(ctx, item.AudioID)
+		if err != nil {
+			return fmt.Errorf("%s: %w", item.file.path, err)
+		}
+		if !has {
+			lacking = append(lacking, item.file)
+		}
+	}
+	p := newProgress(w.shown, w.terminal, lacking)
+	for _, one := range lacking {
+		p.start(one)
+		err := w.server.storeAudio(ctx, one, p)
+		p.finish(err)
+		if err != nil {
+			return fmt.Errorf("%s: %w", one.path, err)
+		}
 	}
 	return nil
 }

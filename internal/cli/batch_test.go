@@ -34,8 +34,10 @@ func TestWhatABatchAsksFor(t *testing.T) {
 		`{"task":"ask","params":{"a":1.50,"b":"x y","c":[true],"d":"","e":"1 2","model":"m"},"priority":"low","labels":{"k":"v=w"}}`: {
 			name: "ask", model: "m", priority: "low", params: []string{"a=1.50", "b=x y", "c=[true]", "d=", "e=1 2"}, labels: []string{"k=v=w"},
 		},
-		`{"service":"pipelines","task":"run","params":{"pipeline":"p"}}`:                        {name: "p", pipeline: true},
-		`{"service":"pipelines","task":"run","params":{"pipeline":"p","input":{"prompt":"x"}}}`: {name: "p", pipeline: true, params: []string{"prompt=x"}},
+		`{"service":"pipelines","task":"run","params":{"pipeline":"p"}}`: {name: "p", pipeline: true},
+		`{"service":"pipelines","task":"run","params":{"pipeline":"p","input":{"prompt":"x"}}}`: {
+			name: "p", pipeline: true, params: []string{"prompt=x"},
+		},
 	} {
 		r, err := b.request()
 		require.NoError(t, err)
