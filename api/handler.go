@@ -58,6 +58,8 @@ type Dependencies struct {
 	Jobs jobs.Jobs
 	// Pipelines stores pipelines.
 	Pipelines pipelines.Pipelines
+	// Batches runs batches of jobs.
+	Batches jobs.Batches
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
@@ -172,7 +174,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 		Refused:   refused,
 	}
-	jobRoutes := jobs.New(base, deps.Jobs, spec)
+	jobRoutes := jobs.New(base, deps.Jobs, deps.Batches, spec)
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
@@ -274,6 +276,7 @@ func allowed(router *chi.Mux, path string) (list []string) {
 func bindFault(err error) error {
 	var invalid *gen.InvalidParamFormatError
 	var required *gen.RequiredHeaderError
+	var missing *gen.RequiredParamError
 	switch {
 	case errors.As(err, &invalid):
 		var number *strconv.NumError
@@ -283,6 +286,8 @@ func bindFault(err error) error {
 		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
 	case errors.As(err, &required):
 		return services.Invalidf(required.ParamName, "is missing")
+	case errors.As(err, &missing):
+		return services.Invalidf(missing.ParamName, "is missing")
 	}
 	return &services.Fault{Kind: services.KindInvalid, Message: "a parameter cannot be read", Err: err}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -128,6 +127,7 @@ func uploadRoutes() map[string]uploadRoute {
 		"recording":              formRoute("/v1/audio", "file", nil),
 		"job":                    formRoute("/v1/jobs", "audio", nil, "request", `{"service":"wav2vec2"}`),
 		"run":                    formRoute("/v1/pipelines/one/runs", "audio", nil, "request", `{"input":{}}`),
+		"batch":                  formRoute("/v1/batches", "audio", nil, "request", `{"task":"transcribe"}`),
 		"chat": {
 			path: "/v1/chat/completions", kind: jsonType, value: asked,
 			body: chat + "}", bad: chat + `,"stream_options":{}}`, broken: strings.Replace(chat, "==", "*", 1) + "}",
@@ -248,7 +248,11 @@ func (u *uploads) requireNoneLeft(t *testing.T, name string) {
 func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, error)) *uploads {
 	t.Helper()
 	u := &uploads{store: &countedStore{Store: recordstest.NewMemory()}}
-	script := &scriptedJobs{recordings: libraryOver(u.store)}
+	many, recordings := batchesOver(t, u.store, func(ctx context.Context) error {
+		_, err := work(ctx, nil)
+		return err
+	})
+	script := &scriptedJobs{recordings: recordings}
 	script.store = func(in *library.Incoming) (library.Recording, bool, error) {
 		_, err := work(t.Context(), nil)
 		return library.Recording{ID: hash, Bytes: in.Size()}, true, err
@@ -273,7 +277,7 @@ func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, 
 	}}
 	u.bundle = setup(t, executorFunc(execute), func(c *Config, d *Dependencies) {
 		c.MaxUpload = 32 * services.KiB
-		d.Models, d.Jobs, d.Recordings, d.Contexts = anyModels{}, script, scriptedRecordings{script}, contexts
+		d.Models, d.Jobs, d.Batches, d.Recordings, d.Contexts = anyModels{}, script, many, scriptedRecordings{script}, contexts
 		d.Pipelines = anyPipelines{}
 	})
 	return u
@@ -301,10 +305,4 @@ func TestEveryRouteThatTakesARecordingIsTested(t *testing.T) {
 			}
 		}
 	}
-}
-
-// libraryOver returns a library with a store.
-func libraryOver(store records.Store) *library.Library {
-	log := slog.New(slog.DiscardHandler)
-	return library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
 }

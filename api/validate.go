@@ -111,6 +111,9 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 		if body.Content["application/json"] != nil {
 			fault.Message = web.FormOrJSON
 		}
+		if body.Content["application/x-ndjson"] != nil {
+			fault.Message += ", or JSON lines as application/x-ndjson"
+		}
 	}
 	return false, fault
 }

@@ -216,6 +216,138 @@ func (e AxisScale) Valid() bool {
 	}
 }
 
+// Defines values for BatchObject.
+const (
+	BatchObjectBatch BatchObject = "batch"
+)
+
+// Valid indicates whether the value is a known member of the BatchObject enum.
+func (e BatchObject) Valid() bool {
+	switch e {
+	case BatchObjectBatch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchPriority.
+const (
+	BatchPriorityHigh   BatchPriority = "high"
+	BatchPriorityLow    BatchPriority = "low"
+	BatchPriorityNormal BatchPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the BatchPriority enum.
+func (e BatchPriority) Valid() bool {
+	switch e {
+	case BatchPriorityHigh:
+		return true
+	case BatchPriorityLow:
+		return true
+	case BatchPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchItemStateStatus.
+const (
+	BatchItemStateStatusCancelled BatchItemStateStatus = "cancelled"
+	BatchItemStateStatusFailed    BatchItemStateStatus = "failed"
+	BatchItemStateStatusPending   BatchItemStateStatus = "pending"
+	BatchItemStateStatusQueued    BatchItemStateStatus = "queued"
+	BatchItemStateStatusRunning   BatchItemStateStatus = "running"
+	BatchItemStateStatusSucceeded BatchItemStateStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchItemStateStatus enum.
+func (e BatchItemStateStatus) Valid() bool {
+	switch e {
+	case BatchItemStateStatusCancelled:
+		return true
+	case BatchItemStateStatusFailed:
+		return true
+	case BatchItemStateStatusPending:
+		return true
+	case BatchItemStateStatusQueued:
+		return true
+	case BatchItemStateStatusRunning:
+		return true
+	case BatchItemStateStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchRequestPriority.
+const (
+	BatchRequestPriorityHigh   BatchRequestPriority = "high"
+	BatchRequestPriorityLow    BatchRequestPriority = "low"
+	BatchRequestPriorityNormal BatchRequestPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the BatchRequestPriority enum.
+func (e BatchRequestPriority) Valid() bool {
+	switch e {
+	case BatchRequestPriorityHigh:
+		return true
+	case BatchRequestPriorityLow:
+		return true
+	case BatchRequestPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchResultStatus.
+const (
+	BatchResultStatusCancelled BatchResultStatus = "cancelled"
+	BatchResultStatusFailed    BatchResultStatus = "failed"
+	BatchResultStatusSucceeded BatchResultStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchResultStatus enum.
+func (e BatchResultStatus) Valid() bool {
+	switch e {
+	case BatchResultStatusCancelled:
+		return true
+	case BatchResultStatusFailed:
+		return true
+	case BatchResultStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchStatus.
+const (
+	BatchStatusCancelled BatchStatus = "cancelled"
+	BatchStatusFailed    BatchStatus = "failed"
+	BatchStatusRunning   BatchStatus = "running"
+	BatchStatusSucceeded BatchStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchStatus enum.
+func (e BatchStatus) Valid() bool {
+	switch e {
+	case BatchStatusCancelled:
+		return true
+	case BatchStatusFailed:
+		return true
+	case BatchStatusRunning:
+		return true
+	case BatchStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptionFinishReason.
 const (
 	CaptionFinishReasonLength CaptionFinishReason = "length"
@@ -2664,6 +2796,42 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 	}
 }
 
+// Defines values for GetBatchResultsParamsFormat.
+const (
+	GetBatchResultsParamsFormatJsonl GetBatchResultsParamsFormat = "jsonl"
+	GetBatchResultsParamsFormatZip   GetBatchResultsParamsFormat = "zip"
+)
+
+// Valid indicates whether the value is a known member of the GetBatchResultsParamsFormat enum.
+func (e GetBatchResultsParamsFormat) Valid() bool {
+	switch e {
+	case GetBatchResultsParamsFormatJsonl:
+		return true
+	case GetBatchResultsParamsFormatZip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetryBatchParamsItems.
+const (
+	RetryBatchParamsItemsAll    RetryBatchParamsItems = "all"
+	RetryBatchParamsItemsFailed RetryBatchParamsItems = "failed"
+)
+
+// Valid indicates whether the value is a known member of the RetryBatchParamsItems enum.
+func (e RetryBatchParamsItems) Valid() bool {
+	switch e {
+	case RetryBatchParamsItemsAll:
+		return true
+	case RetryBatchParamsItemsFailed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreateChatCompletionParamsGrymPriority.
 const (
 	CreateChatCompletionParamsGrymPriorityHigh   CreateChatCompletionParamsGrymPriority = "high"
@@ -3114,6 +3282,181 @@ type Axis struct {
 
 // AxisScale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
 type AxisScale string
+
+// Batch defines model for Batch.
+type Batch struct {
+	Callback        *JobCallback `json:"callback,omitempty"`
+	CancelRequested *bool        `json:"cancel_requested,omitempty"`
+
+	// Counts The items by their state; pending ones are not jobs yet.
+	Counts   BatchCounts `json:"counts"`
+	Created  time.Time   `json:"created"`
+	Finished *time.Time  `json:"finished,omitempty"`
+	Id       string      `json:"id"`
+
+	// Items How many there are.
+	Items    int               `json:"items"`
+	Labels   map[string]string `json:"labels"`
+	Links    BatchLinks        `json:"links"`
+	Object   BatchObject       `json:"object"`
+	Priority BatchPriority     `json:"priority"`
+
+	// Progress The mean of the items.
+	Progress float64 `json:"progress"`
+
+	// SecondsLeft An estimate from the items that have ended.
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
+	Service     *string  `json:"service,omitempty"`
+
+	// Status A batch has succeeded if all items have, and failed if one has.
+	Status BatchStatus `json:"status"`
+	Task   *string     `json:"task,omitempty"`
+	Title  *string     `json:"title,omitempty"`
+}
+
+// BatchObject defines model for Batch.Object.
+type BatchObject string
+
+// BatchPriority defines model for Batch.Priority.
+type BatchPriority string
+
+// BatchCounts The items by their state; pending ones are not jobs yet.
+type BatchCounts struct {
+	Cancelled int `json:"cancelled"`
+	Failed    int `json:"failed"`
+	Pending   int `json:"pending"`
+	Queued    int `json:"queued"`
+	Running   int `json:"running"`
+	Succeeded int `json:"succeeded"`
+}
+
+// BatchForm defines model for BatchForm.
+type BatchForm struct {
+	// Audio The recordings, an item each.
+	Audio *[]openapi_types.File `json:"audio,omitempty"`
+
+	// Items JSON lines, a BatchItem in each.
+	Items *openapi_types.File `json:"items,omitempty"`
+
+	// Request A BatchRequest as JSON.
+	Request string `json:"request"`
+}
+
+// BatchItem A request for a job. What it lacks is that of the batch.
+type BatchItem struct {
+	// AudioId A recording stored by `POST /v1/audio`.
+	AudioId *string            `json:"audio_id,omitempty"`
+	Labels  *map[string]string `json:"labels,omitempty"`
+
+	// Name Repeated in the results, such as the name of a file.
+	Name *string `json:"name,omitempty"`
+
+	// Params Override the params of the batch one by one.
+	Params  *json.RawMessage `json:"params,omitempty"`
+	Service *string          `json:"service,omitempty"`
+	Task    *string          `json:"task,omitempty"`
+}
+
+// BatchItemState The data of an item event.
+type BatchItemState struct {
+	Error *JobError `json:"error,omitempty"`
+
+	// Item The place in the batch, from 0.
+	Item     int                  `json:"item"`
+	Job      *string              `json:"job,omitempty"`
+	Progress *float64             `json:"progress,omitempty"`
+	Stage    *string              `json:"stage,omitempty"`
+	Status   BatchItemStateStatus `json:"status"`
+
+	// Title That of the job.
+	Title *string `json:"title,omitempty"`
+}
+
+// BatchItemStateStatus defines model for BatchItemState.Status.
+type BatchItemStateStatus string
+
+// BatchLinks defines model for BatchLinks.
+type BatchLinks struct {
+	Events  string `json:"events"`
+	Results string `json:"results"`
+	Self    string `json:"self"`
+}
+
+// BatchList defines model for BatchList.
+type BatchList struct {
+	Data []Batch `json:"data"`
+
+	// Next The cursor of the next page; omitted on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
+// BatchRequest What all items have in common, and the items unless they are sent beside it.
+type BatchRequest struct {
+	// CallbackUrl Where the end of the batch is sent, as that of a job: the body is the Batch.
+	CallbackUrl *string      `json:"callback_url,omitempty"`
+	Items       *[]BatchItem `json:"items,omitempty"`
+
+	// Labels Labels of the batch and its jobs.
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// Params As in a JobRequest.
+	Params *json.RawMessage `json:"params,omitempty"`
+
+	// Priority That of the jobs.
+	Priority *BatchRequestPriority `json:"priority,omitempty"`
+
+	// Service As in a JobRequest.
+	//
+	// Example: wav2vec2
+	Service *string `json:"service,omitempty"`
+
+	// Task As in a JobRequest.
+	Task *string `json:"task,omitempty"`
+
+	// Title Shown in lists.
+	Title *string `json:"title,omitempty"`
+}
+
+// BatchRequestPriority That of the jobs.
+type BatchRequestPriority string
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Attempts *int `json:"attempts,omitempty"`
+
+	// AudioId The input recording.
+	AudioId *string   `json:"audio_id,omitempty"`
+	Error   *JobError `json:"error,omitempty"`
+
+	// Files In an archive, the files of the item.
+	Files    []string   `json:"files,omitempty"`
+	Finished *time.Time `json:"finished,omitempty"`
+
+	// Item The place in the batch, from 0.
+	Item int `json:"item"`
+
+	// Job The job; only a failed one still exists.
+	Job   *string `json:"job,omitempty"`
+	Model *string `json:"model,omitempty"`
+	Name  *string `json:"name,omitempty"`
+
+	// Result As of the job.
+	Result  *json.RawMessage  `json:"result,omitempty"`
+	Service *string           `json:"service,omitempty"`
+	Sounds  []StoredSound     `json:"sounds,omitempty"`
+	Started *time.Time        `json:"started,omitempty"`
+	Status  BatchResultStatus `json:"status"`
+	Task    *string           `json:"task,omitempty"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// BatchResultStatus defines model for BatchResult.Status.
+type BatchResultStatus string
+
+// BatchStatus A batch has succeeded if all items have, and failed if one has.
+type BatchStatus string
 
 // BreakerChange defines model for BreakerChange.
 type BreakerChange struct {
@@ -4078,7 +4421,13 @@ type Job struct {
 	AudioBytes *int64 `json:"audio_bytes,omitempty"`
 
 	// AudioId The input recording.
-	AudioId         *string           `json:"audio_id,omitempty"`
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Batch The batch that the job is part of, which alone can retry and delete it.
+	Batch *string `json:"batch,omitempty"`
+
+	// BatchItem Its place in the batch, from 0.
+	BatchItem       *int              `json:"batch_item,omitempty"`
 	Callback        *JobCallback      `json:"callback,omitempty"`
 	CancelRequested *bool             `json:"cancel_requested,omitempty"`
 	Created         time.Time         `json:"created"`
@@ -4334,6 +4683,16 @@ type JobStep struct {
 
 // JobStepStatus defines model for JobStep.Status.
 type JobStepStatus string
+
+// JobsChanged defines model for JobsChanged.
+type JobsChanged struct {
+	// Cancelled Those that had not ended.
+	Cancelled int `json:"cancelled"`
+	Deleted   int `json:"deleted"`
+
+	// Matched Jobs with the labels.
+	Matched int `json:"matched"`
+}
 
 // LabelScore defines model for LabelScore.
 type LabelScore struct {
@@ -6231,6 +6590,9 @@ type Word struct {
 // AudioID defines model for AudioID.
 type AudioID = string
 
+// BatchID defines model for BatchID.
+type BatchID = string
+
 // ContextID defines model for ContextID.
 type ContextID = string
 
@@ -6346,6 +6708,55 @@ type CreateTranscription200JSONResponseBody struct {
 	union json.RawMessage
 }
 
+// ListBatchesParams defines parameters for ListBatches.
+type ListBatchesParams struct {
+	Status *BatchStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Label Only batches with the label, as `key:value`; repeat it to require several.
+	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
+	Limit *int      `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the previous page, with the same filters.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateBatchParams defines parameters for CreateBatch.
+type CreateBatchParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CancelBatchParams defines parameters for CancelBatch.
+type CancelBatchParams struct {
+	// Purge Delete an ended batch.
+	Purge *bool `form:"purge,omitempty" json:"purge,omitempty"`
+}
+
+// FollowBatchParams defines parameters for FollowBatch.
+type FollowBatchParams struct {
+	// LastEventID The id of the last event that the client received.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// GetBatchResultsParams defines parameters for GetBatchResults.
+type GetBatchResultsParams struct {
+	Format *GetBatchResultsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetBatchResultsParamsFormat defines parameters for GetBatchResults.
+type GetBatchResultsParamsFormat string
+
+// RetryBatchParams defines parameters for RetryBatch.
+type RetryBatchParams struct {
+	// Items Which items run again.
+	Items *RetryBatchParamsItems `form:"items,omitempty" json:"items,omitempty"`
+}
+
+// RetryBatchParamsItems defines parameters for RetryBatch.
+type RetryBatchParamsItems string
+
 // CreateChatCompletionParams defines parameters for CreateChatCompletion.
 type CreateChatCompletionParams struct {
 	// GrymPriority Priority among waiting tasks. Waiting raises it, so that no task starves.
@@ -6354,6 +6765,16 @@ type CreateChatCompletionParams struct {
 
 // CreateChatCompletionParamsGrymPriority defines parameters for CreateChatCompletion.
 type CreateChatCompletionParamsGrymPriority string
+
+// CancelJobsParams defines parameters for CancelJobs.
+type CancelJobsParams struct {
+	// Label Only jobs with the label, as `key:value`; repeat it to require several.
+	Label   []string `form:"label" json:"label"`
+	Service *string  `form:"service,omitempty" json:"service,omitempty"`
+
+	// Purge Delete the ended jobs.
+	Purge *bool `form:"purge,omitempty" json:"purge,omitempty"`
+}
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
@@ -6562,6 +6983,12 @@ type CreateAudioMultipartRequestBody = AudioForm
 
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
+
+// CreateBatchJSONRequestBody defines body for CreateBatch for application/json ContentType.
+type CreateBatchJSONRequestBody = BatchRequest
+
+// CreateBatchMultipartRequestBody defines body for CreateBatch for multipart/form-data ContentType.
+type CreateBatchMultipartRequestBody = BatchForm
 
 // CreateChatCompletionJSONRequestBody defines body for CreateChatCompletion for application/json ContentType.
 type CreateChatCompletionJSONRequestBody = ChatRequest
@@ -7553,6 +7980,27 @@ type ServerInterface interface {
 	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
+	// ListBatches List the batches
+	// (GET /v1/batches)
+	ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams)
+	// CreateBatch Submit a batch of jobs
+	// (POST /v1/batches)
+	CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams)
+	// CancelBatch Cancel a batch, or delete an ended one
+	// (DELETE /v1/batches/{batch_id})
+	CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams)
+	// GetBatch Get a batch with the counts of its items
+	// (GET /v1/batches/{batch_id})
+	GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID)
+	// FollowBatch Stream a batch's events
+	// (GET /v1/batches/{batch_id}/events)
+	FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams)
+	// GetBatchResults Get the results of a batch
+	// (GET /v1/batches/{batch_id}/results)
+	GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams)
+	// RetryBatch Retry the failed items of a batch
+	// (POST /v1/batches/{batch_id}/retry)
+	RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams)
@@ -7568,6 +8016,9 @@ type ServerInterface interface {
 	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
+	// CancelJobs Cancel the jobs with a label, or delete the ended ones
+	// (DELETE /v1/jobs)
+	CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams)
 	// ListJobs List the jobs
 	// (GET /v1/jobs)
 	ListJobs(w http.ResponseWriter, r *http.Request, params ListJobsParams)
@@ -7793,6 +8244,48 @@ func (_ Unimplemented) HeadAudio(w http.ResponseWriter, r *http.Request, audioId
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListBatches List the batches
+// (GET /v1/batches)
+func (_ Unimplemented) ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateBatch Submit a batch of jobs
+// (POST /v1/batches)
+func (_ Unimplemented) CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelBatch Cancel a batch, or delete an ended one
+// (DELETE /v1/batches/{batch_id})
+func (_ Unimplemented) CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetBatch Get a batch with the counts of its items
+// (GET /v1/batches/{batch_id})
+func (_ Unimplemented) GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FollowBatch Stream a batch's events
+// (GET /v1/batches/{batch_id}/events)
+func (_ Unimplemented) FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetBatchResults Get the results of a batch
+// (GET /v1/batches/{batch_id}/results)
+func (_ Unimplemented) GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RetryBatch Retry the failed items of a batch
+// (POST /v1/batches/{batch_id}/retry)
+func (_ Unimplemented) RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateChatCompletion Ask a question about a sound
 // (POST /v1/chat/completions)
 func (_ Unimplemented) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
@@ -7820,6 +8313,12 @@ func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, con
 // GetContext Get a conversation
 // (GET /v1/contexts/{context_id})
 func (_ Unimplemented) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelJobs Cancel the jobs with a label, or delete the ended ones
+// (DELETE /v1/jobs)
+func (_ Unimplemented) CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -8401,6 +8900,321 @@ func (siw *ServerInterfaceWrapper) HeadAudio(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListBatches operation middleware
+func (siw *ServerInterfaceWrapper) ListBatches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBatchesParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBatches(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateBatch operation middleware
+func (siw *ServerInterfaceWrapper) CreateBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBatchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateBatch(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelBatch operation middleware
+func (siw *ServerInterfaceWrapper) CancelBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelBatchParams
+
+	// ------------- Optional query parameter "purge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purge", r.URL.Query(), &params.Purge, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purge"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purge", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBatch operation middleware
+func (siw *ServerInterfaceWrapper) GetBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBatch(w, r, batchId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FollowBatch operation middleware
+func (siw *ServerInterfaceWrapper) FollowBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowBatchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBatchResults operation middleware
+func (siw *ServerInterfaceWrapper) GetBatchResults(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBatchResultsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBatchResults(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryBatch operation middleware
+func (siw *ServerInterfaceWrapper) RetryBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryBatchParams
+
+	// ------------- Optional query parameter "items" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "items", r.URL.Query(), &params.Items, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "items"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "items", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateChatCompletion operation middleware
 func (siw *ServerInterfaceWrapper) CreateChatCompletion(w http.ResponseWriter, r *http.Request) {
 
@@ -8513,6 +9327,65 @@ func (siw *ServerInterfaceWrapper) GetContext(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetContext(w, r, contextId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelJobs operation middleware
+func (siw *ServerInterfaceWrapper) CancelJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelJobsParams
+
+	// ------------- Required query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "service" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "service", r.URL.Query(), &params.Service, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "service"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purge", r.URL.Query(), &params.Purge, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purge"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purge", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelJobs(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -10265,6 +11138,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}/relations", wrapper.GetPatternRelations)
 	})
 	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/jobs", wrapper.CancelJobs)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/jobs", wrapper.ListJobs)
 	})
 	r.Group(func(r chi.Router) {
@@ -10287,6 +11163,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches", wrapper.ListBatches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches", wrapper.CreateBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/batches/{batch_id}", wrapper.CancelBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}", wrapper.GetBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches/{batch_id}/retry", wrapper.RetryBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/events", wrapper.FollowBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/results", wrapper.GetBatchResults)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/pipelines", wrapper.ListPipelines)
@@ -10565,6 +11462,15 @@ type AudioPartVideoResponse struct {
 	Headers       AudioPartResponseHeaders
 	ContentType   string
 	ContentLength int64
+}
+
+type BatchResponseHeaders struct {
+	XRequestId *string
+}
+type BatchJSONResponse struct {
+	Body Batch
+
+	Headers BatchResponseHeaders
 }
 
 type JobResponseHeaders struct {
@@ -12711,6 +13617,1665 @@ func (response HeadAudio503Response) VisitHeadAudioResponse(w http.ResponseWrite
 	return nil
 }
 
+type ListBatchesRequestObject struct {
+	Params ListBatchesParams
+}
+
+type ListBatchesResponseObject interface {
+	VisitListBatchesResponse(w http.ResponseWriter) error
+}
+
+type ListBatches200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches200JSONResponse struct {
+	Body    BatchList
+	Headers ListBatches200ResponseHeaders
+}
+
+func (response ListBatches200JSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListBatches400ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches401ResponseHeaders
+}
+
+func (response ListBatches401ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches403ResponseHeaders
+}
+
+func (response ListBatches403ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListBatches429ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches500ResponseHeaders
+}
+
+func (response ListBatches500ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListBatches503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches503ResponseHeaders
+}
+
+func (response ListBatches503ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatchRequestObject struct {
+	Params        CreateBatchParams
+	JSONBody      *CreateBatchJSONRequestBody
+	Body          io.Reader
+	MultipartBody *multipart.Reader
+}
+
+type CreateBatchResponseObject interface {
+	VisitCreateBatchResponse(w http.ResponseWriter) error
+}
+
+type CreateBatch200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	XRequestId         *string
+}
+
+type CreateBatch200JSONResponse struct {
+	Body    Batch
+	Headers CreateBatch200ResponseHeaders
+}
+
+func (response CreateBatch200JSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch202ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreateBatch202JSONResponse struct {
+	Body    Batch
+	Headers CreateBatch202ResponseHeaders
+}
+
+func (response CreateBatch202JSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch400ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch401ResponseHeaders
+}
+
+func (response CreateBatch401ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch403ResponseHeaders
+}
+
+func (response CreateBatch403ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch404ResponseHeaders
+}
+
+func (response CreateBatch404ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch413ResponseHeaders
+}
+
+func (response CreateBatch413ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch415ResponseHeaders
+}
+
+func (response CreateBatch415ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch422ApplicationProblemPlusJSONResponse struct {
+	KeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch422ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch429ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch500ResponseHeaders
+}
+
+func (response CreateBatch500ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch503ResponseHeaders
+}
+
+func (response CreateBatch503ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch507ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  CancelBatchParams
+}
+
+type CancelBatchResponseObject interface {
+	VisitCancelBatchResponse(w http.ResponseWriter) error
+}
+
+type CancelBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response CancelBatch200JSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch204Response struct {
+	Headers CancelBatch204ResponseHeaders
+}
+
+func (response CancelBatch204Response) VisitCancelBatchResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type CancelBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch400ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch401ResponseHeaders
+}
+
+func (response CancelBatch401ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch403ResponseHeaders
+}
+
+func (response CancelBatch403ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch404ResponseHeaders
+}
+
+func (response CancelBatch404ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch409ResponseHeaders
+}
+
+func (response CancelBatch409ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch429ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch500ResponseHeaders
+}
+
+func (response CancelBatch500ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch503ResponseHeaders
+}
+
+func (response CancelBatch503ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch507ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+}
+
+type GetBatchResponseObject interface {
+	VisitGetBatchResponse(w http.ResponseWriter) error
+}
+
+type GetBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response GetBatch200JSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatch400ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch401ResponseHeaders
+}
+
+func (response GetBatch401ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch403ResponseHeaders
+}
+
+func (response GetBatch403ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch404ResponseHeaders
+}
+
+func (response GetBatch404ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatch429ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch500ResponseHeaders
+}
+
+func (response GetBatch500ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch503ResponseHeaders
+}
+
+func (response GetBatch503ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  FollowBatchParams
+}
+
+type FollowBatchResponseObject interface {
+	VisitFollowBatchResponse(w http.ResponseWriter) error
+}
+
+type FollowBatch200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowBatch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowBatch200TexteventStreamResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowBatch204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch204Response struct {
+	Headers FollowBatch204ResponseHeaders
+}
+
+func (response FollowBatch204Response) VisitFollowBatchResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type FollowBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowBatch400ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch401ResponseHeaders
+}
+
+func (response FollowBatch401ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch403ResponseHeaders
+}
+
+func (response FollowBatch403ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch404ResponseHeaders
+}
+
+func (response FollowBatch404ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowBatch429ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch500ResponseHeaders
+}
+
+func (response FollowBatch500ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type FollowBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch503ResponseHeaders
+}
+
+func (response FollowBatch503ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResultsRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  GetBatchResultsParams
+}
+
+type GetBatchResultsResponseObject interface {
+	VisitGetBatchResultsResponse(w http.ResponseWriter) error
+}
+
+type GetBatchResults200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	Headers       GetBatchResults200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBatchResults200ApplicationxNdjsonResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetBatchResults200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       GetBatchResults200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBatchResults200ApplicationzipResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetBatchResults400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatchResults400ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults401ResponseHeaders
+}
+
+func (response GetBatchResults401ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults403ResponseHeaders
+}
+
+func (response GetBatchResults403ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults404ResponseHeaders
+}
+
+func (response GetBatchResults404ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatchResults429ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults500ResponseHeaders
+}
+
+func (response GetBatchResults500ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetBatchResults503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults503ResponseHeaders
+}
+
+func (response GetBatchResults503ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  RetryBatchParams
+}
+
+type RetryBatchResponseObject interface {
+	VisitRetryBatchResponse(w http.ResponseWriter) error
+}
+
+type RetryBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response RetryBatch200JSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch400ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch401ResponseHeaders
+}
+
+func (response RetryBatch401ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch403ResponseHeaders
+}
+
+func (response RetryBatch403ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch404ResponseHeaders
+}
+
+func (response RetryBatch404ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch409ResponseHeaders
+}
+
+func (response RetryBatch409ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch429ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch500ResponseHeaders
+}
+
+func (response RetryBatch500ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type RetryBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch503ResponseHeaders
+}
+
+func (response RetryBatch503ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch507ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateChatCompletionRequestObject struct {
 	Params CreateChatCompletionParams
 	Body   *CreateChatCompletionJSONRequestBody
@@ -13828,6 +16393,198 @@ func (response GetContext503ApplicationProblemPlusJSONResponse) VisitGetContextR
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobsRequestObject struct {
+	Params CancelJobsParams
+}
+
+type CancelJobsResponseObject interface {
+	VisitCancelJobsResponse(w http.ResponseWriter) error
+}
+
+type CancelJobs200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs200JSONResponse struct {
+	Body    JobsChanged
+	Headers CancelJobs200ResponseHeaders
+}
+
+func (response CancelJobs200JSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs400ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs401ResponseHeaders
+}
+
+func (response CancelJobs401ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs403ResponseHeaders
+}
+
+func (response CancelJobs403ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs429ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs500ResponseHeaders
+}
+
+func (response CancelJobs500ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelJobs503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs503ResponseHeaders
+}
+
+func (response CancelJobs503ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs507ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -23466,6 +26223,27 @@ type StrictServerInterface interface {
 	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(ctx context.Context, request HeadAudioRequestObject) (HeadAudioResponseObject, error)
+	// ListBatches List the batches
+	// (GET /v1/batches)
+	ListBatches(ctx context.Context, request ListBatchesRequestObject) (ListBatchesResponseObject, error)
+	// CreateBatch Submit a batch of jobs
+	// (POST /v1/batches)
+	CreateBatch(ctx context.Context, request CreateBatchRequestObject) (CreateBatchResponseObject, error)
+	// CancelBatch Cancel a batch, or delete an ended one
+	// (DELETE /v1/batches/{batch_id})
+	CancelBatch(ctx context.Context, request CancelBatchRequestObject) (CancelBatchResponseObject, error)
+	// GetBatch Get a batch with the counts of its items
+	// (GET /v1/batches/{batch_id})
+	GetBatch(ctx context.Context, request GetBatchRequestObject) (GetBatchResponseObject, error)
+	// FollowBatch Stream a batch's events
+	// (GET /v1/batches/{batch_id}/events)
+	FollowBatch(ctx context.Context, request FollowBatchRequestObject) (FollowBatchResponseObject, error)
+	// GetBatchResults Get the results of a batch
+	// (GET /v1/batches/{batch_id}/results)
+	GetBatchResults(ctx context.Context, request GetBatchResultsRequestObject) (GetBatchResultsResponseObject, error)
+	// RetryBatch Retry the failed items of a batch
+	// (POST /v1/batches/{batch_id}/retry)
+	RetryBatch(ctx context.Context, request RetryBatchRequestObject) (RetryBatchResponseObject, error)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(ctx context.Context, request CreateChatCompletionRequestObject) (CreateChatCompletionResponseObject, error)
@@ -23481,6 +26259,9 @@ type StrictServerInterface interface {
 	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(ctx context.Context, request GetContextRequestObject) (GetContextResponseObject, error)
+	// CancelJobs Cancel the jobs with a label, or delete the ended ones
+	// (DELETE /v1/jobs)
+	CancelJobs(ctx context.Context, request CancelJobsRequestObject) (CancelJobsResponseObject, error)
 	// ListJobs List the jobs
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -23989,6 +26770,213 @@ func (sh *strictHandler) HeadAudio(w http.ResponseWriter, r *http.Request, audio
 	}
 }
 
+// ListBatches operation middleware
+func (sh *strictHandler) ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams) {
+	var request ListBatchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBatches(ctx, request.(ListBatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBatches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBatchesResponseObject); ok {
+		if err := validResponse.VisitListBatchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateBatch operation middleware
+func (sh *strictHandler) CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams) {
+	var request CreateBatchRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body CreateBatchJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson") {
+		request.Body = r.Body
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBatch(ctx, request.(CreateBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateBatchResponseObject); ok {
+		if err := validResponse.VisitCreateBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelBatch operation middleware
+func (sh *strictHandler) CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams) {
+	var request CancelBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBatch(ctx, request.(CancelBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelBatchResponseObject); ok {
+		if err := validResponse.VisitCancelBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBatch operation middleware
+func (sh *strictHandler) GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID) {
+	var request GetBatchRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBatch(ctx, request.(GetBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBatchResponseObject); ok {
+		if err := validResponse.VisitGetBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowBatch operation middleware
+func (sh *strictHandler) FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams) {
+	var request FollowBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowBatch(ctx, request.(FollowBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowBatchResponseObject); ok {
+		if err := validResponse.VisitFollowBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBatchResults operation middleware
+func (sh *strictHandler) GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams) {
+	var request GetBatchResultsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBatchResults(ctx, request.(GetBatchResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBatchResults")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBatchResultsResponseObject); ok {
+		if err := validResponse.VisitGetBatchResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryBatch operation middleware
+func (sh *strictHandler) RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams) {
+	var request RetryBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryBatch(ctx, request.(RetryBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryBatchResponseObject); ok {
+		if err := validResponse.VisitRetryBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateChatCompletion operation middleware
 func (sh *strictHandler) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
 	var request CreateChatCompletionRequestObject
@@ -24122,6 +27110,32 @@ func (sh *strictHandler) GetContext(w http.ResponseWriter, r *http.Request, cont
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetContextResponseObject); ok {
 		if err := validResponse.VisitGetContextResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelJobs operation middleware
+func (sh *strictHandler) CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams) {
+	var request CancelJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelJobs(ctx, request.(CancelJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelJobsResponseObject); ok {
+		if err := validResponse.VisitCancelJobsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

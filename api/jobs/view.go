@@ -27,6 +27,9 @@ func jobView(job jobs.Job) gen.Job {
 		Finished: web.UnlessZero(job.Finished),
 		Links:    gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
 	}
+	if job.Batch != "" {
+		view.Batch, view.BatchItem = &job.Batch, &job.Item
+	}
 	if view.Labels == nil {
 		view.Labels = map[string]string{}
 	}

@@ -121,24 +121,8 @@ type FormShape struct {
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
 	u := &Upload{Fields: make(map[string][]string), names: make(map[string]string)}
 	var bad services.Complaints
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = b.receivePart(u, part, shape, &bad)
-		}
-		if err != nil {
-			// multipart.Reader can hide the error of the body behind its own; the body
-			// returns it again.
-			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
-			return u, b.ReceiveFault(AForm, errors.Join(err, cause))
-		}
-	}
-	// net/http detects that the client has left only after the body has been read.
-	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
-		return u, b.ReceiveFault(AForm, err)
+	if err := b.eachPart(ctx, form, func(part *multipart.Part) error { return b.receivePart(u, part, shape, &bad) }); err != nil {
+		return u, err
 	}
 	if !u.IsReceived() && !shape.Optional {
 		bad.Complain(shape.File, "is missing; send the recording as form field %s, for example with curl -F %[1]s=@speech.wav", shape.File)
@@ -149,8 +133,31 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 	return u, nil
 }
 
+// eachPart calls receive with each part of a form.
+func (b *Base) eachPart(ctx context.Context, form *multipart.Reader, receive func(*multipart.Part) error) error {
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = errors.Join(receive(part), part.Close())
+		}
+		if err != nil {
+			// multipart.Reader can hide the error of the body behind its own; the body
+			// returns it again.
+			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
+			return b.ReceiveFault(AForm, errors.Join(err, cause))
+		}
+	}
+	// net/http detects that the client has left only after the body has been read.
+	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
+		return b.ReceiveFault(AForm, err)
+	}
+	return nil
+}
+
 func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Complaints) error {
-	defer part.Close()
 	sent, file := partNames(part.Header)
 	name, key := splitField(sent)
 	body := partBody(part)

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
@@ -79,6 +80,7 @@ func ledgerFile(cfg config.Config) string {
 type asynchronous struct {
 	*storage
 	jobs    *jobs.Manager
+	batches *batches.Manager
 	upgrade *upgrade
 }
 
@@ -110,6 +112,10 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	s.jobExists = a.jobs.Exists
+	a.batches = batches.New(cfg.Jobs.Batches, batches.Dependencies{
+		Database: a.database, Library: a.library, Jobs: a.jobs, Sender: webhook.New(hooks), Encode: apijobs.BatchBody,
+		ClaimTimeout: cfg.Jobs.Work.ClaimTimeout, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
+	})
 	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
 		{"list the recordings of their owners", a.library.Adopt},
 		{"rewrite the records", a.database.Upgrade},

@@ -49,8 +49,17 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 		}
 		return nil, nil // no server was named
 	}
+	key, err := f.readKey(program)
+	if err != nil {
+		return nil, err
+	}
+	return newServer(f.url, key)
+}
+
+// readKey returns the API key from the flags or the environment, "" if there is none.
+func (f *remoteFlags) readKey(program *Program) (string, error) {
 	if f.key != "" && f.keyFile != "" {
-		return nil, misusef("--api-key and --api-key-file cannot be combined")
+		return "", misusef("--api-key and --api-key-file cannot be combined")
 	}
 	key, file := f.key, f.keyFile
 	if key == "" && file == "" {
@@ -59,16 +68,16 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 	if key == "" && file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("the API key: %w", err)
+			return "", fmt.Errorf("the API key: %w", err)
 		}
 		if key = strings.TrimSpace(string(data)); key == "" {
-			return nil, fmt.Errorf("the API key: %s is empty", file)
+			return "", fmt.Errorf("the API key: %s is empty", file)
 		}
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, misusef("the API key must be printable ASCII without spaces")
+		return "", misusef("the API key must be printable ASCII without spaces")
 	}
-	return newServer(f.url, key)
+	return key, nil
 }
 
 // server is a client of another process over HTTP.

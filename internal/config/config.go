@@ -17,6 +17,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
 	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
@@ -52,6 +53,7 @@ type Config struct {
 type Jobs struct {
 	Store    natsstore.Config `koanf:",squash"`
 	Work     jobs.Config      `koanf:",squash"`
+	Batches  batches.Config   `koanf:"batches"`
 	Webhooks webhook.Config   `koanf:"webhooks"`
 }
 
@@ -120,7 +122,9 @@ func Default() Config {
 			ResourceManagement:    resources.DefaultConfig(),
 		},
 		Services: defaultServices(),
-		Jobs:     Jobs{Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
+		Jobs: Jobs{
+			Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Batches: batches.DefaultConfig(), Webhooks: webhook.DefaultConfig(),
+		},
 
 		Pipelines: pipelines.DefaultConfig(),
 	}
@@ -182,6 +186,9 @@ func (c Config) validate() []error {
 // validate returns an error for each invalid value, with its key relative to this section.
 func (j Jobs) validate() []error {
 	errs := append(j.Store.Validate(), j.Work.Validate()...)
+	for _, err := range j.Batches.Validate() {
+		errs = append(errs, fmt.Errorf("batches.%w", err))
+	}
 	for _, err := range j.Webhooks.Validate() {
 		errs = append(errs, fmt.Errorf("webhooks.%w", err))
 	}

@@ -60,6 +60,9 @@ type Job struct {
 	AudioBytes int64  `json:"audio_bytes,omitempty"`
 	// Recordings are further stored recordings, which the parameters name.
 	Recordings []string `json:"recordings,omitempty"`
+	// Batch names the batch that the job is an item of, and Item is its place there, from 0.
+	Batch string `json:"batch,omitempty"`
+	Item  int    `json:"item,omitempty"`
 	// Fingerprint of the request, which distinguishes a repetition under the same
 	// idempotency key from another request.
 	Fingerprint string `json:"fingerprint,omitempty"`

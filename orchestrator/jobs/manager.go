@@ -105,6 +105,8 @@ type Manager struct {
 	attempts     sync.WaitGroup
 	wake         chan struct{} // a job may be startable
 	wakeCallback chan struct{} // a webhook may be due
+	// itemChanged is called with the changes of the jobs of batches; nil for none.
+	itemChanged func(records.Event[Job])
 
 	mu      sync.Mutex
 	started bool
@@ -186,6 +188,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 // lock held.
 func (m *Manager) changed(e records.Event[Job]) {
 	m.index.observe(e)
+	if m.itemChanged != nil {
+		m.itemChanged(e)
+	}
 	if e.Now == nil {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,8 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
 	job.Title = cmp.Or(s.Title, titleOf(job), input.name)
 	job.Fingerprint = fingerprint(job, s.Title)
-	if s.IdempotencyKey != "" {
-		job.ID = keyedID(s.Owner, s.IdempotencyKey)
+	if id := s.fixedID(); id != "" {
+		job.ID = id
 		if before, err := m.load(ctx, job.ID); err == nil {
 			return repeated(before, job)
 		} else if services.KindOf(err) != services.KindNotFound {
@@ -154,6 +155,7 @@ func (m *Manager) draft(s Submission) (Job, error) {
 		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Admin: s.Admin, Service: s.Service, Task: s.Task,
 		Recordings: recordingsIn(params),
 		Model:      model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+		Batch: s.Batch, Item: s.Item,
 	}
 	if s.Callback != "" {
 		if err := m.Sender.CheckURL(s.Callback); err != nil {
@@ -266,6 +268,20 @@ func keyedID(owner, key string) string {
 	return "job-" + hex.EncodeToString(sum[:16])
 }
 
+// ItemID returns the id of the job of a batch's item.
+func ItemID(batch string, item int) string { return keyedID(batch, strconv.Itoa(item)) }
+
+// fixedID returns the id of a job that must exist once, or "".
+func (s Submission) fixedID() string {
+	switch {
+	case s.Batch != "":
+		return ItemID(s.Batch, s.Item)
+	case s.IdempotencyKey != "":
+		return keyedID(s.Owner, s.IdempotencyKey)
+	}
+	return ""
+}
+
 // fingerprint returns a hash of what a request asks for; title is the requested one.
 func fingerprint(job Job, title string) string {
 	request := struct {
@@ -291,7 +307,7 @@ func fingerprint(job Job, title string) string {
 
 // repeated answers a repeated request under an idempotency key.
 func repeated(before, again Job) (Job, bool, error) {
-	if before.Fingerprint != again.Fingerprint {
+	if before.Batch == "" && before.Fingerprint != again.Fingerprint {
 		return Job{}, false, fmt.Errorf("job %s: %w", before.ID, ErrKeyReused)
 	}
 	return before, true, nil

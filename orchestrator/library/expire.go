@@ -35,7 +35,7 @@ func (l *Library) sweep(ctx context.Context, orphans bool) {
 // expire deletes refs that nothing of their owner needs and that are past their time to live,
 // refs to lost content, and content that nobody holds.
 func (l *Library) expire(ctx context.Context) {
-	if !l.db.Ready() {
+	if !l.db.Ready() || l.known() != nil {
 		return // the needed recordings are not known yet
 	}
 	needed, now := l.needed(), l.db.Clock.Now()

@@ -120,9 +120,10 @@ type Library struct {
 	probe Probe
 	// renditions are removed with their recordings.
 	renditions Renditions
-	// needs and uses are the providers, registered before the start.
-	needs []func(Need)
-	uses  []func(found func(Ref))
+	// needs, pending and uses are the providers, registered before the start.
+	needs   []func(Need)
+	pending []func() error
+	uses    []func(found func(Ref))
 
 	mu sync.Mutex
 	// writing holds the locks for storing and deleting.
@@ -173,6 +174,20 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 // OnNeeds registers a provider, which calls its argument for every recording that it
 // needs. It must be called before the start.
 func (l *Library) OnNeeds(provider func(Need)) { l.needs = append(l.needs, provider) }
+
+// OnPending registers a function that returns a fault while a provider does not know yet what
+// it needs; nothing is deleted then. It must be called before the start.
+func (l *Library) OnPending(pending func() error) { l.pending = append(l.pending, pending) }
+
+// known returns a fault unless every provider knows what it needs.
+func (l *Library) known() error {
+	for _, pending := range l.pending {
+		if err := pending(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // OnUses registers a provider, which calls its argument for every recording that it has used,
 // with a ref that lacks the time of its use. It must be called before the start.
