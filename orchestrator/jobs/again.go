@@ -26,15 +26,12 @@ func (m *Manager) RetryFrom(ctx context.Context, viewer, id, step string) (Job, 
 		if job.Batch != "" {
 			return false, inBatch(*job, "retry")
 		}
-		if err := m.retry(job); err != nil || m.Restart == nil {
-			return err == nil, err
-		}
-		return true, m.Restart(ctx, job.taskFor(nil), step)
+		return true, m.retry(ctx, job, step)
 	})
 }
 
-// retry queues an ended job again.
-func (m *Manager) retry(job *Job) error {
+// retry queues an ended job again, from a step if one is named.
+func (m *Manager) retry(ctx context.Context, job *Job, step string) error {
 	if job.Status != StatusFailed && job.Status != StatusCancelled {
 		return fmt.Errorf("job %s is %s: %w", job.ID, job.Status, ErrNotRetriable)
 	}
@@ -43,6 +40,11 @@ func (m *Manager) retry(job *Job) error {
 	}
 	if m.overdue(*job) {
 		return fmt.Errorf("the deadline of job %s has passed: %w", job.ID, ErrNotRetriable)
+	}
+	if m.Restart != nil {
+		if err := m.Restart(ctx, job.taskFor(nil), step); err != nil {
+			return err
+		}
 	}
 	job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
 	job.Tries, job.Redeliveries, job.NotBefore, job.Finished = 0, 0, time.Time{}, time.Time{}
