@@ -23,7 +23,7 @@ var (
 	isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
 	isolationBusy   = flag.String("isolation-busy", "", "the only service that is saturated; empty: each in turn")
 	isolationAsks   = flag.Int("isolation-asks", 5, "how often each kind of request is measured in one phase")
-	isolationAt     = flag.Float64("isolation-at", 0.5, "the quantile that is compared; a low one leaves out what other work on the machine delays")
+	isolationAt     = flag.Float64("isolation-at", 0.5, "the quantile that is compared; a low one leaves out delays by other work")
 )
 
 const (
