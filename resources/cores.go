@@ -40,43 +40,52 @@ func (a *account) atWork(now time.Time) bool {
 	return a.running > 0 || len(a.backlog) > 0 || !a.worked.IsZero() && now.Sub(a.worked) < linger
 }
 
-// A service of which little ran of late goes first: while one of its tasks runs, the
-// others end the step that they are at and wait. So a short task beside a saturated
-// service has every core almost at once, instead of a half of them for twice the time. It
-// goes first until its load has reached half of theirs, for about two seconds, and they
-// wait for no task that has not begun, because that one may wait for their memory. This is
-// a bounded form of the warp of Duda and Cheriton, "Borrowed-virtual-time (BVT)
-// scheduling" (SOSP 1999).
+// A short task of a service of which little ran of late goes first: while it runs, the
+// other services end the step that they are at and wait. So a short task beside a
+// saturated service has every core almost at once, instead of a half of them for twice the
+// time. It goes first for its first second of work, and as long as the load of its service
+// is below that of the others; and nobody waits for a task that has not begun, because
+// that one may wait for their memory. This is a bounded form of the warp of Duda and
+// Cheriton, "Borrowed-virtual-time (BVT) scheduling" (SOSP 1999).
 
-// precedenceSpan is the time constant of the load.
-const precedenceSpan = 5 * time.Second
-
-// leastLoad is the load below which a service is not behind anyone: it has only begun.
-const leastLoad = 0.05
+const (
+	// loadSpan is the time constant of the load.
+	loadSpan = 10 * time.Second
+	// lightLoad is the part of another service's load below which a service goes first.
+	lightLoad = 0.8
+	// leastLoad is the load below which no other goes before a service: it has only begun.
+	leastLoad = 0.02
+	// shortWork is the work of a task for which it goes first.
+	shortWork = time.Second
+)
 
 // loaded brings the load of the service up to a time: the part of its share of the cores
 // that its tasks used, a moving average. It is called before a task gets or gives up a run
 // slot. The caller holds mu.
 func (a *account) loaded(now time.Time) float64 {
 	used := min(float64(a.running)/float64(max(a.limit.Cores, 1)), 1)
-	a.load += (used - a.load) * (1 - math.Exp(-float64(now.Sub(a.loadedAt))/float64(precedenceSpan)))
+	a.load += (used - a.load) * (1 - math.Exp(-float64(now.Sub(a.loadedAt))/float64(loadSpan)))
 	a.loadedAt = now
 	return a.load
 }
 
-// precedes returns for how much longer the service goes before another, if its tasks run
-// on and the other's do not. The caller holds mu.
+// precedes returns for how much longer tasks of the service go before another's, if they
+// run on. The caller holds mu.
 func (a *account) precedes(other *account, now time.Time) time.Duration {
-	if a.running == 0 {
+	work := shortWork // of the task that has worked least
+	for _, l := range a.holders {
+		work = min(work, l.worked+now.Sub(l.since))
+	}
+	if work == shortWork {
 		return 0
 	}
 	mine, theirs := a.loaded(now), other.loaded(now)
-	if theirs < leastLoad || mine >= theirs/2 {
+	if theirs < leastLoad || mine >= lightLoad*theirs {
 		return 0
 	}
 	// The load goes to 1, and the other's to 0.
-	left := float64(precedenceSpan) * math.Log1p(theirs/2-mine)
-	return max(time.Duration(left), time.Millisecond)
+	left := float64(loadSpan) * math.Log1p(lightLoad*theirs-mine)
+	return max(min(time.Duration(left), shortWork-work), time.Millisecond)
 }
 
 // wakeIn looks at the queue again after a time, unless it does so sooner. The caller holds

@@ -63,6 +63,8 @@ type account struct {
 	service string
 	limit   ServiceLimit
 	running int
+	// holders are the leases with a run slot.
+	holders []*Lease
 	// worked is when a task of the service got or gave up a run slot last.
 	worked time.Time
 	// load is the used part of its share of the cores, up to loadedAt.

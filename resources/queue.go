@@ -209,6 +209,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	need := w.needs()
 	w.account.loaded(now)
 	w.account.running++
+	w.account.holders = append(w.account.holders, l)
 	w.account.worked = now
 	f.running++
 	f.served = now

@@ -22,13 +22,15 @@ import (
 var (
 	isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
 	isolationBusy   = flag.String("isolation-busy", "", "the only service that is saturated; empty: each in turn")
+	isolationAsks   = flag.Int("isolation-asks", 5, "how often each kind of request is measured in one phase")
+	isolationAt     = flag.Float64("isolation-at", 0.5, "the quantile that is compared; a low one leaves out delays by other work")
 )
 
 const (
 	// saturating callers keep a service busy; others ask once, one after another.
 	saturating = 4
-	// isolationAsks is how often each kind of request is measured in one phase.
-	isolationAsks = 5
+	// saturated is for how long they do so before the others ask.
+	saturated = 5 * time.Second
 )
 
 // isolatedWork is one kind of request.
@@ -75,7 +77,7 @@ type isolation struct {
 // measure returns the times of requests, one after another.
 func (i *isolation) measure(t *testing.T, w isolatedWork) (times []time.Duration) {
 	t.Helper()
-	for range isolationAsks {
+	for range *isolationAsks {
 		began := time.Now()
 		status, body := w.ask(t, i.s)
 		require.Equal(t, http.StatusOK, status, body)
@@ -109,6 +111,7 @@ func (i *isolation) round(t *testing.T) {
 			})
 		}
 		began := time.Now()
+		<-time.After(saturated)
 		for _, w := range i.works {
 			if w.service == busy.service {
 				continue
@@ -180,7 +183,7 @@ func (i *isolation) report(t *testing.T) {
 		fmt.Fprintf(&head, " %s |", w.service)
 		rule.WriteString("---|")
 	}
-	t.Logf("%s: time beside a saturated service by time alone (medians)", i.name)
+	t.Logf("%s: time beside a saturated service by time alone (quantile %g)", i.name, *isolationAt)
 	t.Logf("| saturated |%s its tasks a second |", head.String())
 	t.Logf("|---|%s---|", rule.String())
 	for _, busy := range i.works {
@@ -193,16 +196,21 @@ func (i *isolation) report(t *testing.T) {
 				row.WriteString(" |")
 				continue
 			}
-			ratio := middle(i.beside[busy.service][w.service]).Seconds() / middle(i.alone[w.service]).Seconds()
+			ratio := quantile(i.beside[busy.service][w.service]).Seconds() / quantile(i.alone[w.service]).Seconds()
 			fmt.Fprintf(&row, " %.2f |", ratio)
 		}
 		t.Logf("| %s |%s %.2f |", busy.service, row.String(), middle(i.done[busy.service]))
 	}
 	var row strings.Builder
 	for _, w := range i.works {
-		fmt.Fprintf(&row, " %.1f ms |", 1000*middle(i.alone[w.service]).Seconds())
+		fmt.Fprintf(&row, " %.1f ms |", 1000*quantile(i.alone[w.service]).Seconds())
 	}
 	t.Logf("| none: time alone |%s |", row.String())
+}
+
+// quantile returns the quantile of times that is compared.
+func quantile(list []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(list))[min(int(*isolationAt*float64(len(list))), len(list)-1)]
 }
 
 // middle returns the median.
