@@ -1832,6 +1832,9 @@ type AnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]AnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -1846,6 +1849,9 @@ type AnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2021,6 +2027,9 @@ type CaptionRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File      *openapi_types.File `json:"file,omitempty"`
 	MaxTokens *int                `json:"max_tokens,omitempty"`
@@ -2029,6 +2038,9 @@ type CaptionRequest struct {
 	// Question A question; without one the sound is described.
 	Question *string `json:"question,omitempty"`
 	Seed     *int64  `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict      *bool    `json:"strict,omitempty"`
@@ -2139,6 +2151,9 @@ type ChatRequest struct {
 	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// MaxCompletionTokens The newer name of max_tokens.
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
@@ -2158,6 +2173,9 @@ type ChatRequest struct {
 
 	// Seed Of the sampling. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stop The answer ends before this text, or the first of these.
 	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
@@ -2236,11 +2254,17 @@ type Classification struct {
 
 // ClassificationRequest defines model for ClassificationRequest.
 type ClassificationRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
 	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
 	Model *string `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2301,9 +2325,15 @@ type ContextRequest struct {
 	// AudioId A recording that the server keeps. It stays as long as the conversation.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2324,12 +2354,18 @@ type ConversionRequest struct {
 	Channels  *int                        `json:"channels,omitempty"`
 	Container *ConversionRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
 	// detected from the content, not from the name.
 	File openapi_types.File `json:"file"`
 
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2451,6 +2487,9 @@ type EditRequest struct {
 	BitDepth  *EditRequestBitDepth  `json:"bit_depth,omitempty"`
 	Container *EditRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File *openapi_types.File `json:"file,omitempty"`
 
@@ -2459,6 +2498,9 @@ type EditRequest struct {
 
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2493,6 +2535,9 @@ type Embedding struct {
 
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
@@ -2501,6 +2546,9 @@ type EmbeddingRequest struct {
 
 	// Pooling One vector, the mean over all frames, or the vector of every frame.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3626,6 +3674,9 @@ type StoredAnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]StoredAnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -3637,6 +3688,9 @@ type StoredAnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3657,11 +3711,17 @@ type StoredEditRequest struct {
 	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
 	Operations []interface{} `json:"operations"`
 
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3857,6 +3917,9 @@ type TranscriptionRequest struct {
 	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
@@ -3880,6 +3943,9 @@ type TranscriptionRequest struct {
 	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
@@ -4653,6 +4719,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "context_id")
 	}
 
+	if raw, found := object["end"]; found {
+		err = json.Unmarshal(raw, &a.End)
+		if err != nil {
+			return fmt.Errorf("error reading 'end': %w", err)
+		}
+		delete(object, "end")
+	}
+
 	if raw, found := object["max_completion_tokens"]; found {
 		err = json.Unmarshal(raw, &a.MaxCompletionTokens)
 		if err != nil {
@@ -4715,6 +4789,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'seed': %w", err)
 		}
 		delete(object, "seed")
+	}
+
+	if raw, found := object["start"]; found {
+		err = json.Unmarshal(raw, &a.Start)
+		if err != nil {
+			return fmt.Errorf("error reading 'start': %w", err)
+		}
+		delete(object, "start")
 	}
 
 	if raw, found := object["stop"]; found {
@@ -4815,6 +4897,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		}
 	}
 
+	if a.End != nil {
+		object["end"], err = json.Marshal(a.End)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'end': %w", err)
+		}
+	}
+
 	if a.MaxCompletionTokens != nil {
 		object["max_completion_tokens"], err = json.Marshal(a.MaxCompletionTokens)
 		if err != nil {
@@ -4868,6 +4957,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		object["seed"], err = json.Marshal(a.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'seed': %w", err)
+		}
+	}
+
+	if a.Start != nil {
+		object["start"], err = json.Marshal(a.Start)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'start': %w", err)
 		}
 	}
 

@@ -104,7 +104,7 @@ func (r *running) Close() error {
 // result.
 func (e *editTask) open(step func() error) (*running, error) {
 	s := e.service
-	file, reader, err := s.openAudio(e.audio, e.params.Strict)
+	file, reader, err := s.openAudio(e.audio, e.params.Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package tasks
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/grym-synth/grym-synth/services"
+)
 
 // Edit changes a recording by a list of operations. Its parameters are EditParams, its
 // result is *Edited, and the sound is TaskResult.Audio.
@@ -14,8 +18,7 @@ type EditParams struct {
 	Container    string `json:"container,omitempty"`
 	SampleRateHz int    `json:"sample_rate,omitempty"`
 	BitDepth     string `json:"bit_depth,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Edited is the result of Edit.

@@ -1,5 +1,7 @@
 package tasks
 
+import "github.com/grym-synth/grym-synth/services"
+
 // Embed computes vectors for a recording. Its parameters are EmbedParams and its result
 // is *Embedding.
 const Embed = "embed"
@@ -18,8 +20,7 @@ type EmbedParams struct {
 	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
 	// 30; nil for 30. 0 processes the whole recording, of at most 30 s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Embedding is the result of Embed.
@@ -49,8 +50,7 @@ type ClassifyParams struct {
 	Threshold *float64 `json:"threshold,omitempty"`
 	// WindowSeconds as in EmbedParams.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Classification is the result of Classify.
