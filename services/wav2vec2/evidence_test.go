@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
