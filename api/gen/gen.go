@@ -3079,6 +3079,12 @@ type Model struct {
 	Health *HealthOfTasks `json:"health,omitempty"`
 	Id     string         `json:"id"`
 
+	// Languages The languages that the metadata of the model's card states, such as en. Omitted if it states none.
+	Languages *[]string `json:"languages,omitempty"`
+
+	// License The licence that the metadata of the model's card (README.md) states, such as mit. Omitted if it states none.
+	License *string `json:"license,omitempty"`
+
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
 	Object      ModelObject `json:"object"`
