@@ -32,8 +32,7 @@ type NewContext struct {
 	// Model to ask; empty for the service's default.
 	Model string
 	Audio AudioSource
-	// Strict rejects a recording that is cut short.
-	Strict bool
+	Reading
 }
 
 // Contexts manages conversations. Each belongs to the key that created it and is not

@@ -3161,6 +3161,9 @@ type AnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]AnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -3175,6 +3178,9 @@ type AnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3543,6 +3549,9 @@ type CaptionRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File      *openapi_types.File `json:"file,omitempty"`
 	MaxTokens *int                `json:"max_tokens,omitempty"`
@@ -3551,6 +3560,9 @@ type CaptionRequest struct {
 	// Question A question; without one the sound is described.
 	Question *string `json:"question,omitempty"`
 	Seed     *int64  `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict      *bool    `json:"strict,omitempty"`
@@ -3661,6 +3673,9 @@ type ChatRequest struct {
 	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// MaxCompletionTokens The newer name of max_tokens.
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
@@ -3680,6 +3695,9 @@ type ChatRequest struct {
 
 	// Seed Of the sampling. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stop The answer ends before this text, or the first of these.
 	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
@@ -3758,6 +3776,9 @@ type Classification struct {
 
 // ClassificationRequest defines model for ClassificationRequest.
 type ClassificationRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
@@ -3767,6 +3788,9 @@ type ClassificationRequest struct {
 
 	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3830,9 +3854,15 @@ type ContextRequest struct {
 	// AudioId A recording that the server keeps. It stays as long as the conversation.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3856,12 +3886,18 @@ type ConversionRequest struct {
 	// server has none (`encodes` in `GET /v1/system`).
 	Container *ConversionRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
 	// detected from the content, not from the name.
 	File openapi_types.File `json:"file"`
 
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -4094,6 +4130,9 @@ type EditRequest struct {
 	// Container As in a conversion.
 	Container *EditRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File *openapi_types.File `json:"file,omitempty"`
 
@@ -4102,6 +4141,9 @@ type EditRequest struct {
 
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -4158,6 +4200,9 @@ type EmbeddingSpace string
 
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File *openapi_types.File `json:"file,omitempty"`
 
@@ -4179,6 +4224,9 @@ type EmbeddingRequest struct {
 	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
 	// other. A model with one space has the same vectors in both.
 	Space *EmbeddingRequestSpace `json:"space,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -4791,6 +4839,12 @@ type Model struct {
 	// first failure. degraded: some have failed.
 	Health *HealthOfTasks `json:"health,omitempty"`
 	Id     string         `json:"id"`
+
+	// Languages The languages that the metadata of the model's card states, such as en. Omitted if it states none.
+	Languages *[]string `json:"languages,omitempty"`
+
+	// License The licence that the metadata of the model's card (README.md) states, such as mit. Omitted if it states none.
+	License *string `json:"license,omitempty"`
 
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
@@ -6093,6 +6147,9 @@ type StoredAnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]StoredAnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -6104,6 +6161,9 @@ type StoredAnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -6126,11 +6186,17 @@ type StoredEditRequest struct {
 	// Container As in a conversion.
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
 	Operations []interface{} `json:"operations"`
 
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -6443,6 +6509,9 @@ type TranscriptionRequest struct {
 	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
@@ -6466,6 +6535,9 @@ type TranscriptionRequest struct {
 	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
@@ -7466,6 +7538,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "context_id")
 	}
 
+	if raw, found := object["end"]; found {
+		err = json.Unmarshal(raw, &a.End)
+		if err != nil {
+			return fmt.Errorf("error reading 'end': %w", err)
+		}
+		delete(object, "end")
+	}
+
 	if raw, found := object["max_completion_tokens"]; found {
 		err = json.Unmarshal(raw, &a.MaxCompletionTokens)
 		if err != nil {
@@ -7528,6 +7608,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'seed': %w", err)
 		}
 		delete(object, "seed")
+	}
+
+	if raw, found := object["start"]; found {
+		err = json.Unmarshal(raw, &a.Start)
+		if err != nil {
+			return fmt.Errorf("error reading 'start': %w", err)
+		}
+		delete(object, "start")
 	}
 
 	if raw, found := object["stop"]; found {
@@ -7628,6 +7716,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		}
 	}
 
+	if a.End != nil {
+		object["end"], err = json.Marshal(a.End)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'end': %w", err)
+		}
+	}
+
 	if a.MaxCompletionTokens != nil {
 		object["max_completion_tokens"], err = json.Marshal(a.MaxCompletionTokens)
 		if err != nil {
@@ -7681,6 +7776,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		object["seed"], err = json.Marshal(a.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'seed': %w", err)
+		}
+	}
+
+	if a.Start != nil {
+		object["start"], err = json.Marshal(a.Start)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'start': %w", err)
 		}
 	}
 

@@ -92,6 +92,7 @@ type streamDecoder struct {
 	head     *streamHead
 	order    []int // of the result's channels, their numbers in the stream
 	begun    bool  // a link is being read
+	jumped   bool  // packets were passed over since the latest that was decoded
 	decoder  packetDecoder
 	pcm      []float32 // decoded samples; rest has not been returned yet
 	rest     []float32
@@ -194,7 +195,7 @@ func (d *streamDecoder) nextLink() error {
 			return err
 		}
 	}
-	d.begun = true
+	d.begun, d.jumped = true, false
 	var err error
 	if d.head, err = d.packets.link(); err != nil {
 		return err
@@ -264,10 +265,20 @@ func (d *streamDecoder) packet() error {
 	if err != nil {
 		return err
 	}
+	return d.decode(packet, expected)
+}
+
+// decode decodes a packet with the given number of samples.
+func (d *streamDecoder) decode(packet []byte, expected int) error {
 	n, err := d.decoder.Decode(packet, d.pcm)
 	if err != nil {
 		return err
 	}
+	if d.jumped && n == 0 { // of Vorbis, which needs the packet before
+		d.skip -= int64(expected)
+		expected = 0
+	}
+	d.jumped = false
 	if n != expected {
 		return fmt.Errorf("%s: a packet of %d samples instead of %d", d.head.codec, n, expected)
 	}

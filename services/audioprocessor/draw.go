@@ -48,7 +48,7 @@ func (s *Service) prepareDrawing(task services.Task) (*drawTask, error) {
 	if err := d.checkFields(); err != nil {
 		return nil, err
 	}
-	file, reader, err := s.openAudio(d.audio, d.params.Strict)
+	file, reader, err := s.openAudio(d.audio, services.Reading{Strict: d.params.Strict})
 	if err != nil {
 		return nil, err
 	}

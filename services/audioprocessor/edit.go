@@ -120,7 +120,7 @@ func (r *running) Close() error {
 // result.
 func (e *editTask) open(ctx context.Context, step func() error) (*running, error) {
 	s := e.service
-	file, reader, err := s.openAudio(e.audio, e.params.Strict)
+	file, reader, err := s.openAudio(e.audio, e.params.Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ type readFormat struct {
 // length was an estimate.
 func (s *Service) readOnce(audio services.AudioSource, strict bool, use func(*audiofile.Reader) error,
 ) (_ readFormat, guessed bool, err error) {
-	file, reader, err := s.openAudio(audio, strict)
+	file, reader, err := s.openAudio(audio, services.Reading{Strict: strict})
 	if err != nil {
 		return readFormat{}, false, err
 	}

@@ -38,7 +38,7 @@ func (s *Service) preparePeaks(task services.Task) (*peaksTask, error) {
 	if p.params.Pixels != 0 && p.params.SamplesPerPixel != 0 {
 		return nil, services.Invalidf("pixels", "cannot be combined with samples_per_pixel")
 	}
-	file, reader, err := s.openAudio(p.audio, p.params.Strict)
+	file, reader, err := s.openAudio(p.audio, services.Reading{Strict: p.params.Strict})
 	if err != nil {
 		return nil, err
 	}

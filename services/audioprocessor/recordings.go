@@ -23,7 +23,7 @@ func (e *editTask) opener(ctx context.Context, r *running) func(id string) (edit
 		if err != nil {
 			return nil, err
 		}
-		file, reader, err := e.service.openAudio(audio, e.params.Strict)
+		file, reader, err := e.service.openAudio(audio, services.Reading{Strict: e.params.Strict})
 		if err != nil {
 			release()
 			return nil, errors.Join(storeErr(audio), err)

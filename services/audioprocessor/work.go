@@ -97,7 +97,7 @@ func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult
 }
 
 // openAudio opens the recording of a task.
-func (s *Service) openAudio(audio services.AudioSource, strict bool) (io.Closer, *audiofile.Reader, error) {
+func (s *Service) openAudio(audio services.AudioSource, reading services.Reading) (io.Closer, *audiofile.Reader, error) {
 	if audio == nil {
 		return nil, nil, services.Invalidf("file", "is missing; send the audio as form field file")
 	}
@@ -105,9 +105,7 @@ func (s *Service) openAudio(audio services.AudioSource, strict bool) (io.Closer,
 	if err != nil {
 		return nil, nil, services.Unreadable(err)
 	}
-	limits := s.limits
-	limits.Strict = limits.Strict || strict
-	reader, err := audiofile.Open(file, audio.Size(), limits)
+	reader, err := audiofile.Open(file, audio.Size(), s.limits.Of(reading))
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
@@ -153,7 +151,7 @@ type job struct {
 
 // open reads the recording's header and determines the output.
 func (w *conversion) open() (*job, error) {
-	file, reader, err := w.service.openAudio(w.audio, w.params.Strict)
+	file, reader, err := w.service.openAudio(w.audio, w.params.Reading)
 	if err != nil {
 		return nil, err
 	}

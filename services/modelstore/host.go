@@ -19,6 +19,7 @@ type Host[M Model] struct {
 	// called for each listing and uses Facts to avoid reading files again.
 	inspect func(Folder) error
 
+	cards       *Facts[cardFacts]
 	recorder    services.Recorder
 	initialized atomic.Bool
 }
@@ -26,13 +27,14 @@ type Host[M Model] struct {
 // NewHost returns the host of the models of a shelf. problem returns why one could not be
 // loaded, although what its files say could be read; nil for no such reason.
 func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) error) *Host[M] {
-	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, inspect: func(folder Folder) error {
+	inspect := func(folder Folder) error {
 		known, err := shelf.Of(folder)
 		if err == nil && problem != nil {
 			err = problem(known)
 		}
 		return err
-	}}
+	}
+	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, cards: NewFacts(Folder.readCard), inspect: inspect}
 }
 
 // InitializeBy opens the pool and calls prove to verify the default model, unless that
@@ -75,6 +77,9 @@ func (h *Host[M]) Models() []services.ModelStatus {
 	for _, files := range h.catalog.List(h.kind.ModelTypes...) {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified(),
 			Size: services.Bytes(files.state.bytes)}
+		if card, err := h.cards.Of(files); err == nil {
+			m.License, m.Languages = card.license, card.languages
+		}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
 		} else if err := h.inspect(files); err != nil {

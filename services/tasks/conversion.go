@@ -1,5 +1,7 @@
 package tasks
 
+import "github.com/grym-synth/grym-synth/services"
+
 // Convert re-encodes a recording. Its parameters are ConvertParams, its result is
 // *Conversion, and the sound is TaskResult.Audio.
 const Convert = "convert"
@@ -16,8 +18,7 @@ type ConvertParams struct {
 	Channels int `json:"channels,omitempty"`
 	// BitDepth is 16, 24, 32 or float; empty for 16. What ffmpeg writes has none.
 	BitDepth string `json:"bit_depth,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Conversion is the result of Convert.

@@ -3,6 +3,7 @@ package tasks
 import (
 	"encoding/json"
 
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/analysis"
 )
 
@@ -19,8 +20,7 @@ type EditParams struct {
 	Container    string `json:"container,omitempty"`
 	SampleRateHz int    `json:"sample_rate,omitempty"`
 	BitDepth     string `json:"bit_depth,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Edited is the result of Edit.

@@ -15,6 +15,9 @@ import (
 func fieldsOf(params any) []string {
 	var names []string
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(params)) {
+		if field.Anonymous {
+			continue // its fields are listed as well
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 	}

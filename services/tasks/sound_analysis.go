@@ -1,5 +1,7 @@
 package tasks
 
+import "github.com/grym-synth/grym-synth/services"
+
 // Embed computes vectors for a recording or a text. Its parameters are EmbedParams and its result
 // is *Embedding.
 const Embed = "embed"
@@ -29,8 +31,7 @@ type EmbedParams struct {
 	Frames       bool      `json:"frames,omitempty"`
 	FrameWindows []float64 `json:"frame_windows,omitempty"`
 	FrameHop     *float64  `json:"frame_hop,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Values of EmbedParams.Space.
@@ -106,8 +107,7 @@ type ClassifyParams struct {
 	Threshold *float64 `json:"threshold,omitempty"`
 	// WindowSeconds as in EmbedParams.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Classification is the result of Classify.

@@ -20,8 +20,8 @@ type request struct {
 	classify   tasks.ClassifyParams
 	// window in seconds; 0 for a single run.
 	window float64
-	// strict rejects a recording that is cut short.
-	strict bool
+	// reading selects the part of the recording.
+	reading services.Reading
 }
 
 // parseRequest decodes and validates a task's parameters. The fault lists every invalid
@@ -34,19 +34,19 @@ func parseRequest(task services.Task) (request, error) {
 	switch task.Name {
 	case tasks.Transcribe:
 		err = tasks.DecodeParams(task.Params, &r.transcribe)
-		window, r.strict = r.transcribe.WindowSeconds, r.transcribe.Strict
+		window, r.reading = r.transcribe.WindowSeconds, r.transcribe.Reading
 		r.window = tasks.DefaultWindowSeconds
 		checkTranscribe(r.transcribe, &bad)
 	case tasks.Embed:
 		err = tasks.DecodeParams(task.Params, &r.embed)
-		window, r.window, r.strict = r.embed.WindowSeconds, longestRun, r.embed.Strict
+		window, r.window, r.reading = r.embed.WindowSeconds, longestRun, r.embed.Reading
 		if p := r.embed.Pooling; p != "" && p != tasks.PoolingMean && p != tasks.PoolingNone {
 			bad.Complain("pooling", "must be mean or none, got %.40q", p)
 		}
 		checkEmbed(r.embed, &bad)
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
-		window, r.window, r.strict = r.classify.WindowSeconds, longestRun, r.classify.Strict
+		window, r.window, r.reading = r.classify.WindowSeconds, longestRun, r.classify.Reading
 		if len(r.classify.Labels) > 0 || r.classify.Template != "" {
 			bad.Complain("labels", "must be left out: models of wav2vec2 have labels of their own; a CLAP model compares a sound with texts")
 		}

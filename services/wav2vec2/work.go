@@ -32,7 +32,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	reader, closer, err := s.openAudio(task.Audio, r.window, r.strict)
+	reader, closer, err := s.openAudio(task.Audio, r.window, r.reading)
 	if err != nil {
 		return nil, err
 	}
