@@ -51,7 +51,8 @@ is done in this process, or by a running server with --server.`,
 			return e.runSound(c.Context(), w, args, []string{".json"})
 		},
 	}
-	c.Flags().StringSliceVar(&features, "features", nil, "`NAMES` of what is measured, separated by commas (default all but chroma, key, noise)")
+	c.Flags().StringSliceVar(&features, "features", nil,
+		"`NAMES` of what is measured, separated by commas (default all but chroma, key, noise)")
 	c.Flags().StringSliceVar(&series, "series", nil, "`NAMES` of series over time, such as pitch, rms, mel")
 	c.Flags().StringVar(&format, "format", tasks.FormatText, "`FORMAT` of what is printed: text, json")
 	w.bind(c, "the values")

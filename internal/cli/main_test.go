@@ -209,7 +209,8 @@ func TestWhatEachCommandDoes(t *testing.T) {
 func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{
-		"", "serve", "transcribe", "analyze", "edit", "draw", "config", "keys", "keys create", "keys list", "keys revoke", "healthcheck", "version", "completion", "help",
+		"", "serve", "transcribe", "analyze", "edit", "draw",
+		"config", "keys", "keys create", "keys list", "keys revoke", "healthcheck", "version", "completion", "help",
 		"store", "store check", "store backup", "store restore",
 	} {
 		var c called

@@ -178,18 +178,18 @@ func TestSVGHasThePixelsOfPNG(t *testing.T) {
 func TestPicturesHaveLimits(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*Config){
-		"width must be 16 to 8192 pixels, got 15":                                                func(c *Config) { c.Width = 15 },
-		"height must be 16 to 4096 pixels, got 4097":                                             func(c *Config) { c.Height = 4097 },
-		"height must be at most 2048 with a width of 8192":                                       func(c *Config) { c.Width, c.Height = 8192, 2049 },
-		"width must be at least 144 pixels for a picture with axes, got 100":                     func(c *Config) { c.Width = 100 },
-		"height must be at least 298 pixels for 8 panels, got 200":                               func(c *Config) { c.Height, c.Channels = 200, 8 },
-		"floor_db must be at least 1 dB below ceiling_db, which is 0, got -0.5":                  func(c *Config) { c.FloorDB = -0.5 },
-		"max_frequency must be at most 4000 Hz, half the sample rate of the recording, got 4001": func(c *Config) { c.MaxHz = 4001 },
-		"min_frequency must be below max_frequency, which is 4000 Hz, got 4000":                  func(c *Config) { c.MinHz = 4000 },
-		"min_frequency must be above 0 Hz on a logarithmic scale":                                func(c *Config) { c.MinHz, c.Scale = 0, Log },
-		"frequency_scale must be linear, log or mel":                                             func(c *Config) { c.Scale = "bark" },
-		"window must be a power of two from 256 to 16384, got 1000":                              func(c *Config) { c.Window = 1000 },
-		`colors must be one of [viridis cividis magma gray], got "jet"`:                          func(c *Config) { c.Colors = "jet" },
+		"width must be 16 to 8192 pixels, got 15":                               func(c *Config) { c.Width = 15 },
+		"height must be 16 to 4096 pixels, got 4097":                            func(c *Config) { c.Height = 4097 },
+		"height must be at most 2048 with a width of 8192":                      func(c *Config) { c.Width, c.Height = 8192, 2049 },
+		"width must be at least 144 pixels for a picture with axes, got 100":    func(c *Config) { c.Width = 100 },
+		"height must be at least 298 pixels for 8 panels, got 200":              func(c *Config) { c.Height, c.Channels = 200, 8 },
+		"floor_db must be at least 1 dB below ceiling_db, which is 0, got -0.5": func(c *Config) { c.FloorDB = -0.5 },
+		"max_frequency must be at most 4000 Hz, half the sample rate":           func(c *Config) { c.MaxHz = 4001 },
+		"min_frequency must be below max_frequency, which is 4000 Hz, got 4000": func(c *Config) { c.MinHz = 4000 },
+		"min_frequency must be above 0 Hz on a logarithmic scale":               func(c *Config) { c.MinHz, c.Scale = 0, Log },
+		"frequency_scale must be linear, log or mel":                            func(c *Config) { c.Scale = "bark" },
+		"window must be a power of two from 256 to 16384, got 1000":             func(c *Config) { c.Window = 1000 },
+		`colors must be one of [viridis cividis magma gray], got "jet"`:         func(c *Config) { c.Colors = "jet" },
 	} {
 		cfg := spectrum(Mel, 8000, 8000)
 		change(&cfg)
