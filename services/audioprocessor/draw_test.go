@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"image/png"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -180,4 +182,24 @@ func TestDrawingStops(t *testing.T) {
 		_, err = work.Run(ctx, services.DiscardSink{})
 		require.ErrorIs(t, err, context.Canceled)
 	}
+}
+
+// TestACutRecordingIsDrawnToItsEnd: the header of a FLAC file that was cut has the length
+// before.
+func TestACutRecordingIsDrawnToItsEnd(t *testing.T) {
+	t.Parallel()
+	whole, err := os.ReadFile(filepath.Join("..", "audiofile", "testdata", "speech.flac"))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "cut.flac")
+	require.NoError(t, os.WriteFile(path, whole[:len(whole)*6/10], 0o600))
+	before, err := resultOf(t, tasks.Draw, recording("speech.flac"), `{"axes":false}`)
+	require.NoError(t, err)
+	result, err := resultOf(t, tasks.Draw, onDisk(path), `{"axes":false}`)
+	require.NoError(t, err)
+	picture := result.Value.(*tasks.Picture)
+	require.Equal(t, services.WarnTruncated, result.Warnings[0].Code)
+	require.InDelta(t, picture.Source.DurationSeconds, picture.Plots[0].XAxis.To, 1e-9)
+	require.Less(t, picture.Source.DurationSeconds, 0.8*before.Value.(*tasks.Picture).Source.DurationSeconds)
+	_, err = resultOf(t, tasks.Draw, onDisk(path), `{"strict":true}`)
+	require.ErrorContains(t, err, "cut")
 }
