@@ -35,15 +35,14 @@ a running server with --server. A recording is never overwritten.`,
 				return err
 			}
 			w.params["operations"] = list
-			known := []string{".wav", ".flac", ".pcm"}
-			if extension := w.outputExtension(known); extension != "" {
+			if extension := w.outputExtension(soundExtensions); extension != "" {
 				if named := extension[1:]; container != "" && container != named {
 					return misusef("--container %s does not fit --output %s", container, w.to)
 				}
 				container = extension[1:]
 			}
 			container = cmp.Or(container, "wav")
-			w.params["container"], w.extension, w.accept = container, "."+container, "audio/"+container
+			w.params["container"], w.extension, w.accept = container, "."+container, "audio/*"
 			if depth != "" {
 				w.params["bit_depth"] = depth
 			}
@@ -53,11 +52,11 @@ a running server with --server. A recording is never overwritten.`,
 			if w.to == "" {
 				return misusef("edit needs --output FILE, DIR, or - for the standard output")
 			}
-			return e.runSound(c.Context(), w, args, known)
+			return e.runSound(c.Context(), w, args, soundExtensions)
 		},
 	}
 	c.Flags().StringVar(&operations, "ops", "", "`OPERATIONS` as JSON, one or a list, or a FILE with them")
-	c.Flags().StringVar(&container, "container", "", "`NAME` of the format of the result: wav, flac, pcm (default by --output, else wav)")
+	c.Flags().StringVar(&container, "container", "", "`NAME` of the format of the result, such as flac (default by --output, else wav)")
 	c.Flags().StringVar(&depth, "bit-depth", "", "`DEPTH` of the result: 16, 24, 32, float (default 16)")
 	c.Flags().IntVar(&rate, "sample-rate", 0, "`HERTZ` of the result (default that after the operations)")
 	w.bind(c, "the result")
@@ -66,6 +65,10 @@ a running server with --server. A recording is never overwritten.`,
 	complete(c, "sample-rate")
 	return c
 }
+
+// soundExtensions are the extensions of files of sound, each of which is the name of a
+// container too. The service knows which of them it can write.
+var soundExtensions = []string{".wav", ".flac", ".pcm", ".mp3", ".opus", ".ogg", ".aac"}
 
 // readOperations returns the operations in a text or in the file that it names, as a list.
 func readOperations(text string) ([]json.RawMessage, error) {

@@ -242,7 +242,7 @@ func TestAServerDrawsAndEdits(t *testing.T) {
 	require.Equal(t, []sent{
 		{"/v1/audio/pictures", "image/svg+xml", "a.wav a.wav",
 			map[string][]string{"kind": {"waveform"}, "format": {"svg"}, "width": {"300"}, "axes": {"false"}}},
-		{"/v1/audio/edits", "audio/flac", "a.wav a.wav", map[string][]string{"operations": {`[{"op":"reverse"}]`}, "container": {"flac"}}},
+		{"/v1/audio/edits", "audio/*", "a.wav a.wav", map[string][]string{"operations": {`[{"op":"reverse"}]`}, "container": {"flac"}}},
 		{"/v1/audio/peaks", "application/octet-stream", "a.wav a.wav", map[string][]string{}},
 		{"/v1/audio/analyses", "application/json", "a.wav a.wav", map[string][]string{"features": {`["levels"]`}}},
 		{"/v1/audio/analyses", "application/json", "bad.wav bad.wav", map[string][]string{}},
