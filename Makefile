@@ -66,10 +66,11 @@ generate: ## regenerate the code from openapi.yaml
 console-test: build ## test the console in a browser (requires npm, and Chromium and Firefox)
 	cd api/console/browser && npm ci --ignore-scripts && node test.mjs ../../../bin/grym-synth
 
-parity: build console-test ## compare the audio decoders with ffmpeg, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
+parity: build console-test ## compare the audio decoders with ffmpeg, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API, players and the console (requires npm)
 	$(GO) test ./services/audiofile -run TestAgainstFFmpeg -parity -v -count=1 -timeout 15m
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	clients/newest/run.sh bin/grym-synth
+	clients/players/run.sh bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
 	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \

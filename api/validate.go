@@ -72,7 +72,11 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	}
 	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true},
+		Options: &openapi3filter.Options{
+			ExcludeRequestBody: !withBody, MultiError: true,
+			// A task has the defaults of its parameters, some of which depend on others.
+			SkipSettingDefaults: h.operations.of(r).route != nil,
+		},
 	})
 	var tooLarge *http.MaxBytesError
 	switch {

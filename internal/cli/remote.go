@@ -118,25 +118,12 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 	if err != nil {
 		return nil, err
 	}
-	sent := &countingReader{from: audio, total: r.size, report: p.sent}
-	body := io.MultiReader(bytes.NewReader(head), sent, bytes.NewReader(tail))
-	request, err := s.request(ctx, http.MethodPost, "v1/audio/transcriptions", body)
+	response, err := s.post(ctx, "v1/audio/transcriptions", r, head, tail, &countingReader{from: audio, total: r.size, report: p.sent},
+		map[string]string{"Content-Type": contentType})
 	if err != nil {
 		return nil, err
 	}
-	if request.ContentLength = -1; r.size >= 0 {
-		request.ContentLength = int64(len(head)) + r.size + int64(len(tail))
-	}
-	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Expect", "100-continue") // an invalid key is refused before the upload
-	response, err := s.client.Do(request)
-	if err != nil {
-		return nil, unreachable(ctx, s.base, err)
-	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, answerError(response)
-	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
 		return nil, unreachable(ctx, s.base, err)

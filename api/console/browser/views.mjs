@@ -10,6 +10,7 @@ export async function byPointer(page, base) {
   await transcribe(page);
   await ask(page);
   await convert(page);
+  await measure(page);
   await otherTasks(page);
   await generate(page);
   await jobs(page);
@@ -87,6 +88,20 @@ async function convert(page) {
   check('a recording is converted with the form of the schema', /\.flac/.test(row) && /audio\/flac/.test(row), row.slice(0, 60));
   await page.locator('tbody').getByRole('button', { name: 'To the deck' }).click();
   await until(page, () => /\.flac/.test(document.querySelector('.transport select').selectedOptions[0].textContent));
+}
+
+async function measure(page) {
+  await page.locator('.rail a.item[href="#/measure"]').click();
+  await page.locator('[data-test=measure]').click();
+  await page.locator('[data-test=picture]').waitFor();
+  const size = await page.locator('[data-test=picture]').evaluate(async (img) => { await img.decode(); return [img.naturalWidth, img.naturalHeight]; });
+  check('a recording is drawn', size.join() === '1200,360', size.join(' by '));
+  const rows = await page.locator('[data-test=numbers] tr').allTextContents();
+  check('and measured, with units', rows.some((r) => /^Peak-\d.*dBFS$/.test(r)) && rows.some((r) => /LUFS$/.test(r)), `${rows.length} rows`);
+  await page.locator('select[name=kind]').selectOption('waveform');
+  await page.locator('[data-test=measure]').click();
+  await until(page, () => /^Waveform/.test(document.querySelector('[data-test=picture]').alt));
+  check('as another picture', (await page.locator('select[name=colors]').count()) === 0);
 }
 
 async function otherTasks(page) {

@@ -17,7 +17,7 @@ export const isShown = (p) => ['string', 'integer', 'number', 'boolean'].include
 /** Returns the parameters with one changed; undefined or the default removes it. */
 export function withValue(values, name, value, property) {
   const next = { ...values };
-  if (value === undefined || value === '' || value === property.default || (Array.isArray(value) && !value.length)) delete next[name];
+  if (value === undefined || value === '' || value === (property.default ?? (property.type === 'boolean' ? false : undefined)) || (Array.isArray(value) && !value.length)) delete next[name];
   else next[name] = value;
   return next;
 }
@@ -32,7 +32,7 @@ function Control({ name, property: p, value, onChange }) {
   }
   if (p.type === 'boolean') {
     return html`<label class="check"><input type="checkbox" name=${name} checked=${value ?? p.default ?? false}
-      onChange=${(e) => set(e.target.checked || undefined)} /><span>${label}${hint && html`<span class="hint block">${hint}</span>`}</span></label>`;
+      onChange=${(e) => set(e.target.checked)} /><span>${label}${hint && html`<span class="hint block">${hint}</span>`}</span></label>`;
   }
   const slider = sliderOf(p);
   if (slider) {

@@ -76,11 +76,15 @@ function notesIn(value, offset) {
   return (list ?? []).map((x) => ({ t0: x.start + offset, t1: x.end + offset, text: x.label ?? x.text ?? x.word ?? x.name ?? '' }));
 }
 
+/** The content types of pictures by their formats. */
+const pictures = { png: 'image/png', svg: 'image/svg+xml' };
+
 function Result({ value }) {
-  const text = useMemo(() => JSON.stringify(value, (k, v) => (Array.isArray(v) && v.length > 24 && v.every(Number.isFinite)
+  const picture = pictures[value.format], text = useMemo(() => JSON.stringify(value, (k, v) => (picture && k === 'data' ? '…' : Array.isArray(v) && v.length > 24 && v.every(Number.isFinite)
     ? [...v.slice(0, 12), t.numbers(v.length - 12)] : v), 2), [value]);
   const labels = (value.labels ?? value.classes ?? []).filter((x) => Number.isFinite(x.score ?? x.probability));
-  return html`${typeof value.text === 'string' && html`<p class="lead">${value.text}</p>`}
+  return html`${picture && html`<figure class="panel flush picture"><img src=${`data:${picture};base64,${value.data}`} width=${value.width} height=${value.height} alt=${say.tasks.draw} /></figure>`}
+    ${typeof value.text === 'string' && html`<p class="lead">${value.text}</p>`}
     ${labels.length > 0 && html`<ul class="bars">${labels.slice(0, 20).map((x) => html`<li><span class="clip">${x.label ?? x.name}</span>
       <span class="meter"><i style=${`width:${(x.score ?? x.probability) * 100}%`}></i></span><span class="num">${(x.score ?? x.probability).toFixed(3)}</span></li>`)}</ul>`}
     <div class="bar"><h2 class="grow">${t.json}</h2><button class="btn small" onClick=${async () => { await copy(JSON.stringify(value)); toast(say.copied); }}>${say.copy}</button></div>
