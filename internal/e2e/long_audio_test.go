@@ -44,7 +44,7 @@ func BenchmarkLongAudio(b *testing.B) {
 	dir := b.TempDir()
 	in, out := filepath.Join(dir, "in.wav"), filepath.Join(dir, "out.wav")
 	writeNoise(b, in, minutes)
-	s := startWith(b, options{settings: "audio:\n  maxBytes: 2GiB\nservices:\n  audioProcessor:\n    maxOutput: 2GiB\n"})
+	s := startWith(b, options{settings: "api: {maxUpload: 2GiB}\naudio: {maxBytes: 2GiB}\nservices: {audioProcessor: {maxOutput: 2GiB}}\n"})
 	s.timed(b, "/v1/audio/analyses", clips+"clip09.wav", io.Discard) // what is loaded at the first request
 	for b.Loop() {
 		analysis, grown := s.timed(b, "/v1/audio/analyses", in, io.Discard)
