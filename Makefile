@@ -15,7 +15,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fuzz: $(LIBRARY) $(DECODERS) ## run every fuzz target for FUZZTIME
 bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+bench-audio: $(FETCHED) ## compare the processor time of analysis and edits of an hour with sox, ffmpeg and aubio (requires them)
+	$(GO) test ./internal/e2e -run '^$$' -bench LongAudio -benchtime 1x -v -timeout 60m
+
 lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...
 
@@ -66,11 +69,13 @@ generate: ## regenerate the code from openapi.yaml
 console-test: build ## test the console in a browser (requires npm, and Chromium and Firefox)
 	cd api/console/browser && npm ci --ignore-scripts && node test.mjs ../../../bin/grym-synth
 
-parity: build console-test ## compare the audio decoders with ffmpeg, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API, players and the console (requires npm)
+parity: build console-test ## compare the audio decoders with ffmpeg, the analyses with ffmpeg, librosa and Praat, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
 	$(GO) test ./services/audiofile -run TestAgainstFFmpeg -parity -v -count=1 -timeout 15m
 	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
 	clients/newest/run.sh bin/grym-synth
 	clients/players/run.sh bin/grym-synth
+	@if python3 -c 'import librosa, mir_eval' 2>/dev/null; then python3 services/analysis/testdata/parity/parity.py bin/grym-synth; \
+	else echo "python3 has no librosa and mir_eval: skipping the comparison of the analyses"; fi
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
 	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \

@@ -111,7 +111,8 @@ func TestEditsOfEverySoundAreAnswered(t *testing.T) {
 		"gain": `"gain_db":-3`, "high_pass": `"frequency":100`, "high_shelf": `"frequency":1000,"gain_db":3`, "low_pass": `"frequency":3000`,
 		"low_shelf": `"frequency":1000,"gain_db":3`, "mix": stored, "normalize": `"mode":"loudness"`, "pad": `"before":1`,
 		"pitch_shift": `"semitones":3`, "remix": `"channels":1`, "resample": `"sample_rate":44100`, "speed": `"factor":1.5`,
-		"time_stretch": `"factor":0.5`, "trim": `"end":0.5`, "gate": "", "limiter": "", "remove_silence": "", "reverse": "", "split_at_silences": "",
+		"time_stretch": `"factor":0.5`, "trim": `"end":0.5`, "gate": "", "limiter": "", "remove_silence": "", "reverse": "",
+		"split_at_silences": "",
 	}
 	_, body := s.get(t, "/v1/services/audioProcessor")
 	listed := regexp.MustCompile(`"op":\{"const":"(\w+)"\}`).FindAllStringSubmatch(body, -1)
@@ -144,12 +145,13 @@ func TestEditsWithStoredRecordingsOverHTTP(t *testing.T) {
 	s := start(t)
 	id := s.storeSound(t, mono16(8000, toneAndPauses(8000, 0)...))
 	speech := mono16(16000, toneAndPauses(16000, 0.5)...)
-	status, _, body := s.edit(t, "", speech, "operations", `[{"op":"concatenate","recordings":[{"audio_id":"`+id+`","start":0.5,"pause":0.25}]},`+
-		`{"op":"crossfade","recordings":[{"audio_id":"`+id+`"}],"duration":0.25}]`)
+	status, _, body := s.edit(t, "", speech, "operations", `[{"op":"concatenate","recordings":[{"audio_id":"`+id+
+		`","start":0.5,"pause":0.25}]},{"op":"crossfade","recordings":[{"audio_id":"`+id+`"}],"duration":0.25}]`)
 	require.Equal(t, http.StatusOK, status, string(body))
 	require.InDelta(t, 1.5+0.75+0.75, s.measure(t, body, "levels").Source.Duration, 1e-3)
 
-	status, _, body = s.edit(t, "", speech, "operations", `[{"op":"reverse"},{"op":"mix","recordings":[{"audio_id":"`+id+`"},{"audio_id":"none"}]}]`)
+	status, _, body = s.edit(t, "", speech, "operations",
+		`[{"op":"reverse"},{"op":"mix","recordings":[{"audio_id":"`+id+`"},{"audio_id":"none"}]}]`)
 	require.Equal(t, http.StatusNotFound, status)
 	require.Contains(t, string(body), `operations[1].recordings[1].audio_id names no stored recording`)
 
@@ -241,7 +243,8 @@ func TestFormatsOfFFmpegOverHTTP(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.InEpsilon(t, 440, *s.measure(t, []byte(text), "pitch").Pitch.Median, 0.01)
 	}
-	status, sound := s.sendJSON(t, http.MethodPost, "/v1/audio/generations", `{"prompt":"a beep","seed":1,"num_inference_steps":2,"response_format":"mp3"}`)
+	status, sound := s.sendJSON(t, http.MethodPost, "/v1/audio/generations",
+		`{"prompt":"a beep","seed":1,"num_inference_steps":2,"response_format":"mp3"}`)
 	require.Equal(t, http.StatusOK, status, sound)
 	require.InDelta(t, 2.56, s.measure(t, []byte(sound), "levels").Source.Duration, 0.1)
 	_, system := s.get(t, "/v1/system")
