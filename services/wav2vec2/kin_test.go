@@ -40,7 +40,8 @@ func TestHubertAndWavLMEqualTransformers(t *testing.T) {
 			}
 			continue
 		}
-		result, err := services.ExecuteTask(t.Context(), s, headTask(tasks.Embed, name, `{"pooling":"none"}`, golden.Clip), services.DiscardSink{})
+		task := headTask(tasks.Embed, name, `{"pooling":"none"}`, golden.Clip)
+		result, err := services.ExecuteTask(t.Context(), s, task, services.DiscardSink{})
 		require.NoError(t, err, name)
 		frames := result.Value.(*tasks.Embedding).Frames
 		require.Len(t, frames, golden.Shape[1])

@@ -42,7 +42,8 @@ func embeddings() []Hostile {
 		}),
 		[]Hostile{
 			{
-				Base: base, File: "preprocessor_config.json", Says: "/preprocessor_config.json: length of a transform must be a power of two from 4, got 500",
+				Base: base, File: "preprocessor_config.json",
+				Says: "/preprocessor_config.json: length of a transform must be a power of two from 4, got 500",
 				change: set("fft_window_size", "500"),
 			},
 			{
@@ -53,7 +54,10 @@ func embeddings() []Hostile {
 				Base: base, File: "tokenizer.json", Says: "/tokenizer.json: model.vocab must hold at most 1000000 values",
 				change: set("model.vocab", entries(1_100_000, 1)),
 			},
-			{Base: base, File: "onnx/text_model.onnx", Says: "at most 4194304 fields", change: whole(strings.Repeat("\x08\x01", 5_000_000))},
+			{
+				Base: base, File: "onnx/text_model.onnx", Says: "at most 4194304 fields",
+				change: whole(strings.Repeat("\x08\x01", 5_000_000)),
+			},
 			{
 				Base: base, File: "onnx/pool_model.onnx", Says: "a field of 9223372036854775807 bytes ends beyond",
 				change: whole("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
