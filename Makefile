@@ -15,7 +15,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak clean train-wav2vec2 train-audioldm train-gama train-clap
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,7 +71,7 @@ console-test: build ## test the console in a browser (requires npm, and Chromium
 
 parity: build console-test ## compare the audio decoders with ffmpeg, the analyses with ffmpeg, librosa and Praat, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
 	$(GO) test ./services/audiofile -run TestAgainstFFmpeg -parity -v -count=1 -timeout 15m
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth && node clap.mjs ../../bin/grym-synth
 	clients/newest/run.sh bin/grym-synth
 	clients/players/run.sh bin/grym-synth
 	@if python3 -c 'import librosa, mir_eval' 2>/dev/null; then python3 services/analysis/testdata/parity/parity.py bin/grym-synth; \
@@ -82,6 +82,11 @@ parity: build console-test ## compare the audio decoders with ffmpeg, the analys
 	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: skipping the exporter"; fi
+	@if python3 -c 'import torch, onnx, onnxruntime, transformers' 2>/dev/null; then \
+	  cd models/parity && dir=$$(mktemp -d) && python3 ../export/clap_random.py $$dir && python3 clap_golden.py $$dir/clap-tiny.json && \
+	  GOLDEN=$$dir/clap-tiny.json node clap.mjs ../../bin/grym-synth ../clap-tiny $$dir/unfused $$dir/fused $$dir/whole $$dir/ast; \
+	  status=$$?; rm -rf "$$dir"; exit $$status; \
+	else echo "python3 has no torch, onnx, onnxruntime and transformers: skipping random CLAP and AST folders"; fi
 
 soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
@@ -107,6 +112,9 @@ train-audioldm: ## train audioldm-tiny from scratch into DIR (models/train/audio
 
 train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.md)
 	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
+
+train-clap: ## train clap-tiny from scratch into DIR (models/train/clap/README.md)
+	models/train/clap/run.sh all $(or $(DIR),/tmp/train-clap)
 
 clean: ## remove built and downloaded files
 	rm -rf bin services/onnx/lib/*/*.zst services/audiofile/xiph/lib/*.wasm
