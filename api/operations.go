@@ -111,9 +111,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	var said struct {
 		Scope                              oneOrMore
 		Errors, Owner, Task, Service, Body string
-		Location                           string
-		Recordings                         []string
-		Sound                              *web.SoundRoute
+		web.RouteOptions
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
@@ -156,9 +154,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
 	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
-		one.route, err = web.NewRoute(said.Service, said.Task, web.RouteOptions{
-			Sound: said.Sound, Recordings: said.Recordings, Location: said.Location,
-		}, described)
+		one.route, err = web.NewRoute(said.Service, said.Task, said.RouteOptions, described)
 	}
 	return one, err
 }

@@ -61,7 +61,9 @@ func TestFilesOfAFormAreStored(t *testing.T) {
 		var got asked
 		var err error
 		WithExchange(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			got, err = b.read(r.Context(), r, route)
+			if got, err = b.read(r.Context(), r, route); err == nil {
+				err = b.saveFiles(r.Context(), got)
+			}
 		})).ServeHTTP(httptest.NewRecorder(), r)
 		return got, err
 	}
@@ -78,6 +80,19 @@ func TestFilesOfAFormAreStored(t *testing.T) {
 	}
 	_, err = send("first", "second", "third")
 	require.ErrorContains(t, err, "takes[] must have at most 2 files")
+	require.NoError(t, got.upload.Close())
+	got, err = send("third")
+	require.NoError(t, err)
+	spans, _ = got.params["takes"].([]span)
+	b.forgetFiles(WithCaller(t.Context(), services.Caller{Key: "me"}), got.upload)
+	_, err = lib.Describe(t.Context(), services.Caller{Key: "me"}, spans[0].AudioID)
+	require.Equal(t, services.KindNotFound, services.KindOf(err), "it was stored for a task that failed")
+	got, err = send("first")
+	require.NoError(t, err)
+	spans, _ = got.params["takes"].([]span)
+	b.forgetFiles(WithCaller(t.Context(), services.Caller{Key: "me"}), got.upload)
+	_, err = lib.Describe(t.Context(), services.Caller{Key: "me"}, spans[0].AudioID)
+	require.NoError(t, err, "its owner had it before")
 	_, err = send("")
 	require.ErrorContains(t, err, "has an empty file")
 	recorder := httptest.NewRecorder()

@@ -59,10 +59,7 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 	got := asked{upload: upload, params: make(map[string]any)}
 	for _, name := range names {
 		switch value := form.read(name, route.form[name]); {
-		case route.form[name].kind == kindRecordings:
-			if spans := upload.recordings[name]; spans != nil {
-				got.params[name] = spans
-			}
+		case route.form[name].kind == kindRecordings: // they are stored once the form is valid
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:

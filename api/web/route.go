@@ -45,12 +45,12 @@ type Route struct {
 // RouteOptions are what an operation's extension says of its route.
 type RouteOptions struct {
 	// Sound is set for a task that returns audio.
-	Sound *SoundRoute
+	Sound *SoundRoute `json:"sound"`
 	// Recordings are form fields with files, which can be repeated. The files are stored as
 	// recordings of the caller, and the task gets a list of their spans.
-	Recordings []string
+	Recordings []string `json:"recordings"`
 	// Location is the path of what the task made, with {id} for the field id of the response.
-	Location string
+	Location string `json:"location"`
 }
 
 // SoundRoute describes how a route returns the audio of its task.
