@@ -14,7 +14,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama train-clap
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ train-audioldm: ## train audioldm-tiny from scratch into DIR (models/train/audio
 
 train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.md)
 	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
+
+train-clap: ## train clap-tiny from scratch into DIR (models/train/clap/README.md)
+	models/train/clap/run.sh all $(or $(DIR),/tmp/train-clap)
 
 clean: ## remove built and downloaded files
 	rm -rf bin services/onnx/lib/*/*.zst

@@ -27,7 +27,7 @@ func TestATextNeedsNoFile(t *testing.T) {
 	response, body = b.call(t, "POST", "/v1/audio/classifications", form("labels", "a dog"), "Content-Type", formType)
 	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 	require.Contains(t, body, "file is missing")
-	_, body = b.call(t, "POST", "/v1/audio/classifications", form("file", "x", "labels[]", "a dog", "labels[]", `["rain, far away"]`, "template", "{}"),
-		"Content-Type", formType)
+	parts := form("file", "x", "labels[]", "a dog", "labels[]", `["rain, far away"]`, "template", "{}")
+	_, body = b.call(t, "POST", "/v1/audio/classifications", parts, "Content-Type", formType)
 	require.JSONEq(t, `{"labels":["a dog","rain, far away"],"template":"{}"}`, string(got.Params), body)
 }

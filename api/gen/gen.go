@@ -2813,12 +2813,21 @@ type Generation struct {
 	NumInferenceSteps     int     `json:"num_inference_steps"`
 	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
 
+	// Order The number of each sound among those of the seed, from 0, if they are ranked.
+	Order *[]int `json:"order,omitempty"`
+
+	// RankedBy The model that compared the sounds with the prompt.
+	RankedBy *string `json:"ranked_by,omitempty"`
+
 	// SampleRate Of the files.
 	SampleRate int    `json:"sample_rate"`
 	Scheduler  string `json:"scheduler"`
-	Seed       int64  `json:"seed"`
 
-	// Sounds One for each waveform.
+	// Scores How well each sound fits the prompt, a cosine, in the order of the sounds; missing if they are not ranked.
+	Scores *[]float64 `json:"scores,omitempty"`
+	Seed   int64      `json:"seed"`
+
+	// Sounds One for each waveform; if they are ranked, the one that fits the prompt best comes first.
 	Sounds []GeneratedSound `json:"sounds"`
 
 	// Warnings Deviations from the request; omitted if there are none.
@@ -2849,6 +2858,9 @@ type GenerationRequest struct {
 	// NumWaveformsPerPrompt Different sounds of one prompt and seed, as in diffusers; more than one are returned as JSON only.
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
+
+	// Rank Puts several sounds in the order in which they fit the prompt.
+	Rank *bool `json:"rank,omitempty"`
 
 	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`

@@ -187,7 +187,7 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	}
 	for name, field := range r.headers {
 		if text := fields[field]; text != nil {
-			header.Set(name, strings.Trim(string(text), `"`))
+			header.Set(name, strings.Trim(string(text), `"[]`))
 		}
 	}
 	return nil

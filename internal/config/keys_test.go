@@ -69,6 +69,7 @@ func keyCases() map[string]keyCase {
 		serviceKeys("audioldm", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
 			"maxSeconds":   {good: []string{"1", "600"}, bad: []string{"0.999", "600.001", ".nan", ".inf", "long"}},
+			"ranker":       {good: []string{"x", "''"}, bad: []string{"[a, b]"}},
 		}),
 		serviceKeys("gama", map[string]keyCase{
 			"defaultModel":       {good: []string{"x"}, bad: []string{"''", "[a, b]"}},

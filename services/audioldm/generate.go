@@ -26,6 +26,9 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
 		g.clock.Book(services.StageOutput)
 	}
+	if w.plan.ranking() {
+		g.warnings = append(g.warnings, notRanked("the server has no ranker"))
+	}
 	result.Stages, result.Warnings = g.clock.Times(), g.warnings
 	if err != nil {
 		return result, err

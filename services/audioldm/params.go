@@ -34,6 +34,7 @@ type plan struct {
 	guidance, eta    float64
 	seed             uint64
 	count            int
+	rank             bool
 	scheduler        string
 	container, depth string
 	// sampleRateHz of the file; 0 for the model's.
@@ -51,6 +52,7 @@ func (s *Service) parse(raw json.RawMessage) (plan, error) {
 		seconds: *cmp.Or(params.Seconds, ptr(defaultSeconds)), steps: *cmp.Or(params.Steps, ptr(defaultSteps)),
 		guidance: *cmp.Or(params.GuidanceScale, ptr(defaultGuidance)), scheduler: cmp.Or(params.Scheduler, schedulerDPM),
 		count: *cmp.Or(params.Waveforms, ptr(1)), sampleRateHz: params.SampleRateHz,
+		rank:      *cmp.Or(params.Rank, ptr(true)),
 		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: cmp.Or(params.BitDepth, string(audiofile.Depth16)),
 	}
 	if params.Seed != nil {

@@ -24,6 +24,9 @@ type Service struct {
 	// with no part loaded.
 	room func() services.Bytes
 	open func(files modelstore.Folder) (*model, error)
+	// execute runs tasks of this service and of the ranker; nil where there is no
+	// ranking.
+	execute services.Executor
 }
 
 // New returns a service for the folders of a catalog. Results are written to files in

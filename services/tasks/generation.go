@@ -22,6 +22,8 @@ type GenerateParams struct {
 	// Waveforms is the number of sounds generated from one seed, as in diffusers; nil
 	// for one.
 	Waveforms *int `json:"num_waveforms_per_prompt,omitempty"`
+	// Rank puts several sounds in the order in which they fit the prompt; nil for true.
+	Rank *bool `json:"rank,omitempty"`
 	// Scheduler is "dpmsolver++" or "ddim". Eta applies to "ddim".
 	Scheduler string  `json:"scheduler,omitempty"`
 	Eta       float64 `json:"eta,omitempty"`
@@ -40,4 +42,10 @@ type Generation struct {
 	Scheduler    string  `json:"scheduler"`
 	Seconds      float64 `json:"audio_length_in_s"`
 	SampleRateHz int     `json:"sample_rate"`
+	// Scores are the cosines of the sounds and the prompt, and Order the numbers of the
+	// sounds among those generated, from 0, both in the order of the sounds; RankedBy is
+	// the model that compared them. They are empty if the sounds are not ranked.
+	Scores   []float64 `json:"scores,omitempty"`
+	Order    []int     `json:"order,omitempty"`
+	RankedBy string    `json:"ranked_by,omitempty"`
 }
