@@ -49,6 +49,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 	require.Equal(t, map[string]bool{
 		"convert": true, "transcribe": true, "embed": true, "classify": true, "generate": true, "analyze": true,
 		"ask": true, "caption": true, "edit": true,
+		"teach": true, "detect": true, "search": true, "correct": true, "reembed": true, "import_patterns": true,
 	}, ready)
 	short := clip(t, "clip09.wav")
 	for task, path := range map[string]string{"embed": "embeddings", "classify": "classifications", "transcribe": "transcriptions",
