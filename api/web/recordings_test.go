@@ -33,15 +33,21 @@ const takesRecordings = `      parameters: [{name: thing_id, in: path, required:
 
 var discarded = slog.New(slog.DiscardHandler)
 
-// TestFilesOfAFormAreStored sends several files of one field, which become stored recordings.
-func TestFilesOfAFormAreStored(t *testing.T) {
-	t.Parallel()
+// storing returns what reads requests and a library that stores their files.
+func storing(t *testing.T) (*Base, *library.Library) {
+	t.Helper()
 	db := records.NewDatabase(recordstest.NewMemory(), discarded)
 	lib := library.New(library.DefaultConfig(), db, discarded)
 	require.NoError(t, db.Start(t.Context()))
-	defer func() { require.NoError(t, db.Stop(context.Background())) }()
+	t.Cleanup(func() { require.NoError(t, db.Stop(context.Background())) })
 	require.True(t, db.AwaitReady(t.Context()))
-	b := &Base{Sounds: lib, SpoolDir: t.TempDir(), Log: discarded}
+	return &Base{Sounds: lib, SpoolDir: t.TempDir(), Log: discarded}, lib
+}
+
+// TestFilesOfAFormAreStored sends several files of one field, which become stored recordings.
+func TestFilesOfAFormAreStored(t *testing.T) {
+	t.Parallel()
+	b, lib := storing(t)
 	route, err := NewRoute("s", "t", RouteOptions{Recordings: []string{"takes"}, Location: "/things/{id}"}, described(t, takesRecordings))
 	require.NoError(t, err)
 	send := func(files ...string) (asked, error) {
@@ -95,8 +101,7 @@ func TestFilesOfAFormAreStored(t *testing.T) {
 	require.NoError(t, err, "its owner had it before")
 	_, err = send("")
 	require.ErrorContains(t, err, "has an empty file")
-	recorder := httptest.NewRecorder()
-	require.NoError(t, route.answer(recorder, nil, services.TaskResult{Value: map[string]string{"id": "x1"}}))
-	require.Equal(t, 201, recorder.Code)
-	require.Equal(t, "/things/x1", recorder.Header().Get("Location"))
+	made := httptest.NewRecorder()
+	require.NoError(t, route.answer(made, nil, services.TaskResult{Value: map[string]string{"id": "x1"}}))
+	require.Equal(t, []any{201, "/things/x1"}, []any{made.Code, made.Header().Get("Location")})
 }

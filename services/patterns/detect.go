@@ -144,7 +144,8 @@ func detections(targets []*target, audio string, seconds float64) (list []tasks.
 	for _, t := range targets {
 		for _, w := range t.peaks.found {
 			list = append(list, tasks.Detection{
-				Pattern: t.pattern.ID, Label: t.pattern.Name, AudioID: audio, Start: round(w.start), End: min(round(w.end), round(seconds)), Score: round(w.score),
+				Pattern: t.pattern.ID, Label: t.pattern.Name, AudioID: audio,
+				Start: round(w.start), End: min(round(w.end), round(seconds)), Score: round(w.score),
 				Confidence: round(t.pattern.Head.confidence(w.score)), Example: t.nearest(w.at),
 			})
 		}

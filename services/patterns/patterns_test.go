@@ -174,6 +174,8 @@ func TestFaultsNameFieldProblemAndLimit(t *testing.T) {
 	find := func(patterns, recordings []string) tasks.DetectParams {
 		return tasks.DetectParams{Patterns: patterns, Recordings: recordings}
 	}
+	elsewhere := tasks.SearchParams{Span: &tasks.StoredSpan{AudioID: "00"}}
+	some := tasks.ReembedParams{Patterns: []string{"bell", "nothing"}}
 	nobody := tasks.CorrectParams{PatternID: "nothing", Feedback: []tasks.Feedback{{}}}
 	for want, c := range map[string]struct {
 		task   string
@@ -195,9 +197,9 @@ func TestFaultsNameFieldProblemAndLimit(t *testing.T) {
 		"feedback[0] ends at 9.500 s, but the recording has":           {tasks.Correct, fix(9, 9.5, tasks.Feedback{Verdict: "right"})},
 		"span or pattern or text must be given, and only one of them":  {tasks.Search, tasks.SearchParams{}},
 		"pattern names no pattern":                                     {tasks.Search, tasks.SearchParams{Pattern: "nothing"}},
-		"span.audio_id names no stored recording":                      {tasks.Search, tasks.SearchParams{Span: &tasks.StoredSpan{AudioID: "00"}}},
+		"span.audio_id names no stored recording":                      {tasks.Search, elsewhere},
 		"limit must be 1 to 200, got 201":                              {tasks.Search, tasks.SearchParams{Pattern: "bell", Limit: 201}},
-		"patterns[1] names no pattern":                                 {tasks.Reembed, tasks.ReembedParams{Patterns: []string{"bell", "nothing"}}},
+		"patterns[1] names no pattern":                                 {tasks.Reembed, some},
 		"file is missing; send the lines":                              {tasks.ImportPatterns, tasks.ImportParams{}},
 	} {
 		_, err := b.run(c.task, c.params, nil)
