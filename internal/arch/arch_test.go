@@ -85,13 +85,10 @@ var arrows = map[string][]string{
 	"services/editing": {"services/analysis", "services/dsp"},
 	"services/gama": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx", "services/tokenizer"},
-	"services/limits":      {},
-	"services/tasks":       {"services", "services/analysis"},
-	"services/schema":      {"services"},
-	"services/servicetest": {"services", "services/schema"}, // for tests only
-	"services/patterns": {"orchestrator/records", "services", "services/audiofile", "services/dsp", "services/module", "services/modelstore",
-		"services/patterns/index", "services/tasks"},
-	"services/patterns/index":       {},
+	"services/limits":               {},
+	"services/tasks":                {"services", "services/analysis"},
+	"services/schema":               {"services"},
+	"services/servicetest":          {"services", "services/schema"}, // for tests only
 	"services/module":               {"orchestrator/records", "services", "services/audiofile", "services/modelstore", "services/onnx"},
 	"services/tokenizer":            {"services/limits"},
 	"services/dsp":                  {},
@@ -101,6 +98,9 @@ var arrows = map[string][]string{
 	"services/onnx/fetchlibrary":    {},
 	"services/wav2vec2": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
 		"services/modelstore", "services/onnx"},
+	"services/patterns": {"orchestrator/records", "services", "services/audiofile", "services/dsp", "services/module", "services/modelstore",
+		"services/patterns/index", "services/tasks"},
+	"services/patterns/index": {},
 }
 
 // owners are third-party packages that only some packages may import, with the reason.
