@@ -63,7 +63,7 @@ console-test: build ## test the console in a browser (requires npm, and Chromium
 
 parity: build console-test ## compare the audio decoders with ffmpeg, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
 	$(GO) test ./services/audiofile -run TestAgainstFFmpeg -parity -v -count=1 -timeout 15m
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth && node clap.mjs ../../bin/grym-synth
 	clients/newest/run.sh bin/grym-synth
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
@@ -71,6 +71,11 @@ parity: build console-test ## compare the audio decoders with ffmpeg, and logits
 	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: skipping the exporter"; fi
+	@if python3 -c 'import torch, onnx, onnxruntime, transformers' 2>/dev/null; then \
+	  cd models/parity && dir=$$(mktemp -d) && python3 ../export/clap_random.py $$dir && python3 clap_golden.py $$dir/clap-tiny.json && \
+	  GOLDEN=$$dir/clap-tiny.json node clap.mjs ../../bin/grym-synth ../clap-tiny $$dir/unfused $$dir/fused $$dir/whole $$dir/ast; \
+	  status=$$?; rm -rf "$$dir"; exit $$status; \
+	else echo "python3 has no torch, onnx, onnxruntime and transformers: skipping random CLAP and AST folders"; fi
 
 soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m

@@ -57,7 +57,12 @@ func TestSoundsAndTextsShareASpace(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(body), &labels))
 	require.Len(t, labels.Labels, 3)
 	require.Equal(t, "a siren", labels.Labels[0].Label)
+}
 
+// TestRequestsForSharedSpacesAreChecked sends forms that lack what the model needs.
+func TestRequestsForSharedSpacesAreChecked(t *testing.T) {
+	t.Parallel()
+	s := start(t)
 	for _, c := range []struct {
 		path   string
 		fields []string
@@ -71,7 +76,7 @@ func TestSoundsAndTextsShareASpace(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status, body)
 		require.Contains(t, body, c.says)
 	}
-	status, body = s.analyse(t, "classifications", siren)
+	status, body := s.analyse(t, "classifications", soundClip(t, "clip00.wav"))
 	require.Equal(t, http.StatusBadRequest, status, body)
 	require.Contains(t, body, "labels are missing")
 }

@@ -20,6 +20,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TINY = os.path.join(HERE, "..", "clap-tiny")
 TEXTS = ["a dog barking", "This is a sound of rain.", "", "an old church bell, far away in the hills and the wind"]
 SECONDS = (.4, 3.7, 10)
+WHAT = "a dog barking|rain on a roof|an old engine|a church bell|he says 'no'|two birds|a bass drum|the sea at night|a phone|12 ünïcode".split("|")
+WHERE = "|in the distance|, in a room|again and again|by a door|under a bridge|and nothing else|very loud|  with  spaces|(not here)".split("|")
+
+
+def sets(mini):
+    """Seconds of the sounds, and the texts, that golden.json has: 3 and 4, or 30 and 100."""
+    if mini:
+        return SECONDS, TEXTS
+    return [round(.3 + 9.7 * i / 29, 3) for i in range(30)], [(a + " " + b).strip() for a in WHAT for b in WHERE]
 
 
 def made(rate, seconds, seed):
@@ -116,22 +125,23 @@ def clap(to, mini, fused, whole, tokenizer):
     x = torch.randn(1, 4 if fused else 1, 1001, 64) * 10 - 30
     ids = torch.tensor([[0, 5, 6, 2]])
     longer = torch.tensor([[True]])
-    texts = {"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}, "text_embeds": {0: "batch"}}
+    axes = {"input_ids": {0: "batch", 1: "tokens"}, "attention_mask": {0: "batch", 1: "tokens"}, "text_embeds": {0: "batch"}}
     if whole:
         save(Whole(m), (ids, torch.ones_like(ids), x), to + "/onnx/model.onnx", ["input_ids", "attention_mask", "input_features"],
-             ["logits_per_audio", "text_embeds", "audio_embeds"], {**texts, "input_features": {0: "audio_batch"}, "audio_embeds": {0: "audio_batch"},
+             ["logits_per_audio", "text_embeds", "audio_embeds"], {**axes, "input_features": {0: "audio_batch"}, "audio_embeds": {0: "audio_batch"},
                                                                     "logits_per_audio": {0: "audio_batch", 1: "batch"}})
     else:
         save(Audio(m, fused), (x, longer) if fused else (x,), to + "/onnx/audio_model.onnx", ["input_features", "is_longer"] if fused else ["input_features"],
              ["audio_embeds"], {})
-        save(Text(m), (ids, torch.ones_like(ids)), to + "/onnx/text_model.onnx", ["input_ids", "attention_mask"], ["text_embeds"], texts)
+        save(Text(m), (ids, torch.ones_like(ids)), to + "/onnx/text_model.onnx", ["input_ids", "attention_mask"], ["text_embeds"], axes)
     golden = {"clips": [], "texts": []}
+    lengths, texts = sets(mini)
     unit = lambda v: [round(float(x), 6) for x in torch.nn.functional.normalize(v, dim=-1)[0]]
     with torch.no_grad():
-        for seed, seconds in enumerate(SECONDS, 1):
+        for seed, seconds in enumerate(lengths, 1):
             f = extract(made(48000, seconds, seed), sampling_rate=48000, return_tensors="pt")
             golden["clips"].append({"seconds": seconds, "seed": seed, "vector": unit(Audio(m, fused)(f["input_features"].float(), f["is_longer"]))})
-        for text in TEXTS:
+        for text in texts:
             t = torch.tensor([tokenizer(text)])
             golden["texts"].append({"text": text, "ids": t[0].tolist(), "vector": unit(Text(m)(t, torch.ones_like(t)))})
     golden["scale"] = float(m.logit_scale_a.exp())

@@ -25,7 +25,9 @@ func TestConformance(t *testing.T) {
 		return services.Task{Service: Name, Name: name, Audio: sound, Params: json.RawMessage(params)}
 	}
 	servicetest.Run(t, servicetest.Suite{
-		New: func(*testing.T) services.ModelService { return New(DefaultConfig(), catalog, rt, session, modeltest.FreeMemory{}) },
+		New: func(*testing.T) services.ModelService {
+			return New(DefaultConfig(), catalog, rt, session, modeltest.FreeMemory{})
+		},
 		Tasks: map[string]services.Task{
 			tasks.Embed:    task(tasks.Embed, `{"frames":true}`),
 			tasks.Classify: task(tasks.Classify, `{"labels":["a dog","rain"],"top_k":1}`),

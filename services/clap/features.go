@@ -1,6 +1,8 @@
 package clap
 
 import (
+	"fmt"
+
 	"github.com/grym-synth/grym-synth/services/dsp"
 )
 
@@ -13,13 +15,13 @@ type extractor struct {
 	bank *dsp.FilterBank
 }
 
-func newExtractor(f *folder) (*extractor, error) {
+func newExtractor(name string, f *folder) (*extractor, error) {
 	p := f.Preprocessor
 	e := &extractor{cfg: p}
 	var err error
 	if f.Network.ModelType == typeAST {
 		e.bank, err = dsp.NewFilterBank(dsp.FilterBankConfig{SampleRateHz: p.SampleRateHz, Bins: p.MelBins, Window: dsp.WindowHanning})
-		return e, err
+		return e, named(name, err)
 	}
 	scale := dsp.MelSlaney
 	if p.Truncation == truncationFusion {
@@ -28,7 +30,15 @@ func newExtractor(f *folder) (*extractor, error) {
 	e.mel, err = dsp.NewMelSpectrogram(dsp.MelConfig{
 		SampleRateHz: p.SampleRateHz, FFT: p.FFT, Hop: p.Hop, Bands: p.Bands, LowHz: p.LowHz, HighHz: p.HighHz, Scale: scale,
 	})
-	return e, err
+	return e, named(name, err)
+}
+
+// named adds the file to an error about the settings of the features.
+func named(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s/preprocessor_config.json: %w", name, err)
+	}
+	return nil
 }
 
 // clip returns the input for a clip of at most the longest length: for CLAP of shape

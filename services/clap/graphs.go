@@ -1,11 +1,10 @@
 package clap
 
 import (
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
-
-	"github.com/grym-synth/grym-synth/services"
 )
 
 // Graphs as transformers.js names them. A CLAP folder has the encoders apart, or both in
@@ -116,6 +115,10 @@ type facts struct {
 	problem error
 }
 
+// fixedBytes is the memory of a run that depends on nothing: buffers of the decoder, of the
+// features and of the engine.
+const fixedBytes = 8 << 20
+
 // runBytes predicts the memory of a run on samples of sound, or of a batch of texts if
 // there are none.
 func (f *folder) runBytes(samples int64, texts int64) services.Bytes {
@@ -141,7 +144,7 @@ func (f *folder) runBytes(samples int64, texts int64) services.Bytes {
 	default:
 		sound = f.clipBytes()
 	}
-	return services.Bytes(limits.Sum(text, sound, limits.Product(3*size, samples)))
+	return services.Bytes(limits.Sum(text, sound, limits.Product(3*size, samples), fixedBytes))
 }
 
 // pooledBytes is that of a network over frames: of one chunk with its context and of a

@@ -48,7 +48,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		}
 		problems = append(problems, err)
 	}
-	_, err = newExtractor(f)
+	_, err = newExtractor(files.Name, f)
 	known.problem = errors.Join(append(problems, err)...)
 	return known, nil
 }
@@ -67,7 +67,7 @@ func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, s
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	if m.extract, err = newExtractor(f); err != nil {
+	if m.extract, err = newExtractor(files.Name, f); err != nil {
 		return nil, 0, err
 	}
 	if f.Network.ModelType == typeCLAP {

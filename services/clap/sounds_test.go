@@ -133,4 +133,3 @@ func refused(t *testing.T, s *Service, name, model, params string, audio service
 	require.Error(t, err)
 	return err
 }
-
