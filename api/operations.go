@@ -102,14 +102,7 @@ func (o *oneOrMore) UnmarshalJSON(text []byte) error {
 type grym struct {
 	Scope                              oneOrMore
 	Errors, Owner, Task, Service, Body string
-	Sound                              *web.SoundRoute
-	// Image names the parameter with the format of a picture. Params are parameters of the
-	// task that the request cannot set.
-	Image  string
-	Params map[string]any
-	// Location and Recordings as in web.RouteOptions.
-	Location   string
-	Recordings []string
+	web.RouteOptions
 }
 
 // readExtension decodes the extension of an operation.
@@ -162,7 +155,7 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		return one, errors.New("scope none excludes all others")
 	case (said.Task == "") != (said.Service == ""):
 		return one, errors.New("task and service must be set together")
-	case said.Task == "" && (said.Sound != nil || said.Image != "" || said.Params != nil || said.Location != "" || said.Recordings != nil):
+	case said.Task == "" && (said.Sound != nil || said.Image != "" || said.Fixed != nil || said.Location != "" || said.Recordings != nil):
 		return one, errors.New("sound, image, params, location and recordings require a task")
 	}
 	if !open {
@@ -173,10 +166,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
 	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
-		one.route, err = web.NewRoute(said.Service, said.Task, web.RouteOptions{
-			Sound: said.Sound, Recordings: said.Recordings, Location: said.Location,
-			Image: said.Image, Fixed: said.Params, Empty: tasks.NewResult(said.Task),
-		}, described)
+		said.Empty = tasks.NewResult(said.Task)
+		one.route, err = web.NewRoute(said.Service, said.Task, said.RouteOptions, described)
 	}
 	return one, err
 }

@@ -112,6 +112,10 @@ func uploadRoutes() map[string]uploadRoute {
 	const chat = `{"messages":[{"role":"user","content":[` +
 		`{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
 	asked := &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}
+	bell := &tasks.Pattern{
+		ID: "pat_x", Object: "pattern", Metadata: map[string]string{}, Examples: []tasks.PatternExample{}, Head: tasks.HeadPrototype,
+		CounterExamples: []tasks.PatternExample{}, Threshold: tasks.PatternThreshold{Method: "examples"}, Advice: []string{},
+	}
 	return map[string]uploadRoute{
 		"transcription":          formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}),
 		"streamed transcription": formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}, "stream", "true"),
@@ -122,6 +126,9 @@ func uploadRoutes() map[string]uploadRoute {
 		"edit":                   formRoute("/v1/audio/edits", "file", madeSound{}, "operations", `[{"op":"reverse"}]`),
 		"picture":                formRoute("/v1/audio/pictures", "file", &tasks.Picture{}),
 		"peaks":                  formRoute("/v1/audio/peaks", "file", &tasks.Peaks{Bits: 8}),
+		"detection":              formRoute("/v1/patterns/detect", "file", &tasks.Detections{}),
+		"import":                 formRoute("/v1/patterns/import", "file", &tasks.Imported{}),
+		"pattern":                formRoute("/v1/patterns", "examples", bell, "name", "bell"),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),

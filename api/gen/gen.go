@@ -5120,10 +5120,10 @@ type PatternFeedbackFeedbackVerdict string
 
 // PatternForm defines model for PatternForm.
 type PatternForm struct {
-	// CounterExamples Files with similar sounds that are not the pattern
+	// CounterExamples Files with similar sounds that are not the pattern, one field each
 	CounterExamples *[]openapi_types.File `json:"counter_examples,omitempty"`
 
-	// Examples Files with the sound
+	// Examples Files with the sound, one field each
 	Examples []openapi_types.File `json:"examples"`
 
 	// Metadata Texts by name, stored with the pattern

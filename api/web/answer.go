@@ -27,6 +27,10 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	ctx, accept := r.Context(), r.Header.Values("Accept")
 	request, err := b.read(ctx, r, route)
 	defer b.Discard(request.upload)
+	defer b.forgetFiles(ctx, request.upload)
+	if err == nil {
+		err = b.saveFiles(ctx, request)
+	}
 	if err == nil && route.Sound != nil {
 		err = route.Sound.negotiate(request.params, accept)
 	}
@@ -49,6 +53,7 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	if err != nil {
 		return err
 	}
+	request.upload.retainFiles()
 	return route.answer(w, accept, task.Params, result)
 }
 

@@ -33,15 +33,21 @@ const takesRecordings = `      parameters: [{name: thing_id, in: path, required:
 
 var discarded = slog.New(slog.DiscardHandler)
 
-// TestFilesOfAFormAreStored sends several files of one field, which become stored recordings.
-func TestFilesOfAFormAreStored(t *testing.T) {
-	t.Parallel()
+// storing returns what reads requests and a library that stores their files.
+func storing(t *testing.T) (*Base, *library.Library) {
+	t.Helper()
 	db := records.NewDatabase(recordstest.NewMemory(), discarded)
 	lib := library.New(library.DefaultConfig(), db, discarded)
 	require.NoError(t, db.Start(t.Context()))
-	defer func() { require.NoError(t, db.Stop(context.Background())) }()
+	t.Cleanup(func() { require.NoError(t, db.Stop(context.Background())) })
 	require.True(t, db.AwaitReady(t.Context()))
-	b := &Base{Sounds: lib, SpoolDir: t.TempDir(), Log: discarded}
+	return &Base{Sounds: lib, SpoolDir: t.TempDir(), Log: discarded}, lib
+}
+
+// TestFilesOfAFormAreStored sends several files of one field, which become stored recordings.
+func TestFilesOfAFormAreStored(t *testing.T) {
+	t.Parallel()
+	b, lib := storing(t)
 	route, err := NewRoute("s", "t", RouteOptions{Recordings: []string{"takes"}, Location: "/things/{id}"}, described(t, takesRecordings))
 	require.NoError(t, err)
 	send := func(files ...string) (asked, error) {
@@ -61,7 +67,9 @@ func TestFilesOfAFormAreStored(t *testing.T) {
 		var got asked
 		var err error
 		WithExchange(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			got, err = b.read(r.Context(), r, route)
+			if got, err = b.read(r.Context(), r, route); err == nil {
+				err = b.saveFiles(r.Context(), got)
+			}
 		})).ServeHTTP(httptest.NewRecorder(), r)
 		return got, err
 	}
@@ -78,10 +86,22 @@ func TestFilesOfAFormAreStored(t *testing.T) {
 	}
 	_, err = send("first", "second", "third")
 	require.ErrorContains(t, err, "takes[] must have at most 2 files")
+	require.NoError(t, got.upload.Close())
+	got, err = send("third")
+	require.NoError(t, err)
+	spans, _ = got.params["takes"].([]span)
+	b.forgetFiles(WithCaller(t.Context(), services.Caller{Key: "me"}), got.upload)
+	_, err = lib.Describe(t.Context(), services.Caller{Key: "me"}, spans[0].AudioID)
+	require.Equal(t, services.KindNotFound, services.KindOf(err), "it was stored for a task that failed")
+	got, err = send("first")
+	require.NoError(t, err)
+	spans, _ = got.params["takes"].([]span)
+	b.forgetFiles(WithCaller(t.Context(), services.Caller{Key: "me"}), got.upload)
+	_, err = lib.Describe(t.Context(), services.Caller{Key: "me"}, spans[0].AudioID)
+	require.NoError(t, err, "its owner had it before")
 	_, err = send("")
 	require.ErrorContains(t, err, "has an empty file")
-	recorder := httptest.NewRecorder()
-	require.NoError(t, route.answer(recorder, nil, nil, services.TaskResult{Value: map[string]string{"id": "x1"}}))
-	require.Equal(t, 201, recorder.Code)
-	require.Equal(t, "/things/x1", recorder.Header().Get("Location"))
+	made := httptest.NewRecorder()
+	require.NoError(t, route.answer(made, nil, nil, services.TaskResult{Value: map[string]string{"id": "x1"}}))
+	require.Equal(t, []any{201, "/things/x1"}, []any{made.Code, made.Header().Get("Location")})
 }

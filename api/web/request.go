@@ -59,19 +59,17 @@ func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, 
 		receive = b.ReceiveOrFind
 	}
 	upload, err := receive(ctx, reader, slices.Sorted(maps.Keys(route.form)))
-	got, formErr := route.parse(NewForm(upload), upload)
+	got, formErr := route.parse(NewForm(upload))
+	got.upload = upload
 	return got, route.readPath(r, got, Join(err, formErr))
 }
 
-// parse returns the parameters in a form, and in what came with it.
-func (r *Route) parse(form *Form, upload *Upload) (asked, *services.Fault) {
-	got := asked{upload: upload, params: make(map[string]any)}
+// parse returns the parameters in a form.
+func (r *Route) parse(form *Form) (asked, *services.Fault) {
+	got := asked{upload: &Upload{}, params: make(map[string]any)}
 	for _, name := range slices.Sorted(maps.Keys(r.form)) {
 		switch value := form.read(name, r.form[name]); {
-		case r.form[name].kind == kindRecordings:
-			if spans := upload.recordings[name]; spans != nil {
-				got.params[name] = spans
-			}
+		case r.form[name].kind == kindRecordings: // they are stored once the form is valid
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:
@@ -91,7 +89,7 @@ func (r *Route) readQuery(request *http.Request) (asked, error) {
 			form.Complain(fmt.Sprintf("%.64s", name), "is not a parameter of this route; the parameters are %s", strings.Join(known, ", "))
 		}
 	}
-	got, fault := r.parse(form, &Upload{})
+	got, fault := r.parse(form)
 	if fault != nil {
 		return got, fault
 	}

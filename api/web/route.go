@@ -47,19 +47,19 @@ type Route struct {
 // RouteOptions are what an operation's extension says of its route.
 type RouteOptions struct {
 	// Sound is set for a task that returns audio.
-	Sound *SoundRoute
+	Sound *SoundRoute `json:"sound"`
 	// Recordings are form fields with files, which can be repeated. The files are stored as
 	// recordings of the caller, and the task gets a list of their spans.
-	Recordings []string
+	Recordings []string `json:"recordings"`
 	// Location is the path of what the task made, with {id} for the field id of the response.
-	Location string
+	Location string `json:"location"`
 	// Image is the parameter with the format of a picture, which defaults to the Accept header;
 	// "" if there is none.
-	Image string
+	Image string `json:"image"`
 	// Fixed are parameters of the task that the request cannot set.
-	Fixed map[string]any
+	Fixed map[string]any `json:"params"`
 	// Empty is an empty result of the task, which determines the forms of its results.
-	Empty any
+	Empty any `json:"-"`
 }
 
 // SoundRoute describes how a route returns the audio of its task.

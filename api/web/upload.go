@@ -33,8 +33,8 @@ type Upload struct {
 	Warnings []services.Warning
 	// Sent is the content type of the file, Name its name.
 	Sent, Name string
-	// recordings are the spans of the stored files, by their field.
-	recordings map[string][]span
+	// files are those of the fields that are stored as recordings.
+	files map[string][]storedFile
 	// stored is a stored recording, valid until release is called; nil if there is none.
 	stored  services.AudioSource
 	release func()
@@ -72,13 +72,14 @@ func (u *Upload) Close() error {
 	if u.release != nil {
 		u.release()
 	}
+	err := u.discardFiles()
 	if u.Incoming != nil {
-		return u.Incoming.Discard(context.Background())
+		return errors.Join(err, u.Incoming.Discard(context.Background()))
 	}
 	if u.file == nil {
-		return nil
+		return err
 	}
-	return os.Remove(u.file.path)
+	return errors.Join(err, os.Remove(u.file.path))
 }
 
 // IsReceived reports whether a recording was received.
@@ -167,7 +168,7 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	known := slices.Contains(shape.Known, name) && (key == "" || slices.Contains(shape.Objects, name))
 	_, stores := shape.Most[name]
 	switch {
-	case stores && len(u.recordings[name]) >= shape.Most[name]:
+	case stores && len(u.files[name]) >= shape.Most[name]:
 		complain("must have at most %d files", shape.Most[name])
 	case stores:
 		u.Sent, u.Name = part.Header.Get("Content-Type"), file

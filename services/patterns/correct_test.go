@@ -172,7 +172,8 @@ func TestCorrectionsOfAnotherOwnerAreRefused(t *testing.T) {
 	p := b.teach(11, "siren", siren)
 	_, err := services.ExecuteTask(t.Context(), b.Service, services.Task{
 		Name: tasks.Correct, Caller: services.Caller{Key: "other"},
-		Params: []byte(`{"pattern_id":"` + p.ID + `","feedback":[{"audio_id":"` + p.Examples[0].AudioID + `","start":0,"end":0.5,"verdict":"wrong"}]}`),
+		Params: []byte(`{"pattern_id":"` + p.ID + `","feedback":[{"audio_id":"` + p.Examples[0].AudioID +
+			`","start":0,"end":0.5,"verdict":"wrong"}]}`),
 	}, services.DiscardSink{})
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 }

@@ -113,7 +113,7 @@ func (s *Service) detect(ctx context.Context, task services.Task, params tasks.D
 			warnings = services.AddWarning(warnings, note)
 		}
 		result.DurationSeconds = round(result.DurationSeconds + seconds)
-		found := detections(targets, one.id)
+		found := detections(targets, one.id, seconds)
 		result.Detections = append(result.Detections, found...)
 		if one.id != "" {
 			if err := s.sight(ctx, task.Caller.Key, one.id, seconds, targets, found); err != nil {
@@ -138,12 +138,14 @@ func (s *Service) detect(ctx context.Context, task services.Task, params tasks.D
 	return result, warnings, nil
 }
 
-// detections returns what was found in a recording.
-func detections(targets []*target, audio string) (list []tasks.Detection) {
+// detections returns what was found in a recording of the given length. The windows of a
+// model may end a little after the recording.
+func detections(targets []*target, audio string, seconds float64) (list []tasks.Detection) {
 	for _, t := range targets {
 		for _, w := range t.peaks.found {
 			list = append(list, tasks.Detection{
-				Pattern: t.pattern.ID, Label: t.pattern.Name, AudioID: audio, Start: round(w.start), End: round(w.end), Score: round(w.score),
+				Pattern: t.pattern.ID, Label: t.pattern.Name, AudioID: audio,
+				Start: round(w.start), End: min(round(w.end), round(seconds)), Score: round(w.score),
 				Confidence: round(t.pattern.Head.confidence(w.score)), Example: t.nearest(w.at),
 			})
 		}

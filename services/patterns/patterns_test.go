@@ -166,33 +166,40 @@ func TestFaultsNameFieldProblemAndLimit(t *testing.T) {
 	span := func(id string, start, end float64) []tasks.StoredSpan {
 		return []tasks.StoredSpan{{AudioID: id, Start: start, End: end}}
 	}
-	fix := func(f tasks.Feedback) tasks.CorrectParams {
+	fix := func(start, end float64, f tasks.Feedback) tasks.CorrectParams {
+		f.StoredSpan = tasks.StoredSpan{AudioID: id, Start: start, End: end}
 		return tasks.CorrectParams{PatternID: bell.ID, Feedback: []tasks.Feedback{f}}
 	}
-	at := tasks.StoredSpan{AudioID: id, Start: 0, End: 0.5}
+	teach := func(spans []tasks.StoredSpan) tasks.TeachParams { return tasks.TeachParams{Name: "x", Examples: spans} }
+	find := func(patterns, recordings []string) tasks.DetectParams {
+		return tasks.DetectParams{Patterns: patterns, Recordings: recordings}
+	}
+	elsewhere := tasks.SearchParams{Span: &tasks.StoredSpan{AudioID: "00"}}
+	some := tasks.ReembedParams{Patterns: []string{"bell", "nothing"}}
+	nobody := tasks.CorrectParams{PatternID: "nothing", Feedback: []tasks.Feedback{{}}}
 	for want, c := range map[string]struct {
 		task   string
 		params any
 	}{
-		"examples[0].audio_id names no stored recording":       {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span("00", 0, 0)}},
-		"examples[0] must be 0.05 to 10 s long, got 0.020 s":   {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span(id, 0, 0.02)}},
-		"examples[0] begins at 9.000 s, but the recording has": {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span(id, 9, 0)}},
-		"examples[0] ends at 3.000 s, but the recording has":   {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span(id, 0, 3)}},
-		"examples[0] is silent":                                {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span(quiet, 0, 0)}},
-		"examples[0] must be at most 10 s long":                {tasks.Teach, tasks.TeachParams{Name: "x", Examples: span(long, 0, 0)}},
-		"patterns[0] names no pattern, got \"nothing\"":        {tasks.Detect, tasks.DetectParams{Patterns: []string{"nothing"}, Recordings: []string{id}}},
-		"recordings[0] names no stored recording":              {tasks.Detect, tasks.DetectParams{Recordings: []string{"00"}}},
-		"file is missing":                                              {tasks.Detect, tasks.DetectParams{}},
-		"pattern_id names no pattern":                                  {tasks.Correct, tasks.CorrectParams{PatternID: "nothing", Feedback: []tasks.Feedback{{}}}},
-		"feedback[0] needs new_start and new_end":                      {tasks.Correct, fix(tasks.Feedback{StoredSpan: at, Verdict: "moved"})},
-		"feedback[0] must be 0.05 to 10 s long, got 0.000 s":           {tasks.Correct, fix(tasks.Feedback{StoredSpan: tasks.StoredSpan{AudioID: id}, Verdict: "right"})},
-		"feedback[0] has new_start or new_end, which need the verdict": {tasks.Correct, fix(tasks.Feedback{StoredSpan: at, Verdict: "right", NewStart: new(0.1)})},
-		"feedback[0] ends at 9.500 s, but the recording has":           {tasks.Correct, fix(tasks.Feedback{StoredSpan: tasks.StoredSpan{AudioID: id, Start: 9, End: 9.5}, Verdict: "right"})},
+		"examples[0].audio_id names no stored recording":       {tasks.Teach, teach(span("00", 0, 0))},
+		"examples[0] must be 0.05 to 10 s long, got 0.020 s":   {tasks.Teach, teach(span(id, 0, 0.02))},
+		"examples[0] begins at 9.000 s, but the recording has": {tasks.Teach, teach(span(id, 9, 0))},
+		"examples[0] ends at 3.000 s, but the recording has":   {tasks.Teach, teach(span(id, 0, 3))},
+		"examples[0] is silent":                                {tasks.Teach, teach(span(quiet, 0, 0))},
+		"examples[0] must be at most 10 s long":                {tasks.Teach, teach(span(long, 0, 0))},
+		"patterns[0] names no pattern, got \"nothing\"":        {tasks.Detect, find([]string{"nothing"}, []string{id})},
+		"recordings[0] names no stored recording":              {tasks.Detect, find(nil, []string{"00"})},
+		"file is missing":                                              {tasks.Detect, find(nil, nil)},
+		"pattern_id names no pattern":                                  {tasks.Correct, nobody},
+		"feedback[0] needs new_start and new_end":                      {tasks.Correct, fix(0, 0.5, tasks.Feedback{Verdict: "moved"})},
+		"feedback[0] must be 0.05 to 10 s long, got 0.000 s":           {tasks.Correct, fix(0, 0, tasks.Feedback{Verdict: "right"})},
+		"feedback[0] has new_start or new_end, which need the verdict": {tasks.Correct, fix(0, 0.5, tasks.Feedback{NewStart: new(0.1)})},
+		"feedback[0] ends at 9.500 s, but the recording has":           {tasks.Correct, fix(9, 9.5, tasks.Feedback{Verdict: "right"})},
 		"span or pattern or text must be given, and only one of them":  {tasks.Search, tasks.SearchParams{}},
 		"pattern names no pattern":                                     {tasks.Search, tasks.SearchParams{Pattern: "nothing"}},
-		"span.audio_id names no stored recording":                      {tasks.Search, tasks.SearchParams{Span: &tasks.StoredSpan{AudioID: "00"}}},
+		"span.audio_id names no stored recording":                      {tasks.Search, elsewhere},
 		"limit must be 1 to 200, got 201":                              {tasks.Search, tasks.SearchParams{Pattern: "bell", Limit: 201}},
-		"patterns[1] names no pattern":                                 {tasks.Reembed, tasks.ReembedParams{Patterns: []string{"bell", "nothing"}}},
+		"patterns[1] names no pattern":                                 {tasks.Reembed, some},
 		"file is missing; send the lines":                              {tasks.ImportPatterns, tasks.ImportParams{}},
 	} {
 		_, err := b.run(c.task, c.params, nil)

@@ -135,13 +135,13 @@ func TestSegmentsAreJoined(t *testing.T) {
 	require.Less(t, len(m.Segments), mostSegments)
 	objects, err := b.store.Objects(t.Context())
 	require.NoError(t, err)
-	kept := 0
+	left := 0
 	for _, one := range m.Segments {
 		if one.Object != "" {
-			kept++
+			left++
 		}
 	}
-	require.Len(t, objects, kept, "joined segments are deleted")
+	require.Len(t, objects, left, "joined segments are deleted")
 }
 
 // TestACrashLeavesNoTrace stops between the object and its record, as a kill does, and the
@@ -169,9 +169,9 @@ func TestACrashLeavesNoTrace(t *testing.T) {
 	b.sweep(context.Background(), true)
 	names, err := b.store.Objects(t.Context())
 	require.NoError(t, err)
-	kept, err := b.find(t.Context(), caller, "", "bell")
+	bell, err := b.find(t.Context(), caller, "", "bell")
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{kept.Vectors, "audio-other", "vectors-arriving"}, names)
+	require.ElementsMatch(t, []string{bell.Vectors, "audio-other", "vectors-arriving"}, names)
 	_, err = b.find(t.Context(), caller, "", "lost")
 	require.Error(t, err)
 }

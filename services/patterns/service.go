@@ -2,6 +2,7 @@ package patterns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -125,13 +126,15 @@ func (s *Service) Shutdown(ctx context.Context) error {
 	s.spaces, s.indexes = make(map[string]*space), make(map[string]*loaded)
 	s.mu.Unlock()
 	for _, sp := range spaces {
-		if sp.resident != nil {
-			sp.resident.Release()
-		}
+		sp.free()
 	}
 	var err error
 	for _, one := range indexes {
-		err = one.close()
+		if lockErr := one.lock(ctx); lockErr != nil {
+			return errors.Join(err, lockErr)
+		}
+		err = errors.Join(err, one.close())
+		one.unlock()
 	}
 	return err
 }

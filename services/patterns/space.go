@@ -134,12 +134,16 @@ func (s *Service) backgroundOf(ctx context.Context, e *embedder, sp *space, numb
 	}
 	sp.mu.Lock()
 	var missing []int
+	lists := make(map[int][]vector) // they may be dropped meanwhile
 	for _, n := range numbers {
-		if sp.background[n] == nil {
+		if lists[n] = sp.background[n]; lists[n] == nil {
 			missing = append(missing, n)
 		}
 	}
 	known := sp.known
+	if sp.resident != nil {
+		sp.resident.Touch()
+	}
 	sp.mu.Unlock()
 	if len(missing) > 0 {
 		tracks, err := embedCohort(ctx, e, missing)
@@ -156,19 +160,14 @@ func (s *Service) backgroundOf(ctx context.Context, e *embedder, sp *space, numb
 			for i, v := range t.vectors {
 				t.vectors[i] = sp.place(v)
 			}
-			sp.background[n] = t.vectors
+			sp.background[n], lists[n] = t.vectors, t.vectors
 		}
 		sp.mu.Unlock()
 		s.book(ctx, sp)
 	}
-	sp.mu.Lock()
-	defer sp.mu.Unlock()
-	if sp.resident != nil {
-		sp.resident.Touch()
-	}
 	var all []vector
 	for _, n := range numbers {
-		all = append(all, sp.background[n]...)
+		all = append(all, lists[n]...)
 	}
 	return all, nil
 }
@@ -241,13 +240,18 @@ func (s *Service) book(ctx context.Context, sp *space) {
 		sp.resident.Release()
 	}
 	sp.resident = s.deps.Residency.Hold(ctx, Name, "background/"+sp.model, bytes, func(context.Context) error {
-		sp.mu.Lock()
-		defer sp.mu.Unlock()
-		clear(sp.background)
-		if sp.resident != nil {
-			sp.resident.Release()
-			sp.resident = nil
-		}
+		sp.free()
 		return nil
 	})
+}
+
+// free drops the background.
+func (sp *space) free() {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	clear(sp.background)
+	if sp.resident != nil {
+		sp.resident.Release()
+		sp.resident = nil
+	}
 }

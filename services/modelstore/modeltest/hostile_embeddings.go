@@ -43,7 +43,7 @@ func embeddings() []Hostile {
 		[]Hostile{
 			{
 				Base: base, File: "preprocessor_config.json",
-				Says: "/preprocessor_config.json: length of a transform must be a power of two from 4, got 500",
+				Says:   "/preprocessor_config.json: length of a transform must be a power of two from 4, got 500",
 				change: set("fft_window_size", "500"),
 			},
 			{
