@@ -30,8 +30,8 @@ import (
 
 // go test ./orchestrator/pipelines -run SurviveKills -runs 200 -kills 40 -timeout 30m -v.
 var (
-	killedRuns = flag.Int("runs", 24, "runs that are submitted while the process is killed")
-	runKills   = flag.Int("kills", 5, "times that it is killed")
+	killedRuns = flag.Int("runs", 16, "runs that are submitted while the process is killed")
+	runKills   = flag.Int("kills", 4, "times that it is killed")
 	childDir   = flag.String("child", "", "folder of a process that runs pipelines until it is killed")
 )
 
