@@ -18,6 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
+	"github.com/grym-synth/grym-synth/api/pipelines"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -52,6 +53,8 @@ type Dependencies struct {
 	Jobs jobs.Jobs
 	// Batches runs batches of jobs.
 	Batches jobs.Batches
+	// Pipelines stores pipelines.
+	Pipelines pipelines.Pipelines
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
@@ -93,6 +96,8 @@ type (
 	chatHandlers   = chat.Handlers
 	jobHandlers    = jobs.Handlers
 	manageHandlers = manage.Handlers
+
+	pipelineHandlers = pipelines.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -101,6 +106,7 @@ type endpoints struct {
 	*chatHandlers
 	*jobHandlers
 	*manageHandlers
+	*pipelineHandlers
 	*handlers
 }
 
@@ -159,10 +165,13 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 		Refused:   refused,
 	}
+	jobRoutes := jobs.New(base, deps.Jobs, deps.Batches, spec)
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
-		jobHandlers:   jobs.New(base, deps.Jobs, deps.Batches, spec),
+		jobHandlers:   jobRoutes,
+
+		pipelineHandlers: &pipelines.Handlers{Base: base, Pipelines: deps.Pipelines, Runs: jobRoutes},
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,

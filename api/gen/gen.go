@@ -981,6 +981,33 @@ func (e JobStatus) Valid() bool {
 	}
 }
 
+// Defines values for JobStepStatus.
+const (
+	JobStepStatusFailed    JobStepStatus = "failed"
+	JobStepStatusRunning   JobStepStatus = "running"
+	JobStepStatusSkipped   JobStepStatus = "skipped"
+	JobStepStatusSucceeded JobStepStatus = "succeeded"
+	JobStepStatusWaiting   JobStepStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the JobStepStatus enum.
+func (e JobStepStatus) Valid() bool {
+	switch e {
+	case JobStepStatusFailed:
+		return true
+	case JobStepStatusRunning:
+		return true
+	case JobStepStatusSkipped:
+		return true
+	case JobStepStatusSucceeded:
+		return true
+	case JobStepStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LogLevelLevel.
 const (
 	LogLevelLevelDebug LogLevelLevel = "debug"
@@ -1101,6 +1128,78 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for PipelineAudio.
+const (
+	PipelineAudioNone     PipelineAudio = "none"
+	PipelineAudioOptional PipelineAudio = "optional"
+	PipelineAudioRequired PipelineAudio = "required"
+)
+
+// Valid indicates whether the value is a known member of the PipelineAudio enum.
+func (e PipelineAudio) Valid() bool {
+	switch e {
+	case PipelineAudioNone:
+		return true
+	case PipelineAudioOptional:
+		return true
+	case PipelineAudioRequired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineObject.
+const (
+	PipelineObjectPipeline PipelineObject = "pipeline"
+)
+
+// Valid indicates whether the value is a known member of the PipelineObject enum.
+func (e PipelineObject) Valid() bool {
+	switch e {
+	case PipelineObjectPipeline:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineOrigin.
+const (
+	PipelineOriginConfig  PipelineOrigin = "config"
+	PipelineOriginShipped PipelineOrigin = "shipped"
+	PipelineOriginStored  PipelineOrigin = "stored"
+)
+
+// Valid indicates whether the value is a known member of the PipelineOrigin enum.
+func (e PipelineOrigin) Valid() bool {
+	switch e {
+	case PipelineOriginConfig:
+		return true
+	case PipelineOriginShipped:
+		return true
+	case PipelineOriginStored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineListObject.
+const (
+	PipelineListObjectList PipelineListObject = "list"
+)
+
+// Valid indicates whether the value is a known member of the PipelineListObject enum.
+func (e PipelineListObject) Valid() bool {
+	switch e {
+	case PipelineListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResourceStatus.
 const (
 	ResourceStatusBusy        ResourceStatus = "busy"
@@ -1161,6 +1260,27 @@ func (e RunAdviceAction) Valid() bool {
 	case RunAdviceActionStay:
 		return true
 	case RunAdviceActionWiden:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RunRequestPriority.
+const (
+	RunRequestPriorityHigh   RunRequestPriority = "high"
+	RunRequestPriorityLow    RunRequestPriority = "low"
+	RunRequestPriorityNormal RunRequestPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the RunRequestPriority enum.
+func (e RunRequestPriority) Valid() bool {
+	switch e {
+	case RunRequestPriorityHigh:
+		return true
+	case RunRequestPriorityLow:
+		return true
+	case RunRequestPriorityNormal:
 		return true
 	default:
 		return false
@@ -1236,6 +1356,39 @@ func (e ServiceHealthState) Valid() bool {
 	case ServiceHealthStateStopped:
 		return true
 	case ServiceHealthStateUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepListObject.
+const (
+	StepListObjectList StepListObject = "list"
+)
+
+// Valid indicates whether the value is a known member of the StepListObject enum.
+func (e StepListObject) Valid() bool {
+	switch e {
+	case StepListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepOutcomeStatus.
+const (
+	StepOutcomeStatusFailed    StepOutcomeStatus = "failed"
+	StepOutcomeStatusSucceeded StepOutcomeStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the StepOutcomeStatus enum.
+func (e StepOutcomeStatus) Valid() bool {
+	switch e {
+	case StepOutcomeStatusFailed:
+		return true
+	case StepOutcomeStatusSucceeded:
 		return true
 	default:
 		return false
@@ -1644,6 +1797,27 @@ func (e WarningCode) Valid() bool {
 	}
 }
 
+// Defines values for DrawingFormat.
+const (
+	DrawingFormatJson    DrawingFormat = "json"
+	DrawingFormatMermaid DrawingFormat = "mermaid"
+	DrawingFormatSvg     DrawingFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the DrawingFormat enum.
+func (e DrawingFormat) Valid() bool {
+	switch e {
+	case DrawingFormatJson:
+		return true
+	case DrawingFormatMermaid:
+		return true
+	case DrawingFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Priority.
 const (
 	PriorityHigh   Priority = "high"
@@ -1779,6 +1953,48 @@ func (e GetJobResultParamsFormat) Valid() bool {
 	case GetJobResultParamsFormatText:
 		return true
 	case GetJobResultParamsFormatVtt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetJobStepsParamsFormat.
+const (
+	GetJobStepsParamsFormatJson    GetJobStepsParamsFormat = "json"
+	GetJobStepsParamsFormatMermaid GetJobStepsParamsFormat = "mermaid"
+	GetJobStepsParamsFormatSvg     GetJobStepsParamsFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the GetJobStepsParamsFormat enum.
+func (e GetJobStepsParamsFormat) Valid() bool {
+	switch e {
+	case GetJobStepsParamsFormatJson:
+		return true
+	case GetJobStepsParamsFormatMermaid:
+		return true
+	case GetJobStepsParamsFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetPipelineParamsFormat.
+const (
+	GetPipelineParamsFormatJson    GetPipelineParamsFormat = "json"
+	GetPipelineParamsFormatMermaid GetPipelineParamsFormat = "mermaid"
+	GetPipelineParamsFormatSvg     GetPipelineParamsFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the GetPipelineParamsFormat enum.
+func (e GetPipelineParamsFormat) Valid() bool {
+	switch e {
+	case GetPipelineParamsFormatJson:
+		return true
+	case GetPipelineParamsFormatMermaid:
+		return true
+	case GetPipelineParamsFormatSvg:
 		return true
 	default:
 		return false
@@ -3096,7 +3312,10 @@ type Job struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
-	Task   string    `json:"task"`
+
+	// Steps The states of the steps, of a pipeline's run.
+	Steps *[]JobStep `json:"steps,omitempty"`
+	Task  string     `json:"task"`
 
 	// Title As submitted, or the question, the prompt, or the name of the recording.
 	Title *string `json:"title,omitempty"`
@@ -3214,6 +3433,9 @@ type JobProgress struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
+
+	// Steps The states of the steps, of a pipeline's run.
+	Steps *[]JobStep `json:"steps,omitempty"`
 }
 
 // JobQueue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
@@ -3281,6 +3503,24 @@ type JobRequestPriority string
 
 // JobStatus The last three are terminal.
 type JobStatus string
+
+// JobStep The state of a step of a pipeline's run.
+type JobStep struct {
+	// Done Ended items, of a step with foreach.
+	Done     *int          `json:"done,omitempty"`
+	Ended    *time.Time    `json:"ended,omitempty"`
+	Error    *string       `json:"error,omitempty"`
+	Id       string        `json:"id"`
+	Progress float64       `json:"progress"`
+	Started  *time.Time    `json:"started,omitempty"`
+	Status   JobStepStatus `json:"status"`
+
+	// Total Items, of a step with foreach.
+	Total *int `json:"total,omitempty"`
+}
+
+// JobStepStatus defines model for JobStep.Status.
+type JobStepStatus string
 
 // JobsChanged defines model for JobsChanged.
 type JobsChanged struct {
@@ -3600,6 +3840,74 @@ type PerformanceWarning struct {
 	Until  *time.Time `json:"until,omitempty"`
 }
 
+// Pipeline defines model for Pipeline.
+type Pipeline struct {
+	// Audio Whether a run takes a recording.
+	Audio   PipelineAudio `json:"audio"`
+	Created *time.Time    `json:"created,omitempty"`
+
+	// Definition A graph of tasks: `name`, `description`, `input` (the JSON Schema of the input), `audio` (`none`, `optional` or
+	// `required`), `steps` and `output`. A step has an `id` and a `task`, and as needed `service`, `model`, `params`, `audio`,
+	// `if`, `foreach`, `parallel`, `after`, `retry`, `timeout` and `on_error`. Strings may have expressions in CEL as `${...}`
+	// over `input`, `steps.<id>.result`, `.audio`, `.sounds` and `.status`, `item` and `index`. At most 64 KiB and 64 steps.
+	Definition  PipelineDefinition `json:"definition"`
+	Description *string            `json:"description,omitempty"`
+
+	// Hash SHA-256 of the definition.
+	Hash  string         `json:"hash"`
+	Lacks []PipelineLack `json:"lacks"`
+	Links struct {
+		Runs string `json:"runs"`
+		Self string `json:"self"`
+	} `json:"links"`
+	Name   string         `json:"name"`
+	Object PipelineObject `json:"object"`
+
+	// Origin By a client, in the configuration, or with the server.
+	Origin PipelineOrigin `json:"origin"`
+
+	// Ready Whether the server has everything that it needs.
+	Ready   bool       `json:"ready"`
+	Updated *time.Time `json:"updated,omitempty"`
+
+	// Version From 1, increased by every change.
+	Version int `json:"version"`
+}
+
+// PipelineAudio Whether a run takes a recording.
+type PipelineAudio string
+
+// PipelineObject defines model for Pipeline.Object.
+type PipelineObject string
+
+// PipelineOrigin By a client, in the configuration, or with the server.
+type PipelineOrigin string
+
+// PipelineDefinition A graph of tasks: `name`, `description`, `input` (the JSON Schema of the input), `audio` (`none`, `optional` or
+// `required`), `steps` and `output`. A step has an `id` and a `task`, and as needed `service`, `model`, `params`, `audio`,
+// `if`, `foreach`, `parallel`, `after`, `retry`, `timeout` and `on_error`. Strings may have expressions in CEL as `${...}`
+// over `input`, `steps.<id>.result`, `.audio`, `.sounds` and `.status`, `item` and `index`. At most 64 KiB and 64 steps.
+type PipelineDefinition = json.RawMessage
+
+// PipelineLack defines model for PipelineLack.
+type PipelineLack struct {
+	// Problem Such as: task "classify_zero_shot" does not exist.
+	Problem string  `json:"problem"`
+	Step    *string `json:"step,omitempty"`
+}
+
+// PipelineList defines model for PipelineList.
+type PipelineList struct {
+	Data []Pipeline `json:"data"`
+
+	// Next The cursor of the next page; omitted on the last one.
+	Next   *string            `json:"next,omitempty"`
+	Object PipelineListObject `json:"object"`
+}
+
+// PipelineListObject defines model for PipelineList.Object.
+type PipelineListObject string
+
 // Problem An RFC 9457 problem.
 type Problem struct {
 	Detail string `json:"detail"`
@@ -3713,6 +4021,42 @@ type RunAdvice struct {
 
 // RunAdviceAction defines model for RunAdvice.Action.
 type RunAdviceAction string
+
+// RunForm defines model for RunForm.
+type RunForm struct {
+	// Audio The recording.
+	Audio *openapi_types.File `json:"audio,omitempty"`
+
+	// Request A RunRequest as JSON; its content type does not matter.
+	Request *string `json:"request,omitempty"`
+}
+
+// RunRequest defines model for RunRequest.
+type RunRequest struct {
+	// AudioId A recording stored by `POST /v1/audio`.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// CallbackUrl As of a job.
+	CallbackUrl *string `json:"callback_url,omitempty"`
+
+	// Deadline The time by which the run must be done; otherwise it fails.
+	Deadline *string `json:"deadline,omitempty"`
+
+	// Input The input, as the pipeline describes it.
+	Input *json.RawMessage `json:"input,omitempty"`
+
+	// Labels As of a job.
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// Priority Of the run and of all its steps.
+	Priority *RunRequestPriority `json:"priority,omitempty"`
+
+	// Title Shown in lists. Defaults to the name of the recording or of the pipeline.
+	Title *string `json:"title,omitempty"`
+}
+
+// RunRequestPriority Of the run and of all its steps.
+type RunRequestPriority string
 
 // Segment defines model for Segment.
 type Segment struct {
@@ -3942,6 +4286,47 @@ type Statistic struct {
 	Deviation *float64 `json:"deviation"`
 	Mean      *float64 `json:"mean"`
 }
+
+// StepList defines model for StepList.
+type StepList struct {
+	// Data In the order of their ends.
+	Data   []StepOutcome  `json:"data"`
+	Object StepListObject `json:"object"`
+
+	// Steps The states of all steps, as of the last time that the run was written.
+	Steps []JobStep `json:"steps"`
+}
+
+// StepListObject defines model for StepList.Object.
+type StepListObject string
+
+// StepOutcome The recorded end of a step, or of an item of a step with foreach.
+type StepOutcome struct {
+	Attempts int       `json:"attempts"`
+	Ended    time.Time `json:"ended"`
+	Error    *string   `json:"error,omitempty"`
+
+	// Index Of the item.
+	Index *int    `json:"index,omitempty"`
+	Model *string `json:"model,omitempty"`
+
+	// Result The result of the task.
+	Result *json.RawMessage `json:"result,omitempty"`
+
+	// Sounds The recordings that it made, in `/v1/audio`.
+	Sounds []string `json:"sounds"`
+
+	// Started When the last attempt began.
+	Started time.Time         `json:"started"`
+	Status  StepOutcomeStatus `json:"status"`
+	Step    string            `json:"step"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// StepOutcomeStatus defines model for StepOutcome.Status.
+type StepOutcomeStatus string
 
 // StoreLoss defines model for StoreLoss.
 type StoreLoss struct {
@@ -4369,11 +4754,17 @@ type BatchID = string
 // ContextID defines model for ContextID.
 type ContextID = string
 
+// DrawingFormat defines model for DrawingFormat.
+type DrawingFormat string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // JobID defines model for JobID.
 type JobID = string
+
+// PipelineName defines model for PipelineName.
+type PipelineName = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
@@ -4392,6 +4783,9 @@ type NoRoom = Problem
 
 // OpenAIErrorRetry defines model for OpenAIErrorRetry.
 type OpenAIErrorRetry = OpenAIError
+
+// PipelineConflict An RFC 9457 problem.
+type PipelineConflict = Problem
 
 // ProblemRetry An RFC 9457 problem.
 type ProblemRetry = Problem
@@ -4555,6 +4949,50 @@ type GetJobResultParams struct {
 // GetJobResultParamsFormat defines parameters for GetJobResult.
 type GetJobResultParamsFormat string
 
+// RetryJobParams defines parameters for RetryJob.
+type RetryJobParams struct {
+	// FromStep A step of a pipeline's run, which runs again with all that depend on it.
+	FromStep *string `form:"from_step,omitempty" json:"from_step,omitempty"`
+}
+
+// GetJobStepsParams defines parameters for GetJobSteps.
+type GetJobStepsParams struct {
+	// Format json, or a drawing as mermaid or svg.
+	Format *GetJobStepsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetJobStepsParamsFormat defines parameters for GetJobSteps.
+type GetJobStepsParamsFormat string
+
+// ListPipelinesParams defines parameters for ListPipelines.
+type ListPipelinesParams struct {
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetPipelineParams defines parameters for GetPipeline.
+type GetPipelineParams struct {
+	// Format json, or a drawing as mermaid or svg.
+	Format *GetPipelineParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetPipelineParamsFormat defines parameters for GetPipeline.
+type GetPipelineParamsFormat string
+
+// RunPipelineParams defines parameters for RunPipeline.
+type RunPipelineParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
+	// continues if the client disconnects.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
 // ChangeBreakerParams defines parameters for ChangeBreaker.
 type ChangeBreakerParams struct {
 	// Model The model whose breaker to change; omit it for the service's own, which is also that of its default model.
@@ -4639,6 +5077,24 @@ type CreateJobJSONRequestBody = JobRequest
 
 // CreateJobMultipartRequestBody defines body for CreateJob for multipart/form-data ContentType.
 type CreateJobMultipartRequestBody = JobForm
+
+// CreatePipelineJSONRequestBody defines body for CreatePipeline for application/json ContentType.
+type CreatePipelineJSONRequestBody = PipelineDefinition
+
+// ChangePipelineJSONRequestBody defines body for ChangePipeline for application/json ContentType.
+type ChangePipelineJSONRequestBody = PipelineDefinition
+
+// ChangePipelineApplicationMergePatchPlusJSONRequestBody defines body for ChangePipeline for application/merge-patch+json ContentType.
+type ChangePipelineApplicationMergePatchPlusJSONRequestBody = PipelineDefinition
+
+// ReplacePipelineJSONRequestBody defines body for ReplacePipeline for application/json ContentType.
+type ReplacePipelineJSONRequestBody = PipelineDefinition
+
+// RunPipelineJSONRequestBody defines body for RunPipeline for application/json ContentType.
+type RunPipelineJSONRequestBody = RunRequest
+
+// RunPipelineMultipartRequestBody defines body for RunPipeline for multipart/form-data ContentType.
+type RunPipelineMultipartRequestBody = RunForm
 
 // ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
 type ChangeBreakerJSONRequestBody = BreakerChange
@@ -5656,13 +6112,37 @@ type ServerInterface interface {
 	GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams)
 	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
-	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID)
+	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams)
+	// GetJobSteps Get what the steps of a run have done
+	// (GET /v1/jobs/{job_id}/steps)
+	GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
+	// ListPipelines List the pipelines
+	// (GET /v1/pipelines)
+	ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams)
+	// CreatePipeline Store a pipeline
+	// (POST /v1/pipelines)
+	CreatePipeline(w http.ResponseWriter, r *http.Request)
+	// DeletePipeline Delete a pipeline
+	// (DELETE /v1/pipelines/{pipeline})
+	DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// GetPipeline Get a pipeline
+	// (GET /v1/pipelines/{pipeline})
+	GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams)
+	// ChangePipeline Change a pipeline
+	// (PATCH /v1/pipelines/{pipeline})
+	ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// ReplacePipeline Store a new version of a pipeline
+	// (PUT /v1/pipelines/{pipeline})
+	ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// RunPipeline Run a pipeline
+	// (POST /v1/pipelines/{pipeline}/runs)
+	RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
@@ -5932,7 +6412,13 @@ func (_ Unimplemented) GetJobResult(w http.ResponseWriter, r *http.Request, jobI
 
 // RetryJob Retry a failed or cancelled job
 // (POST /v1/jobs/{job_id}/retry)
-func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetJobSteps Get what the steps of a run have done
+// (GET /v1/jobs/{job_id}/steps)
+func (_ Unimplemented) GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5945,6 +6431,48 @@ func (_ Unimplemented) ListModels(w http.ResponseWriter, r *http.Request) {
 // GetModel Get a model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPipelines List the pipelines
+// (GET /v1/pipelines)
+func (_ Unimplemented) ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePipeline Store a pipeline
+// (POST /v1/pipelines)
+func (_ Unimplemented) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePipeline Delete a pipeline
+// (DELETE /v1/pipelines/{pipeline})
+func (_ Unimplemented) DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPipeline Get a pipeline
+// (GET /v1/pipelines/{pipeline})
+func (_ Unimplemented) GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangePipeline Change a pipeline
+// (PATCH /v1/pipelines/{pipeline})
+func (_ Unimplemented) ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplacePipeline Store a new version of a pipeline
+// (PUT /v1/pipelines/{pipeline})
+func (_ Unimplemented) ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RunPipeline Run a pipeline
+// (POST /v1/pipelines/{pipeline}/runs)
+func (_ Unimplemented) RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -7291,8 +7819,66 @@ func (siw *ServerInterfaceWrapper) RetryJob(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryJobParams
+
+	// ------------- Optional query parameter "from_step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_step", r.URL.Query(), &params.FromStep, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_step"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_step", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.RetryJob(w, r, jobId)
+		siw.Handler.RetryJob(w, r, jobId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetJobSteps operation middleware
+func (siw *ServerInterfaceWrapper) GetJobSteps(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobStepsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetJobSteps(w, r, jobId, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7333,6 +7919,255 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetModel(w, r, model)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPipelines operation middleware
+func (siw *ServerInterfaceWrapper) ListPipelines(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPipelinesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPipelines(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePipeline operation middleware
+func (siw *ServerInterfaceWrapper) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePipeline(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePipeline operation middleware
+func (siw *ServerInterfaceWrapper) DeletePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPipeline operation middleware
+func (siw *ServerInterfaceWrapper) GetPipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPipelineParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPipeline(w, r, pipeline, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePipeline operation middleware
+func (siw *ServerInterfaceWrapper) ChangePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplacePipeline operation middleware
+func (siw *ServerInterfaceWrapper) ReplacePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplacePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunPipeline operation middleware
+func (siw *ServerInterfaceWrapper) RunPipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunPipelineParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunPipeline(w, r, pipeline, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8028,6 +8863,30 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/pipelines", wrapper.ListPipelines)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/pipelines", wrapper.CreatePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.DeletePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.GetPipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.ChangePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.ReplacePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/pipelines/{pipeline}/runs", wrapper.RunPipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/{job_id}/steps", wrapper.GetJobSteps)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/batches", wrapper.ListBatches)
 	})
 	r.Group(func(r chi.Router) {
@@ -8358,6 +9217,24 @@ type OpenAIErrorRetryJSONResponse struct {
 	Body OpenAIError
 
 	Headers OpenAIErrorRetryResponseHeaders
+}
+
+type PipelineResponseHeaders struct {
+	XRequestId *string
+}
+type PipelineJSONResponse struct {
+	Body Pipeline
+
+	Headers PipelineResponseHeaders
+}
+
+type PipelineConflictResponseHeaders struct {
+	XRequestId *string
+}
+type PipelineConflictApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers PipelineConflictResponseHeaders
 }
 
 type ProblemResponseHeaders struct {
@@ -15330,7 +16207,8 @@ func (response GetJobResult503ApplicationProblemPlusJSONResponse) VisitGetJobRes
 }
 
 type RetryJobRequestObject struct {
-	JobId JobID `json:"job_id"`
+	JobId  JobID `json:"job_id"`
+	Params RetryJobParams
 }
 
 type RetryJobResponseObject interface {
@@ -15558,6 +16436,245 @@ func (response RetryJob507ApplicationProblemPlusJSONResponse) VisitRetryJobRespo
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobStepsRequestObject struct {
+	JobId  JobID `json:"job_id"`
+	Params GetJobStepsParams
+}
+
+type GetJobStepsResponseObject interface {
+	VisitGetJobStepsResponse(w http.ResponseWriter) error
+}
+
+type GetJobSteps200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps200JSONResponse struct {
+	Body    StepList
+	Headers GetJobSteps200ResponseHeaders
+}
+
+func (response GetJobSteps200JSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetJobSteps200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobSteps200ImagesvgXmlResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobSteps200TextResponse struct {
+	Body    string
+	Headers GetJobSteps200ResponseHeaders
+}
+
+func (response GetJobSteps200TextResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type GetJobSteps400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobSteps400ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps401ResponseHeaders
+}
+
+func (response GetJobSteps401ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps403ResponseHeaders
+}
+
+func (response GetJobSteps403ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps404ResponseHeaders
+}
+
+func (response GetJobSteps404ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobSteps429ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps500ResponseHeaders
+}
+
+func (response GetJobSteps500ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetJobSteps503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps503ResponseHeaders
+}
+
+func (response GetJobSteps503ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -15819,6 +16936,1802 @@ func (response GetModel500JSONResponse) VisitGetModelResponse(w http.ResponseWri
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelinesRequestObject struct {
+	Params ListPipelinesParams
+}
+
+type ListPipelinesResponseObject interface {
+	VisitListPipelinesResponse(w http.ResponseWriter) error
+}
+
+type ListPipelines200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines200JSONResponse struct {
+	Body    PipelineList
+	Headers ListPipelines200ResponseHeaders
+}
+
+func (response ListPipelines200JSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListPipelines400ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines401ResponseHeaders
+}
+
+func (response ListPipelines401ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines403ResponseHeaders
+}
+
+func (response ListPipelines403ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListPipelines429ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines500ResponseHeaders
+}
+
+func (response ListPipelines500ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListPipelines503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines503ResponseHeaders
+}
+
+func (response ListPipelines503ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipelineRequestObject struct {
+	Body *CreatePipelineJSONRequestBody
+}
+
+type CreatePipelineResponseObject interface {
+	VisitCreatePipelineResponse(w http.ResponseWriter) error
+}
+
+type CreatePipeline200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline200JSONResponse struct {
+	Body    Pipeline
+	Headers CreatePipeline200ResponseHeaders
+}
+
+func (response CreatePipeline200JSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline201ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreatePipeline201JSONResponse struct {
+	Body    Pipeline
+	Headers CreatePipeline201ResponseHeaders
+}
+
+func (response CreatePipeline201JSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline400ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline401ResponseHeaders
+}
+
+func (response CreatePipeline401ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline403ResponseHeaders
+}
+
+func (response CreatePipeline403ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline409ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline413ResponseHeaders
+}
+
+func (response CreatePipeline413ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline415ResponseHeaders
+}
+
+func (response CreatePipeline415ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline429ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline500ResponseHeaders
+}
+
+func (response CreatePipeline500ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreatePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline503ResponseHeaders
+}
+
+func (response CreatePipeline503ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline507ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+}
+
+type DeletePipelineResponseObject interface {
+	VisitDeletePipelineResponse(w http.ResponseWriter) error
+}
+
+type DeletePipeline204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline204Response struct {
+	Headers DeletePipeline204ResponseHeaders
+}
+
+func (response DeletePipeline204Response) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline400ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline401ResponseHeaders
+}
+
+func (response DeletePipeline401ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline403ResponseHeaders
+}
+
+func (response DeletePipeline403ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline404ResponseHeaders
+}
+
+func (response DeletePipeline404ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline409ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline429ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline500ResponseHeaders
+}
+
+func (response DeletePipeline500ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeletePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline503ResponseHeaders
+}
+
+func (response DeletePipeline503ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+	Params   GetPipelineParams
+}
+
+type GetPipelineResponseObject interface {
+	VisitGetPipelineResponse(w http.ResponseWriter) error
+}
+
+type GetPipeline200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline200JSONResponse struct {
+	Body    Pipeline
+	Headers GetPipeline200ResponseHeaders
+}
+
+func (response GetPipeline200JSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetPipeline200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetPipeline200ImagesvgXmlResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPipeline200TextResponse struct {
+	Body    string
+	Headers GetPipeline200ResponseHeaders
+}
+
+func (response GetPipeline200TextResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type GetPipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPipeline400ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline401ResponseHeaders
+}
+
+func (response GetPipeline401ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline403ResponseHeaders
+}
+
+func (response GetPipeline403ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline404ResponseHeaders
+}
+
+func (response GetPipeline404ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPipeline429ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline500ResponseHeaders
+}
+
+func (response GetPipeline500ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline503ResponseHeaders
+}
+
+func (response GetPipeline503ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipelineRequestObject struct {
+	Pipeline                          PipelineName `json:"pipeline"`
+	JSONBody                          *ChangePipelineJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *ChangePipelineApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangePipelineResponseObject interface {
+	VisitChangePipelineResponse(w http.ResponseWriter) error
+}
+
+type ChangePipeline200JSONResponse struct{ PipelineJSONResponse }
+
+func (response ChangePipeline200JSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline400ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline401ResponseHeaders
+}
+
+func (response ChangePipeline401ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline403ResponseHeaders
+}
+
+func (response ChangePipeline403ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline404ResponseHeaders
+}
+
+func (response ChangePipeline404ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline409ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline413ResponseHeaders
+}
+
+func (response ChangePipeline413ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline415ResponseHeaders
+}
+
+func (response ChangePipeline415ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline429ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline500ResponseHeaders
+}
+
+func (response ChangePipeline500ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline503ResponseHeaders
+}
+
+func (response ChangePipeline503ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline507ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+	Body     *ReplacePipelineJSONRequestBody
+}
+
+type ReplacePipelineResponseObject interface {
+	VisitReplacePipelineResponse(w http.ResponseWriter) error
+}
+
+type ReplacePipeline200JSONResponse struct{ PipelineJSONResponse }
+
+func (response ReplacePipeline200JSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline400ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline401ResponseHeaders
+}
+
+func (response ReplacePipeline401ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline403ResponseHeaders
+}
+
+func (response ReplacePipeline403ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline404ResponseHeaders
+}
+
+func (response ReplacePipeline404ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline409ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline413ResponseHeaders
+}
+
+func (response ReplacePipeline413ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline415ResponseHeaders
+}
+
+func (response ReplacePipeline415ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline429ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline500ResponseHeaders
+}
+
+func (response ReplacePipeline500ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ReplacePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline503ResponseHeaders
+}
+
+func (response ReplacePipeline503ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline507ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipelineRequestObject struct {
+	Pipeline      PipelineName `json:"pipeline"`
+	Params        RunPipelineParams
+	JSONBody      *RunPipelineJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type RunPipelineResponseObject interface {
+	VisitRunPipelineResponse(w http.ResponseWriter) error
+}
+
+type RunPipeline200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type RunPipeline200JSONResponse struct {
+	Body    Job
+	Headers RunPipeline200ResponseHeaders
+}
+
+func (response RunPipeline200JSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline202ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type RunPipeline202JSONResponse struct {
+	Body    Job
+	Headers RunPipeline202ResponseHeaders
+}
+
+func (response RunPipeline202JSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline400ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline401ResponseHeaders
+}
+
+func (response RunPipeline401ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline403ResponseHeaders
+}
+
+func (response RunPipeline403ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline404ResponseHeaders
+}
+
+func (response RunPipeline404ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline413ResponseHeaders
+}
+
+func (response RunPipeline413ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline415ResponseHeaders
+}
+
+func (response RunPipeline415ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline422ApplicationProblemPlusJSONResponse struct {
+	KeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline422ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline429ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline500ResponseHeaders
+}
+
+func (response RunPipeline500ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type RunPipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline503ResponseHeaders
+}
+
+func (response RunPipeline503ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline507ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19284,12 +22197,36 @@ type StrictServerInterface interface {
 	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
 	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
+	// GetJobSteps Get what the steps of a run have done
+	// (GET /v1/jobs/{job_id}/steps)
+	GetJobSteps(ctx context.Context, request GetJobStepsRequestObject) (GetJobStepsResponseObject, error)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListPipelines List the pipelines
+	// (GET /v1/pipelines)
+	ListPipelines(ctx context.Context, request ListPipelinesRequestObject) (ListPipelinesResponseObject, error)
+	// CreatePipeline Store a pipeline
+	// (POST /v1/pipelines)
+	CreatePipeline(ctx context.Context, request CreatePipelineRequestObject) (CreatePipelineResponseObject, error)
+	// DeletePipeline Delete a pipeline
+	// (DELETE /v1/pipelines/{pipeline})
+	DeletePipeline(ctx context.Context, request DeletePipelineRequestObject) (DeletePipelineResponseObject, error)
+	// GetPipeline Get a pipeline
+	// (GET /v1/pipelines/{pipeline})
+	GetPipeline(ctx context.Context, request GetPipelineRequestObject) (GetPipelineResponseObject, error)
+	// ChangePipeline Change a pipeline
+	// (PATCH /v1/pipelines/{pipeline})
+	ChangePipeline(ctx context.Context, request ChangePipelineRequestObject) (ChangePipelineResponseObject, error)
+	// ReplacePipeline Store a new version of a pipeline
+	// (PUT /v1/pipelines/{pipeline})
+	ReplacePipeline(ctx context.Context, request ReplacePipelineRequestObject) (ReplacePipelineResponseObject, error)
+	// RunPipeline Run a pipeline
+	// (POST /v1/pipelines/{pipeline}/runs)
+	RunPipeline(ctx context.Context, request RunPipelineRequestObject) (RunPipelineResponseObject, error)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
@@ -20297,10 +23234,11 @@ func (sh *strictHandler) GetJobResult(w http.ResponseWriter, r *http.Request, jo
 }
 
 // RetryJob operation middleware
-func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams) {
 	var request RetryJobRequestObject
 
 	request.JobId = jobId
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryJob(ctx, request.(RetryJobRequestObject))
@@ -20315,6 +23253,33 @@ func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RetryJobResponseObject); ok {
 		if err := validResponse.VisitRetryJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetJobSteps operation middleware
+func (sh *strictHandler) GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams) {
+	var request GetJobStepsRequestObject
+
+	request.JobId = jobId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJobSteps(ctx, request.(GetJobStepsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJobSteps")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetJobStepsResponseObject); ok {
+		if err := validResponse.VisitGetJobStepsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -20365,6 +23330,240 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPipelines operation middleware
+func (sh *strictHandler) ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams) {
+	var request ListPipelinesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPipelines(ctx, request.(ListPipelinesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPipelines")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPipelinesResponseObject); ok {
+		if err := validResponse.VisitListPipelinesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePipeline operation middleware
+func (sh *strictHandler) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+	var request CreatePipelineRequestObject
+
+	var body CreatePipelineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePipeline(ctx, request.(CreatePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePipelineResponseObject); ok {
+		if err := validResponse.VisitCreatePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePipeline operation middleware
+func (sh *strictHandler) DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request DeletePipelineRequestObject
+
+	request.Pipeline = pipeline
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePipeline(ctx, request.(DeletePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePipelineResponseObject); ok {
+		if err := validResponse.VisitDeletePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPipeline operation middleware
+func (sh *strictHandler) GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams) {
+	var request GetPipelineRequestObject
+
+	request.Pipeline = pipeline
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPipeline(ctx, request.(GetPipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPipelineResponseObject); ok {
+		if err := validResponse.VisitGetPipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangePipeline operation middleware
+func (sh *strictHandler) ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request ChangePipelineRequestObject
+
+	request.Pipeline = pipeline
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body ChangePipelineJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/merge-patch+json") {
+
+		var body ChangePipelineApplicationMergePatchPlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePipeline(ctx, request.(ChangePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangePipelineResponseObject); ok {
+		if err := validResponse.VisitChangePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplacePipeline operation middleware
+func (sh *strictHandler) ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request ReplacePipelineRequestObject
+
+	request.Pipeline = pipeline
+
+	var body ReplacePipelineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplacePipeline(ctx, request.(ReplacePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplacePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplacePipelineResponseObject); ok {
+		if err := validResponse.VisitReplacePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunPipeline operation middleware
+func (sh *strictHandler) RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams) {
+	var request RunPipelineRequestObject
+
+	request.Pipeline = pipeline
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body RunPipelineJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunPipeline(ctx, request.(RunPipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunPipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunPipelineResponseObject); ok {
+		if err := validResponse.VisitRunPipelineResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

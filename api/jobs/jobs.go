@@ -33,6 +33,9 @@ type Jobs interface {
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job again, or returns ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// RetryFrom is Retry of a job whose task has steps, of which one and those that depend
+	// on it run again.
+	RetryFrom(ctx context.Context, viewer, id, step string) (jobs.Job, error)
 	// Remove deletes the record of a finished job, or returns ErrNotFinished.
 	Remove(ctx context.Context, viewer, id string) error
 	// Follow calls changed with the current job if its revision is after the given one, and
@@ -60,6 +63,8 @@ type Handlers struct {
 	request *openapi3.Schema
 	// batch and item are the schemas of a batch's request and of an item in a line.
 	batch, item *openapi3.Schema
+	// run is that of a pipeline's run.
+	run *openapi3.Schema
 	// heartbeat is the interval of comments in a stream without events.
 	heartbeat time.Duration
 }
@@ -68,8 +73,8 @@ type Handlers struct {
 func New(base *web.Base, manager Jobs, many Batches, spec *openapi3.T) *Handlers {
 	schemas := spec.Components.Schemas
 	return &Handlers{
-		Base: base, Jobs: manager, Batches: many, request: schemas["JobRequest"].Value, batch: schemas["BatchRequest"].Value,
-		item: schemas["BatchItem"].Value, heartbeat: 15 * time.Second,
+		Base: base, Jobs: manager, Batches: many, request: schemas["JobRequest"].Value, run: schemas["RunRequest"].Value,
+		batch: schemas["BatchRequest"].Value, item: schemas["BatchItem"].Value, heartbeat: 15 * time.Second,
 	}
 }
 
@@ -146,7 +151,13 @@ func (h *Handlers) CancelJobs(ctx context.Context, request gen.CancelJobsRequest
 
 // RetryJob implements gen.StrictServerInterface.
 func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
-	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	var job jobs.Job
+	var err error
+	if step := web.Value(request.Params.FromStep); step != "" {
+		job, err = h.Jobs.RetryFrom(ctx, web.ViewerOf(ctx), request.JobId, step)
+	} else {
+		job, err = h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	}
 	if err != nil {
 		return nil, jobFault(err)
 	}

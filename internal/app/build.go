@@ -20,6 +20,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -43,6 +44,9 @@ type system struct {
 	// those of its share.
 	runs, widths, cores map[string]int
 	contexts            services.Contexts
+	pipelines           *pipelines.Service // nil without a storage
+	// jobExists reports whether a job is stored. It is set before the parts are started.
+	jobExists func(id string) bool
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
@@ -68,6 +72,11 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	}
 	s.core = newCore(cfg, s.budget, s.monitors, log)
 	s.registerServices(stored)
+	if stored != nil {
+		if err = s.registerPipelines(stored); err != nil {
+			return nil, err
+		}
+	}
 	s.addParts()
 	return s, nil
 }

@@ -99,7 +99,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			}
 			return entry.Describe(), nil
 		},
-		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held,
+		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held, Pin: s.pin, Restart: s.restartJob,
 		Runs: s.runs, Width: s.memory.Runs, Weights: weights, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
@@ -107,6 +107,7 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 		Database: a.database, Library: a.library, Jobs: a.jobs, Sender: webhook.New(hooks), Encode: apijobs.BatchBody,
 		ClaimTimeout: cfg.Jobs.Work.ClaimTimeout, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
+	s.jobExists = a.jobs.Exists
 	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
 		{"list the recordings of their owners", a.library.Adopt},
 		{"rewrite the records", a.database.Upgrade},

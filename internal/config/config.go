@@ -20,6 +20,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
+	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -45,6 +46,7 @@ type Config struct {
 	SystemHardening SystemHardening  `koanf:"systemHardening"`
 	Services        Services         `koanf:"services"`
 	Jobs            Jobs             `koanf:"jobs"`
+	Pipelines       pipelines.Config `koanf:"pipelines"`
 }
 
 // Jobs is the configuration of asynchronous jobs and their storage.
@@ -120,6 +122,7 @@ func Default() Config {
 		Jobs: Jobs{
 			Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Batches: batches.DefaultConfig(), Webhooks: webhook.DefaultConfig(),
 		},
+		Pipelines: pipelines.DefaultConfig(),
 	}
 }
 
@@ -168,6 +171,7 @@ func (c Config) validate() []error {
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("audio", c.Audio.Validate())
 	section("jobs", c.Jobs.validate())
+	section("pipelines", c.Pipelines.Validate())
 	section("services.modelService", c.Services.ModelService.Validate())
 	for _, name := range modules.Names() {
 		section("services."+name, c.Services.sections[name].Validate())
@@ -185,7 +189,7 @@ func (j Jobs) validate() []error {
 		errs = append(errs, fmt.Errorf("webhooks.%w", err))
 	}
 	for _, name := range j.Work.Services {
-		if known := modules.Names(); !slices.Contains(known, name) {
+		if known := append(modules.Names(), pipelines.ServiceName); !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("services: unknown service %q; available: %s", name, strings.Join(known, ", ")))
 		}
 	}

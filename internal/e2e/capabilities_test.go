@@ -48,7 +48,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 	all, ready := s.can(t)
 	require.Equal(t, map[string]bool{
 		"convert": true, "transcribe": true, "embed": false, "classify": false, "generate": true, "analyze": true,
-		"ask": true, "caption": true, "edit": true,
+		"ask": true, "caption": true, "edit": true, "run": true,
 	}, ready, "no embedded model can embed or classify")
 	short := clip(t, "clip09.wav")
 	for task, path := range map[string]string{"embed": "embeddings", "classify": "classifications", "transcribe": "transcriptions",

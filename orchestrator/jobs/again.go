@@ -10,9 +10,15 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Retry queues a failed or cancelled job again, and resets its count of attempts. That of a
-// batch is retried by its batch.
+// Retry queues a failed or cancelled job again, and resets its count of attempts. What the
+// steps of its task have done stays. A job of a batch is retried by its batch.
 func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
+	return m.RetryFrom(ctx, viewer, id, "")
+}
+
+// RetryFrom is Retry of a job whose task has steps: the step, if one is named, and those that
+// depend on it run again.
+func (m *Manager) RetryFrom(ctx context.Context, viewer, id, step string) (Job, error) {
 	return m.edit(ctx, id, func(job *Job) (bool, error) {
 		if _, err := visible(*job, viewer, nil); err != nil {
 			return false, err
@@ -20,12 +26,12 @@ func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 		if job.Batch != "" {
 			return false, inBatch(*job, "retry")
 		}
-		return true, m.retry(job)
+		return true, m.retry(ctx, job, step)
 	})
 }
 
-// retry queues an ended job again.
-func (m *Manager) retry(job *Job) error {
+// retry queues an ended job again, from a step on unless step is "".
+func (m *Manager) retry(ctx context.Context, job *Job, step string) error {
 	if job.Status != StatusFailed && job.Status != StatusCancelled {
 		return fmt.Errorf("job %s is %s: %w", job.ID, job.Status, ErrNotRetriable)
 	}
@@ -34,6 +40,11 @@ func (m *Manager) retry(job *Job) error {
 	}
 	if m.overdue(*job) {
 		return fmt.Errorf("the deadline of job %s has passed: %w", job.ID, ErrNotRetriable)
+	}
+	if m.Restart != nil {
+		if err := m.Restart(ctx, job.taskFor(nil), step); err != nil {
+			return err
+		}
 	}
 	job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
 	job.Tries, job.Redeliveries, job.NotBefore, job.Finished = 0, 0, time.Time{}, time.Time{}

@@ -57,7 +57,7 @@ func (i Items) Submit(ctx context.Context, s Submission) (Job, error) {
 // Retry queues the ended job of an item again.
 func (i Items) Retry(ctx context.Context, id string) (Job, error) {
 	m := i.manager
-	return m.edit(ctx, id, func(job *Job) (bool, error) { return true, m.retry(job) })
+	return m.edit(ctx, id, func(job *Job) (bool, error) { return true, m.retry(ctx, job, "") })
 }
 
 // Cancel cancels the job of an item, without waiting until it has stopped.

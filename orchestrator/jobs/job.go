@@ -72,6 +72,8 @@ type Job struct {
 	// Progress of the current attempt, 0 to 1; Stage is its current stage.
 	Progress float64 `json:"progress"`
 	Stage    string  `json:"stage,omitempty"`
+	// Steps are the states of the task's steps, of a task that has some.
+	Steps []services.StepProgress `json:"steps,omitempty"`
 	// SecondsLeft is an estimate from measured speed; zero if unknown.
 	SecondsLeft float64 `json:"seconds_left,omitempty"`
 	// CancelRequested asks the worker to stop.

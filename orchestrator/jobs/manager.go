@@ -58,6 +58,11 @@ type Dependencies struct {
 	// Bind returns a task with its service, and with the model in place of an alias.
 	// The faults name the fields task and model.
 	Bind func(services.Task) (services.Task, error)
+	// Pin returns the parameters of a task that has been checked, with what they name as it
+	// is now; nil for services whose tasks depend on nothing that may change.
+	Pin func(context.Context, services.Task) ([]byte, error)
+	// Restart is called before an ended job is queued again, from a step if one is named.
+	Restart func(ctx context.Context, task services.Task, step string) error
 	// Held reports whether a task must wait because an operator has drained its service
 	// or model; nil holds none.
 	Held func(services.Task) bool

@@ -166,6 +166,12 @@ func (j *Job) end(status Status, failure *Failure) {
 	}
 }
 
+// Exists reports whether a job is stored, as far as this process knows.
+func (m *Manager) Exists(id string) bool {
+	_, known := m.all.Get(id)
+	return known
+}
+
 // Count returns the number of jobs of a status.
 func (m *Manager) Count(status Status) int { return m.index.countsOf("")[status] }
 

@@ -69,6 +69,9 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
 	}
+	if job.Params, err = m.pin(ctx, job); err != nil {
+		return Job{}, false, err
+	}
 	if input.id != "" {
 		// Until the record is written, only this hold protects the recording.
 		defer m.Library.Hold(s.Owner, input.id)()
@@ -225,6 +228,14 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 	default:
 		return nil
 	}
+}
+
+// pin returns the parameters of a job with what they name as it is now.
+func (m *Manager) pin(ctx context.Context, job Job) (json.RawMessage, error) {
+	if m.Pin == nil {
+		return job.Params, nil
+	}
+	return m.Pin(ctx, job.taskFor(nil))
 }
 
 // taskFor returns the task of the job.
