@@ -148,6 +148,9 @@ func (m *Manager) each(ctx context.Context, f Filter, ended bool, change func(id
 		return true
 	})
 	for _, id := range ids {
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
 		changed, err := change(id)
 		if err != nil && services.KindOf(err) != services.KindNotFound {
 			return done, err
