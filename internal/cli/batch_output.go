@@ -128,7 +128,7 @@ func (w *manyWork) store(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("the results could not be read: %w", err)
 	}
-	defer lines.Close()
+	defer func() { _ = lines.Close() }() // it is only read
 	existing := 0
 	err = eachLine(lines, func(_ []byte, line resultLine) error {
 		if text := line.failed(); text != "" {
@@ -176,7 +176,7 @@ func extract(archive *zip.Reader, from, to string, force bool) error {
 	if err != nil {
 		return fmt.Errorf("the results could not be read: %w", err)
 	}
-	defer entry.Close()
+	defer func() { _ = entry.Close() }() // it is only read
 	data, err := io.ReadAll(entry)
 	if err != nil {
 		return fmt.Errorf("the results could not be read: %w", err)

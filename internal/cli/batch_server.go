@@ -253,7 +253,7 @@ func (c *counter) show(b remoteBatch) {
 // clear removes the bar, so that something else can be printed.
 func (c *counter) clear() {
 	if c.drawn {
-		fmt.Fprint(c.out, "\r\x1b[K")
+		fmt.Fprintf(c.out, "\r\x1b[K")
 		c.drawn = false
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,3 +92,28 @@ func TestTheBatchCommandGoesOn(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestTheRunCommand runs a pipeline on a folder.
+func TestTheRunCommand(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.call(t, http.MethodPost, "/v1/pipelines", strings.NewReader(`{"name":"hear","audio":"required","steps":[
+		{"id":"clean","task":"edit","audio":"${input.audio}","params":{"operations":[{"op":"high_pass","frequency":80}]}},
+		{"id":"words","task":"transcribe","audio":"${steps.clean.audio}"}],
+		"output":{"text":"${steps.words.result.text}"}}`), "application/json", http.StatusCreated, nil)
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	for _, name := range []string{"clip01", "clip02"} {
+		require.NoError(t, os.WriteFile(filepath.Join(in, name+".wav"), clip(t, name+".wav"), 0o600))
+	}
+	got := command(t, nil, nil, program, "run", "--server", s.url, "hear", "--output", out, in)
+	require.Zero(t, got.code, got.stderr)
+	text, err := os.ReadFile(filepath.Join(out, "clip02.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "SET TEMPO THREE ONE")
+	got = command(t, nil, nil, program, "run", "--server", s.url, "nothing", in)
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "nothing")
+	got = command(t, nil, nil, program, "run", "--server", s.url, "hear")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "items[0]")
+}

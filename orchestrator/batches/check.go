@@ -62,8 +62,7 @@ func (d *Draft) check(ctx context.Context, b Batch) error {
 
 // concernsRecording reports whether a fault is one of the recording alone.
 func concernsRecording(fault *services.Fault) bool {
-	switch fault.Kind {
-	case services.KindUnsupported, services.KindTooLarge:
+	if fault.Kind == services.KindUnsupported || fault.Kind == services.KindTooLarge {
 		return true
 	}
 	return len(fault.Fields) > 0 && !slices.ContainsFunc(fault.Fields, func(f services.FieldError) bool {

@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// Retry queues a failed or cancelled job again, and resets its count of attempts. That of a
-// batch is retried by its batch.
+// Retry queues a failed or cancelled job again, and resets its count of attempts. What the
+// steps of its task have done stays. A job of a batch is retried by its batch.
 func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
 	return m.RetryFrom(ctx, viewer, id, "")
 }
@@ -148,6 +148,9 @@ func (m *Manager) each(ctx context.Context, f Filter, ended bool, change func(id
 		return true
 	})
 	for _, id := range ids {
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
 		changed, err := change(id)
 		if err != nil && services.KindOf(err) != services.KindNotFound {
 			return done, err

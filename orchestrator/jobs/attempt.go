@@ -53,7 +53,10 @@ func (a *attempt) run() {
 
 // execute runs the task. Its recording is read from the store.
 func (a *attempt) execute() (services.TaskResult, error) {
-	m, job := a.manager, a.job
+	m := a.manager
+	a.mu.Lock()
+	job := a.job
+	a.mu.Unlock()
 	if job.AudioID == "" {
 		return m.Executor.Execute(a.ctx, job.taskFor(nil), a)
 	}

@@ -150,12 +150,21 @@ async function jobs(page) {
   await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), files);
   await page.locator('[data-test=batch]', { hasText: '3 of 3 finished' }).waitFor();
   check('a batch of three files is finished', true);
-  await page.getByRole('button', { name: 'Close jobs' }).click();
-  await page.locator('tbody tr.pick a', { hasText: 'clip03' }).click();
-  await page.locator('.side .lead').waitFor();
-  await page.getByRole('button', { name: 'Recording to the deck' }).click();
+  await page.locator('section.panel a.title').first().click();
+  const line = page.locator('.side .job', { hasText: 'clip03' });
+  await line.locator('p').waitFor();
+  await line.getByRole('button', { name: 'To the deck' }).click();
   await page.locator('.notes button').first().waitFor({ state: 'attached' });
-  check('a job shows its result, and its recording goes to the deck', true, await page.locator('.side .lead').textContent());
+  check('a batch shows its results, and a recording goes to the deck', true, await line.locator('p').textContent());
+  await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), [...files, clip('wav2vec2-tiny/README.md')]);
+  const failed = page.locator('section', { hasText: '4 of 4 finished, 1 failed' });
+  await failed.waitFor();
+  const [archive] = await Promise.all([page.waitForEvent('download'), failed.getByRole('button', { name: 'Results' }).click()]);
+  check('a batch with a bad file has the others, in an archive', archive.suggestedFilename().endsWith('.zip'), archive.suggestedFilename());
+  await failed.getByRole('button', { name: 'Retry failed' }).click();
+  await page.locator('section', { hasText: '4 of 4 finished, 1 failed' }).getByRole('button', { name: 'Delete' }).click();
+  await failed.waitFor({ state: 'detached' });
+  check('a batch is retried and deleted', true);
 }
 
 async function models(page) {
