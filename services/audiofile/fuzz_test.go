@@ -3,9 +3,11 @@ package audiofile
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
@@ -68,6 +70,28 @@ func FuzzMedia(f *testing.F) {
 		}
 		if _, err := judged(file); err != nil {
 			requireSendersFault(t, err)
+		}
+	})
+}
+
+// FuzzPart decodes parts of files.
+func FuzzPart(f *testing.F) {
+	for _, name := range []string{"speech.mp3", "speech.ogg", "speech-silk.opus", "speech.webm", "speech.flac"} {
+		f.Add(clip(f, name), 0.4, 0.6)
+		f.Add(cat(clip(f, name), clip(f, name)), 1.2, 0.0)
+	}
+	f.Add(mono16(1, 2, 3, 4, 5, 6), 0.0001, 0.0003)
+	f.Fuzz(func(t *testing.T, file []byte, start, end float64) {
+		limits := Limits{MaxBytes: 1 << 20, MaxDuration: time.Hour, MaxChannels: 64}
+		frames, reader, err := countFrames(file, limits.Of(services.Reading{Start: start, End: end}))
+		if err != nil {
+			require.Contains(t, []services.Kind{services.KindInvalid, services.KindUnsupported, services.KindTooLarge}, services.KindOf(err), "%v", err)
+			return
+		}
+		require.Equal(t, reader.Format().Frames, frames)
+		require.Positive(t, frames)
+		if end > 0 {
+			require.LessOrEqual(t, float64(frames), (end-start)*float64(reader.Format().SampleRateHz)+1)
 		}
 	})
 }

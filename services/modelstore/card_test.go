@@ -45,6 +45,16 @@ func TestMetadataOfACard(t *testing.T) {
 	}
 }
 
+func FuzzCard(f *testing.F) {
+	f.Add("---\nlicense: [mit, &a b, *a]\nlanguage:\n- en\n---\n\n# Title\nIt knows.")
+	f.Fuzz(func(t *testing.T, card string) {
+		facts := cardMetadata(card)
+		require.LessOrEqual(t, len(facts.license), maxTermBytes)
+		require.LessOrEqual(t, len(facts.languages), maxLanguages)
+		require.LessOrEqual(t, len(cardSummary(card)), maxSummaryBytes+3)
+	})
+}
+
 // TestEmbeddedModelsHaveCards has the model of each service.
 func TestEmbeddedModelsHaveCards(t *testing.T) {
 	t.Parallel()

@@ -77,8 +77,14 @@ func function(name string, f func(float64) float64) imported {
 	}}
 }
 
-// instance is a program with its own memory. Not safe for concurrent use.
+// errClosed is the error of a decoder that is closed.
+var errClosed = errors.New("the decoder is closed")
+
+// instance is a program with its own memory. A use of its memory after it is closed would
+// end this process, so mu is held by every use.
 type instance struct {
+	mu        sync.Mutex
+	closed    bool
 	module    api.Module
 	functions map[string]api.Function
 	stack     [16]uint64
@@ -122,7 +128,26 @@ func (i *instance) allocate(malloc string, size int) (uint32, error) {
 	return uint32(at), err
 }
 
-func (i *instance) close() error { return i.module.Close(context.Background()) }
+// begin begins a use and returns the function that ends it.
+func (i *instance) begin() (end func(), err error) {
+	i.mu.Lock()
+	if i.closed {
+		i.mu.Unlock()
+		return nil, errClosed
+	}
+	return i.mu.Unlock, nil
+}
+
+// close releases the memory. Closing twice does nothing.
+func (i *instance) close() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return nil
+	}
+	i.closed = true
+	return i.module.Close(context.Background())
+}
 
 // power is an import of two arguments.
 var power = api.GoFunc(func(_ context.Context, stack []uint64) {

@@ -45,7 +45,7 @@ type OpusLayout struct {
 	Mapping []byte
 }
 
-// Opus decodes the packets of one stream. Not safe for concurrent use.
+// Opus decodes the packets of one stream, one at a time. It can be closed at any time.
 type Opus struct {
 	*instance
 	channels      int
@@ -93,6 +93,11 @@ func (d *Opus) Decode(packet []byte, dst []float32) (int, error) {
 	if len(packet) > MaxOpusPacketBytes {
 		return 0, fmt.Errorf("libopus: a packet of %d bytes", len(packet))
 	}
+	end, err := d.begin()
+	if err != nil {
+		return 0, fmt.Errorf("libopus: %w", err)
+	}
+	defer end()
 	d.module.Memory().Write(d.input, packet)
 	result, err := d.call(opusDecode, uint64(d.state), uint64(d.input), uint64(len(packet)), uint64(d.output))
 	if err != nil {
@@ -112,7 +117,7 @@ func (d *Opus) Decode(packet []byte, dst []float32) (int, error) {
 	return frames, nil
 }
 
-// Close releases the decoder.
+// Close releases the decoder. Closing twice does nothing.
 func (d *Opus) Close() error { return d.close() }
 
 // interleave writes the samples of one channel to every n-th place.

@@ -55,7 +55,7 @@ const (
 	vorbisWords = vorbisErrors + 4*maxVorbisErrors
 )
 
-// Vorbis decodes the packets of one stream. Not safe for concurrent use.
+// Vorbis decodes the packets of one stream, one at a time. It can be closed at any time.
 type Vorbis struct {
 	*instance
 	channels     int
@@ -133,6 +133,11 @@ func (d *Vorbis) run(name string, packet []byte, arguments ...uint64) error {
 // Decode decodes a packet to interleaved samples and returns the number per channel,
 // which is 0 for the first packet. dst must hold MaxVorbisPacket of each channel.
 func (d *Vorbis) Decode(packet []byte, dst []float32) (int, error) {
+	end, err := d.begin()
+	if err != nil {
+		return 0, fmt.Errorf("libvorbis: %w", err)
+	}
+	defer end()
 	if err := d.run(vorbisDecode, packet); err != nil {
 		return 0, fmt.Errorf("libvorbis: %w", err)
 	}
@@ -152,7 +157,7 @@ func (d *Vorbis) Decode(packet []byte, dst []float32) (int, error) {
 	return int(frames), nil
 }
 
-// Close releases the decoder.
+// Close releases the decoder. Closing twice does nothing.
 func (d *Vorbis) Close() error { return d.close() }
 
 // word returns a shared word.
