@@ -184,3 +184,17 @@ func TestPicturesOfUploads(t *testing.T) {
 		require.Equal(t, c[2], answer.Header.Get("Content-Type"))
 	}
 }
+
+// TestJSONGetsNoDefaults: some of them would exclude other parameters.
+func TestJSONGetsNoDefaults(t *testing.T) {
+	t.Parallel()
+	b, drawn, _, _ := pictures(t)
+	for route, params := range map[string]string{
+		"/v1/audio/peaks": `"samples_per_pixel":9`, "/v1/audio/pictures": `"kind":"waveform","width":300`,
+	} {
+		answer, body := b.call(t, http.MethodPost, route, `{"audio_id":"`+hash+`",`+params+`}`, "Content-Type", jsonType,
+			"Authorization", "Bearer alice")
+		require.Equal(t, http.StatusOK, answer.StatusCode, body)
+		require.JSONEq(t, "{"+params+"}", string((*drawn)[len(*drawn)-1].Params))
+	}
+}

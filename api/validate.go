@@ -74,8 +74,8 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 		Request: r, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{
 			ExcludeRequestBody: !withBody, MultiError: true,
-			// A task has the defaults of its parameters, some of which depend on others.
-			SkipSettingDefaults: h.operations.of(r).route != nil,
+			// The task sets the defaults, some of which depend on other parameters.
+			SkipSettingDefaults: h.operations.of(r).route.TakesFields(),
 		},
 	})
 	var tooLarge *http.MaxBytesError

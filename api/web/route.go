@@ -219,5 +219,9 @@ func enum(property *openapi3.SchemaRef) (list []string) {
 	return list
 }
 
+// TakesFields reports whether the parameters can be fields of a form or a query, which the
+// contract's defaults are not added to; those of JSON are to be the same. r may be nil.
+func (r *Route) TakesFields() bool { return r != nil && r.form != nil }
+
 // takesJSON reports whether the response can be JSON.
 func (r *Route) takesJSON() bool { return slices.Contains(r.offers, typeJSON) }

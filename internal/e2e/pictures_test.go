@@ -23,7 +23,8 @@ func TestCommandsOfSounds(t *testing.T) {
 		"values.json": {"analyze", "--features", "levels,pitch"},
 	} {
 		local, remote := filepath.Join(out, "local-"+name), filepath.Join(out, "remote-"+name)
-		got := command(t, nil, nil, append([]string{program, args[0], "-o", local, "--data-dir", t.TempDir(), clips + "clip09.wav"}, args[1:]...)...)
+		got := command(t, nil, nil,
+			append([]string{program, args[0], "-o", local, "--data-dir", t.TempDir(), clips + "clip09.wav"}, args[1:]...)...)
 		require.Equal(t, ended{}, got, name)
 		got = command(t, nil, nil, append([]string{program, args[0], "-o", remote, "--server", s.url, clips + "clip09.wav"}, args[1:]...)...)
 		require.Equal(t, ended{}, got, name)
