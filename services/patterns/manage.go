@@ -48,6 +48,8 @@ func (s *Service) Pattern(ctx context.Context, caller services.Caller, id string
 
 // ChangePattern changes name and metadata of a pattern.
 func (s *Service) ChangePattern(ctx context.Context, caller services.Caller, id string, change tasks.PatternChange) (tasks.Pattern, error) {
+	s.naming.Lock()
+	defer s.naming.Unlock()
 	p, err := s.find(ctx, caller, "pattern_id", id)
 	if err == nil && change.Name != nil {
 		err = s.checkName(p.Owner, *change.Name, p.ID)

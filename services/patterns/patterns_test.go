@@ -3,6 +3,8 @@ package patterns
 import (
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +14,10 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	otherSound = sync.OnceValue(cohort)
+	goleak.VerifyTestMain(m)
+}
 
 var discard = slog.New(slog.DiscardHandler)
 
@@ -206,4 +211,25 @@ func TestFaultsNameFieldProblemAndLimit(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.Contains(t, []services.Kind{services.KindInvalid, services.KindNotFound}, services.KindOf(err), want)
 	}
+}
+
+// TestNamesAreUnique teaches several patterns of one name at the same time.
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	examples := b.spans(seeded(61), doorbell, 1)
+	var all sync.WaitGroup
+	var made atomic.Int64
+	for range 6 {
+		all.Go(func() {
+			if _, err := b.run(tasks.Teach, tasks.TeachParams{Name: "bell", Examples: examples}, nil); err == nil {
+				made.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, made.Load())
+	objects, err := b.store.Objects(t.Context())
+	require.NoError(t, err)
+	require.Len(t, objects, 1, "the others left nothing")
 }

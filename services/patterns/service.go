@@ -34,6 +34,9 @@ type Service struct {
 	since       atomic.Pointer[time.Time]
 	running     gate
 
+	// naming is held from the check of a name until its record is written.
+	naming sync.Mutex
+
 	mu sync.Mutex
 	// spaces by their key, and indexes by the id of their manifest.
 	spaces  map[string]*space

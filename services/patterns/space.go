@@ -174,7 +174,7 @@ func (s *Service) backgroundOf(ctx context.Context, e *embedder, sp *space, numb
 
 // embedCohort returns windows of the cohort.
 func embedCohort(ctx context.Context, e *embedder, numbers []int) (map[int]track, error) {
-	whole := cohort()
+	whole := otherSound()
 	joined := make(map[int]track)
 	const piece = 30 * cohortRate
 	for at := 0; at < len(whole.samples); at += piece {

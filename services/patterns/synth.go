@@ -229,6 +229,9 @@ func pluck(r *rand.Rand, x []float64, period int) {
 	}
 }
 
+// otherSound is cohort, which tests make once.
+var otherSound = cohort
+
 // cohort returns the sound of nothing in particular: noises and many different events.
 // It is the same every time. Windows of it show how high a pattern scores by chance.
 func cohort() sound {

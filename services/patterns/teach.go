@@ -117,6 +117,8 @@ func (s *Service) create(ctx context.Context, p pattern, e examples) (pattern, e
 	if err := s.writeVectors(ctx, &p, e); err != nil {
 		return p, err
 	}
+	s.naming.Lock()
+	defer s.naming.Unlock()
 	if err := s.checkName(p.Owner, p.Name, p.ID); err != nil { // another request may have been faster
 		s.dropObject(ctx, p.Vectors)
 		return p, err
