@@ -195,6 +195,27 @@ func (e AudioObject) Valid() bool {
 	}
 }
 
+// Defines values for AxisScale.
+const (
+	AxisScaleLinear AxisScale = "linear"
+	AxisScaleLog    AxisScale = "log"
+	AxisScaleMel    AxisScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the AxisScale enum.
+func (e AxisScale) Valid() bool {
+	switch e {
+	case AxisScaleLinear:
+		return true
+	case AxisScaleLog:
+		return true
+	case AxisScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BatchObject.
 const (
 	BatchObjectBatch BatchObject = "batch"
@@ -518,7 +539,11 @@ func (e ConversionRequestBitDepth) Valid() bool {
 
 // Defines values for ConversionRequestContainer.
 const (
+	ConversionRequestContainerAac  ConversionRequestContainer = "aac"
 	ConversionRequestContainerFlac ConversionRequestContainer = "flac"
+	ConversionRequestContainerMp3  ConversionRequestContainer = "mp3"
+	ConversionRequestContainerOgg  ConversionRequestContainer = "ogg"
+	ConversionRequestContainerOpus ConversionRequestContainer = "opus"
 	ConversionRequestContainerPcm  ConversionRequestContainer = "pcm"
 	ConversionRequestContainerWav  ConversionRequestContainer = "wav"
 )
@@ -526,11 +551,34 @@ const (
 // Valid indicates whether the value is a known member of the ConversionRequestContainer enum.
 func (e ConversionRequestContainer) Valid() bool {
 	switch e {
+	case ConversionRequestContainerAac:
+		return true
 	case ConversionRequestContainerFlac:
+		return true
+	case ConversionRequestContainerMp3:
+		return true
+	case ConversionRequestContainerOgg:
+		return true
+	case ConversionRequestContainerOpus:
 		return true
 	case ConversionRequestContainerPcm:
 		return true
 	case ConversionRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeletedModelObject.
+const (
+	DeletedModelObjectModel DeletedModelObject = "model"
+)
+
+// Valid indicates whether the value is a known member of the DeletedModelObject enum.
+func (e DeletedModelObject) Valid() bool {
+	switch e {
+	case DeletedModelObjectModel:
 		return true
 	default:
 		return false
@@ -581,31 +629,39 @@ func (e EditOperationMode) Valid() bool {
 
 // Defines values for EditOperationOp.
 const (
-	EditOperationOpBandPass      EditOperationOp = "band_pass"
-	EditOperationOpFade          EditOperationOp = "fade"
-	EditOperationOpGain          EditOperationOp = "gain"
-	EditOperationOpGate          EditOperationOp = "gate"
-	EditOperationOpHighPass      EditOperationOp = "high_pass"
-	EditOperationOpHighShelf     EditOperationOp = "high_shelf"
-	EditOperationOpLimiter       EditOperationOp = "limiter"
-	EditOperationOpLowPass       EditOperationOp = "low_pass"
-	EditOperationOpLowShelf      EditOperationOp = "low_shelf"
-	EditOperationOpNormalize     EditOperationOp = "normalize"
-	EditOperationOpPad           EditOperationOp = "pad"
-	EditOperationOpPitchShift    EditOperationOp = "pitch_shift"
-	EditOperationOpRemix         EditOperationOp = "remix"
-	EditOperationOpRemoveSilence EditOperationOp = "remove_silence"
-	EditOperationOpResample      EditOperationOp = "resample"
-	EditOperationOpReverse       EditOperationOp = "reverse"
-	EditOperationOpSpeed         EditOperationOp = "speed"
-	EditOperationOpTimeStretch   EditOperationOp = "time_stretch"
-	EditOperationOpTrim          EditOperationOp = "trim"
+	EditOperationOpBandPass        EditOperationOp = "band_pass"
+	EditOperationOpConcatenate     EditOperationOp = "concatenate"
+	EditOperationOpCrossfade       EditOperationOp = "crossfade"
+	EditOperationOpFade            EditOperationOp = "fade"
+	EditOperationOpGain            EditOperationOp = "gain"
+	EditOperationOpGate            EditOperationOp = "gate"
+	EditOperationOpHighPass        EditOperationOp = "high_pass"
+	EditOperationOpHighShelf       EditOperationOp = "high_shelf"
+	EditOperationOpLimiter         EditOperationOp = "limiter"
+	EditOperationOpLowPass         EditOperationOp = "low_pass"
+	EditOperationOpLowShelf        EditOperationOp = "low_shelf"
+	EditOperationOpMix             EditOperationOp = "mix"
+	EditOperationOpNormalize       EditOperationOp = "normalize"
+	EditOperationOpPad             EditOperationOp = "pad"
+	EditOperationOpPitchShift      EditOperationOp = "pitch_shift"
+	EditOperationOpRemix           EditOperationOp = "remix"
+	EditOperationOpRemoveSilence   EditOperationOp = "remove_silence"
+	EditOperationOpResample        EditOperationOp = "resample"
+	EditOperationOpReverse         EditOperationOp = "reverse"
+	EditOperationOpSpeed           EditOperationOp = "speed"
+	EditOperationOpSplitAtSilences EditOperationOp = "split_at_silences"
+	EditOperationOpTimeStretch     EditOperationOp = "time_stretch"
+	EditOperationOpTrim            EditOperationOp = "trim"
 )
 
 // Valid indicates whether the value is a known member of the EditOperationOp enum.
 func (e EditOperationOp) Valid() bool {
 	switch e {
 	case EditOperationOpBandPass:
+		return true
+	case EditOperationOpConcatenate:
+		return true
+	case EditOperationOpCrossfade:
 		return true
 	case EditOperationOpFade:
 		return true
@@ -623,6 +679,8 @@ func (e EditOperationOp) Valid() bool {
 		return true
 	case EditOperationOpLowShelf:
 		return true
+	case EditOperationOpMix:
+		return true
 	case EditOperationOpNormalize:
 		return true
 	case EditOperationOpPad:
@@ -638,6 +696,8 @@ func (e EditOperationOp) Valid() bool {
 	case EditOperationOpReverse:
 		return true
 	case EditOperationOpSpeed:
+		return true
+	case EditOperationOpSplitAtSilences:
 		return true
 	case EditOperationOpTimeStretch:
 		return true
@@ -674,7 +734,11 @@ func (e EditRequestBitDepth) Valid() bool {
 
 // Defines values for EditRequestContainer.
 const (
+	EditRequestContainerAac  EditRequestContainer = "aac"
 	EditRequestContainerFlac EditRequestContainer = "flac"
+	EditRequestContainerMp3  EditRequestContainer = "mp3"
+	EditRequestContainerOgg  EditRequestContainer = "ogg"
+	EditRequestContainerOpus EditRequestContainer = "opus"
 	EditRequestContainerPcm  EditRequestContainer = "pcm"
 	EditRequestContainerWav  EditRequestContainer = "wav"
 )
@@ -682,11 +746,37 @@ const (
 // Valid indicates whether the value is a known member of the EditRequestContainer enum.
 func (e EditRequestContainer) Valid() bool {
 	switch e {
+	case EditRequestContainerAac:
+		return true
 	case EditRequestContainerFlac:
+		return true
+	case EditRequestContainerMp3:
+		return true
+	case EditRequestContainerOgg:
+		return true
+	case EditRequestContainerOpus:
 		return true
 	case EditRequestContainerPcm:
 		return true
 	case EditRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingSpace.
+const (
+	EmbeddingSpaceCaption EmbeddingSpace = "caption"
+	EmbeddingSpaceSound   EmbeddingSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingSpace enum.
+func (e EmbeddingSpace) Valid() bool {
+	switch e {
+	case EmbeddingSpaceCaption:
+		return true
+	case EmbeddingSpaceSound:
 		return true
 	default:
 		return false
@@ -705,6 +795,24 @@ func (e EmbeddingRequestPooling) Valid() bool {
 	case EmbeddingRequestPoolingMean:
 		return true
 	case EmbeddingRequestPoolingNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingRequestSpace.
+const (
+	EmbeddingRequestSpaceCaption EmbeddingRequestSpace = "caption"
+	EmbeddingRequestSpaceSound   EmbeddingRequestSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingRequestSpace enum.
+func (e EmbeddingRequestSpace) Valid() bool {
+	switch e {
+	case EmbeddingRequestSpaceCaption:
+		return true
+	case EmbeddingRequestSpaceSound:
 		return true
 	default:
 		return false
@@ -752,7 +860,11 @@ func (e GenerationRequestBitDepth) Valid() bool {
 
 // Defines values for GenerationRequestResponseFormat.
 const (
+	GenerationRequestResponseFormatAac  GenerationRequestResponseFormat = "aac"
 	GenerationRequestResponseFormatFlac GenerationRequestResponseFormat = "flac"
+	GenerationRequestResponseFormatMp3  GenerationRequestResponseFormat = "mp3"
+	GenerationRequestResponseFormatOgg  GenerationRequestResponseFormat = "ogg"
+	GenerationRequestResponseFormatOpus GenerationRequestResponseFormat = "opus"
 	GenerationRequestResponseFormatPcm  GenerationRequestResponseFormat = "pcm"
 	GenerationRequestResponseFormatWav  GenerationRequestResponseFormat = "wav"
 )
@@ -760,7 +872,15 @@ const (
 // Valid indicates whether the value is a known member of the GenerationRequestResponseFormat enum.
 func (e GenerationRequestResponseFormat) Valid() bool {
 	switch e {
+	case GenerationRequestResponseFormatAac:
+		return true
 	case GenerationRequestResponseFormatFlac:
+		return true
+	case GenerationRequestResponseFormatMp3:
+		return true
+	case GenerationRequestResponseFormatOgg:
+		return true
+	case GenerationRequestResponseFormatOpus:
 		return true
 	case GenerationRequestResponseFormatPcm:
 		return true
@@ -1128,6 +1248,384 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for PatternHead.
+const (
+	PatternHeadLogistic  PatternHead = "logistic"
+	PatternHeadPrototype PatternHead = "prototype"
+)
+
+// Valid indicates whether the value is a known member of the PatternHead enum.
+func (e PatternHead) Valid() bool {
+	switch e {
+	case PatternHeadLogistic:
+		return true
+	case PatternHeadPrototype:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternObject.
+const (
+	PatternObjectPattern PatternObject = "pattern"
+)
+
+// Valid indicates whether the value is a known member of the PatternObject enum.
+func (e PatternObject) Valid() bool {
+	switch e {
+	case PatternObjectPattern:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternFeedbackFeedbackVerdict.
+const (
+	PatternFeedbackFeedbackVerdictMoved PatternFeedbackFeedbackVerdict = "moved"
+	PatternFeedbackFeedbackVerdictRight PatternFeedbackFeedbackVerdict = "right"
+	PatternFeedbackFeedbackVerdictWrong PatternFeedbackFeedbackVerdict = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the PatternFeedbackFeedbackVerdict enum.
+func (e PatternFeedbackFeedbackVerdict) Valid() bool {
+	switch e {
+	case PatternFeedbackFeedbackVerdictMoved:
+		return true
+	case PatternFeedbackFeedbackVerdictRight:
+		return true
+	case PatternFeedbackFeedbackVerdictWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternThresholdMethod.
+const (
+	PatternThresholdMethodCopies          PatternThresholdMethod = "copies"
+	PatternThresholdMethodCorrections     PatternThresholdMethod = "corrections"
+	PatternThresholdMethodCounterExamples PatternThresholdMethod = "counter_examples"
+	PatternThresholdMethodExamples        PatternThresholdMethod = "examples"
+)
+
+// Valid indicates whether the value is a known member of the PatternThresholdMethod enum.
+func (e PatternThresholdMethod) Valid() bool {
+	switch e {
+	case PatternThresholdMethodCopies:
+		return true
+	case PatternThresholdMethodCorrections:
+		return true
+	case PatternThresholdMethodCounterExamples:
+		return true
+	case PatternThresholdMethodExamples:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksBits.
+const (
+	PeaksBitsN16 PeaksBits = 16
+	PeaksBitsN8  PeaksBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksBits enum.
+func (e PeaksBits) Valid() bool {
+	switch e {
+	case PeaksBitsN16:
+		return true
+	case PeaksBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestBits.
+const (
+	PeaksRequestBitsN16 PeaksRequestBits = 16
+	PeaksRequestBitsN8  PeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestBits enum.
+func (e PeaksRequestBits) Valid() bool {
+	switch e {
+	case PeaksRequestBitsN16:
+		return true
+	case PeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestChannels.
+const (
+	PeaksRequestChannelsEach PeaksRequestChannels = "each"
+	PeaksRequestChannelsMix  PeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestChannels enum.
+func (e PeaksRequestChannels) Valid() bool {
+	switch e {
+	case PeaksRequestChannelsEach:
+		return true
+	case PeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestFormat.
+const (
+	PeaksRequestFormatDat  PeaksRequestFormat = "dat"
+	PeaksRequestFormatJson PeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestFormat enum.
+func (e PeaksRequestFormat) Valid() bool {
+	switch e {
+	case PeaksRequestFormatDat:
+		return true
+	case PeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestVersion.
+const (
+	PeaksRequestVersionN1 PeaksRequestVersion = 1
+	PeaksRequestVersionN2 PeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestVersion enum.
+func (e PeaksRequestVersion) Valid() bool {
+	switch e {
+	case PeaksRequestVersionN1:
+		return true
+	case PeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureFormat.
+const (
+	PictureFormatPng PictureFormat = "png"
+	PictureFormatSvg PictureFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureFormat enum.
+func (e PictureFormat) Valid() bool {
+	switch e {
+	case PictureFormatPng:
+		return true
+	case PictureFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureKind.
+const (
+	PictureKindLoudness    PictureKind = "loudness"
+	PictureKindSpectrogram PictureKind = "spectrogram"
+	PictureKindWaveform    PictureKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureKind enum.
+func (e PictureKind) Valid() bool {
+	switch e {
+	case PictureKindLoudness:
+		return true
+	case PictureKindSpectrogram:
+		return true
+	case PictureKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestChannels.
+const (
+	PictureRequestChannelsEach PictureRequestChannels = "each"
+	PictureRequestChannelsMix  PictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestChannels enum.
+func (e PictureRequestChannels) Valid() bool {
+	switch e {
+	case PictureRequestChannelsEach:
+		return true
+	case PictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestColors.
+const (
+	PictureRequestColorsCividis PictureRequestColors = "cividis"
+	PictureRequestColorsGray    PictureRequestColors = "gray"
+	PictureRequestColorsMagma   PictureRequestColors = "magma"
+	PictureRequestColorsViridis PictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestColors enum.
+func (e PictureRequestColors) Valid() bool {
+	switch e {
+	case PictureRequestColorsCividis:
+		return true
+	case PictureRequestColorsGray:
+		return true
+	case PictureRequestColorsMagma:
+		return true
+	case PictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFormat.
+const (
+	PictureRequestFormatPng PictureRequestFormat = "png"
+	PictureRequestFormatSvg PictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFormat enum.
+func (e PictureRequestFormat) Valid() bool {
+	switch e {
+	case PictureRequestFormatPng:
+		return true
+	case PictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFrequencyScale.
+const (
+	PictureRequestFrequencyScaleLinear PictureRequestFrequencyScale = "linear"
+	PictureRequestFrequencyScaleLog    PictureRequestFrequencyScale = "log"
+	PictureRequestFrequencyScaleMel    PictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFrequencyScale enum.
+func (e PictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case PictureRequestFrequencyScaleLinear:
+		return true
+	case PictureRequestFrequencyScaleLog:
+		return true
+	case PictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestKind.
+const (
+	PictureRequestKindLoudness    PictureRequestKind = "loudness"
+	PictureRequestKindSpectrogram PictureRequestKind = "spectrogram"
+	PictureRequestKindWaveform    PictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestKind enum.
+func (e PictureRequestKind) Valid() bool {
+	switch e {
+	case PictureRequestKindLoudness:
+		return true
+	case PictureRequestKindSpectrogram:
+		return true
+	case PictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestReduce.
+const (
+	PictureRequestReduceMax  PictureRequestReduce = "max"
+	PictureRequestReduceMean PictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestReduce enum.
+func (e PictureRequestReduce) Valid() bool {
+	switch e {
+	case PictureRequestReduceMax:
+		return true
+	case PictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestTheme.
+const (
+	PictureRequestThemeDark  PictureRequestTheme = "dark"
+	PictureRequestThemeLight PictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestTheme enum.
+func (e PictureRequestTheme) Valid() bool {
+	switch e {
+	case PictureRequestThemeDark:
+		return true
+	case PictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestWindow.
+const (
+	PictureRequestWindowN1024  PictureRequestWindow = 1024
+	PictureRequestWindowN16384 PictureRequestWindow = 16384
+	PictureRequestWindowN2048  PictureRequestWindow = 2048
+	PictureRequestWindowN256   PictureRequestWindow = 256
+	PictureRequestWindowN4096  PictureRequestWindow = 4096
+	PictureRequestWindowN512   PictureRequestWindow = 512
+	PictureRequestWindowN8192  PictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestWindow enum.
+func (e PictureRequestWindow) Valid() bool {
+	switch e {
+	case PictureRequestWindowN1024:
+		return true
+	case PictureRequestWindowN16384:
+		return true
+	case PictureRequestWindowN2048:
+		return true
+	case PictureRequestWindowN256:
+		return true
+	case PictureRequestWindowN4096:
+		return true
+	case PictureRequestWindowN512:
+		return true
+	case PictureRequestWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PipelineAudio.
 const (
 	PipelineAudioNone     PipelineAudio = "none"
@@ -1194,6 +1692,39 @@ const (
 func (e PipelineListObject) Valid() bool {
 	switch e {
 	case PipelineListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PullRequestPrecision.
+const (
+	PullRequestPrecisionBnb4  PullRequestPrecision = "bnb4"
+	PullRequestPrecisionFp16  PullRequestPrecision = "fp16"
+	PullRequestPrecisionFp32  PullRequestPrecision = "fp32"
+	PullRequestPrecisionInt8  PullRequestPrecision = "int8"
+	PullRequestPrecisionQ4    PullRequestPrecision = "q4"
+	PullRequestPrecisionQ4f16 PullRequestPrecision = "q4f16"
+	PullRequestPrecisionUint8 PullRequestPrecision = "uint8"
+)
+
+// Valid indicates whether the value is a known member of the PullRequestPrecision enum.
+func (e PullRequestPrecision) Valid() bool {
+	switch e {
+	case PullRequestPrecisionBnb4:
+		return true
+	case PullRequestPrecisionFp16:
+		return true
+	case PullRequestPrecisionFp32:
+		return true
+	case PullRequestPrecisionInt8:
+		return true
+	case PullRequestPrecisionQ4:
+		return true
+	case PullRequestPrecisionQ4f16:
+		return true
+	case PullRequestPrecisionUint8:
 		return true
 	default:
 		return false
@@ -1544,7 +2075,11 @@ func (e StoredEditRequestBitDepth) Valid() bool {
 
 // Defines values for StoredEditRequestContainer.
 const (
+	StoredEditRequestContainerAac  StoredEditRequestContainer = "aac"
 	StoredEditRequestContainerFlac StoredEditRequestContainer = "flac"
+	StoredEditRequestContainerMp3  StoredEditRequestContainer = "mp3"
+	StoredEditRequestContainerOgg  StoredEditRequestContainer = "ogg"
+	StoredEditRequestContainerOpus StoredEditRequestContainer = "opus"
 	StoredEditRequestContainerPcm  StoredEditRequestContainer = "pcm"
 	StoredEditRequestContainerWav  StoredEditRequestContainer = "wav"
 )
@@ -1552,11 +2087,262 @@ const (
 // Valid indicates whether the value is a known member of the StoredEditRequestContainer enum.
 func (e StoredEditRequestContainer) Valid() bool {
 	switch e {
+	case StoredEditRequestContainerAac:
+		return true
 	case StoredEditRequestContainerFlac:
+		return true
+	case StoredEditRequestContainerMp3:
+		return true
+	case StoredEditRequestContainerOgg:
+		return true
+	case StoredEditRequestContainerOpus:
 		return true
 	case StoredEditRequestContainerPcm:
 		return true
 	case StoredEditRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestBits.
+const (
+	StoredPeaksRequestBitsN16 StoredPeaksRequestBits = 16
+	StoredPeaksRequestBitsN8  StoredPeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestBits enum.
+func (e StoredPeaksRequestBits) Valid() bool {
+	switch e {
+	case StoredPeaksRequestBitsN16:
+		return true
+	case StoredPeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestChannels.
+const (
+	StoredPeaksRequestChannelsEach StoredPeaksRequestChannels = "each"
+	StoredPeaksRequestChannelsMix  StoredPeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestChannels enum.
+func (e StoredPeaksRequestChannels) Valid() bool {
+	switch e {
+	case StoredPeaksRequestChannelsEach:
+		return true
+	case StoredPeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestFormat.
+const (
+	StoredPeaksRequestFormatDat  StoredPeaksRequestFormat = "dat"
+	StoredPeaksRequestFormatJson StoredPeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestFormat enum.
+func (e StoredPeaksRequestFormat) Valid() bool {
+	switch e {
+	case StoredPeaksRequestFormatDat:
+		return true
+	case StoredPeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestVersion.
+const (
+	StoredPeaksRequestVersionN1 StoredPeaksRequestVersion = 1
+	StoredPeaksRequestVersionN2 StoredPeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestVersion enum.
+func (e StoredPeaksRequestVersion) Valid() bool {
+	switch e {
+	case StoredPeaksRequestVersionN1:
+		return true
+	case StoredPeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestChannels.
+const (
+	StoredPictureRequestChannelsEach StoredPictureRequestChannels = "each"
+	StoredPictureRequestChannelsMix  StoredPictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestChannels enum.
+func (e StoredPictureRequestChannels) Valid() bool {
+	switch e {
+	case StoredPictureRequestChannelsEach:
+		return true
+	case StoredPictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestColors.
+const (
+	StoredPictureRequestColorsCividis StoredPictureRequestColors = "cividis"
+	StoredPictureRequestColorsGray    StoredPictureRequestColors = "gray"
+	StoredPictureRequestColorsMagma   StoredPictureRequestColors = "magma"
+	StoredPictureRequestColorsViridis StoredPictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestColors enum.
+func (e StoredPictureRequestColors) Valid() bool {
+	switch e {
+	case StoredPictureRequestColorsCividis:
+		return true
+	case StoredPictureRequestColorsGray:
+		return true
+	case StoredPictureRequestColorsMagma:
+		return true
+	case StoredPictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFormat.
+const (
+	StoredPictureRequestFormatPng StoredPictureRequestFormat = "png"
+	StoredPictureRequestFormatSvg StoredPictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFormat enum.
+func (e StoredPictureRequestFormat) Valid() bool {
+	switch e {
+	case StoredPictureRequestFormatPng:
+		return true
+	case StoredPictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFrequencyScale.
+const (
+	StoredPictureRequestFrequencyScaleLinear StoredPictureRequestFrequencyScale = "linear"
+	StoredPictureRequestFrequencyScaleLog    StoredPictureRequestFrequencyScale = "log"
+	StoredPictureRequestFrequencyScaleMel    StoredPictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFrequencyScale enum.
+func (e StoredPictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case StoredPictureRequestFrequencyScaleLinear:
+		return true
+	case StoredPictureRequestFrequencyScaleLog:
+		return true
+	case StoredPictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestKind.
+const (
+	StoredPictureRequestKindLoudness    StoredPictureRequestKind = "loudness"
+	StoredPictureRequestKindSpectrogram StoredPictureRequestKind = "spectrogram"
+	StoredPictureRequestKindWaveform    StoredPictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestKind enum.
+func (e StoredPictureRequestKind) Valid() bool {
+	switch e {
+	case StoredPictureRequestKindLoudness:
+		return true
+	case StoredPictureRequestKindSpectrogram:
+		return true
+	case StoredPictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestReduce.
+const (
+	StoredPictureRequestReduceMax  StoredPictureRequestReduce = "max"
+	StoredPictureRequestReduceMean StoredPictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestReduce enum.
+func (e StoredPictureRequestReduce) Valid() bool {
+	switch e {
+	case StoredPictureRequestReduceMax:
+		return true
+	case StoredPictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestTheme.
+const (
+	StoredPictureRequestThemeDark  StoredPictureRequestTheme = "dark"
+	StoredPictureRequestThemeLight StoredPictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestTheme enum.
+func (e StoredPictureRequestTheme) Valid() bool {
+	switch e {
+	case StoredPictureRequestThemeDark:
+		return true
+	case StoredPictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestWindow.
+const (
+	StoredPictureRequestWindowN1024  StoredPictureRequestWindow = 1024
+	StoredPictureRequestWindowN16384 StoredPictureRequestWindow = 16384
+	StoredPictureRequestWindowN2048  StoredPictureRequestWindow = 2048
+	StoredPictureRequestWindowN256   StoredPictureRequestWindow = 256
+	StoredPictureRequestWindowN4096  StoredPictureRequestWindow = 4096
+	StoredPictureRequestWindowN512   StoredPictureRequestWindow = 512
+	StoredPictureRequestWindowN8192  StoredPictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestWindow enum.
+func (e StoredPictureRequestWindow) Valid() bool {
+	switch e {
+	case StoredPictureRequestWindowN1024:
+		return true
+	case StoredPictureRequestWindowN16384:
+		return true
+	case StoredPictureRequestWindowN2048:
+		return true
+	case StoredPictureRequestWindowN256:
+		return true
+	case StoredPictureRequestWindowN4096:
+		return true
+	case StoredPictureRequestWindowN512:
+		return true
+	case StoredPictureRequestWindowN8192:
 		return true
 	default:
 		return false
@@ -1797,6 +2583,156 @@ func (e WarningCode) Valid() bool {
 	}
 }
 
+// Defines values for DrawChannels.
+const (
+	DrawChannelsEach DrawChannels = "each"
+	DrawChannelsMix  DrawChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the DrawChannels enum.
+func (e DrawChannels) Valid() bool {
+	switch e {
+	case DrawChannelsEach:
+		return true
+	case DrawChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawColors.
+const (
+	DrawColorsCividis DrawColors = "cividis"
+	DrawColorsGray    DrawColors = "gray"
+	DrawColorsMagma   DrawColors = "magma"
+	DrawColorsViridis DrawColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the DrawColors enum.
+func (e DrawColors) Valid() bool {
+	switch e {
+	case DrawColorsCividis:
+		return true
+	case DrawColorsGray:
+		return true
+	case DrawColorsMagma:
+		return true
+	case DrawColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFormat.
+const (
+	DrawFormatPng DrawFormat = "png"
+	DrawFormatSvg DrawFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the DrawFormat enum.
+func (e DrawFormat) Valid() bool {
+	switch e {
+	case DrawFormatPng:
+		return true
+	case DrawFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFrequencyScale.
+const (
+	DrawFrequencyScaleLinear DrawFrequencyScale = "linear"
+	DrawFrequencyScaleLog    DrawFrequencyScale = "log"
+	DrawFrequencyScaleMel    DrawFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the DrawFrequencyScale enum.
+func (e DrawFrequencyScale) Valid() bool {
+	switch e {
+	case DrawFrequencyScaleLinear:
+		return true
+	case DrawFrequencyScaleLog:
+		return true
+	case DrawFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawReduce.
+const (
+	DrawReduceMax  DrawReduce = "max"
+	DrawReduceMean DrawReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the DrawReduce enum.
+func (e DrawReduce) Valid() bool {
+	switch e {
+	case DrawReduceMax:
+		return true
+	case DrawReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawTheme.
+const (
+	DrawThemeDark  DrawTheme = "dark"
+	DrawThemeLight DrawTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the DrawTheme enum.
+func (e DrawTheme) Valid() bool {
+	switch e {
+	case DrawThemeDark:
+		return true
+	case DrawThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawWindow.
+const (
+	DrawWindowN1024  DrawWindow = 1024
+	DrawWindowN16384 DrawWindow = 16384
+	DrawWindowN2048  DrawWindow = 2048
+	DrawWindowN256   DrawWindow = 256
+	DrawWindowN4096  DrawWindow = 4096
+	DrawWindowN512   DrawWindow = 512
+	DrawWindowN8192  DrawWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the DrawWindow enum.
+func (e DrawWindow) Valid() bool {
+	switch e {
+	case DrawWindowN1024:
+		return true
+	case DrawWindowN16384:
+		return true
+	case DrawWindowN2048:
+		return true
+	case DrawWindowN256:
+		return true
+	case DrawWindowN4096:
+		return true
+	case DrawWindowN512:
+		return true
+	case DrawWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DrawingFormat.
 const (
 	DrawingFormatJson    DrawingFormat = "json"
@@ -1935,8 +2871,11 @@ func (e ListJobsParamsInclude) Valid() bool {
 // Defines values for GetJobResultParamsFormat.
 const (
 	GetJobResultParamsFormatAudio GetJobResultParamsFormat = "audio"
+	GetJobResultParamsFormatDat   GetJobResultParamsFormat = "dat"
 	GetJobResultParamsFormatJson  GetJobResultParamsFormat = "json"
+	GetJobResultParamsFormatPng   GetJobResultParamsFormat = "png"
 	GetJobResultParamsFormatSrt   GetJobResultParamsFormat = "srt"
+	GetJobResultParamsFormatSvg   GetJobResultParamsFormat = "svg"
 	GetJobResultParamsFormatText  GetJobResultParamsFormat = "text"
 	GetJobResultParamsFormatVtt   GetJobResultParamsFormat = "vtt"
 )
@@ -1946,9 +2885,15 @@ func (e GetJobResultParamsFormat) Valid() bool {
 	switch e {
 	case GetJobResultParamsFormatAudio:
 		return true
+	case GetJobResultParamsFormatDat:
+		return true
 	case GetJobResultParamsFormatJson:
 		return true
+	case GetJobResultParamsFormatPng:
+		return true
 	case GetJobResultParamsFormatSrt:
+		return true
+	case GetJobResultParamsFormatSvg:
 		return true
 	case GetJobResultParamsFormatText:
 		return true
@@ -2216,6 +3161,9 @@ type AnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]AnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -2230,6 +3178,9 @@ type AnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2319,6 +3270,24 @@ type AudioList struct {
 	// Next The cursor of the next page; omitted on the last one.
 	Next *string `json:"next,omitempty"`
 }
+
+// Axis defines model for Axis.
+type Axis struct {
+	// From The value at the left or the lower edge.
+	From float64 `json:"from"`
+
+	// Scale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+	Scale AxisScale `json:"scale"`
+
+	// To The value at the right or the upper edge.
+	To float64 `json:"to"`
+
+	// Unit s, Hz, LUFS or amplitude.
+	Unit string `json:"unit"`
+}
+
+// AxisScale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+type AxisScale string
 
 // Batch defines model for Batch.
 type Batch struct {
@@ -2580,6 +3549,9 @@ type CaptionRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File      *openapi_types.File `json:"file,omitempty"`
 	MaxTokens *int                `json:"max_tokens,omitempty"`
@@ -2588,6 +3560,9 @@ type CaptionRequest struct {
 	// Question A question; without one the sound is described.
 	Question *string `json:"question,omitempty"`
 	Seed     *int64  `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict      *bool    `json:"strict,omitempty"`
@@ -2698,6 +3673,9 @@ type ChatRequest struct {
 	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// MaxCompletionTokens The newer name of max_tokens.
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
@@ -2717,6 +3695,9 @@ type ChatRequest struct {
 
 	// Seed Of the sampling. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stop The answer ends before this text, or the first of these.
 	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
@@ -2795,14 +3776,27 @@ type Classification struct {
 
 // ClassificationRequest defines model for ClassificationRequest.
 type ClassificationRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
-	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
+	// Labels The labels to choose from, for a model that compares sounds with texts, such as "a dog barking". The field is repeated,
+	// or has a JSON list or one separated by commas.
+	Labels *[]string `json:"labels,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
+
+	// Template The text into which each label is put in the place of `{}`; "This is a sound of {}." by default.
+	Template *string `json:"template,omitempty"`
 
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
@@ -2810,8 +3804,8 @@ type ClassificationRequest struct {
 	// TopK The number of labels, the likeliest first; 0 for all.
 	TopK *int `json:"top_k,omitempty"`
 
-	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30, whose results are averaged; 0 runs it as a whole,
-	// at most 30 s.
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), whose results are averaged; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -2860,9 +3854,15 @@ type ContextRequest struct {
 	// AudioId A recording that the server keeps. It stays as long as the conversation.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2876,12 +3876,18 @@ type ContextTurn struct {
 
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Channels 1, 2 or the recording's number (default).
-	Channels  *int                        `json:"channels,omitempty"`
+	Channels *int `json:"channels,omitempty"`
+
+	// Container `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+	// server has none (`encodes` in `GET /v1/system`).
 	Container *ConversionRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
 	// detected from the content, not from the name.
@@ -2890,15 +3896,104 @@ type ConversionRequest struct {
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// ConversionRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type ConversionRequestBitDepth string
 
-// ConversionRequestContainer defines model for ConversionRequest.Container.
+// ConversionRequestContainer `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+// server has none (`encodes` in `GET /v1/system`).
 type ConversionRequestContainer string
+
+// DeletedModel defines model for DeletedModel.
+type DeletedModel struct {
+	Deleted bool               `json:"deleted"`
+	Id      string             `json:"id"`
+	Object  DeletedModelObject `json:"object"`
+}
+
+// DeletedModelObject defines model for DeletedModel.Object.
+type DeletedModelObject string
+
+// Detection defines model for Detection.
+type Detection struct {
+	// AudioId Stored recording; omitted for a file
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Confidence Calibrated value; 0.5 at the threshold of the pattern
+	Confidence float64 `json:"confidence"`
+
+	// End Seconds
+	End float64 `json:"end"`
+
+	// Example Id of the nearest example
+	Example string `json:"example"`
+
+	// Label Its name
+	Label string `json:"label"`
+
+	// Pattern Id of the pattern
+	Pattern string `json:"pattern"`
+
+	// Score Raw score
+	Score float64 `json:"score"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// DetectionForm defines model for DetectionForm.
+type DetectionForm struct {
+	// File The recording.
+	File openapi_types.File `json:"file"`
+
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// DetectionRequest defines model for DetectionRequest.
+type DetectionRequest struct {
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Recordings Stored recordings, instead of a file
+	Recordings []string `json:"recordings"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// Detections defines model for Detections.
+type Detections struct {
+	Detections []Detection `json:"detections"`
+
+	// Duration Seconds of all recordings
+	Duration float64 `json:"duration"`
+
+	// Patterns The patterns that were searched for.
+	Patterns []struct {
+		Detections int    `json:"detections"`
+		Id         string `json:"id"`
+		Name       string `json:"name"`
+	} `json:"patterns"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
 
 // EditOperation An operation and its parameters. The task's schema, in `GET /v1/services`, has the parameters of each operation with
 // their ranges and defaults.
@@ -2918,8 +4013,11 @@ type EditOperation struct {
 	// Channels Of remix.
 	Channels *int `json:"channels,omitempty"`
 
-	// Curve Of fade.
+	// Curve Of fade and crossfade.
 	Curve *EditOperationCurve `json:"curve,omitempty"`
+
+	// Duration Of crossfade, in seconds.
+	Duration *float64 `json:"duration,omitempty"`
 
 	// End Of trim, in seconds, exclusive.
 	End *float64 `json:"end,omitempty"`
@@ -2942,7 +4040,7 @@ type EditOperation struct {
 	// In Of fade, in seconds.
 	In *float64 `json:"in,omitempty"`
 
-	// Keep Of remove_silence, in seconds.
+	// Keep Of remove_silence and split_at_silences, in seconds.
 	Keep *float64 `json:"keep,omitempty"`
 
 	// LookAhead Of limiter, in seconds.
@@ -2951,7 +4049,7 @@ type EditOperation struct {
 	// Low Of band_pass, in hertz.
 	Low *float64 `json:"low,omitempty"`
 
-	// Minimum Of remove_silence, in seconds.
+	// Minimum Of remove_silence and split_at_silences, in seconds.
 	Minimum *float64 `json:"minimum,omitempty"`
 
 	// Mode Of normalize.
@@ -2970,6 +4068,9 @@ type EditOperation struct {
 	// RangeDb Of gate.
 	RangeDb *float64 `json:"range_db,omitempty"`
 
+	// Recordings Of concatenate, mix and crossfade.
+	Recordings *[]EditRecording `json:"recordings,omitempty"`
+
 	// Release Of gate and limiter, in seconds.
 	Release *float64 `json:"release,omitempty"`
 
@@ -2985,14 +4086,14 @@ type EditOperation struct {
 	// Target Of normalize, in decibels of full scale or LUFS.
 	Target *float64 `json:"target,omitempty"`
 
-	// ThresholdDbfs Of gate and remove_silence.
+	// ThresholdDbfs Of gate, remove_silence and split_at_silences.
 	ThresholdDbfs *float64 `json:"threshold_dbfs,omitempty"`
 
 	// TruePeakDbtp Of normalize.
 	TruePeakDbtp *float64 `json:"true_peak_dbtp,omitempty"`
 }
 
-// EditOperationCurve Of fade.
+// EditOperationCurve Of fade and crossfade.
 type EditOperationCurve string
 
 // EditOperationMode Of normalize.
@@ -3001,14 +4102,36 @@ type EditOperationMode string
 // EditOperationOp defines model for EditOperation.Op.
 type EditOperationOp string
 
+// EditRecording A part of a stored recording of the caller.
+type EditRecording struct {
+	// At Of mix: seconds from the beginning of the sound.
+	At      *float64 `json:"at,omitempty"`
+	AudioId string   `json:"audio_id"`
+
+	// End In seconds, exclusive.
+	End    *float64 `json:"end,omitempty"`
+	GainDb *float64 `json:"gain_db,omitempty"`
+
+	// Pause Of concatenate: seconds of silence before it.
+	Pause *float64 `json:"pause,omitempty"`
+
+	// Start In seconds.
+	Start *float64 `json:"start,omitempty"`
+}
+
 // EditRequest Either file, or audio_id.
 type EditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *EditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *EditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *EditRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// File The recording in any format that the server reads.
 	File *openapi_types.File `json:"file,omitempty"`
@@ -3019,15 +4142,31 @@ type EditRequest struct {
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// EditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// EditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type EditRequestBitDepth string
 
-// EditRequestContainer defines model for EditRequest.Container.
+// EditRequestContainer As in a conversion.
 type EditRequestContainer string
+
+// EditedSounds defines model for EditedSounds.
+type EditedSounds struct {
+	Output SoundFormat `json:"output"`
+
+	// Segments The parts of a sound that was split, in seconds of the sound before that, in the order of the sounds.
+	Segments *[]TimeSpan      `json:"segments,omitempty"`
+	Sounds   []GeneratedSound `json:"sounds"`
+	Source   SoundFormat      `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
 
 // Embedding defines model for Embedding.
 type Embedding struct {
@@ -3036,41 +4175,76 @@ type Embedding struct {
 	// Duration Seconds of audio.
 	Duration float64 `json:"duration"`
 
-	// Embedding The mean, with pooling mean.
+	// Embedding The vector, with pooling mean.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 
-	// FrameSeconds Seconds from one frame to the next.
+	// FrameEmbeddings The vectors of windows, a list for each of `frame_windows`, with `frames`.
+	FrameEmbeddings *[]FrameEmbeddings `json:"frame_embeddings,omitempty"`
+
+	// FrameSeconds Seconds from one frame to the next; 0 for a model without frames.
 	FrameSeconds float64 `json:"frame_seconds"`
 
 	// Frames The vectors of the frames, with pooling none.
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
 
+	// Space The space of the vectors.
+	Space *EmbeddingSpace `json:"space,omitempty"`
+
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
+// EmbeddingSpace The space of the vectors.
+type EmbeddingSpace string
+
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
-	// File The recording in any format that the server reads.
-	File openapi_types.File `json:"file"`
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
-	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// FrameHop Seconds from one window to the next.
+	FrameHop *float32 `json:"frame_hop,omitempty"`
+
+	// FrameWindows The lengths of these windows in seconds; 1 by default.
+	FrameWindows *[]float32 `json:"frame_windows,omitempty"`
+
+	// Frames Returns the vectors of short windows of the recording as well, in `frame_embeddings`.
+	Frames *bool `json:"frames,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
-	// Pooling One vector, the mean over all frames, or the vector of every frame.
+	// Pooling One vector, or the vector of every frame, for wav2vec2 models only.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+	// other. A model with one space has the same vectors in both.
+	Space *EmbeddingRequestSpace `json:"space,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 
-	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
-	// most 30 s.
+	// Text A text instead of the recording, for models that read texts.
+	Text *string `json:"text,omitempty"`
+
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), and joined; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
+// EmbeddingRequestPooling One vector, or the vector of every frame, for wav2vec2 models only.
 type EmbeddingRequestPooling string
+
+// EmbeddingRequestSpace The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+// other. A model with one space has the same vectors in both.
+type EmbeddingRequestSpace string
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -3118,6 +4292,18 @@ type ForecastAhead struct {
 	Value *float64 `json:"value,omitempty"`
 }
 
+// FrameEmbeddings The vectors of windows of one length. The i-th covers the seconds from i times `hop` to `window` later. A recording shorter
+// than a window has one.
+type FrameEmbeddings struct {
+	Embeddings [][]float32 `json:"embeddings"`
+
+	// Hop Seconds from one window to the next, as the model resolves them.
+	Hop float64 `json:"hop"`
+
+	// Window Seconds of each, as the model resolves them.
+	Window float64 `json:"window"`
+}
+
 // GeneratedSound defines model for GeneratedSound.
 type GeneratedSound struct {
 	// Audio The file as base64.
@@ -3135,12 +4321,21 @@ type Generation struct {
 	NumInferenceSteps     int     `json:"num_inference_steps"`
 	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
 
+	// Order The number of each sound among those of the seed, from 0, if they are ranked.
+	Order *[]int `json:"order,omitempty"`
+
+	// RankedBy The model that compared the sounds with the prompt.
+	RankedBy *string `json:"ranked_by,omitempty"`
+
 	// SampleRate Of the files.
 	SampleRate int    `json:"sample_rate"`
 	Scheduler  string `json:"scheduler"`
-	Seed       int64  `json:"seed"`
 
-	// Sounds One for each waveform.
+	// Scores How well each sound fits the prompt, a cosine, in the order of the sounds; missing if they are not ranked.
+	Scores *[]float64 `json:"scores,omitempty"`
+	Seed   int64      `json:"seed"`
+
+	// Sounds One for each waveform; if they are ranked, the one that fits the prompt best comes first.
 	Sounds []GeneratedSound `json:"sounds"`
 
 	// Warnings Deviations from the request; omitted if there are none.
@@ -3152,7 +4347,7 @@ type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
 	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
 
-	// BitDepth Bits per sample. FLAC supports 16 and 24.
+	// BitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise added by DDIM in each step.
@@ -3172,7 +4367,10 @@ type GenerationRequest struct {
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
 
-	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+	// Rank Puts several sounds in the order in which they fit the prompt.
+	Rank *bool `json:"rank,omitempty"`
+
+	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
 
 	// SampleRate Of the file. Defaults to the model's.
@@ -3183,10 +4381,10 @@ type GenerationRequest struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth Bits per sample. FLAC supports 16 and 24.
+// GenerationRequestBitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type GenerationRequestBitDepth string
 
-// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 type GenerationRequestResponseFormat string
 
 // GenerationRequestScheduler defines model for GenerationRequest.Scheduler.
@@ -3248,6 +4446,18 @@ type HourUse struct {
 	// Tasks Tasks that ended.
 	Tasks       int     `json:"tasks"`
 	WaitSeconds float64 `json:"wait_seconds"`
+}
+
+// ImportedPatterns defines model for ImportedPatterns.
+type ImportedPatterns struct {
+	DryRun   bool      `json:"dry_run"`
+	Patterns []Pattern `json:"patterns"`
+
+	// Recordings Sounds in the file
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // Job defines model for Job.
@@ -3490,7 +4700,7 @@ type JobRequest struct {
 	// Example: wav2vec2
 	Service *string `json:"service,omitempty"`
 
-	// Task The task: transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
+	// Task The task, such as transcribe, embed, classify, generate, ask, caption or convert, as listed by `/v1/services/{service}`.
 	// Defaults to the service's first task; required without a service.
 	Task *string `json:"task,omitempty"`
 
@@ -3629,6 +4839,12 @@ type Model struct {
 	// first failure. degraded: some have failed.
 	Health *HealthOfTasks `json:"health,omitempty"`
 	Id     string         `json:"id"`
+
+	// Languages The languages that the metadata of the model's card states, such as en. Omitted if it states none.
+	Languages *[]string `json:"languages,omitempty"`
+
+	// License The licence that the metadata of the model's card (README.md) states, such as mit. Omitted if it states none.
+	License *string `json:"license,omitempty"`
 
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
@@ -3780,6 +4996,410 @@ type OperatorReason struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
+// Pattern defines model for Pattern.
+type Pattern struct {
+	// Advice What more examples or corrections would mend, such as fewer than five examples
+	Advice      []string `json:"advice"`
+	Corrections struct {
+		Moved int `json:"moved"`
+		Right int `json:"right"`
+		Wrong int `json:"wrong"`
+	} `json:"corrections"`
+	CounterExamples []PatternExample `json:"counter_examples"`
+	Created         time.Time        `json:"created"`
+	Dimensions      int              `json:"dimensions"`
+	Examples        []PatternExample `json:"examples"`
+
+	// Head What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+	Head PatternHead `json:"head"`
+	Id   string      `json:"id"`
+
+	// Length Median length of the examples in seconds
+	Length   float64           `json:"length"`
+	Metadata map[string]string `json:"metadata"`
+
+	// Model Model that computed the vectors
+	Model string `json:"model"`
+
+	// ModelHash SHA-256 of its files
+	ModelHash string        `json:"model_hash"`
+	Name      string        `json:"name"`
+	Object    PatternObject `json:"object"`
+
+	// SelfTest Leave-one-out test; null under three examples.
+	SelfTest *PatternSelfTest `json:"self_test"`
+
+	// Stale True if the model has other files now or is missing; such a pattern has to be computed anew
+	Stale     bool             `json:"stale"`
+	Threshold PatternThreshold `json:"threshold"`
+	Updated   time.Time        `json:"updated"`
+}
+
+// PatternHead What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+type PatternHead string
+
+// PatternObject defines model for Pattern.Object.
+type PatternObject string
+
+// PatternChange defines model for PatternChange.
+type PatternChange struct {
+	// Metadata Entries to set; an empty text removes one
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name *string `json:"name,omitempty"`
+}
+
+// PatternCorrection defines model for PatternCorrection.
+type PatternCorrection struct {
+	// After How a head judges all corrected spans of a pattern.
+	After PatternJudgement `json:"after"`
+
+	// Before How a head judges all corrected spans of a pattern.
+	Before PatternJudgement `json:"before"`
+
+	// Changed Corrected spans that are found only before or only after.
+	Changed []struct {
+		After   bool    `json:"after"`
+		AudioId string  `json:"audio_id"`
+		Before  bool    `json:"before"`
+		End     float64 `json:"end"`
+		Start   float64 `json:"start"`
+		Verdict string  `json:"verdict"`
+	} `json:"changed"`
+	DryRun  bool    `json:"dry_run"`
+	Pattern Pattern `json:"pattern"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternExample defines model for PatternExample.
+type PatternExample struct {
+	AudioId string `json:"audio_id"`
+
+	// End Seconds
+	End *float64 `json:"end,omitempty"`
+
+	// Id Id within the pattern, as detections name it
+	Id string `json:"id"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// PatternFeedback defines model for PatternFeedback.
+type PatternFeedback struct {
+	// DryRun Report what would change, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Feedback Spans of stored recordings with what they are
+	Feedback []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds
+		End float32 `json:"end"`
+
+		// NewEnd True end in seconds
+		NewEnd *float32 `json:"new_end,omitempty"`
+
+		// NewStart True beginning in seconds
+		NewStart *float32 `json:"new_start,omitempty"`
+
+		// Start Seconds
+		Start float32 `json:"start"`
+
+		// Verdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+		Verdict PatternFeedbackFeedbackVerdict `json:"verdict"`
+	} `json:"feedback"`
+}
+
+// PatternFeedbackFeedbackVerdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+type PatternFeedbackFeedbackVerdict string
+
+// PatternForm defines model for PatternForm.
+type PatternForm struct {
+	// CounterExamples Files with similar sounds that are not the pattern, one field each
+	CounterExamples *[]openapi_types.File `json:"counter_examples,omitempty"`
+
+	// Examples Files with the sound, one field each
+	Examples []openapi_types.File `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternImport defines model for PatternImport.
+type PatternImport struct {
+	// DryRun Check every line, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// File An export of patterns.
+	File openapi_types.File `json:"file"`
+
+	// Model Model of the patterns; the one of the export, or else the default, by default
+	Model *string `json:"model,omitempty"`
+}
+
+// PatternJudgement How a head judges all corrected spans of a pattern.
+type PatternJudgement struct {
+	Head        string  `json:"head"`
+	RightFound  int     `json:"right_found"`
+	RightMissed int     `json:"right_missed"`
+	Threshold   float64 `json:"threshold"`
+	WrongFound  int     `json:"wrong_found"`
+	WrongMissed int     `json:"wrong_missed"`
+}
+
+// PatternList defines model for PatternList.
+type PatternList struct {
+	Data []Pattern `json:"data"`
+
+	// Next Cursor of the next page; omitted on the last one
+	Next *string `json:"next,omitempty"`
+}
+
+// PatternRelation defines model for PatternRelation.
+type PatternRelation struct {
+	// FollowedBy How often the other begins soon after it
+	FollowedBy int `json:"followed_by"`
+
+	// Follows How often the pattern begins soon after the other
+	Follows  int    `json:"follows"`
+	Id       string `json:"id"`
+	Name     string `json:"name"`
+	Overlaps int    `json:"overlaps"`
+
+	// Similar Cosine of the patterns; null if their models differ.
+	Similar *float64 `json:"similar"`
+}
+
+// PatternRelations defines model for PatternRelations.
+type PatternRelations struct {
+	Detections int    `json:"detections"`
+	Id         string `json:"id"`
+	Name       string `json:"name"`
+
+	// Recordings Recordings in which the pattern was found
+	Recordings int               `json:"recordings"`
+	Relations  []PatternRelation `json:"relations"`
+
+	// Within Greatest gap in seconds between patterns that follow each other
+	Within float64 `json:"within"`
+}
+
+// PatternRequest defines model for PatternRequest.
+type PatternRequest struct {
+	// CounterExamples Similar sounds that are not the pattern
+	CounterExamples *[]struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"counter_examples,omitempty"`
+
+	// Examples Examples of the sound, each of 0.05 to 10 s; five or more make a good pattern
+	Examples []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternSearch defines model for PatternSearch.
+type PatternSearch struct {
+	// Limit Number of hits
+	Limit *int `json:"limit,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Pattern Pattern to search for, by id or name
+	Pattern *string `json:"pattern,omitempty"`
+
+	// Recordings Stored recordings to search in, which are added to the index if necessary; all that are in the index by default
+	Recordings *[]string `json:"recordings,omitempty"`
+
+	// Span Sound to search for
+	Span *struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"span,omitempty"`
+
+	// Text Description of the sound to search for; the model must have a space of captions
+	Text *string `json:"text,omitempty"`
+}
+
+// PatternSearchHit defines model for PatternSearchHit.
+type PatternSearchHit struct {
+	AudioId string  `json:"audio_id"`
+	End     float64 `json:"end"`
+
+	// Patterns Patterns whose threshold is met, the best first.
+	Patterns []struct {
+		Confidence float64 `json:"confidence"`
+		Id         string  `json:"id"`
+		Name       string  `json:"name"`
+		Score      float64 `json:"score"`
+	} `json:"patterns"`
+
+	// Score Cosine
+	Score float64 `json:"score"`
+	Start float64 `json:"start"`
+
+	// Unknown True if no threshold is met
+	Unknown bool `json:"unknown"`
+}
+
+// PatternSearchResult defines model for PatternSearchResult.
+type PatternSearchResult struct {
+	Hits  []PatternSearchHit `json:"hits"`
+	Model string             `json:"model"`
+
+	// Searched Spans in the index
+	Searched int `json:"searched"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternSelfTest defines model for PatternSelfTest.
+type PatternSelfTest struct {
+	// BackgroundFound Windows of other sound that are found, wrongly, over all turns
+	BackgroundFound   int `json:"background_found"`
+	BackgroundWindows int `json:"background_windows"`
+	CounterExamples   int `json:"counter_examples"`
+
+	// CounterExamplesFound Counter-examples that are found, wrongly
+	CounterExamplesFound int `json:"counter_examples_found"`
+	Examples             int `json:"examples"`
+
+	// Found Examples that are found by a pattern learnt from the others
+	Found int `json:"found"`
+}
+
+// PatternThreshold defines model for PatternThreshold.
+type PatternThreshold struct {
+	// Background Score that 99.9 % of the windows of other sound stay below
+	Background        float64 `json:"background"`
+	BackgroundWindows int     `json:"background_windows"`
+
+	// Copies Degraded copies of each example: in rooms, through other equipment, in noise
+	Copies int `json:"copies"`
+
+	// CounterExamples Largest score of a counter-example; omitted if there is none
+	CounterExamples *float64 `json:"counter_examples,omitempty"`
+
+	// ExamplesDeviation Standard deviation of these scores
+	ExamplesDeviation float64 `json:"examples_deviation"`
+
+	// ExamplesMean Mean score of each example and its copies by the other examples
+	ExamplesMean float64 `json:"examples_mean"`
+
+	// Method examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+	Method PatternThresholdMethod `json:"method"`
+
+	// Value Score from which sound is the pattern: a cosine, or a logit with the head logistic
+	Value float64 `json:"value"`
+}
+
+// PatternThresholdMethod examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+type PatternThresholdMethod string
+
+// Peaks defines model for Peaks.
+type Peaks struct {
+	Bits PeaksBits `json:"bits"`
+
+	// Channels Left out in version 1.
+	Channels *int `json:"channels,omitempty"`
+
+	// Data The lowest and the highest value of each channel of each peak.
+	Data []int `json:"data"`
+
+	// Length The number of peaks of each channel.
+	Length          int   `json:"length"`
+	SampleRate      int   `json:"sample_rate"`
+	SamplesPerPixel int64 `json:"samples_per_pixel"`
+	Version         int   `json:"version"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PeaksBits defines model for Peaks.Bits.
+type PeaksBits int
+
+// PeaksRequest Either file, or audio_id.
+type PeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Bits Bits of a value.
+	Bits *PeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *PeaksRequestChannels `json:"channels,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File   *openapi_types.File `json:"file,omitempty"`
+	Format *PeaksRequestFormat `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *PeaksRequestVersion `json:"version,omitempty"`
+}
+
+// PeaksRequestBits Bits of a value.
+type PeaksRequestBits int
+
+// PeaksRequestChannels Peaks of each channel, or of their mix.
+type PeaksRequestChannels string
+
+// PeaksRequestFormat defines model for PeaksRequest.Format.
+type PeaksRequestFormat string
+
+// PeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type PeaksRequestVersion int
+
 // Performance defines model for Performance.
 type Performance struct {
 	Enabled bool `json:"enabled"`
@@ -3839,6 +5459,112 @@ type PerformanceWarning struct {
 	Since  time.Time  `json:"since"`
 	Until  *time.Time `json:"until,omitempty"`
 }
+
+// Picture defines model for Picture.
+type Picture struct {
+	// Data The picture.
+	Data   []byte        `json:"data"`
+	Format PictureFormat `json:"format"`
+	Height int           `json:"height"`
+	Kind   PictureKind   `json:"kind"`
+
+	// Plots The panels.
+	Plots  []Plot      `json:"plots"`
+	Source SoundFormat `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+	Width    int      `json:"width"`
+}
+
+// PictureFormat defines model for Picture.Format.
+type PictureFormat string
+
+// PictureKind defines model for Picture.Kind.
+type PictureKind string
+
+// PictureRequest Either file, or audio_id.
+type PictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *PictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *PictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64              `json:"floor_db,omitempty"`
+	Format  *PictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *PictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *PictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *PictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                `json:"strict,omitempty"`
+	Theme  *PictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *PictureRequestWindow `json:"window,omitempty"`
+}
+
+// PictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type PictureRequestChannels string
+
+// PictureRequestColors The colour map of a spectrogram.
+type PictureRequestColors string
+
+// PictureRequestFormat defines model for PictureRequest.Format.
+type PictureRequestFormat string
+
+// PictureRequestFrequencyScale Of a spectrogram.
+type PictureRequestFrequencyScale string
+
+// PictureRequestKind What is drawn.
+type PictureRequestKind string
+
+// PictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type PictureRequestReduce string
+
+// PictureRequestTheme defines model for PictureRequest.Theme.
+type PictureRequestTheme string
+
+// PictureRequestWindow Samples of the transform of a spectrogram.
+type PictureRequestWindow int
 
 // Pipeline defines model for Pipeline.
 type Pipeline struct {
@@ -3908,6 +5634,18 @@ type PipelineList struct {
 // PipelineListObject defines model for PipelineList.Object.
 type PipelineListObject string
 
+// Plot A panel within its axes, in pixels from the upper left corner of the picture.
+type Plot struct {
+	// Channel The number of the channel from 1, or 0 for all channels together.
+	Channel int  `json:"channel"`
+	Height  int  `json:"height"`
+	Width   int  `json:"width"`
+	X       int  `json:"x"`
+	XAxis   Axis `json:"x_axis"`
+	Y       int  `json:"y"`
+	YAxis   Axis `json:"y_axis"`
+}
+
 // Problem An RFC 9457 problem.
 type Problem struct {
 	Detail string `json:"detail"`
@@ -3923,10 +5661,49 @@ type Problem struct {
 	Type      string `json:"type"`
 }
 
+// PullRequest defines model for PullRequest.
+type PullRequest struct {
+	// Name Name of the model. Defaults to owner--name, followed by the precision unless it is fp32.
+	Name *string `json:"name,omitempty"`
+
+	// Precision Precision of the graphs. Defaults to the best that fits into the memory.
+	Precision *PullRequestPrecision `json:"precision,omitempty"`
+
+	// Source A repository of the model hub as owner/name, or owner/name@revision.
+	//
+	// Example: onnx-community/whisper-base
+	Source string `json:"source"`
+}
+
+// PullRequestPrecision Precision of the graphs. Defaults to the best that fits into the memory.
+type PullRequestPrecision string
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons"`
+}
+
+// ReembedRequest defines model for ReembedRequest.
+type ReembedRequest struct {
+	// Model Model to change to; the model of each pattern by default
+	Model *string `json:"model,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+}
+
+// Reembedded defines model for Reembedded.
+type Reembedded struct {
+	Model     string    `json:"model"`
+	ModelHash string    `json:"model_hash"`
+	Patterns  []Pattern `json:"patterns"`
+
+	// Recordings Recordings that were indexed anew
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // RefusalCause defines model for RefusalCause.
@@ -4370,6 +6147,9 @@ type StoredAnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]StoredAnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -4381,6 +6161,9 @@ type StoredAnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -4397,9 +6180,14 @@ type StoredEditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *StoredEditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
 	Operations []interface{} `json:"operations"`
@@ -4407,15 +6195,135 @@ type StoredEditRequest struct {
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// StoredEditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// StoredEditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type StoredEditRequestBitDepth string
 
-// StoredEditRequestContainer defines model for StoredEditRequest.Container.
+// StoredEditRequestContainer As in a conversion.
 type StoredEditRequestContainer string
+
+// StoredPeaksRequest defines model for StoredPeaksRequest.
+type StoredPeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Bits Bits of a value.
+	Bits *StoredPeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *StoredPeaksRequestChannels `json:"channels,omitempty"`
+	Format   *StoredPeaksRequestFormat   `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *StoredPeaksRequestVersion `json:"version,omitempty"`
+}
+
+// StoredPeaksRequestBits Bits of a value.
+type StoredPeaksRequestBits int
+
+// StoredPeaksRequestChannels Peaks of each channel, or of their mix.
+type StoredPeaksRequestChannels string
+
+// StoredPeaksRequestFormat defines model for StoredPeaksRequest.Format.
+type StoredPeaksRequestFormat string
+
+// StoredPeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type StoredPeaksRequestVersion int
+
+// StoredPictureRequest defines model for StoredPictureRequest.
+type StoredPictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *StoredPictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *StoredPictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64                    `json:"floor_db,omitempty"`
+	Format  *StoredPictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *StoredPictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *StoredPictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *StoredPictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                      `json:"strict,omitempty"`
+	Theme  *StoredPictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *StoredPictureRequestWindow `json:"window,omitempty"`
+}
+
+// StoredPictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type StoredPictureRequestChannels string
+
+// StoredPictureRequestColors The colour map of a spectrogram.
+type StoredPictureRequestColors string
+
+// StoredPictureRequestFormat defines model for StoredPictureRequest.Format.
+type StoredPictureRequestFormat string
+
+// StoredPictureRequestFrequencyScale Of a spectrogram.
+type StoredPictureRequestFrequencyScale string
+
+// StoredPictureRequestKind What is drawn.
+type StoredPictureRequestKind string
+
+// StoredPictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type StoredPictureRequestReduce string
+
+// StoredPictureRequestTheme defines model for StoredPictureRequest.Theme.
+type StoredPictureRequestTheme string
+
+// StoredPictureRequestWindow Samples of the transform of a spectrogram.
+type StoredPictureRequestWindow int
 
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
@@ -4601,7 +6509,10 @@ type TranscriptionRequest struct {
 	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
-	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
@@ -4624,6 +6535,9 @@ type TranscriptionRequest struct {
 	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
@@ -4754,6 +6668,57 @@ type BatchID = string
 // ContextID defines model for ContextID.
 type ContextID = string
 
+// DrawAxes defines model for DrawAxes.
+type DrawAxes = bool
+
+// DrawCeilingDb defines model for DrawCeilingDb.
+type DrawCeilingDb = float64
+
+// DrawChannels defines model for DrawChannels.
+type DrawChannels string
+
+// DrawColors defines model for DrawColors.
+type DrawColors string
+
+// DrawEnd defines model for DrawEnd.
+type DrawEnd = float64
+
+// DrawFloorDb defines model for DrawFloorDb.
+type DrawFloorDb = float64
+
+// DrawFormat defines model for DrawFormat.
+type DrawFormat string
+
+// DrawFrequencyScale defines model for DrawFrequencyScale.
+type DrawFrequencyScale string
+
+// DrawHeight defines model for DrawHeight.
+type DrawHeight = int
+
+// DrawMaxFrequency defines model for DrawMaxFrequency.
+type DrawMaxFrequency = float64
+
+// DrawMinFrequency defines model for DrawMinFrequency.
+type DrawMinFrequency = float64
+
+// DrawReduce defines model for DrawReduce.
+type DrawReduce string
+
+// DrawStart defines model for DrawStart.
+type DrawStart = float64
+
+// DrawStrict defines model for DrawStrict.
+type DrawStrict = bool
+
+// DrawTheme defines model for DrawTheme.
+type DrawTheme string
+
+// DrawWidth defines model for DrawWidth.
+type DrawWidth = int
+
+// DrawWindow defines model for DrawWindow.
+type DrawWindow int
+
 // DrawingFormat defines model for DrawingFormat.
 type DrawingFormat string
 
@@ -4762,6 +6727,9 @@ type IdempotencyKey = string
 
 // JobID defines model for JobID.
 type JobID = string
+
+// PatternID defines model for PatternID.
+type PatternID = string
 
 // PipelineName defines model for PipelineName.
 type PipelineName = string
@@ -4964,6 +6932,34 @@ type GetJobStepsParams struct {
 // GetJobStepsParamsFormat defines parameters for GetJobSteps.
 type GetJobStepsParamsFormat string
 
+// CreateModelParams defines parameters for CreateModel.
+type CreateModelParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
+	// continues if the client disconnects.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListPatternsParams defines parameters for ListPatterns.
+type ListPatternsParams struct {
+	// Name Only the pattern of this name.
+	Name  *string `form:"name,omitempty" json:"name,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportPatternsParams defines parameters for ExportPatterns.
+type ExportPatternsParams struct {
+	// Pattern An id or a name; can be repeated. All patterns of the caller by default.
+	Pattern *[]string `form:"pattern,omitempty" json:"pattern,omitempty"`
+}
+
 // ListPipelinesParams defines parameters for ListPipelines.
 type ListPipelinesParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
@@ -5077,6 +7073,12 @@ type CreateJobJSONRequestBody = JobRequest
 
 // CreateJobMultipartRequestBody defines body for CreateJob for multipart/form-data ContentType.
 type CreateJobMultipartRequestBody = JobForm
+
+// CreateModelJSONRequestBody defines body for CreateModel for application/json ContentType.
+type CreateModelJSONRequestBody = PullRequest
+
+// ChangePatternJSONRequestBody defines body for ChangePattern for application/json ContentType.
+type ChangePatternJSONRequestBody = PatternChange
 
 // CreatePipelineJSONRequestBody defines body for CreatePipeline for application/json ContentType.
 type CreatePipelineJSONRequestBody = PipelineDefinition
@@ -5536,6 +7538,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "context_id")
 	}
 
+	if raw, found := object["end"]; found {
+		err = json.Unmarshal(raw, &a.End)
+		if err != nil {
+			return fmt.Errorf("error reading 'end': %w", err)
+		}
+		delete(object, "end")
+	}
+
 	if raw, found := object["max_completion_tokens"]; found {
 		err = json.Unmarshal(raw, &a.MaxCompletionTokens)
 		if err != nil {
@@ -5598,6 +7608,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'seed': %w", err)
 		}
 		delete(object, "seed")
+	}
+
+	if raw, found := object["start"]; found {
+		err = json.Unmarshal(raw, &a.Start)
+		if err != nil {
+			return fmt.Errorf("error reading 'start': %w", err)
+		}
+		delete(object, "start")
 	}
 
 	if raw, found := object["stop"]; found {
@@ -5698,6 +7716,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		}
 	}
 
+	if a.End != nil {
+		object["end"], err = json.Marshal(a.End)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'end': %w", err)
+		}
+	}
+
 	if a.MaxCompletionTokens != nil {
 		object["max_completion_tokens"], err = json.Marshal(a.MaxCompletionTokens)
 		if err != nil {
@@ -5751,6 +7776,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		object["seed"], err = json.Marshal(a.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'seed': %w", err)
+		}
+	}
+
+	if a.Start != nil {
+		object["start"], err = json.Marshal(a.Start)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'start': %w", err)
 		}
 	}
 
@@ -6119,9 +8151,33 @@ type ServerInterface interface {
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
+	// CreateModel Pull a model
+	// (POST /v1/models)
+	CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams)
+	// DeleteModel Delete a model
+	// (DELETE /v1/models/{model})
+	DeleteModel(w http.ResponseWriter, r *http.Request, model string)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID)
 	// ListPipelines List the pipelines
 	// (GET /v1/pipelines)
 	ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams)
@@ -6428,9 +8484,57 @@ func (_ Unimplemented) ListModels(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateModel Pull a model
+// (POST /v1/models)
+func (_ Unimplemented) CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteModel Delete a model
+// (DELETE /v1/models/{model})
+func (_ Unimplemented) DeleteModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetModel Get a model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPatterns List patterns
+// (GET /v1/patterns)
+func (_ Unimplemented) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportPatterns Export patterns
+// (GET /v1/patterns/export)
+func (_ Unimplemented) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePattern Delete a pattern
+// (DELETE /v1/patterns/{pattern_id})
+func (_ Unimplemented) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPattern Get a pattern
+// (GET /v1/patterns/{pattern_id})
+func (_ Unimplemented) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangePattern Change the name or the metadata of a pattern
+// (PATCH /v1/patterns/{pattern_id})
+func (_ Unimplemented) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPatternRelations Get the relations of a pattern
+// (GET /v1/patterns/{pattern_id}/relations)
+func (_ Unimplemented) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -7902,6 +10006,92 @@ func (siw *ServerInterfaceWrapper) ListModels(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// CreateModel operation middleware
+func (siw *ServerInterfaceWrapper) CreateModel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateModelParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateModel(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteModel operation middleware
+func (siw *ServerInterfaceWrapper) DeleteModel(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "model" -------------
+	var model string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "model", chi.URLParam(r, "model"), &model, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteModel(w, r, model)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetModel operation middleware
 func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Request) {
 
@@ -7919,6 +10109,202 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetModel(w, r, model)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ListPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPatternsParams
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ExportPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportPatternsParams
+
+	// ------------- Optional query parameter "pattern" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pattern", r.URL.Query(), &params.Pattern, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pattern"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePattern operation middleware
+func (siw *ServerInterfaceWrapper) DeletePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPattern operation middleware
+func (siw *ServerInterfaceWrapper) GetPattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePattern operation middleware
+func (siw *ServerInterfaceWrapper) ChangePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPatternRelations operation middleware
+func (siw *ServerInterfaceWrapper) GetPatternRelations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPatternRelations(w, r, patternId)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -8836,6 +11222,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/contexts/{context_id}", wrapper.GetContext)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns", wrapper.ListPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/export", wrapper.ExportPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.DeletePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.GetPattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.ChangePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}/relations", wrapper.GetPatternRelations)
+	})
+	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/v1/jobs", wrapper.CancelJobs)
 	})
 	r.Group(func(r chi.Router) {
@@ -8863,6 +11267,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches", wrapper.ListBatches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches", wrapper.CreateBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/batches/{batch_id}", wrapper.CancelBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}", wrapper.GetBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches/{batch_id}/retry", wrapper.RetryBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/events", wrapper.FollowBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/results", wrapper.GetBatchResults)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/pipelines", wrapper.ListPipelines)
 	})
 	r.Group(func(r chi.Router) {
@@ -8887,27 +11312,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/steps", wrapper.GetJobSteps)
 	})
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/batches", wrapper.ListBatches)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/v1/batches", wrapper.CreateBatch)
-	})
-	r.Group(func(r chi.Router) {
-		r.Delete(options.BaseURL+"/v1/batches/{batch_id}", wrapper.CancelBatch)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/batches/{batch_id}", wrapper.GetBatch)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/v1/batches/{batch_id}/retry", wrapper.RetryBatch)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/batches/{batch_id}/events", wrapper.FollowBatch)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/batches/{batch_id}/results", wrapper.GetBatchResults)
-	})
-	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/audio", wrapper.ListAudio)
 	})
 	r.Group(func(r chi.Router) {
@@ -8924,6 +11328,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models", wrapper.ListModels)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/models", wrapper.CreateModel)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/models/{model}", wrapper.DeleteModel)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/models/{model}", wrapper.GetModel)
@@ -15713,6 +18123,39 @@ func (response GetJobResult200JSONResponse) VisitGetJobResultResponse(w http.Res
 	return err
 }
 
+type GetJobResult200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ApplicationoctetStreamResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type GetJobResult200ApplicationxSubripResponse struct {
 	Body          io.Reader
 	Headers       GetJobResult200ResponseHeaders
@@ -15756,6 +18199,72 @@ type GetJobResult200AudioResponse struct {
 func (response GetJobResult200AudioResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagepngResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagepngResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/png")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagesvgXmlResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
@@ -16785,6 +19294,475 @@ func (response ListModels500JSONResponse) VisitListModelsResponse(w http.Respons
 	return err
 }
 
+type CreateModelRequestObject struct {
+	Params CreateModelParams
+	Body   *CreateModelJSONRequestBody
+}
+
+type CreateModelResponseObject interface {
+	VisitCreateModelResponse(w http.ResponseWriter) error
+}
+
+type CreateModel200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateModel200JSONResponse struct {
+	Body    Job
+	Headers CreateModel200ResponseHeaders
+}
+
+func (response CreateModel200JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel202ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type CreateModel202JSONResponse struct {
+	Body    Job
+	Headers CreateModel202ResponseHeaders
+}
+
+func (response CreateModel202JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response CreateModel400JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel401JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel401ResponseHeaders
+}
+
+func (response CreateModel401JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel403JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel403ResponseHeaders
+}
+
+func (response CreateModel403JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel413JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel413ResponseHeaders
+}
+
+func (response CreateModel413JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel415JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel415ResponseHeaders
+}
+
+func (response CreateModel415JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel422ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel422JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel422ResponseHeaders
+}
+
+func (response CreateModel422JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response CreateModel429JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel500JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel500ResponseHeaders
+}
+
+func (response CreateModel500JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateModel503JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel503ResponseHeaders
+}
+
+func (response CreateModel503JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateModel507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateModel507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateModel507ResponseHeaders
+}
+
+func (response CreateModel507JSONResponse) VisitCreateModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModelRequestObject struct {
+	Model string `json:"model"`
+}
+
+type DeleteModelResponseObject interface {
+	VisitDeleteModelResponse(w http.ResponseWriter) error
+}
+
+type DeleteModel200JSONResponse DeletedModel
+
+func (response DeleteModel200JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response DeleteModel400JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel401JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel401ResponseHeaders
+}
+
+func (response DeleteModel401JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel403JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel403ResponseHeaders
+}
+
+func (response DeleteModel403JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel404JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel404ResponseHeaders
+}
+
+func (response DeleteModel404JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response DeleteModel429JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteModel500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeleteModel500JSONResponse struct {
+	Body    OpenAIError
+	Headers DeleteModel500ResponseHeaders
+}
+
+func (response DeleteModel500JSONResponse) VisitDeleteModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetModelRequestObject struct {
 	Model string `json:"model"`
 }
@@ -16936,6 +19914,1219 @@ func (response GetModel500JSONResponse) VisitGetModelResponse(w http.ResponseWri
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatternsRequestObject struct {
+	Params ListPatternsParams
+}
+
+type ListPatternsResponseObject interface {
+	VisitListPatternsResponse(w http.ResponseWriter) error
+}
+
+type ListPatterns200JSONResponse PatternList
+
+func (response ListPatterns200JSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns400ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns401ResponseHeaders
+}
+
+func (response ListPatterns401ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns403ResponseHeaders
+}
+
+func (response ListPatterns403ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns404ResponseHeaders
+}
+
+func (response ListPatterns404ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns429ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns500ResponseHeaders
+}
+
+func (response ListPatterns500ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns503ResponseHeaders
+}
+
+func (response ListPatterns503ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatternsRequestObject struct {
+	Params ExportPatternsParams
+}
+
+type ExportPatternsResponseObject interface {
+	VisitExportPatternsResponse(w http.ResponseWriter) error
+}
+
+type ExportPatterns200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportPatterns200ApplicationxNdjsonResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns400ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns401ResponseHeaders
+}
+
+func (response ExportPatterns401ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns403ResponseHeaders
+}
+
+func (response ExportPatterns403ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns404ResponseHeaders
+}
+
+func (response ExportPatterns404ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns429ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns500ResponseHeaders
+}
+
+func (response ExportPatterns500ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ExportPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns503ResponseHeaders
+}
+
+func (response ExportPatterns503ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type DeletePatternResponseObject interface {
+	VisitDeletePatternResponse(w http.ResponseWriter) error
+}
+
+type DeletePattern204Response struct {
+}
+
+func (response DeletePattern204Response) VisitDeletePatternResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern400ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern401ResponseHeaders
+}
+
+func (response DeletePattern401ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern403ResponseHeaders
+}
+
+func (response DeletePattern403ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern404ResponseHeaders
+}
+
+func (response DeletePattern404ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern429ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern500ResponseHeaders
+}
+
+func (response DeletePattern500ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeletePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern503ResponseHeaders
+}
+
+func (response DeletePattern503ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternResponseObject interface {
+	VisitGetPatternResponse(w http.ResponseWriter) error
+}
+
+type GetPattern200JSONResponse Pattern
+
+func (response GetPattern200JSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern400ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern401ResponseHeaders
+}
+
+func (response GetPattern401ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern403ResponseHeaders
+}
+
+func (response GetPattern403ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern404ResponseHeaders
+}
+
+func (response GetPattern404ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern429ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern500ResponseHeaders
+}
+
+func (response GetPattern500ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern503ResponseHeaders
+}
+
+func (response GetPattern503ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+	Body      *ChangePatternJSONRequestBody
+}
+
+type ChangePatternResponseObject interface {
+	VisitChangePatternResponse(w http.ResponseWriter) error
+}
+
+type ChangePattern200JSONResponse Pattern
+
+func (response ChangePattern200JSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern400ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern401ResponseHeaders
+}
+
+func (response ChangePattern401ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern403ResponseHeaders
+}
+
+func (response ChangePattern403ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern404ResponseHeaders
+}
+
+func (response ChangePattern404ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern413ResponseHeaders
+}
+
+func (response ChangePattern413ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern415ResponseHeaders
+}
+
+func (response ChangePattern415ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern429ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern500ResponseHeaders
+}
+
+func (response ChangePattern500ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern503ResponseHeaders
+}
+
+func (response ChangePattern503ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern507ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelationsRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternRelationsResponseObject interface {
+	VisitGetPatternRelationsResponse(w http.ResponseWriter) error
+}
+
+type GetPatternRelations200JSONResponse PatternRelations
+
+func (response GetPatternRelations200JSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations400ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations401ResponseHeaders
+}
+
+func (response GetPatternRelations401ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations403ResponseHeaders
+}
+
+func (response GetPatternRelations403ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations404ResponseHeaders
+}
+
+func (response GetPatternRelations404ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations429ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations500ResponseHeaders
+}
+
+func (response GetPatternRelations500ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPatternRelations503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations503ResponseHeaders
+}
+
+func (response GetPatternRelations503ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -22203,9 +26394,33 @@ type StrictServerInterface interface {
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
+	// CreateModel Pull a model
+	// (POST /v1/models)
+	CreateModel(ctx context.Context, request CreateModelRequestObject) (CreateModelResponseObject, error)
+	// DeleteModel Delete a model
+	// (DELETE /v1/models/{model})
+	DeleteModel(ctx context.Context, request DeleteModelRequestObject) (DeleteModelResponseObject, error)
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(ctx context.Context, request ListPatternsRequestObject) (ListPatternsResponseObject, error)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(ctx context.Context, request ExportPatternsRequestObject) (ExportPatternsResponseObject, error)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(ctx context.Context, request DeletePatternRequestObject) (DeletePatternResponseObject, error)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(ctx context.Context, request GetPatternRequestObject) (GetPatternResponseObject, error)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(ctx context.Context, request ChangePatternRequestObject) (ChangePatternResponseObject, error)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(ctx context.Context, request GetPatternRelationsRequestObject) (GetPatternRelationsResponseObject, error)
 	// ListPipelines List the pipelines
 	// (GET /v1/pipelines)
 	ListPipelines(ctx context.Context, request ListPipelinesRequestObject) (ListPipelinesResponseObject, error)
@@ -23311,6 +27526,65 @@ func (sh *strictHandler) ListModels(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// CreateModel operation middleware
+func (sh *strictHandler) CreateModel(w http.ResponseWriter, r *http.Request, params CreateModelParams) {
+	var request CreateModelRequestObject
+
+	request.Params = params
+
+	var body CreateModelJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateModel(ctx, request.(CreateModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateModel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateModelResponseObject); ok {
+		if err := validResponse.VisitCreateModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteModel operation middleware
+func (sh *strictHandler) DeleteModel(w http.ResponseWriter, r *http.Request, model string) {
+	var request DeleteModelRequestObject
+
+	request.Model = model
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteModel(ctx, request.(DeleteModelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteModel")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteModelResponseObject); ok {
+		if err := validResponse.VisitDeleteModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetModel operation middleware
 func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model string) {
 	var request GetModelRequestObject
@@ -23330,6 +27604,169 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPatterns operation middleware
+func (sh *strictHandler) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	var request ListPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPatterns(ctx, request.(ListPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPatternsResponseObject); ok {
+		if err := validResponse.VisitListPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportPatterns operation middleware
+func (sh *strictHandler) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	var request ExportPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportPatterns(ctx, request.(ExportPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportPatternsResponseObject); ok {
+		if err := validResponse.VisitExportPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePattern operation middleware
+func (sh *strictHandler) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request DeletePatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePattern(ctx, request.(DeletePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePatternResponseObject); ok {
+		if err := validResponse.VisitDeletePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPattern operation middleware
+func (sh *strictHandler) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPattern(ctx, request.(GetPatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternResponseObject); ok {
+		if err := validResponse.VisitGetPatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangePattern operation middleware
+func (sh *strictHandler) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request ChangePatternRequestObject
+
+	request.PatternId = patternId
+
+	var body ChangePatternJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePattern(ctx, request.(ChangePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangePatternResponseObject); ok {
+		if err := validResponse.VisitChangePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPatternRelations operation middleware
+func (sh *strictHandler) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRelationsRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPatternRelations(ctx, request.(GetPatternRelationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPatternRelations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternRelationsResponseObject); ok {
+		if err := validResponse.VisitGetPatternRelationsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
