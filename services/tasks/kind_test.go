@@ -29,7 +29,7 @@ func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 	t.Parallel()
 	params := map[string]any{
 		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
-		Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
+		Pull: PullParams{}, Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
 		Draw: DrawParams{}, ComputePeaks: PeaksParams{},
 		Teach: TeachParams{}, Detect: DetectParams{}, Search: SearchParams{}, Correct: CorrectParams{}, Reembed: ReembedParams{},
 		ImportPatterns: ImportParams{},
