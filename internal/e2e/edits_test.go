@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,7 +140,7 @@ func TestEditsOfEverySoundAreAnswered(t *testing.T) {
 	}
 }
 
-// TestEditsWithStoredRecordingsOverHTTP has two owners, jobs, and a recording in use.
+// TestEditsWithStoredRecordingsOverHTTP has a recording that does not exist, and a job.
 func TestEditsWithStoredRecordingsOverHTTP(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -159,6 +160,34 @@ func TestEditsWithStoredRecordingsOverHTTP(t *testing.T) {
 	done := s.ended(t, request, speech)
 	require.Contains(t, done, `"status":"succeeded"`)
 	require.Contains(t, done, `"bytes":64044`) // 2 s
+}
+
+// TestEditsSeeTheirOwnersRecordingsOnly has the recording of another API key.
+func TestEditsSeeTheirOwnersRecordingsOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ann, bob := createKey(t, dir, "use"), createKey(t, dir, "use")
+	s := startWith(t, options{dataDir: dir, args: []string{"--listen", "0.0.0.0:0"}})
+	s.url = "http://localhost" + s.url[strings.LastIndex(s.url, ":"):]
+	audio := mono16(8000, toneAndPauses(8000, 0)...)
+	send := func(key, path string, fields ...string) (int, string) {
+		body, contentType := form(t, audio, fields...)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+path, body)
+		require.NoError(t, err)
+		request.Header.Set("Content-Type", contentType)
+		request.Header.Set("Authorization", "Bearer "+key)
+		return do(t, request)
+	}
+	status, text := send(ann, "/v1/audio")
+	require.Equal(t, http.StatusCreated, status, text)
+	var stored struct{ ID string }
+	require.NoError(t, json.Unmarshal([]byte(text), &stored))
+	operations := `[{"op":"concatenate","recordings":[{"audio_id":"` + stored.ID + `"}]}]`
+	status, text = send(bob, "/v1/audio/edits", "operations", operations)
+	require.Equal(t, http.StatusNotFound, status, text)
+	require.Contains(t, text, "operations[0].recordings[0].audio_id names no stored recording")
+	status, text = send(ann, "/v1/audio/edits", "operations", operations)
+	require.Equal(t, http.StatusOK, status, text)
 }
 
 // TestASplitSoundOverHTTP has a ZIP archive, JSON, and a job with several sounds.
