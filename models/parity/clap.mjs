@@ -3,7 +3,7 @@
 //   node clap.mjs BINARY [model folder ...]
 //
 // BINARY is the server's; the default folder is ../clap-tiny. transformers.js computes features and vectors of 30 sounds and 100 texts for folders with
-// audio_model.onnx and text_model.onnx, except those with truncation "fusion", which it does not support. A folder's golden.json, by
+// audio_model.onnx and text_model.onnx, except those with truncation "fusion", which it does not support; AST folders are compared with transformers alone. A folder's golden.json, by
 // ../export/clap_random.py or clap_golden.py, has the vectors of transformers; GOLDEN=FILE names that of a folder without one. Ends with 1 if a cosine is
 // below 0.9999.
 
@@ -121,7 +121,7 @@ try {
     if (fs.existsSync(path.join(folder, 'onnx/audio_model.onnx')) && settings.truncation !== 'fusion') {
       await againstTransformersJS(server.url, folder, settings.sampling_rate);
     } else {
-      console.log(`${path.basename(folder)}: not compared with transformers.js, which has no such model`);
+      console.log(`${path.basename(folder)}: compared with transformers alone`);
     }
   }
 } finally {
