@@ -61,7 +61,7 @@ func keyCases() map[string]keyCase {
 		all["models.defaults."+task] = keyCase{good: []string{"''", "mine"}, bad: []string{"a b", "../x"}}
 	}
 	for _, section := range []map[string]keyCase{
-		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), storeKeys(),
+		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), pipelineKeys(), storeKeys(),
 		serviceKeys("audioProcessor", map[string]keyCase{"maxOutput": {good: []string{"1MiB"}, bad: []string{"1048575", "0", "-1"}}}),
 		serviceKeys("wav2vec2", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -211,6 +211,14 @@ func resourceKeys() map[string]keyCase {
 		all["systemHardening.resourceManagement."+key] = c
 	}
 	return all
+}
+
+func pipelineKeys() map[string]keyCase {
+	return map[string]keyCase{
+		"pipelines.maxRuns":     {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		"pipelines.shipped":     truths,
+		"pipelines.definitions": {good: []string{"{}"}, bad: []string{"{p: {steps: []}}", "{p: {tasks: []}}"}},
+	}
 }
 
 func jobKeys() map[string]keyCase {

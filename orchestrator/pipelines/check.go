@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/schema"
@@ -125,7 +126,7 @@ func (c *checker) params(n *node, task services.Task, kind services.TaskKind) {
 			return
 		}
 	}
-	compiled, err := schema.Compile(kind.ParamsSchema)
+	compiled, err := compiledSchema(kind.ParamsSchema)
 	if err == nil {
 		err = compiled.Validate(params)
 	}
@@ -134,6 +135,21 @@ func (c *checker) params(n *node, task services.Task, kind services.TaskKind) {
 	}
 	task.Params = params
 	c.report(n, c.world.Check(c.ctx, task), open)
+}
+
+// schemas are the compiled schemas of tasks, by their text. A server has a few.
+var schemas sync.Map
+
+// compiledSchema compiles a schema once.
+func compiledSchema(text json.RawMessage) (*schema.Schema, error) {
+	if known, ok := schemas.Load(string(text)); ok {
+		return known.(*schema.Schema), nil //nolint:forcetypeassert // it holds nothing else
+	}
+	compiled, err := schema.Compile(text)
+	if err == nil {
+		schemas.Store(string(text), compiled)
+	}
+	return compiled, err
 }
 
 // sample returns parameters with a fitting value in place of each expression, and records

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
-	"github.com/grym-synth/grym-synth/services/schema"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -27,7 +26,7 @@ func (w *world) Execute(ctx context.Context, task services.Task, sink services.S
 }
 
 func (w *world) Check(_ context.Context, task services.Task) error {
-	compiled, err := schema.Compile(tasks.Kind(task.Name).ParamsSchema)
+	compiled, err := compiledSchema(tasks.Kind(task.Name).ParamsSchema)
 	if err != nil {
 		return err
 	}
