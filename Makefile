@@ -84,6 +84,8 @@ soak: build ## run the long tests: faults, broken models, a small cgroup (as roo
 	$(GO) test ./orchestrator/jobs -run EveryLoss -damagepoints 6 -timeout 30m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
 	$(GO) test ./internal/e2e -run ABatchSurvivesKills -batch 20000 -timeout 30m -v
+	$(GO) test ./orchestrator/pipelines -run SurviveKills -runs 200 -kills 40 -timeout 30m -v
+	$(GO) test ./internal/e2e -run RunsSurviveInACluster -clusterruns 200 -clusterkills 10 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 	@if /usr/bin/python3 -c 'import torch, onnx, torchaudio' 2>/dev/null; then models/train/fresh.sh bin/grym-synth; \
 	else echo "no python3 with torch, torchaudio and onnx: skipping the measurement of the models"; fi

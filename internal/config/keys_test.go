@@ -61,7 +61,7 @@ func keyCases() map[string]keyCase {
 		all["models.defaults."+task] = keyCase{good: []string{"''", "mine"}, bad: []string{"a b", "../x"}}
 	}
 	for _, section := range []map[string]keyCase{
-		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), pipelineKeys(), storeKeys(),
+		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), storeKeys(), pipelineKeys(),
 		serviceKeys("audioProcessor", map[string]keyCase{"maxOutput": {good: []string{"1MiB"}, bad: []string{"1048575", "0", "-1"}}}),
 		serviceKeys("wav2vec2", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -213,14 +213,6 @@ func resourceKeys() map[string]keyCase {
 	return all
 }
 
-func pipelineKeys() map[string]keyCase {
-	return map[string]keyCase{
-		"pipelines.maxRuns":     {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
-		"pipelines.shipped":     truths,
-		"pipelines.definitions": {good: []string{"{}"}, bad: []string{"{p: {steps: []}}", "{p: {tasks: []}}"}},
-	}
-}
-
 func jobKeys() map[string]keyCase {
 	return map[string]keyCase{
 		"jobs.services":                   {good: []string{"[]", "[wav2vec2]"}, bad: []string{"[speech]", "[gama, '']"}},
@@ -242,6 +234,17 @@ func jobKeys() map[string]keyCase {
 		"jobs.webhooks.allowPrivate":      truths,
 		"jobs.webhooks.timeout":           positive,
 		"jobs.webhooks.maxAttempts":       {good: []string{"1", "100"}, bad: []string{"0", "101", "few"}},
+	}
+}
+
+func pipelineKeys() map[string]keyCase {
+	return map[string]keyCase{
+		"pipelines.maxRuns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		"pipelines.shipped": truths,
+		"pipelines.definitions": {
+			good: []string{"{}", "{a: {steps: [{id: x, task: edit}]}}", `'{"a":{"steps":[{"id":"x","task":"edit"}]}}'`},
+			bad:  []string{"[a, b]", "{a: {}}", "{a: {steps: [{id: x}]}}", "{a: {steps: [{id: x, task: edit, by: y}]}}", "'{'"},
+		},
 	}
 }
 
