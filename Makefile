@@ -99,6 +99,7 @@ soak: build ## run the long tests: faults, broken models, a small cgroup (as roo
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test ./orchestrator/jobs -run EveryLoss -damagepoints 6 -timeout 30m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
+	$(GO) test ./internal/e2e -run ABatchSurvivesKills -batch 20000 -timeout 30m -v
 	$(GO) test ./orchestrator/pipelines -run SurviveKills -runs 200 -kills 40 -timeout 30m -v
 	$(GO) test ./internal/e2e -run RunsSurviveInACluster -clusterruns 200 -clusterkills 10 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...

@@ -143,6 +143,9 @@ func (m *Manager) changed(e records.Event[Batch]) {
 		batch := e.Now.Value
 		t.batch = &batch
 		t.sort()
+		if batch.Status.Terminal() {
+			t.audio = nil // read again after a retry
+		}
 	}
 	t.notify(before)
 	m.forget(e.ID, t)
