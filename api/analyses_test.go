@@ -72,8 +72,8 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 	require.JSONEq(t, `{"top_k":1,"threshold":0.25}`, string(got.Params))
 
 	for path, says := range map[string][]string{
-		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, end, frame_hop, frame_windows, frames, model, pooling, " +
-			"space, start, strict, text, window_seconds",
+		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, end, frame_hop, frame_windows, frames, " +
+			"model, pooling, space, start, strict, text, window_seconds",
 			"window_seconds must be a number"},
 		"/v1/audio/classifications": {"top_k must be a whole number", "window_seconds must be a number"},
 	} {

@@ -52,7 +52,8 @@ func entries(t *testing.T, data []byte) map[string]string {
 // TestSeveralSounds has a route that returns one or several, and what clients accept.
 func TestSeveralSounds(t *testing.T) {
 	t.Parallel()
-	route := Route{RouteOptions: RouteOptions{Sound: &SoundRoute{File: "made"}}, offers: []string{"application/json", "application/zip", "audio/ogg"}}
+	route := Route{RouteOptions: RouteOptions{Sound: &SoundRoute{File: "made"}},
+		offers: []string{"application/json", "application/zip", "audio/ogg"}}
 	answer := func(accept string, texts ...string) *httptest.ResponseRecorder {
 		w, sounds := httptest.NewRecorder(), several(t, texts...)
 		require.NoError(t, route.answer(w, []string{accept}, nil, services.TaskResult{Value: map[string]int{"n": 3}, Audio: sounds}))
