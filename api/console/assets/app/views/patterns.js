@@ -33,7 +33,7 @@ function usePatterns() {
 }
 
 export default function Patterns() {
-  const d = deck.use(), r = current(d), all = usePatterns(), list = all.list ?? [], [pick, setPick] = useState(''), [confidence, setConfidence] = useState(usual);
+  const d = deck.use(), r = current(d), fresh = useRef(false), all = usePatterns(), list = all.list ?? [], [pick, setPick] = useState(''), [confidence, setConfidence] = useState(usual);
   const [busy, setBusy] = useState(false), [error, setError] = useState(null), found = r?.results.finds, chosen = list.some((p) => p.id === pick) ? pick : '';
   const sent = useMemo(() => r && payload(r), [d.id, d.selection]), ready = r && list.length > 0 && !busy;
   const run = async () => {
@@ -43,6 +43,7 @@ export default function Patterns() {
     try {
       const audio = (await (await send(store(sent.file))).json()).id, { detections } = await (await send(detection(audio, chosen, confidence))).json();
       const finds = detections.map((x) => ({ ...x, t0: x.start + sent.offset, t1: x.end + sent.offset })).sort((a, b) => a.t0 - b.t0);
+      fresh.current = true;
       setResult(r.id, 'finds', { audio, list: finds.map((x, at) => ({ ...x, at })) });
       setNotes(r.id, 'finds', finds.map(({ t0, t1, label, confidence: c }) => ({ t0, t1, text: `${label} ${c.toFixed(2)}` })));
     } catch (e) {
@@ -56,7 +57,7 @@ export default function Patterns() {
   return html`<div class="split"><section class="stack loose" aria-label=${t.detections}>
       <${ErrorBox} error=${error} onRetry=${run} />${busy && html`<${Progress} label=${t.busy} />`}
       ${!r ? html`<${Empty} ...${t.empty}><button class="btn primary" onClick=${() => loadSample('sound')}>${say.deck.sample}</button><//>`
-    : found && !busy ? html`<${Finds} key=${`${r.id} ${found.audio}`} r=${r} found=${found} onPattern=${all.put} onError=${setError} />`
+    : found && !busy ? html`<${Finds} key=${`${r.id} ${found.audio}`} r=${r} found=${found} fresh=${fresh} onPattern=${all.put} onError=${setError} />`
     : !busy && html`<${Empty} title=${r.name} text=${list.length ? t.ready : t.teachFirst}><//>`}
       <${List} all=${all} /></section>
     <aside class="side first stack" aria-label=${say.form.options}>
@@ -70,7 +71,7 @@ export default function Patterns() {
 }
 
 /** The detections. In the list, Y and N judge, and arrow keys move. */
-function Finds({ r, found, onPattern, onError }) {
+function Finds({ r, found, fresh, onPattern, onError }) {
   const box = useRef(), last = useRef(Promise.resolve()), [most, setMost] = useState(perPage), [effect, setEffect] = useState(null), lit = useLit(found.list);
   const mark = (x, verdict) => {
     const now = deck.get().shelf.find((y) => y.id === r.id)?.results.finds;
@@ -105,7 +106,10 @@ function Finds({ r, found, onPattern, onError }) {
     }
     rows[to ?? i + 1]?.querySelector('button').focus();
   };
-  useEffect(() => { box.current?.querySelector('button')?.focus({ preventScroll: true }); }, []);
+  useEffect(() => {
+    if (fresh.current) box.current?.querySelector('button')?.focus({ preventScroll: true });
+    fresh.current = false;
+  }, []);
   const row = (x) => {
     const verdict = (v) => html`<button class="btn small" aria-pressed=${x.verdict === v} aria-label=${t.judge[v](x.label, clock(x.t0))} onClick=${() => judge(x, v)}>${t[v]}</button>`;
     return html`<li class=${`row wrap find ${lit === x.at ? 'lit' : ''}`} data-test="find"><button class="btn small quiet" aria-label=${t.play(x.label, clock(x.t0), clock(x.t1))}

@@ -180,7 +180,7 @@ function Step({ x, ends, again }) {
   return html`<tr data-test="step"><td><b>${x.id}</b>${x.error && html`<div class="tiny bad">${x.error}</div>`}</td><td><${State} of=${x.status} />${x.total > 0 && html` <span class="tiny faint">${t.items(x.done ?? 0, x.total)}</span>`}</td>
     <td class="hide-s"><${Progress} value=${['skipped', 'waiting'].includes(x.status) ? 0 : x.progress} tone=${{ succeeded: 'ok', failed: 'bad' }[x.status] ?? ''} label=${t.progressOf(x.id)} /></td>
     <td class="num hide-s">${span(seconds(x))}</td>
-    <td>${shown.length > 0 && html`<details><summary aria-label=${t.resultOf(x.id)}>${t.show}</summary>${shown.map((e) => html`<pre class="tiny table-wrap" tabindex="0" role="region" aria-label=${t.resultOf(e.index === undefined ? x.id : `${x.id} ${e.index + 1}`)}>${e.error ?? brief(e.result)}</pre>`)}
+    <td>${shown.length > 0 && html`<details><summary>${t.result}</summary>${shown.map((e) => html`<pre class="tiny table-wrap" tabindex="0" role="region" aria-label=${t.resultOf(e.index === undefined ? x.id : `${x.id} ${e.index + 1}`)}>${e.error ?? brief(e.result)}</pre>`)}
       ${ends.length > shown.length && html`<p class="tiny faint">${t.moreItems(ends.length - shown.length)}</p>`}</details>`}
       <div class="row wrap">${sounds.slice(0, mostItems).map((id, i) => html`<button class="btn small quiet" aria-label=${t.soundOf(x.id, i + 1)} onClick=${() => toDeck(id)}>${say.deck.put}${sounds.length > 1 ? ` ${i + 1}` : ''}</button>`)}</div></td>
     <td class="num">${again && x.status !== 'waiting' && html`<button class="btn small quiet" aria-label=${t.againFrom(x.id)} onClick=${() => again(x.id)}>${t.again}</button>`}</td></tr>`;
