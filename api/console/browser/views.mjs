@@ -214,7 +214,7 @@ async function system(page, base) {
     await page.locator('section[aria-label=Services] tr', { hasText: shown }).waitFor({ state: 'detached' });
     check(`${name} and ${back}, with a reason`, /new weights/.test(command), command.slice(0, 80));
   }
-  const work = fetch(`${base}/v1/audio/generations`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ prompt: 'heavy rain', num_inference_steps: 200, num_waveforms_per_prompt: 4 }) });
+  const work = fetch(`${base}/v1/audio/generations`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ prompt: 'heavy rain', num_inference_steps: 500, audio_length_in_s: 10 }) });
   await page.locator('[data-test=task]', { hasText: 'Text to audio' }).getByRole('button', { name: 'Cancel' }).click();
   check('a task under way is shown and cancelled', (await work).status === 499, `status ${(await work).status}`);
 }
