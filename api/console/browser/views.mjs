@@ -200,11 +200,13 @@ async function system(page, base) {
   const row = page.locator('section[aria-label=Services] tr', { hasText: 'audioProcessor' });
   const button = (name) => page.locator('section[aria-label=Services] tr', { hasText: 'gama' }).getByRole('button', { name });
   await row.getByRole('button', { name: 'Restart' }).click();
+  await page.locator('[data-test=confirm]:focus').waitFor();
   await page.keyboard.press('Enter');
   await page.locator('.toast', { hasText: 'audioProcessor was restarted' }).waitFor();
   check('a service is restarted after a question', true);
   for (const [name, back, shown] of [['Drain', 'Resume', 'drained: new weights'], ['Open breaker', 'Close breaker', 'new weights']]) {
     await button(name).click();
+    await page.locator('input[name=reason]:focus').waitFor();
     await page.keyboard.type('new weights');
     const command = await page.getByRole('form', { name }).locator('.curl').textContent();
     await page.keyboard.press('Enter');
