@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { find, root, serve, openChromium, open, part, check, summary } from './harness.mjs';
 import { sizes } from './sizes.mjs';
 import { byPointer, byKeyboard } from './views.mjs';
+import { openHub } from './hub.mjs';
+import { patternDeleted } from './patterns.mjs';
 import { accessible } from './accessible.mjs';
 import { withKeys } from './keys.mjs';
 import { withFirefox } from './firefox.mjs';
@@ -12,7 +14,7 @@ if (!find('chromium')) {
   process.exit(0);
 }
 const binary = process.argv[2] ?? join(root, 'bin/grym-synth');
-const server = await serve(binary), browser = await openChromium();
+const hub = await openHub(), server = await serve(binary, { settings: { HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '', HF_TOKEN: '' } }), browser = await openChromium();
 try {
   await sizes(browser, server.base);
   const { page, seen, context } = await open(browser, server.base, { permissions: ['clipboard-read', 'clipboard-write', 'microphone'] });
@@ -22,12 +24,14 @@ try {
   const problems = seen.problems.filter((p) => !/status of (400|415)/.test(p));
   check('no error in the browser’s console', problems.length === 0, problems.join(' | '));
   check('no request to another host', seen.foreign.length === 0, seen.foreign.join(' '));
-  await context.close();
   await accessible(browser, server.base);
+  await part('deletion of a pattern', page, patternDeleted);
+  await context.close();
   await withKeys(browser, binary);
   await withFirefox(server.base);
 } finally {
   await browser.close();
   await server.stop();
+  hub.close();
 }
 process.exit(summary() ? 1 : 0);

@@ -10,6 +10,8 @@ const paths = {
   box: 'M5 5h14v14H5z',
   make: 'M12 3v4M12 17v4M3 12h4M17 12h4M6 6l2.5 2.5M15.5 15.5L18 18M6 18l2.5-2.5M15.5 8.5L18 6',
   task: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 16.500h7M16.500 13v7',
+  pattern: 'M3 12h2l1.500-4 2 8 1.500-4h2M16 7h5v10h-5zM16 12h5',
+  pipeline: 'M3 4h6v5H3zM15 9.500h6v5h-6zM3 15h6v5H3zM9 6.500h3v11H9M12 12h3',
   jobs: 'M4 6h16M4 12h16M4 18h10M18 16v4M16 18h4',
   model: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9',
   system: 'M3 13h4l2-7 4 13 3-9 1.5 3H21',

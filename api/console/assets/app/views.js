@@ -5,8 +5,10 @@ export const views = [
   { id: 'ask', group: 'recording', icon: 'ask', key: 'A', load: () => import('./views/ask.js') },
   { id: 'convert', group: 'recording', icon: 'convert', key: 'E', load: () => import('./views/convert.js') },
   { id: 'measure', group: 'recording', icon: 'measure', key: 'R', load: () => import('./views/measure.js') },
+  { id: 'patterns', group: 'recording', icon: 'pattern', key: 'P', load: () => import('./views/patterns.js') },
   { id: 'task', group: 'recording', icon: 'task', key: 'K', load: () => import('./views/task.js') },
   { id: 'generate', group: 'make', icon: 'make', key: 'M', load: () => import('./views/generate.js') },
+  { id: 'pipelines', group: 'make', icon: 'pipeline', key: 'I', load: () => import('./views/pipelines.js') },
   { id: 'jobs', group: 'operate', icon: 'jobs', key: 'J', load: () => import('./views/jobs.js') },
   { id: 'models', group: 'operate', icon: 'model', key: 'O', load: () => import('./views/models.js') },
   { id: 'system', group: 'operate', icon: 'system', key: 'S', load: () => import('./views/system.js') },
@@ -16,5 +18,5 @@ export const groups = ['recording', 'make', 'operate'];
 /** The views in the bar at the foot of a narrow page. */
 export const tabs = ['transcribe', 'ask', 'generate', 'system'];
 /** Tasks that have a view of their own. */
-export const ownTasks = ['transcribe', 'ask', 'convert', 'generate', 'analyze'];
+export const ownTasks = ['transcribe', 'ask', 'convert', 'generate', 'analyze', 'teach', 'detect', 'correct', 'run', 'pull'];
 export const viewOf = (id) => views.find((v) => v.id === id);
