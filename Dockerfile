@@ -4,7 +4,7 @@
 #   docker run --read-only -p 127.0.0.1:8080:8080 -v grym-data:/data grym-synth
 
 FROM golang:1.26-bookworm AS build
-# npm fetches the ONNX Runtime library and the libraries of the console, which `make build` checks and embeds.
+# npm fetches the ONNX Runtime library, the decoders and the libraries of the console, which `make build` checks and embeds.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates nodejs npm \
  && rm -rf /var/lib/apt/lists/*
@@ -23,6 +23,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 65532 --no-create-home --shell /usr/sbin/nologin nonroot
 COPY --from=build /src/bin/grym-synth /grym-synth
+COPY --from=build /src/services/audiofile/xiph/licences.txt /usr/share/doc/grym-synth/
 COPY --from=build --chown=65532:65532 /empty /data
 ENV GRYM_API__LISTEN=0.0.0.0:8080 \
     GRYM_DATADIR=/data

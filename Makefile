@@ -6,7 +6,8 @@ GOARCH   ?= $(shell $(GO) env GOARCH)
 VERSION  ?= 0.2.0
 LIBRARY  := services/onnx/lib/$(GOOS)_$(GOARCH)/libonnxruntime.zst
 VENDOR   := api/console/assets/vendor/licences.txt
-FETCHED  := $(LIBRARY) $(VENDOR)
+DECODERS := services/audiofile/xiph/lib/vorbis.wasm
+FETCHED  := $(LIBRARY) $(VENDOR) $(DECODERS)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=
 FUZZTIME ?= 30s
@@ -14,7 +15,7 @@ FUZZTIME ?= 30s
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench lint generate parity soak clean train-wav2vec2 train-audioldm train-gama
+.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak clean train-wav2vec2 train-audioldm train-gama train-clap
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ run: build ## serve on 127.0.0.1:8080 with the embedded models (ARGS="--listen .
 build: $(FETCHED) ## build bin/grym-synth with the library, the models and the console embedded
 	$(GO) build -trimpath -ldflags "-s -w -X github.com/grym-synth/grym-synth/internal/version.Version=$(VERSION)" -o bin/grym-synth .
 
-lib: $(FETCHED) ## download the ONNX Runtime library and what the console embeds, and verify their checksums
+lib: $(FETCHED) ## download the ONNX Runtime library, the decoders and what the console embeds, and verify their checksums
 
 # The tool always runs on the build platform.
 $(LIBRARY): services/onnx/fetchlibrary/main.go
@@ -35,6 +36,10 @@ $(LIBRARY): services/onnx/fetchlibrary/main.go
 $(VENDOR): api/console/fetchassets/main.go api/console/fetchassets/package-lock.json
 	GOOS= GOARCH= $(GO) run ./api/console/fetchassets -out $(@D)
 
+# The decoders of Opus and Vorbis, from npm.
+$(DECODERS): services/audiofile/xiph/fetchdecoders/main.go services/audiofile/xiph/fetchdecoders/package-lock.json
+	GOOS= GOARCH= $(GO) run ./services/audiofile/xiph/fetchdecoders -out $(@D)
+
 test: $(FETCHED) ## run all tests with the race detector
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
@@ -42,15 +47,18 @@ test: $(FETCHED) ## run all tests with the race detector
 	@# Resident memory cannot be measured under the race detector.
 	$(GO) test -run Memory ./services/onnx ./services/audioldm ./services/gama
 
-fuzz: $(LIBRARY) ## run every fuzz target for FUZZTIME
+fuzz: $(LIBRARY) $(DECODERS) ## run every fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 	    echo "== $$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package || exit 1; \
 	  done; \
 	done
 
-bench: $(LIBRARY) ## run all benchmarks
+bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-audio: $(FETCHED) ## compare the processor time of analysis and edits of an hour with sox, ffmpeg and aubio (requires them)
+	$(GO) test ./internal/e2e -run '^$$' -bench LongAudio -benchtime 1x -v -timeout 60m
 
 lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...
@@ -61,16 +69,24 @@ generate: ## regenerate the code from openapi.yaml
 console-test: build ## test the console in a browser (requires npm, and Chromium and Firefox)
 	cd api/console/browser && npm ci --ignore-scripts && node test.mjs ../../../bin/grym-synth
 
-parity: build console-test ## compare the audio decoders with ffmpeg, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
+parity: build console-test ## compare the audio decoders with ffmpeg, the analyses with ffmpeg, librosa and Praat, and logits, text and tokens with transformers.js; test the newest clients of OpenAI's API and the console (requires npm)
 	$(GO) test ./services/audiofile -run TestAgainstFFmpeg -parity -v -count=1 -timeout 15m
-	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth
+	cd models/parity && npm ci --ignore-scripts && node wav2vec2.mjs --check && node gama.mjs --check && node roberta.mjs --check && node openai.mjs && node speech.mjs ../../bin/grym-synth && node clap.mjs ../../bin/grym-synth
 	clients/newest/run.sh bin/grym-synth
+	clients/players/run.sh bin/grym-synth
+	@if python3 -c 'import librosa, mir_eval' 2>/dev/null; then python3 services/analysis/testdata/parity/parity.py bin/grym-synth; \
+	else echo "python3 has no librosa and mir_eval: skipping the comparison of the analyses"; fi
 	@if python3 -c 'import torch, onnx' 2>/dev/null; then \
 	  cd models/export && dir=$$(mktemp -d) && python3 audioldm.py --random mini $$dir/checkpoint && python3 audioldm.py $$dir/checkpoint $$dir/folder && \
 	  python3 wav2vec2_random.py $$dir/speech && (cd ../parity && node speech.mjs ../../bin/grym-synth $$dir/speech) && \
 	  python3 gama_random.py $$dir/gama && for dtype in fp32 fp16 q8; do python3 gama.py $$dir/gama/base $$dir/gama/trained.bin $$dir/out --encoder-heads 4 --dtype $$dtype || exit 1; done; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch and onnx: skipping the exporter"; fi
+	@if python3 -c 'import torch, onnx, onnxruntime, transformers' 2>/dev/null; then \
+	  cd models/parity && dir=$$(mktemp -d) && python3 ../export/clap_random.py $$dir && python3 clap_golden.py $$dir/clap-tiny.json && \
+	  GOLDEN=$$dir/clap-tiny.json node clap.mjs ../../bin/grym-synth ../clap-tiny $$dir/unfused $$dir/fused $$dir/whole $$dir/ast; \
+	  status=$$?; rm -rf "$$dir"; exit $$status; \
+	else echo "python3 has no torch, onnx, onnxruntime and transformers: skipping random CLAP and AST folders"; fi
 
 soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
@@ -83,6 +99,9 @@ soak: build ## run the long tests: faults, broken models, a small cgroup (as roo
 	$(MAKE) fuzz FUZZTIME=10m
 	$(GO) test ./orchestrator/jobs -run EveryLoss -damagepoints 6 -timeout 30m
 	$(GO) test ./internal/e2e -run SurviveKills -jobs 1000 -kills 50 -timeout 30m -v
+	$(GO) test ./internal/e2e -run ABatchSurvivesKills -batch 20000 -timeout 30m -v
+	$(GO) test ./orchestrator/pipelines -run SurviveKills -runs 200 -kills 40 -timeout 30m -v
+	$(GO) test ./internal/e2e -run RunsSurviveInACluster -clusterruns 200 -clusterkills 10 -timeout 30m -v
 	$(GO) test -race -shuffle=on -count=20 -timeout 3h ./...
 	@if /usr/bin/python3 -c 'import torch, onnx, torchaudio' 2>/dev/null; then models/train/fresh.sh bin/grym-synth; \
 	else echo "no python3 with torch, torchaudio and onnx: skipping the measurement of the models"; fi
@@ -97,6 +116,9 @@ train-audioldm: ## train audioldm-tiny from scratch into DIR (models/train/audio
 train-gama: ## train gama-tiny from scratch into DIR (models/train/gama/README.md)
 	models/train/gama/run.sh all $(or $(DIR),/tmp/train-gama)
 
+train-clap: ## train clap-tiny from scratch into DIR (models/train/clap/README.md)
+	models/train/clap/run.sh all $(or $(DIR),/tmp/train-clap)
+
 clean: ## remove built and downloaded files
-	rm -rf bin services/onnx/lib/*/*.zst
+	rm -rf bin services/onnx/lib/*/*.zst services/audiofile/xiph/lib/*.wasm
 	find api/console/assets/vendor -type f ! -name README.md -delete

@@ -49,6 +49,16 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 	require.Equal(t, services.PriorityLow, got.Priority)
 	require.JSONEq(t, `{"pooling":"mean","window_seconds":20}`, string(got.Params))
 
+	windows := []tasks.FrameEmbeddings{{Hop: 0.5, Window: 1, Embeddings: [][]float32{{3}}}}
+	value = &tasks.Embedding{Space: tasks.SpaceSound, FrameEmbeddings: windows}
+	_, body = analysis(t, b, "/v1/audio/embeddings", "frames", "true", "frame_windows[]", "1, 0.5",
+		"frame_windows[]", "[2]", "space", "sound")
+	require.JSONEq(t, `{"model":"m","dimensions":0,"duration":0,"frame_seconds":0,"space":"sound","frame_embeddings":[{"hop":0.5,"window":1,`+
+		`"embeddings":[[3]]}]}`, body)
+	require.JSONEq(t, `{"frames":true,"frame_windows":[1,0.5,2],"space":"sound"}`, string(got.Params))
+	_, body = analysis(t, b, "/v1/audio/embeddings", "frame_windows", "1,wide")
+	require.Contains(t, body, `frame_windows must be a list of numbers, got \"wide\"`)
+
 	value = &tasks.Embedding{Dimensions: 1, Frames: [][]float32{{1}, {2}}}
 	_, body = analysis(t, b, "/v1/audio/embeddings", "pooling", "none")
 	require.JSONEq(t, `{"model":"m","dimensions":1,"duration":0,"frames":[[1],[2]],"frame_seconds":0}`, body)
@@ -62,7 +72,8 @@ func TestAnalysesCarryTheirFields(t *testing.T) {
 	require.JSONEq(t, `{"top_k":1,"threshold":0.25}`, string(got.Params))
 
 	for path, says := range map[string][]string{
-		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, model, pooling, strict, window_seconds",
+		"/v1/audio/embeddings": {"top_k is not a field of this form; the fields are file, end, frame_hop, frame_windows, frames, " +
+			"model, pooling, space, start, strict, text, window_seconds",
 			"window_seconds must be a number"},
 		"/v1/audio/classifications": {"top_k must be a whole number", "window_seconds must be a number"},
 	} {

@@ -18,6 +18,8 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/jobs"
 	"github.com/grym-synth/grym-synth/api/manage"
+	"github.com/grym-synth/grym-synth/api/patterns"
+	"github.com/grym-synth/grym-synth/api/pipelines"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
@@ -50,12 +52,20 @@ type Dependencies struct {
 	UnreadableModels func() []services.ModelStatus
 	// Contexts stores the conversations about sounds.
 	Contexts services.Contexts
+	// Patterns has the sounds that were learnt; nil if there are none.
+	Patterns patterns.Store
 	// Jobs runs asynchronous jobs.
 	Jobs jobs.Jobs
+	// Pipelines stores pipelines.
+	Pipelines pipelines.Pipelines
+	// Batches runs batches of jobs.
+	Batches jobs.Batches
 	// Recordings stores recordings.
 	Recordings audio.Recordings
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio web.StoredAudio
+	// Renditions stores what was computed from stored recordings; nil stores nothing.
+	Renditions web.Renditions
 	// Settings is the configuration in force.
 	Settings manage.Settings
 	// Store reports what the store of records lost.
@@ -93,6 +103,9 @@ type (
 	chatHandlers   = chat.Handlers
 	jobHandlers    = jobs.Handlers
 	manageHandlers = manage.Handlers
+
+	patternHandlers  = patterns.Handlers
+	pipelineHandlers = pipelines.Handlers
 )
 
 // endpoints implements the generated strict interface.
@@ -101,6 +114,8 @@ type endpoints struct {
 	*chatHandlers
 	*jobHandlers
 	*manageHandlers
+	*patternHandlers
+	*pipelineHandlers
 	*handlers
 }
 
@@ -126,7 +141,7 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	h := &handlers{Dependencies: deps, cfg: cfg}
 	base := &web.Base{
 		Executor: deps.Executor, Models: deps.Models, Sounds: deps.Recordings, StoredAudio: deps.StoredAudio, SpoolDir: deps.SpoolDir,
-		Limits: cfg.limits(), Log: deps.Log,
+		Renditions: deps.Renditions, Limits: cfg.limits(), Log: deps.Log,
 	}
 	var bad, worse []error
 	h.hosts, bad = access.ParseHosts(cfg.Hosts)
@@ -159,10 +174,14 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		OpenAI:    func(r *http.Request) bool { return h.operations.of(r).openAI },
 		Refused:   refused,
 	}
+	jobRoutes := jobs.New(base, deps.Jobs, deps.Batches, spec)
 	endpoints := &endpoints{
 		audioHandlers: &audio.Handlers{Base: base, Recordings: deps.Recordings},
 		chatHandlers:  &chat.Handlers{Base: base, Conversations: deps.Contexts},
-		jobHandlers:   jobs.New(base, deps.Jobs, spec),
+		jobHandlers:   jobRoutes,
+
+		patternHandlers:  &patterns.Handlers{Store: deps.Patterns},
+		pipelineHandlers: &pipelines.Handlers{Base: base, Pipelines: deps.Pipelines, Runs: jobRoutes},
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
@@ -257,6 +276,7 @@ func allowed(router *chi.Mux, path string) (list []string) {
 func bindFault(err error) error {
 	var invalid *gen.InvalidParamFormatError
 	var required *gen.RequiredHeaderError
+	var missing *gen.RequiredParamError
 	switch {
 	case errors.As(err, &invalid):
 		var number *strconv.NumError
@@ -266,6 +286,8 @@ func bindFault(err error) error {
 		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
 	case errors.As(err, &required):
 		return services.Invalidf(required.ParamName, "is missing")
+	case errors.As(err, &missing):
+		return services.Invalidf(missing.ParamName, "is missing")
 	}
 	return &services.Fault{Kind: services.KindInvalid, Message: "a parameter cannot be read", Err: err}
 }

@@ -32,7 +32,8 @@ import (
 
 func TestMain(m *testing.M) {
 	// The contract does not describe the content of these types.
-	for _, kind := range []string{"text/event-stream", "text/vtt", "application/x-subrip", "audio/wav", "audio/flac", "audio/pcm"} {
+	for _, kind := range []string{"text/event-stream", "text/vtt", "application/x-subrip", "audio/wav", "audio/flac", "audio/pcm",
+		"image/png", "image/svg+xml"} {
 		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
 	}
 	goleak.VerifyTestMain(m)

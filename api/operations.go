@@ -15,6 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/manage"
 	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // extension is the name of the object in the contract that describes an operation's access
@@ -97,26 +98,37 @@ func (o *oneOrMore) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(o))
 }
 
-// readOperation returns the operation that an extension describes.
-func readOperation(described *openapi3.Operation) (operation, error) {
-	one := operation{id: described.OperationID}
+// grym is the extension of an operation.
+type grym struct {
+	Scope                              oneOrMore
+	Errors, Owner, Task, Service, Body string
+	web.RouteOptions
+}
+
+// readExtension decodes the extension of an operation.
+func readExtension(described *openapi3.Operation) (said grym, err error) {
 	value, ok := described.Extensions[extension]
 	if !ok {
-		return one, errors.New("is missing")
+		return said, errors.New("is missing")
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
-		return one, fmt.Errorf("cannot be read: %w", err)
-	}
-	var said struct {
-		Scope                              oneOrMore
-		Errors, Owner, Task, Service, Body string
-		Sound                              *web.SoundRoute
+		return said, fmt.Errorf("cannot be read: %w", err)
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&said); err != nil {
-		return one, fmt.Errorf("cannot be read: %w", err)
+		return said, fmt.Errorf("cannot be read: %w", err)
+	}
+	return said, nil
+}
+
+// readOperation returns the operation that an extension describes.
+func readOperation(described *openapi3.Operation) (operation, error) {
+	one := operation{id: described.OperationID}
+	said, err := readExtension(described)
+	if err != nil {
+		return one, err
 	}
 	fields := []struct {
 		name, value string
@@ -143,8 +155,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 		return one, errors.New("scope none excludes all others")
 	case (said.Task == "") != (said.Service == ""):
 		return one, errors.New("task and service must be set together")
-	case said.Sound != nil && said.Task == "":
-		return one, errors.New("sound requires a task")
+	case said.Task == "" && (said.Sound != nil || said.Image != "" || said.Fixed != nil || said.Location != "" || said.Recordings != nil):
+		return one, errors.New("sound, image, params, location and recordings require a task")
 	}
 	if !open {
 		for _, scope := range said.Scope {
@@ -154,7 +166,8 @@ func readOperation(described *openapi3.Operation) (operation, error) {
 	one.openAI, one.caller, one.inline = said.Errors == "openai", said.Owner == "caller", said.Body == "inline"
 	one.readBody(said.Task, described)
 	if said.Task != "" && !one.openAI {
-		one.route, err = web.NewRoute(said.Service, said.Task, said.Sound, described)
+		said.Empty = tasks.NewResult(said.Task)
+		one.route, err = web.NewRoute(said.Service, said.Task, said.RouteOptions, described)
 	}
 	return one, err
 }
@@ -173,7 +186,7 @@ func (o *operation) readBody(task string, described *openapi3.Operation) {
 func (o *operations) taskRoutes() map[string]manage.TaskRoute {
 	routes := make(map[string]manage.TaskRoute)
 	for route, one := range o.byRoute {
-		if one.task != "" {
+		if one.task != "" && strings.HasPrefix(route, http.MethodPost) {
 			_, path, _ := strings.Cut(route, " ")
 			routes[one.task] = manage.TaskRoute{Path: path, JSON: one.json, Audio: one.audio}
 		}

@@ -84,8 +84,8 @@ func TestOperationsMustDescribeThemselves(t *testing.T) {
 		`x-grym: {scope: use, errors: soap, owner: none}`:                             `errors must be one of`,
 		`x-grym: {scope: use, errors: problem}`:                                       `owner must be one of`,
 		`x-grym: {scope: use, errors: problem, owner: none, task: ask}`:               "task and service must be set together",
-		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound requires a task",
-		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task requires a request body",
+		`x-grym: {scope: use, errors: problem, owner: none, sound: {file: x}}`:        "sound, image, params, location and recordings require",
+		`x-grym: {scope: use, errors: problem, owner: none, task: embed, service: x}`: "a task requires a request body, or a recording",
 		`x-grym: {scope: use, errors: problem, owner: none, body: huge}`:              `body must be one of`,
 		`x-grym: {scope: use, errors: problem, owner: none, colour: red}`:             `unknown field "colour"`,
 	} {

@@ -5,15 +5,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/api/web"
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -26,70 +30,101 @@ func dial(t *testing.T, b *bundle) net.Conn {
 	return conn
 }
 
+// pacedServer serves a handler in a synctest bubble, and returns a connection to it.
+func pacedServer(t *testing.T, executor web.Executor, change func(*Config, *Dependencies)) net.Conn {
+	t.Helper()
+	checked, err := contract()
+	require.NoError(t, err)
+	cfg := DefaultConfig()
+	deps := Dependencies{
+		Executor: executor, Views: draining{}, SpoolDir: t.TempDir(), Contract: checked.text, Log: slog.New(slog.DiscardHandler),
+	}
+	change(&cfg, &deps)
+	handler, err := NewHandler(cfg, deps)
+	require.NoError(t, err)
+	return serveInMemory(t, handler, cfg)
+}
+
 func TestABodyThatTricklesIsCutOff(t *testing.T) {
 	t.Parallel()
-	b := setup(t, says("unused"), func(c *Config, _ *Dependencies) {
-		c.HeaderTimeout, c.MinUploadRate = time.Second, 1000
-	})
 	for _, head := range []string{
 		"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: " +
 			"100000\r\n\r\n--x\r\n",
 		"POST /v1/audio/generations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{",
 	} {
-		conn := dial(t, b)
-		_, err := io.WriteString(conn, head)
-		require.NoError(t, err)
-		go func() { // ten bytes a second
-			for {
-				if _, err := io.WriteString(conn, " "); err != nil {
-					return
+		synctest.Test(t, func(t *testing.T) {
+			conn := pacedServer(t, says("unused"), func(c *Config, _ *Dependencies) {
+				c.HeaderTimeout, c.MinUploadRate = time.Second, 1000
+			})
+			began := time.Now()
+			_, err := io.WriteString(conn, head)
+			require.NoError(t, err)
+			var writes sync.WaitGroup
+			defer writes.Wait()
+			defer conn.Close()
+			writes.Go(func() { // ten bytes a second
+				for err := error(nil); err == nil; time.Sleep(100 * time.Millisecond) {
+					_, err = io.WriteString(conn, " ")
 				}
-				time.Sleep(100 * time.Millisecond)
-			}
-		}()
-		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		require.NoError(t, err)
-		body, _ := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		_ = conn.Close()
-		require.Equal(t, http.StatusBadRequest, response.StatusCode, string(body))
-		require.Contains(t, string(body), "too slowly")
+			})
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			body, _ := io.ReadAll(response.Body)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusBadRequest, response.StatusCode, string(body))
+			require.Contains(t, string(body), "too slowly")
+			require.InDelta(t, 1.05, time.Since(began).Seconds(), 0.05)
+		})
 	}
 }
 
 func TestAReaderThatStallsIsCutOff(t *testing.T) {
 	t.Parallel()
-	ended := make(chan error, 1)
-	b := setup(t, says("unused"), func(c *Config, d *Dependencies) {
-		c.WriteTimeout = 200 * time.Millisecond
-		d.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			for {
-				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
-					<-r.Context().Done()
-					ended <- err
-					return
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 1)
+		conn := pacedServer(t, says("unused"), func(c *Config, d *Dependencies) {
+			d.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for {
+					if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+						<-r.Context().Done()
+						ended <- err
+						return
+					}
 				}
-			}
+			})
+			c.WriteTimeout = time.Minute
 		})
+		began := time.Now()
+		_, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		require.NoError(t, err)
+		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+		require.Equal(t, time.Minute, time.Since(began))
 	})
-	conn := dial(t, b)
-	_, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	require.NoError(t, err)
-	require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
 }
 
+// TestAnAnswerThatTakesLongerThanAWriteArrives has two requests on one connection.
 func TestAnAnswerThatTakesLongerThanAWriteArrives(t *testing.T) {
 	t.Parallel()
-	b := setup(t, executorFunc(func(context.Context, services.Task) (services.TaskResult, error) {
-		time.Sleep(1500 * time.Millisecond)
-		return services.TaskResult{}, services.Invalidf("file", "is odd")
-	}), func(c *Config, _ *Dependencies) {
-		c.WriteTimeout, c.HeaderTimeout = 500*time.Millisecond, time.Second
+	synctest.Test(t, func(t *testing.T) {
+		conn := pacedServer(t, executorFunc(func(context.Context, services.Task) (services.TaskResult, error) {
+			time.Sleep(time.Hour)
+			return services.TaskResult{}, services.Invalidf("file", "is odd")
+		}), func(*Config, *Dependencies) {})
+		body := form("file", "x")
+		const head = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
+		answers := bufio.NewReader(conn)
+		for range 2 {
+			_, err := fmt.Fprintf(conn, head, formType, len(body), body)
+			require.NoError(t, err)
+			response, err := http.ReadResponse(answers, nil)
+			require.NoError(t, err)
+			text, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusBadRequest, response.StatusCode, string(text))
+			require.Contains(t, string(text), "is odd")
+		}
 	})
-	for range 2 {
-		response, _ := b.upload(t, "file", "x")
-		require.Equal(t, http.StatusBadRequest, response.StatusCode)
-	}
 }
 
 // wrongKeys knows one key.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -113,6 +112,10 @@ func uploadRoutes() map[string]uploadRoute {
 	const chat = `{"messages":[{"role":"user","content":[` +
 		`{"type":"input_audio","input_audio":{"data":"c2VudA=="}},{"type":"text","text":"What?"}]}]`
 	asked := &tasks.Answer{Text: "A bell.", FinishReason: tasks.FinishStop}
+	bell := &tasks.Pattern{
+		ID: "pat_x", Object: "pattern", Metadata: map[string]string{}, Examples: []tasks.PatternExample{}, Head: tasks.HeadPrototype,
+		CounterExamples: []tasks.PatternExample{}, Threshold: tasks.PatternThreshold{Method: "examples"}, Advice: []string{},
+	}
 	return map[string]uploadRoute{
 		"transcription":          formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}),
 		"streamed transcription": formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}, "stream", "true"),
@@ -121,10 +124,17 @@ func uploadRoutes() map[string]uploadRoute {
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),
 		"analysis":               formRoute("/v1/audio/analyses", "file", &tasks.Analysis{}),
 		"edit":                   formRoute("/v1/audio/edits", "file", madeSound{}, "operations", `[{"op":"reverse"}]`),
+		"picture":                formRoute("/v1/audio/pictures", "file", &tasks.Picture{}),
+		"peaks":                  formRoute("/v1/audio/peaks", "file", &tasks.Peaks{Bits: 8}),
+		"detection":              formRoute("/v1/patterns/detect", "file", &tasks.Detections{}),
+		"import":                 formRoute("/v1/patterns/import", "file", &tasks.Imported{}),
+		"pattern":                formRoute("/v1/patterns", "examples", bell, "name", "bell"),
 		"caption":                formRoute("/v1/audio/captions", "file", asked),
 		"context":                formRoute("/v1/contexts", "file", nil),
 		"recording":              formRoute("/v1/audio", "file", nil),
 		"job":                    formRoute("/v1/jobs", "audio", nil, "request", `{"service":"wav2vec2"}`),
+		"run":                    formRoute("/v1/pipelines/one/runs", "audio", nil, "request", `{"input":{}}`),
+		"batch":                  formRoute("/v1/batches", "audio", nil, "request", `{"task":"transcribe"}`),
 		"chat": {
 			path: "/v1/chat/completions", kind: jsonType, value: asked,
 			body: chat + "}", bad: chat + `,"stream_options":{}}`, broken: strings.Replace(chat, "==", "*", 1) + "}",
@@ -245,7 +255,11 @@ func (u *uploads) requireNoneLeft(t *testing.T, name string) {
 func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, error)) *uploads {
 	t.Helper()
 	u := &uploads{store: &countedStore{Store: recordstest.NewMemory()}}
-	script := &scriptedJobs{recordings: libraryOver(u.store)}
+	many, recordings := batchesOver(t, u.store, func(ctx context.Context) error {
+		_, err := work(ctx, nil)
+		return err
+	})
+	script := &scriptedJobs{recordings: recordings}
 	script.store = func(in *library.Incoming) (library.Recording, bool, error) {
 		_, err := work(t.Context(), nil)
 		return library.Recording{ID: hash, Bytes: in.Size()}, true, err
@@ -270,7 +284,8 @@ func setupUploads(t *testing.T, work func(ctx context.Context, value any) (any, 
 	}}
 	u.bundle = setup(t, executorFunc(execute), func(c *Config, d *Dependencies) {
 		c.MaxUpload = 32 * services.KiB
-		d.Models, d.Jobs, d.Recordings, d.Contexts = anyModels{}, script, scriptedRecordings{script}, contexts
+		d.Models, d.Jobs, d.Batches, d.Recordings, d.Contexts = anyModels{}, script, many, scriptedRecordings{script}, contexts
+		d.Pipelines = anyPipelines{}
 	})
 	return u
 }
@@ -291,15 +306,10 @@ func TestEveryRouteThatTakesARecordingIsTested(t *testing.T) {
 			}
 			for _, kind := range slices.Collect(maps.Keys(operation.RequestBody.Value.Content)) {
 				if kind == "multipart/form-data" || strings.HasPrefix(kind, "audio/") {
-					require.True(t, tested[path], "%s %s takes %s", method, path, kind)
+					named := strings.Replace(path, "{pipeline}", "one", 1)
+					require.True(t, tested[named], "%s %s takes %s", method, path, kind)
 				}
 			}
 		}
 	}
-}
-
-// libraryOver returns a library with a store.
-func libraryOver(store records.Store) *library.Library {
-	log := slog.New(slog.DiscardHandler)
-	return library.New(library.DefaultConfig(), records.NewDatabase(store, log), log)
 }

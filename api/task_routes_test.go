@@ -26,6 +26,7 @@ const barks = `  /v1/audio/barks:
           multipart/form-data:
             schema:
               type: object
+              required: [file]
               properties:
                 file: {type: string, format: binary}
                 model: {type: string}

@@ -72,7 +72,11 @@ func (h *handlers) validate(router routers.Router, w http.ResponseWriter, r *htt
 	}
 	err = openapi3filter.ValidateRequest(r.Context(), &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{ExcludeRequestBody: !withBody, MultiError: true},
+		Options: &openapi3filter.Options{
+			ExcludeRequestBody: !withBody, MultiError: true,
+			// The task sets the defaults, some of which depend on other parameters.
+			SkipSettingDefaults: h.operations.of(r).route.TakesFields(),
+		},
 	})
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -110,6 +114,9 @@ func readsJSON(route *routers.Route, r *http.Request) (bool, *services.Fault) {
 		fault.Message = "the body must be multipart/form-data with a boundary, as curl -F file=@speech.wav sends it"
 		if body.Content["application/json"] != nil {
 			fault.Message = web.FormOrJSON
+		}
+		if body.Content["application/x-ndjson"] != nil {
+			fault.Message += ", or JSON lines as application/x-ndjson"
 		}
 	}
 	return false, fault

@@ -253,22 +253,52 @@ func TestRetryAfterIsTheTimeUntilTheNextAttempt(t *testing.T) {
 	})
 }
 
-// TestRetryAfterOfAFailedTrialIsTheWindow has users who fail after each recovery.
-func TestRetryAfterOfAFailedTrialIsTheWindow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, r := newUsers(t, false)
-		for w.State() != services.StateUnavailable {
-			w.use(errService)
-			time.Sleep(9 * time.Second)
-		}
-		require.InDelta(t, 3, testutil.ToFloat64(r.total.WithLabelValues("echo", "", "refuted")), 0)
-		// The failure was nine seconds ago.
-		require.Equal(t, 5*time.Minute, w.remaining())
-		time.Sleep(5*time.Minute - 9*time.Second - 1)
-		require.False(t, w.use(errService))
-		time.Sleep(2)
-		synctest.Wait()
-		require.Equal(t, services.HealthUnproven, w.status())
-		require.True(t, w.use(nil))
-	})
+// TestTheWayBackDoesNotWaitForTheWindow has users who fail after each recovery, until the fault
+// has ended. Health checks go on meanwhile, and every canary succeeds.
+func TestTheWayBackDoesNotWaitForTheWindow(t *testing.T) {
+	for name, silence := range map[string]time.Duration{"with users": 0, "without users": 5 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			w, r := newUsers(t, false)
+			for w.State() != services.StateUnavailable {
+				w.use(errService)
+				time.Sleep(9 * time.Second)
+			}
+			require.InDelta(t, 3, testutil.ToFloat64(r.total.WithLabelValues("echo", "", "refuted")), 0)
+			for range 20 { // the failure was nine seconds ago
+				require.Equal(t, interval, w.remaining())
+				time.Sleep(interval - 9*time.Second - 1)
+				require.False(t, w.use(errService), name)
+				time.Sleep(2)
+				synctest.Wait()
+				require.Equal(t, services.StateReady, w.State(), "%s: Retry-After was right", name)
+				require.Equal(t, "closed", w.guard.State(), name)
+				require.Equal(t, services.HealthFailing, w.status(), "%s: canaries do not outvote users", name)
+				require.Contains(t, w.problem(), "tasks have failed after its recoveries", name)
+				require.True(t, w.use(errService), "%s: a trial", name)
+				synctest.Wait()
+				require.Equal(t, services.StateUnavailable, w.State(), "%s: the first that fails", name)
+				time.Sleep(9 * time.Second)
+			}
+			time.Sleep(interval)
+			if silence > 0 {
+				require.Equal(t, services.HealthFailing, w.status(), name)
+				time.Sleep(silence)
+				require.Equal(t, services.HealthUnproven, w.status(), "%s: the window is empty", name)
+				require.Empty(t, w.problem(), name)
+			}
+			for range 3 {
+				require.NotEqual(t, services.HealthHealthy, w.status(), name)
+				require.True(t, w.use(nil), name)
+			}
+			require.Equal(t, services.HealthHealthy, w.status(), name)
+			require.Equal(t, 3, w.guard.Health().Tasks, "%s: the failures before count no more", name)
+			time.Sleep(interval + 1)
+			require.NotEqual(t, services.StateUnavailable, w.State(), name)
+			for range 5 {
+				w.use(errService)
+			}
+			synctest.Wait()
+			require.Equal(t, services.HealthUnproven, w.status(), "%s: its count of attempts starts again", name)
+		})
+	}
 }

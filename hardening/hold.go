@@ -64,10 +64,10 @@ func heldText(name string, hold services.Hold) string {
 func (g *Guard) Health() services.Health { return g.health.view() }
 
 // recovered closes the breaker of a model that was loaded again and whose canaries have
-// succeeded.
-func (g *Guard) recovered(cause string) {
+// succeeded. again reports whether the attempts before were as many as recovery has in a row.
+func (g *Guard) recovered(cause string, again bool) {
 	g.shut()
-	g.health.recovered(cause)
+	g.health.recovered(cause, again)
 	g.notify()
 }
 

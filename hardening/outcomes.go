@@ -36,7 +36,8 @@ type outcomes struct {
 	// era is the number of times that the model was loaded anew or its failures were
 	// forgotten. A task that began before says nothing of it.
 	era int
-	// byCanary is set while the model is unproven and nothing but canaries speaks for it.
+	// byCanary is set while nothing but canaries speaks for a model that is unproven, or that is
+	// failing and takes trial tasks.
 	byCanary bool
 	// refuted is set when a task fails meanwhile, until the model is proven.
 	refuted bool
@@ -80,14 +81,14 @@ func (o *outcomes) add(era int, failed bool) (trip bool) {
 	}
 	o.inRow = 0
 	o.failed++
-	if o.status != services.HealthUnproven {
-		o.judge()
-		return false
-	}
 	if o.byCanary {
-		o.refuted, trip = true, true
+		o.refuted, o.byCanary, trip = true, false, true
 	}
-	o.set(services.HealthFailing, "a task has failed again after "+o.reason)
+	if o.status == services.HealthUnproven {
+		o.set(services.HealthFailing, "a task has failed again after "+o.reason)
+	} else {
+		o.judge()
+	}
 	return trip
 }
 
@@ -101,6 +102,9 @@ func (o *outcomes) succeeded() {
 			o.prove()
 		}
 	case services.HealthFailing:
+		if proven && o.byCanary {
+			o.drop(len(o.latest) - o.inRow) // those before its recovery
+		}
 		if proven && o.rate() < o.cfg.FailureRate {
 			o.prove()
 		}
@@ -164,6 +168,7 @@ func (o *outcomes) set(to services.HealthStatus, reason string) {
 func (o *outcomes) fail(reason string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.byCanary = false
 	if o.status != services.HealthFailing {
 		o.set(services.HealthFailing, reason)
 	}
@@ -174,7 +179,7 @@ func (o *outcomes) fail(reason string) {
 func (o *outcomes) closed() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.status != services.HealthFailing {
+	if o.status != services.HealthFailing || o.byCanary {
 		return
 	}
 	o.drop(len(o.latest))
@@ -182,10 +187,19 @@ func (o *outcomes) closed() {
 	o.succeeded()
 }
 
-// recovered records that the model was loaded again and that its canaries have succeeded.
-func (o *outcomes) recovered(cause string) {
+// recovered records that the model was loaded again and that its canaries have succeeded. If
+// that has been so before, again and again, and tasks have failed each time, the model stays
+// failing, and takes tasks as trials: their successes in a row prove it.
+func (o *outcomes) recovered(cause string, again bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if again && o.refuted {
+		o.era++
+		o.inRow = 0
+		o.set(services.HealthFailing, "tasks have failed after its recoveries: "+cause)
+		o.byCanary = true
+		return
+	}
 	o.renew()
 	o.set(services.HealthUnproven, "its recovery: "+cause)
 	o.byCanary = true
@@ -225,16 +239,6 @@ func (o *outcomes) review(works bool) {
 		o.set(services.HealthUnproven, fmt.Sprintf("%s without tasks", o.cfg.Window))
 		o.byCanary = true
 	}
-}
-
-// emptyIn returns how long it takes until the window is empty if no task ends.
-func (o *outcomes) emptyIn() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.latest) == 0 {
-		return 0
-	}
-	return max(time.Until(o.last.Add(o.cfg.Window)), 0)
 }
 
 // idle reports whether no task has ended for so long.

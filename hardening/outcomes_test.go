@@ -76,9 +76,7 @@ func TestOutcomesCountForTheWindowOnly(t *testing.T) {
 		require.Equal(t, 2, o.view().Tasks)
 		o.end("xx")
 		require.Equal(t, services.HealthDegraded, o.view().Status, "four within five minutes")
-		require.Equal(t, 5*time.Minute, o.emptyIn())
 		time.Sleep(5 * time.Minute)
-		require.Zero(t, o.emptyIn())
 		health := o.view()
 		require.Equal(t, services.HealthHealthy, health.Status)
 		require.Zero(t, health.Tasks+health.Failed)
@@ -172,7 +170,7 @@ func TestAFailingModelIsNotFailingForEver(t *testing.T) {
 func TestTheFirstFailureOfAnUnprovenModelOpensItsBreaker(t *testing.T) {
 	for name, prepare := range map[string]func(o *outcomes){
 		"an empty window": func(o *outcomes) { time.Sleep(5 * time.Minute); o.review(true) },
-		"a recovery":      func(o *outcomes) { o.recovered("it broke") },
+		"a recovery":      func(o *outcomes) { o.recovered("it broke", false) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o, _ := newTestOutcomes()
@@ -185,7 +183,7 @@ func TestTheFirstFailureOfAnUnprovenModelOpensItsBreaker(t *testing.T) {
 			require.Equal(t, services.HealthFailing, o.view().Status, name)
 			require.True(t, o.isRefuted(), name)
 			require.False(t, o.end("x"), "%s: its breaker is open", name)
-			o.recovered("it broke again")
+			o.recovered("it broke again", false)
 			require.True(t, o.isRefuted(), "%s: until tasks have succeeded", name)
 			o.end("...")
 			require.False(t, o.isRefuted(), name)
@@ -217,7 +215,7 @@ func TestAnOperatorsResetLeavesTheBreakerAlone(t *testing.T) {
 	require.Contains(t, o.view().Reason, "a reset")
 	require.False(t, o.end("x"), "the count of the breaker starts again")
 	require.Equal(t, services.HealthFailing, o.view().Status)
-	o.recovered("it broke")
+	o.recovered("it broke", false)
 	o.forget("a reset")
 	require.False(t, o.end("x"))
 	require.False(t, o.isRefuted())
@@ -226,7 +224,7 @@ func TestAnOperatorsResetLeavesTheBreakerAlone(t *testing.T) {
 func TestATaskThatBeganBeforeTheRecoveryDoesNotCount(t *testing.T) {
 	t.Parallel()
 	for name, renew := range map[string]func(o *outcomes){
-		"recovered": func(o *outcomes) { o.recovered("it broke") }, "reset": func(o *outcomes) { o.forget("a reset") },
+		"recovered": func(o *outcomes) { o.recovered("it broke", false) }, "reset": func(o *outcomes) { o.forget("a reset") },
 	} {
 		o, _ := newTestOutcomes()
 		o.end("xxxxx")
@@ -268,12 +266,47 @@ func TestIdleIsWithoutTasksOfAnyOutcome(t *testing.T) {
 			time.Sleep(1)
 			require.True(t, o.idle(time.Minute))
 		}
-		o.recovered("it broke")
+		o.recovered("it broke", false)
 		require.True(t, o.idle(time.Minute))
 		o.end("x")
-		require.Equal(t, 5*time.Minute, o.emptyIn())
-		o.recovered("it broke")
+		o.recovered("it broke", false)
 		require.False(t, o.idle(time.Minute), "whatever became of the outcome")
-		require.Zero(t, o.emptyIn())
 	})
+}
+
+// TestARecoveryAfterManyIsATrial has a recovery after which the model stays failing until
+// tasks have succeeded in a row, or the window is empty.
+func TestARecoveryAfterManyIsATrial(t *testing.T) {
+	for tasks, want := range map[string]struct {
+		status services.HealthStatus
+		trip   bool
+		left   int
+	}{
+		"":    {services.HealthFailing, false, 6},
+		"..":  {services.HealthFailing, false, 8},
+		"..x": {services.HealthFailing, true, 9},
+		"xx":  {services.HealthFailing, true, 8},
+		"...": {services.HealthHealthy, false, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, _ := newTestOutcomes()
+			o.end("xxxxx")
+			o.recovered("it broke", true)
+			require.Equal(t, services.HealthUnproven, o.view().Status, "no task has failed after a recovery")
+			require.True(t, o.end("xxxxxx"))
+			o.recovered("it broke", true)
+			o.closed()
+			o.review(true)
+			require.Equal(t, want.trip, o.end(tasks), tasks)
+			health := o.view()
+			require.Equal(t, want.status, health.Status, tasks)
+			require.Equal(t, want.left, health.Tasks, tasks)
+			if health.Status == services.HealthFailing {
+				time.Sleep(5 * time.Minute)
+				o.review(true)
+				require.Equal(t, services.HealthUnproven, o.view().Status, tasks)
+				require.True(t, o.end("x"), tasks)
+			}
+		})
+	}
 }

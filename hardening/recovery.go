@@ -262,7 +262,7 @@ func (r *Recovery) recover(m *managed, a *activity) {
 		attempt := m.attempts
 		r.mu.Unlock()
 		began := time.Now()
-		err := r.attempt(a.ctx, m, a.cause)
+		err := r.attempt(a.ctx, m, a.cause, attempt)
 		r.mu.Lock()
 		m.took = time.Since(began)
 		r.mu.Unlock()
@@ -307,7 +307,7 @@ func (r *Recovery) failed(m *managed, cause string, attempt int, err error) {
 }
 
 // attempt reloads the unit and runs as many canaries as close a half-open breaker.
-func (r *Recovery) attempt(ctx context.Context, m *managed, cause string) error {
+func (r *Recovery) attempt(ctx context.Context, m *managed, cause string, attempt int) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	if err := m.Reload(ctx); err != nil {
@@ -321,6 +321,6 @@ func (r *Recovery) attempt(ctx context.Context, m *managed, cause string) error 
 		}
 	}
 	// A service without a canary is tried by its tasks.
-	m.guard.recovered(cause)
+	m.guard.recovered(cause, attempt > r.cfg.MaxAttempts)
 	return nil
 }

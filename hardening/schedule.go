@@ -18,8 +18,6 @@ func (r *Recovery) delay(m *managed) time.Duration {
 		return 0
 	case attempt <= r.cfg.MaxAttempts:
 		return min(r.cfg.Delay<<min(attempt-2, 16), r.cfg.MaxDelay)
-	case m.guard.health.isRefuted():
-		return max(r.interval, m.guard.health.emptyIn())
 	default:
 		return r.interval
 	}

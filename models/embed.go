@@ -11,4 +11,5 @@ import "embed"
 //go:embed wav2vec2-tiny/*.json wav2vec2-tiny/model.onnx wav2vec2-tiny/words.txt
 //go:embed audioldm-tiny/model_index.json audioldm-tiny/sounds.txt audioldm-tiny/*/*.json audioldm-tiny/*/*.onnx audioldm-tiny/*/*.txt
 //go:embed gama-tiny/*.json gama-tiny/onnx/*.onnx
+//go:embed clap-tiny/README.md clap-tiny/*.json clap-tiny/onnx/*.onnx
 var FS embed.FS

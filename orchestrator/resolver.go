@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,7 +68,7 @@ func (r *Resolver) Resolve(task, name string) (Resolution, error) {
 // is about the model.
 func (r *Resolver) Bind(task services.Task) (services.Task, error) {
 	q := r.query(task.Service, task.Name)
-	q.binds = true
+	q.binds, q.params = true, task.Params
 	if task.Service != "" {
 		if _, err := r.registry.Lookup(task.Service); err != nil {
 			return task, err
@@ -113,6 +114,8 @@ type query struct {
 	configured string
 	// binds leaves the choice of a default model to the service.
 	binds bool
+	// params are those of the task that is bound.
+	params json.RawMessage
 }
 
 func (r *Resolver) query(service, task string) *query {
@@ -202,7 +205,7 @@ func (e *Registration) lists(name string) bool {
 
 // byDefault returns the model of a task that names none.
 func (q *query) byDefault() (Resolution, error) {
-	entry := q.candidates[0]
+	entry := q.suitable()
 	if name := q.names.Defaults[q.task]; name != "" {
 		target, err := q.followDefault(name)
 		if err != nil {
@@ -226,6 +229,23 @@ func (q *query) byDefault() (Resolution, error) {
 		found.Model = entry.modelOf(services.Task{Service: entry.Name(), Name: q.task, DefaultModel: q.configured})
 	}
 	return found, nil
+}
+
+// suitable returns the first candidate whose default model can do the task with its
+// parameters, or the first one, whose own fault explains why none can.
+func (q *query) suitable() *Registration {
+	if len(q.candidates) == 1 {
+		return q.candidates[0]
+	}
+	for _, entry := range q.candidates {
+		task := services.Task{Service: entry.Name(), Name: q.task, Params: q.params}
+		judge, judges := entry.Service.(services.TaskJudge)
+		chooser, chooses := entry.Service.(services.TaskChooser)
+		if (!judges || judge.Suits(task)) && (!chooses || chooser.CanDo(entry.modelOf(task), q.task)) {
+			return entry
+		}
+	}
+	return q.candidates[0]
 }
 
 // followDefault returns the model that the settings name as a task's default, which may

@@ -28,8 +28,8 @@ func running(m *Manager) int {
 	return 0
 }
 
-// serve runs tasks of echo, which yield each second until they are stopped.
-func serve(t *testing.T, m *Manager, tasks int, stop <-chan struct{}) {
+// serve runs tasks of echo, which yield at each step until they are stopped.
+func serve(t *testing.T, m *Manager, tasks int, step time.Duration, stop <-chan struct{}) {
 	t.Helper()
 	for range tasks {
 		go func() {
@@ -42,7 +42,7 @@ func serve(t *testing.T, m *Manager, tasks int, stop <-chan struct{}) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(time.Second):
+				case <-time.After(step):
 				}
 				if lease.Yield(t.Context()) != nil {
 					return
@@ -56,14 +56,14 @@ func serve(t *testing.T, m *Manager, tasks int, stop <-chan struct{}) {
 func TestAServiceKeepsToItsCoresBesideOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, stop := sharing(), make(chan struct{})
-		serve(t, m, 4, stop)
+		serve(t, m, 4, time.Second, stop)
 		require.Equal(t, 4, running(m), "alone it uses all")
 		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
 		require.Equal(t, 4, running(m), "until its tasks yield")
 		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, 2, running(m))
-		serve(t, m, 1, stop)
+		serve(t, m, 1, time.Second, stop)
 		require.Equal(t, 2, running(m), "nor does one more start")
 		other.Release()
 		time.Sleep(linger / 2)
@@ -109,5 +109,140 @@ func TestASoleTaskNeverWaitsForOthers(t *testing.T) {
 		}
 		one.Release()
 		other.Release()
+	})
+}
+
+// steps runs tasks of small, one after another, each of so many seconds, with so long a
+// pause after each; it returns for how long no task of echo had a slot.
+func steps(t *testing.T, m *Manager, tasks int, length, pause time.Duration) (alone time.Duration) {
+	t.Helper()
+	const tick = 10 * time.Millisecond
+	for range tasks {
+		lease := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		for range length / tick {
+			synctest.Wait()
+			if running(m) == 0 {
+				alone += tick
+			}
+			time.Sleep(tick)
+			require.NoError(t, lease.Yield(t.Context()))
+		}
+		lease.Release()
+		time.Sleep(pause)
+	}
+	return alone
+}
+
+// TestAServiceOfWhichLittleRanGoesFirst has a service saturated, whose tasks yield each
+// 0.1 s, and tasks of another.
+func TestAServiceOfWhichLittleRanGoesFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		tasks                        int
+		length, pause, least, atMost time.Duration
+	}{
+		"a short task":                  {1, 800 * time.Millisecond, 0, 690 * time.Millisecond, 800 * time.Millisecond},
+		"a long task":                   {1, 30 * time.Second, 0, 890 * time.Millisecond, time.Second},
+		"short tasks now and then":      {20, 500 * time.Millisecond, 4 * time.Second, 7900 * time.Millisecond, 10 * time.Second},
+		"short tasks one after another": {60, 500 * time.Millisecond, 0, 4 * time.Second, 6 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, stop := sharing(), make(chan struct{})
+			serve(t, m, 4, 100*time.Millisecond, stop)
+			time.Sleep(time.Minute + 50*time.Millisecond)
+			alone := steps(t, m, c.tasks, c.length, c.pause)
+			t.Logf("%s: the other one stood still for %s", name, alone)
+			require.GreaterOrEqual(t, alone, c.least, name)
+			require.LessOrEqual(t, alone, c.atMost, name)
+			close(stop)
+		})
+	}
+}
+
+// TestTheOthersGoOnAtOnce has tasks that have yielded to one of another service, which
+// ends, or works on without a yield.
+func TestTheOthersGoOnAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := sharing(), make(chan struct{})
+		serve(t, m, 4, 100*time.Millisecond, stop)
+		time.Sleep(time.Minute)
+		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		require.Zero(t, running(m), "each has yielded since")
+		late := make(chan struct{})
+		go func() {
+			defer close(late)
+			if lease, err := m.Acquire(t.Context(), request(mb)); err == nil {
+				lease.Release()
+			}
+		}()
+		synctest.Wait()
+		require.Zero(t, running(m), "nor does a new task start")
+		other.Release()
+		synctest.Wait()
+		require.Equal(t, 2, running(m), "its share")
+		<-late
+		time.Sleep(time.Minute)
+		other = acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(shortWork - 1)
+		synctest.Wait()
+		require.Zero(t, running(m))
+		time.Sleep(2)
+		synctest.Wait()
+		require.Equal(t, 2, running(m), "it goes first no longer")
+		other.Release()
+		close(stop)
+	})
+}
+
+// TestStopEndsTheTurnOfAServiceThatGoesFirst has others wait meanwhile.
+func TestStopEndsTheTurnOfAServiceThatGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := sharing(), make(chan struct{})
+		serve(t, m, 4, 100*time.Millisecond, stop)
+		time.Sleep(time.Minute)
+		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(200 * time.Millisecond)
+		began := time.Now()
+		require.NoError(t, m.Stop(t.Context()))
+		require.Equal(t, began, time.Now())
+		synctest.Wait()
+		require.Equal(t, 4, running(m), "those that had begun end")
+		other.Release()
+		close(stop)
+	})
+}
+
+// TestNobodyGoesFirstAmongEquals has two services that are both saturated, or both begin.
+func TestNobodyGoesFirstAmongEquals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := sharing(), make(chan struct{})
+		m.Limit("small", ServiceLimit{MaxMemory: 40 * mb, Runs: 1, Cores: 1})
+		serve(t, m, 4, time.Second, stop)
+		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		for range 60 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			require.GreaterOrEqual(t, running(m), 2)
+			require.NoError(t, other.Yield(t.Context()))
+		}
+		other.Release()
+		close(stop)
+	})
+}
+
+// TestNobodyGoesFirstBesideAServiceThatTakesAllCores has one without a share.
+func TestNobodyGoesFirstBesideAServiceThatTakesAllCores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := sharing(), make(chan struct{})
+		m.Limit("echo", ServiceLimit{MaxMemory: 100 * mb, Runs: 4})
+		serve(t, m, 4, time.Second, stop)
+		time.Sleep(10 * time.Second)
+		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(1500 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 4, running(m))
+		other.Release()
+		close(stop)
 	})
 }

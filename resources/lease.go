@@ -3,6 +3,7 @@ package resources
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -138,7 +139,9 @@ func (l *Lease) dropSlot(now time.Time) {
 	l.meter.End(now)
 	a, f := l.account, l.flow
 	f.advance(now)
+	a.loaded(now)
 	a.running--
+	a.holders = slices.DeleteFunc(a.holders, func(other *Lease) bool { return other == l })
 	a.worked = now
 	f.running--
 	work := now.Sub(l.since)

@@ -52,6 +52,10 @@ type Manager struct {
 	// evictions.
 	cleaner   lifecycle.Group
 	evictions sync.WaitGroup
+	// waking looks at the queue when a service no longer goes first; nil if none does.
+	// Stop waits for wakings.
+	waking  *time.Timer
+	wakings sync.WaitGroup
 }
 
 // account is one service's share of the books.
@@ -59,8 +63,13 @@ type account struct {
 	service string
 	limit   ServiceLimit
 	running int
+	// holders are the leases with a run slot.
+	holders []*Lease
 	// worked is when a task of the service got or gave up a run slot last.
-	worked   time.Time
+	worked time.Time
+	// load is the used part of its share of the cores, up to loadedAt.
+	load     float64
+	loadedAt time.Time
 	resident services.Bytes
 	arenas   map[string]*arena // by model
 	// holds is a moving average of how long a run holds its slot, and shortest
@@ -314,6 +323,7 @@ func (m *Manager) OldestWait() (oldest time.Duration) {
 func (m *Manager) Stop(ctx context.Context) error {
 	m.mu.Lock()
 	m.closed = true
+	m.stopWaking()
 	now := time.Now()
 	for _, w := range slices.Collect(m.waiters()) {
 		if w.yielded {
@@ -323,5 +333,5 @@ func (m *Manager) Stop(ctx context.Context) error {
 		m.turnAway(w, now, services.Faultf(services.KindUnavailable, "the server is shutting down"))
 	}
 	m.mu.Unlock()
-	return errors.Join(m.cleaner.Stop(ctx), lifecycle.Wait(ctx, &m.evictions))
+	return errors.Join(m.cleaner.Stop(ctx), lifecycle.Wait(ctx, &m.evictions), lifecycle.Wait(ctx, &m.wakings))
 }

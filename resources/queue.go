@@ -207,7 +207,9 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	l, f := w.lease, w.lease.flow
 	m.remove(w, now)
 	need := w.needs()
+	w.account.loaded(now)
 	w.account.running++
+	w.account.holders = append(w.account.holders, l)
 	w.account.worked = now
 	f.running++
 	f.served = now

@@ -32,8 +32,7 @@ type NewContext struct {
 	// Model to ask; empty for the service's default.
 	Model string
 	Audio AudioSource
-	// Strict rejects a recording that is cut short.
-	Strict bool
+	Reading
 }
 
 // Contexts manages conversations. Each belongs to the key that created it and is not
@@ -71,6 +70,7 @@ type StoredContext struct {
 // process and can be continued by another. A write is durable when its method returns.
 // Safe for concurrent use.
 type ContextStore interface {
+	RecordingFinder
 	// StoredContexts returns all conversations known to this process, in no particular
 	// order.
 	StoredContexts() []StoredContext
@@ -87,7 +87,4 @@ type ContextStore interface {
 	// KeepAudio stores the recording of an owner's new conversation and returns its id.
 	// The same content is stored once.
 	KeepAudio(ctx context.Context, owner string, audio AudioSource) (id string, err error)
-	// StoredAudio returns a recording that the caller may see, which stays available until
-	// release is called. It returns a KindNotFound fault if there is none.
-	StoredAudio(ctx context.Context, caller Caller, id string) (source AudioSource, release func(), err error)
 }

@@ -58,6 +58,9 @@ type Fault struct {
 	RetryAfter time.Duration
 	// Transient reports whether an immediate retry of the same call may succeed.
 	Transient bool
+	// Final reports that another attempt at the job would end in the same way, although the
+	// kind says otherwise.
+	Final bool
 	// Err is the cause; nil if there is none.
 	Err error
 }

@@ -90,6 +90,14 @@ type TaskChooser interface {
 	CanDo(model, task string) bool
 }
 
+// TaskJudge is implemented by services that have a task in common with another service,
+// some of whose parameters only the other one serves.
+type TaskJudge interface {
+	// Suits reports whether the service serves the parameters of a task. It is asked about
+	// tasks without a model only, and Prepare still reports invalid ones.
+	Suits(task Task) bool
+}
+
 // canaryKey is the context key of WithCanary.
 type canaryKey struct{}
 

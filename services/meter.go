@@ -6,11 +6,20 @@ import (
 	"time"
 )
 
-// Meter measures how long a task holds run slots. Safe for concurrent use.
+// Meter measures how long a task, or the tasks of one job, hold run slots, the time of each
+// counted. Safe for concurrent use.
 type Meter struct {
 	mu    sync.Mutex
 	total time.Duration
-	since time.Time // zero while no slot is held
+	// held slots now, and when the count or total was last brought up to date.
+	held  int
+	since time.Time
+}
+
+// advance brings the total up to a time. The caller holds mu.
+func (m *Meter) advance(now time.Time) {
+	m.total += time.Duration(m.held) * max(now.Sub(m.since), 0)
+	m.since = now
 }
 
 // Begin is called when the task gets a run slot.
@@ -20,7 +29,8 @@ func (m *Meter) Begin(now time.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.since = now
+	m.advance(now)
+	m.held++
 }
 
 // End is called when the task returns its run slot.
@@ -30,9 +40,9 @@ func (m *Meter) End(now time.Time) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.since.IsZero() {
-		m.total += now.Sub(m.since)
-		m.since = time.Time{}
+	if m.held > 0 {
+		m.advance(now)
+		m.held--
 	}
 }
 
@@ -40,10 +50,7 @@ func (m *Meter) End(now time.Time) {
 func (m *Meter) Worked(now time.Time) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.since.IsZero() {
-		return m.total
-	}
-	return m.total + max(now.Sub(m.since), 0)
+	return m.total + time.Duration(m.held)*max(now.Sub(m.since), 0)
 }
 
 type meterKey struct{}

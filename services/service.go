@@ -98,6 +98,9 @@ type ModelStatus struct {
 	Bytes Bytes
 	// Size is the size of the model's files.
 	Size Bytes
+	// License and Languages are those that the metadata of the model's card states.
+	License   string
+	Languages []string
 	// Created is the time of the last change to the model's files; zero for embedded
 	// models.
 	Created time.Time

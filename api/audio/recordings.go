@@ -134,7 +134,7 @@ func recordingFault(err error) error {
 	}
 	answer := &problem.HTTPError{
 		Status: http.StatusConflict, Slug: "audio_in_use", Title: "Recording in use",
-		Message: "the recording is needed by an unfinished job or a conversation",
+		Message: "the recording is needed by an unfinished job, a conversation or a pattern",
 	}
 	var fault *services.Fault
 	if errors.As(err, &fault) {

@@ -24,10 +24,10 @@ func (h *Handlers) ListContexts(ctx context.Context, _ gen.ListContextsRequestOb
 
 // CreateContext implements gen.StrictServerInterface.
 func (h *Handlers) CreateContext(ctx context.Context, request gen.CreateContextRequestObject) (gen.CreateContextResponseObject, error) {
-	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model", "strict"})
+	upload, err := h.ReceiveOrFind(ctx, request.Body, []string{"model", "strict", "start", "end"})
 	defer h.Discard(upload)
 	form := web.NewForm(upload)
-	about := services.NewContext{Model: form.Text("model"), Audio: upload.Audio(), Strict: web.Value(form.Bool("strict"))}
+	about := services.NewContext{Model: form.Text("model"), Audio: upload.Audio(), Reading: form.Reading()}
 	if err := web.Join(err, form.Fault()); err != nil {
 		return nil, err
 	}

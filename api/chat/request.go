@@ -22,7 +22,7 @@ type reading struct {
 func (h *Handlers) readChat(ctx context.Context, body *gen.CreateChatCompletionJSONRequestBody) (*chat, error) {
 	c := &chat{model: web.Value(body.Model), upload: &web.Upload{}, params: tasks.AskParams{
 		ContextID: web.Value(body.ContextId), Truncation: string(web.Value(body.Truncation)), Stream: web.Value(body.Stream),
-		Strict:    web.Value(body.Strict),
+		Reading:   services.Reading{Strict: web.Value(body.Strict), Start: web.Value(body.Start), End: web.Value(body.End)},
 		MaxTokens: body.MaxTokens, Temperature: body.Temperature, TopP: body.TopP, TopK: body.TopK, RepetitionPenalty: body.RepetitionPenalty,
 	}}
 	r := &reading{Handlers: h, chat: c}

@@ -195,6 +195,159 @@ func (e AudioObject) Valid() bool {
 	}
 }
 
+// Defines values for AxisScale.
+const (
+	AxisScaleLinear AxisScale = "linear"
+	AxisScaleLog    AxisScale = "log"
+	AxisScaleMel    AxisScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the AxisScale enum.
+func (e AxisScale) Valid() bool {
+	switch e {
+	case AxisScaleLinear:
+		return true
+	case AxisScaleLog:
+		return true
+	case AxisScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchObject.
+const (
+	BatchObjectBatch BatchObject = "batch"
+)
+
+// Valid indicates whether the value is a known member of the BatchObject enum.
+func (e BatchObject) Valid() bool {
+	switch e {
+	case BatchObjectBatch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchPriority.
+const (
+	BatchPriorityHigh   BatchPriority = "high"
+	BatchPriorityLow    BatchPriority = "low"
+	BatchPriorityNormal BatchPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the BatchPriority enum.
+func (e BatchPriority) Valid() bool {
+	switch e {
+	case BatchPriorityHigh:
+		return true
+	case BatchPriorityLow:
+		return true
+	case BatchPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchItemStateStatus.
+const (
+	BatchItemStateStatusCancelled BatchItemStateStatus = "cancelled"
+	BatchItemStateStatusFailed    BatchItemStateStatus = "failed"
+	BatchItemStateStatusPending   BatchItemStateStatus = "pending"
+	BatchItemStateStatusQueued    BatchItemStateStatus = "queued"
+	BatchItemStateStatusRunning   BatchItemStateStatus = "running"
+	BatchItemStateStatusSucceeded BatchItemStateStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchItemStateStatus enum.
+func (e BatchItemStateStatus) Valid() bool {
+	switch e {
+	case BatchItemStateStatusCancelled:
+		return true
+	case BatchItemStateStatusFailed:
+		return true
+	case BatchItemStateStatusPending:
+		return true
+	case BatchItemStateStatusQueued:
+		return true
+	case BatchItemStateStatusRunning:
+		return true
+	case BatchItemStateStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchRequestPriority.
+const (
+	BatchRequestPriorityHigh   BatchRequestPriority = "high"
+	BatchRequestPriorityLow    BatchRequestPriority = "low"
+	BatchRequestPriorityNormal BatchRequestPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the BatchRequestPriority enum.
+func (e BatchRequestPriority) Valid() bool {
+	switch e {
+	case BatchRequestPriorityHigh:
+		return true
+	case BatchRequestPriorityLow:
+		return true
+	case BatchRequestPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchResultStatus.
+const (
+	BatchResultStatusCancelled BatchResultStatus = "cancelled"
+	BatchResultStatusFailed    BatchResultStatus = "failed"
+	BatchResultStatusSucceeded BatchResultStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchResultStatus enum.
+func (e BatchResultStatus) Valid() bool {
+	switch e {
+	case BatchResultStatusCancelled:
+		return true
+	case BatchResultStatusFailed:
+		return true
+	case BatchResultStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BatchStatus.
+const (
+	BatchStatusCancelled BatchStatus = "cancelled"
+	BatchStatusFailed    BatchStatus = "failed"
+	BatchStatusRunning   BatchStatus = "running"
+	BatchStatusSucceeded BatchStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the BatchStatus enum.
+func (e BatchStatus) Valid() bool {
+	switch e {
+	case BatchStatusCancelled:
+		return true
+	case BatchStatusFailed:
+		return true
+	case BatchStatusRunning:
+		return true
+	case BatchStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CaptionFinishReason.
 const (
 	CaptionFinishReasonLength CaptionFinishReason = "length"
@@ -386,7 +539,11 @@ func (e ConversionRequestBitDepth) Valid() bool {
 
 // Defines values for ConversionRequestContainer.
 const (
+	ConversionRequestContainerAac  ConversionRequestContainer = "aac"
 	ConversionRequestContainerFlac ConversionRequestContainer = "flac"
+	ConversionRequestContainerMp3  ConversionRequestContainer = "mp3"
+	ConversionRequestContainerOgg  ConversionRequestContainer = "ogg"
+	ConversionRequestContainerOpus ConversionRequestContainer = "opus"
 	ConversionRequestContainerPcm  ConversionRequestContainer = "pcm"
 	ConversionRequestContainerWav  ConversionRequestContainer = "wav"
 )
@@ -394,7 +551,15 @@ const (
 // Valid indicates whether the value is a known member of the ConversionRequestContainer enum.
 func (e ConversionRequestContainer) Valid() bool {
 	switch e {
+	case ConversionRequestContainerAac:
+		return true
 	case ConversionRequestContainerFlac:
+		return true
+	case ConversionRequestContainerMp3:
+		return true
+	case ConversionRequestContainerOgg:
+		return true
+	case ConversionRequestContainerOpus:
 		return true
 	case ConversionRequestContainerPcm:
 		return true
@@ -464,31 +629,39 @@ func (e EditOperationMode) Valid() bool {
 
 // Defines values for EditOperationOp.
 const (
-	EditOperationOpBandPass      EditOperationOp = "band_pass"
-	EditOperationOpFade          EditOperationOp = "fade"
-	EditOperationOpGain          EditOperationOp = "gain"
-	EditOperationOpGate          EditOperationOp = "gate"
-	EditOperationOpHighPass      EditOperationOp = "high_pass"
-	EditOperationOpHighShelf     EditOperationOp = "high_shelf"
-	EditOperationOpLimiter       EditOperationOp = "limiter"
-	EditOperationOpLowPass       EditOperationOp = "low_pass"
-	EditOperationOpLowShelf      EditOperationOp = "low_shelf"
-	EditOperationOpNormalize     EditOperationOp = "normalize"
-	EditOperationOpPad           EditOperationOp = "pad"
-	EditOperationOpPitchShift    EditOperationOp = "pitch_shift"
-	EditOperationOpRemix         EditOperationOp = "remix"
-	EditOperationOpRemoveSilence EditOperationOp = "remove_silence"
-	EditOperationOpResample      EditOperationOp = "resample"
-	EditOperationOpReverse       EditOperationOp = "reverse"
-	EditOperationOpSpeed         EditOperationOp = "speed"
-	EditOperationOpTimeStretch   EditOperationOp = "time_stretch"
-	EditOperationOpTrim          EditOperationOp = "trim"
+	EditOperationOpBandPass        EditOperationOp = "band_pass"
+	EditOperationOpConcatenate     EditOperationOp = "concatenate"
+	EditOperationOpCrossfade       EditOperationOp = "crossfade"
+	EditOperationOpFade            EditOperationOp = "fade"
+	EditOperationOpGain            EditOperationOp = "gain"
+	EditOperationOpGate            EditOperationOp = "gate"
+	EditOperationOpHighPass        EditOperationOp = "high_pass"
+	EditOperationOpHighShelf       EditOperationOp = "high_shelf"
+	EditOperationOpLimiter         EditOperationOp = "limiter"
+	EditOperationOpLowPass         EditOperationOp = "low_pass"
+	EditOperationOpLowShelf        EditOperationOp = "low_shelf"
+	EditOperationOpMix             EditOperationOp = "mix"
+	EditOperationOpNormalize       EditOperationOp = "normalize"
+	EditOperationOpPad             EditOperationOp = "pad"
+	EditOperationOpPitchShift      EditOperationOp = "pitch_shift"
+	EditOperationOpRemix           EditOperationOp = "remix"
+	EditOperationOpRemoveSilence   EditOperationOp = "remove_silence"
+	EditOperationOpResample        EditOperationOp = "resample"
+	EditOperationOpReverse         EditOperationOp = "reverse"
+	EditOperationOpSpeed           EditOperationOp = "speed"
+	EditOperationOpSplitAtSilences EditOperationOp = "split_at_silences"
+	EditOperationOpTimeStretch     EditOperationOp = "time_stretch"
+	EditOperationOpTrim            EditOperationOp = "trim"
 )
 
 // Valid indicates whether the value is a known member of the EditOperationOp enum.
 func (e EditOperationOp) Valid() bool {
 	switch e {
 	case EditOperationOpBandPass:
+		return true
+	case EditOperationOpConcatenate:
+		return true
+	case EditOperationOpCrossfade:
 		return true
 	case EditOperationOpFade:
 		return true
@@ -506,6 +679,8 @@ func (e EditOperationOp) Valid() bool {
 		return true
 	case EditOperationOpLowShelf:
 		return true
+	case EditOperationOpMix:
+		return true
 	case EditOperationOpNormalize:
 		return true
 	case EditOperationOpPad:
@@ -521,6 +696,8 @@ func (e EditOperationOp) Valid() bool {
 	case EditOperationOpReverse:
 		return true
 	case EditOperationOpSpeed:
+		return true
+	case EditOperationOpSplitAtSilences:
 		return true
 	case EditOperationOpTimeStretch:
 		return true
@@ -557,7 +734,11 @@ func (e EditRequestBitDepth) Valid() bool {
 
 // Defines values for EditRequestContainer.
 const (
+	EditRequestContainerAac  EditRequestContainer = "aac"
 	EditRequestContainerFlac EditRequestContainer = "flac"
+	EditRequestContainerMp3  EditRequestContainer = "mp3"
+	EditRequestContainerOgg  EditRequestContainer = "ogg"
+	EditRequestContainerOpus EditRequestContainer = "opus"
 	EditRequestContainerPcm  EditRequestContainer = "pcm"
 	EditRequestContainerWav  EditRequestContainer = "wav"
 )
@@ -565,11 +746,37 @@ const (
 // Valid indicates whether the value is a known member of the EditRequestContainer enum.
 func (e EditRequestContainer) Valid() bool {
 	switch e {
+	case EditRequestContainerAac:
+		return true
 	case EditRequestContainerFlac:
+		return true
+	case EditRequestContainerMp3:
+		return true
+	case EditRequestContainerOgg:
+		return true
+	case EditRequestContainerOpus:
 		return true
 	case EditRequestContainerPcm:
 		return true
 	case EditRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingSpace.
+const (
+	EmbeddingSpaceCaption EmbeddingSpace = "caption"
+	EmbeddingSpaceSound   EmbeddingSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingSpace enum.
+func (e EmbeddingSpace) Valid() bool {
+	switch e {
+	case EmbeddingSpaceCaption:
+		return true
+	case EmbeddingSpaceSound:
 		return true
 	default:
 		return false
@@ -588,6 +795,24 @@ func (e EmbeddingRequestPooling) Valid() bool {
 	case EmbeddingRequestPoolingMean:
 		return true
 	case EmbeddingRequestPoolingNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EmbeddingRequestSpace.
+const (
+	EmbeddingRequestSpaceCaption EmbeddingRequestSpace = "caption"
+	EmbeddingRequestSpaceSound   EmbeddingRequestSpace = "sound"
+)
+
+// Valid indicates whether the value is a known member of the EmbeddingRequestSpace enum.
+func (e EmbeddingRequestSpace) Valid() bool {
+	switch e {
+	case EmbeddingRequestSpaceCaption:
+		return true
+	case EmbeddingRequestSpaceSound:
 		return true
 	default:
 		return false
@@ -635,7 +860,11 @@ func (e GenerationRequestBitDepth) Valid() bool {
 
 // Defines values for GenerationRequestResponseFormat.
 const (
+	GenerationRequestResponseFormatAac  GenerationRequestResponseFormat = "aac"
 	GenerationRequestResponseFormatFlac GenerationRequestResponseFormat = "flac"
+	GenerationRequestResponseFormatMp3  GenerationRequestResponseFormat = "mp3"
+	GenerationRequestResponseFormatOgg  GenerationRequestResponseFormat = "ogg"
+	GenerationRequestResponseFormatOpus GenerationRequestResponseFormat = "opus"
 	GenerationRequestResponseFormatPcm  GenerationRequestResponseFormat = "pcm"
 	GenerationRequestResponseFormatWav  GenerationRequestResponseFormat = "wav"
 )
@@ -643,7 +872,15 @@ const (
 // Valid indicates whether the value is a known member of the GenerationRequestResponseFormat enum.
 func (e GenerationRequestResponseFormat) Valid() bool {
 	switch e {
+	case GenerationRequestResponseFormatAac:
+		return true
 	case GenerationRequestResponseFormatFlac:
+		return true
+	case GenerationRequestResponseFormatMp3:
+		return true
+	case GenerationRequestResponseFormatOgg:
+		return true
+	case GenerationRequestResponseFormatOpus:
 		return true
 	case GenerationRequestResponseFormatPcm:
 		return true
@@ -864,6 +1101,33 @@ func (e JobStatus) Valid() bool {
 	}
 }
 
+// Defines values for JobStepStatus.
+const (
+	JobStepStatusFailed    JobStepStatus = "failed"
+	JobStepStatusRunning   JobStepStatus = "running"
+	JobStepStatusSkipped   JobStepStatus = "skipped"
+	JobStepStatusSucceeded JobStepStatus = "succeeded"
+	JobStepStatusWaiting   JobStepStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the JobStepStatus enum.
+func (e JobStepStatus) Valid() bool {
+	switch e {
+	case JobStepStatusFailed:
+		return true
+	case JobStepStatusRunning:
+		return true
+	case JobStepStatusSkipped:
+		return true
+	case JobStepStatusSucceeded:
+		return true
+	case JobStepStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for LogLevelLevel.
 const (
 	LogLevelLevelDebug LogLevelLevel = "debug"
@@ -984,6 +1248,456 @@ func (e ModelListObject) Valid() bool {
 	}
 }
 
+// Defines values for PatternHead.
+const (
+	PatternHeadLogistic  PatternHead = "logistic"
+	PatternHeadPrototype PatternHead = "prototype"
+)
+
+// Valid indicates whether the value is a known member of the PatternHead enum.
+func (e PatternHead) Valid() bool {
+	switch e {
+	case PatternHeadLogistic:
+		return true
+	case PatternHeadPrototype:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternObject.
+const (
+	PatternObjectPattern PatternObject = "pattern"
+)
+
+// Valid indicates whether the value is a known member of the PatternObject enum.
+func (e PatternObject) Valid() bool {
+	switch e {
+	case PatternObjectPattern:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternFeedbackFeedbackVerdict.
+const (
+	PatternFeedbackFeedbackVerdictMoved PatternFeedbackFeedbackVerdict = "moved"
+	PatternFeedbackFeedbackVerdictRight PatternFeedbackFeedbackVerdict = "right"
+	PatternFeedbackFeedbackVerdictWrong PatternFeedbackFeedbackVerdict = "wrong"
+)
+
+// Valid indicates whether the value is a known member of the PatternFeedbackFeedbackVerdict enum.
+func (e PatternFeedbackFeedbackVerdict) Valid() bool {
+	switch e {
+	case PatternFeedbackFeedbackVerdictMoved:
+		return true
+	case PatternFeedbackFeedbackVerdictRight:
+		return true
+	case PatternFeedbackFeedbackVerdictWrong:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PatternThresholdMethod.
+const (
+	PatternThresholdMethodCopies          PatternThresholdMethod = "copies"
+	PatternThresholdMethodCorrections     PatternThresholdMethod = "corrections"
+	PatternThresholdMethodCounterExamples PatternThresholdMethod = "counter_examples"
+	PatternThresholdMethodExamples        PatternThresholdMethod = "examples"
+)
+
+// Valid indicates whether the value is a known member of the PatternThresholdMethod enum.
+func (e PatternThresholdMethod) Valid() bool {
+	switch e {
+	case PatternThresholdMethodCopies:
+		return true
+	case PatternThresholdMethodCorrections:
+		return true
+	case PatternThresholdMethodCounterExamples:
+		return true
+	case PatternThresholdMethodExamples:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksBits.
+const (
+	PeaksBitsN16 PeaksBits = 16
+	PeaksBitsN8  PeaksBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksBits enum.
+func (e PeaksBits) Valid() bool {
+	switch e {
+	case PeaksBitsN16:
+		return true
+	case PeaksBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestBits.
+const (
+	PeaksRequestBitsN16 PeaksRequestBits = 16
+	PeaksRequestBitsN8  PeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestBits enum.
+func (e PeaksRequestBits) Valid() bool {
+	switch e {
+	case PeaksRequestBitsN16:
+		return true
+	case PeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestChannels.
+const (
+	PeaksRequestChannelsEach PeaksRequestChannels = "each"
+	PeaksRequestChannelsMix  PeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestChannels enum.
+func (e PeaksRequestChannels) Valid() bool {
+	switch e {
+	case PeaksRequestChannelsEach:
+		return true
+	case PeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestFormat.
+const (
+	PeaksRequestFormatDat  PeaksRequestFormat = "dat"
+	PeaksRequestFormatJson PeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestFormat enum.
+func (e PeaksRequestFormat) Valid() bool {
+	switch e {
+	case PeaksRequestFormatDat:
+		return true
+	case PeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PeaksRequestVersion.
+const (
+	PeaksRequestVersionN1 PeaksRequestVersion = 1
+	PeaksRequestVersionN2 PeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the PeaksRequestVersion enum.
+func (e PeaksRequestVersion) Valid() bool {
+	switch e {
+	case PeaksRequestVersionN1:
+		return true
+	case PeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureFormat.
+const (
+	PictureFormatPng PictureFormat = "png"
+	PictureFormatSvg PictureFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureFormat enum.
+func (e PictureFormat) Valid() bool {
+	switch e {
+	case PictureFormatPng:
+		return true
+	case PictureFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureKind.
+const (
+	PictureKindLoudness    PictureKind = "loudness"
+	PictureKindSpectrogram PictureKind = "spectrogram"
+	PictureKindWaveform    PictureKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureKind enum.
+func (e PictureKind) Valid() bool {
+	switch e {
+	case PictureKindLoudness:
+		return true
+	case PictureKindSpectrogram:
+		return true
+	case PictureKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestChannels.
+const (
+	PictureRequestChannelsEach PictureRequestChannels = "each"
+	PictureRequestChannelsMix  PictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestChannels enum.
+func (e PictureRequestChannels) Valid() bool {
+	switch e {
+	case PictureRequestChannelsEach:
+		return true
+	case PictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestColors.
+const (
+	PictureRequestColorsCividis PictureRequestColors = "cividis"
+	PictureRequestColorsGray    PictureRequestColors = "gray"
+	PictureRequestColorsMagma   PictureRequestColors = "magma"
+	PictureRequestColorsViridis PictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestColors enum.
+func (e PictureRequestColors) Valid() bool {
+	switch e {
+	case PictureRequestColorsCividis:
+		return true
+	case PictureRequestColorsGray:
+		return true
+	case PictureRequestColorsMagma:
+		return true
+	case PictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFormat.
+const (
+	PictureRequestFormatPng PictureRequestFormat = "png"
+	PictureRequestFormatSvg PictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFormat enum.
+func (e PictureRequestFormat) Valid() bool {
+	switch e {
+	case PictureRequestFormatPng:
+		return true
+	case PictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestFrequencyScale.
+const (
+	PictureRequestFrequencyScaleLinear PictureRequestFrequencyScale = "linear"
+	PictureRequestFrequencyScaleLog    PictureRequestFrequencyScale = "log"
+	PictureRequestFrequencyScaleMel    PictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestFrequencyScale enum.
+func (e PictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case PictureRequestFrequencyScaleLinear:
+		return true
+	case PictureRequestFrequencyScaleLog:
+		return true
+	case PictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestKind.
+const (
+	PictureRequestKindLoudness    PictureRequestKind = "loudness"
+	PictureRequestKindSpectrogram PictureRequestKind = "spectrogram"
+	PictureRequestKindWaveform    PictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestKind enum.
+func (e PictureRequestKind) Valid() bool {
+	switch e {
+	case PictureRequestKindLoudness:
+		return true
+	case PictureRequestKindSpectrogram:
+		return true
+	case PictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestReduce.
+const (
+	PictureRequestReduceMax  PictureRequestReduce = "max"
+	PictureRequestReduceMean PictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestReduce enum.
+func (e PictureRequestReduce) Valid() bool {
+	switch e {
+	case PictureRequestReduceMax:
+		return true
+	case PictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestTheme.
+const (
+	PictureRequestThemeDark  PictureRequestTheme = "dark"
+	PictureRequestThemeLight PictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestTheme enum.
+func (e PictureRequestTheme) Valid() bool {
+	switch e {
+	case PictureRequestThemeDark:
+		return true
+	case PictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PictureRequestWindow.
+const (
+	PictureRequestWindowN1024  PictureRequestWindow = 1024
+	PictureRequestWindowN16384 PictureRequestWindow = 16384
+	PictureRequestWindowN2048  PictureRequestWindow = 2048
+	PictureRequestWindowN256   PictureRequestWindow = 256
+	PictureRequestWindowN4096  PictureRequestWindow = 4096
+	PictureRequestWindowN512   PictureRequestWindow = 512
+	PictureRequestWindowN8192  PictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the PictureRequestWindow enum.
+func (e PictureRequestWindow) Valid() bool {
+	switch e {
+	case PictureRequestWindowN1024:
+		return true
+	case PictureRequestWindowN16384:
+		return true
+	case PictureRequestWindowN2048:
+		return true
+	case PictureRequestWindowN256:
+		return true
+	case PictureRequestWindowN4096:
+		return true
+	case PictureRequestWindowN512:
+		return true
+	case PictureRequestWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineAudio.
+const (
+	PipelineAudioNone     PipelineAudio = "none"
+	PipelineAudioOptional PipelineAudio = "optional"
+	PipelineAudioRequired PipelineAudio = "required"
+)
+
+// Valid indicates whether the value is a known member of the PipelineAudio enum.
+func (e PipelineAudio) Valid() bool {
+	switch e {
+	case PipelineAudioNone:
+		return true
+	case PipelineAudioOptional:
+		return true
+	case PipelineAudioRequired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineObject.
+const (
+	PipelineObjectPipeline PipelineObject = "pipeline"
+)
+
+// Valid indicates whether the value is a known member of the PipelineObject enum.
+func (e PipelineObject) Valid() bool {
+	switch e {
+	case PipelineObjectPipeline:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineOrigin.
+const (
+	PipelineOriginConfig  PipelineOrigin = "config"
+	PipelineOriginShipped PipelineOrigin = "shipped"
+	PipelineOriginStored  PipelineOrigin = "stored"
+)
+
+// Valid indicates whether the value is a known member of the PipelineOrigin enum.
+func (e PipelineOrigin) Valid() bool {
+	switch e {
+	case PipelineOriginConfig:
+		return true
+	case PipelineOriginShipped:
+		return true
+	case PipelineOriginStored:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PipelineListObject.
+const (
+	PipelineListObjectList PipelineListObject = "list"
+)
+
+// Valid indicates whether the value is a known member of the PipelineListObject enum.
+func (e PipelineListObject) Valid() bool {
+	switch e {
+	case PipelineListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PullRequestPrecision.
 const (
 	PullRequestPrecisionBnb4  PullRequestPrecision = "bnb4"
@@ -1083,6 +1797,27 @@ func (e RunAdviceAction) Valid() bool {
 	}
 }
 
+// Defines values for RunRequestPriority.
+const (
+	RunRequestPriorityHigh   RunRequestPriority = "high"
+	RunRequestPriorityLow    RunRequestPriority = "low"
+	RunRequestPriorityNormal RunRequestPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the RunRequestPriority enum.
+func (e RunRequestPriority) Valid() bool {
+	switch e {
+	case RunRequestPriorityHigh:
+		return true
+	case RunRequestPriorityLow:
+		return true
+	case RunRequestPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SeriesForecastSeries.
 const (
 	SeriesForecastSeriesArrivalsPerSecond SeriesForecastSeries = "arrivals_per_second"
@@ -1152,6 +1887,39 @@ func (e ServiceHealthState) Valid() bool {
 	case ServiceHealthStateStopped:
 		return true
 	case ServiceHealthStateUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepListObject.
+const (
+	StepListObjectList StepListObject = "list"
+)
+
+// Valid indicates whether the value is a known member of the StepListObject enum.
+func (e StepListObject) Valid() bool {
+	switch e {
+	case StepListObjectList:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StepOutcomeStatus.
+const (
+	StepOutcomeStatusFailed    StepOutcomeStatus = "failed"
+	StepOutcomeStatusSucceeded StepOutcomeStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the StepOutcomeStatus enum.
+func (e StepOutcomeStatus) Valid() bool {
+	switch e {
+	case StepOutcomeStatusFailed:
+		return true
+	case StepOutcomeStatusSucceeded:
 		return true
 	default:
 		return false
@@ -1307,7 +2075,11 @@ func (e StoredEditRequestBitDepth) Valid() bool {
 
 // Defines values for StoredEditRequestContainer.
 const (
+	StoredEditRequestContainerAac  StoredEditRequestContainer = "aac"
 	StoredEditRequestContainerFlac StoredEditRequestContainer = "flac"
+	StoredEditRequestContainerMp3  StoredEditRequestContainer = "mp3"
+	StoredEditRequestContainerOgg  StoredEditRequestContainer = "ogg"
+	StoredEditRequestContainerOpus StoredEditRequestContainer = "opus"
 	StoredEditRequestContainerPcm  StoredEditRequestContainer = "pcm"
 	StoredEditRequestContainerWav  StoredEditRequestContainer = "wav"
 )
@@ -1315,11 +2087,262 @@ const (
 // Valid indicates whether the value is a known member of the StoredEditRequestContainer enum.
 func (e StoredEditRequestContainer) Valid() bool {
 	switch e {
+	case StoredEditRequestContainerAac:
+		return true
 	case StoredEditRequestContainerFlac:
+		return true
+	case StoredEditRequestContainerMp3:
+		return true
+	case StoredEditRequestContainerOgg:
+		return true
+	case StoredEditRequestContainerOpus:
 		return true
 	case StoredEditRequestContainerPcm:
 		return true
 	case StoredEditRequestContainerWav:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestBits.
+const (
+	StoredPeaksRequestBitsN16 StoredPeaksRequestBits = 16
+	StoredPeaksRequestBitsN8  StoredPeaksRequestBits = 8
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestBits enum.
+func (e StoredPeaksRequestBits) Valid() bool {
+	switch e {
+	case StoredPeaksRequestBitsN16:
+		return true
+	case StoredPeaksRequestBitsN8:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestChannels.
+const (
+	StoredPeaksRequestChannelsEach StoredPeaksRequestChannels = "each"
+	StoredPeaksRequestChannelsMix  StoredPeaksRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestChannels enum.
+func (e StoredPeaksRequestChannels) Valid() bool {
+	switch e {
+	case StoredPeaksRequestChannelsEach:
+		return true
+	case StoredPeaksRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestFormat.
+const (
+	StoredPeaksRequestFormatDat  StoredPeaksRequestFormat = "dat"
+	StoredPeaksRequestFormatJson StoredPeaksRequestFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestFormat enum.
+func (e StoredPeaksRequestFormat) Valid() bool {
+	switch e {
+	case StoredPeaksRequestFormatDat:
+		return true
+	case StoredPeaksRequestFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPeaksRequestVersion.
+const (
+	StoredPeaksRequestVersionN1 StoredPeaksRequestVersion = 1
+	StoredPeaksRequestVersionN2 StoredPeaksRequestVersion = 2
+)
+
+// Valid indicates whether the value is a known member of the StoredPeaksRequestVersion enum.
+func (e StoredPeaksRequestVersion) Valid() bool {
+	switch e {
+	case StoredPeaksRequestVersionN1:
+		return true
+	case StoredPeaksRequestVersionN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestChannels.
+const (
+	StoredPictureRequestChannelsEach StoredPictureRequestChannels = "each"
+	StoredPictureRequestChannelsMix  StoredPictureRequestChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestChannels enum.
+func (e StoredPictureRequestChannels) Valid() bool {
+	switch e {
+	case StoredPictureRequestChannelsEach:
+		return true
+	case StoredPictureRequestChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestColors.
+const (
+	StoredPictureRequestColorsCividis StoredPictureRequestColors = "cividis"
+	StoredPictureRequestColorsGray    StoredPictureRequestColors = "gray"
+	StoredPictureRequestColorsMagma   StoredPictureRequestColors = "magma"
+	StoredPictureRequestColorsViridis StoredPictureRequestColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestColors enum.
+func (e StoredPictureRequestColors) Valid() bool {
+	switch e {
+	case StoredPictureRequestColorsCividis:
+		return true
+	case StoredPictureRequestColorsGray:
+		return true
+	case StoredPictureRequestColorsMagma:
+		return true
+	case StoredPictureRequestColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFormat.
+const (
+	StoredPictureRequestFormatPng StoredPictureRequestFormat = "png"
+	StoredPictureRequestFormatSvg StoredPictureRequestFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFormat enum.
+func (e StoredPictureRequestFormat) Valid() bool {
+	switch e {
+	case StoredPictureRequestFormatPng:
+		return true
+	case StoredPictureRequestFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestFrequencyScale.
+const (
+	StoredPictureRequestFrequencyScaleLinear StoredPictureRequestFrequencyScale = "linear"
+	StoredPictureRequestFrequencyScaleLog    StoredPictureRequestFrequencyScale = "log"
+	StoredPictureRequestFrequencyScaleMel    StoredPictureRequestFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestFrequencyScale enum.
+func (e StoredPictureRequestFrequencyScale) Valid() bool {
+	switch e {
+	case StoredPictureRequestFrequencyScaleLinear:
+		return true
+	case StoredPictureRequestFrequencyScaleLog:
+		return true
+	case StoredPictureRequestFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestKind.
+const (
+	StoredPictureRequestKindLoudness    StoredPictureRequestKind = "loudness"
+	StoredPictureRequestKindSpectrogram StoredPictureRequestKind = "spectrogram"
+	StoredPictureRequestKindWaveform    StoredPictureRequestKind = "waveform"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestKind enum.
+func (e StoredPictureRequestKind) Valid() bool {
+	switch e {
+	case StoredPictureRequestKindLoudness:
+		return true
+	case StoredPictureRequestKindSpectrogram:
+		return true
+	case StoredPictureRequestKindWaveform:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestReduce.
+const (
+	StoredPictureRequestReduceMax  StoredPictureRequestReduce = "max"
+	StoredPictureRequestReduceMean StoredPictureRequestReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestReduce enum.
+func (e StoredPictureRequestReduce) Valid() bool {
+	switch e {
+	case StoredPictureRequestReduceMax:
+		return true
+	case StoredPictureRequestReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestTheme.
+const (
+	StoredPictureRequestThemeDark  StoredPictureRequestTheme = "dark"
+	StoredPictureRequestThemeLight StoredPictureRequestTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestTheme enum.
+func (e StoredPictureRequestTheme) Valid() bool {
+	switch e {
+	case StoredPictureRequestThemeDark:
+		return true
+	case StoredPictureRequestThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StoredPictureRequestWindow.
+const (
+	StoredPictureRequestWindowN1024  StoredPictureRequestWindow = 1024
+	StoredPictureRequestWindowN16384 StoredPictureRequestWindow = 16384
+	StoredPictureRequestWindowN2048  StoredPictureRequestWindow = 2048
+	StoredPictureRequestWindowN256   StoredPictureRequestWindow = 256
+	StoredPictureRequestWindowN4096  StoredPictureRequestWindow = 4096
+	StoredPictureRequestWindowN512   StoredPictureRequestWindow = 512
+	StoredPictureRequestWindowN8192  StoredPictureRequestWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the StoredPictureRequestWindow enum.
+func (e StoredPictureRequestWindow) Valid() bool {
+	switch e {
+	case StoredPictureRequestWindowN1024:
+		return true
+	case StoredPictureRequestWindowN16384:
+		return true
+	case StoredPictureRequestWindowN2048:
+		return true
+	case StoredPictureRequestWindowN256:
+		return true
+	case StoredPictureRequestWindowN4096:
+		return true
+	case StoredPictureRequestWindowN512:
+		return true
+	case StoredPictureRequestWindowN8192:
 		return true
 	default:
 		return false
@@ -1560,6 +2583,177 @@ func (e WarningCode) Valid() bool {
 	}
 }
 
+// Defines values for DrawChannels.
+const (
+	DrawChannelsEach DrawChannels = "each"
+	DrawChannelsMix  DrawChannels = "mix"
+)
+
+// Valid indicates whether the value is a known member of the DrawChannels enum.
+func (e DrawChannels) Valid() bool {
+	switch e {
+	case DrawChannelsEach:
+		return true
+	case DrawChannelsMix:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawColors.
+const (
+	DrawColorsCividis DrawColors = "cividis"
+	DrawColorsGray    DrawColors = "gray"
+	DrawColorsMagma   DrawColors = "magma"
+	DrawColorsViridis DrawColors = "viridis"
+)
+
+// Valid indicates whether the value is a known member of the DrawColors enum.
+func (e DrawColors) Valid() bool {
+	switch e {
+	case DrawColorsCividis:
+		return true
+	case DrawColorsGray:
+		return true
+	case DrawColorsMagma:
+		return true
+	case DrawColorsViridis:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFormat.
+const (
+	DrawFormatPng DrawFormat = "png"
+	DrawFormatSvg DrawFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the DrawFormat enum.
+func (e DrawFormat) Valid() bool {
+	switch e {
+	case DrawFormatPng:
+		return true
+	case DrawFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawFrequencyScale.
+const (
+	DrawFrequencyScaleLinear DrawFrequencyScale = "linear"
+	DrawFrequencyScaleLog    DrawFrequencyScale = "log"
+	DrawFrequencyScaleMel    DrawFrequencyScale = "mel"
+)
+
+// Valid indicates whether the value is a known member of the DrawFrequencyScale enum.
+func (e DrawFrequencyScale) Valid() bool {
+	switch e {
+	case DrawFrequencyScaleLinear:
+		return true
+	case DrawFrequencyScaleLog:
+		return true
+	case DrawFrequencyScaleMel:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawReduce.
+const (
+	DrawReduceMax  DrawReduce = "max"
+	DrawReduceMean DrawReduce = "mean"
+)
+
+// Valid indicates whether the value is a known member of the DrawReduce enum.
+func (e DrawReduce) Valid() bool {
+	switch e {
+	case DrawReduceMax:
+		return true
+	case DrawReduceMean:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawTheme.
+const (
+	DrawThemeDark  DrawTheme = "dark"
+	DrawThemeLight DrawTheme = "light"
+)
+
+// Valid indicates whether the value is a known member of the DrawTheme enum.
+func (e DrawTheme) Valid() bool {
+	switch e {
+	case DrawThemeDark:
+		return true
+	case DrawThemeLight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawWindow.
+const (
+	DrawWindowN1024  DrawWindow = 1024
+	DrawWindowN16384 DrawWindow = 16384
+	DrawWindowN2048  DrawWindow = 2048
+	DrawWindowN256   DrawWindow = 256
+	DrawWindowN4096  DrawWindow = 4096
+	DrawWindowN512   DrawWindow = 512
+	DrawWindowN8192  DrawWindow = 8192
+)
+
+// Valid indicates whether the value is a known member of the DrawWindow enum.
+func (e DrawWindow) Valid() bool {
+	switch e {
+	case DrawWindowN1024:
+		return true
+	case DrawWindowN16384:
+		return true
+	case DrawWindowN2048:
+		return true
+	case DrawWindowN256:
+		return true
+	case DrawWindowN4096:
+		return true
+	case DrawWindowN512:
+		return true
+	case DrawWindowN8192:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DrawingFormat.
+const (
+	DrawingFormatJson    DrawingFormat = "json"
+	DrawingFormatMermaid DrawingFormat = "mermaid"
+	DrawingFormatSvg     DrawingFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the DrawingFormat enum.
+func (e DrawingFormat) Valid() bool {
+	switch e {
+	case DrawingFormatJson:
+		return true
+	case DrawingFormatMermaid:
+		return true
+	case DrawingFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Priority.
 const (
 	PriorityHigh   Priority = "high"
@@ -1596,6 +2790,42 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 	case CreateTranscriptionParamsGrymPriorityLow:
 		return true
 	case CreateTranscriptionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetBatchResultsParamsFormat.
+const (
+	GetBatchResultsParamsFormatJsonl GetBatchResultsParamsFormat = "jsonl"
+	GetBatchResultsParamsFormatZip   GetBatchResultsParamsFormat = "zip"
+)
+
+// Valid indicates whether the value is a known member of the GetBatchResultsParamsFormat enum.
+func (e GetBatchResultsParamsFormat) Valid() bool {
+	switch e {
+	case GetBatchResultsParamsFormatJsonl:
+		return true
+	case GetBatchResultsParamsFormatZip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetryBatchParamsItems.
+const (
+	RetryBatchParamsItemsAll    RetryBatchParamsItems = "all"
+	RetryBatchParamsItemsFailed RetryBatchParamsItems = "failed"
+)
+
+// Valid indicates whether the value is a known member of the RetryBatchParamsItems enum.
+func (e RetryBatchParamsItems) Valid() bool {
+	switch e {
+	case RetryBatchParamsItemsAll:
+		return true
+	case RetryBatchParamsItemsFailed:
 		return true
 	default:
 		return false
@@ -1641,8 +2871,11 @@ func (e ListJobsParamsInclude) Valid() bool {
 // Defines values for GetJobResultParamsFormat.
 const (
 	GetJobResultParamsFormatAudio GetJobResultParamsFormat = "audio"
+	GetJobResultParamsFormatDat   GetJobResultParamsFormat = "dat"
 	GetJobResultParamsFormatJson  GetJobResultParamsFormat = "json"
+	GetJobResultParamsFormatPng   GetJobResultParamsFormat = "png"
 	GetJobResultParamsFormatSrt   GetJobResultParamsFormat = "srt"
+	GetJobResultParamsFormatSvg   GetJobResultParamsFormat = "svg"
 	GetJobResultParamsFormatText  GetJobResultParamsFormat = "text"
 	GetJobResultParamsFormatVtt   GetJobResultParamsFormat = "vtt"
 )
@@ -1652,13 +2885,61 @@ func (e GetJobResultParamsFormat) Valid() bool {
 	switch e {
 	case GetJobResultParamsFormatAudio:
 		return true
+	case GetJobResultParamsFormatDat:
+		return true
 	case GetJobResultParamsFormatJson:
 		return true
+	case GetJobResultParamsFormatPng:
+		return true
 	case GetJobResultParamsFormatSrt:
+		return true
+	case GetJobResultParamsFormatSvg:
 		return true
 	case GetJobResultParamsFormatText:
 		return true
 	case GetJobResultParamsFormatVtt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetJobStepsParamsFormat.
+const (
+	GetJobStepsParamsFormatJson    GetJobStepsParamsFormat = "json"
+	GetJobStepsParamsFormatMermaid GetJobStepsParamsFormat = "mermaid"
+	GetJobStepsParamsFormatSvg     GetJobStepsParamsFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the GetJobStepsParamsFormat enum.
+func (e GetJobStepsParamsFormat) Valid() bool {
+	switch e {
+	case GetJobStepsParamsFormatJson:
+		return true
+	case GetJobStepsParamsFormatMermaid:
+		return true
+	case GetJobStepsParamsFormatSvg:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetPipelineParamsFormat.
+const (
+	GetPipelineParamsFormatJson    GetPipelineParamsFormat = "json"
+	GetPipelineParamsFormatMermaid GetPipelineParamsFormat = "mermaid"
+	GetPipelineParamsFormatSvg     GetPipelineParamsFormat = "svg"
+)
+
+// Valid indicates whether the value is a known member of the GetPipelineParamsFormat enum.
+func (e GetPipelineParamsFormat) Valid() bool {
+	switch e {
+	case GetPipelineParamsFormatJson:
+		return true
+	case GetPipelineParamsFormatMermaid:
+		return true
+	case GetPipelineParamsFormatSvg:
 		return true
 	default:
 		return false
@@ -1880,6 +3161,9 @@ type AnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]AnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -1894,6 +3178,9 @@ type AnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -1984,6 +3271,199 @@ type AudioList struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// Axis defines model for Axis.
+type Axis struct {
+	// From The value at the left or the lower edge.
+	From float64 `json:"from"`
+
+	// Scale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+	Scale AxisScale `json:"scale"`
+
+	// To The value at the right or the upper edge.
+	To float64 `json:"to"`
+
+	// Unit s, Hz, LUFS or amplitude.
+	Unit string `json:"unit"`
+}
+
+// AxisScale mel is that of Slaney: linear up to 1 kHz, logarithmic above.
+type AxisScale string
+
+// Batch defines model for Batch.
+type Batch struct {
+	Callback        *JobCallback `json:"callback,omitempty"`
+	CancelRequested *bool        `json:"cancel_requested,omitempty"`
+
+	// Counts The items by their state; pending ones are not jobs yet.
+	Counts   BatchCounts `json:"counts"`
+	Created  time.Time   `json:"created"`
+	Finished *time.Time  `json:"finished,omitempty"`
+	Id       string      `json:"id"`
+
+	// Items How many there are.
+	Items    int               `json:"items"`
+	Labels   map[string]string `json:"labels"`
+	Links    BatchLinks        `json:"links"`
+	Object   BatchObject       `json:"object"`
+	Priority BatchPriority     `json:"priority"`
+
+	// Progress The mean of the items.
+	Progress float64 `json:"progress"`
+
+	// SecondsLeft An estimate from the items that have ended.
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
+	Service     *string  `json:"service,omitempty"`
+
+	// Status A batch has succeeded if all items have, and failed if one has.
+	Status BatchStatus `json:"status"`
+	Task   *string     `json:"task,omitempty"`
+	Title  *string     `json:"title,omitempty"`
+}
+
+// BatchObject defines model for Batch.Object.
+type BatchObject string
+
+// BatchPriority defines model for Batch.Priority.
+type BatchPriority string
+
+// BatchCounts The items by their state; pending ones are not jobs yet.
+type BatchCounts struct {
+	Cancelled int `json:"cancelled"`
+	Failed    int `json:"failed"`
+	Pending   int `json:"pending"`
+	Queued    int `json:"queued"`
+	Running   int `json:"running"`
+	Succeeded int `json:"succeeded"`
+}
+
+// BatchForm defines model for BatchForm.
+type BatchForm struct {
+	// Audio The recordings, an item each.
+	Audio *[]openapi_types.File `json:"audio,omitempty"`
+
+	// Items JSON lines, a BatchItem in each.
+	Items *openapi_types.File `json:"items,omitempty"`
+
+	// Request A BatchRequest as JSON.
+	Request string `json:"request"`
+}
+
+// BatchItem A request for a job. What it lacks is that of the batch.
+type BatchItem struct {
+	// AudioId A recording stored by `POST /v1/audio`.
+	AudioId *string            `json:"audio_id,omitempty"`
+	Labels  *map[string]string `json:"labels,omitempty"`
+
+	// Name Repeated in the results, such as the name of a file.
+	Name *string `json:"name,omitempty"`
+
+	// Params Override the params of the batch one by one.
+	Params  *json.RawMessage `json:"params,omitempty"`
+	Service *string          `json:"service,omitempty"`
+	Task    *string          `json:"task,omitempty"`
+}
+
+// BatchItemState The data of an item event.
+type BatchItemState struct {
+	Error *JobError `json:"error,omitempty"`
+
+	// Item The place in the batch, from 0.
+	Item     int                  `json:"item"`
+	Job      *string              `json:"job,omitempty"`
+	Progress *float64             `json:"progress,omitempty"`
+	Stage    *string              `json:"stage,omitempty"`
+	Status   BatchItemStateStatus `json:"status"`
+
+	// Title That of the job.
+	Title *string `json:"title,omitempty"`
+}
+
+// BatchItemStateStatus defines model for BatchItemState.Status.
+type BatchItemStateStatus string
+
+// BatchLinks defines model for BatchLinks.
+type BatchLinks struct {
+	Events  string `json:"events"`
+	Results string `json:"results"`
+	Self    string `json:"self"`
+}
+
+// BatchList defines model for BatchList.
+type BatchList struct {
+	Data []Batch `json:"data"`
+
+	// Next The cursor of the next page; omitted on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
+// BatchRequest What all items have in common, and the items unless they are sent beside it.
+type BatchRequest struct {
+	// CallbackUrl Where the end of the batch is sent, as that of a job: the body is the Batch.
+	CallbackUrl *string      `json:"callback_url,omitempty"`
+	Items       *[]BatchItem `json:"items,omitempty"`
+
+	// Labels Labels of the batch and its jobs.
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// Params As in a JobRequest.
+	Params *json.RawMessage `json:"params,omitempty"`
+
+	// Priority That of the jobs.
+	Priority *BatchRequestPriority `json:"priority,omitempty"`
+
+	// Service As in a JobRequest.
+	//
+	// Example: wav2vec2
+	Service *string `json:"service,omitempty"`
+
+	// Task As in a JobRequest.
+	Task *string `json:"task,omitempty"`
+
+	// Title Shown in lists.
+	Title *string `json:"title,omitempty"`
+}
+
+// BatchRequestPriority That of the jobs.
+type BatchRequestPriority string
+
+// BatchResult defines model for BatchResult.
+type BatchResult struct {
+	Attempts *int `json:"attempts,omitempty"`
+
+	// AudioId The input recording.
+	AudioId *string   `json:"audio_id,omitempty"`
+	Error   *JobError `json:"error,omitempty"`
+
+	// Files In an archive, the files of the item.
+	Files    []string   `json:"files,omitempty"`
+	Finished *time.Time `json:"finished,omitempty"`
+
+	// Item The place in the batch, from 0.
+	Item int `json:"item"`
+
+	// Job The job; only a failed one still exists.
+	Job   *string `json:"job,omitempty"`
+	Model *string `json:"model,omitempty"`
+	Name  *string `json:"name,omitempty"`
+
+	// Result As of the job.
+	Result  *json.RawMessage  `json:"result,omitempty"`
+	Service *string           `json:"service,omitempty"`
+	Sounds  []StoredSound     `json:"sounds,omitempty"`
+	Started *time.Time        `json:"started,omitempty"`
+	Status  BatchResultStatus `json:"status"`
+	Task    *string           `json:"task,omitempty"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// BatchResultStatus defines model for BatchResult.Status.
+type BatchResultStatus string
+
+// BatchStatus A batch has succeeded if all items have, and failed if one has.
+type BatchStatus string
+
 // BreakerChange defines model for BreakerChange.
 type BreakerChange struct {
 	// Reason Why, for clients whose tasks are refused; used by `open`.
@@ -2069,6 +3549,9 @@ type CaptionRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File      *openapi_types.File `json:"file,omitempty"`
 	MaxTokens *int                `json:"max_tokens,omitempty"`
@@ -2077,6 +3560,9 @@ type CaptionRequest struct {
 	// Question A question; without one the sound is described.
 	Question *string `json:"question,omitempty"`
 	Seed     *int64  `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict      *bool    `json:"strict,omitempty"`
@@ -2187,6 +3673,9 @@ type ChatRequest struct {
 	// ContextId A stored conversation; `new` starts one with the sound of this request, and the response has its id.
 	ContextId *string `json:"context_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// MaxCompletionTokens The newer name of max_tokens.
 	MaxCompletionTokens *int `json:"max_completion_tokens,omitempty"`
 	MaxTokens           *int `json:"max_tokens,omitempty"`
@@ -2206,6 +3695,9 @@ type ChatRequest struct {
 
 	// Seed Of the sampling. One is drawn where it is left out.
 	Seed *int64 `json:"seed,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stop The answer ends before this text, or the first of these.
 	Stop          *ChatRequest_Stop `json:"stop,omitempty"`
@@ -2284,14 +3776,27 @@ type Classification struct {
 
 // ClassificationRequest defines model for ClassificationRequest.
 type ClassificationRequest struct {
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording in any format that the server reads.
 	File openapi_types.File `json:"file"`
 
-	// Model A model with a classification head, as `/v1/models` lists it. The first there is where it is left out.
+	// Labels The labels to choose from, for a model that compares sounds with texts, such as "a dog barking". The field is repeated,
+	// or has a JSON list or one separated by commas.
+	Labels *[]string `json:"labels,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
+
+	// Template The text into which each label is put in the place of `{}`; "This is a sound of {}." by default.
+	Template *string `json:"template,omitempty"`
 
 	// Threshold Probability above which a label is present in a frame, for models that classify frames.
 	Threshold *float64 `json:"threshold,omitempty"`
@@ -2299,8 +3804,8 @@ type ClassificationRequest struct {
 	// TopK The number of labels, the likeliest first; 0 for all.
 	TopK *int `json:"top_k,omitempty"`
 
-	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30, whose results are averaged; 0 runs it as a whole,
-	// at most 30 s.
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), whose results are averaged; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
@@ -2349,9 +3854,15 @@ type ContextRequest struct {
 	// AudioId A recording that the server keeps. It stays as long as the conversation.
 	AudioId *string `json:"audio_id,omitempty"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// File The recording, no longer than the model's window.
 	File  *openapi_types.File `json:"file,omitempty"`
 	Model *string             `json:"model,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -2365,12 +3876,18 @@ type ContextTurn struct {
 
 // ConversionRequest defines model for ConversionRequest.
 type ConversionRequest struct {
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *ConversionRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Channels 1, 2 or the recording's number (default).
-	Channels  *int                        `json:"channels,omitempty"`
+	Channels *int `json:"channels,omitempty"`
+
+	// Container `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+	// server has none (`encodes` in `GET /v1/system`).
 	Container *ConversionRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
 	// detected from the content, not from the name.
@@ -2379,14 +3896,18 @@ type ConversionRequest struct {
 	// SampleRate In hertz. Defaults to the recording's.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// ConversionRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// ConversionRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type ConversionRequestBitDepth string
 
-// ConversionRequestContainer defines model for ConversionRequest.Container.
+// ConversionRequestContainer `ogg` is Vorbis, `opus` Opus in Ogg, `aac` AAC in ADTS frames. These and `mp3` are written by ffmpeg, and refused if the
+// server has none (`encodes` in `GET /v1/system`).
 type ConversionRequestContainer string
 
 // DeletedModel defines model for DeletedModel.
@@ -2398,6 +3919,81 @@ type DeletedModel struct {
 
 // DeletedModelObject defines model for DeletedModel.Object.
 type DeletedModelObject string
+
+// Detection defines model for Detection.
+type Detection struct {
+	// AudioId Stored recording; omitted for a file
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Confidence Calibrated value; 0.5 at the threshold of the pattern
+	Confidence float64 `json:"confidence"`
+
+	// End Seconds
+	End float64 `json:"end"`
+
+	// Example Id of the nearest example
+	Example string `json:"example"`
+
+	// Label Its name
+	Label string `json:"label"`
+
+	// Pattern Id of the pattern
+	Pattern string `json:"pattern"`
+
+	// Score Raw score
+	Score float64 `json:"score"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// DetectionForm defines model for DetectionForm.
+type DetectionForm struct {
+	// File The recording.
+	File openapi_types.File `json:"file"`
+
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// DetectionRequest defines model for DetectionRequest.
+type DetectionRequest struct {
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	MinConfidence *float32 `json:"min_confidence,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+
+	// Recordings Stored recordings, instead of a file
+	Recordings []string `json:"recordings"`
+
+	// Strict Refuse a recording that is cut short
+	Strict *bool `json:"strict,omitempty"`
+}
+
+// Detections defines model for Detections.
+type Detections struct {
+	Detections []Detection `json:"detections"`
+
+	// Duration Seconds of all recordings
+	Duration float64 `json:"duration"`
+
+	// Patterns The patterns that were searched for.
+	Patterns []struct {
+		Detections int    `json:"detections"`
+		Id         string `json:"id"`
+		Name       string `json:"name"`
+	} `json:"patterns"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
 
 // EditOperation An operation and its parameters. The task's schema, in `GET /v1/services`, has the parameters of each operation with
 // their ranges and defaults.
@@ -2417,8 +4013,11 @@ type EditOperation struct {
 	// Channels Of remix.
 	Channels *int `json:"channels,omitempty"`
 
-	// Curve Of fade.
+	// Curve Of fade and crossfade.
 	Curve *EditOperationCurve `json:"curve,omitempty"`
+
+	// Duration Of crossfade, in seconds.
+	Duration *float64 `json:"duration,omitempty"`
 
 	// End Of trim, in seconds, exclusive.
 	End *float64 `json:"end,omitempty"`
@@ -2441,7 +4040,7 @@ type EditOperation struct {
 	// In Of fade, in seconds.
 	In *float64 `json:"in,omitempty"`
 
-	// Keep Of remove_silence, in seconds.
+	// Keep Of remove_silence and split_at_silences, in seconds.
 	Keep *float64 `json:"keep,omitempty"`
 
 	// LookAhead Of limiter, in seconds.
@@ -2450,7 +4049,7 @@ type EditOperation struct {
 	// Low Of band_pass, in hertz.
 	Low *float64 `json:"low,omitempty"`
 
-	// Minimum Of remove_silence, in seconds.
+	// Minimum Of remove_silence and split_at_silences, in seconds.
 	Minimum *float64 `json:"minimum,omitempty"`
 
 	// Mode Of normalize.
@@ -2469,6 +4068,9 @@ type EditOperation struct {
 	// RangeDb Of gate.
 	RangeDb *float64 `json:"range_db,omitempty"`
 
+	// Recordings Of concatenate, mix and crossfade.
+	Recordings *[]EditRecording `json:"recordings,omitempty"`
+
 	// Release Of gate and limiter, in seconds.
 	Release *float64 `json:"release,omitempty"`
 
@@ -2484,14 +4086,14 @@ type EditOperation struct {
 	// Target Of normalize, in decibels of full scale or LUFS.
 	Target *float64 `json:"target,omitempty"`
 
-	// ThresholdDbfs Of gate and remove_silence.
+	// ThresholdDbfs Of gate, remove_silence and split_at_silences.
 	ThresholdDbfs *float64 `json:"threshold_dbfs,omitempty"`
 
 	// TruePeakDbtp Of normalize.
 	TruePeakDbtp *float64 `json:"true_peak_dbtp,omitempty"`
 }
 
-// EditOperationCurve Of fade.
+// EditOperationCurve Of fade and crossfade.
 type EditOperationCurve string
 
 // EditOperationMode Of normalize.
@@ -2500,14 +4102,36 @@ type EditOperationMode string
 // EditOperationOp defines model for EditOperation.Op.
 type EditOperationOp string
 
+// EditRecording A part of a stored recording of the caller.
+type EditRecording struct {
+	// At Of mix: seconds from the beginning of the sound.
+	At      *float64 `json:"at,omitempty"`
+	AudioId string   `json:"audio_id"`
+
+	// End In seconds, exclusive.
+	End    *float64 `json:"end,omitempty"`
+	GainDb *float64 `json:"gain_db,omitempty"`
+
+	// Pause Of concatenate: seconds of silence before it.
+	Pause *float64 `json:"pause,omitempty"`
+
+	// Start In seconds.
+	Start *float64 `json:"start,omitempty"`
+}
+
 // EditRequest Either file, or audio_id.
 type EditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *EditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *EditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *EditRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// File The recording in any format that the server reads.
 	File *openapi_types.File `json:"file,omitempty"`
@@ -2518,15 +4142,31 @@ type EditRequest struct {
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// EditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// EditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type EditRequestBitDepth string
 
-// EditRequestContainer defines model for EditRequest.Container.
+// EditRequestContainer As in a conversion.
 type EditRequestContainer string
+
+// EditedSounds defines model for EditedSounds.
+type EditedSounds struct {
+	Output SoundFormat `json:"output"`
+
+	// Segments The parts of a sound that was split, in seconds of the sound before that, in the order of the sounds.
+	Segments *[]TimeSpan      `json:"segments,omitempty"`
+	Sounds   []GeneratedSound `json:"sounds"`
+	Source   SoundFormat      `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
 
 // Embedding defines model for Embedding.
 type Embedding struct {
@@ -2535,41 +4175,76 @@ type Embedding struct {
 	// Duration Seconds of audio.
 	Duration float64 `json:"duration"`
 
-	// Embedding The mean, with pooling mean.
+	// Embedding The vector, with pooling mean.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 
-	// FrameSeconds Seconds from one frame to the next.
+	// FrameEmbeddings The vectors of windows, a list for each of `frame_windows`, with `frames`.
+	FrameEmbeddings *[]FrameEmbeddings `json:"frame_embeddings,omitempty"`
+
+	// FrameSeconds Seconds from one frame to the next; 0 for a model without frames.
 	FrameSeconds float64 `json:"frame_seconds"`
 
 	// Frames The vectors of the frames, with pooling none.
 	Frames *[][]float32 `json:"frames,omitempty"`
 	Model  string       `json:"model"`
 
+	// Space The space of the vectors.
+	Space *EmbeddingSpace `json:"space,omitempty"`
+
 	// Warnings Deviations from the request; omitted if there are none.
 	Warnings Warnings `json:"warnings,omitempty"`
 }
 
+// EmbeddingSpace The space of the vectors.
+type EmbeddingSpace string
+
 // EmbeddingRequest defines model for EmbeddingRequest.
 type EmbeddingRequest struct {
-	// File The recording in any format that the server reads.
-	File openapi_types.File `json:"file"`
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
-	// Model A model without a head, as `/v1/models` lists it. The first there is where it is left out.
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// FrameHop Seconds from one window to the next.
+	FrameHop *float32 `json:"frame_hop,omitempty"`
+
+	// FrameWindows The lengths of these windows in seconds; 1 by default.
+	FrameWindows *[]float32 `json:"frame_windows,omitempty"`
+
+	// Frames Returns the vectors of short windows of the recording as well, in `frame_embeddings`.
+	Frames *bool `json:"frames,omitempty"`
+
+	// Model A model, as `/v1/models` lists it.
 	Model *string `json:"model,omitempty"`
 
-	// Pooling One vector, the mean over all frames, or the vector of every frame.
+	// Pooling One vector, or the vector of every frame, for wav2vec2 models only.
 	Pooling *EmbeddingRequestPooling `json:"pooling,omitempty"`
+
+	// Space The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+	// other. A model with one space has the same vectors in both.
+	Space *EmbeddingRequestSpace `json:"space,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 
-	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
-	// most 30 s.
+	// Text A text instead of the recording, for models that read texts.
+	Text *string `json:"text,omitempty"`
+
+	// WindowSeconds Longer audio is split into windows of this length in seconds, 1 to 30 and at most what the model takes at once (10 s for
+	// CLAP and AST), and joined; 0 runs it as a whole, at most 30 s.
 	WindowSeconds *float32 `json:"window_seconds,omitempty"`
 }
 
-// EmbeddingRequestPooling One vector, the mean over all frames, or the vector of every frame.
+// EmbeddingRequestPooling One vector, or the vector of every frame, for wav2vec2 models only.
 type EmbeddingRequestPooling string
+
+// EmbeddingRequestSpace The space of the vectors: that of captions, which texts share, or that of sounds, for comparing recordings with each
+// other. A model with one space has the same vectors in both.
+type EmbeddingRequestSpace string
 
 // FieldProblem defines model for FieldProblem.
 type FieldProblem struct {
@@ -2617,6 +4292,18 @@ type ForecastAhead struct {
 	Value *float64 `json:"value,omitempty"`
 }
 
+// FrameEmbeddings The vectors of windows of one length. The i-th covers the seconds from i times `hop` to `window` later. A recording shorter
+// than a window has one.
+type FrameEmbeddings struct {
+	Embeddings [][]float32 `json:"embeddings"`
+
+	// Hop Seconds from one window to the next, as the model resolves them.
+	Hop float64 `json:"hop"`
+
+	// Window Seconds of each, as the model resolves them.
+	Window float64 `json:"window"`
+}
+
 // GeneratedSound defines model for GeneratedSound.
 type GeneratedSound struct {
 	// Audio The file as base64.
@@ -2634,12 +4321,21 @@ type Generation struct {
 	NumInferenceSteps     int     `json:"num_inference_steps"`
 	NumWaveformsPerPrompt int     `json:"num_waveforms_per_prompt"`
 
+	// Order The number of each sound among those of the seed, from 0, if they are ranked.
+	Order *[]int `json:"order,omitempty"`
+
+	// RankedBy The model that compared the sounds with the prompt.
+	RankedBy *string `json:"ranked_by,omitempty"`
+
 	// SampleRate Of the files.
 	SampleRate int    `json:"sample_rate"`
 	Scheduler  string `json:"scheduler"`
-	Seed       int64  `json:"seed"`
 
-	// Sounds One for each waveform.
+	// Scores How well each sound fits the prompt, a cosine, in the order of the sounds; missing if they are not ranked.
+	Scores *[]float64 `json:"scores,omitempty"`
+	Seed   int64      `json:"seed"`
+
+	// Sounds One for each waveform; if they are ranked, the one that fits the prompt best comes first.
 	Sounds []GeneratedSound `json:"sounds"`
 
 	// Warnings Deviations from the request; omitted if there are none.
@@ -2651,7 +4347,7 @@ type GenerationRequest struct {
 	// AudioLengthInS Seconds of sound; the server's limit is a setting.
 	AudioLengthInS *float64 `json:"audio_length_in_s,omitempty"`
 
-	// BitDepth Bits per sample. FLAC supports 16 and 24.
+	// BitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 	BitDepth *GenerationRequestBitDepth `json:"bit_depth,omitempty"`
 
 	// Eta Noise added by DDIM in each step.
@@ -2671,7 +4367,10 @@ type GenerationRequest struct {
 	NumWaveformsPerPrompt *int   `json:"num_waveforms_per_prompt,omitempty"`
 	Prompt                string `json:"prompt"`
 
-	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+	// Rank Puts several sounds in the order in which they fit the prompt.
+	Rank *bool `json:"rank,omitempty"`
+
+	// ResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 	ResponseFormat *GenerationRequestResponseFormat `json:"response_format,omitempty"`
 
 	// SampleRate Of the file. Defaults to the model's.
@@ -2682,10 +4381,10 @@ type GenerationRequest struct {
 	Seed *int64 `json:"seed,omitempty"`
 }
 
-// GenerationRequestBitDepth Bits per sample. FLAC supports 16 and 24.
+// GenerationRequestBitDepth Bits per sample, 16 by default. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type GenerationRequestBitDepth string
 
-// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav.
+// GenerationRequestResponseFormat The file format. Defaults to that of the Accept header, or else to wav. The last four are written by ffmpeg, where the server has it.
 type GenerationRequestResponseFormat string
 
 // GenerationRequestScheduler defines model for GenerationRequest.Scheduler.
@@ -2749,6 +4448,18 @@ type HourUse struct {
 	WaitSeconds float64 `json:"wait_seconds"`
 }
 
+// ImportedPatterns defines model for ImportedPatterns.
+type ImportedPatterns struct {
+	DryRun   bool      `json:"dry_run"`
+	Patterns []Pattern `json:"patterns"`
+
+	// Recordings Sounds in the file
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
 // Job defines model for Job.
 type Job struct {
 	AttemptLog []JobAttempt `json:"attempt_log"`
@@ -2758,7 +4469,13 @@ type Job struct {
 	AudioBytes *int64 `json:"audio_bytes,omitempty"`
 
 	// AudioId The input recording.
-	AudioId         *string           `json:"audio_id,omitempty"`
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Batch The batch that the job is part of, which alone can retry and delete it.
+	Batch *string `json:"batch,omitempty"`
+
+	// BatchItem Its place in the batch, from 0.
+	BatchItem       *int              `json:"batch_item,omitempty"`
 	Callback        *JobCallback      `json:"callback,omitempty"`
 	CancelRequested *bool             `json:"cancel_requested,omitempty"`
 	Created         time.Time         `json:"created"`
@@ -2805,7 +4522,10 @@ type Job struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
-	Task   string    `json:"task"`
+
+	// Steps The states of the steps, of a pipeline's run.
+	Steps *[]JobStep `json:"steps,omitempty"`
+	Task  string     `json:"task"`
 
 	// Title As submitted, or the question, the prompt, or the name of the recording.
 	Title *string `json:"title,omitempty"`
@@ -2923,6 +4643,9 @@ type JobProgress struct {
 
 	// Status The last three are terminal.
 	Status JobStatus `json:"status"`
+
+	// Steps The states of the steps, of a pipeline's run.
+	Steps *[]JobStep `json:"steps,omitempty"`
 }
 
 // JobQueue The queue of waiting jobs, for the caller: the API key, or all callers without one. Each caller has a place, and
@@ -2990,6 +4713,34 @@ type JobRequestPriority string
 
 // JobStatus The last three are terminal.
 type JobStatus string
+
+// JobStep The state of a step of a pipeline's run.
+type JobStep struct {
+	// Done Ended items, of a step with foreach.
+	Done     *int          `json:"done,omitempty"`
+	Ended    *time.Time    `json:"ended,omitempty"`
+	Error    *string       `json:"error,omitempty"`
+	Id       string        `json:"id"`
+	Progress float64       `json:"progress"`
+	Started  *time.Time    `json:"started,omitempty"`
+	Status   JobStepStatus `json:"status"`
+
+	// Total Items, of a step with foreach.
+	Total *int `json:"total,omitempty"`
+}
+
+// JobStepStatus defines model for JobStep.Status.
+type JobStepStatus string
+
+// JobsChanged defines model for JobsChanged.
+type JobsChanged struct {
+	// Cancelled Those that had not ended.
+	Cancelled int `json:"cancelled"`
+	Deleted   int `json:"deleted"`
+
+	// Matched Jobs with the labels.
+	Matched int `json:"matched"`
+}
 
 // LabelScore defines model for LabelScore.
 type LabelScore struct {
@@ -3088,6 +4839,12 @@ type Model struct {
 	// first failure. degraded: some have failed.
 	Health *HealthOfTasks `json:"health,omitempty"`
 	Id     string         `json:"id"`
+
+	// Languages The languages that the metadata of the model's card states, such as en. Omitted if it states none.
+	Languages *[]string `json:"languages,omitempty"`
+
+	// License The licence that the metadata of the model's card (README.md) states, such as mit. Omitted if it states none.
+	License *string `json:"license,omitempty"`
 
 	// LoadedBytes Memory the model holds now; 0 for an alias, as its model has it already.
 	LoadedBytes int64       `json:"loaded_bytes"`
@@ -3239,6 +4996,410 @@ type OperatorReason struct {
 	Reason *string `json:"reason,omitempty"`
 }
 
+// Pattern defines model for Pattern.
+type Pattern struct {
+	// Advice What more examples or corrections would mend, such as fewer than five examples
+	Advice      []string `json:"advice"`
+	Corrections struct {
+		Moved int `json:"moved"`
+		Right int `json:"right"`
+		Wrong int `json:"wrong"`
+	} `json:"corrections"`
+	CounterExamples []PatternExample `json:"counter_examples"`
+	Created         time.Time        `json:"created"`
+	Dimensions      int              `json:"dimensions"`
+	Examples        []PatternExample `json:"examples"`
+
+	// Head What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+	Head PatternHead `json:"head"`
+	Id   string      `json:"id"`
+
+	// Length Median length of the examples in seconds
+	Length   float64           `json:"length"`
+	Metadata map[string]string `json:"metadata"`
+
+	// Model Model that computed the vectors
+	Model string `json:"model"`
+
+	// ModelHash SHA-256 of its files
+	ModelHash string        `json:"model_hash"`
+	Name      string        `json:"name"`
+	Object    PatternObject `json:"object"`
+
+	// SelfTest Leave-one-out test; null under three examples.
+	SelfTest *PatternSelfTest `json:"self_test"`
+
+	// Stale True if the model has other files now or is missing; such a pattern has to be computed anew
+	Stale     bool             `json:"stale"`
+	Threshold PatternThreshold `json:"threshold"`
+	Updated   time.Time        `json:"updated"`
+}
+
+// PatternHead What scores sound: the mean of the examples, or a logistic regression on examples and corrections
+type PatternHead string
+
+// PatternObject defines model for Pattern.Object.
+type PatternObject string
+
+// PatternChange defines model for PatternChange.
+type PatternChange struct {
+	// Metadata Entries to set; an empty text removes one
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name *string `json:"name,omitempty"`
+}
+
+// PatternCorrection defines model for PatternCorrection.
+type PatternCorrection struct {
+	// After How a head judges all corrected spans of a pattern.
+	After PatternJudgement `json:"after"`
+
+	// Before How a head judges all corrected spans of a pattern.
+	Before PatternJudgement `json:"before"`
+
+	// Changed Corrected spans that are found only before or only after.
+	Changed []struct {
+		After   bool    `json:"after"`
+		AudioId string  `json:"audio_id"`
+		Before  bool    `json:"before"`
+		End     float64 `json:"end"`
+		Start   float64 `json:"start"`
+		Verdict string  `json:"verdict"`
+	} `json:"changed"`
+	DryRun  bool    `json:"dry_run"`
+	Pattern Pattern `json:"pattern"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternExample defines model for PatternExample.
+type PatternExample struct {
+	AudioId string `json:"audio_id"`
+
+	// End Seconds
+	End *float64 `json:"end,omitempty"`
+
+	// Id Id within the pattern, as detections name it
+	Id string `json:"id"`
+
+	// Start Seconds
+	Start float64 `json:"start"`
+}
+
+// PatternFeedback defines model for PatternFeedback.
+type PatternFeedback struct {
+	// DryRun Report what would change, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Feedback Spans of stored recordings with what they are
+	Feedback []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds
+		End float32 `json:"end"`
+
+		// NewEnd True end in seconds
+		NewEnd *float32 `json:"new_end,omitempty"`
+
+		// NewStart True beginning in seconds
+		NewStart *float32 `json:"new_start,omitempty"`
+
+		// Start Seconds
+		Start float32 `json:"start"`
+
+		// Verdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+		Verdict PatternFeedbackFeedbackVerdict `json:"verdict"`
+	} `json:"feedback"`
+}
+
+// PatternFeedbackFeedbackVerdict right: it is the pattern; wrong: it is not; moved: it is, between new_start and new_end
+type PatternFeedbackFeedbackVerdict string
+
+// PatternForm defines model for PatternForm.
+type PatternForm struct {
+	// CounterExamples Files with similar sounds that are not the pattern, one field each
+	CounterExamples *[]openapi_types.File `json:"counter_examples,omitempty"`
+
+	// Examples Files with the sound, one field each
+	Examples []openapi_types.File `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternImport defines model for PatternImport.
+type PatternImport struct {
+	// DryRun Check every line, and store nothing
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// File An export of patterns.
+	File openapi_types.File `json:"file"`
+
+	// Model Model of the patterns; the one of the export, or else the default, by default
+	Model *string `json:"model,omitempty"`
+}
+
+// PatternJudgement How a head judges all corrected spans of a pattern.
+type PatternJudgement struct {
+	Head        string  `json:"head"`
+	RightFound  int     `json:"right_found"`
+	RightMissed int     `json:"right_missed"`
+	Threshold   float64 `json:"threshold"`
+	WrongFound  int     `json:"wrong_found"`
+	WrongMissed int     `json:"wrong_missed"`
+}
+
+// PatternList defines model for PatternList.
+type PatternList struct {
+	Data []Pattern `json:"data"`
+
+	// Next Cursor of the next page; omitted on the last one
+	Next *string `json:"next,omitempty"`
+}
+
+// PatternRelation defines model for PatternRelation.
+type PatternRelation struct {
+	// FollowedBy How often the other begins soon after it
+	FollowedBy int `json:"followed_by"`
+
+	// Follows How often the pattern begins soon after the other
+	Follows  int    `json:"follows"`
+	Id       string `json:"id"`
+	Name     string `json:"name"`
+	Overlaps int    `json:"overlaps"`
+
+	// Similar Cosine of the patterns; null if their models differ.
+	Similar *float64 `json:"similar"`
+}
+
+// PatternRelations defines model for PatternRelations.
+type PatternRelations struct {
+	Detections int    `json:"detections"`
+	Id         string `json:"id"`
+	Name       string `json:"name"`
+
+	// Recordings Recordings in which the pattern was found
+	Recordings int               `json:"recordings"`
+	Relations  []PatternRelation `json:"relations"`
+
+	// Within Greatest gap in seconds between patterns that follow each other
+	Within float64 `json:"within"`
+}
+
+// PatternRequest defines model for PatternRequest.
+type PatternRequest struct {
+	// CounterExamples Similar sounds that are not the pattern
+	CounterExamples *[]struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"counter_examples,omitempty"`
+
+	// Examples Examples of the sound, each of 0.05 to 10 s; five or more make a good pattern
+	Examples []struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"examples"`
+
+	// Metadata Texts by name, stored with the pattern
+	Metadata *map[string]string `json:"metadata,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Name Name of the pattern, unique for its owner
+	Name string `json:"name"`
+}
+
+// PatternSearch defines model for PatternSearch.
+type PatternSearch struct {
+	// Limit Number of hits
+	Limit *int `json:"limit,omitempty"`
+
+	// Model Model that computes the vectors, by the name of a folder; the default model of the task embed, unless services.patterns.model names another
+	Model *string `json:"model,omitempty"`
+
+	// Pattern Pattern to search for, by id or name
+	Pattern *string `json:"pattern,omitempty"`
+
+	// Recordings Stored recordings to search in, which are added to the index if necessary; all that are in the index by default
+	Recordings *[]string `json:"recordings,omitempty"`
+
+	// Span Sound to search for
+	Span *struct {
+		// AudioId Stored recording
+		AudioId string `json:"audio_id"`
+
+		// End Seconds; the end of the recording by default
+		End *float32 `json:"end,omitempty"`
+
+		// Start Seconds; 0 by default
+		Start *float32 `json:"start,omitempty"`
+	} `json:"span,omitempty"`
+
+	// Text Description of the sound to search for; the model must have a space of captions
+	Text *string `json:"text,omitempty"`
+}
+
+// PatternSearchHit defines model for PatternSearchHit.
+type PatternSearchHit struct {
+	AudioId string  `json:"audio_id"`
+	End     float64 `json:"end"`
+
+	// Patterns Patterns whose threshold is met, the best first.
+	Patterns []struct {
+		Confidence float64 `json:"confidence"`
+		Id         string  `json:"id"`
+		Name       string  `json:"name"`
+		Score      float64 `json:"score"`
+	} `json:"patterns"`
+
+	// Score Cosine
+	Score float64 `json:"score"`
+	Start float64 `json:"start"`
+
+	// Unknown True if no threshold is met
+	Unknown bool `json:"unknown"`
+}
+
+// PatternSearchResult defines model for PatternSearchResult.
+type PatternSearchResult struct {
+	Hits  []PatternSearchHit `json:"hits"`
+	Model string             `json:"model"`
+
+	// Searched Spans in the index
+	Searched int `json:"searched"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PatternSelfTest defines model for PatternSelfTest.
+type PatternSelfTest struct {
+	// BackgroundFound Windows of other sound that are found, wrongly, over all turns
+	BackgroundFound   int `json:"background_found"`
+	BackgroundWindows int `json:"background_windows"`
+	CounterExamples   int `json:"counter_examples"`
+
+	// CounterExamplesFound Counter-examples that are found, wrongly
+	CounterExamplesFound int `json:"counter_examples_found"`
+	Examples             int `json:"examples"`
+
+	// Found Examples that are found by a pattern learnt from the others
+	Found int `json:"found"`
+}
+
+// PatternThreshold defines model for PatternThreshold.
+type PatternThreshold struct {
+	// Background Score that 99.9 % of the windows of other sound stay below
+	Background        float64 `json:"background"`
+	BackgroundWindows int     `json:"background_windows"`
+
+	// Copies Degraded copies of each example: in rooms, through other equipment, in noise
+	Copies int `json:"copies"`
+
+	// CounterExamples Largest score of a counter-example; omitted if there is none
+	CounterExamples *float64 `json:"counter_examples,omitempty"`
+
+	// ExamplesDeviation Standard deviation of these scores
+	ExamplesDeviation float64 `json:"examples_deviation"`
+
+	// ExamplesMean Mean score of each example and its copies by the other examples
+	ExamplesMean float64 `json:"examples_mean"`
+
+	// Method examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+	Method PatternThresholdMethod `json:"method"`
+
+	// Value Score from which sound is the pattern: a cosine, or a logit with the head logistic
+	Value float64 `json:"value"`
+}
+
+// PatternThresholdMethod examples: halfway between examples_mean and background; copies: the same with a single example; counter_examples: halfway between examples_mean and the nearest counter-example; corrections: chosen by them
+type PatternThresholdMethod string
+
+// Peaks defines model for Peaks.
+type Peaks struct {
+	Bits PeaksBits `json:"bits"`
+
+	// Channels Left out in version 1.
+	Channels *int `json:"channels,omitempty"`
+
+	// Data The lowest and the highest value of each channel of each peak.
+	Data []int `json:"data"`
+
+	// Length The number of peaks of each channel.
+	Length          int   `json:"length"`
+	SampleRate      int   `json:"sample_rate"`
+	SamplesPerPixel int64 `json:"samples_per_pixel"`
+	Version         int   `json:"version"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// PeaksBits defines model for Peaks.Bits.
+type PeaksBits int
+
+// PeaksRequest Either file, or audio_id.
+type PeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Bits Bits of a value.
+	Bits *PeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *PeaksRequestChannels `json:"channels,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File   *openapi_types.File `json:"file,omitempty"`
+	Format *PeaksRequestFormat `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *PeaksRequestVersion `json:"version,omitempty"`
+}
+
+// PeaksRequestBits Bits of a value.
+type PeaksRequestBits int
+
+// PeaksRequestChannels Peaks of each channel, or of their mix.
+type PeaksRequestChannels string
+
+// PeaksRequestFormat defines model for PeaksRequest.Format.
+type PeaksRequestFormat string
+
+// PeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type PeaksRequestVersion int
+
 // Performance defines model for Performance.
 type Performance struct {
 	Enabled bool `json:"enabled"`
@@ -3299,6 +5460,192 @@ type PerformanceWarning struct {
 	Until  *time.Time `json:"until,omitempty"`
 }
 
+// Picture defines model for Picture.
+type Picture struct {
+	// Data The picture.
+	Data   []byte        `json:"data"`
+	Format PictureFormat `json:"format"`
+	Height int           `json:"height"`
+	Kind   PictureKind   `json:"kind"`
+
+	// Plots The panels.
+	Plots  []Plot      `json:"plots"`
+	Source SoundFormat `json:"source"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+	Width    int      `json:"width"`
+}
+
+// PictureFormat defines model for Picture.Format.
+type PictureFormat string
+
+// PictureKind defines model for Picture.Kind.
+type PictureKind string
+
+// PictureRequest Either file, or audio_id.
+type PictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *PictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *PictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording in any format that the server reads.
+	File *openapi_types.File `json:"file,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64              `json:"floor_db,omitempty"`
+	Format  *PictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *PictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *PictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *PictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                `json:"strict,omitempty"`
+	Theme  *PictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *PictureRequestWindow `json:"window,omitempty"`
+}
+
+// PictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type PictureRequestChannels string
+
+// PictureRequestColors The colour map of a spectrogram.
+type PictureRequestColors string
+
+// PictureRequestFormat defines model for PictureRequest.Format.
+type PictureRequestFormat string
+
+// PictureRequestFrequencyScale Of a spectrogram.
+type PictureRequestFrequencyScale string
+
+// PictureRequestKind What is drawn.
+type PictureRequestKind string
+
+// PictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type PictureRequestReduce string
+
+// PictureRequestTheme defines model for PictureRequest.Theme.
+type PictureRequestTheme string
+
+// PictureRequestWindow Samples of the transform of a spectrogram.
+type PictureRequestWindow int
+
+// Pipeline defines model for Pipeline.
+type Pipeline struct {
+	// Audio Whether a run takes a recording.
+	Audio   PipelineAudio `json:"audio"`
+	Created *time.Time    `json:"created,omitempty"`
+
+	// Definition A graph of tasks: `name`, `description`, `input` (the JSON Schema of the input), `audio` (`none`, `optional` or
+	// `required`), `steps` and `output`. A step has an `id` and a `task`, and as needed `service`, `model`, `params`, `audio`,
+	// `if`, `foreach`, `parallel`, `after`, `retry`, `timeout` and `on_error`. Strings may have expressions in CEL as `${...}`
+	// over `input`, `steps.<id>.result`, `.audio`, `.sounds` and `.status`, `item` and `index`. At most 64 KiB and 64 steps.
+	Definition  PipelineDefinition `json:"definition"`
+	Description *string            `json:"description,omitempty"`
+
+	// Hash SHA-256 of the definition.
+	Hash  string         `json:"hash"`
+	Lacks []PipelineLack `json:"lacks"`
+	Links struct {
+		Runs string `json:"runs"`
+		Self string `json:"self"`
+	} `json:"links"`
+	Name   string         `json:"name"`
+	Object PipelineObject `json:"object"`
+
+	// Origin By a client, in the configuration, or with the server.
+	Origin PipelineOrigin `json:"origin"`
+
+	// Ready Whether the server has everything that it needs.
+	Ready   bool       `json:"ready"`
+	Updated *time.Time `json:"updated,omitempty"`
+
+	// Version From 1, increased by every change.
+	Version int `json:"version"`
+}
+
+// PipelineAudio Whether a run takes a recording.
+type PipelineAudio string
+
+// PipelineObject defines model for Pipeline.Object.
+type PipelineObject string
+
+// PipelineOrigin By a client, in the configuration, or with the server.
+type PipelineOrigin string
+
+// PipelineDefinition A graph of tasks: `name`, `description`, `input` (the JSON Schema of the input), `audio` (`none`, `optional` or
+// `required`), `steps` and `output`. A step has an `id` and a `task`, and as needed `service`, `model`, `params`, `audio`,
+// `if`, `foreach`, `parallel`, `after`, `retry`, `timeout` and `on_error`. Strings may have expressions in CEL as `${...}`
+// over `input`, `steps.<id>.result`, `.audio`, `.sounds` and `.status`, `item` and `index`. At most 64 KiB and 64 steps.
+type PipelineDefinition = json.RawMessage
+
+// PipelineLack defines model for PipelineLack.
+type PipelineLack struct {
+	// Problem Such as: task "classify_zero_shot" does not exist.
+	Problem string  `json:"problem"`
+	Step    *string `json:"step,omitempty"`
+}
+
+// PipelineList defines model for PipelineList.
+type PipelineList struct {
+	Data []Pipeline `json:"data"`
+
+	// Next The cursor of the next page; omitted on the last one.
+	Next   *string            `json:"next,omitempty"`
+	Object PipelineListObject `json:"object"`
+}
+
+// PipelineListObject defines model for PipelineList.Object.
+type PipelineListObject string
+
+// Plot A panel within its axes, in pixels from the upper left corner of the picture.
+type Plot struct {
+	// Channel The number of the channel from 1, or 0 for all channels together.
+	Channel int  `json:"channel"`
+	Height  int  `json:"height"`
+	Width   int  `json:"width"`
+	X       int  `json:"x"`
+	XAxis   Axis `json:"x_axis"`
+	Y       int  `json:"y"`
+	YAxis   Axis `json:"y_axis"`
+}
+
 // Problem An RFC 9457 problem.
 type Problem struct {
 	Detail string `json:"detail"`
@@ -3335,6 +5682,28 @@ type PullRequestPrecision string
 type Readiness struct {
 	Ready   bool     `json:"ready"`
 	Reasons []string `json:"reasons"`
+}
+
+// ReembedRequest defines model for ReembedRequest.
+type ReembedRequest struct {
+	// Model Model to change to; the model of each pattern by default
+	Model *string `json:"model,omitempty"`
+
+	// Patterns Ids or names of patterns; all of the caller by default
+	Patterns *[]string `json:"patterns,omitempty"`
+}
+
+// Reembedded defines model for Reembedded.
+type Reembedded struct {
+	Model     string    `json:"model"`
+	ModelHash string    `json:"model_hash"`
+	Patterns  []Pattern `json:"patterns"`
+
+	// Recordings Recordings that were indexed anew
+	Recordings int `json:"recordings"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
 }
 
 // RefusalCause defines model for RefusalCause.
@@ -3429,6 +5798,42 @@ type RunAdvice struct {
 
 // RunAdviceAction defines model for RunAdvice.Action.
 type RunAdviceAction string
+
+// RunForm defines model for RunForm.
+type RunForm struct {
+	// Audio The recording.
+	Audio *openapi_types.File `json:"audio,omitempty"`
+
+	// Request A RunRequest as JSON; its content type does not matter.
+	Request *string `json:"request,omitempty"`
+}
+
+// RunRequest defines model for RunRequest.
+type RunRequest struct {
+	// AudioId A recording stored by `POST /v1/audio`.
+	AudioId *string `json:"audio_id,omitempty"`
+
+	// CallbackUrl As of a job.
+	CallbackUrl *string `json:"callback_url,omitempty"`
+
+	// Deadline The time by which the run must be done; otherwise it fails.
+	Deadline *string `json:"deadline,omitempty"`
+
+	// Input The input, as the pipeline describes it.
+	Input *json.RawMessage `json:"input,omitempty"`
+
+	// Labels As of a job.
+	Labels *map[string]string `json:"labels,omitempty"`
+
+	// Priority Of the run and of all its steps.
+	Priority *RunRequestPriority `json:"priority,omitempty"`
+
+	// Title Shown in lists. Defaults to the name of the recording or of the pipeline.
+	Title *string `json:"title,omitempty"`
+}
+
+// RunRequestPriority Of the run and of all its steps.
+type RunRequestPriority string
 
 // Segment defines model for Segment.
 type Segment struct {
@@ -3659,6 +6064,47 @@ type Statistic struct {
 	Mean      *float64 `json:"mean"`
 }
 
+// StepList defines model for StepList.
+type StepList struct {
+	// Data In the order of their ends.
+	Data   []StepOutcome  `json:"data"`
+	Object StepListObject `json:"object"`
+
+	// Steps The states of all steps, as of the last time that the run was written.
+	Steps []JobStep `json:"steps"`
+}
+
+// StepListObject defines model for StepList.Object.
+type StepListObject string
+
+// StepOutcome The recorded end of a step, or of an item of a step with foreach.
+type StepOutcome struct {
+	Attempts int       `json:"attempts"`
+	Ended    time.Time `json:"ended"`
+	Error    *string   `json:"error,omitempty"`
+
+	// Index Of the item.
+	Index *int    `json:"index,omitempty"`
+	Model *string `json:"model,omitempty"`
+
+	// Result The result of the task.
+	Result *json.RawMessage `json:"result,omitempty"`
+
+	// Sounds The recordings that it made, in `/v1/audio`.
+	Sounds []string `json:"sounds"`
+
+	// Started When the last attempt began.
+	Started time.Time         `json:"started"`
+	Status  StepOutcomeStatus `json:"status"`
+	Step    string            `json:"step"`
+
+	// Warnings Deviations from the request; omitted if there are none.
+	Warnings Warnings `json:"warnings,omitempty"`
+}
+
+// StepOutcomeStatus defines model for StepOutcome.Status.
+type StepOutcomeStatus string
+
 // StoreLoss defines model for StoreLoss.
 type StoreLoss struct {
 	// At When the loss was found.
@@ -3701,6 +6147,9 @@ type StoredAnalysisRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
 	// Features What is measured. Defaults to levels, loudness, silence, spectrum, onsets, tempo, pitch and mfcc.
 	Features *[]StoredAnalysisRequestFeatures `json:"features,omitempty"`
 
@@ -3712,6 +6161,9 @@ type StoredAnalysisRequest struct {
 
 	// SilenceSeconds The shortest silence that is reported.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
@@ -3728,9 +6180,14 @@ type StoredEditRequest struct {
 	// AudioId A recording that the server keeps.
 	AudioId string `json:"audio_id"`
 
-	// BitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
-	BitDepth  *StoredEditRequestBitDepth  `json:"bit_depth,omitempty"`
+	// BitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
+	BitDepth *StoredEditRequestBitDepth `json:"bit_depth,omitempty"`
+
+	// Container As in a conversion.
 	Container *StoredEditRequestContainer `json:"container,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
 
 	// Operations Objects like EditOperation, in their order. They are checked by the task's schema, which names them by their index.
 	Operations []interface{} `json:"operations"`
@@ -3738,15 +6195,135 @@ type StoredEditRequest struct {
 	// SampleRate In hertz, of the result. Defaults to that after the operations.
 	SampleRate *int `json:"sample_rate,omitempty"`
 
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 }
 
-// StoredEditRequestBitDepth Bits of an integer sample, or 32-bit float. FLAC supports 16 and 24.
+// StoredEditRequestBitDepth Bits of an integer sample, 16 by default, or 32-bit float. FLAC supports 16 and 24; it does not apply to what ffmpeg writes.
 type StoredEditRequestBitDepth string
 
-// StoredEditRequestContainer defines model for StoredEditRequest.Container.
+// StoredEditRequestContainer As in a conversion.
 type StoredEditRequestContainer string
+
+// StoredPeaksRequest defines model for StoredPeaksRequest.
+type StoredPeaksRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Bits Bits of a value.
+	Bits *StoredPeaksRequestBits `json:"bits,omitempty"`
+
+	// Channels Peaks of each channel, or of their mix.
+	Channels *StoredPeaksRequestChannels `json:"channels,omitempty"`
+	Format   *StoredPeaksRequestFormat   `json:"format,omitempty"`
+
+	// Pixels The number of peaks instead, which may be less by rounding.
+	Pixels *int `json:"pixels,omitempty"`
+
+	// SamplesPerPixel Samples of each peak.
+	SamplesPerPixel *int `json:"samples_per_pixel,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Version The version of the format of audiowaveform. Version 1 has one channel.
+	Version *StoredPeaksRequestVersion `json:"version,omitempty"`
+}
+
+// StoredPeaksRequestBits Bits of a value.
+type StoredPeaksRequestBits int
+
+// StoredPeaksRequestChannels Peaks of each channel, or of their mix.
+type StoredPeaksRequestChannels string
+
+// StoredPeaksRequestFormat defines model for StoredPeaksRequest.Format.
+type StoredPeaksRequestFormat string
+
+// StoredPeaksRequestVersion The version of the format of audiowaveform. Version 1 has one channel.
+type StoredPeaksRequestVersion int
+
+// StoredPictureRequest defines model for StoredPictureRequest.
+type StoredPictureRequest struct {
+	// AudioId A recording that the server keeps.
+	AudioId string `json:"audio_id"`
+
+	// Axes Whether axes are drawn; without them the panels fill the picture.
+	Axes *bool `json:"axes,omitempty"`
+
+	// CeilingDb The highest level.
+	CeilingDb *float64 `json:"ceiling_db,omitempty"`
+
+	// Channels A panel for each channel, or one for their mix. Loudness is of all channels.
+	Channels *StoredPictureRequestChannels `json:"channels,omitempty"`
+
+	// Colors The colour map of a spectrogram.
+	Colors *StoredPictureRequestColors `json:"colors,omitempty"`
+
+	// End Where it ends; defaults to the end of the recording.
+	End *float64 `json:"end,omitempty"`
+
+	// FloorDb The lowest level: of a spectrogram in dBFS, default -100, of loudness in LUFS, default -60.
+	FloorDb *float64                    `json:"floor_db,omitempty"`
+	Format  *StoredPictureRequestFormat `json:"format,omitempty"`
+
+	// FrequencyScale Of a spectrogram.
+	FrequencyScale *StoredPictureRequestFrequencyScale `json:"frequency_scale,omitempty"`
+
+	// Height Pixels of the whole picture.
+	Height *int `json:"height,omitempty"`
+
+	// Kind What is drawn.
+	Kind *StoredPictureRequestKind `json:"kind,omitempty"`
+
+	// MaxFrequency The highest frequency of a spectrogram in hertz; defaults to half the sample rate.
+	MaxFrequency *float64 `json:"max_frequency,omitempty"`
+
+	// MinFrequency The lowest frequency of a spectrogram in hertz; defaults to 0, or 20 on the scale log.
+	MinFrequency *float64 `json:"min_frequency,omitempty"`
+
+	// Reduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+	Reduce *StoredPictureRequestReduce `json:"reduce,omitempty"`
+
+	// Start Where the part that is drawn begins, in seconds.
+	Start *float64 `json:"start,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool                      `json:"strict,omitempty"`
+	Theme  *StoredPictureRequestTheme `json:"theme,omitempty"`
+
+	// Width Pixels of the whole picture. Width times height is at most 16777216.
+	Width *int `json:"width,omitempty"`
+
+	// Window Samples of the transform of a spectrogram.
+	Window *StoredPictureRequestWindow `json:"window,omitempty"`
+}
+
+// StoredPictureRequestChannels A panel for each channel, or one for their mix. Loudness is of all channels.
+type StoredPictureRequestChannels string
+
+// StoredPictureRequestColors The colour map of a spectrogram.
+type StoredPictureRequestColors string
+
+// StoredPictureRequestFormat defines model for StoredPictureRequest.Format.
+type StoredPictureRequestFormat string
+
+// StoredPictureRequestFrequencyScale Of a spectrogram.
+type StoredPictureRequestFrequencyScale string
+
+// StoredPictureRequestKind What is drawn.
+type StoredPictureRequestKind string
+
+// StoredPictureRequestReduce Whether a pixel of a spectrogram has the mean or the maximum of the power in its time.
+type StoredPictureRequestReduce string
+
+// StoredPictureRequestTheme defines model for StoredPictureRequest.Theme.
+type StoredPictureRequestTheme string
+
+// StoredPictureRequestWindow Samples of the transform of a spectrogram.
+type StoredPictureRequestWindow int
 
 // StoredSound A sound that the job made, at `/v1/audio`.
 type StoredSound struct {
@@ -3932,7 +6509,10 @@ type TranscriptionRequest struct {
 	// else greedy.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
-	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg Opus, WebM with Opus, and what
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
 	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
@@ -3955,6 +6535,9 @@ type TranscriptionRequest struct {
 	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
 
 	// Stream Responds with server-sent events as words are recognised; for `response_format` json and text only.
 	Stream *bool `json:"stream,omitempty"`
@@ -4079,14 +6662,77 @@ type Word struct {
 // AudioID defines model for AudioID.
 type AudioID = string
 
+// BatchID defines model for BatchID.
+type BatchID = string
+
 // ContextID defines model for ContextID.
 type ContextID = string
+
+// DrawAxes defines model for DrawAxes.
+type DrawAxes = bool
+
+// DrawCeilingDb defines model for DrawCeilingDb.
+type DrawCeilingDb = float64
+
+// DrawChannels defines model for DrawChannels.
+type DrawChannels string
+
+// DrawColors defines model for DrawColors.
+type DrawColors string
+
+// DrawEnd defines model for DrawEnd.
+type DrawEnd = float64
+
+// DrawFloorDb defines model for DrawFloorDb.
+type DrawFloorDb = float64
+
+// DrawFormat defines model for DrawFormat.
+type DrawFormat string
+
+// DrawFrequencyScale defines model for DrawFrequencyScale.
+type DrawFrequencyScale string
+
+// DrawHeight defines model for DrawHeight.
+type DrawHeight = int
+
+// DrawMaxFrequency defines model for DrawMaxFrequency.
+type DrawMaxFrequency = float64
+
+// DrawMinFrequency defines model for DrawMinFrequency.
+type DrawMinFrequency = float64
+
+// DrawReduce defines model for DrawReduce.
+type DrawReduce string
+
+// DrawStart defines model for DrawStart.
+type DrawStart = float64
+
+// DrawStrict defines model for DrawStrict.
+type DrawStrict = bool
+
+// DrawTheme defines model for DrawTheme.
+type DrawTheme string
+
+// DrawWidth defines model for DrawWidth.
+type DrawWidth = int
+
+// DrawWindow defines model for DrawWindow.
+type DrawWindow int
+
+// DrawingFormat defines model for DrawingFormat.
+type DrawingFormat string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
 // JobID defines model for JobID.
 type JobID = string
+
+// PatternID defines model for PatternID.
+type PatternID = string
+
+// PipelineName defines model for PipelineName.
+type PipelineName = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
@@ -4105,6 +6751,9 @@ type NoRoom = Problem
 
 // OpenAIErrorRetry defines model for OpenAIErrorRetry.
 type OpenAIErrorRetry = OpenAIError
+
+// PipelineConflict An RFC 9457 problem.
+type PipelineConflict = Problem
 
 // ProblemRetry An RFC 9457 problem.
 type ProblemRetry = Problem
@@ -4131,6 +6780,55 @@ type CreateTranscription200JSONResponseBody struct {
 	union json.RawMessage
 }
 
+// ListBatchesParams defines parameters for ListBatches.
+type ListBatchesParams struct {
+	Status *BatchStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Label Only batches with the label, as `key:value`; repeat it to require several.
+	Label *[]string `form:"label,omitempty" json:"label,omitempty"`
+	Limit *int      `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the previous page, with the same filters.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateBatchParams defines parameters for CreateBatch.
+type CreateBatchParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CancelBatchParams defines parameters for CancelBatch.
+type CancelBatchParams struct {
+	// Purge Delete an ended batch.
+	Purge *bool `form:"purge,omitempty" json:"purge,omitempty"`
+}
+
+// FollowBatchParams defines parameters for FollowBatch.
+type FollowBatchParams struct {
+	// LastEventID The id of the last event that the client received.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// GetBatchResultsParams defines parameters for GetBatchResults.
+type GetBatchResultsParams struct {
+	Format *GetBatchResultsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetBatchResultsParamsFormat defines parameters for GetBatchResults.
+type GetBatchResultsParamsFormat string
+
+// RetryBatchParams defines parameters for RetryBatch.
+type RetryBatchParams struct {
+	// Items Which items run again.
+	Items *RetryBatchParamsItems `form:"items,omitempty" json:"items,omitempty"`
+}
+
+// RetryBatchParamsItems defines parameters for RetryBatch.
+type RetryBatchParamsItems string
+
 // CreateChatCompletionParams defines parameters for CreateChatCompletion.
 type CreateChatCompletionParams struct {
 	// GrymPriority Priority among waiting tasks. Waiting raises it, so that no task starves.
@@ -4139,6 +6837,16 @@ type CreateChatCompletionParams struct {
 
 // CreateChatCompletionParamsGrymPriority defines parameters for CreateChatCompletion.
 type CreateChatCompletionParamsGrymPriority string
+
+// CancelJobsParams defines parameters for CancelJobs.
+type CancelJobsParams struct {
+	// Label Only jobs with the label, as `key:value`; repeat it to require several.
+	Label   []string `form:"label" json:"label"`
+	Service *string  `form:"service,omitempty" json:"service,omitempty"`
+
+	// Purge Delete the ended jobs.
+	Purge *bool `form:"purge,omitempty" json:"purge,omitempty"`
+}
 
 // ListJobsParams defines parameters for ListJobs.
 type ListJobsParams struct {
@@ -4209,8 +6917,68 @@ type GetJobResultParams struct {
 // GetJobResultParamsFormat defines parameters for GetJobResult.
 type GetJobResultParamsFormat string
 
+// RetryJobParams defines parameters for RetryJob.
+type RetryJobParams struct {
+	// FromStep A step of a pipeline's run, which runs again with all that depend on it.
+	FromStep *string `form:"from_step,omitempty" json:"from_step,omitempty"`
+}
+
+// GetJobStepsParams defines parameters for GetJobSteps.
+type GetJobStepsParams struct {
+	// Format json, or a drawing as mermaid or svg.
+	Format *GetJobStepsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetJobStepsParamsFormat defines parameters for GetJobSteps.
+type GetJobStepsParamsFormat string
+
 // CreateModelParams defines parameters for CreateModel.
 type CreateModelParams struct {
+	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
+	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
+	// is stored.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
+	// continues if the client disconnects.
+	Prefer *Prefer `json:"Prefer,omitempty"`
+}
+
+// ListPatternsParams defines parameters for ListPatterns.
+type ListPatternsParams struct {
+	// Name Only the pattern of this name.
+	Name  *string `form:"name,omitempty" json:"name,omitempty"`
+	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportPatternsParams defines parameters for ExportPatterns.
+type ExportPatternsParams struct {
+	// Pattern An id or a name; can be repeated. All patterns of the caller by default.
+	Pattern *[]string `form:"pattern,omitempty" json:"pattern,omitempty"`
+}
+
+// ListPipelinesParams defines parameters for ListPipelines.
+type ListPipelinesParams struct {
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// GetPipelineParams defines parameters for GetPipeline.
+type GetPipelineParams struct {
+	// Format json, or a drawing as mermaid or svg.
+	Format *GetPipelineParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetPipelineParamsFormat defines parameters for GetPipeline.
+type GetPipelineParamsFormat string
+
+// RunPipelineParams defines parameters for RunPipeline.
+type RunPipelineParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
 	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
 	// is stored.
@@ -4288,6 +7056,12 @@ type CreateAudioMultipartRequestBody = AudioForm
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
 
+// CreateBatchJSONRequestBody defines body for CreateBatch for application/json ContentType.
+type CreateBatchJSONRequestBody = BatchRequest
+
+// CreateBatchMultipartRequestBody defines body for CreateBatch for multipart/form-data ContentType.
+type CreateBatchMultipartRequestBody = BatchForm
+
 // CreateChatCompletionJSONRequestBody defines body for CreateChatCompletion for application/json ContentType.
 type CreateChatCompletionJSONRequestBody = ChatRequest
 
@@ -4302,6 +7076,27 @@ type CreateJobMultipartRequestBody = JobForm
 
 // CreateModelJSONRequestBody defines body for CreateModel for application/json ContentType.
 type CreateModelJSONRequestBody = PullRequest
+
+// ChangePatternJSONRequestBody defines body for ChangePattern for application/json ContentType.
+type ChangePatternJSONRequestBody = PatternChange
+
+// CreatePipelineJSONRequestBody defines body for CreatePipeline for application/json ContentType.
+type CreatePipelineJSONRequestBody = PipelineDefinition
+
+// ChangePipelineJSONRequestBody defines body for ChangePipeline for application/json ContentType.
+type ChangePipelineJSONRequestBody = PipelineDefinition
+
+// ChangePipelineApplicationMergePatchPlusJSONRequestBody defines body for ChangePipeline for application/merge-patch+json ContentType.
+type ChangePipelineApplicationMergePatchPlusJSONRequestBody = PipelineDefinition
+
+// ReplacePipelineJSONRequestBody defines body for ReplacePipeline for application/json ContentType.
+type ReplacePipelineJSONRequestBody = PipelineDefinition
+
+// RunPipelineJSONRequestBody defines body for RunPipeline for application/json ContentType.
+type RunPipelineJSONRequestBody = RunRequest
+
+// RunPipelineMultipartRequestBody defines body for RunPipeline for multipart/form-data ContentType.
+type RunPipelineMultipartRequestBody = RunForm
 
 // ChangeBreakerJSONRequestBody defines body for ChangeBreaker for application/json ContentType.
 type ChangeBreakerJSONRequestBody = BreakerChange
@@ -4743,6 +7538,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "context_id")
 	}
 
+	if raw, found := object["end"]; found {
+		err = json.Unmarshal(raw, &a.End)
+		if err != nil {
+			return fmt.Errorf("error reading 'end': %w", err)
+		}
+		delete(object, "end")
+	}
+
 	if raw, found := object["max_completion_tokens"]; found {
 		err = json.Unmarshal(raw, &a.MaxCompletionTokens)
 		if err != nil {
@@ -4805,6 +7608,14 @@ func (a *ChatRequest) UnmarshalJSON(b []byte) error {
 			return fmt.Errorf("error reading 'seed': %w", err)
 		}
 		delete(object, "seed")
+	}
+
+	if raw, found := object["start"]; found {
+		err = json.Unmarshal(raw, &a.Start)
+		if err != nil {
+			return fmt.Errorf("error reading 'start': %w", err)
+		}
+		delete(object, "start")
 	}
 
 	if raw, found := object["stop"]; found {
@@ -4905,6 +7716,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		}
 	}
 
+	if a.End != nil {
+		object["end"], err = json.Marshal(a.End)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'end': %w", err)
+		}
+	}
+
 	if a.MaxCompletionTokens != nil {
 		object["max_completion_tokens"], err = json.Marshal(a.MaxCompletionTokens)
 		if err != nil {
@@ -4958,6 +7776,13 @@ func (a ChatRequest) MarshalJSON() ([]byte, error) {
 		object["seed"], err = json.Marshal(a.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("error marshaling 'seed': %w", err)
+		}
+	}
+
+	if a.Start != nil {
+		object["start"], err = json.Marshal(a.Start)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'start': %w", err)
 		}
 	}
 
@@ -5257,6 +8082,27 @@ type ServerInterface interface {
 	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
+	// ListBatches List the batches
+	// (GET /v1/batches)
+	ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams)
+	// CreateBatch Submit a batch of jobs
+	// (POST /v1/batches)
+	CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams)
+	// CancelBatch Cancel a batch, or delete an ended one
+	// (DELETE /v1/batches/{batch_id})
+	CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams)
+	// GetBatch Get a batch with the counts of its items
+	// (GET /v1/batches/{batch_id})
+	GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID)
+	// FollowBatch Stream a batch's events
+	// (GET /v1/batches/{batch_id}/events)
+	FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams)
+	// GetBatchResults Get the results of a batch
+	// (GET /v1/batches/{batch_id}/results)
+	GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams)
+	// RetryBatch Retry the failed items of a batch
+	// (POST /v1/batches/{batch_id}/retry)
+	RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams)
@@ -5272,6 +8118,9 @@ type ServerInterface interface {
 	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID)
+	// CancelJobs Cancel the jobs with a label, or delete the ended ones
+	// (DELETE /v1/jobs)
+	CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams)
 	// ListJobs List the jobs
 	// (GET /v1/jobs)
 	ListJobs(w http.ResponseWriter, r *http.Request, params ListJobsParams)
@@ -5295,7 +8144,10 @@ type ServerInterface interface {
 	GetJobResult(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobResultParams)
 	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
-	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID)
+	RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams)
+	// GetJobSteps Get what the steps of a run have done
+	// (GET /v1/jobs/{job_id}/steps)
+	GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(w http.ResponseWriter, r *http.Request)
@@ -5308,6 +8160,45 @@ type ServerInterface interface {
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(w http.ResponseWriter, r *http.Request, model string)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID)
+	// ListPipelines List the pipelines
+	// (GET /v1/pipelines)
+	ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams)
+	// CreatePipeline Store a pipeline
+	// (POST /v1/pipelines)
+	CreatePipeline(w http.ResponseWriter, r *http.Request)
+	// DeletePipeline Delete a pipeline
+	// (DELETE /v1/pipelines/{pipeline})
+	DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// GetPipeline Get a pipeline
+	// (GET /v1/pipelines/{pipeline})
+	GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams)
+	// ChangePipeline Change a pipeline
+	// (PATCH /v1/pipelines/{pipeline})
+	ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// ReplacePipeline Store a new version of a pipeline
+	// (PUT /v1/pipelines/{pipeline})
+	ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName)
+	// RunPipeline Run a pipeline
+	// (POST /v1/pipelines/{pipeline}/runs)
+	RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(w http.ResponseWriter, r *http.Request)
@@ -5455,6 +8346,48 @@ func (_ Unimplemented) HeadAudio(w http.ResponseWriter, r *http.Request, audioId
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListBatches List the batches
+// (GET /v1/batches)
+func (_ Unimplemented) ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateBatch Submit a batch of jobs
+// (POST /v1/batches)
+func (_ Unimplemented) CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelBatch Cancel a batch, or delete an ended one
+// (DELETE /v1/batches/{batch_id})
+func (_ Unimplemented) CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetBatch Get a batch with the counts of its items
+// (GET /v1/batches/{batch_id})
+func (_ Unimplemented) GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FollowBatch Stream a batch's events
+// (GET /v1/batches/{batch_id}/events)
+func (_ Unimplemented) FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetBatchResults Get the results of a batch
+// (GET /v1/batches/{batch_id}/results)
+func (_ Unimplemented) GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RetryBatch Retry the failed items of a batch
+// (POST /v1/batches/{batch_id}/retry)
+func (_ Unimplemented) RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateChatCompletion Ask a question about a sound
 // (POST /v1/chat/completions)
 func (_ Unimplemented) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
@@ -5482,6 +8415,12 @@ func (_ Unimplemented) DeleteContext(w http.ResponseWriter, r *http.Request, con
 // GetContext Get a conversation
 // (GET /v1/contexts/{context_id})
 func (_ Unimplemented) GetContext(w http.ResponseWriter, r *http.Request, contextId ContextID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelJobs Cancel the jobs with a label, or delete the ended ones
+// (DELETE /v1/jobs)
+func (_ Unimplemented) CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5529,7 +8468,13 @@ func (_ Unimplemented) GetJobResult(w http.ResponseWriter, r *http.Request, jobI
 
 // RetryJob Retry a failed or cancelled job
 // (POST /v1/jobs/{job_id}/retry)
-func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (_ Unimplemented) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetJobSteps Get what the steps of a run have done
+// (GET /v1/jobs/{job_id}/steps)
+func (_ Unimplemented) GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5554,6 +8499,84 @@ func (_ Unimplemented) DeleteModel(w http.ResponseWriter, r *http.Request, model
 // GetModel Get a model
 // (GET /v1/models/{model})
 func (_ Unimplemented) GetModel(w http.ResponseWriter, r *http.Request, model string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPatterns List patterns
+// (GET /v1/patterns)
+func (_ Unimplemented) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportPatterns Export patterns
+// (GET /v1/patterns/export)
+func (_ Unimplemented) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePattern Delete a pattern
+// (DELETE /v1/patterns/{pattern_id})
+func (_ Unimplemented) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPattern Get a pattern
+// (GET /v1/patterns/{pattern_id})
+func (_ Unimplemented) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangePattern Change the name or the metadata of a pattern
+// (PATCH /v1/patterns/{pattern_id})
+func (_ Unimplemented) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPatternRelations Get the relations of a pattern
+// (GET /v1/patterns/{pattern_id}/relations)
+func (_ Unimplemented) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPipelines List the pipelines
+// (GET /v1/pipelines)
+func (_ Unimplemented) ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePipeline Store a pipeline
+// (POST /v1/pipelines)
+func (_ Unimplemented) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeletePipeline Delete a pipeline
+// (DELETE /v1/pipelines/{pipeline})
+func (_ Unimplemented) DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPipeline Get a pipeline
+// (GET /v1/pipelines/{pipeline})
+func (_ Unimplemented) GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ChangePipeline Change a pipeline
+// (PATCH /v1/pipelines/{pipeline})
+func (_ Unimplemented) ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplacePipeline Store a new version of a pipeline
+// (PUT /v1/pipelines/{pipeline})
+func (_ Unimplemented) ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RunPipeline Run a pipeline
+// (POST /v1/pipelines/{pipeline}/runs)
+func (_ Unimplemented) RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5979,6 +9002,321 @@ func (siw *ServerInterfaceWrapper) HeadAudio(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListBatches operation middleware
+func (siw *ServerInterfaceWrapper) ListBatches(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBatchesParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListBatches(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateBatch operation middleware
+func (siw *ServerInterfaceWrapper) CreateBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBatchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateBatch(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelBatch operation middleware
+func (siw *ServerInterfaceWrapper) CancelBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelBatchParams
+
+	// ------------- Optional query parameter "purge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purge", r.URL.Query(), &params.Purge, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purge"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purge", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBatch operation middleware
+func (siw *ServerInterfaceWrapper) GetBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBatch(w, r, batchId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FollowBatch operation middleware
+func (siw *ServerInterfaceWrapper) FollowBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FollowBatchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FollowBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBatchResults operation middleware
+func (siw *ServerInterfaceWrapper) GetBatchResults(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBatchResultsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBatchResults(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryBatch operation middleware
+func (siw *ServerInterfaceWrapper) RetryBatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "batch_id" -------------
+	var batchId BatchID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", chi.URLParam(r, "batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "batch_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryBatchParams
+
+	// ------------- Optional query parameter "items" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "items", r.URL.Query(), &params.Items, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "items"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "items", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryBatch(w, r, batchId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateChatCompletion operation middleware
 func (siw *ServerInterfaceWrapper) CreateChatCompletion(w http.ResponseWriter, r *http.Request) {
 
@@ -6091,6 +9429,65 @@ func (siw *ServerInterfaceWrapper) GetContext(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetContext(w, r, contextId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelJobs operation middleware
+func (siw *ServerInterfaceWrapper) CancelJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelJobsParams
+
+	// ------------- Required query parameter "label" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "label", r.URL.Query(), &params.Label, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "label"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "label", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "service" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "service", r.URL.Query(), &params.Service, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "service"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "service", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "purge" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "purge", r.URL.Query(), &params.Purge, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "purge"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "purge", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelJobs(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6526,8 +9923,66 @@ func (siw *ServerInterfaceWrapper) RetryJob(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryJobParams
+
+	// ------------- Optional query parameter "from_step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_step", r.URL.Query(), &params.FromStep, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_step"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_step", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.RetryJob(w, r, jobId)
+		siw.Handler.RetryJob(w, r, jobId, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetJobSteps operation middleware
+func (siw *ServerInterfaceWrapper) GetJobSteps(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "job_id" -------------
+	var jobId JobID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job_id", chi.URLParam(r, "job_id"), &jobId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobStepsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetJobSteps(w, r, jobId, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -6654,6 +10109,451 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetModel(w, r, model)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ListPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPatternsParams
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportPatterns operation middleware
+func (siw *ServerInterfaceWrapper) ExportPatterns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportPatternsParams
+
+	// ------------- Optional query parameter "pattern" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pattern", r.URL.Query(), &params.Pattern, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pattern"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportPatterns(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePattern operation middleware
+func (siw *ServerInterfaceWrapper) DeletePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPattern operation middleware
+func (siw *ServerInterfaceWrapper) GetPattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePattern operation middleware
+func (siw *ServerInterfaceWrapper) ChangePattern(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePattern(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPatternRelations operation middleware
+func (siw *ServerInterfaceWrapper) GetPatternRelations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pattern_id" -------------
+	var patternId PatternID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pattern_id", chi.URLParam(r, "pattern_id"), &patternId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pattern_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPatternRelations(w, r, patternId)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPipelines operation middleware
+func (siw *ServerInterfaceWrapper) ListPipelines(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPipelinesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPipelines(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePipeline operation middleware
+func (siw *ServerInterfaceWrapper) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePipeline(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePipeline operation middleware
+func (siw *ServerInterfaceWrapper) DeletePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPipeline operation middleware
+func (siw *ServerInterfaceWrapper) GetPipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPipelineParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", r.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "format"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "format", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPipeline(w, r, pipeline, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ChangePipeline operation middleware
+func (siw *ServerInterfaceWrapper) ChangePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplacePipeline operation middleware
+func (siw *ServerInterfaceWrapper) ReplacePipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplacePipeline(w, r, pipeline)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RunPipeline operation middleware
+func (siw *ServerInterfaceWrapper) RunPipeline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pipeline" -------------
+	var pipeline PipelineName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pipeline", chi.URLParam(r, "pipeline"), &pipeline, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pipeline", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunPipelineParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RunPipeline(w, r, pipeline, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -7322,6 +11222,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/contexts/{context_id}", wrapper.GetContext)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns", wrapper.ListPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/export", wrapper.ExportPatterns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.DeletePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.GetPattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/patterns/{pattern_id}", wrapper.ChangePattern)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/patterns/{pattern_id}/relations", wrapper.GetPatternRelations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/jobs", wrapper.CancelJobs)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/jobs", wrapper.ListJobs)
 	})
 	r.Group(func(r chi.Router) {
@@ -7344,6 +11265,51 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/jobs/{job_id}/result", wrapper.GetJobResult)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches", wrapper.ListBatches)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches", wrapper.CreateBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/batches/{batch_id}", wrapper.CancelBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}", wrapper.GetBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/batches/{batch_id}/retry", wrapper.RetryBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/events", wrapper.FollowBatch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/batches/{batch_id}/results", wrapper.GetBatchResults)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/pipelines", wrapper.ListPipelines)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/pipelines", wrapper.CreatePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.DeletePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.GetPipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.ChangePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/v1/pipelines/{pipeline}", wrapper.ReplacePipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/pipelines/{pipeline}/runs", wrapper.RunPipeline)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/jobs/{job_id}/steps", wrapper.GetJobSteps)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/audio", wrapper.ListAudio)
@@ -7600,6 +11566,15 @@ type AudioPartVideoResponse struct {
 	ContentLength int64
 }
 
+type BatchResponseHeaders struct {
+	XRequestId *string
+}
+type BatchJSONResponse struct {
+	Body Batch
+
+	Headers BatchResponseHeaders
+}
+
 type JobResponseHeaders struct {
 	XRequestId *string
 }
@@ -7652,6 +11627,24 @@ type OpenAIErrorRetryJSONResponse struct {
 	Body OpenAIError
 
 	Headers OpenAIErrorRetryResponseHeaders
+}
+
+type PipelineResponseHeaders struct {
+	XRequestId *string
+}
+type PipelineJSONResponse struct {
+	Body Pipeline
+
+	Headers PipelineResponseHeaders
+}
+
+type PipelineConflictResponseHeaders struct {
+	XRequestId *string
+}
+type PipelineConflictApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers PipelineConflictResponseHeaders
 }
 
 type ProblemResponseHeaders struct {
@@ -9726,6 +13719,1665 @@ func (response HeadAudio503Response) VisitHeadAudioResponse(w http.ResponseWrite
 	return nil
 }
 
+type ListBatchesRequestObject struct {
+	Params ListBatchesParams
+}
+
+type ListBatchesResponseObject interface {
+	VisitListBatchesResponse(w http.ResponseWriter) error
+}
+
+type ListBatches200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches200JSONResponse struct {
+	Body    BatchList
+	Headers ListBatches200ResponseHeaders
+}
+
+func (response ListBatches200JSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListBatches400ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches401ResponseHeaders
+}
+
+func (response ListBatches401ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches403ResponseHeaders
+}
+
+func (response ListBatches403ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListBatches429ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListBatches500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches500ResponseHeaders
+}
+
+func (response ListBatches500ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBatches503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListBatches503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListBatches503ResponseHeaders
+}
+
+func (response ListBatches503ApplicationProblemPlusJSONResponse) VisitListBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatchRequestObject struct {
+	Params        CreateBatchParams
+	JSONBody      *CreateBatchJSONRequestBody
+	Body          io.Reader
+	MultipartBody *multipart.Reader
+}
+
+type CreateBatchResponseObject interface {
+	VisitCreateBatchResponse(w http.ResponseWriter) error
+}
+
+type CreateBatch200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	XRequestId         *string
+}
+
+type CreateBatch200JSONResponse struct {
+	Body    Batch
+	Headers CreateBatch200ResponseHeaders
+}
+
+func (response CreateBatch200JSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch202ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreateBatch202JSONResponse struct {
+	Body    Batch
+	Headers CreateBatch202ResponseHeaders
+}
+
+func (response CreateBatch202JSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch400ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch401ResponseHeaders
+}
+
+func (response CreateBatch401ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch403ResponseHeaders
+}
+
+func (response CreateBatch403ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch404ResponseHeaders
+}
+
+func (response CreateBatch404ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch413ResponseHeaders
+}
+
+func (response CreateBatch413ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch415ResponseHeaders
+}
+
+func (response CreateBatch415ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch422ApplicationProblemPlusJSONResponse struct {
+	KeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch422ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch429ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch500ResponseHeaders
+}
+
+func (response CreateBatch500ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreateBatch503ResponseHeaders
+}
+
+func (response CreateBatch503ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBatch507ApplicationProblemPlusJSONResponse) VisitCreateBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  CancelBatchParams
+}
+
+type CancelBatchResponseObject interface {
+	VisitCancelBatchResponse(w http.ResponseWriter) error
+}
+
+type CancelBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response CancelBatch200JSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch204Response struct {
+	Headers CancelBatch204ResponseHeaders
+}
+
+func (response CancelBatch204Response) VisitCancelBatchResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type CancelBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch400ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch401ResponseHeaders
+}
+
+func (response CancelBatch401ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch403ResponseHeaders
+}
+
+func (response CancelBatch403ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch404ResponseHeaders
+}
+
+func (response CancelBatch404ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch409ResponseHeaders
+}
+
+func (response CancelBatch409ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch429ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch500ResponseHeaders
+}
+
+func (response CancelBatch500ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelBatch503ResponseHeaders
+}
+
+func (response CancelBatch503ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBatch507ApplicationProblemPlusJSONResponse) VisitCancelBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+}
+
+type GetBatchResponseObject interface {
+	VisitGetBatchResponse(w http.ResponseWriter) error
+}
+
+type GetBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response GetBatch200JSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatch400ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch401ResponseHeaders
+}
+
+func (response GetBatch401ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch403ResponseHeaders
+}
+
+func (response GetBatch403ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch404ResponseHeaders
+}
+
+func (response GetBatch404ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatch429ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch500ResponseHeaders
+}
+
+func (response GetBatch500ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatch503ResponseHeaders
+}
+
+func (response GetBatch503ApplicationProblemPlusJSONResponse) VisitGetBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  FollowBatchParams
+}
+
+type FollowBatchResponseObject interface {
+	VisitFollowBatchResponse(w http.ResponseWriter) error
+}
+
+type FollowBatch200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       FollowBatch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response FollowBatch200TexteventStreamResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type FollowBatch204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch204Response struct {
+	Headers FollowBatch204ResponseHeaders
+}
+
+func (response FollowBatch204Response) VisitFollowBatchResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type FollowBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response FollowBatch400ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch401ResponseHeaders
+}
+
+func (response FollowBatch401ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch403ResponseHeaders
+}
+
+func (response FollowBatch403ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch404ResponseHeaders
+}
+
+func (response FollowBatch404ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response FollowBatch429ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type FollowBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch500ResponseHeaders
+}
+
+func (response FollowBatch500ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FollowBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type FollowBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers FollowBatch503ResponseHeaders
+}
+
+func (response FollowBatch503ApplicationProblemPlusJSONResponse) VisitFollowBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResultsRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  GetBatchResultsParams
+}
+
+type GetBatchResultsResponseObject interface {
+	VisitGetBatchResultsResponse(w http.ResponseWriter) error
+}
+
+type GetBatchResults200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	Headers       GetBatchResults200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBatchResults200ApplicationxNdjsonResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetBatchResults200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       GetBatchResults200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetBatchResults200ApplicationzipResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetBatchResults400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatchResults400ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults401ResponseHeaders
+}
+
+func (response GetBatchResults401ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults403ResponseHeaders
+}
+
+func (response GetBatchResults403ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults404ResponseHeaders
+}
+
+func (response GetBatchResults404ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetBatchResults429ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetBatchResults500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults500ResponseHeaders
+}
+
+func (response GetBatchResults500ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBatchResults503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetBatchResults503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetBatchResults503ResponseHeaders
+}
+
+func (response GetBatchResults503ApplicationProblemPlusJSONResponse) VisitGetBatchResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatchRequestObject struct {
+	BatchId BatchID `json:"batch_id"`
+	Params  RetryBatchParams
+}
+
+type RetryBatchResponseObject interface {
+	VisitRetryBatchResponse(w http.ResponseWriter) error
+}
+
+type RetryBatch200JSONResponse struct{ BatchJSONResponse }
+
+func (response RetryBatch200JSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch400ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch401ResponseHeaders
+}
+
+func (response RetryBatch401ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch403ResponseHeaders
+}
+
+func (response RetryBatch403ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch404ResponseHeaders
+}
+
+func (response RetryBatch404ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch409ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch409ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch409ResponseHeaders
+}
+
+func (response RetryBatch409ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch429ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RetryBatch500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch500ResponseHeaders
+}
+
+func (response RetryBatch500ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type RetryBatch503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RetryBatch503ResponseHeaders
+}
+
+func (response RetryBatch503ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBatch507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBatch507ApplicationProblemPlusJSONResponse) VisitRetryBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateChatCompletionRequestObject struct {
 	Params CreateChatCompletionParams
 	Body   *CreateChatCompletionJSONRequestBody
@@ -10843,6 +16495,198 @@ func (response GetContext503ApplicationProblemPlusJSONResponse) VisitGetContextR
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobsRequestObject struct {
+	Params CancelJobsParams
+}
+
+type CancelJobsResponseObject interface {
+	VisitCancelJobsResponse(w http.ResponseWriter) error
+}
+
+type CancelJobs200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs200JSONResponse struct {
+	Body    JobsChanged
+	Headers CancelJobs200ResponseHeaders
+}
+
+func (response CancelJobs200JSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs400ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs401ResponseHeaders
+}
+
+func (response CancelJobs401ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs403ResponseHeaders
+}
+
+func (response CancelJobs403ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs429ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CancelJobs500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs500ResponseHeaders
+}
+
+func (response CancelJobs500ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CancelJobs503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CancelJobs503ResponseHeaders
+}
+
+func (response CancelJobs503ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelJobs507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CancelJobs507ApplicationProblemPlusJSONResponse) VisitCancelJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -12279,6 +18123,39 @@ func (response GetJobResult200JSONResponse) VisitGetJobResultResponse(w http.Res
 	return err
 }
 
+type GetJobResult200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ApplicationoctetStreamResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type GetJobResult200ApplicationxSubripResponse struct {
 	Body          io.Reader
 	Headers       GetJobResult200ResponseHeaders
@@ -12322,6 +18199,72 @@ type GetJobResult200AudioResponse struct {
 func (response GetJobResult200AudioResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagepngResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagepngResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/png")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobResult200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetJobResult200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobResult200ImagesvgXmlResponse) VisitGetJobResultResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
@@ -12773,7 +18716,8 @@ func (response GetJobResult503ApplicationProblemPlusJSONResponse) VisitGetJobRes
 }
 
 type RetryJobRequestObject struct {
-	JobId JobID `json:"job_id"`
+	JobId  JobID `json:"job_id"`
+	Params RetryJobParams
 }
 
 type RetryJobResponseObject interface {
@@ -13001,6 +18945,245 @@ func (response RetryJob507ApplicationProblemPlusJSONResponse) VisitRetryJobRespo
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobStepsRequestObject struct {
+	JobId  JobID `json:"job_id"`
+	Params GetJobStepsParams
+}
+
+type GetJobStepsResponseObject interface {
+	VisitGetJobStepsResponse(w http.ResponseWriter) error
+}
+
+type GetJobSteps200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps200JSONResponse struct {
+	Body    StepList
+	Headers GetJobSteps200ResponseHeaders
+}
+
+func (response GetJobSteps200JSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetJobSteps200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetJobSteps200ImagesvgXmlResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetJobSteps200TextResponse struct {
+	Body    string
+	Headers GetJobSteps200ResponseHeaders
+}
+
+func (response GetJobSteps200TextResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type GetJobSteps400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobSteps400ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps401ResponseHeaders
+}
+
+func (response GetJobSteps401ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps403ResponseHeaders
+}
+
+func (response GetJobSteps403ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps404ResponseHeaders
+}
+
+func (response GetJobSteps404ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetJobSteps429ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetJobSteps500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps500ResponseHeaders
+}
+
+func (response GetJobSteps500ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJobSteps503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetJobSteps503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetJobSteps503ResponseHeaders
+}
+
+func (response GetJobSteps503ApplicationProblemPlusJSONResponse) VisitGetJobStepsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -13731,6 +19914,3015 @@ func (response GetModel500JSONResponse) VisitGetModelResponse(w http.ResponseWri
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatternsRequestObject struct {
+	Params ListPatternsParams
+}
+
+type ListPatternsResponseObject interface {
+	VisitListPatternsResponse(w http.ResponseWriter) error
+}
+
+type ListPatterns200JSONResponse PatternList
+
+func (response ListPatterns200JSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns400ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns401ResponseHeaders
+}
+
+func (response ListPatterns401ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns403ResponseHeaders
+}
+
+func (response ListPatterns403ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns404ResponseHeaders
+}
+
+func (response ListPatterns404ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListPatterns429ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns500ResponseHeaders
+}
+
+func (response ListPatterns500ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPatterns503ResponseHeaders
+}
+
+func (response ListPatterns503ApplicationProblemPlusJSONResponse) VisitListPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatternsRequestObject struct {
+	Params ExportPatternsParams
+}
+
+type ExportPatternsResponseObject interface {
+	VisitExportPatternsResponse(w http.ResponseWriter) error
+}
+
+type ExportPatterns200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportPatterns200ApplicationxNdjsonResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportPatterns400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns400ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns401ResponseHeaders
+}
+
+func (response ExportPatterns401ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns403ResponseHeaders
+}
+
+func (response ExportPatterns403ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns404ResponseHeaders
+}
+
+func (response ExportPatterns404ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ExportPatterns429ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ExportPatterns500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns500ResponseHeaders
+}
+
+func (response ExportPatterns500ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportPatterns503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ExportPatterns503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ExportPatterns503ResponseHeaders
+}
+
+func (response ExportPatterns503ApplicationProblemPlusJSONResponse) VisitExportPatternsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type DeletePatternResponseObject interface {
+	VisitDeletePatternResponse(w http.ResponseWriter) error
+}
+
+type DeletePattern204Response struct {
+}
+
+func (response DeletePattern204Response) VisitDeletePatternResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern400ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern401ResponseHeaders
+}
+
+func (response DeletePattern401ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern403ResponseHeaders
+}
+
+func (response DeletePattern403ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern404ResponseHeaders
+}
+
+func (response DeletePattern404ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePattern429ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern500ResponseHeaders
+}
+
+func (response DeletePattern500ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeletePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePattern503ResponseHeaders
+}
+
+func (response DeletePattern503ApplicationProblemPlusJSONResponse) VisitDeletePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternResponseObject interface {
+	VisitGetPatternResponse(w http.ResponseWriter) error
+}
+
+type GetPattern200JSONResponse Pattern
+
+func (response GetPattern200JSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern400ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern401ResponseHeaders
+}
+
+func (response GetPattern401ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern403ResponseHeaders
+}
+
+func (response GetPattern403ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern404ResponseHeaders
+}
+
+func (response GetPattern404ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPattern429ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern500ResponseHeaders
+}
+
+func (response GetPattern500ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPattern503ResponseHeaders
+}
+
+func (response GetPattern503ApplicationProblemPlusJSONResponse) VisitGetPatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePatternRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+	Body      *ChangePatternJSONRequestBody
+}
+
+type ChangePatternResponseObject interface {
+	VisitChangePatternResponse(w http.ResponseWriter) error
+}
+
+type ChangePattern200JSONResponse Pattern
+
+func (response ChangePattern200JSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern400ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern401ResponseHeaders
+}
+
+func (response ChangePattern401ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern403ResponseHeaders
+}
+
+func (response ChangePattern403ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern404ResponseHeaders
+}
+
+func (response ChangePattern404ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern413ResponseHeaders
+}
+
+func (response ChangePattern413ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern415ResponseHeaders
+}
+
+func (response ChangePattern415ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern429ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePattern500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern500ResponseHeaders
+}
+
+func (response ChangePattern500ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangePattern503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePattern503ResponseHeaders
+}
+
+func (response ChangePattern503ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePattern507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePattern507ApplicationProblemPlusJSONResponse) VisitChangePatternResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelationsRequestObject struct {
+	PatternId PatternID `json:"pattern_id"`
+}
+
+type GetPatternRelationsResponseObject interface {
+	VisitGetPatternRelationsResponse(w http.ResponseWriter) error
+}
+
+type GetPatternRelations200JSONResponse PatternRelations
+
+func (response GetPatternRelations200JSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations400ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations401ResponseHeaders
+}
+
+func (response GetPatternRelations401ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations403ResponseHeaders
+}
+
+func (response GetPatternRelations403ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations404ResponseHeaders
+}
+
+func (response GetPatternRelations404ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPatternRelations429ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPatternRelations500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations500ResponseHeaders
+}
+
+func (response GetPatternRelations500ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPatternRelations503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPatternRelations503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPatternRelations503ResponseHeaders
+}
+
+func (response GetPatternRelations503ApplicationProblemPlusJSONResponse) VisitGetPatternRelationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelinesRequestObject struct {
+	Params ListPipelinesParams
+}
+
+type ListPipelinesResponseObject interface {
+	VisitListPipelinesResponse(w http.ResponseWriter) error
+}
+
+type ListPipelines200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines200JSONResponse struct {
+	Body    PipelineList
+	Headers ListPipelines200ResponseHeaders
+}
+
+func (response ListPipelines200JSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListPipelines400ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines401ResponseHeaders
+}
+
+func (response ListPipelines401ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines403ResponseHeaders
+}
+
+func (response ListPipelines403ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListPipelines429ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListPipelines500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines500ResponseHeaders
+}
+
+func (response ListPipelines500ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPipelines503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListPipelines503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListPipelines503ResponseHeaders
+}
+
+func (response ListPipelines503ApplicationProblemPlusJSONResponse) VisitListPipelinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipelineRequestObject struct {
+	Body *CreatePipelineJSONRequestBody
+}
+
+type CreatePipelineResponseObject interface {
+	VisitCreatePipelineResponse(w http.ResponseWriter) error
+}
+
+type CreatePipeline200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline200JSONResponse struct {
+	Body    Pipeline
+	Headers CreatePipeline200ResponseHeaders
+}
+
+func (response CreatePipeline200JSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline201ResponseHeaders struct {
+	Location   *string
+	XRequestId *string
+}
+
+type CreatePipeline201JSONResponse struct {
+	Body    Pipeline
+	Headers CreatePipeline201ResponseHeaders
+}
+
+func (response CreatePipeline201JSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline400ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline401ResponseHeaders
+}
+
+func (response CreatePipeline401ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline403ResponseHeaders
+}
+
+func (response CreatePipeline403ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline409ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline413ResponseHeaders
+}
+
+func (response CreatePipeline413ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline415ResponseHeaders
+}
+
+func (response CreatePipeline415ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline429ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreatePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline500ResponseHeaders
+}
+
+func (response CreatePipeline500ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreatePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers CreatePipeline503ResponseHeaders
+}
+
+func (response CreatePipeline503ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePipeline507ApplicationProblemPlusJSONResponse) VisitCreatePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+}
+
+type DeletePipelineResponseObject interface {
+	VisitDeletePipelineResponse(w http.ResponseWriter) error
+}
+
+type DeletePipeline204ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline204Response struct {
+	Headers DeletePipeline204ResponseHeaders
+}
+
+func (response DeletePipeline204Response) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline400ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline401ResponseHeaders
+}
+
+func (response DeletePipeline401ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline403ResponseHeaders
+}
+
+func (response DeletePipeline403ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline404ResponseHeaders
+}
+
+func (response DeletePipeline404ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline409ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response DeletePipeline429ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type DeletePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline500ResponseHeaders
+}
+
+func (response DeletePipeline500ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type DeletePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers DeletePipeline503ResponseHeaders
+}
+
+func (response DeletePipeline503ApplicationProblemPlusJSONResponse) VisitDeletePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+	Params   GetPipelineParams
+}
+
+type GetPipelineResponseObject interface {
+	VisitGetPipelineResponse(w http.ResponseWriter) error
+}
+
+type GetPipeline200ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline200JSONResponse struct {
+	Body    Pipeline
+	Headers GetPipeline200ResponseHeaders
+}
+
+func (response GetPipeline200JSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	Headers       GetPipeline200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetPipeline200ImagesvgXmlResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPipeline200TextResponse struct {
+	Body    string
+	Headers GetPipeline200ResponseHeaders
+}
+
+func (response GetPipeline200TextResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type GetPipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetPipeline400ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline401ResponseHeaders
+}
+
+func (response GetPipeline401ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline403ResponseHeaders
+}
+
+func (response GetPipeline403ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline404ResponseHeaders
+}
+
+func (response GetPipeline404ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response GetPipeline429ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetPipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline500ResponseHeaders
+}
+
+func (response GetPipeline500ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type GetPipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetPipeline503ResponseHeaders
+}
+
+func (response GetPipeline503ApplicationProblemPlusJSONResponse) VisitGetPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipelineRequestObject struct {
+	Pipeline                          PipelineName `json:"pipeline"`
+	JSONBody                          *ChangePipelineJSONRequestBody
+	ApplicationMergePatchPlusJSONBody *ChangePipelineApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangePipelineResponseObject interface {
+	VisitChangePipelineResponse(w http.ResponseWriter) error
+}
+
+type ChangePipeline200JSONResponse struct{ PipelineJSONResponse }
+
+func (response ChangePipeline200JSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline400ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline401ResponseHeaders
+}
+
+func (response ChangePipeline401ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline403ResponseHeaders
+}
+
+func (response ChangePipeline403ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline404ResponseHeaders
+}
+
+func (response ChangePipeline404ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline409ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline413ResponseHeaders
+}
+
+func (response ChangePipeline413ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline415ResponseHeaders
+}
+
+func (response ChangePipeline415ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline429ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline500ResponseHeaders
+}
+
+func (response ChangePipeline500ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ChangePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangePipeline503ResponseHeaders
+}
+
+func (response ChangePipeline503ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ChangePipeline507ApplicationProblemPlusJSONResponse) VisitChangePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipelineRequestObject struct {
+	Pipeline PipelineName `json:"pipeline"`
+	Body     *ReplacePipelineJSONRequestBody
+}
+
+type ReplacePipelineResponseObject interface {
+	VisitReplacePipelineResponse(w http.ResponseWriter) error
+}
+
+type ReplacePipeline200JSONResponse struct{ PipelineJSONResponse }
+
+func (response ReplacePipeline200JSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline400ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline401ResponseHeaders
+}
+
+func (response ReplacePipeline401ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline403ResponseHeaders
+}
+
+func (response ReplacePipeline403ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline404ResponseHeaders
+}
+
+func (response ReplacePipeline404ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline409ApplicationProblemPlusJSONResponse struct {
+	PipelineConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline409ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline413ResponseHeaders
+}
+
+func (response ReplacePipeline413ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline415ResponseHeaders
+}
+
+func (response ReplacePipeline415ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline429ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ReplacePipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline500ResponseHeaders
+}
+
+func (response ReplacePipeline500ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ReplacePipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ReplacePipeline503ResponseHeaders
+}
+
+func (response ReplacePipeline503ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplacePipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response ReplacePipeline507ApplicationProblemPlusJSONResponse) VisitReplacePipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipelineRequestObject struct {
+	Pipeline      PipelineName `json:"pipeline"`
+	Params        RunPipelineParams
+	JSONBody      *RunPipelineJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type RunPipelineResponseObject interface {
+	VisitRunPipelineResponse(w http.ResponseWriter) error
+}
+
+type RunPipeline200ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type RunPipeline200JSONResponse struct {
+	Body    Job
+	Headers RunPipeline200ResponseHeaders
+}
+
+func (response RunPipeline200JSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline202ResponseHeaders struct {
+	IdempotentReplayed *string
+	Location           *string
+	PreferenceApplied  *string
+	XRequestId         *string
+}
+
+type RunPipeline202JSONResponse struct {
+	Body    Job
+	Headers RunPipeline202ResponseHeaders
+}
+
+func (response RunPipeline202JSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline400ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline401ResponseHeaders
+}
+
+func (response RunPipeline401ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline403ResponseHeaders
+}
+
+func (response RunPipeline403ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline404ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline404ResponseHeaders
+}
+
+func (response RunPipeline404ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline413ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline413ResponseHeaders
+}
+
+func (response RunPipeline413ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline415ResponseHeaders
+}
+
+func (response RunPipeline415ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline422ApplicationProblemPlusJSONResponse struct {
+	KeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline422ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline429ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type RunPipeline500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline500ResponseHeaders
+}
+
+func (response RunPipeline500ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type RunPipeline503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers RunPipeline503ResponseHeaders
+}
+
+func (response RunPipeline503ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunPipeline507ApplicationProblemPlusJSONResponse struct {
+	NoRoomApplicationProblemPlusJSONResponse
+}
+
+func (response RunPipeline507ApplicationProblemPlusJSONResponse) VisitRunPipelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -17133,6 +26325,27 @@ type StrictServerInterface interface {
 	// HeadAudio Check whether a recording is stored
 	// (HEAD /v1/audio/{audio_id})
 	HeadAudio(ctx context.Context, request HeadAudioRequestObject) (HeadAudioResponseObject, error)
+	// ListBatches List the batches
+	// (GET /v1/batches)
+	ListBatches(ctx context.Context, request ListBatchesRequestObject) (ListBatchesResponseObject, error)
+	// CreateBatch Submit a batch of jobs
+	// (POST /v1/batches)
+	CreateBatch(ctx context.Context, request CreateBatchRequestObject) (CreateBatchResponseObject, error)
+	// CancelBatch Cancel a batch, or delete an ended one
+	// (DELETE /v1/batches/{batch_id})
+	CancelBatch(ctx context.Context, request CancelBatchRequestObject) (CancelBatchResponseObject, error)
+	// GetBatch Get a batch with the counts of its items
+	// (GET /v1/batches/{batch_id})
+	GetBatch(ctx context.Context, request GetBatchRequestObject) (GetBatchResponseObject, error)
+	// FollowBatch Stream a batch's events
+	// (GET /v1/batches/{batch_id}/events)
+	FollowBatch(ctx context.Context, request FollowBatchRequestObject) (FollowBatchResponseObject, error)
+	// GetBatchResults Get the results of a batch
+	// (GET /v1/batches/{batch_id}/results)
+	GetBatchResults(ctx context.Context, request GetBatchResultsRequestObject) (GetBatchResultsResponseObject, error)
+	// RetryBatch Retry the failed items of a batch
+	// (POST /v1/batches/{batch_id}/retry)
+	RetryBatch(ctx context.Context, request RetryBatchRequestObject) (RetryBatchResponseObject, error)
 	// CreateChatCompletion Ask a question about a sound
 	// (POST /v1/chat/completions)
 	CreateChatCompletion(ctx context.Context, request CreateChatCompletionRequestObject) (CreateChatCompletionResponseObject, error)
@@ -17148,6 +26361,9 @@ type StrictServerInterface interface {
 	// GetContext Get a conversation
 	// (GET /v1/contexts/{context_id})
 	GetContext(ctx context.Context, request GetContextRequestObject) (GetContextResponseObject, error)
+	// CancelJobs Cancel the jobs with a label, or delete the ended ones
+	// (DELETE /v1/jobs)
+	CancelJobs(ctx context.Context, request CancelJobsRequestObject) (CancelJobsResponseObject, error)
 	// ListJobs List the jobs
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
@@ -17172,6 +26388,9 @@ type StrictServerInterface interface {
 	// RetryJob Retry a failed or cancelled job
 	// (POST /v1/jobs/{job_id}/retry)
 	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
+	// GetJobSteps Get what the steps of a run have done
+	// (GET /v1/jobs/{job_id}/steps)
+	GetJobSteps(ctx context.Context, request GetJobStepsRequestObject) (GetJobStepsResponseObject, error)
 	// ListModels List the models
 	// (GET /v1/models)
 	ListModels(ctx context.Context, request ListModelsRequestObject) (ListModelsResponseObject, error)
@@ -17184,6 +26403,45 @@ type StrictServerInterface interface {
 	// GetModel Get a model
 	// (GET /v1/models/{model})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// ListPatterns List patterns
+	// (GET /v1/patterns)
+	ListPatterns(ctx context.Context, request ListPatternsRequestObject) (ListPatternsResponseObject, error)
+	// ExportPatterns Export patterns
+	// (GET /v1/patterns/export)
+	ExportPatterns(ctx context.Context, request ExportPatternsRequestObject) (ExportPatternsResponseObject, error)
+	// DeletePattern Delete a pattern
+	// (DELETE /v1/patterns/{pattern_id})
+	DeletePattern(ctx context.Context, request DeletePatternRequestObject) (DeletePatternResponseObject, error)
+	// GetPattern Get a pattern
+	// (GET /v1/patterns/{pattern_id})
+	GetPattern(ctx context.Context, request GetPatternRequestObject) (GetPatternResponseObject, error)
+	// ChangePattern Change the name or the metadata of a pattern
+	// (PATCH /v1/patterns/{pattern_id})
+	ChangePattern(ctx context.Context, request ChangePatternRequestObject) (ChangePatternResponseObject, error)
+	// GetPatternRelations Get the relations of a pattern
+	// (GET /v1/patterns/{pattern_id}/relations)
+	GetPatternRelations(ctx context.Context, request GetPatternRelationsRequestObject) (GetPatternRelationsResponseObject, error)
+	// ListPipelines List the pipelines
+	// (GET /v1/pipelines)
+	ListPipelines(ctx context.Context, request ListPipelinesRequestObject) (ListPipelinesResponseObject, error)
+	// CreatePipeline Store a pipeline
+	// (POST /v1/pipelines)
+	CreatePipeline(ctx context.Context, request CreatePipelineRequestObject) (CreatePipelineResponseObject, error)
+	// DeletePipeline Delete a pipeline
+	// (DELETE /v1/pipelines/{pipeline})
+	DeletePipeline(ctx context.Context, request DeletePipelineRequestObject) (DeletePipelineResponseObject, error)
+	// GetPipeline Get a pipeline
+	// (GET /v1/pipelines/{pipeline})
+	GetPipeline(ctx context.Context, request GetPipelineRequestObject) (GetPipelineResponseObject, error)
+	// ChangePipeline Change a pipeline
+	// (PATCH /v1/pipelines/{pipeline})
+	ChangePipeline(ctx context.Context, request ChangePipelineRequestObject) (ChangePipelineResponseObject, error)
+	// ReplacePipeline Store a new version of a pipeline
+	// (PUT /v1/pipelines/{pipeline})
+	ReplacePipeline(ctx context.Context, request ReplacePipelineRequestObject) (ReplacePipelineResponseObject, error)
+	// RunPipeline Run a pipeline
+	// (POST /v1/pipelines/{pipeline}/runs)
+	RunPipeline(ctx context.Context, request RunPipelineRequestObject) (RunPipelineResponseObject, error)
 	// GetResources Get the use of memory and disk space
 	// (GET /v1/resources)
 	GetResources(ctx context.Context, request GetResourcesRequestObject) (GetResourcesResponseObject, error)
@@ -17614,6 +26872,213 @@ func (sh *strictHandler) HeadAudio(w http.ResponseWriter, r *http.Request, audio
 	}
 }
 
+// ListBatches operation middleware
+func (sh *strictHandler) ListBatches(w http.ResponseWriter, r *http.Request, params ListBatchesParams) {
+	var request ListBatchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBatches(ctx, request.(ListBatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBatches")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListBatchesResponseObject); ok {
+		if err := validResponse.VisitListBatchesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateBatch operation middleware
+func (sh *strictHandler) CreateBatch(w http.ResponseWriter, r *http.Request, params CreateBatchParams) {
+	var request CreateBatchRequestObject
+
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body CreateBatchJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-ndjson") {
+		request.Body = r.Body
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBatch(ctx, request.(CreateBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateBatchResponseObject); ok {
+		if err := validResponse.VisitCreateBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelBatch operation middleware
+func (sh *strictHandler) CancelBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params CancelBatchParams) {
+	var request CancelBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBatch(ctx, request.(CancelBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelBatchResponseObject); ok {
+		if err := validResponse.VisitCancelBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBatch operation middleware
+func (sh *strictHandler) GetBatch(w http.ResponseWriter, r *http.Request, batchId BatchID) {
+	var request GetBatchRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBatch(ctx, request.(GetBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBatchResponseObject); ok {
+		if err := validResponse.VisitGetBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// FollowBatch operation middleware
+func (sh *strictHandler) FollowBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params FollowBatchParams) {
+	var request FollowBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.FollowBatch(ctx, request.(FollowBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FollowBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(FollowBatchResponseObject); ok {
+		if err := validResponse.VisitFollowBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBatchResults operation middleware
+func (sh *strictHandler) GetBatchResults(w http.ResponseWriter, r *http.Request, batchId BatchID, params GetBatchResultsParams) {
+	var request GetBatchResultsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBatchResults(ctx, request.(GetBatchResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBatchResults")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBatchResultsResponseObject); ok {
+		if err := validResponse.VisitGetBatchResultsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryBatch operation middleware
+func (sh *strictHandler) RetryBatch(w http.ResponseWriter, r *http.Request, batchId BatchID, params RetryBatchParams) {
+	var request RetryBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryBatch(ctx, request.(RetryBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryBatch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryBatchResponseObject); ok {
+		if err := validResponse.VisitRetryBatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CreateChatCompletion operation middleware
 func (sh *strictHandler) CreateChatCompletion(w http.ResponseWriter, r *http.Request, params CreateChatCompletionParams) {
 	var request CreateChatCompletionRequestObject
@@ -17747,6 +27212,32 @@ func (sh *strictHandler) GetContext(w http.ResponseWriter, r *http.Request, cont
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetContextResponseObject); ok {
 		if err := validResponse.VisitGetContextResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelJobs operation middleware
+func (sh *strictHandler) CancelJobs(w http.ResponseWriter, r *http.Request, params CancelJobsParams) {
+	var request CancelJobsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelJobs(ctx, request.(CancelJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelJobsResponseObject); ok {
+		if err := validResponse.VisitCancelJobsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -17958,10 +27449,11 @@ func (sh *strictHandler) GetJobResult(w http.ResponseWriter, r *http.Request, jo
 }
 
 // RetryJob operation middleware
-func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID) {
+func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId JobID, params RetryJobParams) {
 	var request RetryJobRequestObject
 
 	request.JobId = jobId
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryJob(ctx, request.(RetryJobRequestObject))
@@ -17976,6 +27468,33 @@ func (sh *strictHandler) RetryJob(w http.ResponseWriter, r *http.Request, jobId 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RetryJobResponseObject); ok {
 		if err := validResponse.VisitRetryJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetJobSteps operation middleware
+func (sh *strictHandler) GetJobSteps(w http.ResponseWriter, r *http.Request, jobId JobID, params GetJobStepsParams) {
+	var request GetJobStepsRequestObject
+
+	request.JobId = jobId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetJobSteps(ctx, request.(GetJobStepsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetJobSteps")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetJobStepsResponseObject); ok {
+		if err := validResponse.VisitGetJobStepsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -18085,6 +27604,403 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, model 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPatterns operation middleware
+func (sh *strictHandler) ListPatterns(w http.ResponseWriter, r *http.Request, params ListPatternsParams) {
+	var request ListPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPatterns(ctx, request.(ListPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPatternsResponseObject); ok {
+		if err := validResponse.VisitListPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportPatterns operation middleware
+func (sh *strictHandler) ExportPatterns(w http.ResponseWriter, r *http.Request, params ExportPatternsParams) {
+	var request ExportPatternsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportPatterns(ctx, request.(ExportPatternsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportPatterns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportPatternsResponseObject); ok {
+		if err := validResponse.VisitExportPatternsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePattern operation middleware
+func (sh *strictHandler) DeletePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request DeletePatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePattern(ctx, request.(DeletePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePatternResponseObject); ok {
+		if err := validResponse.VisitDeletePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPattern operation middleware
+func (sh *strictHandler) GetPattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPattern(ctx, request.(GetPatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternResponseObject); ok {
+		if err := validResponse.VisitGetPatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangePattern operation middleware
+func (sh *strictHandler) ChangePattern(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request ChangePatternRequestObject
+
+	request.PatternId = patternId
+
+	var body ChangePatternJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePattern(ctx, request.(ChangePatternRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePattern")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangePatternResponseObject); ok {
+		if err := validResponse.VisitChangePatternResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPatternRelations operation middleware
+func (sh *strictHandler) GetPatternRelations(w http.ResponseWriter, r *http.Request, patternId PatternID) {
+	var request GetPatternRelationsRequestObject
+
+	request.PatternId = patternId
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPatternRelations(ctx, request.(GetPatternRelationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPatternRelations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPatternRelationsResponseObject); ok {
+		if err := validResponse.VisitGetPatternRelationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPipelines operation middleware
+func (sh *strictHandler) ListPipelines(w http.ResponseWriter, r *http.Request, params ListPipelinesParams) {
+	var request ListPipelinesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPipelines(ctx, request.(ListPipelinesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPipelines")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPipelinesResponseObject); ok {
+		if err := validResponse.VisitListPipelinesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePipeline operation middleware
+func (sh *strictHandler) CreatePipeline(w http.ResponseWriter, r *http.Request) {
+	var request CreatePipelineRequestObject
+
+	var body CreatePipelineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePipeline(ctx, request.(CreatePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePipelineResponseObject); ok {
+		if err := validResponse.VisitCreatePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePipeline operation middleware
+func (sh *strictHandler) DeletePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request DeletePipelineRequestObject
+
+	request.Pipeline = pipeline
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePipeline(ctx, request.(DeletePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePipelineResponseObject); ok {
+		if err := validResponse.VisitDeletePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPipeline operation middleware
+func (sh *strictHandler) GetPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params GetPipelineParams) {
+	var request GetPipelineRequestObject
+
+	request.Pipeline = pipeline
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPipeline(ctx, request.(GetPipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPipelineResponseObject); ok {
+		if err := validResponse.VisitGetPipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ChangePipeline operation middleware
+func (sh *strictHandler) ChangePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request ChangePipelineRequestObject
+
+	request.Pipeline = pipeline
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body ChangePipelineJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/merge-patch+json") {
+
+		var body ChangePipelineApplicationMergePatchPlusJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.ApplicationMergePatchPlusJSONBody = &body
+
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePipeline(ctx, request.(ChangePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ChangePipelineResponseObject); ok {
+		if err := validResponse.VisitChangePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplacePipeline operation middleware
+func (sh *strictHandler) ReplacePipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName) {
+	var request ReplacePipelineRequestObject
+
+	request.Pipeline = pipeline
+
+	var body ReplacePipelineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplacePipeline(ctx, request.(ReplacePipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplacePipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplacePipelineResponseObject); ok {
+		if err := validResponse.VisitReplacePipelineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RunPipeline operation middleware
+func (sh *strictHandler) RunPipeline(w http.ResponseWriter, r *http.Request, pipeline PipelineName, params RunPipelineParams) {
+	var request RunPipelineRequestObject
+
+	request.Pipeline = pipeline
+	request.Params = params
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+
+		var body RunPipelineJSONRequestBody
+		if err := runtime.BindJSONBody(r, &body); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := r.MultipartReader(); err != nil {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+			return
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RunPipeline(ctx, request.(RunPipelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunPipeline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RunPipelineResponseObject); ok {
+		if err := validResponse.VisitRunPipelineResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -1,3 +1,3 @@
-// Package jobs serves the routes of asynchronous jobs: submission, lists, events, and
-// results.
+// Package jobs serves the routes of asynchronous jobs and of their batches: submission,
+// lists, events, and results.
 package jobs

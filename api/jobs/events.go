@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -145,11 +146,13 @@ func eventOf(before *jobs.Job, job jobs.Job) (name string, data any) {
 		return eventEnd, jobView(job)
 	case before == nil, before.Status != job.Status, len(before.Attempts) != len(job.Attempts), before.CancelRequested != job.CancelRequested:
 		return eventState, jobView(job)
-	case before.Progress == job.Progress && before.Stage == job.Stage && before.SecondsLeft == job.SecondsLeft:
+	case before.Progress == job.Progress && before.Stage == job.Stage && before.SecondsLeft == job.SecondsLeft &&
+		slices.Equal(before.Steps, job.Steps):
 		return "", nil
 	}
 	view := jobView(job)
 	return eventProgress, gen.JobProgress{
 		Id: view.Id, Status: view.Status, Stage: view.Stage, Progress: view.Progress, SecondsLeft: view.SecondsLeft, Attempts: view.Attempts,
+		Steps: view.Steps,
 	}
 }

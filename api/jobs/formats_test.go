@@ -40,3 +40,28 @@ func TestATranscriptionComesAsItsJobAskedFor(t *testing.T) {
 		require.Equal(t, "text", form.Name, "what the reader names goes before")
 	}
 }
+
+// TestAPictureComesAsItself has JSON only for those who ask for it.
+func TestAPictureComesAsItself(t *testing.T) {
+	t.Parallel()
+	for params, want := range map[string]string{``: "png", `{"format":"png"}`: "png", `{"format":"svg"}`: "svg"} {
+		job := jobs.Job{Task: tasks.Draw, Params: json.RawMessage(params), Result: &jobs.Result{}}
+		result := tasks.NewResult(job.Task)
+		forms := resultForms(job, result)
+		form, err := chooseForm(forms, "", nil)
+		require.NoError(t, err)
+		require.Equal(t, want, form.Name)
+		body, err := encodeResult(job, form, json.RawMessage(`{"kind":"waveform","data":"ZHJhd24="}`), result)
+		require.NoError(t, err)
+		require.Equal(t, "drawn", string(body.Text))
+		form, err = chooseForm(forms, "json", nil)
+		require.NoError(t, err)
+		require.Nil(t, form.Encode)
+	}
+	for params, want := range map[string]string{``: "json", `{"format":"dat"}`: "dat"} {
+		job := jobs.Job{Task: tasks.ComputePeaks, Params: json.RawMessage(params), Result: &jobs.Result{}}
+		form, err := chooseForm(resultForms(job, tasks.NewResult(job.Task)), "", nil)
+		require.NoError(t, err)
+		require.Equal(t, want, form.Name)
+	}
+}

@@ -36,7 +36,7 @@ func FuzzJobRequest(f *testing.F) {
 	}
 	contract, err := openapi3.NewLoader().LoadFromFile("../../openapi.yaml")
 	require.NoError(f, err)
-	h := New(&web.Base{}, nil, contract)
+	h := New(&web.Base{}, nil, nil, contract)
 	f.Fuzz(func(t *testing.T, text string) {
 		body, fault := h.parseJobForm([]string{text})
 		if fault != nil {

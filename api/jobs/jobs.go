@@ -12,6 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
 	"github.com/grym-synth/grym-synth/api/web"
+	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -32,6 +33,9 @@ type Jobs interface {
 	Cancel(ctx context.Context, viewer, id string) (jobs.Job, error)
 	// Retry queues a job again, or returns ErrNotRetriable.
 	Retry(ctx context.Context, viewer, id string) (jobs.Job, error)
+	// RetryFrom is Retry of a job whose task has steps, of which one and those that depend
+	// on it run again.
+	RetryFrom(ctx context.Context, viewer, id, step string) (jobs.Job, error)
 	// Remove deletes the record of a finished job, or returns ErrNotFinished.
 	Remove(ctx context.Context, viewer, id string) error
 	// Follow calls changed with the current job if its revision is after the given one, and
@@ -41,6 +45,9 @@ type Jobs interface {
 	// Feed calls changed with the jobs of a filter that have not finished or are later than
 	// a revision, and at every later change. The revision is what to resume after.
 	Feed(ctx context.Context, f jobs.Filter, after jobs.Revision, changed func([]jobs.Job, jobs.Revision) error) error
+	// CancelAll cancels the jobs of a filter, and RemoveAll deletes the ended ones.
+	CancelAll(ctx context.Context, f jobs.Filter) (jobs.Bulk, error)
+	RemoveAll(ctx context.Context, f jobs.Filter) (jobs.Bulk, error)
 	// Result returns the value of a succeeded job as JSON, or ErrNotFinished or
 	// ErrNoResult.
 	Result(ctx context.Context, viewer, id string) (jobs.Job, json.RawMessage, error)
@@ -50,15 +57,25 @@ type Jobs interface {
 type Handlers struct {
 	*web.Base
 	Jobs Jobs
+	// Batches runs batches of jobs.
+	Batches Batches
 	// request is the schema of a job's request, to validate those in forms.
 	request *openapi3.Schema
+	// run is that of a pipeline's run.
+	run *openapi3.Schema
+	// batch and item are the schemas of a batch's request and of an item in a line.
+	batch, item *openapi3.Schema
 	// heartbeat is the interval of comments in a stream without events.
 	heartbeat time.Duration
 }
 
 // New returns the handlers of the job routes.
-func New(base *web.Base, manager Jobs, spec *openapi3.T) *Handlers {
-	return &Handlers{Base: base, Jobs: manager, request: spec.Components.Schemas["JobRequest"].Value, heartbeat: 15 * time.Second}
+func New(base *web.Base, manager Jobs, many Batches, spec *openapi3.T) *Handlers {
+	schemas := spec.Components.Schemas
+	return &Handlers{
+		Base: base, Jobs: manager, Batches: many, request: schemas["JobRequest"].Value, run: schemas["RunRequest"].Value,
+		batch: schemas["BatchRequest"].Value, item: schemas["BatchItem"].Value, heartbeat: 15 * time.Second,
+	}
 }
 
 // path is the route of jobs.
@@ -109,9 +126,38 @@ func (h *Handlers) CancelJob(ctx context.Context, request gen.CancelJobRequestOb
 	return gen.CancelJob200JSONResponse{JobJSONResponse: gen.JobJSONResponse{Body: jobView(job)}}, nil
 }
 
+// CancelJobs implements gen.StrictServerInterface.
+func (h *Handlers) CancelJobs(ctx context.Context, request gen.CancelJobsRequestObject) (gen.CancelJobsResponseObject, error) {
+	filter, err := jobFilter(gen.ListJobsParams{Label: &request.Params.Label, Service: request.Params.Service})
+	if err != nil {
+		return nil, err
+	}
+	filter.Owner = web.ViewerOf(ctx)
+	var done gen.JobsChanged
+	var bulk jobs.Bulk
+	if web.Value(request.Params.Purge) {
+		bulk, err = h.Jobs.RemoveAll(ctx, filter)
+		done.Deleted = bulk.Changed
+	} else {
+		bulk, err = h.Jobs.CancelAll(ctx, filter)
+		done.Cancelled = bulk.Changed
+	}
+	if err != nil {
+		return nil, jobFault(err)
+	}
+	done.Matched = bulk.Matched
+	return gen.CancelJobs200JSONResponse{Body: done}, nil
+}
+
 // RetryJob implements gen.StrictServerInterface.
 func (h *Handlers) RetryJob(ctx context.Context, request gen.RetryJobRequestObject) (gen.RetryJobResponseObject, error) {
-	job, err := h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	var job jobs.Job
+	var err error
+	if step := web.Value(request.Params.FromStep); step != "" {
+		job, err = h.Jobs.RetryFrom(ctx, web.ViewerOf(ctx), request.JobId, step)
+	} else {
+		job, err = h.Jobs.Retry(ctx, web.ViewerOf(ctx), request.JobId)
+	}
 	if err != nil {
 		return nil, jobFault(err)
 	}
@@ -131,6 +177,10 @@ var jobProblems = []struct {
 		Message: "the job ended without a result"}},
 	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried",
 		Message: "only a failed or cancelled job can be retried"}},
+	{jobs.ErrInBatch, problem.HTTPError{Status: http.StatusConflict, Slug: "job_in_batch", Title: "Job in a batch"}},
+	{batches.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused",
+		Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
+	{batches.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "batch_not_finished", Title: "Batch not finished"}},
 }
 
 // jobFault returns the response for an error of jobs. A fault that wraps the error has the
@@ -145,7 +195,7 @@ func jobFault(err error) error {
 		switch {
 		case errors.As(err, &fault):
 			answer.Message, answer.Fields, answer.RetryAfter = fault.Detail(), fault.Fields, fault.RetryAfter
-		case row.err == jobs.ErrNotRetriable: //nolint:errorlint // which row it is
+		case answer.Message == "", row.err == jobs.ErrNotRetriable: //nolint:errorlint // which row it is
 			answer.Message = err.Error()
 		}
 		return &answer

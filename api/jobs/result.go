@@ -30,8 +30,11 @@ func resultForms(job jobs.Job, value any) []services.Form {
 	if sound := job.Result; sound != nil && sound.AudioID != "" {
 		forms = slices.Insert(forms, 0, services.Form{Name: formAudio, ContentType: sound.ContentType})
 	}
-	if formed, ok := value.(services.Formed); ok {
-		forms = append(forms, formed.Forms()...)
+	others, first := services.FormsOf(value, job.Params)
+	if first {
+		forms = append(others, forms...)
+	} else {
+		forms = append(forms, others...)
 	}
 	// The parameters were validated on submission; the zero value is the default.
 	var params struct {

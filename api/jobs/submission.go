@@ -34,20 +34,6 @@ func (h *Handlers) CreateJob(ctx context.Context, request gen.CreateJobRequestOb
 	return h.answer(ctx, job, wait, existed), nil
 }
 
-// answer waits for the job, as long as the client prefers, and returns the response to its
-// submission.
-func (h *Handlers) answer(ctx context.Context, job jobs.Job, wait time.Duration, existed bool) submitted {
-	answer := submitted{job: h.await(ctx, job, wait), wait: wait, existed: existed}
-	if answer.job.Status == jobs.StatusSucceeded {
-		// The job has been accepted; its result can still be fetched.
-		var err error
-		if _, answer.result, err = h.Jobs.Result(ctx, web.ViewerOf(ctx), job.ID); err != nil {
-			h.Log.Warn("the result of a job could not be read", "job", job.ID, "error", err)
-		}
-	}
-	return answer
-}
-
 // accept reads a request and submits it. wrong is the fault of its headers, if any.
 func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObject, wrong *services.Fault) (jobs.Job, bool, error) {
 	body, upload, err := h.readJob(ctx, request)
@@ -59,15 +45,7 @@ func (h *Handlers) accept(ctx context.Context, request gen.CreateJobRequestObjec
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
-	caller := web.CallerOf(ctx)
-	submission.IdempotencyKey = web.Value(request.Params.IdempotencyKey)
-	submission.Owner, submission.SeesAll, submission.Admin = caller.Key, caller.All, caller.Admin
-	recording := "audio"
-	if submission.AudioID != "" {
-		recording = "audio_id"
-	}
-	job, existed, err := h.Jobs.Submit(ctx, submission)
-	return job, existed, submitFault(err, recording)
+	return h.submit(ctx, submission, web.Value(request.Params.IdempotencyKey))
 }
 
 // submitted is the response to a submission.
@@ -123,29 +101,37 @@ func (h *Handlers) readJob(ctx context.Context, request gen.CreateJobRequestObje
 
 // parseJobForm parses the part "request" of a form, which the validator does not check.
 func (h *Handlers) parseJobForm(values []string) (*gen.JobRequest, *services.Fault) {
-	if len(values) != 1 {
-		return nil, services.Invalidf("request", "must be present once, as JSON such as {\"task\":\"transcribe\"}, got %d", len(values))
-	}
-	var plain any
-	decoder := json.NewDecoder(strings.NewReader(values[0]))
-	decoder.UseNumber()
-	if err := decoder.Decode(&plain); err != nil {
-		return nil, services.Invalidf("request", "is not valid JSON: %v", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, services.Invalidf("request", "has more than one JSON value")
-	}
-	if err := h.request.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
-		return nil, &services.Fault{Kind: services.KindInvalid, Fields: web.SchemaProblems(err), Err: err}
-	}
 	body := new(gen.JobRequest)
-	if err := json.Unmarshal([]byte(values[0]), body); err != nil {
-		return nil, services.Invalidf("request", "cannot be read: %v", err)
+	if fault := parseForm(values, `{"task":"transcribe"}`, h.request, body); fault != nil {
+		return nil, fault
 	}
 	if body.Audio != nil {
 		return nil, services.Invalidf("audio", "must be a part of its own in a form; base64 is for JSON requests")
 	}
 	return body, nil
+}
+
+// parseForm parses the part "request" of a form, of which there must be one, by its schema.
+func parseForm(values []string, example string, schema *openapi3.Schema, body any) *services.Fault {
+	if len(values) != 1 {
+		return services.Invalidf("request", "must be present once, as JSON such as %s, got %d", example, len(values))
+	}
+	var plain any
+	decoder := json.NewDecoder(strings.NewReader(values[0]))
+	decoder.UseNumber()
+	if err := decoder.Decode(&plain); err != nil {
+		return services.Invalidf("request", "is not valid JSON: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return services.Invalidf("request", "has more than one JSON value")
+	}
+	if err := schema.VisitJSON(plain, openapi3.MultiErrors(), openapi3.VisitAsRequest(), openapi3.EnableFormatValidation()); err != nil {
+		return &services.Fault{Kind: services.KindInvalid, Fields: web.SchemaProblems(err), Err: err}
+	}
+	if err := json.Unmarshal([]byte(values[0]), body); err != nil {
+		return services.Invalidf("request", "cannot be read: %v", err)
+	}
+	return nil
 }
 
 // readInline receives a recording sent as base64.

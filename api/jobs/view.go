@@ -22,10 +22,13 @@ func jobView(job jobs.Job) gen.Job {
 		Status: gen.JobStatus(job.Status), Priority: gen.JobPriority(job.Priority.String()),
 		Progress: min(max(job.Progress, 0), 1), Stage: web.Unless(job.Stage, ""), SecondsLeft: web.Unless(max(job.SecondsLeft, 0), 0),
 		Attempts: len(job.Attempts), AttemptLog: make([]gen.JobAttempt, 0, len(job.Attempts)), Redeliveries: job.Redeliveries,
-		Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
+		Steps: stepsOf(job), Labels: job.Labels, AudioId: web.Unless(job.AudioID, ""), AudioBytes: web.Unless(job.AudioBytes, 0),
 		Created: job.Created, Deadline: web.UnlessZero(job.Deadline), Started: web.UnlessZero(job.Started),
 		Finished: web.UnlessZero(job.Finished),
 		Links:    gen.JobLinks{Self: self, Events: self + "/events", Result: self + "/result"},
+	}
+	if job.Batch != "" {
+		view.Batch, view.BatchItem = &job.Batch, &job.Item
 	}
 	if view.Labels == nil {
 		view.Labels = map[string]string{}

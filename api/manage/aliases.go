@@ -23,6 +23,7 @@ func (h *Handlers) aliases(models []gen.Model) (list []gen.Model) {
 		at := slices.IndexFunc(models, func(known gen.Model) bool { return known.Id == alias.Model && known.Service == alias.Service })
 		if at >= 0 {
 			m.Created, m.State, m.Problem = models[at].Created, models[at].State, models[at].Problem
+			m.License, m.Languages = models[at].License, models[at].Languages
 		}
 		list = append(list, m)
 	}

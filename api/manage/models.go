@@ -111,6 +111,10 @@ func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 			m.Created = status.Created.Unix()
 		}
 		m.SizeBytes = web.Unless(int64(status.Size), 0)
+		m.License = web.Unless(status.License, "")
+		if len(status.Languages) > 0 {
+			m.Languages = &status.Languages
+		}
 		if status.Problem != "" {
 			m.Problem = &status.Problem
 		}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,11 +27,20 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	ctx, accept := r.Context(), r.Header.Values("Accept")
 	request, err := b.read(ctx, r, route)
 	defer b.Discard(request.upload)
+	defer b.forgetFiles(ctx, request.upload)
+	if err == nil {
+		err = b.saveFiles(ctx, request)
+	}
 	if err == nil && route.Sound != nil {
 		err = route.Sound.negotiate(request.params, accept)
 	}
 	if err != nil {
 		return err
+	}
+	route.negotiate(request.params, accept)
+	maps.Copy(request.params, route.Fixed)
+	if route.about {
+		return b.serveStored(w, r, route, request)
 	}
 	priority := r.Header.Get("Grym-Priority")
 	task, err := NewTask(ctx, Work{
@@ -44,85 +53,119 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	if err != nil {
 		return err
 	}
-	return route.answer(w, accept, result)
+	request.upload.retainFiles()
+	return route.answer(w, accept, task.Params, result)
 }
 
 // answer writes a result in the form that the client accepts, and removes its files.
-func (r *Route) answer(w http.ResponseWriter, accept []string, result services.TaskResult) error {
+func (r *Route) answer(w http.ResponseWriter, accept []string, params json.RawMessage, result services.TaskResult) error {
 	if r.Sound != nil && result.Audio == nil {
 		return services.Internal(fmt.Errorf("%s returned no audio", r.Task), "the answer could not be encoded")
 	}
 	if err := r.repeat(w.Header(), result); err != nil {
 		return errors.Join(err, result.Audio.Remove())
 	}
-	if r.Sound != nil && (!r.takesJSON() || !wantsJSON(accept)) {
-		return Sound{Artifact: result.Audio, Name: r.Sound.File}.Send(w)
+	if r.Sound != nil {
+		return r.answerSound(w, accept, result)
 	}
-	sounds, err := readSounds(result.Audio)
-	if err != nil {
-		return services.Internal(err, "the result could not be read")
+	body, err := r.encode(accept, params, result)
+	if err == nil && r.Location != "" {
+		err = r.locate(w.Header(), result.Value)
 	}
-	body, err := r.encode(accept, result, sounds)
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
+	body.Status = r.status
 	return body.Send(w)
 }
 
-// encode returns a result other than a sound file in the form that the client accepts.
-func (r *Route) encode(accept []string, result services.TaskResult, sounds []inlineSound) (Body, error) {
-	if form := r.choose(accept, result.Value); form != nil {
+// answerSound writes a result with sounds: a file, an archive, or JSON.
+func (r *Route) answerSound(w http.ResponseWriter, accept []string, result services.TaskResult) error {
+	inline := r.takesJSON() && wantsJSON(accept)
+	if !inline && !r.wantsArchive(accept, result.Audio) {
+		return Sound{Artifact: result.Audio, Name: r.Sound.File}.Send(w)
+	}
+	before, after, err := r.fields(result)
+	if err != nil {
+		return services.Internal(errors.Join(err, result.Audio.Remove()), "the answer could not be encoded")
+	}
+	if inline {
+		return inlineSounds{result.Audio, before, after}.Send(w)
+	}
+	return archive{result.Audio, r.Sound.File, join(before, after)}.Send(w)
+}
+
+// locate sets the header with the path of what a task made.
+func (r *Route) locate(header http.Header, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		return err
+	}
+	header.Set("Location", strings.ReplaceAll(r.Location, "{id}", made.ID))
+	return nil
+}
+
+// encode returns a result without sound in the form that the client accepts.
+func (r *Route) encode(accept []string, params json.RawMessage, result services.TaskResult) (Body, error) {
+	if form := r.choose(accept, params, result.Value); form != nil {
 		text, err := form.Encode()
 		return Body{ContentType: form.ContentType, Text: text}, err
 	}
-	text, err := r.describe(result, sounds)
+	text, err := r.describe(result)
 	return NewJSON(text), err
 }
 
 // choose returns the form that the client prefers among those in the contract, or nil for
-// JSON, which is also used if the client accepts none.
-func (r *Route) choose(accept []string, value any) *services.Form {
-	formed, ok := value.(services.Formed)
-	if !ok {
-		return nil
-	}
-	forms := slices.DeleteFunc(formed.Forms(), func(f services.Form) bool {
-		kind, _, _ := strings.Cut(f.ContentType, ";")
-		return !slices.Contains(r.offers, kind)
-	})
+// JSON. A client that accepts none of them gets the first.
+func (r *Route) choose(accept []string, params json.RawMessage, value any) *services.Form {
+	others, first := services.FormsOf(value, params)
+	forms := []*services.Form{nil}
 	types := []string{typeJSON}
-	for _, form := range forms {
-		types = append(types, form.ContentType)
+	for _, form := range others {
+		if kind, _, _ := strings.Cut(form.ContentType, ";"); slices.Contains(r.offers, kind) {
+			forms, types = append(forms, &form), append(types, form.ContentType)
+		}
 	}
-	if i := Negotiate(accept, types); i > 0 {
-		return &forms[i-1]
+	if first {
+		forms, types = append(forms[1:], nil), append(types[1:], typeJSON)
 	}
-	return nil
+	return forms[max(0, Negotiate(accept, types))]
 }
 
-// describe returns a result as JSON: the model, if there is one, the sounds, and the fields
-// of its value.
-func (r *Route) describe(result services.TaskResult, sounds []inlineSound) ([]byte, error) {
-	body, err := json.Marshal(struct {
-		Model    string        `json:"model,omitempty"`
-		Warnings gen.Warnings  `json:"warnings,omitempty"`
-		Sounds   []inlineSound `json:"sounds,omitempty"`
-	}{result.Model, WarningsView(result.Warnings), sounds})
+// describe returns a result as JSON: the model, if there is one, and the fields of its value.
+func (r *Route) describe(result services.TaskResult) ([]byte, error) {
+	before, after, err := r.fields(result)
 	if err != nil {
 		return nil, err
 	}
-	value, err := json.Marshal(result.Value)
+	return join(before, after), nil
+}
+
+// fields returns the two parts of a result as JSON objects: what every task has, and its
+// own fields.
+func (r *Route) fields(result services.TaskResult) (before, after []byte, err error) {
+	before, err = json.Marshal(struct {
+		Model    string       `json:"model,omitempty"`
+		Warnings gen.Warnings `json:"warnings,omitempty"`
+	}{result.Model, WarningsView(result.Warnings)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !bytes.HasPrefix(value, []byte("{")) {
-		return nil, fmt.Errorf("the result is a %T, which is not a JSON object", result.Value)
-	}
-	value, err = r.withLists(value)
+	after, err = json.Marshal(result.Value)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return join(body, value), nil
+	if !bytes.HasPrefix(after, []byte("{")) {
+		return nil, nil, fmt.Errorf("the result is a %T, which is not a JSON object", result.Value)
+	}
+	after, err = r.withLists(after)
+	return before, after, err
 }
 
 // withLists returns a JSON object in which every list that the contract requires is
@@ -152,7 +195,7 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	if len(r.headers) == 0 {
 		return nil
 	}
-	body, err := r.describe(result, nil)
+	body, err := r.describe(result)
 	var fields map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(body, &fields)
@@ -162,7 +205,7 @@ func (r *Route) repeat(header http.Header, result services.TaskResult) error {
 	}
 	for name, field := range r.headers {
 		if text := fields[field]; text != nil {
-			header.Set(name, strings.Trim(string(text), `"`))
+			header.Set(name, strings.Trim(string(text), `"[]`))
 		}
 	}
 	return nil
@@ -184,37 +227,4 @@ func join(one, two []byte) []byte {
 func wantsJSON(accept []string) bool {
 	header := strings.Join(accept, ",")
 	return strings.Contains(header, typeJSON) && !strings.Contains(header, "audio/")
-}
-
-// inlineSound is a sound as base64 in JSON.
-type inlineSound struct {
-	ContentType string `json:"content_type"`
-	Bytes       int64  `json:"bytes"`
-	Audio       []byte `json:"audio"`
-}
-
-// readSounds reads the sounds of a task into memory and removes their files. It returns
-// none for nil.
-func readSounds(artifact *services.Artifact) (sounds []inlineSound, err error) {
-	if artifact == nil {
-		return nil, nil
-	}
-	defer func() { err = errors.Join(err, artifact.Remove()) }()
-	for _, one := range artifact.All() {
-		data, err := readArtifact(one)
-		if err != nil {
-			return nil, err
-		}
-		sounds = append(sounds, inlineSound{ContentType: one.ContentType, Bytes: one.Bytes, Audio: data})
-	}
-	return sounds, nil
-}
-
-func readArtifact(artifact *services.Artifact) ([]byte, error) {
-	file, err := artifact.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(file)
 }

@@ -21,7 +21,7 @@ func TestAnAnswerNamesTheModelWhereThereIsOne(t *testing.T) {
 		{services.TaskResult{Model: "tiny", Value: struct{}{}}, `{"model":"tiny"}`},
 		{services.TaskResult{Value: struct{}{}}, `{}`},
 	} {
-		text, err := new(Route).describe(c.result, nil)
+		text, err := new(Route).describe(c.result)
 		require.NoError(t, err)
 		require.Equal(t, c.want, string(text))
 	}

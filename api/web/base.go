@@ -33,6 +33,15 @@ type Sounds interface {
 	Open(ctx context.Context, caller services.Caller, id string) (io.ReadSeekCloser, library.Recording, error)
 }
 
+// Renditions stores what was computed from stored recordings, such as pictures, for each
+// owner; renditions.Cache implements it.
+type Renditions interface {
+	// Get returns what was put for a recording of an owner under a key.
+	Get(owner, audio, key string) (content []byte, found bool)
+	// Put stores content. It may be dropped at any time.
+	Put(owner, audio, key string, content []byte)
+}
+
 // Limits are the limits of a request's body.
 type Limits struct {
 	// MaxUpload limits the size of every body.
@@ -51,6 +60,8 @@ type Base struct {
 	Sounds Sounds
 	// StoredAudio finds stored recordings; nil if the server stores none.
 	StoredAudio StoredAudio
+	// Renditions stores what was computed from stored recordings; nil stores nothing.
+	Renditions Renditions
 	// Remote fetches recordings by their addresses; nil if no host is allowed.
 	Remote *Remote
 	// SpoolDir stores uploads while they are processed.

@@ -10,6 +10,8 @@ import (
 type Body struct {
 	ContentType string
 	Text        []byte
+	// Status of the response; 0 means 200.
+	Status int
 }
 
 // NewJSON returns a response with a value that is already encoded as JSON.
@@ -20,6 +22,9 @@ func NewJSON(value []byte) Body {
 // Send writes the response.
 func (b Body) Send(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", b.ContentType)
+	if b.Status != 0 {
+		w.WriteHeader(b.Status)
+	}
 	if _, err := w.Write(b.Text); err != nil {
 		return fmt.Errorf("send the answer: %w", err)
 	}

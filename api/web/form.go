@@ -74,6 +74,22 @@ func (f *Form) Number(field string) *float64 {
 	return &v
 }
 
+// Reading returns the fields about the part of the recording that is used.
+func (f *Form) Reading() services.Reading {
+	reading := services.Reading{Strict: Value(f.Bool("strict"))}
+	if start := f.Number("start"); start != nil {
+		if reading.Start = *start; *start < 0 {
+			f.Complain("start", "must be 0 or above, got %v", *start)
+		}
+	}
+	if end := f.Number("end"); end != nil {
+		if reading.End = *end; *end <= 0 {
+			f.Complain("end", "must be above 0, got %v", *end)
+		}
+	}
+	return reading
+}
+
 // Whole returns a whole number from least to most, or nil if the field is missing;
 // math.MaxInt64 for most means no upper limit.
 func (f *Form) Whole(field string, least, most int64) *int64 {

@@ -1,13 +1,18 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
+	"mime/multipart"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -30,34 +35,73 @@ type asked struct {
 
 // read parses a form or JSON request. The caller closes the upload, even after an error.
 func (b *Base) read(ctx context.Context, r *http.Request, route *Route) (asked, error) {
+	if route.about {
+		return route.readQuery(r)
+	}
 	if route.form == nil || route.json && MediaType(r) != typeForm {
 		got, err := readJSON(r)
 		if err == nil && route.stored {
 			err = b.findNamed(ctx, &got)
 		}
-		return got, err
+		return got, route.readPath(r, got, err)
 	}
 	reader, err := r.MultipartReader()
 	if err != nil {
 		return asked{upload: &Upload{}}, BodyFault(err)
 	}
-	receive := b.Receive
-	if route.stored {
+	receive := func(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
+		return b.ReceiveForm(ctx, form, FormShape{File: fileField, Optional: route.silent, Known: known, MaxField: MaxFieldBytes})
+	}
+	switch {
+	case len(route.Recordings) > 0:
+		receive = b.receiverOf(route)
+	case route.stored:
 		receive = b.ReceiveOrFind
 	}
-	names := slices.Sorted(maps.Keys(route.form))
-	upload, err := receive(ctx, reader, names)
-	form := NewForm(upload)
-	got := asked{upload: upload, params: make(map[string]any)}
-	for _, name := range names {
-		switch value := form.read(name, route.form[name]); {
+	upload, err := receive(ctx, reader, slices.Sorted(maps.Keys(route.form)))
+	got, formErr := route.parse(NewForm(upload))
+	got.upload = upload
+	return got, route.readPath(r, got, Join(err, formErr))
+}
+
+// parse returns the parameters in a form.
+func (r *Route) parse(form *Form) (asked, *services.Fault) {
+	got := asked{upload: &Upload{}, params: make(map[string]any)}
+	for _, name := range slices.Sorted(maps.Keys(r.form)) {
+		switch value := form.read(name, r.form[name]); {
+		case r.form[name].kind == kindRecordings: // they are stored once the form is valid
 		case name == modelField:
 			got.model = form.Text(name)
 		case value != nil:
 			got.params[name] = value
 		}
 	}
-	return got, Join(err, form.Fault())
+	return got, form.Fault()
+}
+
+// readQuery parses the parameters of a query. Unknown ones are refused.
+func (r *Route) readQuery(request *http.Request) (asked, error) {
+	query := request.URL.Query()
+	form := &Form{fields: query}
+	known := slices.Sorted(maps.Keys(r.form))
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if _, ok := r.form[name]; !ok {
+			form.Complain(fmt.Sprintf("%.64s", name), "is not a parameter of this route; the parameters are %s", strings.Join(known, ", "))
+		}
+	}
+	got, fault := r.parse(form)
+	if fault != nil {
+		return got, fault
+	}
+	return got, nil
+}
+
+// readPath adds the parameters of the path to a request that was read with an error or nil.
+func (r *Route) readPath(request *http.Request, got asked, err error) error {
+	for _, name := range r.path {
+		got.params[name] = request.PathValue(name)
+	}
+	return err
 }
 
 // read returns a field's value as in JSON, or nil if it is missing.
@@ -67,6 +111,9 @@ func (f *Form) read(name string, one field) any {
 			return list
 		}
 		return nil
+	}
+	if one.kind == kindNumbers {
+		return f.numbers(name)
 	}
 	if f.Text(name) == "" {
 		return nil
@@ -80,8 +127,44 @@ func (f *Form) read(name string, one field) any {
 		return f.Bool(name)
 	case openapi3.TypeObject:
 		return f.objects(name)
+	case kindMap:
+		return f.object(name)
 	}
 	return f.Text(name)
+}
+
+// numbers returns the finite numbers of a field that can be repeated, each of whose values
+// may be a list in JSON or separated by commas; nil if the field is missing.
+func (f *Form) numbers(name string) any {
+	var list []float64
+	for _, value := range f.fields[name] {
+		for text := range strings.SplitSeq(strings.Trim(strings.TrimSpace(value), "[]"), ",") {
+			if text = strings.TrimSpace(text); text == "" {
+				continue
+			}
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+				f.Complain(name, "must be a list of numbers, got %.40q", text)
+				return nil
+			}
+			list = append(list, v)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// object returns an object, which is sent as a JSON text.
+func (f *Form) object(name string) any {
+	text := f.Text(name)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &fields); err != nil || fields == nil {
+		f.Complain(name, `must be an object as JSON, such as {"name": "value"}, got %.40q`, text)
+		return nil
+	}
+	return json.RawMessage(text)
 }
 
 // objects returns a list of objects, which is sent as a JSON text.
@@ -140,12 +223,15 @@ func BodyFault(err error) error {
 	return &services.Fault{Kind: services.KindInvalid, Message: "the body cannot be read", Err: err}
 }
 
+// acceptedAs are the media types of containers that do not have their name.
+var acceptedAs = map[string]string{"mp3": "audio/mpeg"}
+
 // negotiate sets the audio parameters that the request leaves to the Accept header.
 func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	if _, set := params[s.Container]; !set && s.Container != "" {
 		var offers []string
 		for _, container := range s.containers {
-			offers = append(offers, "audio/"+container)
+			offers = append(offers, cmp.Or(acceptedAs[container], "audio/"+container))
 		}
 		if i := Negotiate(accept, offers); i > 0 {
 			params[s.Container] = s.containers[i]
@@ -162,3 +248,19 @@ func (s *SoundRoute) negotiate(params map[string]any, accept []string) error {
 	}
 	return nil
 }
+
+// negotiate sets the format of a picture to what the Accept header prefers, unless the
+// request sets it.
+func (r *Route) negotiate(params map[string]any, accept []string) {
+	if _, set := params[r.Image]; set || r.Image == "" {
+		return
+	}
+	types := slices.Sorted(maps.Keys(imageFormats))
+	if i := Negotiate(accept, types); i > 0 {
+		params[r.Image] = imageFormats[types[i]]
+	}
+}
+
+// imageFormats are the formats of pictures by their content types, the first of which in
+// order is the default.
+var imageFormats = map[string]string{"image/png": "png", "image/svg+xml": "svg"}

@@ -38,17 +38,17 @@ func TestARouteNeedsWhatTheContractMustSay(t *testing.T) {
 	form := func(kind string) string { return fmt.Sprintf(takesForm, kind) }
 	for wrong, text := range map[string]string{
 		"a task requires a request body":              answersJSON,
-		"a task requires a response with status 200":  form("{type: string}") + "      responses: {'201': {description: x}}\n",
+		"a task requires a response with status 200":  form("{type: string}") + "      responses: {'202': {description: x}}\n",
 		"form field a must be a string, number, bool": form("{type: array, items: {type: integer}}") + answersJSON,
 	} {
-		_, err := NewRoute("s", "t", nil, described(t, text))
+		_, err := NewRoute("s", "t", RouteOptions{}, described(t, text))
 		require.ErrorContains(t, err, wrong)
 	}
-	route, err := NewRoute("s", "t", nil, described(t, form("{type: integer, minimum: 3}")+answersJSON))
+	route, err := NewRoute("s", "t", RouteOptions{}, described(t, form("{type: integer, minimum: 3}")+answersJSON))
 	require.NoError(t, err)
 	require.Equal(t, map[string]field{"a": {kind: openapi3.TypeInteger, least: 3}}, route.form)
 	for _, kind := range []string{"string", "object"} {
-		_, err = NewRoute("s", "t", nil, described(t, form("{type: array, items: {type: "+kind+"}}")+answersJSON))
+		_, err = NewRoute("s", "t", RouteOptions{}, described(t, form("{type: array, items: {type: "+kind+"}}")+answersJSON))
 		require.NoError(t, err)
 	}
 }
@@ -67,18 +67,18 @@ func TestResultsThatCannotBeAnsweredLeaveNoFiles(t *testing.T) {
 		accept []string
 		value  any
 	}{
-		"a header of no object": {Route{Sound: file, headers: map[string]string{"Grym-Seed": "seed"}}, nil, 7},
-		"json of no object":     {Route{Sound: file, offers: []string{typeJSON}}, []string{typeJSON}, "text"},
-		"json of a channel":     {Route{Sound: file, offers: []string{typeJSON}}, []string{typeJSON}, make(chan int)},
+		"a header of no object": {Route{RouteOptions: RouteOptions{Sound: file}, headers: map[string]string{"Grym-Seed": "seed"}}, nil, 7},
+		"json of no object":     {Route{RouteOptions: RouteOptions{Sound: file}, offers: []string{typeJSON}}, []string{typeJSON}, "text"},
+		"json of a channel":     {Route{RouteOptions: RouteOptions{Sound: file}, offers: []string{typeJSON}}, []string{typeJSON}, make(chan int)},
 	} {
 		artifact := sound()
-		err := c.route.answer(httptest.NewRecorder(), c.accept, services.TaskResult{Value: c.value, Audio: artifact})
+		err := c.route.answer(httptest.NewRecorder(), c.accept, nil, services.TaskResult{Value: c.value, Audio: artifact})
 		require.Equal(t, services.KindInternal, services.KindOf(err), name)
 		require.NoFileExists(t, artifact.Path, name)
 	}
 	artifact, w := sound(), httptest.NewRecorder()
-	route := Route{Sound: file, offers: []string{typeJSON}}
-	require.NoError(t, route.answer(w, []string{typeJSON}, services.TaskResult{Model: "m", Value: struct{}{}, Audio: artifact}))
+	route := Route{RouteOptions: RouteOptions{Sound: file}, offers: []string{typeJSON}}
+	require.NoError(t, route.answer(w, []string{typeJSON}, nil, services.TaskResult{Model: "m", Value: struct{}{}, Audio: artifact}))
 	require.JSONEq(t, `{"model":"m","sounds":[{"content_type":"audio/wav","bytes":5,"audio":"c291bmQ="}]}`, w.Body.String())
 	require.NoFileExists(t, artifact.Path)
 }

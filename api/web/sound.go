@@ -20,7 +20,15 @@ type Sound struct {
 }
 
 // endings are the file extensions of the content types that services return.
-var endings = map[string]string{"audio/wav": ".wav", "audio/flac": ".flac", "audio/pcm": ".pcm"}
+var endings = map[string]string{
+	"audio/wav": ".wav", "audio/flac": ".flac", "audio/pcm": ".pcm", "audio/mpeg": ".mp3", "audio/aac": ".aac", "audio/ogg": ".ogg",
+}
+
+// ending returns the file extension of a content type, or none if it is unknown.
+func ending(contentType string) string {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return endings[kind]
+}
 
 // Send writes the response.
 func (s Sound) Send(w http.ResponseWriter) (err error) {
@@ -30,11 +38,11 @@ func (s Sound) Send(w http.ResponseWriter) (err error) {
 		return services.Internal(err, "the result could not be read")
 	}
 	defer file.Close()
-	kind, _, _ := strings.Cut(s.Artifact.ContentType, ";")
 	header := w.Header()
 	header.Set("Content-Type", s.Artifact.ContentType)
 	header.Set("Content-Length", strconv.FormatInt(s.Artifact.Bytes, 10))
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": s.Name + endings[kind]}))
+	name := s.Name + ending(s.Artifact.ContentType)
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	w.WriteHeader(http.StatusOK)
 	if _, err := io.Copy(w, file); err != nil {
 		return fmt.Errorf("send the sound: %w", err)

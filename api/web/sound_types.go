@@ -35,3 +35,9 @@ func ContentTypeOf(audio library.Recording) string {
 	}
 	return audio.ContentType
 }
+
+// Ending returns the usual ending of files with a content type, or "".
+func Ending(contentType string) string {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return endings[kind]
+}

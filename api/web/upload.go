@@ -33,6 +33,8 @@ type Upload struct {
 	Warnings []services.Warning
 	// Sent is the content type of the file, Name its name.
 	Sent, Name string
+	// files are those of the fields that are stored as recordings.
+	files map[string][]storedFile
 	// stored is a stored recording, valid until release is called; nil if there is none.
 	stored  services.AudioSource
 	release func()
@@ -70,13 +72,14 @@ func (u *Upload) Close() error {
 	if u.release != nil {
 		u.release()
 	}
+	err := u.discardFiles()
 	if u.Incoming != nil {
-		return u.Incoming.Discard(context.Background())
+		return errors.Join(err, u.Incoming.Discard(context.Background()))
 	}
 	if u.file == nil {
-		return nil
+		return err
 	}
-	return os.Remove(u.file.path)
+	return errors.Join(err, os.Remove(u.file.path))
 }
 
 // IsReceived reports whether a recording was received.
@@ -108,12 +111,9 @@ type FormShape struct {
 	Objects, Tails []string
 	// Take receives the recording; nil writes it to the spool.
 	Take func(u *Upload, part io.Reader) error
-}
-
-// Receive reads a form with a recording in the field "file" and the known fields. The
-// caller closes the upload, even after an error.
-func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []string) (*Upload, error) {
-	return b.ReceiveForm(ctx, form, FormShape{File: "file", Known: known, MaxField: MaxFieldBytes})
+	// Store receives the files of further fields, at most Most of each; nil for none.
+	Store func(u *Upload, field string, part io.Reader) error
+	Most  map[string]int
 }
 
 // ReceiveForm reads a form with at most one file; the fields may be in any order. All
@@ -122,24 +122,8 @@ func (b *Base) Receive(ctx context.Context, form *multipart.Reader, known []stri
 func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape FormShape) (*Upload, error) {
 	u := &Upload{Fields: make(map[string][]string), names: make(map[string]string)}
 	var bad services.Complaints
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = b.receivePart(u, part, shape, &bad)
-		}
-		if err != nil {
-			// multipart.Reader can hide the error of the body behind its own; the body
-			// returns it again.
-			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
-			return u, b.ReceiveFault(AForm, errors.Join(err, cause))
-		}
-	}
-	// net/http detects that the client has left only after the body has been read.
-	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
-		return u, b.ReceiveFault(AForm, err)
+	if err := b.eachPart(ctx, form, func(part *multipart.Part) error { return b.receivePart(u, part, shape, &bad) }); err != nil {
+		return u, err
 	}
 	if !u.IsReceived() && !shape.Optional {
 		bad.Complain(shape.File, "is missing; send the recording as form field %s, for example with curl -F %[1]s=@speech.wav", shape.File)
@@ -150,8 +134,31 @@ func (b *Base) ReceiveForm(ctx context.Context, form *multipart.Reader, shape Fo
 	return u, nil
 }
 
+// eachPart calls receive with each part of a form.
+func (b *Base) eachPart(ctx context.Context, form *multipart.Reader, receive func(*multipart.Part) error) error {
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = errors.Join(receive(part), part.Close())
+		}
+		if err != nil {
+			// multipart.Reader can hide the error of the body behind its own; the body
+			// returns it again.
+			_, cause := ExchangeOf(ctx).R.Body.Read(nil)
+			return b.ReceiveFault(AForm, errors.Join(err, cause))
+		}
+	}
+	// net/http detects that the client has left only after the body has been read.
+	if _, err := io.Copy(io.Discard, ExchangeOf(ctx).R.Body); err != nil {
+		return b.ReceiveFault(AForm, err)
+	}
+	return nil
+}
+
 func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad *services.Complaints) error {
-	defer part.Close()
 	sent, file := partNames(part.Header)
 	name, key := splitField(sent)
 	body := partBody(part)
@@ -159,7 +166,13 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 		bad.Complain(sent, format, args...)
 	}
 	known := slices.Contains(shape.Known, name) && (key == "" || slices.Contains(shape.Objects, name))
+	_, stores := shape.Most[name]
 	switch {
+	case stores && len(u.files[name]) >= shape.Most[name]:
+		complain("must have at most %d files", shape.Most[name])
+	case stores:
+		u.Sent, u.Name = part.Header.Get("Content-Type"), file
+		return shape.Store(u, name, body)
 	case name == shape.File && key == "" && u.IsReceived():
 		complain("must not be repeated; a request has one recording")
 	case name == shape.File && key == "":
@@ -171,11 +184,19 @@ func (b *Base) receivePart(u *Upload, part *multipart.Part, shape FormShape, bad
 	case !known && shape.Lenient:
 		u.ignore(sent)
 	case !known:
-		complain("is not a field of this form; the fields are %s", strings.Join(append([]string{shape.File}, shape.Known...), ", "))
+		complain("is not a field of this form; the fields are %s", strings.Join(shape.fields(), ", "))
 	default:
 		return u.receiveField(sent, body, shape, complain)
 	}
 	return nil
+}
+
+// fields returns the names of all fields.
+func (s FormShape) fields() []string {
+	if s.File == "" {
+		return s.Known
+	}
+	return append([]string{s.File}, s.Known...)
 }
 
 // receiveField reads the value of a known field.

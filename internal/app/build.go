@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/grym-synth/grym-synth/api"
+	"github.com/grym-synth/grym-synth/api/patterns"
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/hardening/performance"
 	"github.com/grym-synth/grym-synth/hardening/tracing"
@@ -21,6 +22,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/version"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -45,6 +47,10 @@ type system struct {
 	// those of its share.
 	runs, widths, cores map[string]int
 	contexts            services.Contexts
+	patterns            patterns.Store
+	pipelines           *pipelines.Service // nil without a storage
+	// jobExists reports whether a job is stored. It is set before the parts are started.
+	jobExists func(id string) bool
 	// parts are started and stopped in this order.
 	parts lifecycle.List
 }
@@ -70,6 +76,11 @@ func build(cfg config.Config, spool string, stored *storage, log *slog.Logger) (
 	}
 	s.core = newCore(cfg, s.budget, s.monitors, log)
 	s.registerServices(stored)
+	if stored != nil {
+		if err = s.registerPipelines(stored); err != nil {
+			return nil, err
+		}
+	}
 	s.addParts()
 	return s, nil
 }
@@ -195,10 +206,10 @@ func (s *system) registerServices(stored *storage) {
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
-			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute,
+			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute, Log: s.log,
 		}
 		if stored != nil {
-			deps.Records, deps.Contexts = stored.database, stored.conversations
+			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, recordings{stored.library}
 		}
 		s.register(m.Build(section, deps), common.Limits, runs, most, cores)
 	}
@@ -241,6 +252,9 @@ func (s *system) register(service services.ModelService, limits module.Limits, r
 	s.tasks.Watch(service.Describe())
 	if contexts, ok := service.(services.Contexts); ok {
 		s.contexts = contexts
+	}
+	if learnt, ok := service.(patterns.Store); ok {
+		s.patterns = learnt
 	}
 	var custom []services.Metric
 	if instrumented, ok := service.(services.Instrumented); ok {

@@ -23,7 +23,7 @@ func TestFactsOfAFile(t *testing.T) {
 	encode := func(container audiofile.Container) []byte {
 		file, err := os.Create(filepath.Join(t.TempDir(), "encoded"))
 		require.NoError(t, err)
-		writer, err := audiofile.NewWriter(file, audiofile.Output{
+		writer, err := audiofile.NewWriter(t.Context(), file, audiofile.Output{
 			Container: container, Depth: audiofile.Depth16, SampleRateHz: 8000, Channels: 2,
 		})
 		require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
@@ -21,6 +22,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/ledger"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
+	"github.com/grym-synth/grym-synth/orchestrator/renditions"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
@@ -32,6 +34,8 @@ type storage struct {
 	database      *records.Database
 	library       *library.Library
 	conversations *conversations.Conversations
+	// renditions are the pictures and peaks of recordings; nil stores none.
+	renditions *renditions.Cache
 }
 
 // openStorage returns the store and its collections; only the ledger of the store in this
@@ -50,6 +54,11 @@ func openStorage(cfg config.Config, log *slog.Logger) (*storage, error) {
 	}
 	s.library = library.New(cfg.Jobs.Work.Audio, s.database, log)
 	s.library.SetProbe(factsOf)
+	var err error
+	if s.renditions, err = renditions.Open(filepath.Join(cfg.DataDir, "pictures"), cfg.Jobs.Work.Audio.Pictures, log); err != nil {
+		return nil, err
+	}
+	s.library.SetRenditions(s.renditions)
 	s.conversations = conversations.New(s.database, s.library, log)
 	return s, nil
 }
@@ -71,6 +80,7 @@ func ledgerFile(cfg config.Config) string {
 type asynchronous struct {
 	*storage
 	jobs    *jobs.Manager
+	batches *batches.Manager
 	upgrade *upgrade
 }
 
@@ -97,9 +107,14 @@ func (s *system) openJobs(cfg config.Config, stored *storage, dir *datadir.Dir) 
 			}
 			return entry.Describe(), nil
 		},
-		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held,
+		Bind: s.orchestrator.Resolver().Bind, Held: s.orchestrator.Held, Pin: s.pin, Restart: s.restartJob,
 		Runs: s.runs, Width: s.memory.Runs, Weights: weights, Ageing: cfg.SystemHardening.ResourceManagement.Ageing,
 		MaxAttempts: cfg.SystemHardening.ErrorRecovery.MaxAttempts, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
+	})
+	s.jobExists = a.jobs.Exists
+	a.batches = batches.New(cfg.Jobs.Batches, batches.Dependencies{
+		Database: a.database, Library: a.library, Jobs: a.jobs, Sender: webhook.New(hooks), Encode: apijobs.BatchBody,
+		ClaimTimeout: cfg.Jobs.Work.ClaimTimeout, MaxDeliveries: hooks.MaxAttempts, Log: s.log,
 	})
 	a.upgrade = &upgrade{database: a.database, dir: dir, log: s.log, steps: []step{
 		{"list the recordings of their owners", a.library.Adopt},

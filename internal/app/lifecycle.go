@@ -52,6 +52,7 @@ func (s *system) addJobs(a *asynchronous) {
 	s.parts.Add("the records", grace, a.database)
 	s.parts.Add("the upgrade of the data folder", grace, a.upgrade)
 	s.parts.Add("jobs", 0, a.jobs) // running jobs may use the rest of the drain timeout, and no more
+	s.parts.Add("batches", grace, a.batches)
 }
 
 // addServing adds the listener and the parts that start after it: requests are answered

@@ -33,6 +33,9 @@ func formats(limits audiofile.Limits) func() gen.AudioFormats {
 			list.Ffmpeg, list.Decodes = true, append(native, more...)
 		}
 		for _, container := range audiofile.Containers() {
+			if container.NeedsFFmpeg() && !list.Ffmpeg {
+				continue
+			}
 			list.Encodes = append(list.Encodes, string(container))
 		}
 		return list

@@ -116,7 +116,8 @@ func TestMisuse(t *testing.T) {
 	t.Parallel()
 	root := strings.Replace(usageOf, "%s", "", 1)
 	of := func(command string) string { return strings.Replace(usageOf, "%s", " "+command, 1) }
-	const all = "available: completion, config, healthcheck, help, keys, models, pull, serve, store, transcribe, version\n"
+	const all = "available: analyze, batch, completion, config, draw, edit, healthcheck, help, keys, " +
+		"models, pull, run, serve, store, transcribe, version\n"
 	for line, want := range map[string]string{
 		"trancribe":                      `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
 		"trancribe --format srt a.wav":   `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,
@@ -209,7 +210,8 @@ func TestWhatEachCommandDoes(t *testing.T) {
 func TestEveryCommandHasHelp(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{
-		"", "serve", "transcribe", "config", "keys", "keys create", "keys list", "keys revoke", "healthcheck", "version", "completion", "help",
+		"", "serve", "transcribe", "analyze", "edit", "draw",
+		"config", "keys", "keys create", "keys list", "keys revoke", "healthcheck", "version", "completion", "help",
 		"store", "store check", "store backup", "store restore",
 	} {
 		var c called

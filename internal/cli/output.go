@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,27 +23,34 @@ var extensions = map[string]string{
 // maxListed limits the files that an error lists.
 const maxListed = 3
 
+// outputs is where results are written.
+type outputs struct {
+	// folder is the output folder; "" for the standard output.
+	folder string
+	force  bool
+}
+
 // aim sets the output file of each recording, and returns an error if one could not be
 // written, before any work is done.
-func (t *transcription) aim(recordings []*recording) error {
-	if t.folder == "" {
+func (o *outputs) aim(recordings []*recording, extension string) error {
+	if o.folder == "" {
 		return nil
 	}
-	if info, err := os.Stat(t.folder); err == nil && !info.IsDir() {
-		return misusef("--output %s is a file; it must be a folder", t.folder)
+	if info, err := os.Stat(o.folder); err == nil && !info.IsDir() {
+		return misusef("--output %s is a file; it must be a folder", o.folder)
 	}
 	from := make(map[string]string)
 	for _, r := range recordings {
-		r.target = filepath.Join(t.folder, strings.TrimSuffix(r.within, filepath.Ext(r.within))+extensions[t.format])
+		r.target = filepath.Join(o.folder, strings.TrimSuffix(r.within, filepath.Ext(r.within))+extension)
 		if other, ok := from[r.target]; ok {
 			return misusef("%s and %s would both be written to %s", other, r.path, r.target)
 		}
 		from[r.target] = r.path
 	}
-	return t.refuseOverwriting(recordings)
+	return o.refuseOverwriting(recordings)
 }
 
-func (t *transcription) refuseOverwriting(recordings []*recording) error {
+func (o *outputs) refuseOverwriting(recordings []*recording) error {
 	var existing []string
 	for _, r := range recordings {
 		info, err := os.Stat(r.target)
@@ -58,7 +67,7 @@ func (t *transcription) refuseOverwriting(recordings []*recording) error {
 		}
 		existing = append(existing, r.target)
 	}
-	if len(existing) == 0 || t.force {
+	if len(existing) == 0 || o.force {
 		return nil
 	}
 	names := strings.Join(existing[:min(len(existing), maxListed)], ", ")
@@ -70,7 +79,12 @@ func (t *transcription) refuseOverwriting(recordings []*recording) error {
 
 // writeFile writes a file atomically, with the permissions of the user's umask. It
 // overwrites an existing file only if force is set.
-func writeFile(path string, data []byte, force bool) (err error) {
+func writeFile(path string, data []byte, force bool) error {
+	return writeFrom(path, bytes.NewReader(data), force)
+}
+
+// writeFrom is writeFile for the data of a reader.
+func writeFrom(path string, from io.Reader, force bool) (err error) {
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
@@ -81,7 +95,7 @@ func writeFile(path string, data []byte, force bool) (err error) {
 		return err
 	}
 	defer func() { _ = os.Remove(aside) }() // already gone if it was renamed
-	_, err = file.Write(data)
+	_, err = io.Copy(file, from)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
 	}

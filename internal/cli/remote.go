@@ -49,8 +49,17 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 		}
 		return nil, nil // no server was named
 	}
+	key, err := f.readKey(program)
+	if err != nil {
+		return nil, err
+	}
+	return newServer(f.url, key)
+}
+
+// readKey returns the API key from the flags or the environment, "" if there is none.
+func (f *remoteFlags) readKey(program *Program) (string, error) {
 	if f.key != "" && f.keyFile != "" {
-		return nil, misusef("--api-key and --api-key-file cannot be combined")
+		return "", misusef("--api-key and --api-key-file cannot be combined")
 	}
 	key, file := f.key, f.keyFile
 	if key == "" && file == "" {
@@ -59,16 +68,16 @@ func (f *remoteFlags) server(program *Program) (*server, error) {
 	if key == "" && file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("the API key: %w", err)
+			return "", fmt.Errorf("the API key: %w", err)
 		}
 		if key = strings.TrimSpace(string(data)); key == "" {
-			return nil, fmt.Errorf("the API key: %s is empty", file)
+			return "", fmt.Errorf("the API key: %s is empty", file)
 		}
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, misusef("the API key must be printable ASCII without spaces")
+		return "", misusef("the API key must be printable ASCII without spaces")
 	}
-	return newServer(f.url, key)
+	return key, nil
 }
 
 // server is a client of another process over HTTP.
@@ -109,25 +118,12 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 	if err != nil {
 		return nil, err
 	}
-	sent := &countingReader{from: audio, total: r.size, report: p.sent}
-	body := io.MultiReader(bytes.NewReader(head), sent, bytes.NewReader(tail))
-	request, err := s.request(ctx, http.MethodPost, "v1/audio/transcriptions", body)
+	response, err := s.post(ctx, "v1/audio/transcriptions", r, head, tail, &countingReader{from: audio, total: r.size, report: p.sent},
+		map[string]string{"Content-Type": contentType})
 	if err != nil {
 		return nil, err
 	}
-	if request.ContentLength = -1; r.size >= 0 {
-		request.ContentLength = int64(len(head)) + r.size + int64(len(tail))
-	}
-	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("Expect", "100-continue") // an invalid key is refused before the upload
-	response, err := s.client.Do(request)
-	if err != nil {
-		return nil, unreachable(ctx, s.base, err)
-	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, answerError(response)
-	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
 		return nil, unreachable(ctx, s.base, err)

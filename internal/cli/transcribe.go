@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,12 +24,9 @@ type transcription struct {
 	params tasks.TranscribeParams
 	// format is one of tasks.TranscriptFormats.
 	format string
-	// folder is the output folder; "" for the standard output.
-	folder string
-	force  bool
-	// progress is set by its flag if progressSet.
-	progress, progressSet bool
-	remote                remoteFlags
+	outputs
+	reporting
+	remote remoteFlags
 }
 
 func (e *environment) transcribeCommand() *cobra.Command {
@@ -49,21 +44,9 @@ file is overwritten without --force.`,
   grym-synth transcribe --format srt --output subtitles talks/
   ffmpeg -i film.mkv -f wav - | grym-synth transcribe -
   GRYM_API_KEY=grym_... grym-synth transcribe --server https://audio.example.org talk.mp3`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return misusef("transcribe needs a file, a folder, or - for the standard input")
-			}
-			return nil
-		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			withoutDot := make([]string, 0, len(audioExtensions))
-			for _, extension := range audioExtensions {
-				withoutDot = append(withoutDot, extension[1:])
-			}
-			return withoutDot, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args: recordingArgs, ValidArgsFunction: completeRecordings,
 		RunE: func(c *cobra.Command, args []string) error {
-			t.progressSet = c.Flags().Changed("progress")
+			t.changed(c)
 			return e.transcribe(c.Context(), &t, args)
 		},
 	}
@@ -79,7 +62,7 @@ func (t *transcription) bind(c *cobra.Command) {
 	flags.StringVar(&t.format, "format", tasks.FormatText, "`FORMAT` of the words: "+strings.Join(tasks.TranscriptFormats(), ", "))
 	flags.StringVar(&t.folder, "output", "", "`DIR` to write a file for each recording to, instead of printing")
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")
-	flags.BoolVar(&t.progress, "progress", false, "print lines of progress where there is no terminal; =false shows no bar on one")
+	t.reporting.bind(c)
 	flags.StringVar(&t.params.Decoding, "decoding", "", "`HOW` to decode: greedy or beam (default beam with a word list or a prompt)")
 	flags.StringVar(&t.params.Prompt, "prompt", "", "`WORDS` that are likely to be spoken")
 	flags.StringVar(&t.params.Language, "language", "", "`CODE` of the language, which verbose_json repeats")
@@ -139,7 +122,7 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 	if len(recordings) > 1 && t.folder == "" && t.format != tasks.FormatText {
 		return misusef("several files in the format %s need an output folder: --output DIR", t.format)
 	}
-	if err := t.aim(recordings); err != nil {
+	if err := t.aim(recordings, extensions[t.format]); err != nil {
 		return err
 	}
 	var with transcriber
@@ -159,50 +142,14 @@ func (e *environment) transcribe(ctx context.Context, t *transcription, args []s
 }
 
 func (e *environment) transcribeAll(ctx context.Context, t *transcription, recordings []*recording, with transcriber) error {
-	terminal := isTerminal(e.streams.Err)
-	var shown io.Writer
-	if t.progress || terminal && !t.progressSet {
-		shown = e.streams.Err
-	}
-	p := newProgress(shown, terminal, recordings)
-	began, failed := time.Now(), 0
-	for i, r := range recordings {
-		p.start(r)
-		text, err := []byte(nil), r.err
-		if err == nil {
-			text, err = with.transcribe(ctx, t, r, p)
-		}
+	return e.each(ctx, recordings, &t.reporting, "transcribed", func(r *recording, p *progress) error {
+		text, err := with.transcribe(ctx, t, r, p)
 		p.finish(err)
-		if ctx.Err() != nil {
-			return interrupted(i, len(recordings))
-		}
-		if err == nil {
-			err = e.write(t, r, text, len(recordings) > 1)
-		}
-		if err == nil {
-			continue
-		}
-		err = fmt.Errorf("%s: %w", r.path, err)
-		if len(recordings) == 1 {
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		failed++
-		fmt.Fprintf(e.streams.Err, "%s: %v\n", name, err)
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d recordings failed, %d transcribed", failed, len(recordings), len(recordings)-failed)
-	}
-	if shown != nil && len(recordings) > 1 {
-		fmt.Fprintf(shown, "%s: %d recordings transcribed in %s\n", name, len(recordings), clock(time.Since(began)))
-	}
-	return nil
-}
-
-func interrupted(done, of int) error {
-	if of == 1 {
-		return errors.New("interrupted")
-	}
-	return fmt.Errorf("interrupted after %d of %d recordings", done, of)
+		return e.write(t, r, text, len(recordings) > 1)
+	})
 }
 
 // write writes the text to its file, or to the standard output, with the recording's name

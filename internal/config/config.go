@@ -17,8 +17,10 @@ import (
 	"github.com/grym-synth/grym-synth/internal/access"
 	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/orchestrator"
+	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs/webhook"
+	"github.com/grym-synth/grym-synth/orchestrator/pipelines"
 	"github.com/grym-synth/grym-synth/orchestrator/records/natsstore"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -44,12 +46,14 @@ type Config struct {
 	SystemHardening SystemHardening  `koanf:"systemHardening"`
 	Services        Services         `koanf:"services"`
 	Jobs            Jobs             `koanf:"jobs"`
+	Pipelines       pipelines.Config `koanf:"pipelines"`
 }
 
 // Jobs is the configuration of asynchronous jobs and their storage.
 type Jobs struct {
 	Store    natsstore.Config `koanf:",squash"`
 	Work     jobs.Config      `koanf:",squash"`
+	Batches  batches.Config   `koanf:"batches"`
 	Webhooks webhook.Config   `koanf:"webhooks"`
 }
 
@@ -118,7 +122,11 @@ func Default() Config {
 			ResourceManagement:    resources.DefaultConfig(),
 		},
 		Services: defaultServices(),
-		Jobs:     Jobs{Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Webhooks: webhook.DefaultConfig()},
+		Jobs: Jobs{
+			Store: natsstore.DefaultConfig(), Work: jobs.DefaultConfig(), Batches: batches.DefaultConfig(), Webhooks: webhook.DefaultConfig(),
+		},
+
+		Pipelines: pipelines.DefaultConfig(),
 	}
 }
 
@@ -167,6 +175,7 @@ func (c Config) validate() []error {
 	section("systemHardening.errorRecovery", h.ErrorRecovery.Validate())
 	section("audio", c.Audio.Validate())
 	section("jobs", c.Jobs.validate())
+	section("pipelines", c.Pipelines.Validate())
 	section("services.modelService", c.Services.ModelService.Validate())
 	for _, name := range modules.Names() {
 		section("services."+name, c.Services.sections[name].Validate())
@@ -177,11 +186,14 @@ func (c Config) validate() []error {
 // validate returns an error for each invalid value, with its key relative to this section.
 func (j Jobs) validate() []error {
 	errs := append(j.Store.Validate(), j.Work.Validate()...)
+	for _, err := range j.Batches.Validate() {
+		errs = append(errs, fmt.Errorf("batches.%w", err))
+	}
 	for _, err := range j.Webhooks.Validate() {
 		errs = append(errs, fmt.Errorf("webhooks.%w", err))
 	}
 	for _, name := range j.Work.Services {
-		if known := modules.Names(); !slices.Contains(known, name) {
+		if known := append(modules.Names(), pipelines.ServiceName); !slices.Contains(known, name) {
 			errs = append(errs, fmt.Errorf("services: unknown service %q; available: %s", name, strings.Join(known, ", ")))
 		}
 	}

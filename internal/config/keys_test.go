@@ -62,7 +62,7 @@ func keyCases() map[string]keyCase {
 		all["models.defaults."+task] = keyCase{good: []string{"''", "mine"}, bad: []string{"a b", "../x"}}
 	}
 	for _, section := range []map[string]keyCase{
-		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), storeKeys(),
+		apiKeys(), audioKeys(), hardeningKeys(), monitorKeys(), resourceKeys(), jobKeys(), storeKeys(), pipelineKeys(),
 		serviceKeys("audioProcessor", map[string]keyCase{"maxOutput": {good: []string{"1MiB"}, bad: []string{"1048575", "0", "-1"}}}),
 		serviceKeys("wav2vec2", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -70,6 +70,7 @@ func keyCases() map[string]keyCase {
 		serviceKeys("audioldm", map[string]keyCase{
 			"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
 			"maxSeconds":   {good: []string{"1", "600"}, bad: []string{"0.999", "600.001", ".nan", ".inf", "long"}},
+			"ranker":       {good: []string{"x", "''"}, bad: []string{"[a, b]"}},
 		}),
 		serviceKeys("gama", map[string]keyCase{
 			"defaultModel":       {good: []string{"x"}, bad: []string{"''", "[a, b]"}},
@@ -79,7 +80,11 @@ func keyCases() map[string]keyCase {
 		}),
 		serviceKeys("whisper", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelHub", map[string]keyCase{"reserve": {good: []string{"0", "1GiB"}, bad: []string{"-1", "much"}}}),
+		serviceKeys("clap", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelService", nil),
+		serviceKeys("patterns", map[string]keyCase{
+			"model": texts, "maxPatterns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		}),
 	} {
 		maps.Copy(all, section)
 	}
@@ -218,21 +223,37 @@ func resourceKeys() map[string]keyCase {
 
 func jobKeys() map[string]keyCase {
 	return map[string]keyCase{
-		"jobs.services":              {good: []string{"[]", "[wav2vec2]"}, bad: []string{"[speech]", "[gama, '']"}},
-		"jobs.spare":                 {good: []string{"1", "256"}, bad: []string{"0", "257", "some"}},
-		"jobs.maxQueued":             {good: []string{"1", "1000000"}, bad: []string{"0", "1000001", "many"}},
-		"jobs.maxRedeliveries":       {good: []string{"0"}, bad: []string{"-1", "few"}},
-		"jobs.claimTimeout":          {good: []string{"3s"}, bad: []string{"2999", "0", "soon"}},
-		"jobs.retry.delay":           {good: []string{"1ns", "1m"}, bad: []string{"0", "-1ns", "soon"}},
-		"jobs.retry.maxDelay":        {good: []string{"1s"}, bad: []string{"999ms", "soon"}},
-		"jobs.retention.maxAge":      {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
-		"jobs.retention.maxBytes":    {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
-		"jobs.audio.ttl":             {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
-		"jobs.audio.quota":           {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
-		"jobs.webhooks.secret":       {good: []string{"''", strings.Repeat("s", 16)}, bad: []string{"x", strings.Repeat("s", 15)}},
-		"jobs.webhooks.allowPrivate": truths,
-		"jobs.webhooks.timeout":      positive,
-		"jobs.webhooks.maxAttempts":  {good: []string{"1", "100"}, bad: []string{"0", "101", "few"}},
+		"jobs.services":                   {good: []string{"[]", "[wav2vec2]"}, bad: []string{"[speech]", "[gama, '']"}},
+		"jobs.spare":                      {good: []string{"1", "256"}, bad: []string{"0", "257", "some"}},
+		"jobs.maxQueued":                  {good: []string{"1", "1000000"}, bad: []string{"0", "1000001", "many"}},
+		"jobs.maxRedeliveries":            {good: []string{"0"}, bad: []string{"-1", "few"}},
+		"jobs.claimTimeout":               {good: []string{"3s"}, bad: []string{"2999", "0", "soon"}},
+		"jobs.retry.delay":                {good: []string{"1ns", "1m"}, bad: []string{"0", "-1ns", "soon"}},
+		"jobs.retry.maxDelay":             {good: []string{"1s"}, bad: []string{"999ms", "soon"}},
+		"jobs.retention.maxAge":           {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
+		"jobs.retention.maxBytes":         {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
+		"jobs.audio.ttl":                  {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
+		"jobs.audio.quota":                {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
+		"jobs.audio.pictures":             {good: []string{"0", "1MiB"}, bad: []string{"-1", "lots"}},
+		"jobs.batches.window":             {good: []string{"1", "10000"}, bad: []string{"0", "10001", "some"}},
+		"jobs.batches.maxItems":           {good: []string{"1", "1000000"}, bad: []string{"0", "1000001", "many"}},
+		"jobs.batches.retention.maxAge":   {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
+		"jobs.batches.retention.maxBytes": {good: []string{"1MiB"}, bad: []string{"1048575", "-1", "lots"}},
+		"jobs.webhooks.secret":            {good: []string{"''", strings.Repeat("s", 16)}, bad: []string{"x", strings.Repeat("s", 15)}},
+		"jobs.webhooks.allowPrivate":      truths,
+		"jobs.webhooks.timeout":           positive,
+		"jobs.webhooks.maxAttempts":       {good: []string{"1", "100"}, bad: []string{"0", "101", "few"}},
+	}
+}
+
+func pipelineKeys() map[string]keyCase {
+	return map[string]keyCase{
+		"pipelines.maxRuns": {good: []string{"1", "10000"}, bad: []string{"0", "10001", "many"}},
+		"pipelines.shipped": truths,
+		"pipelines.definitions": {
+			good: []string{"{}", "{a: {steps: [{id: x, task: edit}]}}", `'{"a":{"steps":[{"id":"x","task":"edit"}]}}'`},
+			bad:  []string{"[a, b]", "{a: {}}", "{a: {steps: [{id: x}]}}", "{a: {steps: [{id: x, task: edit, by: y}]}}", "'{'"},
+		},
 	}
 }
 

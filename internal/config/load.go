@@ -216,6 +216,9 @@ func (l *Loaded) apply(set *layer, known []string) error {
 	if err := translateAliases(set.values); err != nil {
 		return fmt.Errorf("%s: %w", set.origin(""), err)
 	}
+	if err := takeDefinitions(set.values); err != nil {
+		return fmt.Errorf("%s: %w", set.origin(keyDefinitions), err)
+	}
 	if err := l.joinAliases(set); err != nil {
 		return fmt.Errorf("%s: %w", set.origin(keyAliases), err)
 	}

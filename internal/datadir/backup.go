@@ -57,10 +57,10 @@ func (m manifest) summary() Summary {
 }
 
 // skipped are the entries of a data folder that are not part of a backup: what belongs to
-// a process, and models, which can be installed again.
+// a process, models, which can be installed again, and pictures, which can be drawn again.
 func skipped(name string) bool {
 	first, _, _ := strings.Cut(name, string(filepath.Separator))
-	return first == "lock" || first == "spool" || first == "models" || strings.HasSuffix(name, ".new")
+	return first == "lock" || first == "spool" || first == "models" || first == "pictures" || strings.HasSuffix(name, ".new")
 }
 
 // OpenExisting is Open for a folder that must exist.

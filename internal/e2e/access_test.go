@@ -60,9 +60,9 @@ func TestKeysReachAsFarAsTheirScopes(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status, "a revoked key ends without a restart")
 }
 
-// TestConversationsBelongToAKey has two keys that may use the server, and an admin.
-func TestConversationsBelongToAKey(t *testing.T) {
-	t.Parallel()
+// playConversationsOfKeys has two keys that may use the server, and an admin.
+func playConversationsOfKeys(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	key := func(scope string) string {
 		out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--scopes", scope, "--data-dir", dir).CombinedOutput()

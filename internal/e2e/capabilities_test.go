@@ -47,13 +47,18 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 	s := startWith(t, options{settings: `audio: {ffmpeg: "off"}`})
 	all, ready := s.can(t)
 	require.Equal(t, map[string]bool{
-		"convert": true, "transcribe": true, "embed": false, "classify": false, "generate": true, "analyze": true,
-		"ask": true, "caption": true, "edit": true, "pull": true,
-	}, ready, "no embedded model can embed or classify")
+		"convert": true, "transcribe": true, "embed": true, "classify": true, "generate": true, "analyze": true,
+		"ask": true, "caption": true, "edit": true, "draw": true, "peaks": true, "pull": true, "run": true,
+		"teach": true, "detect": true, "search": true, "correct": true, "reembed": true, "import_patterns": true,
+	}, ready)
 	short := clip(t, "clip09.wav")
 	for task, path := range map[string]string{"embed": "embeddings", "classify": "classifications", "transcribe": "transcriptions",
 		"convert": "conversions", "caption": "captions"} {
-		status, body := s.sendForm(t, "/v1/audio/"+path, short)
+		var fields []string
+		if task == "classify" {
+			fields = []string{"labels", "speech", "labels", "a dog"}
+		}
+		status, body := s.sendForm(t, "/v1/audio/"+path, short, fields...)
 		require.Equal(t, ready[task], status == http.StatusOK, "%s: %d %s", task, status, body)
 	}
 	for _, c := range all.Capabilities {
@@ -63,7 +68,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		}
 	}
 	require.False(t, all.Audio.FFmpeg)
-	require.Equal(t, []string{"wav", "flac", "mp3", "ogg-opus", "webm-opus"}, all.Audio.Decodes)
+	require.Equal(t, []string{"wav", "flac", "mp3", "ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}, all.Audio.Decodes)
 	require.Equal(t, []string{"wav", "flac", "pcm"}, all.Audio.Encodes)
 
 	s.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/services/wav2vec2/drain", `{"reason":"new weights"}`)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"flag"
@@ -100,14 +101,15 @@ func (g memoryGroup) used(t *testing.T) int64 {
 }
 
 // baseModels writes two model folders of the size of wav2vec2-base: as published, and with
-// 8-bit weights.
+// 8-bit weights. PYTHON names another interpreter than Debian's.
 func baseModels(t *testing.T, dir string) {
 	t.Helper()
-	if err := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", "import torch, onnx").Run(); err != nil {
-		t.Skip("the models need Debian's python3-torch and python3-onnx")
+	python := cmp.Or(os.Getenv("PYTHON"), "/usr/bin/python3")
+	if err := exec.CommandContext(t.Context(), python, "-c", "import torch, onnx").Run(); err != nil {
+		t.Skip("the models need python3 with torch and onnx, Debian's or that of PYTHON")
 	}
 	for name, dtype := range map[string]string{"base": "fp32", "base-int8": "int8"} {
-		out, err := exec.CommandContext(t.Context(), "/usr/bin/python3", "models/export/wav2vec2_random.py", "--dtype", dtype,
+		out, err := exec.CommandContext(t.Context(), python, "models/export/wav2vec2_random.py", "--dtype", dtype,
 			filepath.Join(dir, "models", name)).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}

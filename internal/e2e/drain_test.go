@@ -91,10 +91,10 @@ func inBackground(t *testing.T, send func() (int, string)) <-chan replied {
 	return answers
 }
 
-// TestADrainedServiceEndsItsWorkAndTakesNoMore drains a service with a long recording at
+// playDrainedService drains a service with a long recording at
 // work; sends requests and jobs; restarts the server; and resumes.
-func TestADrainedServiceEndsItsWorkAndTakesNoMore(t *testing.T) {
-	t.Parallel()
+func playDrainedService(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
 	o := options{dataDir: dir, settings: "services: {wav2vec2: {runs: 1}}\njobs: {retry: {delay: 10ms}}\n"}
@@ -104,7 +104,7 @@ func TestADrainedServiceEndsItsWorkAndTakesNoMore(t *testing.T) {
 	s.awaitTasks(t, "", "running")
 	body := s.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/services/wav2vec2/drain", `{"reason":"`+reason+`"}`)
 	require.Contains(t, body, `"drains":[{"reason":"`+reason+`","running":1,"since":`)
-	status, body := s.sendForm(t, "/v1/audio/embeddings", short)
+	status, body := s.sendForm(t, "/v1/audio/embeddings", short, "model", "other")
 	require.Equal(t, http.StatusServiceUnavailable, status, body)
 	require.Contains(t, body, `"type":"urn:grym-synth:problem:unavailable"`)
 	require.Contains(t, body, reason)
@@ -168,9 +168,9 @@ func (s *server) checkDrained(t *testing.T, reason string, jobs ...string) {
 	}
 }
 
-// TestADrainedModelLeavesTheOthers drains one model of a service.
-func TestADrainedModelLeavesTheOthers(t *testing.T) {
-	t.Parallel()
+// playDrainedModel drains one model of a service.
+func playDrainedModel(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
 	s := startWith(t, options{dataDir: dir})

@@ -8,10 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOneLimitOfDuration sets audio.maxDuration alone, and sends a longer recording to
+// playLongRecordings sets audio.maxDuration alone, and sends a longer recording to
 // every task. A key that it has replaced still loads, with a warning in the log.
-func TestOneLimitOfDuration(t *testing.T) {
-	t.Parallel()
+func playLongRecordings(t *testing.T) {
+	t.Helper()
 	s := startWith(t, options{settings: "audio: {maxDuration: 2s}\nservices: {gama: {maxSeconds: 1}}\n"})
 	s.logged(t, "services.gama.maxSeconds is replaced by audio.maxDuration")
 	long := wav(16000, 1, 3*16000)

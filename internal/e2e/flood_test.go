@@ -72,10 +72,10 @@ func (g guest) shorts(speech []byte) (jobs, requests times) {
 	return jobs, requests
 }
 
-// TestAFloodOfJobsOfOneKeyHoldsNoOtherUp has one key queue 300 long jobs of high priority, and
+// playFloodOfJobs has one key queue 300 long jobs of high priority, and
 // another ask for ten short ones of normal priority.
-func TestAFloodOfJobsOfOneKeyHoldsNoOtherUp(t *testing.T) {
-	t.Parallel()
+func playFloodOfJobs(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	flood, other := createKey(t, dir, "use"), createKey(t, dir, "use")
 	s := startWith(t, options{dataDir: dir, settings: "services: {wav2vec2: {runs: 1}}\n", args: []string{"--listen", "0.0.0.0:0"}})

@@ -28,11 +28,11 @@ func topUp(t *testing.T, dir string) {
 	require.ErrorIs(t, err, syscall.ENOSPC)
 }
 
-// TestAFullDiskIs507Everywhere fills the disk of the whole data folder, and asks for
+// playFullDisk fills the disk of the whole data folder, and asks for
 // everything that writes to it. Nothing else is said of the disk than that it is full, no
 // service counts the failures, and the server is not ready until there is room.
-func TestAFullDiskIs507Everywhere(t *testing.T) {
-	t.Parallel()
+func playFullDisk(t *testing.T) {
+	t.Helper()
 	dir := smallDisk(t, 64)
 	s := startWith(t, options{dataDir: dir, settings: "jobs: {reserve: 0}\n"})
 	short := clip(t, "clip09.wav")

@@ -69,6 +69,9 @@ type generations struct {
 	Length           float64 `json:"audio_length_in_s"`
 	Rate             int     `json:"sample_rate"`
 	Waveforms        int     `json:"num_waveforms_per_prompt"`
+	Scores           []float64
+	Order            []int
+	RankedBy         string `json:"ranked_by"`
 	Sounds           []struct {
 		ContentType string `json:"content_type"`
 		Bytes       int
@@ -108,8 +111,18 @@ func TestSeveralSoundsOfOnePrompt(t *testing.T) {
 	}
 	require.Len(t, seen, 3, "they differ")
 	// The noise of a batch begins with that of one.
-	again := s.generations(t, body+`,"num_waveforms_per_prompt":2}`)
+	again := s.generations(t, body+`,"num_waveforms_per_prompt":2,"rank":false}`)
 	require.Equal(t, one.Sounds[0].Audio, again.Sounds[0].Audio)
+	require.Empty(t, again.Scores)
+
+	ranked := s.generations(t, body+`,"num_waveforms_per_prompt":2}`)
+	require.Equal(t, "clap-tiny", ranked.RankedBy)
+	require.Len(t, ranked.Scores, 2)
+	require.IsNonIncreasing(t, ranked.Scores)
+	require.ElementsMatch(t, []int{0, 1}, ranked.Order)
+	for i, n := range ranked.Order {
+		require.Equal(t, again.Sounds[n].Audio, ranked.Sounds[i].Audio)
+	}
 
 	response, answer := s.generate(t, body+`,"num_waveforms_per_prompt":3}`)
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)

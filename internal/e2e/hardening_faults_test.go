@@ -1,37 +1,46 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
-// hardeningFaults are faults that are played against the real binary over HTTP, with the
-// intervals of its settings shortened. Each prints the timeline of what a client and an
-// operator see: go test ./internal/e2e -run HardeningFaults -v.
-var hardeningFaults = []hardeningFault{
-	{"a model whose users fail and whose canary succeeds", failing, playFailingUsers},
-	{"a model that one success in two keeps from opening its breaker", unmonitored, playHalfFailing},
-	{"a run that stalls without monitoring and recovery", stalling, playStalledRun},
-	{"an operator's open breaker", failing + "jobs: {retry: {delay: 100ms, maxDelay: 1s}}\n", playOperatorsOpen},
-	{"a model that was unloaded beside a loaded one", checked, playUnloaded},
+// hardeningFault is a fault that is played against the real binary over HTTP. Faults of one
+// kind have the same number.
+type hardeningFault struct {
+	number int
+	name   string
+	play   func(t *testing.T)
 }
 
-// hardeningFault is one entry of the table. Its model, cond, answers NaN for recordings
-// of more than two seconds.
-type hardeningFault struct {
-	name, settings string
-	play           func(p *play)
+// hardeningFaults returns every fault, with the intervals of the settings shortened.
+func hardeningFaults() []hardeningFault {
+	return append([]hardeningFault{
+		{1, "a model whose users fail and whose canary succeeds", onCond(failing, playFailingUsers)},
+		{1, "a model that one success in two keeps from opening its breaker", onCond(unmonitored, playHalfFailing)},
+		{1, "a run that stalls without monitoring and recovery", onCond(stalling, playStalledRun)},
+		{1, "a model that was unloaded beside a loaded one", onCond(checked, playUnloaded)},
+		{2, "low priority under a steady load of high priority", playLowPriority},
+		{3, "an operator's open breaker", onCond(failing+"jobs: {retry: {delay: 100ms, maxDelay: 1s}}\n", playOperatorsOpen)},
+		{3, "a drained service", playDrainedService},
+		{3, "a drained model", playDrainedModel},
+		{3, "tasks that are listed and cancelled", playTasks},
+		{4, "recordings that are longer than the limit", playLongRecordings},
+		{5, "the time to try again when a queue is full", playFullQueue},
+		{6, "a store that lost all records", playEmptiedStore},
+		{6, "a store with damaged records", playDamagedStore},
+		{7, "recordings that two keys share", playSharedRecordings},
+		{8, "a flood of requests of one key", playFloodOfRequests},
+		{8, "a flood of jobs of one key", playFloodOfJobs},
+		{9, "a deadline, names and webhooks that are refused", playRefusals},
+		{9, "an administrator in another's conversation", playConversationsOfKeys},
+	}, faultsOfSystem()...)
 }
 
 // The settings of the faults: with everything, without health checks and recovery, with
@@ -54,157 +63,47 @@ hardening: {stallTimeout: 100ms}
 `
 )
 
+// onCond returns a fault that is played on a server with the model cond, which answers NaN
+// for recordings of more than two seconds.
+func onCond(settings string, fault func(p *play)) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Helper()
+		timelineOf(t).viewed.Store(true)
+		dir := t.TempDir()
+		modeltest.CopySpeech(t, dir, "cond", modeltest.FailsBeyond(t, 2*16000))
+		s := startWith(t, options{dataDir: dir, settings: settings})
+		fault(&play{t: t, s: s, short: clip(t, "clip09.wav"), long: wav(16000, 1, 3*16000), began: time.Now()})
+	}
+}
+
+// TestHardeningFaults plays every fault, and prints for each what its clients and operators
+// saw, and at the end a table of all: go test ./internal/e2e -run HardeningFaults -v. The
+// faults of one number are played by -run HardeningFaults/7.
 func TestHardeningFaults(t *testing.T) {
 	t.Parallel()
-	for _, fault := range hardeningFaults {
-		t.Run(fault.name, func(t *testing.T) {
+	var mu sync.Mutex
+	var rows []string
+	t.Cleanup(func() {
+		slices.Sort(rows)
+		t.Logf("%d faults were played:\n| fault | | requests | seconds | |\n|---|---|---|---|---|\n%s", len(rows), strings.Join(rows, "\n"))
+	})
+	for _, fault := range hardeningFaults() {
+		t.Run(fmt.Sprintf("%d %s", fault.number, fault.name), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			modeltest.CopySpeech(t, dir, "cond", modeltest.FailsBeyond(t, 2*16000))
-			s := startWith(t, options{dataDir: dir, settings: fault.settings})
-			p := &play{t: t, s: s, short: clip(t, "clip09.wav"), long: wav(16000, 1, 3*16000), began: time.Now()}
-			t.Cleanup(func() { t.Logf("timeline:\n%s", p.timeline()) })
-			fault.play(p)
+			l := newTimeline(t)
+			t.Cleanup(func() {
+				result := "passed"
+				if t.Skipped() {
+					result = "skipped"
+				} else if t.Failed() {
+					result = "failed"
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				rows = append(rows, fmt.Sprintf("| %d | %s | %d | %.1f | %s |", fault.number, fault.name, l.requests(),
+					time.Since(l.began).Seconds(), result))
+			})
+			fault.play(t)
 		})
 	}
-}
-
-// play is one fault under way.
-type play struct {
-	t           *testing.T
-	s           *server
-	short, long []byte
-	began       time.Time
-
-	mu    sync.Mutex
-	lines []string
-}
-
-// view is what an operator sees.
-type view struct {
-	// Status is that of /healthz, Ready the status of /readyz.
-	Status         string
-	Ready          int
-	Reasons        []string
-	State, Breaker string
-	Held           string
-	Health         string
-	// Gauge is the value of the label health in the metrics.
-	Gauge string
-}
-
-// String returns the view as a part of a line.
-func (v view) String() string {
-	return fmt.Sprintf("healthz %s, readyz %d, state %s, health %s (metrics: %s), breaker %s", v.Status, v.Ready, v.State, v.Health,
-		v.Gauge, v.Breaker)
-}
-
-// note adds a line to the timeline.
-func (p *play) note(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.lines = append(p.lines, fmt.Sprintf("%6.2fs  ", time.Since(p.began).Seconds())+fmt.Sprintf(format, args...))
-}
-
-func (p *play) timeline() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.Join(p.lines, "\n")
-}
-
-// look returns what an operator sees now.
-func (p *play) look() (v view) {
-	t := p.t
-	t.Helper()
-	var health struct {
-		Status   string
-		Services []struct {
-			Name, State string
-			Health      struct{ Status, Reason string }
-			Hold        *struct{ Reason string } `json:"breaker_hold"`
-		}
-	}
-	_, body := p.s.get(t, "/healthz")
-	require.NoError(t, json.Unmarshal([]byte(body), &health), body)
-	var service struct {
-		Breaker string
-		Health  struct{ Status string }
-	}
-	_, body = p.s.get(t, "/v1/services/wav2vec2")
-	require.NoError(t, json.Unmarshal([]byte(body), &service), body)
-	var ready struct{ Reasons []string }
-	v.Ready, body = p.s.get(t, "/readyz")
-	require.NoError(t, json.Unmarshal([]byte(body), &ready), body)
-	v.Status, v.Reasons, v.Breaker = health.Status, ready.Reasons, service.Breaker
-	for _, s := range health.Services {
-		if s.Name == "wav2vec2" {
-			v.State, v.Health = s.State, s.Health.Status
-			if s.Hold != nil {
-				v.Held = s.Hold.Reason
-			}
-		}
-	}
-	_, metrics := p.s.get(t, "/metrics")
-	for _, line := range strings.Split(metrics, "\n") {
-		if strings.HasPrefix(line, "grym_service_health{") && strings.Contains(line, `model="",service="wav2vec2"`) &&
-			strings.HasSuffix(line, " 1") {
-			_, rest, _ := strings.Cut(line, `health="`)
-			v.Gauge, _, _ = strings.Cut(rest, `"`)
-		}
-	}
-	return v
-}
-
-// ask sends one request and adds it and what an operator sees then to the timeline.
-func (p *play) ask(name string, audio []byte) (status int, retryAfter time.Duration, v view) {
-	p.t.Helper()
-	status, retry, body := p.s.ask(p.t, audio, "")
-	seconds, err := strconv.Atoi(retry)
-	require.True(p.t, err == nil || retry == "", retry)
-	v = p.look()
-	if status != http.StatusOK {
-		name += fmt.Sprintf(" %d", status)
-	} else {
-		name += " 200"
-	}
-	if retry != "" {
-		name += ", Retry-After " + retry
-	}
-	p.note("%-32s %s", name, v)
-	if status == http.StatusServiceUnavailable {
-		require.NotEmpty(p.t, retry, body)
-	}
-	return status, time.Duration(seconds) * time.Second, v
-}
-
-// await waits until an operator sees what he is to see.
-func (p *play) await(what string, within time.Duration, seen func(v view) bool) {
-	p.t.Helper()
-	var v view
-	require.Eventually(p.t, func() bool { v = p.look(); return seen(v) }, within, 20*time.Millisecond, "never %s\n%s", what, p.s.log)
-	p.note("%-32s %s", what, v)
-}
-
-// every calls fn at once and then at each interval, until it returns false.
-func every(interval time.Duration, fn func() bool) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for fn() {
-		<-ticker.C
-	}
-}
-
-// change opens or resets the breaker.
-func (p *play) change(action, body string) (int, string) {
-	p.t.Helper()
-	reader := io.Reader(http.NoBody)
-	if body != "" {
-		reader = strings.NewReader(body)
-	}
-	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.s.url+"/v1/services/wav2vec2/breaker/"+action, reader)
-	require.NoError(p.t, err)
-	request.Header.Set("Content-Type", "application/json")
-	status, text := do(p.t, request)
-	p.note("breaker/%s %s: %d", action, body, status)
-	return status, text
 }

@@ -24,6 +24,8 @@ func (s *server) askKind(t *testing.T, base, model string) (int, string) {
 	switch base {
 	case "wav2vec2-tiny":
 		return s.transcribe(t, clip(t, "clip09.wav"), "model", model, "response_format", "text")
+	case "clap-tiny":
+		return s.analyse(t, "embeddings", wav(16000, 1, 16000), "model", model)
 	case "gama-tiny":
 		body, contentType := form(t, wav(16000, 1, 16000), "model", model)
 		return s.send(t, http.MethodPost, "/v1/audio/captions", contentType, body)
@@ -66,7 +68,7 @@ func TestHostileModelFoldersHarmNobody(t *testing.T) {
 			status, body := s.get(t, probe)
 			require.Equal(t, http.StatusOK, status, body)
 		}
-		for _, model := range []string{"wav2vec2-tiny", "audioldm-tiny", "gama-tiny"} {
+		for _, model := range []string{"wav2vec2-tiny", "audioldm-tiny", "gama-tiny", "clap-tiny"} {
 			status, body := s.askKind(t, model, model)
 			require.Equal(t, http.StatusOK, status, body)
 		}

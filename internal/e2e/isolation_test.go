@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,13 +23,15 @@ import (
 var (
 	isolationRounds = flag.Int("isolation", 0, "rounds in which each service is saturated in turn; 0 skips the test")
 	isolationBusy   = flag.String("isolation-busy", "", "the only service that is saturated; empty: each in turn")
+	isolationAsks   = flag.Int("isolation-asks", 5, "how often each kind of request is measured in one phase")
+	isolationAt     = flag.Float64("isolation-at", 0.5, "the quantile that is compared; a low one leaves out delays by other work")
 )
 
 const (
 	// saturating callers keep a service busy; others ask once, one after another.
 	saturating = 4
-	// isolationAsks is how often each kind of request is measured in one phase.
-	isolationAsks = 5
+	// saturated is for how long they do so before the others ask.
+	saturated = 5 * time.Second
 )
 
 // isolatedWork is one kind of request.
@@ -70,12 +73,48 @@ type isolation struct {
 	alone  map[string][]time.Duration
 	beside map[string]map[string][]time.Duration
 	done   map[string][]float64
+	// used has the CPU time of the server during the requests to a service, by the service
+	// that is saturated, or by none.
+	used map[string]map[string]*used
 }
 
-// measure returns the times of requests, one after another.
-func (i *isolation) measure(t *testing.T, w isolatedWork) (times []time.Duration) {
+// used is CPU time during a number of requests.
+type used struct {
+	cpu  time.Duration
+	asks int
+}
+
+// each returns the CPU time by request.
+func (u *used) each() time.Duration { return u.cpu / time.Duration(max(u.asks, 1)) }
+
+// processCPU returns the CPU time that a process has used; none where the system has no
+// /proc. Its ticks are hundredths of a second.
+func processCPU(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if err != nil || len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// measure returns the times of requests, one after another, while a service is saturated.
+func (i *isolation) measure(t *testing.T, w isolatedWork, busy string) (times []time.Duration) {
 	t.Helper()
-	for range isolationAsks {
+	if i.used[busy] == nil {
+		i.used[busy] = make(map[string]*used)
+	}
+	if i.used[busy][w.service] == nil {
+		i.used[busy][w.service] = &used{}
+	}
+	u, before := i.used[busy][w.service], processCPU(i.s.cmd.Process.Pid)
+	defer func() {
+		u.cpu += processCPU(i.s.cmd.Process.Pid) - before
+		u.asks += *isolationAsks
+	}()
+	for range *isolationAsks {
 		began := time.Now()
 		status, body := w.ask(t, i.s)
 		require.Equal(t, http.StatusOK, status, body)
@@ -92,7 +131,7 @@ func (i *isolation) round(t *testing.T) {
 			continue
 		}
 		for _, w := range i.works {
-			i.alone[w.service] = append(i.alone[w.service], i.measure(t, w)...)
+			i.alone[w.service] = append(i.alone[w.service], i.measure(t, w, "")...)
 		}
 		var stop atomic.Bool
 		var callers sync.WaitGroup
@@ -109,6 +148,7 @@ func (i *isolation) round(t *testing.T) {
 			})
 		}
 		began := time.Now()
+		<-time.After(saturated)
 		for _, w := range i.works {
 			if w.service == busy.service {
 				continue
@@ -116,7 +156,7 @@ func (i *isolation) round(t *testing.T) {
 			if i.beside[busy.service] == nil {
 				i.beside[busy.service] = make(map[string][]time.Duration)
 			}
-			i.beside[busy.service][w.service] = append(i.beside[busy.service][w.service], i.measure(t, w)...)
+			i.beside[busy.service][w.service] = append(i.beside[busy.service][w.service], i.measure(t, w, busy.service)...)
 		}
 		stop.Store(true)
 		callers.Wait()
@@ -137,8 +177,9 @@ func TestIsolation(t *testing.T) {
 	for _, v := range versions {
 		v.works = isolatedWorks(t, speechModel())
 		v.alone, v.beside, v.done = make(map[string][]time.Duration), make(map[string]map[string][]time.Duration), make(map[string][]float64)
+		v.used = make(map[string]map[string]*used)
 		for _, w := range v.works {
-			v.measure(t, w) // loads the model
+			v.measure(t, w, "load") // loads the model
 		}
 	}
 	for round := range *isolationRounds {
@@ -150,6 +191,7 @@ func TestIsolation(t *testing.T) {
 	t.Logf("load of the machine at the end: %s", strings.TrimSpace(string(load)))
 	for _, v := range versions {
 		v.report(t)
+		v.reportCPU(t)
 	}
 }
 
@@ -180,7 +222,7 @@ func (i *isolation) report(t *testing.T) {
 		fmt.Fprintf(&head, " %s |", w.service)
 		rule.WriteString("---|")
 	}
-	t.Logf("%s: time beside a saturated service by time alone (medians)", i.name)
+	t.Logf("%s: time beside a saturated service by time alone (quantile %g)", i.name, *isolationAt)
 	t.Logf("| saturated |%s its tasks a second |", head.String())
 	t.Logf("|---|%s---|", rule.String())
 	for _, busy := range i.works {
@@ -193,16 +235,48 @@ func (i *isolation) report(t *testing.T) {
 				row.WriteString(" |")
 				continue
 			}
-			ratio := middle(i.beside[busy.service][w.service]).Seconds() / middle(i.alone[w.service]).Seconds()
+			ratio := quantile(i.beside[busy.service][w.service]).Seconds() / quantile(i.alone[w.service]).Seconds()
 			fmt.Fprintf(&row, " %.2f |", ratio)
 		}
 		t.Logf("| %s |%s %.2f |", busy.service, row.String(), middle(i.done[busy.service]))
 	}
 	var row strings.Builder
 	for _, w := range i.works {
-		fmt.Fprintf(&row, " %.1f ms |", 1000*middle(i.alone[w.service]).Seconds())
+		fmt.Fprintf(&row, " %.1f ms |", 1000*quantile(i.alone[w.service]).Seconds())
 	}
 	t.Logf("| none: time alone |%s |", row.String())
+}
+
+// reportCPU logs how much CPU time the process used during a request beside a saturated
+// service, divided by that alone. Other work on the machine hardly changes it. If the
+// saturated service keeps every core busy, the time of the request is that CPU time by the
+// number of cores, once nothing else runs on the machine.
+func (i *isolation) reportCPU(t *testing.T) {
+	t.Helper()
+	t.Logf("%s: CPU time of the process during a request, by that alone", i.name)
+	for _, busy := range append([]isolatedWork{{service: ""}}, i.works...) {
+		if i.used[busy.service] == nil {
+			continue
+		}
+		row := busy.service
+		for _, w := range i.works {
+			u := i.used[busy.service][w.service]
+			switch {
+			case u == nil:
+				row += " |"
+			case busy.service == "":
+				row += fmt.Sprintf(" | %.1f ms", 1000*u.each().Seconds())
+			default:
+				row += fmt.Sprintf(" | %.2f", u.each().Seconds()/max(i.used[""][w.service].each().Seconds(), 0.001))
+			}
+		}
+		t.Logf("| %s |", row)
+	}
+}
+
+// quantile returns the quantile of times that is compared.
+func quantile(list []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(list))[min(int(*isolationAt*float64(len(list))), len(list)-1)]
 }
 
 // middle returns the median.

@@ -95,7 +95,7 @@ func newApplication(t testing.TB, at func(try int) string) *application {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &application{client: &http.Client{Timeout: requestTimeout, Transport: transport}, at: at}
+	return &application{client: &http.Client{Timeout: requestTimeout, Transport: recorder{transport}}, at: at}
 }
 
 // persist sends a request until it is answered or ctx ends. It retries after 429 and 503.

@@ -105,10 +105,10 @@ func (c tenant) uses(id string) (answers []string) {
 	return answers
 }
 
-// TestARecordingHasAnOwner has two keys that store the same clips and make the same sounds.
+// playSharedRecordings has two keys that store the same clips and make the same sounds.
 // Each deletes all that it has; the other loses nothing and learns nothing.
-func TestARecordingHasAnOwner(t *testing.T) {
-	t.Parallel()
+func playSharedRecordings(t *testing.T) {
+	t.Helper()
 	all := tenants(t, "use", "use", "admin")
 	a, b, admin := all[0], all[1], all[2]
 	speech := clip(t, "clip09.wav")

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
 	}
-	http.DefaultClient.Timeout = requestTimeout
+	http.DefaultClient.Timeout, http.DefaultClient.Transport = requestTimeout, recorder{http.DefaultTransport}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -111,6 +111,7 @@ func (s *server) await(t testing.TB, listening <-chan string) {
 	select {
 	case address := <-listening:
 		s.url = "http://" + strings.Replace(address, "[::]", "localhost", 1)
+		timelineOf(t).follow(s.url)
 	case err := <-s.done:
 		s.done <- err
 		t.Fatalf("the server ended: %v\n%s", err, s.log)

@@ -168,7 +168,8 @@ func TestRecordedAccess(t *testing.T) {
 	p.keys["unknown"] = "grym_00_11"
 	examples := strings.NewReplacer("{service}", "wav2vec2", "breaker/{action}", "breaker/reset", "{action}", "load",
 		"{model}", "wav2vec2-tiny",
-		"{job_id}", "job-none", "{task_id}", "task-none", "{audio_id}", strings.Repeat("0", 64), "{context_id}", "ctx_none")
+		"{job_id}", "job-none", "{pipeline}", "none", "{task_id}", "task-none", "{audio_id}", strings.Repeat("0", 64), "{context_id}", "ctx_none",
+		"{pattern_id}", "pat_none")
 	asked := []string{"GET /nothing", "GET /v1/nothing", "PUT /livez", "PUT /v1/models"}
 	for _, o := range operations(t) {
 		asked = append(asked, o.method+" "+examples.Replace(o.path))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"math"
 	"os"
@@ -31,6 +32,9 @@ func recording(t testing.TB, name string) []byte {
 	case "no-number":
 		broken := wav(16000, 1, 16000)
 		return append(broken[:len(broken)-4], 0, 0, 0xc0, 0x7f)
+	case "patterns":
+		audio := base64.StdEncoding.EncodeToString(recording(t, "speech"))
+		return []byte(`{"schema":1,"type":"pattern","name":"nine"}` + "\n" + `{"type":"example","end":0.9,"audio":"` + audio + `"}` + "\n")
 	case "tone":
 		return tone(48000, 2, 48000/2)
 	case "thirty-one":

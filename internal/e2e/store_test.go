@@ -156,9 +156,9 @@ func (c *conversed) check(t *testing.T, app *application) {
 	t.Logf("%d conversations were acknowledged, and all are there", len(c.ids))
 }
 
-// TestAStoreThatLostItsRecordsSaysSo cuts the file of the records after a clean stop.
-func TestAStoreThatLostItsRecordsSaysSo(t *testing.T) {
-	t.Parallel()
+// playEmptiedStore cuts the file of the records after a clean stop.
+func playEmptiedStore(t *testing.T) {
+	t.Helper()
 	p := newPhoenix(t, configured(t, "jobs: {services: [audioProcessor]}")...)
 	app := p.app(t)
 	speech := clip(t, "clip09.wav")

@@ -45,10 +45,10 @@ func checkTasks(t *testing.T, all []shownTask, job string, began time.Time) (job
 	return jobTask
 }
 
-// TestTasksAreListedAndCancelled has two keys with tasks of the same request id, and a job;
+// playTasks has two keys with tasks of the same request id, and a job;
 // each key sees and cancels only its own, an administrator all.
-func TestTasksAreListedAndCancelled(t *testing.T) {
-	t.Parallel()
+func playTasks(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	ann, bob, admin := createKey(t, dir, "use"), createKey(t, dir, "use"), createKey(t, dir, "admin")
 	s := startWith(t, options{dataDir: dir, settings: "auth: {mode: keys}\nservices: {wav2vec2: {runs: 1}}\n"})

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestACrowdOfOneKeyHoldsNoOtherUp has one API key fill the queue with urgent recordings for one
+// playFloodOfRequests has one API key fill the queue with urgent recordings for one
 // run slot. A clip of another key is answered while most of them wait.
-func TestACrowdOfOneKeyHoldsNoOtherUp(t *testing.T) {
-	t.Parallel()
+func playFloodOfRequests(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	key := func(scope string) string {
 		out, err := exec.CommandContext(t.Context(), program, "keys", "create", "--scopes", scope, "--data-dir", dir).CombinedOutput()

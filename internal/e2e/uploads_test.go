@@ -25,7 +25,7 @@ import (
 var wholeHour = flag.Bool("hour", false, "compare an hour of speech with ten minutes, and not six minutes with one")
 
 // resident is the process's memory in bytes: VmRSS now, VmHWM at its peak.
-func (s *server) resident(t *testing.T, figure string) int64 {
+func (s *server) resident(t testing.TB, figure string) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -39,7 +39,7 @@ func (s *server) resident(t *testing.T, figure string) int64 {
 }
 
 // forgetPeak begins the peak anew at what is resident now.
-func (s *server) forgetPeak(t *testing.T) {
+func (s *server) forgetPeak(t testing.TB) {
 	t.Helper()
 	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.cmd.Process.Pid), []byte("5"), 0); err != nil {
 		t.Skipf("the peak of resident memory cannot be reset: %v", err)

@@ -4,9 +4,11 @@ package modules
 import (
 	"github.com/grym-synth/grym-synth/services/audioldm"
 	"github.com/grym-synth/grym-synth/services/audioprocessor"
+	"github.com/grym-synth/grym-synth/services/clap"
 	"github.com/grym-synth/grym-synth/services/gama"
 	"github.com/grym-synth/grym-synth/services/modelhub"
 	"github.com/grym-synth/grym-synth/services/module"
+	"github.com/grym-synth/grym-synth/services/patterns"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 	"github.com/grym-synth/grym-synth/services/whisper"
 )
@@ -20,6 +22,8 @@ func All() []module.Module {
 		audioldm.Module(),
 		gama.Module(),
 		whisper.Module(),
+		clap.Module(),
+		patterns.Module(),
 		modelhub.Module(),
 	}
 }

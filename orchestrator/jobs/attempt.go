@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ type attempt struct {
 	fraction float64
 	stage    string
 	at       time.Time
+	// states returns the states of the task's steps; nil for a task without.
+	states func() []services.StepProgress
 }
 
 // run runs the task and writes its progress and its end.
@@ -50,7 +53,10 @@ func (a *attempt) run() {
 
 // execute runs the task. Its recording is read from the store.
 func (a *attempt) execute() (services.TaskResult, error) {
-	m, job := a.manager, a.job
+	m := a.manager
+	a.mu.Lock()
+	job := a.job
+	a.mu.Unlock()
 	if job.AudioID == "" {
 		return m.Executor.Execute(a.ctx, job.taskFor(nil), a)
 	}
@@ -83,6 +89,24 @@ func (a *attempt) Progress(fraction float64, stage string) {
 // Partial implements services.Sink. A job has no partial results.
 func (a *attempt) Partial(any) {}
 
+// observe is called with the states of the steps of a task that has some.
+func (a *attempt) observe(states func() []services.StepProgress) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.states = states
+}
+
+// steps returns the states of the task's steps; nil for a task without.
+func (a *attempt) steps() []services.StepProgress {
+	a.mu.Lock()
+	states := a.states
+	a.mu.Unlock()
+	if states == nil {
+		return nil
+	}
+	return states()
+}
+
 // beat writes progress, and a sign of life while there is none.
 func (a *attempt) beat(ended <-chan struct{}) {
 	m := a.manager
@@ -95,10 +119,11 @@ func (a *attempt) beat(ended <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
+		steps := a.steps()
 		a.mu.Lock()
 		job, changed := a.job, false
 		if !a.at.IsZero() {
-			changed = a.fraction != job.Progress || a.stage != job.Stage
+			changed = a.fraction != job.Progress || a.stage != job.Stage || !slices.Equal(steps, job.Steps)
 			job.Progress, job.Stage = a.fraction, a.stage
 			job.SecondsLeft = m.speed.left(job, a.fraction, time.Since(a.at)).Seconds()
 		}
@@ -108,7 +133,7 @@ func (a *attempt) beat(ended <-chan struct{}) {
 		}
 		ctx, cancel := context.WithTimeout(a.ctx, storeTimeout)
 		err := a.write(ctx, func(next *Job) {
-			next.Progress, next.Stage, next.SecondsLeft = job.Progress, job.Stage, job.SecondsLeft
+			next.Progress, next.Stage, next.SecondsLeft, next.Steps = job.Progress, job.Stage, job.SecondsLeft, steps
 		})
 		cancel()
 		switch {

@@ -68,14 +68,9 @@ func (m *Manager) dueCallbacks() (ids []string) {
 	return ids
 }
 
-// dueCallback reports whether a webhook is to be delivered now. In a store that only this
-// process uses, the deliveries of an earlier one have ended with it.
+// dueCallback reports whether a webhook is to be delivered now.
 func (m *Manager) dueCallback(job Job) bool {
-	if !job.owesCallback() {
-		return false
-	}
-	worker := job.Callback.Worker
-	return m.Database.Clock.Due(job.Callback.Next, lastRedelivery) || worker != "" && worker != m.worker && m.store.Exclusive()
+	return job.Callback.IsDue(m.Database.Clock, m.worker, m.store.Exclusive())
 }
 
 // claimDelivery reserves the webhook for this process for deliveryClaim.
@@ -86,9 +81,7 @@ func (m *Manager) claimDelivery(id string) bool {
 	_, err := m.edit(ctx, id, func(job *Job) (bool, error) {
 		claimed = m.dueCallback(*job)
 		if claimed {
-			callback := *job.Callback
-			callback.Next, callback.Worker = time.Now().UTC().Add(deliveryClaim), m.worker
-			job.Callback = &callback
+			job.Callback = job.Callback.Reserved(m.worker)
 		}
 		return claimed, nil
 	})
@@ -119,7 +112,7 @@ func (m *Manager) deliverOne(id string) {
 		if !job.owesCallback() {
 			return false, nil
 		}
-		m.note(job, status, sendErr)
+		job.Callback.Note(status, sendErr, m.MaxDeliveries)
 		return true, nil
 	})
 	if err != nil && !errors.Is(err, context.Canceled) && services.KindOf(err) != services.KindNotFound {
@@ -130,21 +123,3 @@ func (m *Manager) deliverOne(id string) {
 // endID identifies this end of the job: a retried job has another one, which a receiver
 // must not mistake for a repetition.
 func (j Job) endID() string { return fmt.Sprintf("%s-%d", j.ID, j.Finished.UnixMilli()) }
-
-// note adds a delivery to the webhook's log and schedules the next one. Deliveries of
-// an earlier end, before a retry, do not count.
-func (m *Manager) note(job *Job, status int, err error) {
-	callback, delivery := job.Callback, Delivery{At: time.Now().UTC(), Status: status}
-	callback.Next, callback.Worker = time.Time{}, ""
-	n := len(callback.Deliveries) - callback.Earlier + 1
-	switch {
-	case err == nil:
-		callback.State = CallbackDelivered
-	case n >= m.MaxDeliveries || services.KindOf(err) == services.KindInvalid:
-		delivery.Error, callback.State = err.Error(), CallbackGivenUp
-	default:
-		delivery.Error = err.Error()
-		callback.Next = delivery.At.Add(backOff(RetryConfig{Delay: firstRedelivery, MaxDelay: lastRedelivery}, n))
-	}
-	callback.Deliveries = append(callback.Deliveries, delivery)
-}

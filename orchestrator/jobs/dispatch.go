@@ -126,7 +126,7 @@ func (m *Manager) claim(id string, meter *services.Meter) (*attempt, error) {
 		return nil, err
 	}
 	a.job = job
-	a.ctx, a.stop = context.WithCancelCause(services.WithMeter(m.work, meter))
+	a.ctx, a.stop = context.WithCancelCause(services.WithSteps(services.WithMeter(m.work, meter), a.observe))
 	return a, nil
 }
 

@@ -58,6 +58,11 @@ type Job struct {
 	// AudioID names the stored input, AudioBytes is its size.
 	AudioID    string `json:"audio_id,omitempty"`
 	AudioBytes int64  `json:"audio_bytes,omitempty"`
+	// Recordings are further stored recordings, which the parameters name.
+	Recordings []string `json:"recordings,omitempty"`
+	// Batch names the batch that the job is an item of, and Item is its place there, from 0.
+	Batch string `json:"batch,omitempty"`
+	Item  int    `json:"item,omitempty"`
 	// Fingerprint of the request, which distinguishes a repetition under the same
 	// idempotency key from another request.
 	Fingerprint string `json:"fingerprint,omitempty"`
@@ -71,6 +76,8 @@ type Job struct {
 	// Progress of the current attempt, 0 to 1; Stage is its current stage.
 	Progress float64 `json:"progress"`
 	Stage    string  `json:"stage,omitempty"`
+	// Steps are the states of the task's steps, of a task that has some.
+	Steps []services.StepProgress `json:"steps,omitempty"`
 	// SecondsLeft is an estimate from measured speed; zero if unknown.
 	SecondsLeft float64 `json:"seconds_left,omitempty"`
 	// CancelRequested asks the worker to stop.

@@ -14,6 +14,7 @@ import (
 func note(j Job) json.RawMessage {
 	light := Job{
 		Owner: j.Owner, Service: j.Service, Task: j.Task, Model: j.Model, Priority: j.Priority, Labels: j.Labels, AudioID: j.AudioID,
+		Batch: j.Batch, Item: j.Item,
 		Fingerprint: j.Fingerprint, Status: j.Status, Created: j.Created, Started: j.Started, Finished: j.Finished, Lost: j.Lost,
 	}
 	if j.Callback != nil {

@@ -58,6 +58,11 @@ type Dependencies struct {
 	// Bind returns a task with its service, and with the model in place of an alias.
 	// The faults name the fields task and model.
 	Bind func(services.Task) (services.Task, error)
+	// Pin returns the parameters of a task that has been checked, with what they name as it
+	// is now; nil for services whose tasks depend on nothing that may change.
+	Pin func(context.Context, services.Task) ([]byte, error)
+	// Restart is called before an ended job is queued again, from a step if one is named.
+	Restart func(ctx context.Context, task services.Task, step string) error
 	// Held reports whether a task must wait because an operator has drained its service
 	// or model; nil holds none.
 	Held func(services.Task) bool
@@ -100,6 +105,8 @@ type Manager struct {
 	attempts     sync.WaitGroup
 	wake         chan struct{} // a job may be startable
 	wakeCallback chan struct{} // a webhook may be due
+	// itemChanged is called with the changes of the jobs of batches; nil for none.
+	itemChanged func(records.Event[Job])
 
 	mu      sync.Mutex
 	started bool
@@ -181,6 +188,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 // lock held.
 func (m *Manager) changed(e records.Event[Job]) {
 	m.index.observe(e)
+	if m.itemChanged != nil {
+		m.itemChanged(e)
+	}
 	if e.Now == nil {
 		return
 	}
@@ -204,6 +214,9 @@ func (m *Manager) needs(need library.Need) {
 		job := e.Value
 		if !job.Status.Terminal() {
 			need(job.Owner, job.AudioID, "job "+job.ID)
+			for _, id := range job.Recordings {
+				need(job.Owner, id, "job "+job.ID)
+			}
 		}
 		if job.Result != nil {
 			need(job.Owner, job.Result.AudioID, "")

@@ -53,6 +53,7 @@ func (f Filter) matches(job Job) bool {
 	case f.Owner != "" && job.Owner != f.Owner,
 		len(f.Statuses) > 0 && !slices.Contains(f.Statuses, job.Status),
 		f.Service != "" && job.Service != f.Service,
+		f.Batch != "" && job.Batch != f.Batch,
 		!f.CreatedTo.IsZero() && !job.Created.Before(f.CreatedTo):
 		return false
 	}
@@ -110,17 +111,7 @@ func (m *Manager) Cancel(ctx context.Context, viewer, id string) (Job, error) {
 		if _, err := visible(*job, viewer, nil); err != nil {
 			return false, err
 		}
-		switch job.Status {
-		case StatusQueued:
-			job.end(StatusCancelled, &Failure{Kind: services.KindCancelled, Message: "cancelled before it started"})
-			return true, nil
-		case StatusRunning:
-			asked := job.CancelRequested
-			job.CancelRequested = true
-			return !asked, nil
-		default:
-			return false, nil
-		}
+		return job.cancel(), nil
 	})
 	if err != nil || job.Status != StatusRunning {
 		return job, err
@@ -137,31 +128,6 @@ func (m *Manager) Cancel(ctx context.Context, viewer, id string) (Job, error) {
 
 // cancelWait is how long Cancel waits for a running job to stop.
 const cancelWait = 2 * time.Second
-
-// Retry queues a failed or cancelled job again, and resets its count of attempts.
-func (m *Manager) Retry(ctx context.Context, viewer, id string) (Job, error) {
-	return m.edit(ctx, id, func(job *Job) (bool, error) {
-		if _, err := visible(*job, viewer, nil); err != nil {
-			return false, err
-		}
-		if job.Status != StatusFailed && job.Status != StatusCancelled {
-			return false, fmt.Errorf("job %s is %s: %w", id, job.Status, ErrNotRetriable)
-		}
-		if job.Lost {
-			return false, fmt.Errorf("the store lost the request of job %s: %w", id, ErrNotRetriable)
-		}
-		if m.overdue(*job) {
-			return false, fmt.Errorf("the deadline of job %s has passed: %w", id, ErrNotRetriable)
-		}
-		job.Status, job.Failure, job.CancelRequested = StatusQueued, nil, false
-		job.Tries, job.Redeliveries, job.NotBefore, job.Finished = 0, 0, time.Time{}, time.Time{}
-		job.Progress, job.Stage, job.SecondsLeft = 0, "", 0
-		if job.Callback != nil {
-			job.Callback.State, job.Callback.Next = CallbackWaiting, time.Time{}
-		}
-		return true, nil
-	})
-}
 
 // Result returns the value of a succeeded job as JSON.
 func (m *Manager) Result(ctx context.Context, viewer, id string) (Job, json.RawMessage, error) {
@@ -196,34 +162,14 @@ func (j *Job) end(status Status, failure *Failure) {
 		j.Progress, j.Stage = 1, ""
 	}
 	if j.Callback != nil {
-		j.Callback.State, j.Callback.Earlier = CallbackPending, len(j.Callback.Deliveries)
+		j.Callback.End()
 	}
 }
 
-// Remove deletes the record of a finished job, with its result. The recordings that it read
-// and made stay with their owner.
-func (m *Manager) Remove(ctx context.Context, viewer, id string) error {
-	for {
-		job, err := m.Get(ctx, viewer, id)
-		if err != nil {
-			return err
-		}
-		if !job.Status.Terminal() {
-			return fmt.Errorf("job %s is %s: %w", id, job.Status, ErrNotFinished)
-		}
-		err = m.all.Delete(ctx, job)
-		if errors.Is(err, records.ErrConflict) {
-			continue // it was retried or deleted
-		}
-		if err != nil {
-			return err
-		}
-		if err := m.removeValue(ctx, job); err != nil {
-			// No record names it, so a sweep removes it.
-			m.Log.Warn("the result of a deleted job could not be removed", "job", id, "error", err)
-		}
-		return nil
-	}
+// Exists reports whether a job is stored, as far as this process knows.
+func (m *Manager) Exists(id string) bool {
+	_, known := m.all.Get(id)
+	return known
 }
 
 // Count returns the number of jobs of a status.

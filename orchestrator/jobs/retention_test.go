@@ -36,9 +36,10 @@ func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	t.Parallel()
 	b := prepare(t, &worker{run: says("x")}, t.TempDir())
 	waits, sound, more := aged(t, b.store, "a"), aged(t, b.store, "b"), aged(t, b.store, "c")
-	lonely, done := aged(t, b.store, "d"), aged(t, b.store, "e")
+	lonely, done, named := aged(t, b.store, "d"), aged(t, b.store, "e"), aged(t, b.store, "f")
 	left(t, b.store, "job-waits", func(job *jobs.Job) {
 		job.Status, job.Claim, job.Service, job.AudioID = jobs.StatusQueued, nil, "later", waits
+		job.Recordings = []string{named}
 	})
 	left(t, b.store, "job-done", func(job *jobs.Job) {
 		job.Status, job.Claim, job.Finished, job.AudioID = jobs.StatusSucceeded, nil, time.Now(), done
@@ -59,10 +60,11 @@ func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	<-swept
 	names, err := b.store.Objects(t.Context())
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"audio-" + waits, "audio-" + sound, "audio-" + more}, names)
+	require.ElementsMatch(t, []string{"audio-" + waits, "audio-" + sound, "audio-" + more, "audio-" + named}, names)
 	err = b.library.Delete(t.Context(), services.Caller{}, waits)
 	require.ErrorIs(t, err, library.ErrInUse)
 	require.ErrorContains(t, err, "job-waits")
+	require.ErrorIs(t, b.library.Delete(t.Context(), services.Caller{}, named), library.ErrInUse)
 	require.NoError(t, b.library.Delete(t.Context(), services.Caller{}, sound))
 	require.NoError(t, b.db.Stop(t.Context()))
 }

@@ -79,6 +79,7 @@ func (a *attempt) conclude(ctx context.Context, result services.TaskResult, err 
 		if err != nil {
 			last.Error = detail(err)
 		}
+		job.Steps = a.steps()
 		if n := len(job.Attempts) - maxAttemptLog; n > 0 {
 			job.Attempts = job.Attempts[n:]
 		}
@@ -114,6 +115,8 @@ func (m *Manager) judge(job *Job, err error) {
 	switch kind := services.KindOf(err); {
 	case m.overdue(*job):
 		job.end(StatusFailed, deadlineFailure(*job))
+	case fault != nil && fault.Final:
+		job.end(StatusFailed, failureOf(err))
 	case kind == services.KindBusy, kind == services.KindUnavailable:
 		// It did not run, so the attempt does not count.
 		wait := m.cfg.Retry.Delay

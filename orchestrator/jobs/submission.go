@@ -18,6 +18,8 @@ var (
 	ErrNotFinished = errors.New("the job is not finished")
 	// ErrNoResult is returned if the job ended without a result.
 	ErrNoResult = errors.New("the job ended without a result")
+	// ErrInBatch is returned for a change that only the job's batch can make.
+	ErrInBatch = errors.New("the job is part of a batch")
 	// ErrNotRetriable is returned for a retry: only a failed or cancelled job can be retried.
 	ErrNotRetriable = errors.New("the job cannot be retried")
 )
@@ -43,6 +45,10 @@ type Submission struct {
 	// caller must discard. At most one of them is set.
 	AudioID string
 	Upload  *library.Incoming
+	// Batch and Item are as in Job. The job of an item exists once: a repeated submission
+	// returns it.
+	Batch string
+	Item  int
 }
 
 // caller returns on whose behalf the recording is used.
@@ -56,6 +62,8 @@ type Filter struct {
 	Statuses []Status
 	Service  string
 	Labels   map[string]string
+	// Batch selects the jobs of a batch.
+	Batch string
 	// CreatedFrom is inclusive, CreatedTo exclusive.
 	CreatedFrom, CreatedTo time.Time
 	// WithParams adds the params to the jobs of the page.

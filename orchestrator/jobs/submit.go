@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +48,8 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	job.AudioID, job.AudioBytes = cmp.Or(input.id, s.AudioID), input.bytes
 	job.Title = cmp.Or(s.Title, titleOf(job), input.name)
 	job.Fingerprint = fingerprint(job, s.Title)
-	if s.IdempotencyKey != "" {
-		job.ID = keyedID(s.Owner, s.IdempotencyKey)
+	if id := s.fixedID(); id != "" {
+		job.ID = id
 		if before, err := m.load(ctx, job.ID); err == nil {
 			return repeated(before, job)
 		} else if services.KindOf(err) != services.KindNotFound {
@@ -65,11 +66,17 @@ func (m *Manager) submit(ctx context.Context, s Submission) (job Job, existed bo
 	if err := m.bind(&job); err != nil {
 		return Job{}, false, err
 	}
+	// Until the record is written, only these holds protect the recordings.
+	for _, id := range job.Recordings {
+		defer m.Library.Hold(s.Owner, id)()
+	}
 	if err := m.check(ctx, job, input.source); err != nil {
 		return Job{}, false, err
 	}
+	if job.Params, err = m.pin(ctx, job); err != nil {
+		return Job{}, false, err
+	}
 	if input.id != "" {
-		// Until the record is written, only this hold protects the recording.
 		defer m.Library.Hold(s.Owner, input.id)()
 	}
 	if err := m.save(ctx, s, input); err != nil {
@@ -146,7 +153,9 @@ func (m *Manager) draft(s Submission) (Job, error) {
 	now := time.Now().UTC()
 	job := Job{
 		ID: "job-" + strings.ToLower(rand.Text()), Owner: s.Owner, SeesAll: s.SeesAll, Admin: s.Admin, Service: s.Service, Task: s.Task,
-		Model: model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+		Recordings: recordingsIn(params),
+		Model:      model, Params: params, Priority: s.Priority, Deadline: s.Deadline, Labels: s.Labels, Status: StatusQueued, Created: now,
+		Batch: s.Batch, Item: s.Item,
 	}
 	if s.Callback != "" {
 		if err := m.Sender.CheckURL(s.Callback); err != nil {
@@ -225,6 +234,14 @@ func (m *Manager) check(ctx context.Context, job Job, audio services.AudioSource
 	}
 }
 
+// pin returns the parameters of a job with what they name as it is now.
+func (m *Manager) pin(ctx context.Context, job Job) (json.RawMessage, error) {
+	if m.Pin == nil {
+		return job.Params, nil
+	}
+	return m.Pin(ctx, job.taskFor(nil))
+}
+
 // taskFor returns the task of the job.
 func (j Job) taskFor(audio services.AudioSource) services.Task {
 	return services.Task{
@@ -249,6 +266,20 @@ func (m *Manager) create(ctx context.Context, job Job) (Job, error) {
 func keyedID(owner, key string) string {
 	sum := sha256.Sum256([]byte(owner + "\x00" + key))
 	return "job-" + hex.EncodeToString(sum[:16])
+}
+
+// ItemID returns the id of the job of a batch's item.
+func ItemID(batch string, item int) string { return keyedID(batch, strconv.Itoa(item)) }
+
+// fixedID returns the id of a job that must exist once, or "".
+func (s Submission) fixedID() string {
+	switch {
+	case s.Batch != "":
+		return ItemID(s.Batch, s.Item)
+	case s.IdempotencyKey != "":
+		return keyedID(s.Owner, s.IdempotencyKey)
+	}
+	return ""
 }
 
 // fingerprint returns a hash of what a request asks for; title is the requested one.
@@ -276,7 +307,7 @@ func fingerprint(job Job, title string) string {
 
 // repeated answers a repeated request under an idempotency key.
 func repeated(before, again Job) (Job, bool, error) {
-	if before.Fingerprint != again.Fingerprint {
+	if before.Batch == "" && before.Fingerprint != again.Fingerprint {
 		return Job{}, false, fmt.Errorf("job %s: %w", before.ID, ErrKeyReused)
 	}
 	return before, true, nil

@@ -186,7 +186,7 @@ func (m *Manager) expire(ctx context.Context) {
 	var expired []Job
 	m.all.Each(func(e records.Entry[Job]) bool {
 		job := e.Value
-		if job.Status.Terminal() && (over > 0 || now.Sub(job.Finished) > m.cfg.Retention.MaxAge) && !job.owesCallback() {
+		if job.Status.Terminal() && (over > 0 || now.Sub(job.Finished) > m.cfg.Retention.MaxAge) && job.mayExpire() {
 			expired = append(expired, job)
 			over -= size(&e)
 		}
@@ -201,6 +201,10 @@ func (m *Manager) expire(ctx context.Context) {
 		m.Log.Info("expired jobs deleted", "jobs", len(expired))
 	}
 }
+
+// mayExpire reports whether an ended job is no longer needed. Its batch deletes one that is
+// part of it.
+func (j Job) mayExpire() bool { return j.Batch == "" && !j.owesCallback() }
 
 func (j Job) owesCallback() bool { return j.Callback != nil && j.Callback.State == CallbackPending }
 

@@ -42,6 +42,9 @@ func (l *Library) Delete(ctx context.Context, caller services.Caller, id string)
 	if err := l.db.NotReady("recordings"); err != nil {
 		return err
 	}
+	if err := l.known(); err != nil {
+		return err
+	}
 	if _, err := l.Describe(ctx, caller, id); err != nil {
 		return err
 	}

@@ -19,6 +19,12 @@ func (l *Library) sweep(ctx context.Context, orphans bool) {
 		l.log.Error("owners of older recordings could not be noted", "error", err)
 	}
 	l.expire(ctx)
+	if l.db.Ready() {
+		l.renditions.Retain(func(id string) bool {
+			_, known := l.audio.Get(id)
+			return known
+		})
+	}
 	if orphans {
 		if err := l.removeOrphans(ctx); err != nil && ctx.Err() == nil {
 			l.log.Error("stored recordings could not be looked through", "error", err)
@@ -29,7 +35,7 @@ func (l *Library) sweep(ctx context.Context, orphans bool) {
 // expire deletes refs that nothing of their owner needs and that are past their time to live,
 // refs to lost content, and content that nobody holds.
 func (l *Library) expire(ctx context.Context) {
-	if !l.db.Ready() {
+	if !l.db.Ready() || l.known() != nil {
 		return // the needed recordings are not known yet
 	}
 	needed, now := l.needed(), l.db.Clock.Now()

@@ -14,9 +14,9 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// ErrInUse is returned by Delete for a recording that an unfinished job or a
-// conversation of its owner needs.
-var ErrInUse = errors.New("the recording is needed by an unfinished job or a conversation")
+// ErrInUse is returned by Delete for a recording that an unfinished job, a conversation or
+// a pattern of its owner needs.
+var ErrInUse = errors.New("the recording is needed by an unfinished job, a conversation or a pattern")
 
 // conversationGrace is how long a recording outlives the last conversation about it,
 // and how long one stored for a conversation waits until the conversation is stored. It
@@ -69,6 +69,27 @@ type Facts struct {
 // is not known.
 type Probe func(services.AudioSource) (facts Facts, contentType string)
 
+// Renditions are what was computed from recordings; renditions.Cache implements it.
+type Renditions interface {
+	// Drop removes those of an owner's recording, and DropAll those of a recording.
+	Drop(owner, audio string)
+	DropAll(audio string)
+	// Retain removes those of recordings that do not exist.
+	Retain(exists func(audio string) bool)
+}
+
+// noRenditions has none.
+type noRenditions struct{}
+
+// Drop implements Renditions.
+func (noRenditions) Drop(string, string) {}
+
+// DropAll implements Renditions.
+func (noRenditions) DropAll(string) {}
+
+// Retain implements Renditions.
+func (noRenditions) Retain(func(string) bool) {}
+
 // About describes a recording to be stored.
 type About struct {
 	// Owner for whom it is stored. Only what this owner has is not written again, so that
@@ -97,9 +118,12 @@ type Library struct {
 	refs  *records.Collection[Ref]
 	index *index
 	probe Probe
-	// needs and uses are the providers, registered before the start.
-	needs []func(Need)
-	uses  []func(found func(Ref))
+	// renditions are removed with their recordings.
+	renditions Renditions
+	// needs, pending and uses are the providers, registered before the start.
+	needs   []func(Need)
+	pending []func() error
+	uses    []func(found func(Ref))
 
 	mu sync.Mutex
 	// writing holds the locks for storing and deleting.
@@ -112,8 +136,9 @@ type Library struct {
 func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 	l := &Library{
 		cfg: cfg, db: db, store: db.Store(), log: log, index: newIndex(),
-		probe:   func(services.AudioSource) (Facts, string) { return Facts{}, "" },
-		writing: make(map[string]*sync.Mutex), holds: make(map[string]map[string]int),
+		probe:      func(services.AudioSource) (Facts, string) { return Facts{}, "" },
+		renditions: noRenditions{},
+		writing:    make(map[string]*sync.Mutex), holds: make(map[string]map[string]int),
 	}
 	l.audio = records.NewCollection(db, records.Kind[Recording]{
 		Name: audioKind,
@@ -130,8 +155,18 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 			return r, err
 		},
 		Objects: func(r Recording) []string { return []string{r.object()} },
-	}, l.index.content)
-	l.refs = records.NewCollection(db, refs(cfg), l.index.refer)
+	}, func(e records.Event[Recording]) {
+		l.index.content(e)
+		if e.Now == nil {
+			l.renditions.DropAll(e.ID)
+		}
+	})
+	l.refs = records.NewCollection(db, refs(cfg), func(e records.Event[Ref]) {
+		l.index.refer(e)
+		if e.Now == nil {
+			l.renditions.Drop(e.Before.Value.Owner, e.Before.Value.AudioID)
+		}
+	})
 	db.OnSweep(l.sweep)
 	return l
 }
@@ -140,6 +175,20 @@ func New(cfg Config, db *records.Database, log *slog.Logger) *Library {
 // needs. It must be called before the start.
 func (l *Library) OnNeeds(provider func(Need)) { l.needs = append(l.needs, provider) }
 
+// OnPending registers a function that returns a fault while a provider does not know yet what
+// it needs; nothing is deleted then. It must be called before the start.
+func (l *Library) OnPending(pending func() error) { l.pending = append(l.pending, pending) }
+
+// known returns a fault unless every provider knows what it needs.
+func (l *Library) known() error {
+	for _, pending := range l.pending {
+		if err := pending(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // OnUses registers a provider, which calls its argument for every recording that it has used,
 // with a ref that lacks the time of its use. It must be called before the start.
 func (l *Library) OnUses(provider func(found func(Ref))) { l.uses = append(l.uses, provider) }
@@ -147,6 +196,9 @@ func (l *Library) OnUses(provider func(found func(Ref))) { l.uses = append(l.use
 // SetProbe sets what reads the facts of a recording that is stored. It must be called before
 // the start.
 func (l *Library) SetProbe(probe Probe) { l.probe = probe }
+
+// SetRenditions sets what is removed with recordings. It must be called before the start.
+func (l *Library) SetRenditions(renditions Renditions) { l.renditions = renditions }
 
 // Bytes returns the size of all stored recordings.
 func (l *Library) Bytes() services.Bytes { return services.Bytes(l.index.stored()) }

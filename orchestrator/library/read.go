@@ -60,6 +60,9 @@ func (s *Source) inMemory() []byte {
 	return s.whole
 }
 
+// ID returns the id of the recording.
+func (s *Source) ID() string { return s.id }
+
 // Size implements services.AudioSource.
 func (s *Source) Size() int64 { return s.size }
 

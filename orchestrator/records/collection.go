@@ -129,7 +129,7 @@ func (c *Collection[T]) write(value T, created bool, put func(key string, raw []
 	value = c.kind.With(value, meta)
 	if l := c.db.ledger; l != nil {
 		noted := c.noteOf(value)
-		l.Put(noted, created || noted.Final)
+		l.Put(noted, created && !c.kind.Repeatable || noted.Final)
 	}
 	c.enter(value, len(raw), false)
 	return value, nil

@@ -50,6 +50,9 @@ type Kind[T any] struct {
 	// Note returns what the ledger notes of a record besides its revision; nil notes
 	// nothing, and every change of the revision.
 	Note func(T) json.RawMessage
+	// Repeatable records can be made again: their entries in the ledger are not synced, so
+	// that a loss of power together with one of the record can go unnoticed.
+	Repeatable bool
 	// Final reports whether a record has ended, and must not begin again; nil for kinds
 	// whose records begin nothing.
 	Final func(T) bool

@@ -27,27 +27,30 @@ type levelMeter struct {
 }
 
 func (m *levelMeter) write(samples []float32) {
-	// Sums of a block in single variables, added once: exact enough for hours.
-	var sum, squares float64
-	peak := m.peak
-	for _, v := range samples {
-		x := float64(v)
-		sum += x
-		squares += x * x
-		if v < 0 {
-			v = -v
-		}
-		if v > peak {
-			peak = v
-		}
-		if v >= clipLevel {
-			m.clipped++
+	m.samples += int64(len(samples))
+	// Sums of a block, four at a time so that the additions overlap, are added once: exact
+	// enough for hours. Floats without a sign are in the order of their bits.
+	var sums, squares [4]float64
+	most, clip := math.Float32bits(m.peak), math.Float32bits(clipLevel)
+	for len(samples) > 0 {
+		four := samples[:min(len(samples), 4)]
+		samples = samples[len(four):]
+		for k, v := range four {
+			x := float64(v)
+			sums[k&3] += x
+			squares[k&3] += x * x
+			bits := math.Float32bits(v) &^ (1 << 31)
+			if bits >= clip {
+				m.clipped++
+			}
+			if bits > most {
+				most = bits
+			}
 		}
 	}
-	m.peak = peak
-	m.sum += sum
-	m.squares += squares
-	m.samples += int64(len(samples))
+	m.peak = math.Float32frombits(most)
+	m.sum += sums[0] + sums[1] + sums[2] + sums[3]
+	m.squares += squares[0] + squares[1] + squares[2] + squares[3]
 }
 
 func (m *levelMeter) levels() Levels {

@@ -33,13 +33,22 @@ const (
 	// quietest is the mean square of a frame below which it is unvoiced: -80 dBFS.
 	quietest = 1e-8
 
-	// These three, and the distribution of thresholds, were chosen for the least difference
-	// in voicing from Praat's autocorrelation on eight recordings of speech: 11 %; librosa's
-	// pyin has 22 % there.
-	switchVoicing  = 0.02
-	unvoicedWeight = 0.03
+	// quiet is the mean square of a frame, relative to the loudest before, below which it is
+	// unvoiced, -30 dB, so that an echo after a word is not. What is loudest falls by 10 dB a
+	// second, so that quiet passages are measured too.
+	quiet = 1e-3
+
+	// pitchWindow is the number of samples compared, 40 ms: two of the longest periods. A
+	// longer window, such as that of librosa, extends voiced sound into the silence beside it.
+	pitchWindow = 882
+
+	// These were chosen for the fewest errors of voicing on synthesised speech of known
+	// phonemes, 6.2 % of the frames; with other sentences, voices and speeds it is 8.5 %.
+	// Praat's autocorrelation has 10.3 and 11.4 % there, and librosa's pyin 17.5 and 20.0 %.
+	switchVoicing  = 0.04
+	unvoicedWeight = 0.01
 	// centsPerFrame scales the probability of a jump in pitch.
-	centsPerFrame = 90.0
+	centsPerFrame = 120.0
 	jumpFloor     = 1e-4
 
 	// pathFrames is the number of frames after which the path is followed back, and
@@ -47,6 +56,9 @@ const (
 	pathFrames = 1024
 	pathLag    = 256
 )
+
+// fading is the decay of 10 dB a second from frame to frame.
+var fading = math.Pow(10, -HopSeconds)
 
 // candidate is a period of a frame, as a frequency, with its probability.
 type candidate struct {
@@ -56,18 +68,19 @@ type candidate struct {
 // pitchTracker follows the pitch through frames.
 type pitchTracker struct {
 	longest   int // lag
-	window    int // samples compared
+	begin     int // of the window, so that it and its shifted copy are around the middle
 	transform *dsp.FFT
 	a, b      []float64
 	fa, fb    []complex128
 	energy    []float64
+	loudest   float64                  // mean square
 	beta      [pitchThresholds]float64 // cumulated
 	path      path
 }
 
 func newPitchTracker(emit func(hz float64)) *pitchTracker {
 	t := &pitchTracker{longest: frameRateHz / lowestPitchHz, transform: frameTransform()}
-	t.window = frameSamples - t.longest - 2
+	t.begin = (frameSamples - pitchWindow - t.longest) / 2
 	t.a, t.b = make([]float64, frameSamples), make([]float64, frameSamples)
 	t.fa, t.fb = make([]complex128, spectrumBins), make([]complex128, spectrumBins)
 	t.energy = make([]float64, frameSamples+1)
@@ -87,15 +100,16 @@ func (t *pitchTracker) write(samples []float32) {
 
 // candidates returns the periods of a frame.
 func (t *pitchTracker) candidates(samples []float32) []candidate {
-	for i, v := range samples {
+	part := samples[t.begin:][:pitchWindow+t.longest+2]
+	for i, v := range part { // what lies behind stays zero
 		x := float64(v)
 		t.b[i] = x
 		t.energy[i+1] = t.energy[i] + x*x
-		if i < t.window {
-			t.a[i] = x
-		}
 	}
-	if t.energy[frameSamples] < quietest*frameSamples {
+	copy(t.a, t.b[:pitchWindow])
+	mean := t.energy[len(part)] / float64(len(part))
+	t.loudest = max(mean, t.loudest*fading)
+	if mean < max(quietest, quiet*t.loudest) {
 		return nil
 	}
 	difference := t.difference()
@@ -112,11 +126,11 @@ func (t *pitchTracker) difference() []float64 {
 	}
 	t.transform.Sequence(t.a, t.fb)
 	correlation := t.a
-	own := t.energy[t.window]
+	own := t.energy[pitchWindow]
 	out := correlation[:t.longest+2]
 	var sum float64
 	for lag := range out {
-		d := max(0, own+t.energy[lag+t.window]-t.energy[lag]-2*correlation[lag]/frameSamples)
+		d := max(0, own+t.energy[lag+pitchWindow]-t.energy[lag]-2*correlation[lag]/frameSamples)
 		if lag == 0 {
 			out[0] = 1
 			continue
@@ -128,7 +142,7 @@ func (t *pitchTracker) difference() []float64 {
 		}
 	}
 	// What lies behind is of the correlation; the next frame must find zeros.
-	defer clear(t.a[t.window:])
+	defer clear(t.a[pitchWindow:])
 	return out
 }
 

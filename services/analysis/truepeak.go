@@ -9,18 +9,25 @@ const (
 	truePeakBeta = 6.0
 )
 
+// groupFrames is the number of frames of which the largest magnitude is found together.
+const groupFrames = 8
+
+// reach is the number of groups that the inputs of a group's values can touch.
+const reach = (groupFrames+truePeakTaps-2)/groupFrames + 1
+
 // truePeakMeter measures the maximum magnitude of interleaved channels between samples.
-// Nearly all values cannot exceed the maximum so far, by a bound that two samples and the
-// largest of their neighbours determine, and are not computed.
+// Nearly all values cannot exceed the maximum so far, by a bound that the largest samples
+// near them determine, and are not computed.
 type truePeakMeter struct {
 	channels int
 	phases   []interpolatorPhase
-	gain     float32 // largest sum of magnitudes of a phase
-	// near, far and rest are the largest of all phases.
-	near, far, rest float32
-	peak            float32
+	// near, far and rest are the largest of all phases, and middle is the largest sum of near
+	// and far.
+	near, far, rest, middle float32
+	peak                    float32
 	// history has the last truePeakTaps-1 frames before the block, then the block.
 	history []float32
+	groups  []float32 // the largest magnitudes of one channel
 }
 
 // interpolatorPhase are the coefficients of one position between two samples.
@@ -40,8 +47,8 @@ func newTruePeakMeter(rate, channels int) *truePeakMeter {
 	for p := 1; p < factor; p++ {
 		phase := interpolator(float64(p) / float64(factor))
 		m.phases = append(m.phases, phase)
-		m.gain = max(m.gain, phase.near+phase.far+phase.rest)
 		m.near, m.far, m.rest = max(m.near, phase.near), max(m.far, phase.far), max(m.rest, phase.rest)
+		m.middle = max(m.middle, phase.near+phase.far)
 	}
 	return m
 }
@@ -83,42 +90,71 @@ func bessel0(x float64) float64 {
 func (m *truePeakMeter) write(interleaved []float32) {
 	keep := (truePeakTaps - 1) * m.channels
 	m.history = append(m.history[:keep], interleaved...)
-	const part = 64 // frames examined together
-	frames := len(m.history)/m.channels - (truePeakTaps - 1)
-	for from := 0; from < frames; from += part {
-		n := min(part, frames-from)
-		m.examine(m.history[from*m.channels : (from+n+truePeakTaps-1)*m.channels])
+	for c := range m.channels {
+		m.measure(m.history[c:])
 	}
 	copy(m.history, m.history[len(m.history)-keep:])
 }
 
-// examine raises the peak by the samples and by the values between them.
-func (m *truePeakMeter) examine(part []float32) {
-	largest := float32(0)
-	for _, v := range part {
-		largest = max(largest, v, -v)
+// measure raises the peak by the samples of a channel and by the values between them.
+func (m *truePeakMeter) measure(samples []float32) {
+	frames := (len(samples)+m.channels-1)/m.channels - (truePeakTaps - 1) // of values
+	m.groups = largest(m.groups[:0], samples, m.channels)
+	for _, v := range m.groups {
+		m.peak = max(m.peak, v)
 	}
-	m.peak = max(m.peak, largest)
-	if largest*m.gain <= m.peak {
-		return
-	}
-	frames := len(part)/m.channels - (truePeakTaps - 1)
 	const middle = truePeakTaps/2 - 1
-	around := m.rest * largest
-	for c := range m.channels {
-		before := abs(part[middle*m.channels+c])
-		for f := range frames {
-			after := abs(part[(f+middle+1)*m.channels+c])
-			high, low := max(before, after), min(before, after)
-			before = after
-			if m.near*high+m.far*low+around <= m.peak {
-				continue
+	for from := 0; from < frames; from += groupFrames {
+		// The inputs of these values, and the two in the middle of each.
+		var around, inside float32
+		for _, v := range m.groups[from/groupFrames : min(len(m.groups), from/groupFrames+reach)] {
+			around = max(around, v)
+		}
+		first, last := (from+middle)/groupFrames, (from+groupFrames+middle)/groupFrames
+		for _, v := range m.groups[first:min(len(m.groups), last+1)] {
+			inside = max(inside, v)
+		}
+		if m.middle*inside+m.rest*around > m.peak {
+			m.examine(samples, from, min(frames, from+groupFrames), around)
+		}
+	}
+}
+
+// largest appends the largest magnitude of each group of frames of a channel.
+func largest(dst, samples []float32, channels int) []float32 {
+	for len(samples) > 0 {
+		group := samples[:min(len(samples), groupFrames*channels)]
+		samples = samples[len(group):]
+		var most uint32 // floats without a sign are in the order of their bits
+		for i := 0; i < len(group); i += channels {
+			if bits := math.Float32bits(group[i]) &^ (1 << 31); bits > most {
+				most = bits
 			}
-			for p := range m.phases {
-				phase := &m.phases[p]
-				if phase.near*high+phase.far*low+phase.rest*largest > m.peak {
-					m.interpolate(phase, part[f*m.channels+c:])
-				}
+		}
+		dst = append(dst, math.Float32frombits(most))
+	}
+	return dst
+}
+
+// examine raises the peak by the values after some frames. around is the largest magnitude
+// of all inputs.
+func (m *truePeakMeter) examine(samples []float32, from, to int, around float32) {
+	const middle = truePeakTaps/2 - 1
+	before := abs(samples[(from+middle)*m.channels])
+	for f := from; f < to; f++ {
+		after := abs(samples[(f+middle+1)*m.channels])
+		high, low := before, after
+		if high < low {
+			high, low = low, high
+		}
+		before = after
+		if m.near*high+m.far*low+m.rest*around <= m.peak {
+			continue
+		}
+		for p := range m.phases {
+			phase := &m.phases[p]
+			if phase.near*high+phase.far*low+phase.rest*around > m.peak {
+				m.interpolate(phase, samples[f*m.channels:])
 			}
 		}
 	}
@@ -133,7 +169,7 @@ func (m *truePeakMeter) interpolate(phase *interpolatorPhase, part []float32) {
 	m.peak = max(m.peak, abs(sum))
 }
 
-func abs(v float32) float32 { return max(v, -v) }
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
 
 // truePeak returns the peak in dBTP, nil for silence. It ends the stream.
 func (m *truePeakMeter) truePeak() *float64 {

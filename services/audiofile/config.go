@@ -26,7 +26,7 @@ type Config struct {
 	// of the resampler.
 	MinSampleRate int `koanf:"minSampleRate"`
 	MaxSampleRate int `koanf:"maxSampleRate"`
-	// FFmpeg is the program for formats that are not decoded natively: auto selects
+	// FFmpeg is the program for formats that are not read or written natively: auto selects
 	// ffmpeg on the PATH if it exists, off none, and anything else is a path. Defaults
 	// to auto.
 	FFmpeg string `koanf:"ffmpeg"`

@@ -1,6 +1,7 @@
 package audiofile
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -23,7 +24,7 @@ func WriteWAV16(w io.WriteSeeker, samples []float32, sampleRateHz, channels int)
 	if len(samples)%channels != 0 {
 		return fmt.Errorf("encode wav: %d samples are not a multiple of %d channels", len(samples), channels)
 	}
-	writer, err := NewWriter(w, out)
+	writer, err := NewWriter(context.Background(), w, out) // which starts nothing
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,8 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 	format.BitsPerSample = 0
 	format.Guessed = true
 	seconds := f.size/ffmpegLeastBytes + 1
-	if limits.MaxDuration > 0 {
-		seconds = min(seconds, int64(limits.MaxDuration/time.Second)+1)
+	if last := limits.lastSecond(); last > 0 {
+		seconds = int64(min(float64(seconds), last+1))
 	}
 	format.Frames = seconds * int64(format.SampleRateHz)
 	return d, format, nil
@@ -103,8 +103,8 @@ func ffmpegArguments(head []byte, limits Limits) []string {
 	args := []string{"-nostdin", "-hide_banner", "-v", "error", "-max_alloc", strconv.Itoa(ffmpegMaxAlloc), "-threads", "1"}
 	args = append(args, input...)
 	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-threads", "1")
-	if limits.MaxDuration > 0 {
-		args = append(args, "-t", strconv.FormatFloat(limits.MaxDuration.Seconds()+1, 'f', 3, 64))
+	if seconds := limits.lastSecond(); seconds > 0 {
+		args = append(args, "-t", strconv.FormatFloat(seconds+1, 'f', 3, 64))
 	}
 	return append(args, "-f", "wav", "-c:a", "pcm_f32le", "-fflags", "+bitexact", "pipe:1")
 }
@@ -224,6 +224,13 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.bytes = append(t.bytes[:0], t.bytes[over:]...)
 	}
 	return len(p), nil
+}
+
+// text returns the end of what was written.
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.bytes)
 }
 
 // last returns the last line, without its memory address.

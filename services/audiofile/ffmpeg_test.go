@@ -84,7 +84,7 @@ func endless(t *testing.T, head []byte) Limits {
 
 func TestFFmpegThatNeverEnds(t *testing.T) {
 	t.Parallel()
-	head := Output{WAV, DepthFloat, 16000, 2}.wavHeader(0, 0)
+	head := Output{Container: WAV, Depth: DepthFloat, SampleRateHz: 16000, Channels: 2}.wavHeader(0, 0)
 	limits := endless(t, head)
 	limits.MaxDuration = 3 * time.Second
 	reader, err := openUnder(limits, unknownSound)

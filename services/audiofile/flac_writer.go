@@ -118,6 +118,8 @@ func midSideIsSmaller(left, right []int32) bool {
 
 func abs(x int64) int64 { return max(x, -x) }
 
+func (*flacEncoder) stop() {}
+
 func (e *flacEncoder) close() error {
 	if e.filled > 0 {
 		if err := e.block(); err != nil {

@@ -45,7 +45,7 @@ func clip(t testing.TB, name string) []byte {
 }
 
 // needsFFmpeg are the clips without a native decoder.
-var needsFFmpeg = []string{"speech.ogg", "speech.m4a"}
+var needsFFmpeg = []string{"speech.m4a"}
 
 // withFFmpeg returns limits with ffmpeg if it is installed.
 func withFFmpeg(t testing.TB) Limits {
@@ -153,10 +153,10 @@ func TestTagsBehindTheSound(t *testing.T) {
 func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
 	t.Parallel()
 	for name, what := range map[string]string{
-		"speech.ogg": "an Ogg Vorbis file", "speech.m4a": "an M4A (MPEG-4 audio) file",
+		"speech.m4a": "an M4A (MPEG-4 audio) file",
 	} {
 		_, err := openBytes(clip(t, name))
-		requireFault(t, err, services.KindUnsupported, "file is "+what+"; accepted: WAV", "FLAC, MP3, Ogg Opus, WebM with Opus")
+		requireFault(t, err, services.KindUnsupported, "file is "+what+"; accepted: WAV", "FLAC, MP3, Ogg and WebM with Opus or Vorbis")
 	}
 }
 
@@ -278,7 +278,7 @@ func checkFile(t *testing.T, file []byte) {
 // A FLAC file may omit its length.
 func TestFLACOfUnknownLength(t *testing.T) {
 	t.Parallel()
-	file := write(t, Output{FLAC, Depth16, 16000, 2}, noiseAndTone(10000, 2))
+	file := write(t, Output{FLAC, Depth16, 16000, 2, ""}, noiseAndTone(10000, 2))
 	known := decodeGuessed(t, file)
 	file[21] &= 0xf0
 	copy(file[22:26], []byte{0, 0, 0, 0})
@@ -315,7 +315,7 @@ func TestFLACWritesWhatItReads(t *testing.T) {
 				rates = rates[channels%len(rates):][:1]
 			}
 			for _, rate := range rates {
-				out := Output{FLAC, depth, rate, channels}
+				out := Output{FLAC, depth, rate, channels, ""}
 				samples := noiseAndTone(5000, channels)
 				reader, err := openBytes(write(t, out, samples))
 				require.NoError(t, err)

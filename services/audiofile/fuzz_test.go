@@ -3,6 +3,12 @@ package audiofile
 import (
 	"math"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
 // FuzzOpen is seeded with WAV files.
@@ -54,7 +60,6 @@ func fuzzClips(f *testing.F, names ...string) {
 // FuzzMedia examines files for ffmpeg.
 func FuzzMedia(f *testing.F) {
 	f.Add(clip(f, "speech.m4a"))
-	f.Add(clip(f, "speech.ogg"))
 	for _, file := range mediaFiles() {
 		f.Add(file)
 		f.Add(cat(file, file))
@@ -69,6 +74,29 @@ func FuzzMedia(f *testing.F) {
 	})
 }
 
+// FuzzPart decodes parts of files.
+func FuzzPart(f *testing.F) {
+	for _, name := range []string{"speech.mp3", "speech.ogg", "speech-silk.opus", "speech.webm", "speech.flac"} {
+		f.Add(clip(f, name), 0.4, 0.6)
+		f.Add(cat(clip(f, name), clip(f, name)), 1.2, 0.0)
+	}
+	f.Add(mono16(1, 2, 3, 4, 5, 6), 0.0001, 0.0003)
+	f.Fuzz(func(t *testing.T, file []byte, start, end float64) {
+		limits := Limits{MaxBytes: 1 << 20, MaxDuration: time.Hour, MaxChannels: 64}
+		frames, reader, err := countFrames(file, limits.Of(services.Reading{Start: start, End: end}))
+		if err != nil {
+			kinds := []services.Kind{services.KindInvalid, services.KindUnsupported, services.KindTooLarge}
+			require.Contains(t, kinds, services.KindOf(err), "%v", err)
+			return
+		}
+		require.Equal(t, reader.Format().Frames, frames)
+		require.Positive(t, frames)
+		if end > 0 {
+			require.LessOrEqual(t, float64(frames), (end-start)*float64(reader.Format().SampleRateHz)+1)
+		}
+	})
+}
+
 func FuzzFLAC(f *testing.F) { fuzzClips(f, "speech.flac") }
 
 func FuzzMP3(f *testing.F) {
@@ -77,7 +105,46 @@ func FuzzMP3(f *testing.F) {
 
 func FuzzOggOpus(f *testing.F) {
 	f.Add(cat(opusLinkOf(1, 1, 3, true), opusLinkOf(2, 2, 3, false), opusLinkOf(2, 1, 2, true)))
-	fuzzClips(f, "speech-silk.opus", "speech-hybrid.opus", "speech-celt.opus", "speech-60ms.opus")
+	fuzzClips(f, "speech-silk.opus", "speech-hybrid.opus", "speech-celt.opus", "speech-60ms.opus", "speech-51.opus")
 }
 
-func FuzzWebM(f *testing.F) { fuzzClips(f, "speech.webm", "speech-live.webm") }
+func FuzzOggVorbis(f *testing.F) {
+	fuzzClips(f, "speech.ogg", "speech-stereo.ogg", "speech-22k.ogg")
+}
+
+func FuzzWebM(f *testing.F) { fuzzClips(f, "speech.webm", "speech-live.webm", "speech-vorbis.webm") }
+
+// FuzzVorbisSetup passes setup headers that the parser accepts to libvorbis, with a few
+// packets.
+func FuzzVorbisSetup(f *testing.F) {
+	for _, name := range []string{"speech.ogg", "speech-stereo.ogg", "speech-22k.ogg"} {
+		headers := vorbisHeaders(f, clip(f, name))
+		f.Add(headers[0], headers[2], []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	}
+	f.Fuzz(func(t *testing.T, identification, setup, packet []byte) {
+		head, err := parseVorbisHead(identification, setup)
+		if err != nil {
+			requireSendersFault(t, err)
+			return
+		}
+		decoder, err := head.decoder()
+		if err != nil {
+			require.ErrorIs(t, err, xiph.ErrHeaders)
+			return
+		}
+		defer func() { require.NoError(t, decoder.Close()) }()
+		count := head.counter()
+		pcm := make([]float32, maxPacketFrames*head.channels)
+		for range 3 {
+			samples, sound := count(packet)
+			if !sound || len(packet) >= maxPacketBytes {
+				return
+			}
+			n, err := decoder.Decode(packet, pcm)
+			if err != nil {
+				return
+			}
+			require.Equal(t, samples, n)
+		}
+	})
+}

@@ -71,7 +71,7 @@ func TestChainedOgg(t *testing.T) {
 			require.Empty(t, reader.Warnings())
 		})
 	}
-	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels")
+	requireRefused(t, cat(first, opusLinkOf(2, 6, 5, true)), services.KindUnsupported, "is Opus of 6 channels in mapping family 0")
 	requireRefused(t, cat(first, vorbis, pageOf(0, 0, 3, []byte("sound"))), services.KindInvalid, "continues as Ogg Vorbis after its Opus")
 	requireRefused(t, cat(first, clip(t, "speech.flac")), services.KindInvalid, "continues as a FLAC file",
 		"send the parts as separate files")
@@ -156,7 +156,7 @@ func TestOggWithoutAPage(t *testing.T) {
 func TestFLACBehindFLAC(t *testing.T) {
 	t.Parallel()
 	samples := noiseAndTone(5000, 2)
-	first, second := write(t, Output{FLAC, Depth16, 16000, 2}, samples), write(t, Output{FLAC, Depth24, 16000, 2}, samples[:2000])
+	first, second := write(t, Output{FLAC, Depth16, 16000, 2, ""}, samples), write(t, Output{FLAC, Depth24, 16000, 2, ""}, samples[:2000])
 	one, _ := readFile(t, first)
 	two, _ := readFile(t, second)
 	for name, file := range map[string][]byte{
@@ -170,9 +170,9 @@ func TestFLACBehindFLAC(t *testing.T) {
 		require.Empty(t, reader.Warnings(), name)
 		require.EqualValues(t, 6000, reader.Format().Frames, name)
 	}
-	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 8000, 2}, samples)), services.KindInvalid,
+	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 8000, 2, ""}, samples)), services.KindInvalid,
 		"changes within from 2 channels of 16000 Hz to 2 of 8000 Hz, after 0.31 s")
-	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 16000, 1}, samples)), services.KindInvalid, "to 1 of 16000 Hz")
+	requireRefused(t, cat(first, write(t, Output{FLAC, Depth16, 16000, 1, ""}, samples)), services.KindInvalid, "to 1 of 16000 Hz")
 	requireRefused(t, cat(first, clip(t, "speech.ogg")), services.KindInvalid, "continues as an Ogg Vorbis file")
 
 	// The first one is truncated: the next file begins where its frames end.

@@ -23,11 +23,22 @@ type Limits struct {
 	// the warning services.WarnTruncated.
 	Strict bool
 
+	// Start and End select a part of the recording in seconds; an End of 0 is its end.
+	// Only the part is decoded if the format allows it, and only its length is limited.
+	Start, End float64
+
 	// FFmpeg is the path of the program for formats that are not decoded natively;
 	// empty for none.
 	FFmpeg string
 	// FFmpegTimeout limits its time for one file.
 	FFmpegTimeout time.Duration
+}
+
+// Of returns the limits for a part of a recording.
+func (l Limits) Of(reading services.Reading) Limits {
+	l.Strict = l.Strict || reading.Strict
+	l.Start, l.End = reading.Start, reading.End
+	return l
 }
 
 // DefaultLimits returns 256 MiB, 4 hours, 8 channels and 8 to 192 kHz: above the usual

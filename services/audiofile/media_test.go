@@ -137,7 +137,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 	limits.Strict = false
 	dir := t.TempDir()
 	speech := filepath.Join(dir, "in.wav")
-	require.NoError(t, os.WriteFile(speech, write(t, Output{WAV, Depth16, 16000, 1}, noiseAndTone(48000, 1)), 0o600))
+	require.NoError(t, os.WriteFile(speech, write(t, Output{WAV, Depth16, 16000, 1, ""}, noiseAndTone(48000, 1)), 0o600))
 	for name, test := range map[string]struct {
 		options []string
 		joined  bool // two of them are decoded as one; otherwise they are rejected

@@ -46,7 +46,7 @@ func TestMP3AgainstFFmpeg(t *testing.T) {
 	dir := t.TempDir()
 	for _, rate := range []int{8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000} {
 		in := filepath.Join(dir, fmt.Sprint(rate, ".wav"))
-		require.NoError(t, os.WriteFile(in, write(t, Output{WAV, Depth16, rate, 2}, attacks(rate)), 0o600))
+		require.NoError(t, os.WriteFile(in, write(t, Output{WAV, Depth16, rate, 2, ""}, attacks(rate)), 0o600))
 		for _, options := range [][]string{
 			{"-ac", "1", "-b:a", "32k"},
 			{"-b:a", "56k"},

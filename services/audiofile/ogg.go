@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// oggPackets reads the packets of the first Opus stream in an Ogg file, RFC 3533, and
-// of each further link of a chain. Other streams are skipped.
+// oggPackets reads the packets of the first stream of Opus or Vorbis in an Ogg file, RFC
+// 3533, and of each further link of a chain. Other streams are skipped.
 type oggPackets struct {
 	pages  oggPages
 	notes  *report
@@ -19,7 +20,9 @@ type oggPackets struct {
 	ended  bool // the link has no more pages
 	held   bool // the current page begins a further link
 	links  int
-	head   opusHead
+	codec  string // "Opus" or "Vorbis"
+	head   *streamHead
+	count  func(packet []byte) (int, bool)
 
 	flags    byte
 	granule  int64
@@ -27,15 +30,15 @@ type oggPackets struct {
 	body     []byte // of them
 	packet   []byte
 
-	samples int64  // of the packets so far
-	start   int64  // of the first page, where the recording was joined late
-	paged   bool   // start is set
-	cut     int64  // what trim returns
-	other   string // the next link has sound of another kind
+	samples   int64  // of the packets so far
+	start     int64  // of the first page, where the recording was joined late
+	paged     bool   // start is set
+	lead, cut int64  // what trims returns
+	other     string // the next link has sound of another kind
 }
 
 func newOggDecoder(f file) (decoder, Format, error) {
-	return newOpusFile("ogg", func(notes *report) (opusPackets, error) {
+	return newStreamFile("ogg", func(notes *report) (streamPackets, error) {
 		src, err := openSource(f, oggBuffer)
 		if err != nil {
 			return nil, err
@@ -44,46 +47,74 @@ func newOggDecoder(f file) (decoder, Format, error) {
 	}, f.notes)
 }
 
-func (p *oggPackets) source() *source { return p.pages.src }
-func (p *oggPackets) trim() int64     { return p.cut }
+func (p *oggPackets) source() *source       { return p.pages.src }
+func (p *oggPackets) trims() (int64, int64) { return p.lead, p.cut }
 
-// link implements opusPackets: it reads both header packets. Pages that follow the last
-// page of a stream without a new header are a link as well.
-func (p *oggPackets) link() (opusHead, error) {
-	p.samples, p.start, p.paged, p.cut = 0, 0, false, 0
+// link implements streamPackets: it reads the headers. Pages that follow the last page of
+// a stream without a new header are a link as well.
+func (p *oggPackets) link() (*streamHead, error) {
+	p.samples, p.start, p.paged, p.lead, p.cut = 0, 0, false, 0, 0
 	p.flags, p.granule, p.segments, p.body, p.packet = 0, 0, nil, nil, nil
 	resumed, err := p.findStream()
 	if err != nil {
 		if p.links > 0 {
-			return opusHead{}, p.end(err)
+			return nil, p.end(err)
 		}
-		return opusHead{}, p.source().headerFault(err, "an Ogg file")
+		return nil, p.source().headerFault(err, "an Ogg file")
 	}
 	p.links++
 	if resumed {
-		p.head.preSkip = 0
-		return p.head, nil
+		head := *p.head
+		head.preSkip, p.head = 0, &head
+	} else if p.head, err = p.headers(); err != nil {
+		return nil, p.source().headerFault(err, "an Ogg "+p.codec+" file")
 	}
-	raw, err := p.read(maxOpusPacketBytes)
-	if err != nil {
-		return opusHead{}, p.source().headerFault(err, "an Ogg Opus file")
-	}
-	if p.head, err = parseOpusHead(raw); err != nil {
-		return opusHead{}, err
-	}
-	// The second packet may contain a picture of any size.
-	if raw, err = p.read(8); err != nil {
-		return opusHead{}, p.source().headerFault(err, "an Ogg Opus file")
-	}
-	if string(raw) != "OpusTags" {
-		return opusHead{}, services.Invalidf(field, "is an Ogg Opus file without its second header (OpusTags)")
-	}
-	p.samples = 0
+	p.samples, p.count = 0, p.head.counter()
 	return p.head, nil
 }
 
-// findStream finds the first page of an Opus stream, or a page that continues the
-// previous stream.
+// headers reads the headers of the stream. The second one may contain a picture of any
+// size.
+func (p *oggPackets) headers() (*streamHead, error) {
+	raw, err := p.read(maxPacketBytes)
+	if err != nil {
+		return nil, err
+	}
+	first := slices.Clone(raw)
+	if p.codec == "Vorbis" {
+		return p.vorbisHeaders(first)
+	}
+	head, err := parseOpusHead(first)
+	if err != nil {
+		return nil, err
+	}
+	if raw, err = p.read(8); err != nil {
+		return nil, err
+	}
+	if string(raw) != "OpusTags" {
+		return nil, services.Invalidf(field, "is an Ogg Opus file without its second header (OpusTags)")
+	}
+	return head, nil
+}
+
+// vorbisHeaders reads the second and the third header.
+func (p *oggPackets) vorbisHeaders(first []byte) (*streamHead, error) {
+	comment, err := p.read(vorbisMark)
+	if err != nil {
+		return nil, err
+	}
+	if string(comment) != "\x03vorbis" {
+		return nil, services.Invalidf(field, "is an Ogg Vorbis file without its second header")
+	}
+	setup, err := p.read(maxPacketBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parseVorbisHead(first, setup)
+}
+
+// findStream finds the first page of a stream, or a page that continues the previous
+// stream.
 func (p *oggPackets) findStream() (resumed bool, err error) {
 	before, known := p.serial, p.found
 	p.found, p.begun, p.ended, p.other = false, false, false, ""
@@ -95,8 +126,8 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 		}
 		page := &p.pages.page
 		switch codec := page.codec(); {
-		case page.isFirst() && codec == "Opus":
-			p.held, p.found, p.serial = false, true, page.serial
+		case page.isFirst() && (codec == "Opus" || codec == "Vorbis") && (p.codec == "" || codec == p.codec):
+			p.held, p.found, p.serial, p.codec = false, true, page.serial, codec
 			p.load()
 			return false, nil
 		case page.isFirst():
@@ -104,9 +135,9 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 				p.other = codec
 			}
 		case !known:
-			return false, unsupported("is an Ogg file without Opus")
+			return false, unsupported("is an Ogg file without Opus and Vorbis")
 		case p.other != "":
-			return false, services.Invalidf(field, "continues as Ogg %s after its Opus; send the parts as separate files", p.other)
+			return false, services.Invalidf(field, "continues as Ogg %s after its %s; send the parts as separate files", p.other, p.codec)
 		case page.serial == before:
 			p.found, p.begun, p.serial = true, true, before
 			p.load()
@@ -121,7 +152,7 @@ func (p *oggPackets) end(err error) error {
 	case !p.source().isEnd(err):
 		return err
 	case p.pages.next != "":
-		return joinedFault(p.pages.next, float64(p.samples)/opusRateHz)
+		return joinedFault(p.pages.next, float64(p.samples)/float64(p.head.rate))
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		if err := p.notes.truncated("it ends within a page of Ogg"); err != nil {
 			return err
@@ -132,20 +163,24 @@ func (p *oggPackets) end(err error) error {
 	return io.EOF
 }
 
-// next implements opusPackets.
-func (p *oggPackets) next() ([]byte, error) {
-	packet, err := p.read(maxOpusPacketBytes)
-	if err == nil && len(packet) == maxOpusPacketBytes {
-		err = fmt.Errorf("a packet of more than %d bytes", maxOpusPacketBytes-1)
+// next implements streamPackets.
+func (p *oggPackets) next() ([]byte, int, error) {
+	for {
+		packet, err := p.read(maxPacketBytes)
+		if err == nil && len(packet) == maxPacketBytes {
+			err = fmt.Errorf("a packet of more than %d bytes", maxPacketBytes-1)
+		}
+		if err != nil && p.ended {
+			return nil, 0, err
+		}
+		if err != nil {
+			return nil, 0, p.end(err)
+		}
+		if samples, sound := p.count(packet); sound {
+			p.samples += int64(samples)
+			return packet, samples, nil
+		}
 	}
-	if err != nil && p.ended {
-		return nil, err
-	}
-	if err != nil {
-		return nil, p.end(err)
-	}
-	p.samples += int64(opusSamples(packet))
-	return packet, nil
 }
 
 // read returns the next packet of the link, limited to the given number of bytes.
@@ -184,7 +219,8 @@ func (p *oggPackets) takeSegments(most int) bool {
 }
 
 // settle compares a finished page's position with the number of samples. The position
-// of the last page determines how much of the last packet is sound.
+// of the last page determines how much of the last packet is sound. In Vorbis that of the
+// first page determines how much of the first packets is.
 func (p *oggPackets) settle() {
 	if p.granule <= 0 || p.samples == 0 {
 		return
@@ -193,6 +229,10 @@ func (p *oggPackets) settle() {
 		p.paged = true
 		if p.flags&oggLast == 0 {
 			p.start = max(0, p.granule-p.samples)
+			if p.codec == "Vorbis" {
+				p.lead = max(0, p.samples-p.granule)
+				p.start -= p.lead
+			}
 		}
 	}
 	p.cut = 0

@@ -2,57 +2,72 @@ package audiofile
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
 	"math"
-
-	"github.com/pion/opus"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
-const (
-	// opusRateHz is the rate at which Opus is decoded, whatever the original rate.
-	opusRateHz = 48000
-	// maxOpusPacket is the maximum number of samples per packet: 120 ms.
-	maxOpusPacket = 5760
-	// maxOpusPacketBytes is the size of 48 frames of 1275 bytes and their lengths.
-	maxOpusPacketBytes = 64 << 10
-)
-
-// opusHead is the identification header, RFC 7845 section 5.1.
-type opusHead struct {
-	channels int
-	preSkip  int     // samples to skip at the start
-	gain     float32 // to multiply with
-}
-
-// parseOpusHead rejects more than two channels, which would need a mapping of several
-// streams.
-func parseOpusHead(raw []byte) (opusHead, error) {
+// parseOpusHead parses the identification header, RFC 7845 section 5.1. Ambisonics are
+// unsupported.
+func parseOpusHead(raw []byte) (*streamHead, error) {
 	if len(raw) < 19 || string(raw[:8]) != "OpusHead" {
-		return opusHead{}, services.Invalidf(field, "has a damaged Opus header")
+		return nil, services.Invalidf(field, "has a damaged Opus header")
 	}
 	if raw[8]>>4 != 0 {
-		return opusHead{}, unsupported("is Opus of the unknown version %d", raw[8])
+		return nil, unsupported("is Opus of the unknown version %d", raw[8])
 	}
-	h := opusHead{channels: int(raw[9]), preSkip: int(binary.LittleEndian.Uint16(raw[10:12]))}
 	decibels := float64(int16(binary.LittleEndian.Uint16(raw[16:18]))) / 256
-	h.gain = float32(math.Pow(10, decibels/20))
-	if family := raw[18]; h.channels < 1 || h.channels > 2 || family > 1 ||
-		(family == 1 && (len(raw) < 21 || raw[19] != 1 || int(raw[20]) != h.channels-1)) {
-		return opusHead{}, unsupported("is Opus of %d channels in mapping family %d; at most 2 in one stream are decoded", h.channels,
-			family)
+	h := &streamHead{
+		codec: "opus", rate: xiph.OpusRateHz, channels: int(raw[9]), preSkip: int(binary.LittleEndian.Uint16(raw[10:12])),
+		gain: float32(math.Pow(10, decibels/20)),
+	}
+	family := raw[18]
+	switch {
+	case h.channels < 1 || h.channels > maxSurround || family > 1 && family != 255 || family == 0 && h.channels > 2:
+		return nil, unsupported("is Opus of %d channels in mapping family %d; at most 2 in family 0, and 8 in families 1 and 255 are decoded",
+			h.channels, family)
+	case family == 0:
+		h.opus = xiph.OpusLayout{Streams: 1, Coupled: h.channels - 1, Mapping: []byte{0, 1}[:h.channels]}
+	case len(raw) < 21+h.channels:
+		return nil, services.Invalidf(field, "has a damaged Opus header")
+	default:
+		h.opus = xiph.OpusLayout{Streams: int(raw[19]), Coupled: int(raw[20]), Mapping: slices.Clone(raw[21 : 21+h.channels])}
+	}
+	if !isOpusLayout(h.opus) {
+		return nil, services.Invalidf(field, "has a damaged Opus header")
+	}
+	h.order = surroundOrder(h.channels)
+	if family == 255 { // no meaning, as they are
+		for i := range h.order {
+			h.order[i] = i
+		}
 	}
 	return h, nil
 }
 
-// opusSamples returns the number of samples per channel of a packet at 48 kHz, from its
-// first bytes, RFC 6716 section 3.1. It returns 0 for an invalid packet.
-func opusSamples(packet []byte) int {
+// isOpusLayout reports whether every channel is one that is decoded, or silent.
+func isOpusLayout(layout xiph.OpusLayout) bool {
+	const silent = 255
+	decoded := layout.Streams + layout.Coupled
+	if layout.Streams < 1 || layout.Coupled > layout.Streams || decoded > silent {
+		return false
+	}
+	for _, index := range layout.Mapping {
+		if int(index) >= decoded && index != silent {
+			return false
+		}
+	}
+	return true
+}
+
+// countOpus returns the number of samples per channel of a packet at 48 kHz, from its
+// first bytes, RFC 6716 section 3.1. A gap in a live recording and an invalid packet are
+// no sound.
+func countOpus(packet []byte) (int, bool) {
 	if len(packet) == 0 {
-		return 0
+		return 0, false
 	}
 	var frame int
 	switch config := int(packet[0] >> 3); {
@@ -69,181 +84,12 @@ func opusSamples(packet []byte) int {
 		count = 2
 	case 3:
 		if len(packet) < 2 {
-			return 0
+			return 0, false
 		}
 		count = int(packet[1] & 63)
 	}
-	if frame*count > maxOpusPacket {
-		return 0
+	if count == 0 || frame*count > xiph.MaxOpusPacket {
+		return 0, false
 	}
-	return frame * count
-}
-
-// opusPackets is a container of consecutive Opus streams; most files have one.
-type opusPackets interface {
-	// link proceeds to the next stream, initially the first one, and returns io.EOF if
-	// there is none.
-	link() (opusHead, error)
-	// next returns a packet, valid until the next call, and io.EOF after the last
-	// packet of a stream.
-	next() ([]byte, error)
-	// trim returns the number of samples at the end of the last packet that are not
-	// sound. It is known after that packet.
-	trim() int64
-	source() *source
-}
-
-// maxOpusLinks is the maximum number of streams in a file.
-const maxOpusLinks = 10000
-
-// opusLink describes one stream that has been read completely.
-type opusLink struct {
-	head   opusHead
-	frames int64
-}
-
-// opusDecoder decodes the packets of a container.
-type opusDecoder struct {
-	packets  opusPackets
-	links    []opusLink // which remain to be decoded
-	channels int
-	gain     float32
-	begun    bool // a link is being read
-	decoder  opus.Decoder
-	pcm      []float32 // decoded samples; rest has not been returned yet
-	rest     []float32
-	skip     int   // remaining frames to skip
-	left     int64 // remaining frames of the link
-	done     int64
-}
-
-// newOpusFile reads a whole container to count its frames, and opens it again to decode
-// them. If streams have one and two channels, the result has two.
-func newOpusFile(container string, open func(*report) (opusPackets, error), notes *report) (decoder, Format, error) {
-	packets, err := open(notes)
-	if err != nil {
-		return nil, Format{}, err
-	}
-	d := new(opusDecoder)
-	format := Format{Container: container, Encoding: "opus", SampleRateHz: opusRateHz}
-	if d.links, err = countOpus(packets); err != nil {
-		return nil, Format{}, err
-	}
-	for _, link := range d.links {
-		d.channels = max(d.channels, link.head.channels)
-		format.Frames += link.frames
-	}
-	format.Channels = d.channels
-	d.pcm = make([]float32, maxOpusPacket*d.channels)
-	if d.packets, err = open(new(report)); err != nil {
-		return nil, Format{}, err
-	}
-	return d, format, nil
-}
-
-// countOpus reads a whole container and returns its streams.
-func countOpus(packets opusPackets) ([]opusLink, error) {
-	var links []opusLink
-	var total int64
-	for {
-		head, err := packets.link()
-		if errors.Is(err, io.EOF) && packets.source().under.err == nil {
-			return links, nil
-		}
-		if err == nil && len(links) == maxOpusLinks {
-			err = services.Invalidf(field, "has more than %d consecutive streams of sound", maxOpusLinks)
-		}
-		if err != nil {
-			return nil, packets.source().fault(err, float64(total)/opusRateHz)
-		}
-		var samples int64
-		for {
-			packet, err := packets.next()
-			if errors.Is(err, io.EOF) && packets.source().under.err == nil {
-				break
-			}
-			if err != nil {
-				return nil, packets.source().fault(err, float64(total+samples)/opusRateHz)
-			}
-			samples += int64(opusSamples(packet))
-		}
-		frames := max(0, samples-int64(head.preSkip)-packets.trim())
-		links = append(links, opusLink{head, frames})
-		total += frames
-	}
-}
-
-// nextLink starts a stream with a new decoder, after the trailing padding of the
-// previous one.
-func (d *opusDecoder) nextLink() error {
-	for d.begun {
-		if _, err := d.packets.next(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
-	}
-	d.begun = true
-	head, err := d.packets.link()
-	if err != nil {
-		return err
-	}
-	if d.decoder, err = opus.NewDecoderWithOutput(opusRateHz, d.channels); err != nil {
-		return services.Internal(err, "the Opus decoder did not start")
-	}
-	d.skip, d.gain, d.left = head.preSkip, head.gain, d.links[0].frames
-	d.links = d.links[1:]
-	return nil
-}
-
-// read implements decoder.
-func (d *opusDecoder) read(dst []float32) (int, error) {
-	for len(d.rest) == 0 {
-		step := d.packet
-		if d.left == 0 {
-			if len(d.links) == 0 {
-				return 0, io.EOF
-			}
-			step = d.nextLink
-		}
-		if err := step(); err != nil {
-			return 0, d.packets.source().fault(err, float64(d.done)/opusRateHz)
-		}
-	}
-	channels := d.channels
-	n := int(min(int64(len(dst)/channels), int64(len(d.rest)/channels), d.left))
-	for i, x := range d.rest[:n*channels] {
-		dst[i] = x * d.gain
-	}
-	d.rest = d.rest[n*channels:]
-	d.done += int64(n)
-	if d.left -= int64(n); d.left == 0 {
-		d.rest = nil
-	}
-	return n, nil
-}
-
-// packet decodes the next packet.
-func (d *opusDecoder) packet() error {
-	packet, err := d.packets.next()
-	if err != nil {
-		return err
-	}
-	expected := opusSamples(packet)
-	if expected == 0 { // a gap in a live recording: its length is unknown, nothing is played
-		return nil
-	}
-	n, err := d.decoder.DecodeToFloat32(packet, d.pcm)
-	if err != nil {
-		return fmt.Errorf("opus: %w", err)
-	}
-	for _, x := range d.pcm[:n*d.channels] {
-		if !isUsable(float64(x)) {
-			return errors.New("opus: a sample that is not a number")
-		}
-	}
-	drop := min(d.skip, n)
-	d.skip -= drop
-	d.rest = d.pcm[drop*d.channels : n*d.channels]
-	return nil
+	return frame * count, true
 }

@@ -28,6 +28,8 @@ func parityFiles() []parityFile {
 	files := append(parityWAV(), parityFLAC()...)
 	files = append(files, parityMP3()...)
 	files = append(files, parityOpus()...)
+	files = append(files, paritySurround()...)
+	files = append(files, parityVorbis()...)
 	return append(files, parityMedia()...)
 }
 
@@ -97,15 +99,49 @@ func parityOpus() (files []parityFile) {
 			if i < 2 { // too short for SILK
 				continue
 			}
-			format := "Opus, SILK and hybrid"
-			if sound == 0 {
-				format = "Opus, SILK and hybrid: sweeps"
-			}
 			bits = []string{"10k", "16k", "24k", "32k"}[(i/2+sound)%4]
 			rate := []int{48000, 24000, 16000, 8000}[(i+sound)%4]
-			files = append(files, parityFile{format, []string{"opus", "webm"}[(i+sound)%2], rate, 1 + (i/2)%2, []string{"-c:a", "libopus",
-				"-b:a", bits, "-frame_duration", frame, "-application", "voip", "-vbr", modes[i%3]}, sound})
+			file := []string{"opus", "webm"}[(i+sound)%2]
+			files = append(files, parityFile{"Opus, SILK and hybrid", file, rate, 1 + (i/2)%2, []string{"-c:a", "libopus", "-b:a", bits,
+				"-frame_duration", frame, "-application", "voip", "-vbr", modes[i%3]}, sound})
 		}
+	}
+	return files
+}
+
+// paritySurround has Opus of every number of channels.
+func paritySurround() (files []parityFile) {
+	for channels := 3; channels <= maxSurround; channels++ {
+		options := []string{"-c:a", "libopus", "-b:a", "256k", "-mapping_family", "1"}
+		// Of three and four channels ffmpeg would assume another layout.
+		if channels == 3 {
+			options = append(options, "-af", "channelmap=map=0|1|2:channel_layout=3.0")
+		}
+		if channels == 4 {
+			options = append(options, "-af", "channelmap=map=0|1|2|3:channel_layout=quad")
+		}
+		files = append(files, parityFile{"Opus of 3 to 8 channels", []string{"opus", "webm"}[channels%2], 48000, channels, options, channels})
+	}
+	return files
+}
+
+// parityVorbis has every rate and number of channels, with qualities from the lowest to
+// the highest, and managed bit rates.
+func parityVorbis() (files []parityFile) {
+	sound := 0
+	for i, rate := range []int{8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000, 192000} {
+		add := func(format, ext string, channels int, options ...string) {
+			options = append([]string{"-c:a", "libvorbis"}, options...)
+			files = append(files, parityFile{format, ext, rate, channels, options, sound})
+			sound++
+		}
+		add("Ogg Vorbis", "ogg", 1, "-q:a", fmt.Sprint(i-1))
+		add("WebM Vorbis", "webm", 2, "-q:a", fmt.Sprint(9-i))
+		add("Ogg Vorbis", "ogg", 3+i%6, "-q:a", "4")
+		add("WebM Vorbis", "webm", 3+(i+3)%6, "-q:a", "1")
+	}
+	for i, bits := range []string{"64k", "128k", "256k"} {
+		files = append(files, parityFile{"Ogg Vorbis", "ogg", 44100, 2, []string{"-c:a", "libvorbis", "-b:a", bits}, i})
 	}
 	return files
 }
@@ -128,16 +164,10 @@ func parityMedia() (files []parityFile) {
 		add("AAC, through ffmpeg", "mp4", rate, 3-channels, "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart")
 		add("AAC, through ffmpeg", "aac", rate, channels, "-c:a", "aac", "-b:a", "64k")
 	}
-	for i, rate := range []int{8000, 16000, 44100, 48000} {
-		channels := 1 + i%2
-		add("Vorbis, through ffmpeg", "ogg", rate, channels, "-c:a", "libvorbis", "-q:a", "4")
-		add("Vorbis, through ffmpeg", "webm", rate, 3-channels, "-c:a", "libvorbis", "-q:a", "1")
-	}
 	for i, rate := range []int{22050, 44100} {
 		add("WMA, through ffmpeg", "wma", rate, 1+i, "-c:a", "wmav2", "-b:a", "64k")
 		add("MP2, through ffmpeg", "mp2", rate, 1+i, "-c:a", "mp2", "-b:a", "64k")
 	}
-	add("Opus of more channels, through ffmpeg", "opus", 48000, 6, "-c:a", "libopus", "-b:a", "256k")
 	return files
 }
 

@@ -1,6 +1,7 @@
 package audiofile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ type Format struct {
 	// that ffmpeg decodes.
 	Container string
 	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s16le, pcm_s24le,
-	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3 or opus.
+	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3, opus or vorbis.
 	Encoding string
 	// SampleRateHz is the number of frames per second; never 0.
 	SampleRateHz int
@@ -48,6 +49,8 @@ type Reader struct {
 	limits  Limits
 	notes   *report
 	format  Format
+	before  int64 // frames before the part that have not been skipped
+	left    int64 // frames of the part at most that have not been returned
 	done    int64 // frames returned
 	err     error // returned by every further call
 }
@@ -87,6 +90,9 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if err := limits.checkBytes(size); err != nil {
 		return nil, err
 	}
+	if err := limits.checkPart(); err != nil {
+		return nil, err
+	}
 	head := make([]byte, min(size, sniffBytes))
 	if err := readAt(r, 0, head); err != nil {
 		return nil, err
@@ -109,7 +115,7 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 		return nil, err
 	}
 	reader := &Reader{decoder: decoder, limits: limits, notes: f.notes, format: format}
-	if err := reader.check(); err != nil {
+	if err := cmp.Or(reader.selectPart(), reader.check()); err != nil {
 		return nil, errors.Join(err, reader.Close())
 	}
 	return reader, nil
@@ -234,12 +240,22 @@ func (r *Reader) readFrames(dst []float32) (int, error) {
 	if want == 0 {
 		return 0, io.ErrShortBuffer
 	}
+	if r.before > 0 {
+		if r.err = r.skipBefore(); r.err != nil {
+			return 0, r.err
+		}
+	}
 	got := 0
 	for got < want && r.err == nil {
+		if r.left == 0 {
+			r.err = io.EOF
+			break
+		}
 		var n int
-		n, r.err = r.decoder.read(dst[got*channels : want*channels])
+		n, r.err = r.decoder.read(dst[got*channels : int(min(int64(want), int64(got)+r.left))*channels])
 		got += n
 		r.done += int64(n)
+		r.left -= int64(n)
 		if err := r.limits.checkLength(r.done, r.format.SampleRateHz); err != nil && (r.err == nil || errors.Is(r.err, io.EOF)) {
 			r.err = err
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
 // sniffBytes is the size of the beginning that is examined. It includes the name of
@@ -47,7 +49,7 @@ type magic struct {
 var magics = []magic{
 	{0, "fLaC", "a FLAC file", kindFLAC},
 	{28, "OpusHead", "an Ogg Opus file", kindOgg},
-	{28, "\x01vorbis", "an Ogg Vorbis file", kindMedia},
+	{28, "\x01vorbis", "an Ogg Vorbis file", kindOgg},
 	{0, "OggS", "an Ogg file", kindOgg},
 	{0, "ID3\x02", "an MP3 file", kindMP3},
 	{0, "ID3\x03", "an MP3 file", kindMP3},
@@ -81,8 +83,13 @@ var magics = []magic{
 
 // Formats returns the formats that are decoded natively, and those that ffmpeg adds.
 func Formats() (native, more []string) {
-	return []string{"wav", "flac", "mp3", "ogg-opus", "webm-opus"},
-		[]string{"aac", "m4a", "mp4", "3gp", "mov", "ogg-vorbis", "webm-vorbis", "aiff", "amr", "caf", "au", "wma", "wavpack", "mp2"}
+	native = []string{"wav", "flac", "mp3"}
+	more = []string{"aac", "m4a", "mp4", "3gp", "mov", "aiff", "amr", "caf", "au", "wma", "wavpack", "mp2"}
+	streams := []string{"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}
+	if !xiph.Available() {
+		return native, append(streams, more...)
+	}
+	return append(native, streams...), more
 }
 
 // sniff returns a file's kind, and a description such as "an MP3 file". Unrecognised

@@ -20,7 +20,7 @@ func tagged(t *testing.T, out Output, tags ...Tag) string {
 	file, err := os.Create(filepath.Join(t.TempDir(), "x."+string(out.Container)))
 	require.NoError(t, err)
 	defer file.Close()
-	w, err := NewWriter(file, out, tags...)
+	w, err := NewWriter(t.Context(), file, out, tags...)
 	require.NoError(t, err)
 	require.NoError(t, w.WriteFrames(make([]float32, 1001)))
 	require.NoError(t, w.Close())
@@ -40,7 +40,7 @@ func TestTagsAreReadByOthers(t *testing.T) {
 	}
 	title := "a rising siren, naïve  \uFFFD"
 	for _, depth := range []Depth{Depth16, Depth24, DepthFloat} {
-		path := tagged(t, Output{WAV, depth, 16000, 1}, tags...)
+		path := tagged(t, Output{WAV, depth, 16000, 1, ""}, tags...)
 		data, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.EqualValues(t, len(data)-8, uint32(data[4])|uint32(data[5])<<8|uint32(data[6])<<16|uint32(data[7])<<24)
@@ -56,7 +56,7 @@ func TestTagsAreReadByOthers(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1001, reader.Format().Frames, "the tags are no sound")
 	}
-	path := tagged(t, Output{FLAC, Depth16, 16000, 1}, tags...)
+	path := tagged(t, Output{FLAC, Depth16, 16000, 1, ""}, tags...)
 	stream, err := flac.ParseFile(path)
 	require.NoError(t, err)
 	defer stream.Close()

@@ -124,7 +124,7 @@ func TestSizesOfAFrame(t *testing.T) {
 // Digital silence is a valid recording; a task may reject it.
 func TestSilenceIsSound(t *testing.T) {
 	t.Parallel()
-	for _, out := range []Output{{WAV, Depth16, 16000, 1}, {FLAC, Depth16, 16000, 2}} {
+	for _, out := range []Output{{WAV, Depth16, 16000, 1, ""}, {FLAC, Depth16, 16000, 2, ""}} {
 		got, reader := readFile(t, write(t, out, make([]float32, 3200*out.Channels)))
 		require.Equal(t, make([]float32, 3200*out.Channels), got)
 		require.Empty(t, reader.Warnings())

@@ -43,7 +43,7 @@ const (
 // webmTrack is the track that is decoded.
 type webmTrack struct {
 	number uint64
-	head   opusHead
+	head   *streamHead
 }
 
 // webmPackets reads the packets of one track of a file and of files that follow it. It
@@ -57,7 +57,8 @@ type webmPackets struct {
 	queue  [][]byte     // the rest of a laced block
 	block  bytes.Buffer // what queue points into
 	last   int64        // samples of the latest packet
-	padded int64        // samples to discard, of the latest block
+	count  func(packet []byte) (int, bool)
+	padded int64 // samples to discard, of the latest block
 
 	segmentEnd int64 // in the file; 0 if unknown
 	turned     bool  // the header of a further file was read
@@ -65,7 +66,7 @@ type webmPackets struct {
 }
 
 func newWebMDecoder(f file) (decoder, Format, error) {
-	return newOpusFile("webm", func(notes *report) (opusPackets, error) {
+	return newStreamFile("webm", func(notes *report) (streamPackets, error) {
 		src, err := openSource(f, bufferBytes)
 		if err != nil {
 			return nil, err
@@ -74,10 +75,10 @@ func newWebMDecoder(f file) (decoder, Format, error) {
 	}, f.notes)
 }
 
-// link implements opusPackets. It reads up to the tracks.
-func (p *webmPackets) link() (opusHead, error) {
+// link implements streamPackets. It reads up to the tracks.
+func (p *webmPackets) link() (*streamHead, error) {
 	if p.links > 0 && !p.turned {
-		return opusHead{}, io.EOF
+		return nil, io.EOF
 	}
 	p.track, p.queue, p.last, p.padded, p.turned = nil, nil, 0, 0, false
 	for p.track == nil {
@@ -95,10 +96,11 @@ func (p *webmPackets) link() (opusHead, error) {
 			}
 		}
 		if err != nil {
-			return opusHead{}, p.headerFault(err)
+			return nil, p.headerFault(err)
 		}
 	}
 	p.links++
+	p.count = p.track.head.counter()
 	return p.track.head, nil
 }
 
@@ -131,30 +133,45 @@ func (p *webmPackets) enterSegment(size int64) {
 
 func (p *webmPackets) source() *source { return p.src }
 
-// trim implements opusPackets.
-func (p *webmPackets) trim() int64 { return min(p.padded, p.last) }
+// trims implements streamPackets.
+func (p *webmPackets) trims() (lead, tail int64) { return 0, min(p.padded, p.last) }
 
-// next implements opusPackets.
-func (p *webmPackets) next() ([]byte, error) {
+// next implements streamPackets.
+func (p *webmPackets) next() ([]byte, int, error) {
+	for {
+		if err := p.fill(); err != nil {
+			return nil, 0, err
+		}
+		packet := p.queue[0]
+		p.queue = p.queue[1:]
+		samples, sound := p.count(packet)
+		if p.last = int64(samples); sound {
+			return packet, samples, nil
+		}
+	}
+}
+
+// fill reads up to a block with packets.
+func (p *webmPackets) fill() error {
 	for len(p.queue) == 0 {
 		if p.turned {
-			return nil, io.EOF
+			return io.EOF
 		}
 		if end, err := p.behind(); err != nil || end {
-			return nil, cmp.Or(err, io.EOF)
+			return cmp.Or(err, io.EOF)
 		}
 		id, size, err := readElement(p.src)
 		if errors.Is(err, io.EOF) {
-			return nil, p.end(err)
+			return p.end(err)
 		}
 		if err != nil && !p.src.isEnd(err) && p.src.under.err == nil {
 			if err = p.resync(); err == nil {
 				continue
 			}
-			return nil, err
+			return err
 		}
 		if err != nil {
-			return nil, p.cut(err)
+			return p.cut(err)
 		}
 		switch id {
 		case idEBML:
@@ -171,13 +188,10 @@ func (p *webmPackets) next() ([]byte, error) {
 			err = discard(p.src, size)
 		}
 		if err != nil {
-			return nil, p.cut(unexpected(err))
+			return p.cut(unexpected(err))
 		}
 	}
-	packet := p.queue[0]
-	p.queue = p.queue[1:]
-	p.last = int64(opusSamples(packet))
-	return packet, nil
+	return nil
 }
 
 // behind looks for another file after the segment, and reports whether the sound ends
@@ -313,7 +327,7 @@ func (p *webmPackets) readPadding(size int64) error {
 		value = value<<8 | int64(b)
 	}
 	if value > 0 && value < 1e9 {
-		p.padded = (value*opusRateHz + 5e8) / 1e9
+		p.padded = (value*int64(p.track.head.rate) + 5e8) / 1e9
 	}
 	return nil
 }

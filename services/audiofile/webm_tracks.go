@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/grym-synth/grym-synth/services"
 )
 
 // readTracks returns the first audio track.
@@ -49,8 +51,8 @@ func (p *webmPackets) readTracks(size int64) error {
 	}
 }
 
-// parseTrack parses the description of a track. It returns the track if it is Opus,
-// otherwise the codec if it is audio.
+// parseTrack parses the description of a track. It returns the track if it is Opus or
+// Vorbis, otherwise the codec if it is audio.
 func parseTrack(raw []byte) (*webmTrack, string, error) {
 	var track webmTrack
 	var kind uint64
@@ -81,12 +83,28 @@ func parseTrack(raw []byte) (*webmTrack, string, error) {
 	switch {
 	case kind != matroskaAudio:
 		return nil, "", nil
-	case codec != "A_OPUS" || encoded:
+	case encoded:
 		return nil, codec, nil
 	}
 	var err error
-	track.head, err = parseOpusHead(private)
+	switch codec {
+	case "A_OPUS":
+		track.head, err = parseOpusHead(private)
+	case "A_VORBIS":
+		track.head, err = parsePrivateVorbis(private)
+	default:
+		return nil, codec, nil
+	}
 	return &track, codec, err
+}
+
+// parsePrivateVorbis parses the three headers, which are laced.
+func parsePrivateVorbis(private []byte) (*streamHead, error) {
+	headers, err := unlace(private, 1)
+	if err != nil || len(headers) != 3 {
+		return nil, services.Invalidf(field, "has a damaged Vorbis header")
+	}
+	return parseVorbisHead(headers[0], headers[2])
 }
 
 // unsigned decodes a big-endian number. Bytes beyond eight are ignored.

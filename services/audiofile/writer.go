@@ -1,6 +1,7 @@
 package audiofile
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,20 +27,25 @@ type encoder interface {
 	write(samples []float32) error
 	// close writes buffered samples and completes the header.
 	close() error
+	// stop releases what the encoder holds. It may be called at any time.
+	stop()
 }
 
 // NewWriter returns a Writer. w must be at its first byte and is not closed by the
 // Writer. Tags are written if the container supports them. If out is invalid the error
-// is a fault.
-func NewWriter(w io.WriteSeeker, out Output, tags ...Tag) (*Writer, error) {
+// is a fault. ctx ends an external program; the caller calls Stop or Close.
+func NewWriter(ctx context.Context, w io.WriteSeeker, out Output, tags ...Tag) (*Writer, error) {
 	if err := out.Validate(); err != nil {
 		return nil, err
 	}
 	var e encoder
 	var err error
-	if out.Container == FLAC {
+	switch {
+	case out.Container == FLAC:
 		e, err = newFLACEncoder(w, out, tags)
-	} else {
+	case out.Container.NeedsFFmpeg():
+		e, err = newFFmpegEncoder(ctx, w, out, tags)
+	default:
 		e, err = newPCMEncoder(w, out, tags)
 	}
 	if err != nil {
@@ -81,6 +87,10 @@ func (w *Writer) WriteFrames(samples []float32) error {
 	w.frames = frames
 	return nil
 }
+
+// Stop releases what the Writer holds, such as a running program. It does nothing after
+// Close.
+func (w *Writer) Stop() { w.encoder.stop() }
 
 // Frames returns the number of frames written.
 func (w *Writer) Frames() int64 { return w.frames }
@@ -128,6 +138,8 @@ func (e *pcmEncoder) write(samples []float32) error {
 	e.dataBytes += int64(n)
 	return err
 }
+
+func (*pcmEncoder) stop() {}
 
 func (e *pcmEncoder) close() error {
 	if e.out.Container != WAV {

@@ -36,7 +36,7 @@ func noiseAndTone(frames, channels int) []float32 {
 func write(t *testing.T, out Output, samples []float32) []byte {
 	t.Helper()
 	var file memoryFile
-	w, err := NewWriter(&file, out)
+	w, err := NewWriter(t.Context(), &file, out)
 	require.NoError(t, err)
 	total := int64(len(samples) / out.Channels)
 	for size := 1; len(samples) > 0; size = size*3 + 1 {
@@ -82,7 +82,7 @@ func TestWAVWritesWhatItReads(t *testing.T) {
 	t.Parallel()
 	for _, depth := range Depths() {
 		for _, channels := range []int{1, 2, 3, 8} {
-			out := Output{WAV, depth, 44100, channels}
+			out := Output{WAV, depth, 44100, channels, ""}
 			samples := noiseAndTone(10001, channels)
 			file := write(t, out, samples)
 			require.EqualValues(t, len(file), out.Bytes(10001))
@@ -115,7 +115,7 @@ func TestOtherProgramsReadWhatIsWritten(t *testing.T) {
 	for _, container := range []Container{WAV, FLAC} {
 		for _, depth := range Depths() {
 			for _, channels := range []int{1, 2, 6} {
-				out := Output{container, depth, 48000, channels}
+				out := Output{container, depth, 48000, channels, ""}
 				if out.Validate() != nil {
 					continue // FLAC supports two depths only
 				}
@@ -149,7 +149,7 @@ func TestOtherProgramsReadWhatIsWritten(t *testing.T) {
 func TestFLACOfEveryLength(t *testing.T) {
 	t.Parallel()
 	for _, frames := range []int{0, 1, 3, 15, 16, 4095, 4096, 4097, 8192} {
-		file := write(t, Output{FLAC, Depth16, 16000, 1}, noiseAndTone(frames, 1))
+		file := write(t, Output{FLAC, Depth16, 16000, 1, ""}, noiseAndTone(frames, 1))
 		require.Equal(t, "fLaC", string(file[:4]))
 		require.Equal(t, []byte{0x10, 0, 0x10, 0}, file[8:12], "block sizes as the reference encoder states them")
 		total := int(file[21]&15)<<32 | int(file[22])<<24 | int(file[23])<<16 | int(file[24])<<8 | int(file[25])
@@ -159,7 +159,7 @@ func TestFLACOfEveryLength(t *testing.T) {
 
 func TestFLACIsSmallerWhereItCanBe(t *testing.T) {
 	t.Parallel()
-	out := Output{FLAC, Depth16, 44100, 2}
+	out := Output{FLAC, Depth16, 44100, 2, ""}
 	frames := 44100
 	tone := make([]float32, 2*frames)
 	for i := range frames {
@@ -175,28 +175,29 @@ func TestFLACIsSmallerWhereItCanBe(t *testing.T) {
 
 func TestOutputIsChecked(t *testing.T) {
 	t.Parallel()
-	err := Output{Container: "mp3", Depth: "12", Channels: 9}.Validate()
+	err := Output{Container: "mp4", Depth: "12", Channels: 9}.Validate()
 	var fault *services.Fault
 	require.ErrorAs(t, err, &fault)
 	require.Equal(t, services.KindInvalid, fault.Kind)
-	require.Equal(t, `container must be one of wav, flac, pcm, got "mp3"; bit_depth must be one of 16, 24, 32, float, got "12"; `+
-		`sample_rate must be 1 to 192000 Hz, got 0; channels must be 1 to 8, got 9`, fault.Detail())
-	require.ErrorContains(t, Output{FLAC, DepthFloat, 1, 1}.Validate(), "bit_depth must be 16 or 24 for flac")
+	require.Equal(t, `container must be one of wav, flac, pcm, mp3, opus, ogg, aac, got "mp4"; `+
+		`bit_depth must be one of 16, 24, 32, float, got "12"; sample_rate must be 1 to 192000 Hz, got 0; `+
+		`channels must be 1 to 8, got 9`, fault.Detail())
+	require.ErrorContains(t, Output{FLAC, DepthFloat, 1, 1, ""}.Validate(), "bit_depth must be 16 or 24 for flac")
 
-	require.NoError(t, Output{WAV, Depth16, 48000, 2}.Fits(1<<30-100))
-	require.Equal(t, services.KindTooLarge, services.KindOf(Output{WAV, Depth16, 48000, 2}.Fits(1<<30)))
-	require.NoError(t, Output{FLAC, Depth16, 48000, 2}.Fits(1<<30))
+	require.NoError(t, Output{WAV, Depth16, 48000, 2, ""}.Fits(1<<30-100))
+	require.Equal(t, services.KindTooLarge, services.KindOf(Output{WAV, Depth16, 48000, 2, ""}.Fits(1<<30)))
+	require.NoError(t, Output{FLAC, Depth16, 48000, 2, ""}.Fits(1<<30))
 
 	require.Equal(t, "audio/wav", Output{Container: WAV}.ContentType())
 	require.Equal(t, "audio/flac", Output{Container: FLAC}.ContentType())
-	require.Equal(t, "audio/pcm;rate=8000;channels=2;encoding=pcm_s24le", Output{Raw, Depth24, 8000, 2}.ContentType())
+	require.Equal(t, "audio/pcm;rate=8000;channels=2;encoding=pcm_s24le", Output{Raw, Depth24, 8000, 2, ""}.ContentType())
 }
 
 func TestWriterRefusesWhatIsNoSound(t *testing.T) {
 	t.Parallel()
-	for _, container := range Containers() {
+	for _, container := range ownContainers() {
 		var file memoryFile
-		w, err := NewWriter(&file, Output{container, Depth16, 16000, 2})
+		w, err := NewWriter(t.Context(), &file, Output{container, Depth16, 16000, 2, ""})
 		require.NoError(t, err)
 		require.ErrorContains(t, w.WriteFrames(make([]float32, 3)), "3 samples are not a multiple of 2 channels")
 		err = w.WriteFrames([]float32{0, float32(math.NaN())})
@@ -208,9 +209,9 @@ func TestWriterRefusesWhatIsNoSound(t *testing.T) {
 
 func TestWriterReportsAFullDisk(t *testing.T) {
 	t.Parallel()
-	for _, container := range Containers() {
+	for _, container := range ownContainers() {
 		disk := &fullDisk{room: 50000}
-		w, err := NewWriter(disk, Output{container, Depth16, 16000, 1})
+		w, err := NewWriter(t.Context(), disk, Output{container, Depth16, 16000, 1, ""})
 		require.NoError(t, err)
 		for err == nil {
 			err = w.WriteFrames(noiseAndTone(5000, 1))

@@ -1,6 +1,10 @@
 package audioldm
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/grym-synth/grym-synth/services"
+)
 
 // Name of the service in the registry, in metrics and in requests.
 const Name = "audioldm"
@@ -24,10 +28,15 @@ type Config struct {
 	DefaultModel string `koanf:"defaultModel"`
 	// MaxSeconds is the maximum length of a sound. Defaults to 60.
 	MaxSeconds float64 `koanf:"maxSeconds"`
+	// Ranker is the model that compares several sounds of one prompt with it; empty to
+	// return them in the order of the seed. Defaults to clap-tiny.
+	Ranker string `koanf:"ranker"`
 }
 
 // DefaultConfig returns the documented defaults.
-func DefaultConfig() Config { return Config{DefaultModel: "audioldm-tiny", MaxSeconds: 60} }
+func DefaultConfig() Config {
+	return Config{DefaultModel: "audioldm-tiny", MaxSeconds: 60, Ranker: "clap-tiny"}
+}
 
 // Validate returns an error for every invalid value, with its key relative to this
 // section.
@@ -38,6 +47,9 @@ func (c Config) Validate() []error {
 	}
 	if !(c.MaxSeconds >= 1 && c.MaxSeconds <= 600) {
 		errs = append(errs, fmt.Errorf("maxSeconds: must be from 1 to 600, got %v", c.MaxSeconds))
+	}
+	if c.Ranker != "" && !services.IsModelName(c.Ranker) {
+		errs = append(errs, fmt.Errorf("ranker: must be the name of a model, or empty, got %.140q", c.Ranker))
 	}
 	return errs
 }

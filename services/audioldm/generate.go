@@ -23,8 +23,11 @@ func (w *work) generate(ctx context.Context, sink services.Sink) (result service
 	result = services.TaskResult{Model: m.name}
 	sounds, err := g.run(ctx)
 	if err == nil {
-		result.Audio, err = w.service.writeAll(sounds, m, w.plan)
+		result.Audio, err = w.service.writeAll(ctx, sounds, m, w.plan)
 		g.clock.Book(services.StageOutput)
+	}
+	if w.plan.ranking() {
+		g.warnings = append(g.warnings, notRanked("the server has no ranker"))
 	}
 	result.Stages, result.Warnings = g.clock.Times(), g.warnings
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 // Module returns the module of this service.
 func Module() module.Module {
 	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
-		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Room, deps.Spool)
+		s := New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Room, deps.Spool)
+		s.audio, s.execute = deps.Audio, deps.Execute
+		return s
 	})
 }

@@ -1,6 +1,7 @@
 package audioldm
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -50,7 +51,7 @@ func limit(samples []float32) {
 
 // writeAll writes every sound to a file in the spool folder. After an error no file
 // remains.
-func (s *Service) writeAll(sounds [][]float32, m *model, p plan) (*services.Artifact, error) {
+func (s *Service) writeAll(ctx context.Context, sounds [][]float32, m *model, p plan) (*services.Artifact, error) {
 	from := m.folder.vocoder.SampleRateHz
 	out := p.output(from)
 	var first *services.Artifact
@@ -61,7 +62,7 @@ func (s *Service) writeAll(sounds [][]float32, m *model, p plan) (*services.Arti
 		}
 		var one *services.Artifact
 		if err == nil {
-			one, err = s.write(samples, out, tags(m.name, p, i))
+			one, err = s.write(ctx, samples, out, tags(m.name, p, i))
 		}
 		switch {
 		case err != nil:
@@ -123,7 +124,9 @@ func tags(model string, p plan, index int) []audiofile.Tag {
 }
 
 // write writes one sound to a file.
-func (s *Service) write(samples []float32, out audiofile.Output, tags []audiofile.Tag) (artifact *services.Artifact, err error) {
+func (s *Service) write(
+	ctx context.Context, samples []float32, out audiofile.Output, tags []audiofile.Tag,
+) (artifact *services.Artifact, err error) {
 	file, err := os.CreateTemp(s.dir, "generation-*")
 	if err != nil {
 		return nil, storeFault(err)
@@ -134,10 +137,11 @@ func (s *Service) write(samples []float32, out audiofile.Output, tags []audiofil
 		}
 	}()
 	defer file.Close()
-	writer, err := audiofile.NewWriter(file, out, tags...)
+	writer, err := audiofile.NewWriter(ctx, file, out, tags...)
 	if err != nil {
 		return nil, storeFault(err)
 	}
+	defer writer.Stop()
 	if err := writer.WriteFrames(samples); err != nil {
 		return nil, storeFault(err)
 	}

@@ -3,6 +3,7 @@ package audioldm
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"slices"
 
@@ -34,8 +35,11 @@ type plan struct {
 	guidance, eta    float64
 	seed             uint64
 	count            int
+	rank             bool
 	scheduler        string
 	container, depth string
+	// audio has the program that encodes.
+	audio audiofile.Limits
 	// sampleRateHz of the file; 0 for the model's.
 	sampleRateHz int
 }
@@ -51,7 +55,8 @@ func (s *Service) parse(raw json.RawMessage) (plan, error) {
 		seconds: *cmp.Or(params.Seconds, ptr(defaultSeconds)), steps: *cmp.Or(params.Steps, ptr(defaultSteps)),
 		guidance: *cmp.Or(params.GuidanceScale, ptr(defaultGuidance)), scheduler: cmp.Or(params.Scheduler, schedulerDPM),
 		count: *cmp.Or(params.Waveforms, ptr(1)), sampleRateHz: params.SampleRateHz,
-		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: cmp.Or(params.BitDepth, string(audiofile.Depth16)),
+		container: cmp.Or(params.Container, string(audiofile.WAV)), depth: params.BitDepth, audio: s.audio,
+		rank: *cmp.Or(params.Rank, ptr(true)),
 	}
 	if params.Seed != nil {
 		p.seed = *params.Seed
@@ -82,19 +87,27 @@ func (p plan) check(maxSeconds float64) error {
 	check(p.scheduler == schedulerDDIM || p.scheduler == schedulerDPM, "scheduler", "must be %s or %s, got %q", schedulerDPM, schedulerDDIM,
 		p.scheduler)
 	check(p.eta == 0 || p.scheduler == schedulerDDIM, "eta", "applies to scheduler %s only", schedulerDDIM)
-	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format", "must be wav, flac or pcm, got %q",
-		p.container)
+	check(slices.Contains(audiofile.Containers(), audiofile.Container(p.container)), "response_format",
+		"must be wav, flac, pcm, mp3, opus, ogg or aac, got %q", p.container)
 	if err := bad.Err(); err != nil {
 		return err
 	}
-	// The validity of the format does not depend on the rate.
-	return p.output(16000).Validate()
+	// The validity of the format does not depend on the rate of the model.
+	err := p.output(16000).Validate()
+	var fault *services.Fault
+	if errors.As(err, &fault) {
+		for i, one := range fault.Fields {
+			if one.Field == "container" {
+				fault.Fields[i].Field = "response_format"
+			}
+		}
+	}
+	return err
 }
 
 // output returns the file format for samples of the model's rate.
 func (p plan) output(modelHz int) audiofile.Output {
-	return audiofile.Output{
-		Container: audiofile.Container(p.container), Depth: audiofile.Depth(p.depth),
-		SampleRateHz: cmp.Or(p.sampleRateHz, modelHz), Channels: 1,
-	}
+	out := audiofile.NewOutput(p.container, p.depth, p.audio)
+	out.SampleRateHz, out.Channels = cmp.Or(p.sampleRateHz, out.Container.NearestRate(modelHz)), 1
+	return out
 }

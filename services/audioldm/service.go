@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/audiofile"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -18,12 +19,16 @@ type Service struct {
 
 	cfg   Config
 	dir   string
+	audio audiofile.Limits // with the program that encodes
 	shelf *modelstore.Shelf[facts]
 	pool  *modelstore.Pool[*model]
 	// room is the most memory that a task may use; open makes a model of a folder
 	// with no part loaded.
 	room func() services.Bytes
 	open func(files modelstore.Folder) (*model, error)
+	// execute runs tasks of this service and of the ranker; nil where there is no
+	// ranking.
+	execute services.Executor
 }
 
 // New returns a service for the folders of a catalog. Results are written to files in
@@ -38,7 +43,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 	}
 	// There are few different shapes, and their runs are large.
 	session.NoPlan = true
-	kind := modelstore.Kind{ModelType: pipelineClass, Needs: "generation needs", Default: cfg.DefaultModel}
+	kind := modelstore.Kind{ModelTypes: []string{pipelineClass}, Needs: "generation needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, dir: dir, room: room, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	s.open = func(files modelstore.Folder) (*model, error) { return newModel(rt, files, session) }
 	load := func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {

@@ -21,7 +21,14 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	return services.Prepared(s.prepare(task))
+	w, err := s.prepare(task)
+	if err != nil {
+		return nil, err
+	}
+	if w.plan.ranking() && s.execute != nil && s.cfg.Ranker != "" {
+		return &ranked{work: w, task: task}, nil
+	}
+	return w, nil
 }
 
 func (s *Service) prepare(task services.Task) (*work, error) {

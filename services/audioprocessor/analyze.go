@@ -41,7 +41,7 @@ func (s *Service) prepareAnalysis(task services.Task) (*measurement, error) {
 	if len(m.params.Features) == 0 {
 		m.params.Features = analysis.DefaultFeatures()
 	}
-	file, reader, err := s.openAudio(m.audio, m.params.Strict)
+	file, reader, err := s.openAudio(m.audio, m.params.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (m *measurement) analyzer(format audiofile.Format) (*analysis.Analyzer, err
 
 func (m *measurement) run(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
 	clock := services.NewStageClock(ctx)
-	file, reader, err := m.service.openAudio(m.audio, m.params.Strict)
+	file, reader, err := m.service.openAudio(m.audio, m.params.Reading)
 	if err != nil {
 		return services.TaskResult{}, err
 	}

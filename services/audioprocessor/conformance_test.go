@@ -24,6 +24,13 @@ func TestConformance(t *testing.T) {
 				Service: Name, Name: tasks.Edit, Audio: audiofile.Tone(44100, time.Second),
 				Params: json.RawMessage(`{"operations":[{"op":"reverse"},{"op":"time_stretch","factor":0.8}]}`),
 			},
+			tasks.Draw: {
+				Service: Name, Name: tasks.Draw, Audio: audiofile.Tone(44100, time.Second),
+				Params: json.RawMessage(`{"kind":"spectrogram","width":300,"height":200}`),
+			},
+			tasks.ComputePeaks: {
+				Service: Name, Name: tasks.ComputePeaks, Audio: audiofile.Tone(44100, time.Second), Params: json.RawMessage(`{"pixels":100}`),
+			},
 		},
 	})
 }

@@ -30,12 +30,9 @@ const (
 // plan validates the parameters and determines the output.
 func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 	format := j.reader.Format()
-	j.out = audiofile.Output{
-		Container:    audiofile.Container(cmp.Or(params.Container, string(audiofile.WAV))),
-		Depth:        audiofile.Depth(cmp.Or(params.BitDepth, string(audiofile.Depth16))),
-		SampleRateHz: cmp.Or(params.SampleRateHz, format.SampleRateHz),
-		Channels:     cmp.Or(params.Channels, format.Channels),
-	}
+	j.out = audiofile.NewOutput(params.Container, params.BitDepth, s.limits)
+	j.out.SampleRateHz = cmp.Or(params.SampleRateHz, j.out.Container.NearestRate(format.SampleRateHz))
+	j.out.Channels = cmp.Or(params.Channels, format.Channels)
 	fault := new(services.Fault)
 	if err := j.out.Validate(); err != nil && !errors.As(err, &fault) {
 		return err
@@ -71,7 +68,7 @@ func (s *Service) plan(j *job, params tasks.ConvertParams) error {
 // checkSize returns a fault if the result would be too large. The size of FLAC is only
 // known while it is written.
 func (s *Service) checkSize(out audiofile.Output, frames int64) error {
-	if size := out.Bytes(frames); out.Container != audiofile.FLAC && size > int64(s.cfg.MaxOutput) {
+	if size := out.Bytes(frames); !out.IsCompressed() && size > int64(s.cfg.MaxOutput) {
 		return services.Faultf(services.KindTooLarge, "the result would have %d bytes (%s), the limit is %s", size, services.Bytes(size),
 			s.cfg.MaxOutput)
 	}
@@ -88,13 +85,16 @@ func (j *job) bytes() services.Bytes {
 	if format.Container == "ffmpeg" {
 		need += ffmpegBytes
 	}
+	if j.out.Container.NeedsFFmpeg() {
+		need += ffmpegBytes
+	}
 	return need
 }
 
 // sizes returns what the memory of the job depends on; nil where it is not measured.
 func (j *job) sizes() []services.Size {
 	format := j.reader.Format()
-	if format.Container == "ffmpeg" {
+	if format.Container == "ffmpeg" || j.out.Container.NeedsFFmpeg() {
 		return nil
 	}
 	return []services.Size{
@@ -184,10 +184,11 @@ func soundFormat(f audiofile.Format) tasks.SoundFormat {
 
 // write streams the sound to the file and returns the number of frames written.
 func (s *Service) write(ctx context.Context, j *job, file *os.File, sink services.Sink) (int64, error) {
-	writer, err := audiofile.NewWriter(file, j.out)
+	writer, err := audiofile.NewWriter(ctx, file, j.out)
 	if err != nil {
 		return 0, storeFault(err)
 	}
+	defer writer.Stop()
 	format := j.reader.Format()
 	block := make([]float32, blockFrames*format.Channels)
 	var read int64
@@ -209,7 +210,7 @@ func (s *Service) write(ctx context.Context, j *job, file *os.File, sink service
 		if end {
 			out = j.converter.Flush()
 		}
-		if err := s.checkWritten(j.out, file, writer.Frames()+int64(len(out)/j.out.Channels)); err != nil {
+		if err := s.checkWritten(j.out, file, 0, writer.Frames()+int64(len(out)/j.out.Channels)); err != nil {
 			return 0, err
 		}
 		if err := writer.WriteFrames(out); err != nil {
@@ -224,16 +225,20 @@ func (s *Service) write(ctx context.Context, j *job, file *os.File, sink service
 }
 
 // checkWritten compares the data written so far with the limit, for recordings of
-// unknown length and for compressed output.
-func (s *Service) checkWritten(out audiofile.Output, file *os.File, frames int64) error {
-	if out.Container != audiofile.FLAC {
+// unknown length and for compressed output. before is the size of other files of the task.
+func (s *Service) checkWritten(out audiofile.Output, file *os.File, before, frames int64) error {
+	if !out.IsCompressed() && before == 0 {
 		return s.checkSize(out, frames)
 	}
-	size, err := file.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return storeFault(err)
+	size := out.Bytes(frames)
+	if out.IsCompressed() {
+		info, err := file.Stat()
+		if err != nil {
+			return storeFault(err)
+		}
+		size = info.Size()
 	}
-	if size > int64(s.cfg.MaxOutput) {
+	if before+size > int64(s.cfg.MaxOutput) {
 		return services.Faultf(services.KindTooLarge, "the result has more than %s, which is the limit", s.cfg.MaxOutput)
 	}
 	return nil

@@ -1,13 +1,12 @@
 package audioprocessor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
@@ -31,20 +30,24 @@ type editTask struct {
 	service    *Service
 	params     tasks.EditParams
 	operations []editing.Operation
-	audio      services.AudioSource
-	bytes      services.Bytes
-	sizes      []services.Size
+	// resample is the index of the operation that the parameter sample_rate or the container
+	// adds; -1 if there is none.
+	resample int
+	audio    services.AudioSource
+	caller   services.Caller
+	bytes    services.Bytes
+	sizes    []services.Size
 }
 
-func (s *Service) prepareEdit(task services.Task) (*editTask, error) {
-	e := &editTask{service: s, audio: task.Audio}
+func (s *Service) prepareEdit(ctx context.Context, task services.Task) (*editTask, error) {
+	e := &editTask{service: s, audio: task.Audio, caller: task.Caller, resample: -1}
 	if err := tasks.DecodeParams(task.Params, &e.params); err != nil {
 		return nil, err
 	}
 	if err := e.parse(); err != nil {
 		return nil, err
 	}
-	running, err := e.open(nil)
+	running, err := e.open(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +79,18 @@ func (e *editTask) parse() error {
 		return fault
 	}
 	if e.params.SampleRateHz != 0 {
-		e.operations = append(e.operations, editing.Resample(e.params.SampleRateHz))
+		e.resampleTo(e.params.SampleRateHz)
 	}
 	return nil
+}
+
+// resampleTo adds an operation to the end, before one that splits the sound.
+func (e *editTask) resampleTo(sampleRateHz int) {
+	e.resample = len(e.operations)
+	if editing.Splits(e.operations) {
+		e.resample--
+	}
+	e.operations = slices.Insert(e.operations, e.resample, editing.Resample(sampleRateHz))
 }
 
 func operationField(i int, field string) string { return fmt.Sprintf("operations[%d].%s", i, field) }
@@ -89,6 +101,10 @@ type running struct {
 	reader *audiofile.Reader
 	chain  *editing.Chain
 	out    audiofile.Output
+	// cut is called where the sound is split.
+	cut func(from, to int64) error
+	// warnings are those of the recordings that operations name.
+	warnings []services.Warning
 }
 
 // Close closes the recording and removes temporary files.
@@ -102,28 +118,32 @@ func (r *running) Close() error {
 
 // open reads the recording's header and prepares the operations. The caller closes the
 // result.
-func (e *editTask) open(step func() error) (*running, error) {
+func (e *editTask) open(ctx context.Context, step func() error) (*running, error) {
 	s := e.service
-	file, reader, err := s.openAudio(e.audio, e.params.Strict)
+	file, reader, err := s.openAudio(e.audio, e.params.Reading)
 	if err != nil {
 		return nil, err
 	}
 	r := &running{file: file, reader: reader}
-	format := reader.Format()
-	env := editing.Env{Dir: s.dir, MaxBytes: 2 * int64(s.cfg.MaxOutput), MaxSeconds: maxEditSeconds, Step: step}
+	env := editing.Env{
+		Dir: s.dir, MaxBytes: 2 * int64(s.cfg.MaxOutput), MaxSeconds: maxEditSeconds, Step: step, Open: e.opener(ctx, r),
+		Cut: func(from, to int64) error { return r.cut(from, to) },
+	}
 	if s.limits.MaxDuration > 0 {
 		env.MaxSeconds = s.limits.MaxDuration.Seconds()
 	}
-	r.chain, err = editing.New(e.operations, editing.Format{
-		SampleRateHz: format.SampleRateHz, Channels: format.Channels, Frames: float64(format.Frames), Shorter: format.Guessed,
-	}, env)
+	r.chain, err = editing.New(e.operations, editingFormat(reader.Format()), env)
 	if err != nil {
 		return nil, errors.Join(e.fault(err), r.Close())
 	}
-	r.out = audiofile.Output{
-		Container:    audiofile.Container(cmp.Or(e.params.Container, string(audiofile.WAV))),
-		Depth:        audiofile.Depth(cmp.Or(e.params.BitDepth, string(audiofile.Depth16))),
-		SampleRateHz: r.chain.Output().SampleRateHz, Channels: r.chain.Output().Channels,
+	r.out = audiofile.NewOutput(e.params.Container, e.params.BitDepth, s.limits)
+	r.out.SampleRateHz, r.out.Channels = r.chain.Output().SampleRateHz, r.chain.Output().Channels
+	if rate := r.out.Container.NearestRate(r.out.SampleRateHz); rate != r.out.SampleRateHz && e.resample < 0 {
+		e.resampleTo(rate)
+		if err := r.Close(); err != nil {
+			return nil, services.Unreadable(err)
+		}
+		return e.open(ctx, step)
 	}
 	if err := r.out.Validate(); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -134,11 +154,18 @@ func (e *editTask) open(step func() error) (*running, error) {
 // fault returns the fault of an error of the operations.
 func (e *editTask) fault(err error) error {
 	var wrong *editing.OperationError
+	var recording *editing.RecordingError
 	switch {
-	case errors.As(err, &wrong) && wrong.Index == len(e.params.Operations):
+	case errors.As(err, &wrong) && wrong.Index == e.resample:
 		return services.Invalidf("sample_rate", "%s", wrong.Err.Problem)
 	case errors.As(err, &wrong):
-		return services.Invalidf(operationField(wrong.Index, wrong.Err.Field), "%s", wrong.Err.Problem)
+		i := wrong.Index
+		if e.resample >= 0 && i > e.resample {
+			i--
+		}
+		return services.Invalidf(operationField(i, wrong.Err.Field), "%s", wrong.Err.Problem)
+	case errors.As(err, &recording):
+		return recordingFault(recording)
 	case errors.Is(err, editing.ErrTooLarge):
 		return services.Faultf(services.KindTooLarge, "the sound between two operations has more than %s, which is the limit",
 			2*e.service.cfg.MaxOutput)
@@ -157,8 +184,13 @@ func (e *editTask) plan(r *running) error {
 		}
 	}
 	e.bytes = decoderBytes + services.Bytes(r.chain.Bytes()) + services.Bytes(4*4*blockFrames*format.Channels)
-	if format.Container == "ffmpeg" { // its memory is not measured
+	if r.out.Container.NeedsFFmpeg() {
 		e.bytes += ffmpegBytes
+	}
+	if format.Container == "ffmpeg" {
+		e.bytes += ffmpegBytes
+	}
+	if format.Container == "ffmpeg" || r.out.Container.NeedsFFmpeg() { // whose memory is not measured
 		return nil
 	}
 	e.sizes = []services.Size{
@@ -171,33 +203,30 @@ func (e *editTask) plan(r *running) error {
 func (e *editTask) run(ctx context.Context, sink services.Sink) (_ services.TaskResult, err error) {
 	clock, s := services.NewStageClock(ctx), e.service
 	progress := &editProgress{ctx: ctx, sink: sink}
-	r, err := e.open(progress.step)
+	r, err := e.open(ctx, progress.step)
 	if err != nil {
 		return services.TaskResult{}, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	defer services.Occupy(ctx, codecBytes+services.Bytes(r.chain.Bytes()))()
-	var written int64
-	artifact, err := s.store(r.out, func(file *os.File) (err error) {
-		written, err = s.edit(r, file, progress)
-		return e.fault(err)
-	})
-	if err != nil {
-		return services.TaskResult{}, err
+	made := &parts{ctx: ctx, service: s, out: r.out}
+	if err := s.edit(r, made, progress); err != nil {
+		return services.TaskResult{}, errors.Join(e.fault(err), made.discard())
 	}
 	clock.Book(services.StageOutput)
 	sink.Progress(1, "done")
 	return services.TaskResult{
-		Audio: artifact,
+		Audio: made.first(),
 		Value: &tasks.Edited{
 			Source: soundFormat(r.reader.Format()),
 			Output: tasks.SoundFormat{
 				Container: string(r.out.Container), Encoding: r.out.Encoding(), SampleRateHz: r.out.SampleRateHz,
-				Channels: r.out.Channels, DurationSeconds: float64(written) / float64(r.out.SampleRateHz),
+				Channels: r.out.Channels, DurationSeconds: float64(made.frames) / float64(r.out.SampleRateHz),
 			},
+			Segments: made.segments,
 		},
 		Stages:   clock.Times(),
-		Warnings: r.reader.Warnings(),
+		Warnings: append(r.reader.Warnings(), r.warnings...),
 	}, nil
 }
 
@@ -223,37 +252,22 @@ func (p *editProgress) step() error {
 	return nil
 }
 
-// edit streams the recording through the operations to the file and returns the number
-// of frames written.
-func (s *Service) edit(r *running, file *os.File, progress *editProgress) (int64, error) {
-	writer, err := audiofile.NewWriter(file, r.out)
-	if err != nil {
-		return 0, storeFault(err)
-	}
-	emit := func(block []float32) error {
-		for _, v := range block {
-			if v-v != 0 {
-				return services.Invalidf("operations", "make the sound so loud that its samples are not numbers any more")
-			}
-		}
-		if err := s.checkWritten(r.out, file, writer.Frames()+int64(len(block)/r.out.Channels)); err != nil {
-			return err
-		}
-		return storeFault(writer.WriteFrames(block))
-	}
+// edit streams the recording through the operations to the files.
+func (s *Service) edit(r *running, made *parts, progress *editProgress) error {
+	r.cut = made.cut
 	format := r.reader.Format()
 	block := make([]float32, blockFrames*format.Channels)
 	for read := int64(0); !r.chain.Full(); {
 		if err := progress.step(); err != nil {
-			return 0, err
+			return err
 		}
 		frames, err := r.reader.ReadFrames(block)
 		end := errors.Is(err, io.EOF)
 		if err != nil && !end {
-			return 0, fmt.Errorf("read audio: %w", err)
+			return fmt.Errorf("read audio: %w", err)
 		}
-		if err := r.chain.Process(block[:frames*format.Channels], emit); err != nil {
-			return 0, err
+		if err := r.chain.Process(block[:frames*format.Channels], made.write); err != nil {
+			return err
 		}
 		if end {
 			break
@@ -261,11 +275,11 @@ func (s *Service) edit(r *running, file *os.File, progress *editProgress) (int64
 		read += int64(frames)
 		progress.fraction = min(1, float64(read)/float64(format.Frames))
 	}
-	if err := r.chain.Flush(emit); err != nil {
-		return 0, err
+	if err := r.chain.Flush(made.write); err != nil {
+		return err
 	}
-	if writer.Frames() == 0 {
-		return 0, services.Invalidf("operations", "leave nothing of the recording")
+	if made.frames == 0 {
+		return services.Invalidf("operations", "leave nothing of the recording")
 	}
-	return writer.Frames(), storeFault(writer.Close())
+	return made.end()
 }

@@ -41,7 +41,7 @@ func (d describedOperation) valid() map[string]any {
 	for _, name := range d.Then.Required {
 		operation[name] = map[string]any{
 			"frequency": 100, "low": 50, "high": 200, "gain_db": 3, "factor": 2, "semitones": 1, "mode": "loudness", "channels": 2,
-			"sample_rate": 8000,
+			"sample_rate": 8000, "recordings": []any{map[string]any{"audio_id": "a"}},
 		}[name]
 	}
 	return operation
@@ -105,6 +105,32 @@ func TestTheSchemaAgreesWithTheOperations(t *testing.T) {
 				err = compiled.Validate(json.RawMessage(`{"operations":[{"op":"reverse"},` + text(operation) + `]}`))
 				require.ErrorContains(t, err, "operations[1]."+problem, text(operation))
 			}
+		}
+	}
+}
+
+// TestTheSchemaAgreesWithTheRecordings has wrong recordings of operations, which the schema
+// and the service name in the same way.
+func TestTheSchemaAgreesWithTheRecordings(t *testing.T) {
+	t.Parallel()
+	compiled, err := schema.Compile(tasks.Kind(tasks.Edit).ParamsSchema)
+	require.NoError(t, err)
+	for _, op := range []string{"concatenate", "mix", "crossfade"} {
+		for recording, problem := range map[string]string{
+			`{}`:                              "recordings[1].audio_id is missing",
+			`{"audio_id":""}`:                 "recordings[1].audio_id ",
+			`{"audio_id":"a","start":-1}`:     "recordings[1].start must be",
+			`{"audio_id":"a","end":1e9}`:      "recordings[1].end must be",
+			`{"audio_id":"a","gain_db":61}`:   "recordings[1].gain_db must be",
+			`{"audio_id":"a","pause":86401}`:  "pause",
+			`{"audio_id":"a","at":-1}`:        "at",
+			`{"audio_id":"a","loudness":-23}`: "loudness is not a parameter",
+		} {
+			operation := `{"op":"` + op + `","recordings":[{"audio_id":"b"},` + recording + `]}`
+			_, err := editing.Parse([]byte(operation))
+			require.ErrorContains(t, err, problem, operation)
+			err = compiled.Validate(json.RawMessage(`{"operations":[` + operation + `]}`))
+			require.ErrorContains(t, err, problem, operation)
 		}
 	}
 }

@@ -116,11 +116,12 @@ func TestEditRefusals(t *testing.T) {
 		`{}`: "operations must be a list of 1 to 32 operations, got 0",
 		`{"operations":[{"op":"reverse"},{"op":"gain","gain_db":99},{"op":"x"}]}`: "operations[1].gain_db must be from -100 to 60, " +
 			"got 99; operations[2].op must be one of",
-		`{"operations":[{"op":"reverse"},{"op":"trim","start":9}]}`: "operations[1].start must be before the end",
-		`{"operations":[{"op":"reverse"}],"sample_rate":7}`:         "sample_rate",
-		`{"operations":[{"op":"reverse"}],"container":"mp3"}`:       "container must be one of wav, flac, pcm",
-		`{"operations":[{"op":"reverse"}],"rate":7}`:                "rate is not a parameter",
-		`{"operations":[{"op":"pad","after":3600}]}`:                "the limit is 1.0 MiB",
+		`{"operations":[{"op":"reverse"},{"op":"trim","start":9}]}`:            "operations[1].start must be before the end",
+		`{"operations":[{"op":"reverse"}],"sample_rate":7}`:                    "sample_rate",
+		`{"operations":[{"op":"reverse"}],"container":"mp4"}`:                  "container must be one of wav, flac, pcm, mp3",
+		`{"operations":[{"op":"reverse"}],"container":"mp3","bit_depth":"16"}`: "bit_depth does not apply to mp3",
+		`{"operations":[{"op":"reverse"}],"rate":7}`:                           "rate is not a parameter",
+		`{"operations":[{"op":"pad","after":3600}]}`:                           "the limit is 1.0 MiB",
 		`{"operations":[{"op":"pad","after":3600},{"op":"reverse"},{"op":"trim","end":1}]}`: "the sound between two operations has " +
 			"more than 2.0 MiB",
 		`{"operations":[{"op":"gain","gain_db":-100},{"op":"remove_silence","keep":0}]}`: "operations leave nothing of the recording",

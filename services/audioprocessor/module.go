@@ -8,6 +8,8 @@ import (
 // Module returns the module of this service.
 func Module() module.Module {
 	return module.New(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
-		return New(cfg, deps.Audio, deps.Spool)
+		s := New(cfg, deps.Audio, deps.Spool)
+		s.recordings = deps.Recordings
+		return s
 	})
 }

@@ -17,6 +17,7 @@ type Service struct {
 	cfg         Config
 	limits      audiofile.Limits
 	dir         string
+	recordings  services.RecordingFinder // nil where none are stored
 	recorder    services.Recorder
 	initialized atomic.Bool
 	since       atomic.Pointer[time.Time]
@@ -35,8 +36,10 @@ func New(cfg Config, limits audiofile.Limits, dir string) *Service {
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:    Name,
-		Summary: "Measures and edits recordings, and converts them between containers, sample rates, channels and bit depths.",
-		Tasks:   []services.TaskKind{tasks.Kind(tasks.Convert), tasks.Kind(tasks.Analyze), tasks.Kind(tasks.Edit)},
+		Summary: "Measures, draws and edits recordings, and converts them between containers, sample rates, channels and bit depths.",
+		Tasks: []services.TaskKind{
+			tasks.Kind(tasks.Convert), tasks.Kind(tasks.Analyze), tasks.Kind(tasks.Edit), tasks.Kind(tasks.Draw), tasks.Kind(tasks.ComputePeaks),
+		},
 	}
 }
 

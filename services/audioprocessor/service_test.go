@@ -185,8 +185,8 @@ func TestWhatCannotBeConverted(t *testing.T) {
 		},
 		{
 			"values", small, task(t, recording("speech.flac"),
-				tasks.ConvertParams{Container: "ogg", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
-			`container must be one of wav, flac, pcm, got "ogg"; bit_depth must be one of 16, 24, 32, float, got "12"; ` +
+				tasks.ConvertParams{Container: "mp4", SampleRateHz: 1, Channels: 5, BitDepth: "12"}), services.KindInvalid,
+			`container must be one of wav, flac, pcm, mp3, opus, ogg, aac, got "mp4"; bit_depth must be one of 16, 24, 32, float, got "12"; ` +
 				`sample_rate must be 8000 to 192000 Hz, got 1; channels must be 1, 2 or the 1 of the recording, got 5`,
 		},
 		{

@@ -26,12 +26,12 @@ type work struct {
 }
 
 // Prepare implements services.ModelService.
-func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	return services.Prepared(s.prepare(task))
+func (s *Service) Prepare(ctx context.Context, task services.Task) (services.Work, error) {
+	return services.Prepared(s.prepare(ctx, task))
 }
 
 // prepare validates the parameters and the recording's header.
-func (s *Service) prepare(task services.Task) (*work, error) {
+func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error) {
 	if task.Model != "" {
 		return nil, services.Invalidf("model", "must be left out: service %s has no models, got %q", Name, task.Model)
 	}
@@ -49,14 +49,26 @@ func (s *Service) prepare(task services.Task) (*work, error) {
 		}
 		return &work{service: s, runner: a, bytes: a.bytes, sizes: a.sizes}, nil
 	case tasks.Edit:
-		e, err := s.prepareEdit(task)
+		e, err := s.prepareEdit(ctx, task)
 		if err != nil {
 			return nil, err
 		}
 		return &work{service: s, runner: e, bytes: e.bytes, sizes: e.sizes}, nil
+	case tasks.Draw:
+		d, err := s.prepareDrawing(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: d, bytes: d.bytes, sizes: d.sizes}, nil
+	case tasks.ComputePeaks:
+		p, err := s.preparePeaks(task)
+		if err != nil {
+			return nil, err
+		}
+		return &work{service: s, runner: p, bytes: p.bytes, sizes: p.sizes}, nil
 	}
-	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s and %s", Name, task.Name, tasks.Convert,
-		tasks.Analyze, tasks.Edit)
+	return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s, %s, %s and %s", Name, task.Name,
+		tasks.Convert, tasks.Analyze, tasks.Edit, tasks.Draw, tasks.ComputePeaks)
 }
 
 // Model implements services.Work.
@@ -85,7 +97,7 @@ func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult
 }
 
 // openAudio opens the recording of a task.
-func (s *Service) openAudio(audio services.AudioSource, strict bool) (io.Closer, *audiofile.Reader, error) {
+func (s *Service) openAudio(audio services.AudioSource, reading services.Reading) (io.Closer, *audiofile.Reader, error) {
 	if audio == nil {
 		return nil, nil, services.Invalidf("file", "is missing; send the audio as form field file")
 	}
@@ -93,9 +105,7 @@ func (s *Service) openAudio(audio services.AudioSource, strict bool) (io.Closer,
 	if err != nil {
 		return nil, nil, services.Unreadable(err)
 	}
-	limits := s.limits
-	limits.Strict = limits.Strict || strict
-	reader, err := audiofile.Open(file, audio.Size(), limits)
+	reader, err := audiofile.Open(file, audio.Size(), s.limits.Of(reading))
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
@@ -141,7 +151,7 @@ type job struct {
 
 // open reads the recording's header and determines the output.
 func (w *conversion) open() (*job, error) {
-	file, reader, err := w.service.openAudio(w.audio, w.params.Strict)
+	file, reader, err := w.service.openAudio(w.audio, w.params.Reading)
 	if err != nil {
 		return nil, err
 	}

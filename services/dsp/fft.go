@@ -107,8 +107,16 @@ func (f *FFT) transform() []complex128 {
 	return x
 }
 
-// first is radix4 for a stride of one, without the inner loop.
+// first is radix4 for a stride of one.
 func (f *FFT) first(y, x []complex128) {
+	if m := len(x) / 4; vector && m%2 == 0 {
+		firstAVX(&y[:len(x)][0], &x[0], &f.twiddles[: 3*m-2 : 3*m][0], m)
+		return
+	}
+	f.firstLoop(y, x)
+}
+
+func (f *FFT) firstLoop(y, x []complex128) {
 	m := len(x) / 4
 	a, b, c, d := x[:m], x[m:][:m], x[2*m:][:m], x[3*m:][:m]
 	w := f.twiddles
@@ -125,10 +133,22 @@ func (f *FFT) first(y, x []complex128) {
 
 // radix4 is one pass over sub-sequences of length n.
 func (f *FFT) radix4(y, x []complex128, n, stride int) {
-	if stride == 1 {
+	switch {
+	case stride == 1:
 		f.first(y, x)
-		return
+	case vector:
+		m := n / 4
+		for p := range m {
+			w1, w2, w3 := f.twiddles[p*stride], f.twiddles[2*p*stride], f.twiddles[3*p*stride]
+			from, to := x[p*stride:][:(3*m+1)*stride], y[4*p*stride:][:4*stride]
+			rowAVX(&to[0], &from[0], stride, m*stride, w1, w2, w3)
+		}
+	default:
+		f.rowsLoop(y, x, n, stride)
 	}
+}
+
+func (f *FFT) rowsLoop(y, x []complex128, n, stride int) {
 	m := n / 4
 	for p := range m {
 		w1, w2, w3 := f.twiddles[p*stride], f.twiddles[2*p*stride], f.twiddles[3*p*stride]

@@ -35,6 +35,31 @@ func TestFFTAgainstGonum(t *testing.T) {
 	}
 }
 
+// TestFFTWithoutVectorInstructions requires equal results.
+func TestFFTWithoutVectorInstructions(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	for n := 4; n <= 1<<12; n *= 4 {
+		for _, size := range []int{n, 2 * n} {
+			f, err := NewFFT(2 * size)
+			require.NoError(t, err)
+			x := make([]complex128, size)
+			for i := range x {
+				x[i] = complex(r.NormFloat64(), r.NormFloat64())
+			}
+			want, got := make([]complex128, size), make([]complex128, size)
+			f.firstLoop(want, x)
+			f.first(got, x)
+			require.Equal(t, want, got, size)
+			for stride := 4; 4*stride <= size; stride *= 4 {
+				f.rowsLoop(want, x, size/stride, stride)
+				f.radix4(got, x, size/stride, stride)
+				require.Equal(t, want, got, "size %d, stride %d", size, stride)
+			}
+		}
+	}
+}
+
 func TestFFTLengths(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{-4, 0, 1, 2, 3, 6, 2047} {

@@ -28,9 +28,17 @@ type Env struct {
 	MaxBytes int64
 	// MaxSeconds is the maximum length of the sound after each operation.
 	MaxSeconds float64
+	// Open opens a stored recording that an operation names; nil if there are none. The
+	// caller closes it.
+	Open func(id string) (Source, error)
+	// Cut is called where the sound is split, after the last block of each part, with its
+	// first frame and the one behind its last.
+	Cut func(from, to int64) error
 	// Step is called before each block of each operation. An error ends the edit. It may be
 	// nil.
 	Step func() error
+
+	index int // of the operation that is built
 }
 
 // Emit receives a block of whole frames. It may change the block but not retain it.
@@ -84,7 +92,11 @@ type Chain struct {
 func New(operations []Operation, in Format, env Env) (*Chain, error) {
 	c := &Chain{out: in, step: env.Step}
 	for i, operation := range operations {
+		env.index = i
 		b, err := operation.build(c.out, env)
+		if _, last := operation.(*split); last && i < len(operations)-1 {
+			err = invalid("op", "must be the last operation")
+		}
 		if err == nil && b.out.Seconds() > env.MaxSeconds {
 			err = invalid("op", "would make the recording %.0f s long, the limit is %.0f s", b.out.Seconds(), env.MaxSeconds)
 		}
@@ -118,6 +130,11 @@ func (c *Chain) push(i int, block []float32) error {
 		return nil
 	}
 	if i == len(c.stages) {
+		if c.step != nil {
+			if err := c.step(); err != nil {
+				return err
+			}
+		}
 		return c.sink(block)
 	}
 	size := blockFrames * c.channels[i]

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,25 +16,29 @@ import (
 // examples are every operation.
 func examples() map[string]string {
 	return map[string]string{
-		"trim":           `{"op":"trim","start":0,"end":0.5}`,
-		"pad":            `{"op":"pad","before":0.1,"after":0.3}`,
-		"gain":           `{"op":"gain","gain_db":-6}`,
-		"fade":           `{"op":"fade","in":0.1,"out":0.7,"curve":"cosine"}`,
-		"high_pass":      `{"op":"high_pass","frequency":80,"order":3}`,
-		"low_pass":       `{"op":"low_pass","frequency":3000}`,
-		"band_pass":      `{"op":"band_pass","low":300,"high":3400}`,
-		"low_shelf":      `{"op":"low_shelf","frequency":200,"gain_db":6}`,
-		"high_shelf":     `{"op":"high_shelf","frequency":3000,"gain_db":-6,"q":1}`,
-		"resample":       `{"op":"resample","sample_rate":11025}`,
-		"remix":          `{"op":"remix","channels":2}`,
-		"speed":          `{"op":"speed","factor":1.3}`,
-		"reverse":        `{"op":"reverse"}`,
-		"gate":           `{"op":"gate","threshold_dbfs":-20}`,
-		"limiter":        `{"op":"limiter","ceiling_dbfs":-12}`,
-		"normalize":      `{"op":"normalize","mode":"loudness"}`,
-		"remove_silence": `{"op":"remove_silence","minimum":0.05,"keep":0.02}`,
-		"time_stretch":   `{"op":"time_stretch","factor":0.7}`,
-		"pitch_shift":    `{"op":"pitch_shift","semitones":3}`,
+		"trim":              `{"op":"trim","start":0,"end":0.5}`,
+		"pad":               `{"op":"pad","before":0.1,"after":0.3}`,
+		"gain":              `{"op":"gain","gain_db":-6}`,
+		"fade":              `{"op":"fade","in":0.1,"out":0.7,"curve":"cosine"}`,
+		"high_pass":         `{"op":"high_pass","frequency":80,"order":3}`,
+		"low_pass":          `{"op":"low_pass","frequency":3000}`,
+		"band_pass":         `{"op":"band_pass","low":300,"high":3400}`,
+		"low_shelf":         `{"op":"low_shelf","frequency":200,"gain_db":6}`,
+		"high_shelf":        `{"op":"high_shelf","frequency":3000,"gain_db":-6,"q":1}`,
+		"resample":          `{"op":"resample","sample_rate":11025}`,
+		"remix":             `{"op":"remix","channels":2}`,
+		"speed":             `{"op":"speed","factor":1.3}`,
+		"reverse":           `{"op":"reverse"}`,
+		"gate":              `{"op":"gate","threshold_dbfs":-20}`,
+		"limiter":           `{"op":"limiter","ceiling_dbfs":-12}`,
+		"normalize":         `{"op":"normalize","mode":"loudness"}`,
+		"remove_silence":    `{"op":"remove_silence","minimum":0.05,"keep":0.02}`,
+		"time_stretch":      `{"op":"time_stretch","factor":0.7}`,
+		"pitch_shift":       `{"op":"pitch_shift","semitones":3}`,
+		"concatenate":       `{"op":"concatenate","recordings":[{"audio_id":"wide","pause":0.1}]}`,
+		"mix":               `{"op":"mix","recordings":[{"audio_id":"wide","at":0.2}]}`,
+		"crossfade":         `{"op":"crossfade","recordings":[{"audio_id":"wide"}],"duration":0.3}`,
+		"split_at_silences": `{"op":"split_at_silences","minimum":0.05,"keep":0.02}`,
 	}
 }
 
@@ -76,13 +81,15 @@ func TestEveryOperationTakesEverySound(t *testing.T) {
 				{"192 kHz", Format{SampleRateHz: 192000, Channels: 1}, noise(5, 96000, 1)},
 			} {
 				out, format := edit(t, test.sound, test.in, whole, operation)
-				require.NotEmpty(t, out, test.name)
+				if name != "split_at_silences" || test.name != "silence" {
+					require.NotEmpty(t, out, test.name)
+				}
 				require.Zero(t, len(out)%format.Channels)
 				require.LessOrEqual(t, float64(len(out)/format.Channels), format.Frames+2, test.name)
 				for _, v := range out {
 					require.False(t, math.IsNaN(float64(v)) || math.IsInf(float64(v), 0), test.name)
 				}
-				if name != "remove_silence" {
+				if name != "remove_silence" && name != "split_at_silences" {
 					require.InDelta(t, format.Frames, float64(len(out)/format.Channels), 2, test.name)
 				}
 			}
@@ -93,7 +100,7 @@ func TestEveryOperationTakesEverySound(t *testing.T) {
 func TestWhatCannotBeParsed(t *testing.T) {
 	t.Parallel()
 	for raw, text := range map[string]string{
-		`[]`:                              "op must be one of band_pass, fade",
+		`[]`:                              "op must be one of band_pass, concatenate",
 		`{}`:                              `op must be one of`,
 		`{"op":"sing"}`:                   `got "sing"`,
 		`{"op":"gain"}`:                   "gain_db is missing",
@@ -105,22 +112,33 @@ func TestWhatCannotBeParsed(t *testing.T) {
 		`{"op":"pad","after":1e9}`:        "after must be from 0 to 3600, got 1e+09",
 		`{"op":"fade","curve":"x"}`:       "curve must be linear, sine or cosine",
 		`{"op":"fade","in":1e300}`:        "in must be from 0",
-		`{"op":"low_pass","frequency":100,"order":9}`:         "order must be from 1 to 8, got 9",
-		`{"op":"band_pass","low":100,"high":90}`:              "high must be above low",
-		`{"op":"low_shelf","frequency":100,"gain_db":41}`:     "gain_db must be from -40 to 40",
-		`{"op":"resample","sample_rate":4000}`:                "sample_rate must be from 8000 to 192000",
-		`{"op":"remix","channels":9}`:                         "channels must be from 1 to 8",
-		`{"op":"speed","factor":5}`:                           "factor must be from 0.25 to 4, got 5",
-		`{"op":"time_stretch","factor":0}`:                    "factor must be from 0.25 to 4, got 0",
-		`{"op":"pitch_shift","semitones":13}`:                 "semitones must be from -12 to 12",
-		`{"op":"gate","hold":60}`:                             "hold must be from 0 to 5",
-		`{"op":"limiter","look_ahead":1}`:                     "look_ahead must be from 0.0005 to 0.05",
-		`{"op":"normalize"}`:                                  "mode is missing",
-		`{"op":"normalize","mode":"x"}`:                       `mode must be peak, rms or loudness, got "x"`,
-		`{"op":"normalize","mode":"rms","true_peak_dbtp":-1}`: "true_peak_dbtp is a parameter of the mode loudness only",
-		`{"op":"normalize","mode":"peak","target":1}`:         "target must be from -80 to 0",
-		`{"op":"remove_silence","minimum":100}`:               "minimum must be from 0.01 to 5",
-		`{"op":"remove_silence","minimum":0.2,"keep":0.3}`:    "keep must be at most minimum",
+		`{"op":"low_pass","frequency":100,"order":9}`:                            "order must be from 1 to 8, got 9",
+		`{"op":"band_pass","low":100,"high":90}`:                                 "high must be above low",
+		`{"op":"low_shelf","frequency":100,"gain_db":41}`:                        "gain_db must be from -40 to 40",
+		`{"op":"resample","sample_rate":4000}`:                                   "sample_rate must be from 8000 to 192000",
+		`{"op":"remix","channels":9}`:                                            "channels must be from 1 to 8",
+		`{"op":"speed","factor":5}`:                                              "factor must be from 0.25 to 4, got 5",
+		`{"op":"time_stretch","factor":0}`:                                       "factor must be from 0.25 to 4, got 0",
+		`{"op":"pitch_shift","semitones":13}`:                                    "semitones must be from -12 to 12",
+		`{"op":"gate","hold":60}`:                                                "hold must be from 0 to 5",
+		`{"op":"limiter","look_ahead":1}`:                                        "look_ahead must be from 0.0005 to 0.05",
+		`{"op":"normalize"}`:                                                     "mode is missing",
+		`{"op":"normalize","mode":"x"}`:                                          `mode must be peak, rms or loudness, got "x"`,
+		`{"op":"normalize","mode":"rms","true_peak_dbtp":-1}`:                    "true_peak_dbtp is a parameter of the mode loudness only",
+		`{"op":"normalize","mode":"peak","target":1}`:                            "target must be from -80 to 0",
+		`{"op":"mix"}`:                                                           "recordings is missing",
+		`{"op":"mix","recordings":[{}]}`:                                         "recordings[0].audio_id is missing",
+		`{"op":"mix","recordings":[{"audio_id":"a"},{"audio_id":"a","at":-1}]}`:  "recordings[1].at must be from 0 to 86400, got -1",
+		`{"op":"concatenate","recordings":[{"audio_id":"a","start":2,"end":1}]}`: "recordings[0].end must be above start, 2, got 1",
+		`{"op":"concatenate","recordings":[{"audio_id":"a","pause":3601}]}`:      "recordings[0].pause must be from 0 to 3600",
+		`{"op":"concatenate","recordings":[` + strings.Repeat(`{"audio_id":"a"},`, 32) + `{"audio_id":"a"}]}`: "" +
+			"at most 32 elements, got 33",
+		`{"op":"crossfade","recordings":[{"audio_id":"a","gain_db":61}]}`: "recordings[0].gain_db must be from -100 to 60",
+		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"duration":0}`: "duration must be from 0.001 to 20, got 0",
+		`{"op":"crossfade","recordings":[{"audio_id":"a"}],"curve":"x"}`:  "curve must be linear",
+		`{"op":"split_at_silences","keep":1}`:                             "keep must be at most minimum",
+		`{"op":"remove_silence","minimum":100}`:                           "minimum must be from 0.01 to 5",
+		`{"op":"remove_silence","minimum":0.2,"keep":0.3}`:                "keep must be at most minimum",
 	} {
 		_, err := Parse([]byte(raw))
 		var param *ParamError
@@ -230,7 +248,7 @@ func TestTheReceiverCanStop(t *testing.T) {
 	stop := errors.New("stop")
 	for name, operation := range examples() {
 		chain, err := New(parse(t, operation), Format{SampleRateHz: 16000, Channels: 1, Frames: 20000},
-			Env{Dir: t.TempDir(), MaxBytes: 1 << 20, MaxSeconds: 10})
+			Env{Dir: t.TempDir(), MaxBytes: 1 << 20, MaxSeconds: 10, Open: shelfOf().open})
 		require.NoError(t, err)
 		emit := func([]float32) error { return stop }
 		err = chain.Process(noise(2, 20000, 1), emit)
@@ -245,9 +263,11 @@ func TestTheReceiverCanStop(t *testing.T) {
 // TestMemoryIsFlat is not parallel because it reads the allocations of the process.
 func TestMemoryIsFlat(t *testing.T) {
 	operations := slices.Sorted(maps.Values(examples()))
-	operations = slices.DeleteFunc(operations, func(raw string) bool { return raw == examples()["trim"] })
+	operations = slices.DeleteFunc(operations, func(raw string) bool {
+		return raw == examples()["trim"] || raw == examples()["split_at_silences"]
+	})
 	chain, err := New(parse(t, operations...), Format{SampleRateHz: 16000, Channels: 2, Frames: 16000 * 60},
-		Env{Dir: t.TempDir(), MaxBytes: 1 << 30, MaxSeconds: 1000})
+		Env{Dir: t.TempDir(), MaxBytes: 1 << 30, MaxSeconds: 1000, Open: shelfOf().open})
 	require.NoError(t, err)
 	require.Less(t, chain.Bytes(), int64(64<<20))
 	emit := func([]float32) error { return nil }

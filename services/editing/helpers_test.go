@@ -15,7 +15,7 @@ func edit(t *testing.T, sound []float32, in Format, next func() int, operations 
 	t.Helper()
 	dir := t.TempDir()
 	in.Frames = float64(len(sound) / in.Channels)
-	chain, err := New(parse(t, operations...), in, Env{Dir: dir, MaxBytes: 1 << 30, MaxSeconds: 1e6})
+	chain, err := New(parse(t, operations...), in, Env{Dir: dir, MaxBytes: 1 << 30, MaxSeconds: 1e6, Open: shelfOf().open})
 	require.NoError(t, err)
 	var out []float32
 	collect := func(block []float32) error {

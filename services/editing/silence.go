@@ -27,17 +27,23 @@ func (r *removeSilence) check() error {
 }
 
 func (r *removeSilence) build(in Format, _ Env) (built, error) {
+	s, bytes := r.shortener(in)
+	out := in
+	out.Shorter = true
+	return built{stage: s, out: out, bytes: bytes}, nil
+}
+
+// shortener returns the stage and its memory.
+func (r *removeSilence) shortener(in Format) (s *shortener, bytes int64) {
 	keep := framesOf(r.Keep, in.SampleRateHz)
-	s := &shortener{
+	s = &shortener{
 		rate: int64(in.SampleRateHz), channels: in.Channels, threshold: math.Pow(10, r.ThresholdDBFS/10),
 		minimum: framesOf(r.Minimum, in.SampleRateHz), head: keep / 2, tail: keep - keep/2, sums: make([]float64, in.Channels),
 	}
 	s.next = s.boundary(1)
 	// The silence under way, twice for the growth of the buffer.
 	held := int64(math.Ceil((r.Minimum + r.Keep + 0.02) * float64(in.SampleRateHz)))
-	out := in
-	out.Shorter = true
-	return built{stage: s, out: out, bytes: 2 * 4 * held * int64(in.Channels)}, nil
+	return s, 2 * 4 * held * int64(in.Channels)
 }
 
 // shortener holds back silence until it is clear whether it is long enough.
@@ -56,6 +62,10 @@ type shortener struct {
 	sums       []float64
 	held       []float32
 	shortening bool // the silence held is the end of one whose head has been emitted
+	passed     int64
+	// long is called once a silence is long enough, after its head has been emitted; it may
+	// be nil.
+	long func() error
 }
 
 // boundary returns the frame at which a number of steps end.
@@ -96,15 +106,21 @@ func (s *shortener) endStep(emit Emit) error {
 		if err := s.release(emit); err != nil {
 			return err
 		}
-		return emit(step)
+		return s.pass(step, emit)
 	}
 	s.held = append(s.held, step...)
 	if !s.shortening && int64(len(s.held)/s.channels) >= s.minimum {
 		s.shortening = true
-		if err := emit(s.held[:s.head*int64(s.channels)]); err != nil {
+		head := s.head * int64(s.channels)
+		if err := s.pass(s.held[:head], emit); err != nil {
 			return err
 		}
-		s.drop(s.head)
+		s.held = s.held[:copy(s.held, s.held[head:])]
+		if s.long != nil {
+			if err := s.long(); err != nil {
+				return err
+			}
+		}
 	}
 	if s.shortening {
 		s.drop(int64(len(s.held)/s.channels) - s.tail)
@@ -112,9 +128,16 @@ func (s *shortener) endStep(emit Emit) error {
 	return nil
 }
 
+// pass emits frames and counts them.
+func (s *shortener) pass(block []float32, emit Emit) error {
+	s.passed += int64(len(block) / s.channels)
+	return emit(block)
+}
+
 // drop removes frames from the beginning of what is held.
 func (s *shortener) drop(frames int64) {
 	if frames > 0 {
+		s.passed += frames
 		s.held = s.held[:copy(s.held, s.held[frames*int64(s.channels):])]
 	}
 }
@@ -122,7 +145,7 @@ func (s *shortener) drop(frames int64) {
 // release emits the silence that stays.
 func (s *shortener) release(emit Emit) error {
 	s.shortening = false
-	err := emit(s.held)
+	err := s.pass(s.held, emit)
 	s.held = s.held[:0]
 	return err
 }

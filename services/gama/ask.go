@@ -78,7 +78,7 @@ func (s *Service) newAsking(ctx context.Context, m *model, params tasks.AskParam
 // model's window.
 func (a *asking) listen(ctx context.Context, source services.AudioSource) error {
 	rate := a.model.folder.Preprocessor.SamplingRate
-	sound, err := a.service.openAudio(source, rate, a.params.Strict)
+	sound, err := a.service.openAudio(source, rate, a.params.Reading)
 	if err != nil {
 		return err
 	}

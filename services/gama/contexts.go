@@ -33,7 +33,10 @@ type record struct {
 	Created         time.Time `json:"created"`
 	Used            time.Time `json:"used"`
 	DurationSeconds float64   `json:"duration"`
-	Turns           []turn    `json:"turns"`
+	// Start and End are the part of the recording that the conversation is about.
+	Start float64 `json:"start,omitempty"`
+	End   float64 `json:"end,omitempty"`
+	Turns []turn  `json:"turns"`
 }
 
 // conversation is a stored record with its state in memory: the encoded sound and the
@@ -229,7 +232,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, about ser
 	if err != nil {
 		return nil, err
 	}
-	sound, err := c.service.openAudio(about.Audio, f.Preprocessor.SamplingRate, about.Strict)
+	sound, err := c.service.openAudio(about.Audio, f.Preprocessor.SamplingRate, about.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +257,7 @@ func (c *contexts) create(ctx context.Context, caller services.Caller, about ser
 	stored := services.StoredContext{ID: "ctx_" + hex.EncodeToString(random[:]), AudioID: audioID, Owner: caller.Key, Created: now}
 	one, err := c.write(ctx, stored, record{
 		Model: about.Model, Owner: caller.Key, Created: now, Used: now,
-		DurationSeconds: sound.reader.Format().Duration().Seconds(), Turns: []turn{},
+		DurationSeconds: sound.reader.Format().Duration().Seconds(), Start: about.Start, End: about.End, Turns: []turn{},
 	})
 	if err != nil {
 		return nil, err

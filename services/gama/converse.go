@@ -17,8 +17,11 @@ func (c *contexts) enter(ctx context.Context, w *work) (one *conversation, relea
 	case "":
 		return nil, func() {}, nil
 	case newContext:
-		one, err = c.create(ctx, w.caller, services.NewContext{Model: w.model, Audio: w.audio, Strict: w.params.Strict})
+		one, err = c.create(ctx, w.caller, services.NewContext{Model: w.model, Audio: w.audio, Reading: w.params.Reading})
 	default:
+		if w.params.Start != 0 || w.params.End != 0 {
+			return nil, nil, services.Invalidf("start", "and end are chosen where a conversation begins; leave them out of its questions")
+		}
 		one, err = c.find(ctx, w.caller, w.params.ContextID)
 	}
 	if err != nil {
@@ -56,6 +59,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		a.skipped = len(record.Turns) - len(left)
 		record.Turns = left
 	}
+	a.params.Start, a.params.End = record.Start, record.End
 	if sound == nil {
 		var err error
 		if sound, err = a.recall(ctx, stored, recording); err != nil {
@@ -111,7 +115,7 @@ func (a *asking) recall(ctx context.Context, of services.StoredContext, recordin
 
 // encodeWhole encodes a whole recording, which must fit in one window.
 func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (*encoded, error) {
-	sound, err := a.service.openAudio(source, a.model.folder.Preprocessor.SamplingRate, a.params.Strict)
+	sound, err := a.service.openAudio(source, a.model.folder.Preprocessor.SamplingRate, a.params.Reading)
 	if err != nil {
 		return nil, err
 	}

@@ -81,15 +81,13 @@ type recording struct {
 	ended     bool
 }
 
-// openAudio reads the header of the task's audio and checks its length. strict rejects
-// audio that is cut short.
-func (s *Service) openAudio(source services.AudioSource, rateHz int, strict bool) (*recording, error) {
+// openAudio reads the header of the task's audio and checks its length.
+func (s *Service) openAudio(source services.AudioSource, rateHz int, reading services.Reading) (*recording, error) {
 	file, err := source.Open()
 	if err != nil {
 		return nil, services.Unreadable(err)
 	}
-	limits := s.cfg.Audio
-	limits.Strict = limits.Strict || strict
+	limits := s.cfg.Audio.Of(reading)
 	limits.MaxDuration = min(limits.MaxDuration, seconds(s.cfg.MaxSeconds))
 	reader, err := audiofile.Open(file, source.Size(), limits)
 	if err != nil {

@@ -88,7 +88,7 @@ func (w *work) channels(files modelstore.Folder, f facts) (int, error) {
 	if w.goesOn() {
 		return s.cfg.Audio.MaxChannels, nil
 	}
-	sound, err := s.openAudio(w.audio, f.Preprocessor.SamplingRate, w.params.Strict)
+	sound, err := s.openAudio(w.audio, f.Preprocessor.SamplingRate, w.params.Reading)
 	if err != nil {
 		return 0, err
 	}

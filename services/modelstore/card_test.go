@@ -25,6 +25,36 @@ func TestSummaryOfACard(t *testing.T) {
 	}
 }
 
+// TestMetadataOfACard has metadata as public models have it.
+func TestMetadataOfACard(t *testing.T) {
+	t.Parallel()
+	for card, want := range map[string]cardFacts{
+		"":                          {},
+		"# Title\n\nlicense: mit\n": {},
+		"---\nlicense: mit\nlanguage: en\n---\n\n# Title":                                      {"mit", []string{"en"}},
+		"---\r\nlanguage:\r\n- en\r\n- de\r\nlicense: apache-2.0\r\n---\r\n":                   {"apache-2.0", []string{"en", "de"}},
+		"---\nlicense: other\nlicense_name: own\n---\n":                                        {"own", nil},
+		"---\nlicense: [mit, cc-by-4.0]\nlanguage: [en, 5, {a: b}]\n---\n":                     {"mit, cc-by-4.0", []string{"en"}},
+		"---\nlanguage: {a: b}\nlicense: 3\n---\n":                                             {},
+		"---\nlicense: [\n---\n":                                                               {},
+		"---\nlicense: " + strings.Repeat("x", 101) + "\n---\n":                                {},
+		"---\nlicense: mit\nx: " + strings.Repeat("y", maxMetaBytes) + "\nlanguage: en\n---\n": {},
+		"---\nnever closed\nlicense: mit":                                                      {"", nil},
+	} {
+		require.Equal(t, want, cardMetadata(card), "%.40q", card)
+	}
+}
+
+func FuzzCard(f *testing.F) {
+	f.Add("---\nlicense: [mit, &a b, *a]\nlanguage:\n- en\n---\n\n# Title\nIt knows.")
+	f.Fuzz(func(t *testing.T, card string) {
+		facts := cardMetadata(card)
+		require.LessOrEqual(t, len(facts.license), maxTermBytes)
+		require.LessOrEqual(t, len(facts.languages), maxLanguages)
+		require.LessOrEqual(t, len(cardSummary(card)), maxSummaryBytes+3)
+	})
+}
+
 // TestEmbeddedModelsHaveCards has the model of each service.
 func TestEmbeddedModelsHaveCards(t *testing.T) {
 	t.Parallel()
@@ -34,5 +64,8 @@ func TestEmbeddedModelsHaveCards(t *testing.T) {
 		require.True(t, ok)
 		require.Contains(t, folder.Summary(), word)
 		require.Regexp(t, `\.$`, folder.Summary())
+		facts, err := folder.readCard()
+		require.NoError(t, err)
+		require.Equal(t, cardFacts{"mit", []string{"en"}}, facts)
 	}
 }

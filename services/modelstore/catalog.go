@@ -52,15 +52,15 @@ func (c *Catalog) Dir() string { return c.dir }
 func (c *Catalog) Opens() int64 { return c.opens.Load() }
 
 // Find returns the folder with the given name. If there is none, it returns a
-// KindNotFound fault that lists the names of the given model type.
-func (c *Catalog) Find(name, modelType string) (Folder, error) {
+// KindNotFound fault that lists the names of the given model types.
+func (c *Catalog) Find(name string, modelTypes ...string) (Folder, error) {
 	if services.IsModelName(name) { // which keeps it within the models folder
 		if folder, ok := c.find(name); ok {
 			return folder, nil
 		}
 	}
 	known := make([]string, 0, 4)
-	for _, folder := range c.List(modelType) {
+	for _, folder := range c.List(modelTypes...) {
 		known = append(known, folder.Name)
 	}
 	return Folder{}, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
@@ -110,10 +110,10 @@ func (c *Catalog) All() []Folder {
 	return c.list(func(f Folder) bool { return f.problem != nil || f.modelType != "" })
 }
 
-// List returns the folders of the given ModelType, ordered by name. Folders that are
+// List returns the folders of the given ModelTypes, ordered by name. Folders that are
 // not models are omitted.
-func (c *Catalog) List(modelType string) []Folder {
-	return c.list(func(f Folder) bool { return f.problem == nil && f.modelType == modelType })
+func (c *Catalog) List(modelTypes ...string) []Folder {
+	return c.list(func(f Folder) bool { return f.problem == nil && slices.Contains(modelTypes, f.modelType) })
 }
 
 // Unreadable returns the folders whose model type is unknown because the files that

@@ -123,8 +123,9 @@ func TestAFolderThatCannotBeReadIsListed(t *testing.T) {
 		problems[model.Name] = model.Problem
 		folder, err := c.Find(model.Name, "wav2vec2")
 		require.NoError(t, err)
-		require.Equal(t, services.KindInternal, services.KindOf(folder.Require("wav2vec2", "this needs", folder.Name)), "the default model")
-		require.NotEmpty(t, services.KindOf(folder.Require("wav2vec2", "this needs", "another")))
+		types := []string{"wav2vec2"}
+		require.Equal(t, services.KindInternal, services.KindOf(folder.Require(types, "this needs", folder.Name)), "the default model")
+		require.NotEmpty(t, services.KindOf(folder.Require(types, "this needs", "another")))
 	}
 	require.Equal(t, map[string]string{
 		"cut":     "cut/config.json: unexpected end of JSON input",

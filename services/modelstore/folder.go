@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,15 +41,15 @@ type Folder struct {
 // _class_name of model_index.json. It is empty if neither can be read.
 func (f Folder) ModelType() string { return f.modelType }
 
-// Require returns a fault unless the folder has the given model type. needs begins the
+// Require returns a fault unless the folder has one of the given model types. needs begins the
 // sentence about the requirement, as in "generation needs". If the type is unknown
 // because it cannot be read, the fault is that of Unusable.
-func (f Folder) Require(modelType, needs, defaultModel string) error {
+func (f Folder) Require(modelTypes []string, needs, defaultModel string) error {
 	if f.problem != nil {
 		return Unusable(f.Name, defaultModel, f.problem)
 	}
-	if f.modelType != modelType {
-		return services.Invalidf("model", "%q is of type %.64q; %s %s", f.Name, f.modelType, needs, modelType)
+	if !slices.Contains(modelTypes, f.modelType) {
+		return services.Invalidf("model", "%q is of type %.64q; %s %s", f.Name, f.modelType, needs, strings.Join(modelTypes, " or "))
 	}
 	return nil
 }

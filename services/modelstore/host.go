@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ type Host[M Model] struct {
 	// called for each listing and uses Facts to avoid reading files again.
 	inspect func(Folder) error
 
+	cards       *Facts[cardFacts]
 	recorder    services.Recorder
 	initialized atomic.Bool
 }
@@ -25,13 +27,14 @@ type Host[M Model] struct {
 // NewHost returns the host of the models of a shelf. problem returns why one could not be
 // loaded, although what its files say could be read; nil for no such reason.
 func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) error) *Host[M] {
-	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, inspect: func(folder Folder) error {
+	inspect := func(folder Folder) error {
 		known, err := shelf.Of(folder)
 		if err == nil && problem != nil {
 			err = problem(known)
 		}
 		return err
-	}}
+	}
+	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, cards: NewFacts(Folder.readCard), inspect: inspect}
 }
 
 // InitializeBy opens the pool and calls prove to verify the default model, unless that
@@ -71,9 +74,12 @@ func (h *Host[M]) Status() services.ServiceStatus {
 // folders' files, and calls inspect for folders that have changed.
 func (h *Host[M]) Models() []services.ModelStatus {
 	var list []services.ModelStatus
-	for _, files := range h.catalog.List(h.kind.ModelType) {
+	for _, files := range h.catalog.List(h.kind.ModelTypes...) {
 		m := services.ModelStatus{Name: files.Name, State: services.StateRegistered, Origin: files.Origin, Created: files.Modified(),
 			Size: services.Bytes(files.state.bytes)}
+		if card, err := h.cards.Of(files); err == nil {
+			m.License, m.Languages = card.license, card.languages
+		}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
 		} else if err := h.inspect(files); err != nil {
@@ -93,7 +99,7 @@ func (h *Host[M]) HasModel(name string) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return folder.modelType == h.kind.ModelType, folder.problem
+	return slices.Contains(h.kind.ModelTypes, folder.modelType), folder.problem
 }
 
 // ModelSummary implements services.ModelSummarizer.

@@ -8,9 +8,9 @@ import (
 
 // Kind is which models a service uses.
 type Kind struct {
-	// ModelType of their folders.
-	ModelType string
-	// Needs says in a fault what needs that type, as "generation needs".
+	// ModelTypes of their folders.
+	ModelTypes []string
+	// Needs says in a fault what needs one of them, as "generation needs".
 	Needs string
 	// Default is the name of the default model.
 	Default string
@@ -30,7 +30,7 @@ func NewShelf[T any](catalog *Catalog, kind Kind, read func(Folder) (T, error)) 
 }
 
 // List returns the folders, by name.
-func (s *Shelf[T]) List() []Folder { return s.catalog.List(s.kind.ModelType) }
+func (s *Shelf[T]) List() []Folder { return s.catalog.List(s.kind.ModelTypes...) }
 
 // Find returns the folder of a model with what its files say. The error is a fault.
 func (s *Shelf[T]) Find(name string) (Folder, T, error) {
@@ -45,11 +45,11 @@ func (s *Shelf[T]) Find(name string) (Folder, T, error) {
 
 // folder returns the folder of a model of the kind.
 func (s *Shelf[T]) folder(name string) (Folder, error) {
-	folder, err := s.catalog.Find(name, s.kind.ModelType)
+	folder, err := s.catalog.Find(name, s.kind.ModelTypes...)
 	if err != nil {
 		return folder, err
 	}
-	return folder, folder.Require(s.kind.ModelType, s.kind.Needs, s.kind.Default)
+	return folder, folder.Require(s.kind.ModelTypes, s.kind.Needs, s.kind.Default)
 }
 
 // LoadFrom returns the function by which a pool loads models from a shelf.

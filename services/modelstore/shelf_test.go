@@ -25,7 +25,7 @@ func TestAShelfHasTheModelsOfItsKind(t *testing.T) {
 		}
 		return errors.New("cut short")
 	}
-	kind := Kind{ModelType: "wav2vec2", Needs: "this needs", Default: "default"}
+	kind := Kind{ModelTypes: []string{"wav2vec2"}, Needs: "this needs", Default: "default"}
 	shelf := NewShelf(NewCatalog(files, ""), kind, func(folder Folder) (string, error) {
 		return "facts of " + folder.Name, broken(folder)
 	})

@@ -7,6 +7,7 @@ package module
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"time"
 
@@ -131,10 +132,14 @@ type Deps struct {
 	// Execute runs tasks of other services, for work that coordinates them. It may be
 	// called once the server has started, and not while a service is built.
 	Execute services.Executor
-	// Contexts stores conversations; nil if Records is nil.
-	Contexts services.ContextStore
+	// Contexts stores conversations, and Recordings the recordings of the records; nil if
+	// Records is nil.
+	Contexts   services.ContextStore
+	Recordings services.Recordings
 	// Spool is the folder for artifacts.
 	Spool string
+	// Log is for what concerns no task; nil discards it.
+	Log *slog.Logger
 }
 
 // Module is one service of the server.

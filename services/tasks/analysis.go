@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/analysis"
 )
 
@@ -18,8 +19,7 @@ type AnalyzeParams struct {
 	SilenceDBFS *float64 `json:"silence_dbfs,omitempty"`
 	// SilenceSeconds is the shortest silence reported; nil for 0.5.
 	SilenceSeconds *float64 `json:"silence_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Analysis is the result of Analyze: the format of the recording and what was measured.

@@ -37,8 +37,7 @@ type AskParams struct {
 	// WindowSeconds is the length of the pieces that longer audio is split into; nil
 	// for the model's maximum.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 	// Stream requests the text as AnswerDelta values while it is generated.
 	Stream bool `json:"stream,omitempty"`
 }

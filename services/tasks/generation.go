@@ -22,10 +22,13 @@ type GenerateParams struct {
 	// Waveforms is the number of sounds generated from one seed, as in diffusers; nil
 	// for one.
 	Waveforms *int `json:"num_waveforms_per_prompt,omitempty"`
+	// Rank puts several sounds in the order in which they fit the prompt; nil for true.
+	Rank *bool `json:"rank,omitempty"`
 	// Scheduler is "dpmsolver++" or "ddim". Eta applies to "ddim".
 	Scheduler string  `json:"scheduler,omitempty"`
 	Eta       float64 `json:"eta,omitempty"`
-	// Container is "wav", "flac" or "pcm", BitDepth "16", "24" or "float".
+	// Container is "wav", "flac", "pcm", "mp3", "opus", "ogg" or "aac"; ffmpeg writes the
+	// last four. BitDepth is "16", "24" or "float", for the first three.
 	Container string `json:"response_format,omitempty"`
 	BitDepth  string `json:"bit_depth,omitempty"`
 	// SampleRateHz of the file, 8000 to 192000; 0 for the model's.
@@ -40,4 +43,10 @@ type Generation struct {
 	Scheduler    string  `json:"scheduler"`
 	Seconds      float64 `json:"audio_length_in_s"`
 	SampleRateHz int     `json:"sample_rate"`
+	// Scores are the cosines of the sounds and the prompt, and Order the numbers of the
+	// sounds among those generated, from 0, both in the order of the sounds; RankedBy is
+	// the model that compared them. They are empty if the sounds are not ranked.
+	Scores   []float64 `json:"scores,omitempty"`
+	Order    []int     `json:"order,omitempty"`
+	RankedBy string    `json:"ranked_by,omitempty"`
 }

@@ -34,10 +34,13 @@ func DecodeParams(raw json.RawMessage, into any) error {
 	case found:
 		return services.Invalidf(strings.Trim(unknown, `"`), "is not a parameter of this task")
 	case errors.As(err, &kind) && kind.Field != "":
-		return services.Invalidf(kind.Field, "must be %s, got a %s", article(kind.Type.Kind()), kind.Value)
+		return services.Invalidf(strings.TrimPrefix(kind.Field, embedded), "must be %s, got a %s", article(kind.Type.Kind()), kind.Value)
 	}
 	return services.Invalidf("params", "cannot be read: %v", err)
 }
+
+// embedded precedes the names of the parameters that all tasks with a recording share.
+const embedded = "Reading."
 
 // article returns the JSON name of a Go kind with its article.
 func article(kind reflect.Kind) string {

@@ -1,6 +1,8 @@
 package tasks
 
-// Embed computes vectors for a recording. Its parameters are EmbedParams and its result
+import "github.com/grym-synth/grym-synth/services"
+
+// Embed computes vectors for a recording or a text. Its parameters are EmbedParams and its result
 // is *Embedding.
 const Embed = "embed"
 
@@ -12,15 +14,53 @@ const (
 
 // EmbedParams are the parameters of Embed.
 type EmbedParams struct {
+	// Text is embedded instead of a recording, in SpaceCaption.
+	Text string `json:"text,omitempty"`
 	// Pooling is PoolingMean, the default, for one vector, the mean over all frames, or
 	// PoolingNone for the vectors of all frames.
 	Pooling string `json:"pooling,omitempty"`
 	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
 	// 30; nil for 30. 0 processes the whole recording, of at most 30 s, at once.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	// Space of the vectors: SpaceCaption, SpaceSound, or empty for SpaceCaption if the
+	// model has it.
+	Space string `json:"space,omitempty"`
+	// Frames requests Embedding.FrameEmbeddings as well: one list for each length in
+	// FrameWindows, in seconds, whose windows begin every FrameHop seconds. The defaults
+	// are DefaultFrameWindow and DefaultFrameHop.
+	Frames       bool      `json:"frames,omitempty"`
+	FrameWindows []float64 `json:"frame_windows,omitempty"`
+	FrameHop     *float64  `json:"frame_hop,omitempty"`
+	services.Reading
 }
+
+// Values of EmbedParams.Space.
+const (
+	// SpaceCaption is the space that recordings share with texts.
+	SpaceCaption = "caption"
+	// SpaceSound is the space for comparing recordings with each other.
+	SpaceSound = "sound"
+)
+
+// Limits of texts that are compared with sounds.
+const (
+	// MaxEmbedTextBytes is the maximum length of EmbedParams.Text.
+	MaxEmbedTextBytes = 4096
+	// MaxLabels is the maximum number of ClassifyParams.Labels, and MaxLabelBytes the
+	// maximum length of each, and of Template.
+	MaxLabels     = 1000
+	MaxLabelBytes = 512
+	// TemplateMark stands for the label in ClassifyParams.Template.
+	TemplateMark = "{}"
+	// DefaultTemplate is that of transformers.
+	DefaultTemplate = "This is a sound of {}."
+)
+
+// Defaults of windows of frames in seconds.
+const (
+	DefaultFrameWindow = 1.0
+	DefaultFrameHop    = 0.5
+)
 
 // Embedding is the result of Embed.
 type Embedding struct {
@@ -34,6 +74,20 @@ type Embedding struct {
 	// time between two frames.
 	Frames       [][]float32 `json:"frames,omitempty"`
 	FrameSeconds float64     `json:"frame_seconds"`
+	// Space of the vectors.
+	Space string `json:"space,omitempty"`
+	// FrameEmbeddings are the vectors of windows, one list for each length requested.
+	FrameEmbeddings []FrameEmbeddings `json:"frame_embeddings,omitempty"`
+}
+
+// FrameEmbeddings are the vectors of windows of one length: the i-th covers the seconds
+// from i*Hop to i*Hop+Window. All windows are within the recording, except that a
+// recording that is shorter than one window has a single vector.
+type FrameEmbeddings struct {
+	// Hop and Window are the requested values, rounded to what the model can resolve.
+	Hop        float64     `json:"hop"`
+	Window     float64     `json:"window"`
+	Embeddings [][]float32 `json:"embeddings"`
 }
 
 // Classify labels a recording. Its parameters are ClassifyParams and its result is
@@ -42,6 +96,10 @@ const Classify = "classify"
 
 // ClassifyParams are the parameters of Classify.
 type ClassifyParams struct {
+	// Labels to choose from, for models that compare a sound with texts. Each is put into
+	// Template in the place of TemplateMark; empty for DefaultTemplate.
+	Labels   []string `json:"labels,omitempty"`
+	Template string   `json:"template,omitempty"`
 	// TopK is the number of labels returned, the most likely first; 0 for all.
 	TopK int `json:"top_k,omitempty"`
 	// Threshold is the probability above which a label is present in a frame, for
@@ -49,8 +107,7 @@ type ClassifyParams struct {
 	Threshold *float64 `json:"threshold,omitempty"`
 	// WindowSeconds as in EmbedParams.
 	WindowSeconds *float64 `json:"window_seconds,omitempty"`
-	// Strict as in TranscribeParams.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 }
 
 // Classification is the result of Classify.

@@ -1,5 +1,7 @@
 package tasks
 
+import "github.com/grym-synth/grym-synth/services"
+
 // Transcribe converts speech to text. Its parameters are TranscribeParams and its
 // result is *Transcription.
 const Transcribe = "transcribe"
@@ -38,9 +40,7 @@ type TranscribeParams struct {
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
 	// Include lists IncludeLogprobs, for the scores of the tokens in the result.
 	Include []string `json:"include,omitempty"`
-	// Strict rejects a recording that is cut short, which is otherwise transcribed up to
-	// its end with a warning.
-	Strict bool `json:"strict,omitempty"`
+	services.Reading
 	// Stream requests each word as a TranscriptDelta as soon as it is complete.
 	Stream bool `json:"stream,omitempty"`
 }

@@ -20,6 +20,13 @@ func tooManyFrames(dimensions int64, network networkConfig, rate int) error {
 	}}}
 }
 
+// tooManyWindows returns the fault for windows of frames whose vectors would be too large.
+func tooManyWindows() error {
+	return &services.Fault{Kind: services.KindTooLarge, Fields: []services.FieldError{{
+		Field: "file", Problem: "is too long for the vectors of these windows; a larger frame_hop or fewer frame_windows make fewer",
+	}}}
+}
+
 // vectors runs a tasks.Embed.
 func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
@@ -31,9 +38,17 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	network := m.folder.Network
 	width := int(network.HiddenSize)
 	pool := meanPool{sums: make([]float64, width)}
-	answer := &tasks.Embedding{Dimensions: width, FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	answer := &tasks.Embedding{Dimensions: width, Space: tasks.SpaceSound,
+		FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	var sliding *slides
+	if w.embed.Frames {
+		sliding = newSlides(w.embed, width, answer.FrameSeconds)
+	}
 	l.take = func(part window, values []float32) error {
 		own := l.own(part, values, width)
+		if sliding != nil && !sliding.add(own) {
+			return tooManyWindows()
+		}
 		if w.embed.Pooling != tasks.PoolingNone {
 			pool.add(own)
 			return nil
@@ -55,6 +70,9 @@ func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (servi
 	sink.Progress(1, "done")
 	if w.embed.Pooling != tasks.PoolingNone {
 		answer.Vector = pool.mean()
+	}
+	if sliding != nil {
+		answer.FrameEmbeddings = sliding.end()
 	}
 	answer.DurationSeconds = l.seconds()
 	result.Value = answer

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -58,7 +59,7 @@ func TestEvidenceOfClips(t *testing.T) {
 // logitsOf returns the logits of a file, in one window.
 func logitsOf(t testing.TB, m *model, file string) []float32 {
 	t.Helper()
-	reader, closer, err := (&Service{cfg: DefaultConfig()}).openAudio(diskAudio(file), 0, true)
+	reader, closer, err := (&Service{cfg: DefaultConfig()}).openAudio(diskAudio(file), 0, services.Reading{Strict: true})
 	require.NoError(t, err)
 	defer func() { _ = closer.Close() }()
 	cut, err := newWindows(reader, m.folder.Preprocessor.SamplingRate, 0, 0, 0)

@@ -10,8 +10,8 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore"
 )
 
-// modelType is the model_type in config.json of supported folders.
-const modelType = "wav2vec2"
+// modelTypes are the values of model_type in config.json of supported folders.
+var modelTypes = []string{"wav2vec2", "hubert", "wavlm"}
 
 // folder is the parsed configuration of a model. Values missing from the files have the
 // format's defaults.

@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,6 +21,10 @@ const (
 	headFrames   = "Wav2Vec2ForAudioFrameClassification"
 )
 
+// kin are the names of networks with the same inputs, outputs and heads, as in
+// architectures: HubertForCTC has the head Wav2Vec2ForCTC.
+var kin = []string{"Hubert", "WavLM"}
+
 var heads = []string{headCTC, headFeatures, headSequence, headFrames}
 
 // taskHeads has the supported heads of each task.
@@ -35,7 +40,23 @@ func (s *Service) CanDo(model, task string) bool {
 	return err == nil && slices.Contains(taskHeads[task], f.Head)
 }
 
-var _ services.TaskChooser = (*Service)(nil)
+// Suits implements services.TaskJudge: texts are for models that read them.
+func (s *Service) Suits(task services.Task) bool {
+	var params struct {
+		Text   string   `json:"text"`
+		Labels []string `json:"labels"`
+		Space  string   `json:"space"`
+	}
+	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil {
+		return true
+	}
+	return params.Text == "" && len(params.Labels) == 0 && params.Space != tasks.SpaceCaption
+}
+
+var (
+	_ services.TaskChooser = (*Service)(nil)
+	_ services.TaskJudge   = (*Service)(nil)
+)
 
 // problemMultiLabel is the problem_type in config.json of a model whose labels are not
 // exclusive.
@@ -45,12 +66,12 @@ const problemMultiLabel = "multi_label_classification"
 func (f *folder) readHead(name string) error {
 	f.Head = headCTC
 	if given := f.Network.Architectures; len(given) > 0 {
-		known := slices.IndexFunc(given, func(one string) bool { return slices.Contains(heads, one) })
+		known := slices.IndexFunc(given, func(one string) bool { return slices.Contains(heads, headOf(one)) })
 		if known < 0 {
 			return fmt.Errorf("%s/config.json: architectures must have one of %s, got %s", name, strings.Join(heads, ", "),
 				limits.Quote(strings.Join(given, ", ")))
 		}
-		f.Head = given[known]
+		f.Head = headOf(given[known])
 	}
 	if f.Head != headSequence && f.Head != headFrames {
 		return nil
@@ -71,6 +92,16 @@ func (f *folder) readHead(name string) error {
 		f.Labels[i] = label
 	}
 	return nil
+}
+
+// headOf returns the head that an architecture has.
+func headOf(architecture string) string {
+	for _, name := range kin {
+		if rest, ok := strings.CutPrefix(architecture, name); ok {
+			return "Wav2Vec2" + rest
+		}
+	}
+	return architecture
 }
 
 // output returns the name of the head's output and its width, which is the number of

@@ -68,7 +68,7 @@ func TestEveryHeadEqualsPyTorch(t *testing.T) {
 		}
 		m, done, err := s.pool.Acquire(t.Context(), name)
 		require.NoError(t, err, name)
-		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, golden.Clip)), 0, false)
+		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, golden.Clip)), 0, services.Reading{})
 		require.NoError(t, err)
 		samples, err := readMono(t, reader, 16000)
 		require.NoError(t, err)

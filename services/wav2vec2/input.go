@@ -13,9 +13,8 @@ import (
 const blockFrames = 8192
 
 // openAudio reads the header of the task's audio and checks its length. Without windows
-// the limit is that of one run. strict rejects audio that is cut short. The caller closes
-// the closer.
-func (s *Service) openAudio(source services.AudioSource, window float64, strict bool) (*audiofile.Reader, io.Closer, error) {
+// the limit is that of one run. The caller closes the closer.
+func (s *Service) openAudio(source services.AudioSource, window float64, reading services.Reading) (*audiofile.Reader, io.Closer, error) {
 	if source == nil {
 		return nil, nil, services.Invalidf("file", "is missing; send the audio as form field file")
 	}
@@ -23,8 +22,7 @@ func (s *Service) openAudio(source services.AudioSource, window float64, strict 
 	if err != nil {
 		return nil, nil, services.Unreadable(err)
 	}
-	limits := s.cfg.Audio
-	limits.Strict = limits.Strict || strict
+	limits := s.cfg.Audio.Of(reading)
 	seconds := s.cfg.MaxSeconds
 	if window == 0 {
 		seconds = min(seconds, longestRun)

@@ -26,7 +26,7 @@ type listening struct {
 // listen opens the task's recording for a model. The caller closes the closer and sets
 // take.
 func (w *work) listen(m *model, overlap bool, sink services.Sink) (*listening, func() error, error) {
-	reader, closer, err := w.service.openAudio(w.audio, w.window, w.strict)
+	reader, closer, err := w.service.openAudio(w.audio, w.window, w.reading)
 	if err != nil {
 		return nil, nil, err
 	}

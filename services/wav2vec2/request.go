@@ -19,8 +19,8 @@ type request struct {
 	classify   tasks.ClassifyParams
 	// window in seconds; 0 for a single run.
 	window float64
-	// strict rejects a recording that is cut short.
-	strict bool
+	// reading selects the part of the recording.
+	reading services.Reading
 }
 
 // parseRequest decodes and validates a task's parameters. The fault lists every invalid
@@ -33,7 +33,7 @@ func parseRequest(task services.Task) (request, error) {
 	switch task.Name {
 	case tasks.Transcribe:
 		err = tasks.DecodeParams(task.Params, &r.transcribe)
-		window, r.strict = r.transcribe.WindowSeconds, r.transcribe.Strict
+		window, r.reading = r.transcribe.WindowSeconds, r.transcribe.Reading
 		r.window = tasks.DefaultWindowSeconds
 		if r.transcribe.Translate {
 			bad.Complain("translate", "must be false: a CTC model writes what was spoken")
@@ -41,13 +41,17 @@ func parseRequest(task services.Task) (request, error) {
 		tasks.ComplainOfTranscribe(r.transcribe, &bad)
 	case tasks.Embed:
 		err = tasks.DecodeParams(task.Params, &r.embed)
-		window, r.window, r.strict = r.embed.WindowSeconds, longestRun, r.embed.Strict
+		window, r.window, r.reading = r.embed.WindowSeconds, longestRun, r.embed.Reading
 		if p := r.embed.Pooling; p != "" && p != tasks.PoolingMean && p != tasks.PoolingNone {
 			bad.Complain("pooling", "must be mean or none, got %.40q", p)
 		}
+		checkEmbed(r.embed, &bad)
 	case tasks.Classify:
 		err = tasks.DecodeParams(task.Params, &r.classify)
-		window, r.window, r.strict = r.classify.WindowSeconds, longestRun, r.classify.Strict
+		window, r.window, r.reading = r.classify.WindowSeconds, longestRun, r.classify.Reading
+		if len(r.classify.Labels) > 0 || r.classify.Template != "" {
+			bad.Complain("labels", "must be left out: models of wav2vec2 have labels of their own; a CLAP model compares a sound with texts")
+		}
 		if k := r.classify.TopK; k < 0 {
 			bad.Complain("top_k", "must be 0 or above, got %d", k)
 		}
@@ -70,4 +74,15 @@ func parseRequest(task services.Task) (request, error) {
 		}
 	}
 	return r, bad.Err()
+}
+
+// checkEmbed complains of the parameters of an embedding that this service cannot serve.
+func checkEmbed(params tasks.EmbedParams, bad *services.Complaints) {
+	if s := params.Space; s != "" && s != tasks.SpaceSound {
+		bad.Complain("space", "must be sound: vectors of wav2vec2 are not comparable with texts, got %.40q", s)
+	}
+	if params.Text != "" {
+		bad.Complain("text", "must be left out: models of wav2vec2 read no texts; a CLAP model does")
+	}
+	tasks.CheckFrames(params, bad)
 }

@@ -25,7 +25,7 @@ type Service struct {
 // New returns a service for the folders of a catalog. All models use the given session
 // configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	kind := modelstore.Kind{ModelType: modelType, Needs: "this needs", Default: cfg.DefaultModel}
+	kind := modelstore.Kind{ModelTypes: modelTypes, Needs: "this needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
 		return loadModel(rt, files, session)
@@ -39,7 +39,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Speech to text with word times, vectors and labels for recordings, by Wav2Vec2 models.",
+		Summary:      "Speech to text with word times, vectors and labels for recordings, by Wav2Vec2, HuBERT and WavLM models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks:        taskKinds(),
 	}

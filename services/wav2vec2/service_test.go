@@ -28,7 +28,7 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 	defer done()
 	worst := 0.0
 	for _, want := range readGolden(t) {
-		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, want.File)), 0, false)
+		reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, want.File)), 0, services.Reading{})
 		require.NoError(t, err)
 		samples, err := readMono(t, reader, 16000)
 		require.NoError(t, closer.Close())
@@ -50,7 +50,7 @@ func TestLogitsEqualAnotherImplementation(t *testing.T) {
 func TestOtherFormatsHaveTheSameWords(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
-	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0, false)
+	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0, services.Reading{})
 	require.NoError(t, err)
 	defer closer.Close()
 	// 44.1 kHz by this project's resampler, then back when decoding.
@@ -214,7 +214,7 @@ func BenchmarkTranscribe(b *testing.B) {
 		m, done, err := s.pool.Acquire(b.Context(), "wav2vec2-tiny")
 		require.NoError(b, err)
 		defer done()
-		reader, closer, err := s.openAudio(audio, 10, false)
+		reader, closer, err := s.openAudio(audio, 10, services.Reading{})
 		require.NoError(b, err)
 		defer closer.Close()
 		samples, err := readMono(b, reader, 16000)

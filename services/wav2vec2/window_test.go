@@ -56,7 +56,7 @@ func TestWindowsAreThoseOfTransformers(t *testing.T) {
 		{30, 5, 5, [][3]int{{30, 0, 5}, {30, 5, 5}, {30, 5, 5}, {30, 5, 5}, {20, 5, 0}}},
 		{105, 5, 5, [][3]int{{100, 0, 0}}},
 	} {
-		reader, closer, err := s.openAudio(source, 10, false)
+		reader, closer, err := s.openAudio(source, 10, services.Reading{})
 		require.NoError(t, err)
 		cut, err := newWindows(reader, 16000, c.length, c.left, c.right)
 		require.NoError(t, err)
@@ -114,7 +114,7 @@ func unjudged(t *testing.T, words []tasks.Word) []tasks.Word {
 func TestALongRecordingIsTranscribedWhole(t *testing.T) {
 	t.Parallel()
 	s := newService(t, t.TempDir())
-	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0, false)
+	reader, closer, err := s.openAudio(diskAudio(filepath.Join(clipsDir, "clip09.wav")), 0, services.Reading{})
 	require.NoError(t, err)
 	defer closer.Close()
 	phrase, err := readMono(t, reader, 16000)

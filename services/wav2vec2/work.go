@@ -32,7 +32,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	reader, closer, err := s.openAudio(task.Audio, r.window, r.strict)
+	reader, closer, err := s.openAudio(task.Audio, r.window, r.reading)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,9 @@ func (w *work) need(f facts, format audiofile.Format) (services.Bytes, error) {
 		if !format.Guessed && f.Network.frames(whole)*f.Network.HiddenSize > maxFrameValues {
 			return 0, tooManyFrames(f.Network.HiddenSize, f.Network, f.Preprocessor.SamplingRate)
 		}
+	}
+	if w.embed.Frames && w.task == tasks.Embed {
+		values += min(w.embed.FrameCount(float64(whole)/float64(rate)), maxFrameValues/f.Network.HiddenSize) * f.Network.HiddenSize
 	}
 	if w.task == tasks.Transcribe {
 		scores = posteriorBytes * services.Bytes(f.Network.frames(whole))

@@ -1,7 +1,7 @@
 // axe-core and the width of every view, in both themes and at three widths.
 import { check, goTo, open, part, violations, settle } from './harness.mjs';
 
-const names = ['', 'transcribe', 'ask', 'convert', 'task', 'generate', 'jobs', 'models', 'system', 'settings'];
+const names = ['', 'transcribe', 'ask', 'convert', 'measure', 'task', 'generate', 'jobs', 'models', 'system', 'settings'];
 
 export async function accessible(browser, base) {
   const found = [], wide = [];

@@ -10,6 +10,7 @@ export async function byPointer(page, base) {
   await transcribe(page);
   await ask(page);
   await convert(page);
+  await measure(page);
   await otherTasks(page);
   await generate(page);
   await jobs(page);
@@ -89,6 +90,20 @@ async function convert(page) {
   await until(page, () => /\.flac/.test(document.querySelector('.transport select').selectedOptions[0].textContent));
 }
 
+async function measure(page) {
+  await page.locator('.rail a.item[href="#/measure"]').click();
+  await page.locator('[data-test=measure]').click();
+  await page.locator('[data-test=picture]').waitFor();
+  const size = await page.locator('[data-test=picture]').evaluate(async (img) => { await img.decode(); return [img.naturalWidth, img.naturalHeight]; });
+  check('a recording is drawn', size.join() === '1200,360', size.join(' by '));
+  const rows = await page.locator('[data-test=numbers] tr').allTextContents();
+  check('and measured, with units', rows.some((r) => /^Peak-\d.*dBFS$/.test(r)) && rows.some((r) => /LUFS$/.test(r)), `${rows.length} rows`);
+  await page.locator('select[name=kind]').selectOption('waveform');
+  await page.locator('[data-test=measure]').click();
+  await until(page, () => /^Waveform/.test(document.querySelector('[data-test=picture]').alt));
+  check('as another picture', (await page.locator('select[name=colors]').count()) === 0);
+}
+
 async function otherTasks(page) {
   await page.locator('.rail a.item[href="#/task"]').click();
   await page.locator('.side select').first().waitFor();
@@ -135,12 +150,21 @@ async function jobs(page) {
   await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), files);
   await page.locator('[data-test=batch]', { hasText: '3 of 3 finished' }).waitFor();
   check('a batch of three files is finished', true);
-  await page.getByRole('button', { name: 'Close jobs' }).click();
-  await page.locator('tbody tr.pick a', { hasText: 'clip03' }).click();
-  await page.locator('.side .lead').waitFor();
-  await page.getByRole('button', { name: 'Recording to the deck' }).click();
+  await page.locator('section.panel a.title').first().click();
+  const line = page.locator('.side .job', { hasText: 'clip03' });
+  await line.locator('p').waitFor();
+  await line.getByRole('button', { name: 'To the deck' }).click();
   await page.locator('.notes button').first().waitFor({ state: 'attached' });
-  check('a job shows its result, and its recording goes to the deck', true, await page.locator('.side .lead').textContent());
+  check('a batch shows its results, and a recording goes to the deck', true, await line.locator('p').textContent());
+  await choose(page, () => page.getByRole('button', { name: 'Batch of files' }).click(), [...files, clip('wav2vec2-tiny/README.md')]);
+  const failed = page.locator('section', { hasText: '4 of 4 finished, 1 failed' });
+  await failed.waitFor();
+  const [archive] = await Promise.all([page.waitForEvent('download'), failed.getByRole('button', { name: 'Results' }).click()]);
+  check('a batch with a bad file has the others, in an archive', archive.suggestedFilename().endsWith('.zip'), archive.suggestedFilename());
+  await failed.getByRole('button', { name: 'Retry failed' }).click();
+  await page.locator('section', { hasText: '4 of 4 finished, 1 failed' }).getByRole('button', { name: 'Delete' }).click();
+  await failed.waitFor({ state: 'detached' });
+  check('a batch is retried and deleted', true);
 }
 
 async function models(page) {

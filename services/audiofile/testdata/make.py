@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the clips beside this file from one of the clips that were made for wav2vec2-tiny, and golden.json with what
 ffmpeg decodes them to: the frames, the root mean square, and 64 samples of the first channel from the middle on.
-Needs ffmpeg with libopus and libmp3lame, and mpg123. The bytes depend on its version; the tests do not care."""
+Needs ffmpeg with libopus, libvorbis and libmp3lame, and mpg123. The bytes depend on its version; the tests do not care."""
 import array, json, math, pathlib, subprocess
 
 here = pathlib.Path(__file__).parent
@@ -21,7 +21,11 @@ clips = {
     "speech-60ms.opus": ["-c:a", "libopus", "-b:a", "32k", "-frame_duration", "60"],
     "speech.webm": ["-c:a", "libopus", "-b:a", "48k", "-f", "webm"],
     "speech-live.webm": ["-c:a", "libopus", "-b:a", "48k", "-f", "webm", "-live", "1", "-cluster_time_limit", "300"],
+    "speech-51.opus": ["-ac", "6", "-af", "pan=5.1|c0=c0|c1=0.5*c0|c2=0.8*c0|c3=0.1*c0|c4=0.3*c0|c5=0.2*c0", "-c:a", "libopus", "-b:a", "96k"],
     "speech.ogg": ["-c:a", "libvorbis", "-q:a", "3"],
+    "speech-stereo.ogg": ["-af", "pan=stereo|c0=c0|c1=0.5*c0", "-c:a", "libvorbis", "-q:a", "1", "-page_duration", "100000"],
+    "speech-22k.ogg": ["-ar", "22050", "-c:a", "libvorbis", "-q:a", "0"],
+    "speech-vorbis.webm": ["-ar", "48000", "-c:a", "libvorbis", "-q:a", "0", "-f", "webm"],
     "speech.m4a": ["-c:a", "aac", "-b:a", "48k"],
 }
 golden = {}

@@ -12,7 +12,7 @@ const huge = "1099511627776"
 
 // HostileFolders returns the hostile folders of every service.
 func HostileFolders() []Hostile {
-	list := slices.Concat(speech(), sounds(), questions())
+	list := slices.Concat(speech(), sounds(), questions(), embeddings())
 	for i := range list {
 		list[i].Name = fmt.Sprintf("hostile-%02d", i)
 	}

@@ -12,12 +12,12 @@ function sliderOf(p) {
   if (low === undefined || high === undefined || p.default === undefined || high - low > 500) return null;
   return { low, high, step: p.type === 'integer' ? 1 : high - low > 5 ? 0.1 : 0.05 };
 }
-export const isShown = (p) => ['string', 'integer', 'number', 'boolean'].includes(p.type) || (p.type === 'array' && p.items?.type === 'string');
+export const isShown = (p) => ['string', 'integer', 'number', 'boolean'].includes(p.type) || (p.type === 'array' && ['string', 'number'].includes(p.items?.type));
 
 /** Returns the parameters with one changed; undefined or the default removes it. */
 export function withValue(values, name, value, property) {
   const next = { ...values };
-  if (value === undefined || value === '' || value === property.default || (Array.isArray(value) && !value.length)) delete next[name];
+  if (value === undefined || value === '' || value === (property.default ?? (property.type === 'boolean' ? false : undefined)) || (Array.isArray(value) && !value.length)) delete next[name];
   else next[name] = value;
   return next;
 }
@@ -32,7 +32,7 @@ function Control({ name, property: p, value, onChange }) {
   }
   if (p.type === 'boolean') {
     return html`<label class="check"><input type="checkbox" name=${name} checked=${value ?? p.default ?? false}
-      onChange=${(e) => set(e.target.checked || undefined)} /><span>${label}${hint && html`<span class="hint block">${hint}</span>`}</span></label>`;
+      onChange=${(e) => set(e.target.checked)} /><span>${label}${hint && html`<span class="hint block">${hint}</span>`}</span></label>`;
   }
   const slider = sliderOf(p);
   if (slider) {
@@ -51,7 +51,7 @@ function Control({ name, property: p, value, onChange }) {
   }
   const list = p.type === 'array', text = list ? (value ?? []).join(', ') : value ?? '';
   return html`<${Field} label=${label} hint=${hint}><input type="text" name=${name} maxlength=${p.maxLength} placeholder=${p.default ?? ''} value=${text}
-    onChange=${(e) => list && set(e.target.value.split(',').map((x) => x.trim()).filter(Boolean))}
+    onChange=${(e) => list && set(e.target.value.split(',').map((x) => x.trim()).filter(Boolean).map((x) => (p.items.type === 'number' ? Number(x) : x)))}
     onInput=${(e) => !list && set(e.target.value)} /></${Field}>`;
 }
 

@@ -10,6 +10,8 @@ export async function loadTasks() {
     tasks.set({ error });
   }
 }
+/** The services that have a task: several can have models for it. */
+export const servicesOf = (name, list = tasks.get().list) => list.filter((t) => t.task === name).map((t) => t.service);
 export const taskOf = (name, list = tasks.get().list) => list.find((t) => t.task === name) ?? null;
 
 /** The request that runs a task at once. `audio` is what Deck.payload returns. */
@@ -17,7 +19,7 @@ export function taskRequest(task, { params, model, audio, output, headers }) {
   if (task.body === 'json') return describe('POST', task.route, { json: { ...(model && { model }), ...params }, output, headers });
   const form = audio ? [['file', audio.file]] : [];
   if (model) form.push(['model', model]);
-  for (const [name, value] of Object.entries(params)) form.push([name, String(value)]);
+  for (const [name, value] of Object.entries(params)) form.push([name, Array.isArray(value) ? JSON.stringify(value) : String(value)]);
   return describe('POST', task.route, { form, output, headers });
 }
 

@@ -4,6 +4,7 @@ export const views = [
   { id: 'transcribe', group: 'recording', icon: 'text', key: 'T', load: () => import('./views/transcribe.js') },
   { id: 'ask', group: 'recording', icon: 'ask', key: 'A', load: () => import('./views/ask.js') },
   { id: 'convert', group: 'recording', icon: 'convert', key: 'E', load: () => import('./views/convert.js') },
+  { id: 'measure', group: 'recording', icon: 'measure', key: 'R', load: () => import('./views/measure.js') },
   { id: 'task', group: 'recording', icon: 'task', key: 'K', load: () => import('./views/task.js') },
   { id: 'generate', group: 'make', icon: 'make', key: 'M', load: () => import('./views/generate.js') },
   { id: 'jobs', group: 'operate', icon: 'jobs', key: 'J', load: () => import('./views/jobs.js') },
@@ -15,5 +16,5 @@ export const groups = ['recording', 'make', 'operate'];
 /** The views in the bar at the foot of a narrow page. */
 export const tabs = ['transcribe', 'ask', 'generate', 'system'];
 /** Tasks that have a view of their own. */
-export const ownTasks = ['transcribe', 'ask', 'convert', 'generate'];
+export const ownTasks = ['transcribe', 'ask', 'convert', 'generate', 'analyze'];
 export const viewOf = (id) => views.find((v) => v.id === id);

@@ -4,7 +4,7 @@ import { Curl, ErrorBox, Field, Select, Progress, RunKey, Empty, useRun } from '
 import { send } from '../api.js';
 import { deck, current, payload, setResult, setNotes, useLayer, loadSample } from '../deck.js';
 import { server, modelsOf } from '../server.js';
-import { tasks, taskRequest, jobRequest } from '../tasks.js';
+import { tasks, servicesOf, taskRequest, jobRequest } from '../tasks.js';
 import { Parameters, ModelField, labelOf } from '../forms.js';
 import { submit, jobs } from '../jobs.js';
 import { ownTasks } from '../views.js';
@@ -15,7 +15,7 @@ const t = say.task;
 const usual = 'caption';
 
 export default function Task({ rest }) {
-  const { list, error } = tasks.use(), others = list.filter((x) => !ownTasks.includes(x.task)), task = others.find((x) => x.task === rest) ?? others.find((x) => x.task === usual) ?? others[0];
+  const { list, error } = tasks.use(), others = list.filter((x, i) => !ownTasks.includes(x.task) && list.findIndex((y) => y.task === x.task) === i), task = others.find((x) => x.task === rest) ?? others.find((x) => x.task === usual) ?? others[0];
   if (!task) return html`<${ErrorBox} error=${error} />${!error && html`<${Progress} label=${t.loading} />`}`;
   const choice = html`<${Field} label=${t.which}><${Select} value=${task.task} onChange=${(v) => go(`task/${v}`)}
     items=${others.map((x) => [x.task, say.tasks[x.task] ?? labelOf(x.task)])} /></${Field}>`;
@@ -25,9 +25,8 @@ export default function Task({ rest }) {
 function One({ task, choice }) {
   const d = deck.use(), r = current(d), s = server.use(), [params, setParams] = useState({}), [model, setModel] = useState(''), [asJob, setAsJob] = useState(false);
   const [busy, setBusy] = useState(false), [error, setError] = useState(null), key = `task ${task.task}`;
-  // A form has no lists; a job and a JSON body have.
-  const properties = task.params_schema.properties ?? {}, lists = Object.keys(properties).filter((n) => properties[n].type === 'array');
-  const jobOnly = !task.route, hide = ['stream', 'response_format', ...(task.body === 'form' && !asJob ? lists : [])];
+  // A recording is on the deck, so that a text has no place beside it.
+  const jobOnly = !task.route, hide = ['stream', 'response_format', ...(task.audio ? ['text'] : [])];
   const job = () => ({ task: task.task, model, params, labels: { name: r?.name.slice(0, 120) ?? task.task }, audio: task.audio ? payload(r) : null });
   const request = useMemo(() => {
     if (task.audio && !r) return null;
@@ -64,8 +63,8 @@ function One({ task, choice }) {
     : result ? html`<${Result} value=${result} />` : !busy && html`<${Empty} title=${say.tasks[task.task] ?? labelOf(task.task)} text=${t.ready}><//>`}
     </section><aside class="side first stack" aria-label=${say.form.options}>
       <button class="btn primary wide" onClick=${run} disabled=${busy || !request} data-test="run">${asJob || jobOnly ? t.runJob : d.selection ? t.runSpan : t.run} <${RunKey} /></button>
-      <div class="panel stack">${choice}<${ModelField} models=${modelsOf(s, task.service)} value=${model} onChange=${setModel} />
-        <${Parameters} task=${task} values=${params} onChange=${setParams} first=${task.params_schema.required ?? ['question', 'top_k', 'pooling']} hide=${hide}>
+      <div class="panel stack">${choice}<${ModelField} models=${modelsOf(s, ...servicesOf(task.task))} value=${model} onChange=${setModel} />
+        <${Parameters} task=${task} values=${params} onChange=${setParams} first=${task.params_schema.required ?? ['question', 'labels', 'top_k', 'pooling']} hide=${hide}>
           ${!jobOnly && html`<label class="check"><input type="checkbox" checked=${asJob} onChange=${(e) => setAsJob(e.target.checked)} />${say.form.asJob}</label>`}<//></div>
       ${request && html`<${Curl} request=${request} />`}</aside></div>`;
 }
@@ -76,11 +75,15 @@ function notesIn(value, offset) {
   return (list ?? []).map((x) => ({ t0: x.start + offset, t1: x.end + offset, text: x.label ?? x.text ?? x.word ?? x.name ?? '' }));
 }
 
+/** The content types of pictures by their formats. */
+const pictures = { png: 'image/png', svg: 'image/svg+xml' };
+
 function Result({ value }) {
-  const text = useMemo(() => JSON.stringify(value, (k, v) => (Array.isArray(v) && v.length > 24 && v.every(Number.isFinite)
+  const picture = pictures[value.format], text = useMemo(() => JSON.stringify(value, (k, v) => (picture && k === 'data' ? '…' : Array.isArray(v) && v.length > 24 && v.every(Number.isFinite)
     ? [...v.slice(0, 12), t.numbers(v.length - 12)] : v), 2), [value]);
   const labels = (value.labels ?? value.classes ?? []).filter((x) => Number.isFinite(x.score ?? x.probability));
-  return html`${typeof value.text === 'string' && html`<p class="lead">${value.text}</p>`}
+  return html`${picture && html`<figure class="panel flush picture"><img src=${`data:${picture};base64,${value.data}`} width=${value.width} height=${value.height} alt=${say.tasks.draw} /></figure>`}
+    ${typeof value.text === 'string' && html`<p class="lead">${value.text}</p>`}
     ${labels.length > 0 && html`<ul class="bars">${labels.slice(0, 20).map((x) => html`<li><span class="clip">${x.label ?? x.name}</span>
       <span class="meter"><i style=${`width:${(x.score ?? x.probability) * 100}%`}></i></span><span class="num">${(x.score ?? x.probability).toFixed(3)}</span></li>`)}</ul>`}
     <div class="bar"><h2 class="grow">${t.json}</h2><button class="btn small" onClick=${async () => { await copy(JSON.stringify(value)); toast(say.copied); }}>${say.copy}</button></div>

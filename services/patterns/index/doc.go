@@ -1,0 +1,3 @@
+// Package index finds the nearest of many vectors. It holds them as eight-bit numbers for a
+// first pass, and ranks the best of that exactly.
+package index

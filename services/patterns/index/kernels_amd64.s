@@ -1,0 +1,75 @@
+//go:build amd64 && !noasm && !gccgo && !safe
+
+#include "textflag.h"
+
+// func dotVector(a, b *float32, n int) float32
+TEXT ·dotVector(SB), NOSPLIT, $0-28
+	MOVQ a+0(FP), SI
+	MOVQ b+8(FP), DI
+	MOVQ n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+values:
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	VMOVUPS 64(SI), Y6
+	VMOVUPS 96(SI), Y7
+	VFMADD231PS (DI), Y4, Y0
+	VFMADD231PS 32(DI), Y5, Y1
+	VFMADD231PS 64(DI), Y6, Y2
+	VFMADD231PS 96(DI), Y7, Y3
+	ADDQ $128, SI
+	ADDQ $128, DI
+	SUBQ $32, CX
+	JNZ  values
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	VADDPS Y2, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VHADDPS X0, X0, X0
+	VHADDPS X0, X0, X0
+	VMOVSS X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func scoreVector(query *int16, rows *int8, dims, count int, out *int32)
+TEXT ·scoreVector(SB), NOSPLIT, $0-40
+	MOVQ query+0(FP), SI
+	MOVQ rows+8(FP), DI
+	MOVQ dims+16(FP), DX
+	MOVQ count+24(FP), CX
+	MOVQ out+32(FP), R8
+
+row:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  AX, AX
+
+values:
+	VPMOVSXBW (DI)(AX*1), Y2
+	VPMOVSXBW 16(DI)(AX*1), Y3
+	VPMADDWD (SI)(AX*2), Y2, Y2
+	VPMADDWD 32(SI)(AX*2), Y3, Y3
+	VPADDD Y2, Y0, Y0
+	VPADDD Y3, Y1, Y1
+	ADDQ  $32, AX
+	CMPQ  AX, DX
+	JB    values
+	VPADDD Y1, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPSHUFD $0x4E, X0, X1
+	VPADDD X1, X0, X0
+	VPSHUFD $0xB1, X0, X1
+	VPADDD X1, X0, X0
+	VMOVD X0, (R8)
+	ADDQ  $4, R8
+	ADDQ  DX, DI
+	DECQ  CX
+	JNZ   row
+	VZEROUPPER
+	RET
