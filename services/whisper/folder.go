@@ -129,7 +129,8 @@ func (f *folder) check(name string) error {
 		return fmt.Errorf("%s/config.json: d_model must be a multiple of decoder_attention_heads, got %d and %d", name, n.Width, n.DecoderHeads)
 	}
 	if frames := int64(f.frames()); frames != 2*n.SourceFrames {
-		return fmt.Errorf("%s/config.json: max_source_positions must be half of the %d frames of a window, got %d", name, frames, n.SourceFrames)
+		return fmt.Errorf("%s/config.json: max_source_positions must be half of the %d frames of a window, got %d",
+			name, frames, n.SourceFrames)
 	}
 	return nil
 }
@@ -224,11 +225,16 @@ var (
 	kinds = []string{"key", "value"}
 )
 
+// floatSpec returns a tensor of single or half precision with dimensions, 0 for any.
+func floatSpec(name string, dims ...int64) onnx.TensorSpec {
+	return onnx.TensorSpec{Name: name, Type: onnx.Float32, Or: onnx.Float16, Rank: len(dims), Dims: dims}
+}
+
 func (f *folder) encoderContract() onnx.Contract {
 	n := f.Network
 	return onnx.Contract{
-		Inputs:  []onnx.TensorSpec{{Name: inputFeatures, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, n.MelBins, 2 * n.SourceFrames}}},
-		Outputs: []onnx.TensorSpec{{Name: hiddenOutput, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, 0, n.Width}}},
+		Inputs:  []onnx.TensorSpec{floatSpec(inputFeatures, 0, n.MelBins, 2*n.SourceFrames)},
+		Outputs: []onnx.TensorSpec{floatSpec(hiddenOutput, 0, 0, n.Width)},
 	}
 }
 
@@ -236,17 +242,16 @@ func (f *folder) decoderContract() onnx.Contract {
 	n := f.Network
 	c := onnx.Contract{
 		Inputs: []onnx.TensorSpec{
-			{Name: inputIDs, Type: onnx.Int64, Rank: 2}, {Name: hiddenInput, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, 0, n.Width}},
+			{Name: inputIDs, Type: onnx.Int64, Rank: 2}, floatSpec(hiddenInput, 0, 0, n.Width),
 			{Name: useCache, Type: onnx.Bool, Rank: 1}, {Name: cachePosition, Type: onnx.Int64, Rank: 1, Optional: true},
 		},
-		Outputs: []onnx.TensorSpec{{Name: logitsOutput, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, 0, n.VocabSize}}},
+		Outputs: []onnx.TensorSpec{floatSpec(logitsOutput, 0, 0, n.VocabSize)},
 	}
 	shape := []int64{0, n.DecoderHeads, 0, n.Width / n.DecoderHeads}
 	for layer := range n.DecoderLayers {
 		for _, side := range sides {
 			for _, kind := range kinds {
-				past := onnx.TensorSpec{Name: pastName(layer, side, kind), Type: onnx.Float32, Or: onnx.Float16, Rank: 4, Dims: shape}
-				c.Inputs = append(c.Inputs, past)
+				c.Inputs = append(c.Inputs, floatSpec(pastName(layer, side, kind), shape...))
 				c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presentName(layer, side, kind), Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
 			}
 		}

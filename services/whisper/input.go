@@ -30,7 +30,7 @@ type recording struct {
 }
 
 // openAudio reads the header of a recording and checks its length.
-func (s *Service) openAudio(source services.AudioSource, rateHz int, strict bool) (*recording, error) {
+func (s *Service) openAudio(source services.AudioSource, rateHz int, reading services.Reading) (*recording, error) {
 	if source == nil {
 		return nil, services.Invalidf("file", "is missing; send the audio as form field file")
 	}
@@ -38,9 +38,7 @@ func (s *Service) openAudio(source services.AudioSource, rateHz int, strict bool
 	if err != nil {
 		return nil, services.Unreadable(err)
 	}
-	limits := s.cfg.Audio
-	limits.Strict = limits.Strict || strict
-	reader, err := audiofile.Open(file, source.Size(), limits)
+	reader, err := audiofile.Open(file, source.Size(), s.cfg.Audio.Of(reading))
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

@@ -146,7 +146,8 @@ func (f *folder) runBytes() services.Bytes {
 	n := f.Network
 	frames := n.SourceFrames
 	convolution := limits.Product(float, 3, 2*frames, n.Width)
-	attention := limits.Sum(limits.Product(2*float, n.EncoderHeads, frames, frames), limits.Product(float, frames, 8*n.Width+2*n.EncoderInner))
+	attention := limits.Sum(limits.Product(2*float, n.EncoderHeads, frames, frames),
+		limits.Product(float, frames, 8*n.Width+2*n.EncoderInner))
 	encoder := max(convolution, attention)
 	past := limits.Product(float, 2*n.DecoderLayers, n.Width, frames+2*n.TargetPosition)
 	logits := limits.Product(float, n.TargetPosition/2, n.VocabSize)

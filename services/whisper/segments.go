@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
@@ -100,20 +101,20 @@ type group struct {
 	tokens []tasks.Token
 }
 
-// group joins tokens to words, which begin with a space. Characters of which a token has
-// only a part stay with the word; languages without spaces have one word for each token
+// group joins tokens to words, which begin with a space. A token that ends within a
+// character is joined with the next; languages without spaces have one word for each token
 // of whole characters.
 func (m *model) group(list []token) []group {
 	var groups []group
 	var raw []byte
 	var pending []tasks.Token
-	for _, t := range list {
+	for i, t := range list {
 		raw = append(raw, m.text.Bytes(t.id)...)
 		pending = append(pending, tasks.Token{ID: t.id, Text: string(m.text.Bytes(t.id)), LogProb: t.logProb})
-		text := string(raw)
-		if strings.ContainsRune(strings.ToValidUTF8(text, "\uFFFD"), '\uFFFD') {
+		if len(raw) == 0 || endsWithin(raw) && i < len(list)-1 {
 			continue
 		}
+		text := strings.ToValidUTF8(string(raw), "\uFFFD")
 		raw = raw[:0]
 		if n := len(groups); n == 0 || beginsWord(text, groups[n-1].text) {
 			groups = append(groups, group{})
@@ -123,10 +124,17 @@ func (m *model) group(list []token) []group {
 		last.tokens = append(last.tokens, pending...)
 		pending = nil
 	}
-	if n := len(groups); len(pending) > 0 && n > 0 {
-		groups[n-1].tokens = append(groups[n-1].tokens, pending...)
-	}
 	return groups
+}
+
+// endsWithin reports whether bytes end with a part of a character.
+func endsWithin(raw []byte) bool {
+	for n := 1; n <= min(utf8.UTFMax, len(raw)); n++ {
+		if tail := raw[len(raw)-n:]; utf8.RuneStart(tail[0]) {
+			return !utf8.FullRune(tail)
+		}
+	}
+	return false
 }
 
 // beginsWord reports whether a text begins a new word after another.

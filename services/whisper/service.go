@@ -26,7 +26,7 @@ type Service struct {
 // New returns a service for the folders of a catalog. All models use the given session
 // configuration.
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
-	kind := modelstore.Kind{ModelType: modelType, Needs: "Whisper needs", Default: cfg.DefaultModel}
+	kind := modelstore.Kind{ModelTypes: []string{modelType}, Needs: "this needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
 		return loadModel(rt, files, session)

@@ -36,7 +36,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 		return nil, err
 	}
 	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes()
-	opened, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate, w.params.Strict)
+	opened, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate, w.params.Reading)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	}
 	defer done()
 	result := services.TaskResult{Model: m.name}
-	sound, err := w.service.openAudio(w.audio, m.folder.Preprocessor.SamplingRate, w.params.Strict)
+	sound, err := w.service.openAudio(w.audio, m.folder.Preprocessor.SamplingRate, w.params.Reading)
 	if err != nil {
 		return result, err
 	}
@@ -116,8 +116,22 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	if err != nil {
 		return result, err
 	}
-	result.Warnings = sound.reader.Warnings()
+	result.Warnings = append(sound.reader.Warnings(), w.ignored()...)
 	result.Value = t.result()
 	sink.Progress(1, "done")
 	return result, nil
+}
+
+// ignored returns warnings about parameters that have no effect.
+func (w *work) ignored() (list []services.Warning) {
+	for field, set := range map[string]bool{
+		"decoding": w.params.Decoding != "", "beam_width": w.params.BeamWidth > 0, "window_seconds": w.params.WindowSeconds != nil,
+	} {
+		if set {
+			message := field + " has no effect: a Whisper model writes text in windows of one length"
+			list = append(list, services.Warning{Code: services.WarnValueIgnored, Field: field, Message: message})
+		}
+	}
+	slices.SortFunc(list, func(a, b services.Warning) int { return strings.Compare(a.Field, b.Field) })
+	return list
 }
