@@ -72,7 +72,9 @@ func (t *Transcription) verboseSegments() []verboseSegment {
 
 // scores returns the scores of a segment.
 func (s Segment) scores() *segmentScores {
-	scores := &segmentScores{Temperature: s.Temperature, Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: CompressionRatio(s.Text)}
+	scores := &segmentScores{
+		Temperature: s.Temperature, Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: CompressionRatio(s.Text),
+	}
 	sum, nothing := 0.0, 0.0
 	for i, word := range s.words {
 		for j, token := range word.Tokens {

@@ -79,14 +79,14 @@ func TestWordsOfTokens(t *testing.T) {
 		words []string
 		sizes []int
 	}{
-		"spaces begin words":           {[]int{0, 1, 2, 3}, []string{" Mr.", " Quilter"}, []int{2, 2}},
-		"an apostrophe does not":       {[]int{12, 13}, []string{"Don't"}, []int{2}},
-		"parts of a character":         {[]int{4, 5, 6, 7}, []string{"日", "本。"}, []int{2, 2}},
-		"an invalid byte stays alone":  {[]int{9, 8, 9}, []string{" ok\uFFFD", " ok"}, []int{2, 1}},
-		"a character cut at the end":   {[]int{9, 11}, []string{" ok\uFFFD"}, []int{2}},
-		"a character that goes not on": {[]int{9, 11, 9}, []string{" ok", "\uFFFD ok"}, []int{1, 2}},
-		"a token without text":         {[]int{99, 9}, []string{" ok"}, []int{2}},
-		"nothing but such":             {[]int{99}, nil, nil},
+		"spaces begin words":          {[]int{0, 1, 2, 3}, []string{" Mr.", " Quilter"}, []int{2, 2}},
+		"an apostrophe does not":      {[]int{12, 13}, []string{"Don't"}, []int{2}},
+		"parts of a character":        {[]int{4, 5, 6, 7}, []string{"日", "本。"}, []int{2, 2}},
+		"an invalid byte stays alone": {[]int{9, 8, 9}, []string{" ok\uFFFD", " ok"}, []int{2, 1}},
+		"a character cut at the end":  {[]int{9, 11}, []string{" ok\uFFFD"}, []int{2}},
+		"a character that never ends": {[]int{9, 11, 9}, []string{" ok\uFFFD ok"}, []int{3}},
+		"a token without text":        {[]int{99, 9}, []string{" ok"}, []int{2}},
+		"nothing but such":            {[]int{99}, nil, nil},
 	} {
 		var words []string
 		var sizes []int

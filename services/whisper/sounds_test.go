@@ -54,7 +54,9 @@ func randomModel(t *testing.T) *model {
 }
 
 // transcribe runs a task.
-func (s *Service) transcribe(ctx context.Context, model, params string, sound services.AudioSource) (*tasks.Transcription, services.TaskResult, error) {
+func (s *Service) transcribe(
+	ctx context.Context, model, params string, sound services.AudioSource,
+) (*tasks.Transcription, services.TaskResult, error) {
 	task := services.Task{Service: Name, Name: tasks.Transcribe, Model: model, Audio: sound, Params: json.RawMessage(params)}
 	result, err := services.ExecuteTask(ctx, s, task, services.DiscardSink{})
 	if err != nil {
