@@ -37,7 +37,7 @@ func TestAModelIsPulledWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
 	h := hubtest.New(t)
 	speechRepo(t, h)
-	h.Cut = 3
+	h.Change(func() { h.Cut = 3 })
 	dir := t.TempDir()
 	cmd := runProgram(t, "--listen", "127.0.0.1:0", "--data-dir", dir)
 	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HUB_OFFLINE=", "HF_TOKEN=", "HOME="+dir)
@@ -137,7 +137,7 @@ func TestTheHubOfTheTests(t *testing.T) {
 	}
 	h := hubtest.New(t)
 	speechRepo(t, h)
-	h.Redirects = true
+	h.Change(func() { h.Redirects = true })
 	script := `
 import sys, pathlib
 from huggingface_hub import HfApi, snapshot_download
@@ -154,7 +154,8 @@ for source, revision, error in [("someone/none", None, RepositoryNotFoundError),
     raise SystemExit(f"{source} {revision} is no {error}")
 print(len(info.siblings), (folder / "onnx/model.onnx").stat().st_size)
 `
-	h.Add("someone/gated", "b", map[string]string{"model.onnx": "x"}).Gated = true
+	gated := h.Add("someone/gated", "b", map[string]string{"model.onnx": "x"})
+	h.Change(func() { gated.Gated = true })
 	cmd := exec.CommandContext(t.Context(), "python3", "-c", script)
 	cmd.Env = append(os.Environ(), "HF_ENDPOINT="+h.URL, "HF_HUB_OFFLINE=", "HF_HOME="+t.TempDir(), "HF_HUB_DISABLE_XET=1")
 	out, err := cmd.CombinedOutput()

@@ -89,8 +89,16 @@ func (h *Hub) Add(name, commit string, files map[string]string) *Repo {
 		repo.Files[file] = []byte(content)
 		repo.Large[file] = strings.Contains(file, ".onnx")
 	}
-	h.Repos[name] = repo
+	h.Change(func() { h.Repos[name] = repo })
 	return repo
+}
+
+// Change calls change between two requests. Tests of another process need it, because
+// nothing else orders what they do with its requests.
+func (h *Hub) Change(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
 }
 
 // ServeHTTP implements http.Handler.
