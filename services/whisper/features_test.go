@@ -22,9 +22,10 @@ func TestFeaturesAreTransformers(t *testing.T) {
 		require.Len(t, got, c.Bands*frames)
 		require.Len(t, c.Values, (c.Bands+7)/8)
 		for i, row := range c.Values {
-			require.Len(t, row, (frames+6)/7)
+			require.Len(t, row, 31)
 			for j, want := range row {
-				require.InDelta(t, want, got[8*i*frames+7*j], 1e-3, "%d bands, %d samples: band %d, frame %d", c.Bands, c.Samples, 8*i, 7*j)
+				frame := min(7*j, frames-31+j) // the last two, too
+				require.InDelta(t, want, got[8*i*frames+frame], 1e-3, "%d bands, %d samples: band %d, frame %d", c.Bands, c.Samples, 8*i, frame)
 			}
 		}
 	}
