@@ -47,6 +47,8 @@ var sentForms = map[string]sentForm{
 	"file by an index":   {[]string{`Content-Disposition: form-data; name="file[0]"; filename="x.wav"|sound`}, `{}`, ""},
 	"language as a list": {[]string{filePart, fieldPart("language[]", "en")}, `{"language":"en"}`, ""},
 	"languages":          {[]string{filePart, fieldPart("languages[]", "en")}, `{"language":"en"}`, ""},
+	"translate":          {[]string{filePart, fieldPart("translate", "true")}, `{"translate":true}`, ""},
+	"do not translate":   {[]string{filePart, fieldPart("translate", "false")}, `{}`, ""},
 	"two languages":      {[]string{filePart, fieldPart("languages[0]", "en"), fieldPart("languages[1]", "de")}, `{}`, "value_ignored"},
 	"keywords": {[]string{filePart, fieldPart("keywords[]", "mute"), fieldPart("keywords[]", "track")},
 		`{"keywords":["mute","track"]}`, ""},

@@ -19,7 +19,7 @@ var transcriptionShape = web.FormShape{
 	Known: []string{
 		"model", "response_format", "language", "languages", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream",
 		"decoding", "beam_width", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references", "strict",
-		"start", "end",
+		"start", "end", "translate",
 	},
 	Lenient: true,
 	Objects: []string{strategyField},
@@ -46,7 +46,7 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 		granularities: fields.List("timestamp_granularities"),
 	}
 	form.params = tasks.TranscribeParams{Language: fields.Text("language"), Decoding: fields.Text("decoding"),
-		Reading: fields.Reading(), Stream: web.Value(fields.Bool("stream"))}
+		Reading: fields.Reading(), Stream: web.Value(fields.Bool("stream")), Translate: web.Value(fields.Bool("translate"))}
 	if formats := tasks.TranscriptFormats(); !slices.Contains(formats, form.format) {
 		fields.Complain("response_format", "must be one of %s, got %.40q", strings.Join(formats, ", "), form.format)
 	}

@@ -2529,12 +2529,15 @@ func (e TranscriptionUsageType) Valid() bool {
 // Defines values for VerboseTranscriptionTask.
 const (
 	VerboseTranscriptionTaskTranscribe VerboseTranscriptionTask = "transcribe"
+	VerboseTranscriptionTaskTranslate  VerboseTranscriptionTask = "translate"
 )
 
 // Valid indicates whether the value is a known member of the VerboseTranscriptionTask enum.
 func (e VerboseTranscriptionTask) Valid() bool {
 	switch e {
 	case VerboseTranscriptionTaskTranscribe:
+		return true
+	case VerboseTranscriptionTaskTranslate:
 		return true
 	default:
 		return false
@@ -5856,7 +5859,7 @@ type Segment struct {
 	Seek  int     `json:"seek"`
 	Start float64 `json:"start"`
 
-	// Temperature 0: decoding is deterministic.
+	// Temperature The temperature at which a Whisper model wrote the text; 0 for CTC models.
 	Temperature float64 `json:"temperature"`
 	Text        string  `json:"text"`
 
@@ -6522,7 +6525,8 @@ type TranscriptionRequest struct {
 	// Keywords Further likely words, as in `prompt`.
 	Keywords *[]string `json:"keywords[],omitempty"`
 
-	// Language ISO 639-1 code of the speech. Told back; a CTC model knows only the language it was trained on.
+	// Language ISO 639-1 code of the speech. A CTC model knows only the language that it was trained on, and the answer repeats this one.
+	// A Whisper model of several languages detects the language if this field is left out.
 	Language *string `json:"language,omitempty"`
 
 	// Languages A single language is that of `language`; several have no effect.
@@ -6531,8 +6535,9 @@ type TranscriptionRequest struct {
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
 
-	// Prompt Likely words, in any order and case. They are hot words of the beam search, which a prompt enables; they have no effect
-	// with `decoding` greedy. Of a prompt of more than 4096 bytes the end is used.
+	// Prompt Likely words, in any order and case. They are hot words of the beam search of a CTC model, which a prompt enables; they
+	// have no effect with `decoding` greedy. A Whisper model reads the prompt as text before the recording. Of a prompt of more
+	// than 4096 bytes the end is used.
 	Prompt         *string                             `json:"prompt,omitempty"`
 	ResponseFormat *TranscriptionRequestResponseFormat `json:"response_format,omitempty"`
 
@@ -6545,11 +6550,15 @@ type TranscriptionRequest struct {
 	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
 	Strict *bool `json:"strict,omitempty"`
 
-	// Temperature Accepted for the sake of clients that send it. The decode is not random, so it has no effect.
+	// Temperature The temperature at which a Whisper model begins; at 0 it takes the most probable token. A text that repeats itself or is
+	// improbable is decoded again at higher ones. It has no effect on CTC models.
 	Temperature *float64 `json:"temperature,omitempty"`
 
 	// TimestampGranularities The timestamps in verbose_json; both by default. Not for other values of `response_format`.
 	TimestampGranularities *[]TranscriptionRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
+
+	// Translate Translates into English; for Whisper models of several languages only.
+	Translate *bool `json:"translate,omitempty"`
 
 	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
 	// most 30 s.
@@ -6596,10 +6605,10 @@ type VerboseTranscription struct {
 	// Duration Seconds of audio.
 	Duration float64 `json:"duration"`
 
-	// Language The language that the request named, empty where it named none.
+	// Language The language that the request named, or that the model has detected; empty without either.
 	Language string `json:"language"`
 
-	// Segments Words that belong together, cut at pauses.
+	// Segments Words that belong together, cut at pauses or where a Whisper model has set timestamps.
 	Segments *[]Segment               `json:"segments,omitempty"`
 	Task     VerboseTranscriptionTask `json:"task"`
 	Text     string                   `json:"text"`

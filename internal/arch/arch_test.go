@@ -115,6 +115,8 @@ var arrows = map[string][]string{
 	"services/modelstore/modeltest":   {"services", "services/modelstore", "services/onnx"}, // for tests only
 	"services/onnx":                   {"internal/regular", "services"},
 	"services/onnx/fetchlibrary":      {},
+	"services/whisper": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module", "services/limits",
+		"services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/wav2vec2": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module",
 		"services/limits", "services/modelstore", "services/onnx"},
 }

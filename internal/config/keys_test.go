@@ -78,6 +78,7 @@ func keyCases() map[string]keyCase {
 			"contexts.maxMemory": {good: []string{"0", "1GB"}, bad: []string{"-1", "lots"}},
 			"contexts.expiry":    {good: []string{"1m"}, bad: []string{"59999", "0", "soon"}},
 		}),
+		serviceKeys("whisper", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelHub", map[string]keyCase{"reserve": {good: []string{"0", "1GiB"}, bad: []string{"-1", "much"}}}),
 		serviceKeys("clap", map[string]keyCase{"defaultModel": {good: []string{"x"}, bad: []string{"''", "[a, b]"}}}),
 		serviceKeys("modelService", nil),

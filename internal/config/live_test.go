@@ -64,6 +64,7 @@ func TestLiveSettingsArePatchedAndTakenBack(t *testing.T) {
 	changed, now := r.patch(t, tree{"log": tree{"level": "debug"}, "services": tree{"modelService": tree{"keepAlive": "5m"}}})
 	require.Equal(t, []string{
 		"log.level", "services.audioldm.keepAlive", "services.clap.keepAlive", "services.modelService.keepAlive", "services.wav2vec2.keepAlive",
+		"services.whisper.keepAlive",
 	}, changed, "what inherits a value changes with it, and what has its own does not")
 	require.Equal(t, "DEBUG", now.Log.Level.String())
 	require.Equal(t, 5*time.Minute, now.Services.Section("audioldm").Common().KeepAlive)

@@ -33,7 +33,7 @@ func (s *server) can(t *testing.T) (all abilities, ready map[string]bool) {
 	require.NoError(t, json.Unmarshal([]byte(body), &all), body)
 	ready = make(map[string]bool)
 	for _, c := range all.Capabilities {
-		ready[c.Task] = c.Ready
+		ready[c.Task] = ready[c.Task] || c.Ready // by any service
 		require.Equal(t, c.Ready, c.Reason == "", "%+v", c)
 	}
 	return all, ready
@@ -62,7 +62,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		require.Equal(t, ready[task], status == http.StatusOK, "%s: %d %s", task, status, body)
 	}
 	for _, c := range all.Capabilities {
-		if c.Task == "transcribe" {
+		if c.Task == "transcribe" && c.Service == "wav2vec2" {
 			require.Equal(t, "wav2vec2-tiny", c.DefaultModel)
 			require.Equal(t, []string{"wav2vec2-tiny"}, c.Models)
 		}
@@ -75,7 +75,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 	all, ready = s.can(t)
 	require.False(t, ready["transcribe"])
 	for _, c := range all.Capabilities {
-		if c.Task == "transcribe" {
+		if c.Task == "transcribe" && c.Service == "wav2vec2" {
 			require.Contains(t, c.Reason, "new weights")
 			require.Empty(t, c.Models)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/module"
 	"github.com/grym-synth/grym-synth/services/patterns"
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
+	"github.com/grym-synth/grym-synth/services/whisper"
 )
 
 // All returns every module, in the order in which the services are registered. A new
@@ -20,6 +21,7 @@ func All() []module.Module {
 		wav2vec2.Module(),
 		audioldm.Module(),
 		gama.Module(),
+		whisper.Module(),
 		clap.Module(),
 		patterns.Module(),
 		modelhub.Module(),

@@ -43,7 +43,7 @@ type segmentScores struct {
 	// Seek is the start in hundredths of a second, the frames of Whisper.
 	Seek   int   `json:"seek"`
 	Tokens []int `json:"tokens"`
-	// Temperature is 0: nothing is drawn by chance.
+	// Temperature is 0 unless words were drawn by chance.
 	Temperature float64 `json:"temperature"`
 	// AvgLogprob is the mean logarithm of the tokens' probabilities, at most that of the
 	// confidence.
@@ -72,7 +72,9 @@ func (t *Transcription) verboseSegments() []verboseSegment {
 
 // scores returns the scores of a segment.
 func (s Segment) scores() *segmentScores {
-	scores := &segmentScores{Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: compressionRatio(s.Text)}
+	scores := &segmentScores{
+		Temperature: s.Temperature, Seek: int(math.Round(s.Start * 100)), Tokens: []int{}, CompressionRatio: CompressionRatio(s.Text),
+	}
 	sum, nothing := 0.0, 0.0
 	for i, word := range s.words {
 		for j, token := range word.Tokens {
@@ -117,8 +119,9 @@ func (s Segment) confidence() *float64 {
 // itself does not write.
 const lastBlock = 4
 
-// compressionRatio returns the size of a text divided by its compressed size.
-func compressionRatio(text string) float64 {
+// CompressionRatio returns the size of a text divided by its size compressed by zlib. It is
+// high for a text that repeats itself.
+func CompressionRatio(text string) float64 {
 	var size counter
 	w := zlib.NewWriter(&size)
 	_, _ = io.WriteString(w, text) // a counter does not fail

@@ -61,6 +61,6 @@ func TestCompressionRatioIsThatOfWhisper(t *testing.T) {
 		"MUTE TRACK ONE": 22, "MUTE TRACK ONE PLEASE PLAY THE PIANO STOP THE DRUM LOOP VOLUME UP": 64,
 		"ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE": 15, "A": 9, "straße über alles": 27,
 	} {
-		require.InDelta(t, compressed, float64(len(text))/compressionRatio(text), 1.001, text)
+		require.InDelta(t, compressed, float64(len(text))/CompressionRatio(text), 1.001, text)
 	}
 }

@@ -10,7 +10,17 @@ type Segment struct {
 	Start float64 `json:"start"`
 	End   float64 `json:"end"`
 	Text  string  `json:"text"`
-	words []Word
+	// Temperature at which a model wrote the text that it was not sure of at 0.
+	Temperature float64 `json:"-"`
+	words       []Word
+}
+
+// Cut is a segment that the model has found.
+type Cut struct {
+	Start       float64 `json:"start"`
+	End         float64 `json:"end"`
+	Text        string  `json:"text"`
+	Temperature float64 `json:"temperature,omitempty"`
 }
 
 const (
@@ -20,8 +30,12 @@ const (
 	segmentLength = 6
 )
 
-// Segments groups the words into the segments of subtitles and verbose answers.
+// Segments groups the words into the segments of subtitles and verbose answers: those that
+// the model has found, or those between pauses.
 func (t *Transcription) Segments() []Segment {
+	if len(t.Cuts) > 0 {
+		return t.cut()
+	}
 	var list []Segment
 	var words []string
 	for i, word := range t.Words {
@@ -33,6 +47,20 @@ func (t *Transcription) Segments() []Segment {
 		last := &list[len(list)-1]
 		last.End, last.Text = word.End, strings.Join(words, " ")
 		last.words = append(last.words, word)
+	}
+	return list
+}
+
+// cut returns the segments that the model has found, with their words.
+func (t *Transcription) cut() []Segment {
+	list, words := make([]Segment, 0, len(t.Cuts)), t.Words
+	for i, c := range t.Cuts {
+		n := 0
+		for n < len(words) && (i == len(t.Cuts)-1 || words[n].Start < c.End) {
+			n++
+		}
+		list = append(list, Segment{ID: i, Start: c.Start, End: c.End, Text: c.Text, Temperature: c.Temperature, words: words[:n]})
+		words = words[n:]
 	}
 	return list
 }

@@ -79,7 +79,7 @@ func (t *Transcription) Encode(format string, parts ...string) ([]byte, error) {
 		}
 		return json.Marshal(plain)
 	case FormatVerbose:
-		verbose := verboseTranscript{Task: Transcribe, Language: t.Language, DurationSeconds: t.DurationSeconds, Text: t.Text, Usage: used}
+		verbose := verboseTranscript{Task: t.task(), Language: t.Language, DurationSeconds: t.DurationSeconds, Text: t.Text, Usage: used}
 		if len(parts) == 0 || slices.Contains(parts, GranularityWord) {
 			words := make([]plainWord, 0, len(t.Words))
 			for _, w := range t.Words {
@@ -93,6 +93,14 @@ func (t *Transcription) Encode(format string, parts ...string) ([]byte, error) {
 		return json.Marshal(verbose)
 	}
 	return nil, services.Invalidf("response_format", "must be one of %s, got %.40q", strings.Join(TranscriptFormats(), ", "), format)
+}
+
+// task returns the name of what was done.
+func (t *Transcription) task() string {
+	if t.Translated {
+		return "translate"
+	}
+	return Transcribe
 }
 
 // srt returns the segments as SubRip subtitles.

@@ -8,8 +8,9 @@ const Transcribe = "transcribe"
 
 // TranscribeParams are the parameters of Transcribe.
 type TranscribeParams struct {
-	// Language of the speech. It is repeated in the result and has no other effect,
-	// because a CTC model only supports the language that it was trained on.
+	// Language of the speech. A CTC model only supports the language that it was trained
+	// on, and repeats this one in the result. A model of several languages finds it out if
+	// it is empty.
 	Language string `json:"language,omitempty"`
 	// WindowSeconds is the length of the windows that longer audio is split into, 1 to
 	// 30; nil for DefaultWindowSeconds. 0 processes the whole recording, of at most 30
@@ -21,12 +22,16 @@ type TranscribeParams struct {
 	// BeamWidth is the number of hypotheses that the beam search keeps, 1 to
 	// MaxBeamWidth; 0 for 100.
 	BeamWidth int `json:"beam_width,omitempty"`
-	// Prompt has words that the beam search prefers, at most MaxPromptBytes long.
+	// Translate asks for a translation into English.
+	Translate bool `json:"translate,omitempty"`
+	// Prompt has words that the beam search prefers, or the text that a model reads before
+	// the recording, at most MaxPromptBytes long.
 	Prompt string `json:"prompt,omitempty"`
 	// Keywords are further words that the beam search prefers, at most MaxKeywords and
 	// MaxPromptBytes long together.
 	Keywords []string `json:"keywords,omitempty"`
-	// Temperature, 0 to 1, has no effect because decoding is deterministic.
+	// Temperature, 0 to 1, at which a model that writes text begins. It has no effect on a
+	// CTC model.
 	Temperature float64 `json:"temperature,omitempty"`
 	// ResponseFormat is one of TranscriptFormats, and TimestampGranularities selects
 	// the times in FormatVerbose. They affect only the encoding of the result, and are
@@ -83,6 +88,10 @@ type Transcription struct {
 	DurationSeconds float64 `json:"duration"`
 	// Words in order, with their times.
 	Words []Word `json:"words"`
+	// Cuts are the segments that the model has found, if it finds any itself.
+	Cuts []Cut `json:"cuts,omitempty"`
+	// Translated reports whether the text is a translation into English.
+	Translated bool `json:"translated,omitempty"`
 }
 
 // Word is one spoken word.

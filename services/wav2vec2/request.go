@@ -1,7 +1,6 @@
 package wav2vec2
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -36,7 +35,10 @@ func parseRequest(task services.Task) (request, error) {
 		err = tasks.DecodeParams(task.Params, &r.transcribe)
 		window, r.reading = r.transcribe.WindowSeconds, r.transcribe.Reading
 		r.window = tasks.DefaultWindowSeconds
-		checkTranscribe(r.transcribe, &bad)
+		if r.transcribe.Translate {
+			bad.Complain("translate", "must be false: a CTC model writes what was spoken")
+		}
+		tasks.ComplainOfTranscribe(r.transcribe, &bad)
 	case tasks.Embed:
 		err = tasks.DecodeParams(task.Params, &r.embed)
 		window, r.window, r.reading = r.embed.WindowSeconds, longestRun, r.embed.Reading
@@ -83,36 +85,4 @@ func checkEmbed(params tasks.EmbedParams, bad *services.Complaints) {
 		bad.Complain("text", "must be left out: models of wav2vec2 read no texts; a CLAP model does")
 	}
 	tasks.CheckFrames(params, bad)
-}
-
-// checkTranscribe complains of the parameters of a transcription.
-func checkTranscribe(params tasks.TranscribeParams, bad *services.Complaints) {
-	if d := params.Decoding; d != "" && d != tasks.DecodingGreedy && d != tasks.DecodingBeam {
-		bad.Complain("decoding", "must be greedy or beam, got %.40q", d)
-	}
-	if params.BeamWidth < 0 || params.BeamWidth > tasks.MaxBeamWidth {
-		bad.Complain("beam_width", "must be from 1 to %d, got %d", tasks.MaxBeamWidth, params.BeamWidth)
-	}
-	if len(params.Prompt) > tasks.MaxPromptBytes {
-		bad.Complain("prompt", "must be at most %d bytes, got %d", tasks.MaxPromptBytes, len(params.Prompt))
-	}
-	if size := len(strings.Join(params.Keywords, " ")); size > tasks.MaxPromptBytes {
-		bad.Complain("keywords", "must be at most %d bytes together, got %d", tasks.MaxPromptBytes, size)
-	}
-	for _, part := range params.Include {
-		if part != tasks.IncludeLogprobs {
-			bad.Complain("include", "must be %s, got %.40q", tasks.IncludeLogprobs, part)
-		}
-	}
-	if f := params.ResponseFormat; f != "" && !slices.Contains(tasks.TranscriptFormats(), f) {
-		bad.Complain("response_format", "must be one of %s, got %.40q", strings.Join(tasks.TranscriptFormats(), ", "), f)
-	}
-	for _, g := range params.TimestampGranularities {
-		if g != tasks.GranularityWord && g != tasks.GranularitySegment {
-			bad.Complain("timestamp_granularities", "must be word or segment, got %.40q", g)
-		}
-	}
-	if t := params.Temperature; !(t >= 0 && t <= 1) {
-		bad.Complain("temperature", "must be from 0 to 1, got %v", t)
-	}
 }

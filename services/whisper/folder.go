@@ -1,0 +1,260 @@
+package whisper
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services/limits"
+	"github.com/grym-synth/grym-synth/services/modelstore"
+	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/tokenizer"
+)
+
+// modelType is the model_type in config.json of supported folders.
+const modelType = "whisper"
+
+// networkConfig is the used part of config.json.
+type networkConfig struct {
+	VocabSize      int64 `json:"vocab_size"`
+	MelBins        int64 `json:"num_mel_bins"`
+	Width          int64 `json:"d_model"`
+	EncoderLayers  int64 `json:"encoder_layers"`
+	EncoderHeads   int64 `json:"encoder_attention_heads"`
+	EncoderInner   int64 `json:"encoder_ffn_dim"`
+	DecoderLayers  int64 `json:"decoder_layers"`
+	DecoderHeads   int64 `json:"decoder_attention_heads"`
+	SourceFrames   int64 `json:"max_source_positions"`
+	TargetPosition int64 `json:"max_target_positions"`
+	StartToken     int64 `json:"decoder_start_token_id"`
+	EndToken       int64 `json:"eos_token_id"`
+	// Older folders have these here and not in generation_config.json.
+	Suppress      []int64 `json:"suppress_tokens"`
+	BeginSuppress []int64 `json:"begin_suppress_tokens"`
+}
+
+// preprocessorConfig is the used part of preprocessor_config.json.
+type preprocessorConfig struct {
+	FeatureSize  int `json:"feature_size"`
+	SamplingRate int `json:"sampling_rate"`
+	FFT          int `json:"n_fft"`
+	HopLength    int `json:"hop_length"`
+	ChunkLength  int `json:"chunk_length"`
+}
+
+// generationConfig is the used part of generation_config.json.
+type generationConfig struct {
+	Suppress          []int64          `json:"suppress_tokens"`
+	BeginSuppress     []int64          `json:"begin_suppress_tokens"`
+	NoTimestamps      *int64           `json:"no_timestamps_token_id"`
+	LatestFirst       *int64           `json:"max_initial_timestamp_index"`
+	Languages         map[string]int64 `json:"lang_to_id"`
+	Tasks             map[string]int64 `json:"task_to_id"`
+	PreviousStart     *int64           `json:"prev_sot_token_id"`
+	MultilingualModel *bool            `json:"is_multilingual"`
+}
+
+// folder is the parsed configuration of a model.
+type folder struct {
+	Network      networkConfig
+	Preprocessor preprocessorConfig
+	Generation   generationConfig
+	// Special are the ids of special tokens.
+	Special specialTokens
+}
+
+// specialTokens are ids; -1 for one that the model does not have.
+type specialTokens struct {
+	start, end, noTimestamps, firstTimestamp, noSpeech, previous, transcribe, translate int
+	// languages by their code; empty for a model of English.
+	languages map[string]int
+}
+
+// readFolder reads and checks everything but the weights.
+func readFolder(files modelstore.Folder) (*folder, error) {
+	f := &folder{Preprocessor: preprocessorConfig{FeatureSize: 80, SamplingRate: 16000, FFT: 400, HopLength: 160, ChunkLength: 30}}
+	if err := files.ReadJSON("config.json", &f.Network); err != nil {
+		return nil, err
+	}
+	for name, into := range map[string]any{"preprocessor_config.json": &f.Preprocessor, "generation_config.json": &f.Generation} {
+		if err := files.ReadJSON(name, into); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if err := f.check(files.Name); err != nil {
+		return nil, err
+	}
+	if f.Generation.Suppress == nil {
+		f.Generation.Suppress = f.Network.Suppress
+	}
+	if f.Generation.BeginSuppress == nil {
+		f.Generation.BeginSuppress = f.Network.BeginSuppress
+	}
+	return f, nil
+}
+
+// Bounds of a network: those of the largest known model, with room.
+const (
+	maxLayers    = 128
+	maxWidth     = 8192
+	maxPositions = 4096
+)
+
+func (f *folder) check(name string) error {
+	network, p := limits.Of(name+"/config.json"), limits.Of(name+"/preprocessor_config.json")
+	n := f.Network
+	network.Int("vocab_size", n.VocabSize, 1, limits.Vocabulary)
+	network.Int("num_mel_bins", n.MelBins, 1, 512)
+	network.Int("d_model", n.Width, 1, maxWidth)
+	network.Int("encoder_layers", n.EncoderLayers, 1, maxLayers)
+	network.Int("decoder_layers", n.DecoderLayers, 1, maxLayers)
+	network.Int("encoder_attention_heads", n.EncoderHeads, 1, maxWidth)
+	network.Int("encoder_ffn_dim", n.EncoderInner, 1, 8*maxWidth)
+	network.Int("decoder_attention_heads", n.DecoderHeads, 1, n.Width)
+	network.Int("max_source_positions", n.SourceFrames, 1, maxPositions)
+	network.Int("max_target_positions", n.TargetPosition, 8, maxPositions)
+	network.Int("decoder_start_token_id", n.StartToken, 0, n.VocabSize-1)
+	network.Int("eos_token_id", n.EndToken, 0, n.VocabSize-1)
+	p.Int("feature_size", int64(f.Preprocessor.FeatureSize), n.MelBins, n.MelBins)
+	p.Int("sampling_rate", int64(f.Preprocessor.SamplingRate), 16000, 16000)
+	p.Int("n_fft", int64(f.Preprocessor.FFT), 16, 1<<14)
+	p.Int("hop_length", int64(f.Preprocessor.HopLength), 1, int64(f.Preprocessor.FFT))
+	p.Int("chunk_length", int64(f.Preprocessor.ChunkLength), 1, 60)
+	if err := errors.Join(network.Err(), p.Err()); err != nil {
+		return err
+	}
+	if n.Width%n.DecoderHeads != 0 {
+		return fmt.Errorf("%s/config.json: d_model must be a multiple of decoder_attention_heads, got %d and %d", name, n.Width, n.DecoderHeads)
+	}
+	if frames := int64(f.frames()); frames != 2*n.SourceFrames {
+		return fmt.Errorf("%s/config.json: max_source_positions must be half of the %d frames of a window, got %d",
+			name, frames, n.SourceFrames)
+	}
+	return nil
+}
+
+// frames returns the number of frames of a window.
+func (f *folder) frames() int {
+	p := f.Preprocessor
+	return p.ChunkLength * p.SamplingRate / p.HopLength
+}
+
+// secondsPerToken returns the step of a timestamp: two frames.
+func (f *folder) secondsPerToken() float64 {
+	return 2 * float64(f.Preprocessor.HopLength) / float64(f.Preprocessor.SamplingRate)
+}
+
+// readTokenizer returns the tokenizer, and finds the special tokens in it.
+func (f *folder) readTokenizer(files modelstore.Folder) (tokenizer.Text, error) {
+	data, err := files.ReadFile("tokenizer.json")
+	if err != nil {
+		return nil, err
+	}
+	text, err := tokenizer.FromJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%w", files.Name, err)
+	}
+	id := func(names ...string) int {
+		for _, name := range names {
+			if id, ok := text.ID(name); ok && int64(id) < f.Network.VocabSize {
+				return id
+			}
+		}
+		return -1
+	}
+	s := specialTokens{
+		start: int(f.Network.StartToken), end: int(f.Network.EndToken), noTimestamps: id("<|notimestamps|>"),
+		noSpeech: id("<|nospeech|>", "<|nocaptions|>"), previous: id("<|startofprev|>"),
+		transcribe: id("<|transcribe|>"), translate: id("<|translate|>"), languages: make(map[string]int),
+	}
+	if f.Generation.NoTimestamps != nil {
+		s.noTimestamps = int(*f.Generation.NoTimestamps)
+	}
+	if s.noTimestamps < 0 || int64(s.noTimestamps)+2 > f.Network.VocabSize {
+		return nil, fmt.Errorf("%s: the token <|notimestamps|> is missing", files.Name)
+	}
+	s.firstTimestamp = s.noTimestamps + 1
+	if m := f.Generation.MultilingualModel; m == nil || *m {
+		for name, id := range f.Generation.Languages {
+			if id >= 0 && id < f.Network.VocabSize {
+				s.languages[strings.Trim(name, "<|>")] = int(id)
+			}
+		}
+	}
+	f.Special = s
+	return text, nil
+}
+
+// languages returns the codes of the languages, sorted; none for a model of English.
+func (f *folder) languages() []string {
+	var codes []string
+	for code := range f.Special.languages {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// Names of the graphs, and of their inputs and outputs, as exported by Optimum.
+const (
+	encoderGraph = "encoder_model.onnx"
+	decoderGraph = "decoder_model_merged.onnx"
+
+	inputFeatures = "input_features"
+	hiddenOutput  = "last_hidden_state"
+	inputIDs      = "input_ids"
+	hiddenInput   = "encoder_hidden_states"
+	useCache      = "use_cache_branch"
+	cachePosition = "cache_position"
+	logitsOutput  = "logits"
+)
+
+func pastName(layer int64, side, kind string) string {
+	return fmt.Sprintf("past_key_values.%d.%s.%s", layer, side, kind)
+}
+
+func presentName(layer int64, side, kind string) string {
+	return fmt.Sprintf("present.%d.%s.%s", layer, side, kind)
+}
+
+// sides of a layer of the decoder: its own past, and that of the encoder.
+var (
+	sides = []string{"decoder", "encoder"}
+	kinds = []string{"key", "value"}
+)
+
+// floatSpec returns a tensor of single or half precision with dimensions, 0 for any.
+func floatSpec(name string, dims ...int64) onnx.TensorSpec {
+	return onnx.TensorSpec{Name: name, Type: onnx.Float32, Or: onnx.Float16, Rank: len(dims), Dims: dims}
+}
+
+func (f *folder) encoderContract() onnx.Contract {
+	n := f.Network
+	return onnx.Contract{
+		Inputs:  []onnx.TensorSpec{floatSpec(inputFeatures, 0, n.MelBins, 2*n.SourceFrames)},
+		Outputs: []onnx.TensorSpec{floatSpec(hiddenOutput, 0, 0, n.Width)},
+	}
+}
+
+func (f *folder) decoderContract() onnx.Contract {
+	n := f.Network
+	c := onnx.Contract{
+		Inputs: []onnx.TensorSpec{
+			{Name: inputIDs, Type: onnx.Int64, Rank: 2}, floatSpec(hiddenInput, 0, 0, n.Width),
+			{Name: useCache, Type: onnx.Bool, Rank: 1}, {Name: cachePosition, Type: onnx.Int64, Rank: 1, Optional: true},
+		},
+		Outputs: []onnx.TensorSpec{floatSpec(logitsOutput, 0, 0, n.VocabSize)},
+	}
+	shape := []int64{0, n.DecoderHeads, 0, n.Width / n.DecoderHeads}
+	for layer := range n.DecoderLayers {
+		for _, side := range sides {
+			for _, kind := range kinds {
+				c.Inputs = append(c.Inputs, floatSpec(pastName(layer, side, kind), shape...))
+				c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presentName(layer, side, kind), Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
+			}
+		}
+	}
+	return c
+}

@@ -1,0 +1,14 @@
+package whisper
+
+import (
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/module"
+)
+
+// Module returns the module of this service.
+func Module() module.Module {
+	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
+		cfg.Audio = deps.Audio
+		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
+	})
+}

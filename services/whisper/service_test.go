@@ -1,0 +1,89 @@
+package whisper
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// TestWithoutModels starts, and refuses tasks.
+func TestWithoutModels(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir())
+	require.NoError(t, s.Initialize(t.Context()))
+	_, _, err := s.transcribe(t.Context(), "", `{}`, written(t, made(16000)))
+	require.ErrorContains(t, err, "whisper-base")
+}
+
+// TestTheTextOfAWindow has the parameters' effects on the folder random: a repetition has
+// the same result, times are within the recording and in order, and a part of the recording
+// is that part.
+func TestTheTextOfAWindow(t *testing.T) {
+	t.Parallel()
+	s := serve(t, testdata)
+	long := made(100000)
+	first, _, err := s.transcribe(t.Context(), "random", `{"language":"de"}`, written(t, long))
+	require.NoError(t, err)
+	require.Equal(t, "de", first.Language)
+	require.False(t, first.Translated)
+	require.NotEmpty(t, first.Cuts)
+	last := 0.0
+	for _, w := range first.Words {
+		require.GreaterOrEqual(t, w.Start, last)
+		require.GreaterOrEqual(t, w.End, w.Start)
+		last = w.Start
+	}
+	again, _, err := s.transcribe(t.Context(), "random", `{"language":"de"}`, written(t, long))
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+
+	translated, result, err := s.transcribe(t.Context(), "random", `{"translate":true,"decoding":"beam","window_seconds":5}`, written(t, long))
+	require.NoError(t, err)
+	require.True(t, translated.Translated)
+	require.Contains(t, []string{"en", "de"}, translated.Language, "detected")
+	require.NotEqual(t, first.Text, translated.Text)
+	require.Len(t, result.Warnings, 2)
+	require.Equal(t, []string{"decoding", "window_seconds"}, []string{result.Warnings[0].Field, result.Warnings[1].Field})
+
+	part, _, err := s.transcribe(t.Context(), "random", `{"language":"de","start":1,"end":2.5}`, written(t, long))
+	require.NoError(t, err)
+	alone, _, err := s.transcribe(t.Context(), "random", `{"language":"de"}`, written(t, long[16000:40000]))
+	require.NoError(t, err)
+	require.Equal(t, alone.Text, part.Text)
+	require.InDelta(t, 1.5, part.DurationSeconds, 1e-9)
+}
+
+// TestSilenceHasNoText neither begins nor ends.
+func TestSilenceHasNoText(t *testing.T) {
+	t.Parallel()
+	got, _, err := serve(t, testdata).transcribe(t.Context(), "random", `{}`, written(t, make([]float32, 20000)))
+	require.NoError(t, err)
+	require.Empty(t, got.Text)
+	require.NotNil(t, got.Words)
+	require.Empty(t, got.Words)
+}
+
+// TestUnknownLanguages are refused with the known ones.
+func TestUnknownLanguages(t *testing.T) {
+	t.Parallel()
+	s := serve(t, testdata)
+	sound := written(t, made(16000))
+	for params, text := range map[string]string{
+		`{"language":"fr"}`:    "it knows de, en",
+		`{"language":"en-US"}`: "",
+		`{"temperature":2}`:    "temperature",
+		`{"prompt":7}`:         "prompt",
+	} {
+		_, _, err := s.transcribe(t.Context(), "random", params, sound)
+		if text == "" {
+			require.NoError(t, err, params)
+			continue
+		}
+		require.ErrorContains(t, err, text, params)
+		var fault *services.Fault
+		require.ErrorAs(t, err, &fault, params)
+		require.Equal(t, services.KindInvalid, fault.Kind, params)
+	}
+}

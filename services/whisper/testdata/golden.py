@@ -1,0 +1,148 @@
+"""Writes the golden values of this folder's tests.
+
+python golden.py                       rules.json, features.json and random/, a folder with random weights and its logits
+python golden.py human MODEL WAV...    human.json: what transformers writes of recordings with the weights in a folder
+
+Needs transformers 4.57, optimum-onnx 0.1, openai-whisper 20250625.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import types
+
+import numpy as np
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def write(name, value):
+    with open(os.path.join(HERE, name), "w") as file:
+        json.dump(value, file, separators=(",", ":"))
+        file.write("\n")
+
+
+def made(count):
+    """The sound that made of the tests returns too."""
+    t = np.arange(count) / 16000
+    return (0.4 * np.sin(2 * np.pi * (300 * t + 400 * t * t)) + 0.1 * np.sin(2 * np.pi * 3100 * t)).astype(np.float32)
+
+
+def rules():
+    """What the filters of openai-whisper leave of random logits, after several texts."""
+    from whisper.decoding import ApplyTimestampRules, SuppressBlank, SuppressTokens
+
+    end, no_timestamps, first = 10, 19, 20
+    tokenizer = types.SimpleNamespace(eot=end, no_timestamps=no_timestamps, timestamp_begin=first, encode=lambda _: [1])
+    random = np.random.default_rng(7)
+    filters = [SuppressBlank(tokenizer, 2), SuppressTokens([4, 7, 11]), ApplyTimestampRules(tokenizer, 2, 5)]
+    cases = []
+    for text in ([], [20], [23], [23, 3], [23, 3, 5], [23, 3, 26], [23, 3, 26, 26], [23, 3, 26, 26, 6], [23, 3, 26, 26, 6, 39],
+                 [22, 22], [3], [3, 5], [39, 2], [20, 5, 39]):
+        for raised in (0, 0.8, 3):  # by which timestamps are more probable
+            logits = np.round(random.normal(0, 1.5, 40), 3).astype(np.float32)
+            logits[first:] += np.float32(raised)
+            masked = torch.tensor(logits)[None].clone()
+            for one in filters:
+                one.apply(masked, torch.tensor([[11, 12] + text]))
+            cases.append({"written": text, "logits": [round(float(v), 3) for v in logits],
+                          "allowed": torch.isfinite(masked[0]).nonzero().flatten().tolist()})
+    write("rules.json", {"end": end, "no_timestamps": no_timestamps, "suppress": [4, 7, 11], "begin": [1, 10], "latest_first": 5, "cases": cases})
+
+
+def features():
+    """Spectrograms by WhisperFeatureExtractor: every 8th band of every 7th frame and of the last two."""
+    from transformers import WhisperFeatureExtractor
+
+    cases = []
+    for bands, count in ((80, 20000), (80, 32000), (80, 40), (128, 30011)):
+        extractor = WhisperFeatureExtractor(feature_size=bands, chunk_length=2)
+        values = extractor(made(count), sampling_rate=16000, return_tensors="np").input_features[0]
+        cases.append({"bands": bands, "samples": count, "values": np.round(values[::8, [*range(0, 198, 7), 198, 199]], 6).tolist()})
+    write("features.json", cases)
+
+
+def byte_letters():
+    """The letters of byte-level vocabularies, in the order of the bytes."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in plain]
+    return {**{b: chr(b) for b in plain}, **{b: chr(256 + i) for i, b in enumerate(others)}}
+
+
+def random_folder():
+    """A folder as optimum-cli writes it, of windows of 2 s, and the logits of transformers."""
+    from optimum.exporters.onnx import main_export
+    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    letters = byte_letters()
+    vocabulary = {letters[b]: b for b in range(256)}
+    special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>", "<|startofprev|>",
+               "<|nospeech|>", "<|notimestamps|>"] + [f"<|{i * 0.02:.2f}|>" for i in range(101)]
+    ids = {name: 256 + i for i, name in enumerate(special)}
+    size = 256 + len(special)
+    end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
+    torch.manual_seed(3)
+    config = WhisperConfig(
+        vocab_size=size, num_mel_bins=80, d_model=16, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
+        encoder_ffn_dim=32, decoder_ffn_dim=32, max_source_positions=100, max_target_positions=32, decoder_start_token_id=start,
+        eos_token_id=end, pad_token_id=end, bos_token_id=end, init_std=0.4, suppress_tokens=None, begin_suppress_tokens=None)
+    model = WhisperForConditionalGeneration(config).eval()
+    model.generation_config = GenerationConfig(
+        decoder_start_token_id=start, eos_token_id=end, pad_token_id=end, bos_token_id=end, is_multilingual=True,
+        lang_to_id={"<|en|>": ids["<|en|>"], "<|de|>": ids["<|de|>"]}, no_timestamps_token_id=ids["<|notimestamps|>"],
+        task_to_id={"translate": ids["<|translate|>"], "transcribe": ids["<|transcribe|>"]}, max_initial_timestamp_index=50,
+        prev_sot_token_id=ids["<|startofprev|>"], begin_suppress_tokens=[32, end], suppress_tokens=[1, 2, start], max_length=32)
+    extractor = WhisperFeatureExtractor(feature_size=80, chunk_length=2)
+    added = [{"id": id, "content": name, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+             for name, id in ids.items()]
+    tokenizer = {"version": "1.0", "added_tokens": added, "normalizer": None,
+                 "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+                 "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+                 "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+                           "fuse_unk": False, "byte_fallback": False, "vocab": vocabulary, "merges": []}}
+    out = os.path.join(HERE, "random")
+    shutil.rmtree(out, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as saved, tempfile.TemporaryDirectory() as exported:
+        model.save_pretrained(saved)
+        extractor.save_pretrained(saved)
+        main_export(saved, exported, task="automatic-speech-recognition-with-past", library_name="transformers", do_validation=False, nb_max_frames=200)
+        os.makedirs(os.path.join(out, "onnx"))
+        for name in ("config.json", "generation_config.json", "preprocessor_config.json"):
+            shutil.copy(os.path.join(exported, name), out)
+        for name in ("encoder_model.onnx", "decoder_model_merged.onnx"):
+            shutil.copy(os.path.join(exported, name), os.path.join(out, "onnx"))
+    with open(os.path.join(out, "tokenizer.json"), "w") as file:
+        json.dump(tokenizer, file, ensure_ascii=False, separators=(",", ":"))
+    tokens = [start, ids["<|en|>"], ids["<|transcribe|>"], ids["<|0.00|>"], 72, 101, 108]
+    with torch.no_grad():
+        inputs = extractor(made(20000), sampling_rate=16000, return_tensors="pt").input_features
+        logits = model(input_features=inputs, decoder_input_ids=torch.tensor([tokens])).logits[0]
+    write("random.json", {"samples": 20000, "tokens": tokens, "prompt": 3, "logits": np.round(logits[:, ::3].numpy(), 5).tolist()})
+
+
+def human(folder, files):
+    """Texts of recordings of at most 30 s."""
+    import soundfile
+    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    model = WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    extractor, tokenizer = WhisperFeatureExtractor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    texts = {}
+    for path in files:
+        samples, rate = soundfile.read(path, dtype="float32")
+        inputs = extractor(samples, sampling_rate=rate, return_tensors="pt").input_features
+        ids = model.generate(inputs, return_timestamps=True, num_beams=1, do_sample=False)
+        texts[os.path.basename(path)] = tokenizer.decode(ids[0], skip_special_tokens=True).strip()
+    write("human.json", texts)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["human"]:
+        human(sys.argv[2], sys.argv[3:])
+    else:
+        rules()
+        features()
+        random_folder()

@@ -1,0 +1,185 @@
+package whisper
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
+)
+
+// transcriber writes the text of one recording.
+type transcriber struct {
+	model    *model
+	params   tasks.TranscribeParams
+	language string
+	sound    *recording
+	sink     services.Sink
+	clock    *services.StageClock
+	decoder  *decoder
+	// first are the tokens before the first window's text.
+	first []int
+
+	words []tasks.Word
+	cuts  []tasks.Cut
+}
+
+func newTranscriber(w *work, m *model, sound *recording, sink services.Sink, clock *services.StageClock) *transcriber {
+	t := &transcriber{model: m, params: w.params, language: w.language(), sound: sound, sink: sink, clock: clock}
+	latest := m.folder.Generation.LatestFirst
+	t.decoder = &decoder{
+		model: m, temperature: w.params.Temperature,
+		// The seed is fixed, so that a repetition has the same result.
+		random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // nothing secret
+		rules: rules{
+			special: m.folder.Special, suppress: m.folder.Generation.Suppress, begin: m.folder.Generation.BeginSuppress,
+			latestFirst: 50, timestamps: true,
+		},
+		written: func() { sink.Progress(sound.fraction(), "transcribing") },
+	}
+	if latest != nil {
+		t.decoder.rules.latestFirst = int(*latest)
+	}
+	t.first = t.previous()
+	return t
+}
+
+// previous returns the tokens of the prompt and the keywords, as text that came before the
+// recording; at most half of the positions.
+func (t *transcriber) previous() []int {
+	text := strings.TrimSpace(strings.Join(append([]string{t.params.Prompt}, t.params.Keywords...), " "))
+	if text == "" || t.model.folder.Special.previous < 0 {
+		return nil
+	}
+	ids := t.model.text.Encode(" " + text)
+	most := int(t.model.folder.Network.TargetPosition)/2 - 1
+	return append([]int{t.model.folder.Special.previous}, ids[max(0, len(ids)-most):]...)
+}
+
+// run transcribes window after window.
+func (t *transcriber) run(ctx context.Context) error {
+	f := t.model.folder
+	length := f.frames() * f.Preprocessor.HopLength
+	t.sink.Progress(0, "decoding")
+	for {
+		t.clock.Skip() // others may have run
+		samples, err := t.sound.window(ctx, length)
+		t.clock.Book(services.StageInput)
+		if err != nil {
+			return err
+		}
+		if t.sound.done() || t.sound.isSilent() && t.sound.ended {
+			return nil
+		}
+		used, err := t.window(ctx, samples)
+		t.clock.Book(services.StageInfer)
+		if err != nil {
+			return err
+		}
+		t.first = nil
+		t.sound.pass(used)
+		if t.sound.done() {
+			return nil
+		}
+		t.sink.Progress(t.sound.fraction(), "transcribing")
+		if err := services.Yield(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// window transcribes one window, and returns the number of samples that it has covered.
+func (t *transcriber) window(ctx context.Context, samples []float32) (used int, err error) {
+	f := t.model.folder
+	stepSamples := 2 * f.Preprocessor.HopLength
+	hidden, err := t.model.encode(ctx, t.model.extractor.features(samples, f.frames()))
+	if err != nil {
+		return 0, err
+	}
+	part, err := t.model.newDecoding(hidden)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, part.Close()) }()
+	if t.language == "" && len(f.Special.languages) > 0 {
+		if t.language, _, err = t.decoder.language(ctx, part); err != nil {
+			return 0, err
+		}
+	}
+	a, err := t.decoder.window(ctx, part, t.prompt())
+	if err != nil {
+		return 0, err
+	}
+	if a.isSilence() {
+		return len(samples), nil
+	}
+	steps := (len(samples) + stepSamples - 1) / stepSamples
+	pieces, next := split(a, f.Special, steps)
+	t.add(pieces, a)
+	if next >= steps || next <= 0 {
+		return len(samples), nil
+	}
+	return next * stepSamples, nil
+}
+
+// prompt returns the tokens before the text of a window.
+func (t *transcriber) prompt() []int {
+	s := t.model.folder.Special
+	prompt := append(append([]int(nil), t.first...), s.start)
+	if len(s.languages) == 0 {
+		return prompt
+	}
+	task := s.transcribe
+	if t.params.Translate {
+		task = s.translate
+	}
+	return append(prompt, s.languages[t.language], task)
+}
+
+// add adds the segments of a window.
+func (t *transcriber) add(pieces []piece, a answer) {
+	f := t.model.folder
+	offset := float64(t.sound.passed) / float64(f.Preprocessor.SamplingRate)
+	step := f.secondsPerToken()
+	var fresh []tasks.Word
+	for _, p := range pieces {
+		ids := make([]int, 0, len(p.tokens))
+		for _, one := range p.tokens {
+			ids = append(ids, one.id)
+		}
+		text := strings.TrimSpace(t.model.text.Decode(ids))
+		if text == "" {
+			continue
+		}
+		t.cuts = append(t.cuts, tasks.Cut{
+			Start: round(offset + float64(p.start)*step), End: round(offset + float64(p.end)*step), Text: text, Temperature: round(a.temperature),
+		})
+		fresh = append(fresh, t.model.words(p, a, offset)...)
+	}
+	t.words = append(t.words, fresh...)
+	if t.params.Stream && len(fresh) > 0 {
+		t.sink.Partial(tasks.TranscriptDelta{Words: fresh})
+	}
+}
+
+// result returns the transcription.
+func (t *transcriber) result() *tasks.Transcription {
+	texts := make([]string, len(t.cuts))
+	for i, c := range t.cuts {
+		texts[i] = c.Text
+	}
+	language := t.language
+	if language == "" && len(t.model.folder.Special.languages) == 0 {
+		language = "en"
+	}
+	words := t.words
+	if words == nil {
+		words = []tasks.Word{}
+	}
+	return &tasks.Transcription{
+		Text: strings.Join(texts, " "), Language: language, Words: words, Cuts: t.cuts, Translated: t.params.Translate,
+		DurationSeconds: t.sound.reader.Format().Duration().Seconds(),
+	}
+}

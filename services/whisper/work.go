@@ -1,0 +1,137 @@
+package whisper
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
+)
+
+// work is a task with decoded parameters and its model.
+type work struct {
+	service *Service
+	params  tasks.TranscribeParams
+	model   string
+	audio   services.AudioSource
+	// runs is the memory of a run, weights that of the model.
+	runs, weights services.Bytes
+}
+
+// Prepare implements services.ModelService.
+func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
+	if task.Name != tasks.Transcribe {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Transcribe)
+	}
+	w := &work{service: s, audio: task.Audio}
+	if err := tasks.DecodeParams(task.Params, &w.params); err != nil {
+		return nil, err
+	}
+	if err := tasks.CheckTranscribe(w.params); err != nil {
+		return nil, err
+	}
+	files, f, err := s.shelf.Find(s.ModelFor(task))
+	if err != nil {
+		return nil, err
+	}
+	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes()
+	opened, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate, w.params.Reading)
+	if err != nil {
+		return nil, err
+	}
+	channels := opened.reader.Format().Channels
+	_ = opened.Close() // it was only read
+	w.runs = w.runs.Plus(services.Bytes(4 * (3*f.frames()*f.Preprocessor.HopLength + 2*blockFrames*channels)))
+	if err := s.Ready(files.Name, f.problem); err != nil {
+		return nil, err
+	}
+	return w, w.checkLanguage(files.Name, f)
+}
+
+// checkLanguage refuses a language and a translation that the model does not have.
+func (w *work) checkLanguage(name string, f facts) error {
+	known := f.Generation.Languages
+	if m := f.Generation.MultilingualModel; m != nil && !*m {
+		known = nil
+	}
+	if w.params.Translate && len(known) == 0 {
+		return services.Invalidf("translate", "must be false: %s knows English only", name)
+	}
+	code := w.language()
+	if code == "" || len(known) == 0 && code == "en" {
+		return nil
+	}
+	if _, ok := known["<|"+code+"|>"]; ok {
+		return nil
+	}
+	codes := []string{"en"}
+	if len(known) > 0 {
+		codes = codes[:0]
+		for token := range known {
+			codes = append(codes, strings.Trim(token, "<|>"))
+		}
+		slices.Sort(codes)
+	}
+	return services.Invalidf("language", "%q is not known to %s; it knows %s", code, name, strings.Join(codes, ", "))
+}
+
+// language returns the language of the task, as the models name it.
+func (w *work) language() string {
+	code, _, _ := strings.Cut(strings.ToLower(w.params.Language), "-")
+	return code
+}
+
+// Model implements services.Work.
+func (w *work) Model() string { return w.model }
+
+// Bytes implements services.Work.
+func (w *work) Bytes(context.Context) (services.Bytes, error) {
+	return w.service.Need(w.model, w.runs, w.weights), nil
+}
+
+// Plan implements services.Planned. Every window has the same size.
+func (w *work) Plan() services.Plan { return services.Plan{Runs: w.runs} }
+
+// Run implements services.Work.
+func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	return w.service.Recorded(func() (services.TaskResult, error) { return w.run(ctx, sink) })
+}
+
+func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {
+	m, done, err := w.service.pool.Acquire(ctx, w.model)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer done()
+	result := services.TaskResult{Model: m.name}
+	sound, err := w.service.openAudio(w.audio, m.folder.Preprocessor.SamplingRate, w.params.Reading)
+	if err != nil {
+		return result, err
+	}
+	defer sound.Close() //nolint:errcheck // it was only read
+	t := newTranscriber(w, m, sound, sink, services.NewStageClock(ctx))
+	err = t.run(ctx)
+	result.Stages = t.clock.Times()
+	if err != nil {
+		return result, err
+	}
+	result.Warnings = append(sound.reader.Warnings(), w.ignored()...)
+	result.Value = t.result()
+	sink.Progress(1, "done")
+	return result, nil
+}
+
+// ignored returns warnings about parameters that have no effect.
+func (w *work) ignored() (list []services.Warning) {
+	for field, set := range map[string]bool{
+		"decoding": w.params.Decoding != "", "beam_width": w.params.BeamWidth > 0, "window_seconds": w.params.WindowSeconds != nil,
+	} {
+		if set {
+			message := field + " has no effect: a Whisper model writes text in windows of one length"
+			list = append(list, services.Warning{Code: services.WarnValueIgnored, Field: field, Message: message})
+		}
+	}
+	slices.SortFunc(list, func(a, b services.Warning) int { return strings.Compare(a.Field, b.Field) })
+	return list
+}
