@@ -71,6 +71,7 @@ func TestOnlyAResetEndsAHold(t *testing.T) {
 		_, held := w.guard.Held()
 		require.False(t, held)
 		require.Equal(t, "closed", w.guard.State())
+		synctest.Wait() // a canary that is due now has the only place
 		require.NoError(t, w.guard.Do(ctx, always(nil)))
 	})
 }
