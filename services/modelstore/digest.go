@@ -7,10 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // Digest returns the SHA-256 of the names and contents of the folder's regular files, in
-// hex. Hidden files are ignored. It reads every file; cache it with Facts.
+// hex. Hidden files and texts for people, whose names end in .md, are ignored. It reads every file; cache it with Facts.
 func (f Folder) Digest() (string, error) {
 	sum, names := sha256.New(), f.files
 	if f.dir != "" {
@@ -25,7 +26,7 @@ func (f Folder) Digest() (string, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir():
+		case entry.IsDir(), strings.HasSuffix(entry.Name(), ".md"):
 			return nil
 		}
 		file, info, err := f.open(path)

@@ -19,6 +19,7 @@ func TestDigestsFollowTheFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "n", "config.json"), []byte(`{"model_type":"x"}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "n", "onnx", "model.onnx"), []byte("graph"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "n", ".hidden"), []byte("not counted"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "n", "README.md"), []byte("not counted either"), 0o600))
 	require.NoError(t, os.Symlink("n", filepath.Join(dir, "linked")))
 	catalog := NewCatalog(embedded, dir)
 	digest := func(name string) string {
