@@ -213,7 +213,7 @@ type manyWork struct {
 	server *server
 	note   func(string)
 	out    io.Writer
-	// shown is where progress is printed, nil for nowhere, and whether that is a terminal.
+	// shown is where progress is printed, or nil; terminal reports whether it is one.
 	shown    io.Writer
 	terminal bool
 	bar      *counter

@@ -299,7 +299,7 @@ func TestARunIsRetriedFromAStep(t *testing.T) {
 	require.Equal(t, "failed", job.Status)
 	require.Contains(t, job.Error.Message, "step cut: ")
 	require.Equal(t, map[string]string{"make": "succeeded", "cut": "failed"}, job.statuses())
-	require.Len(t, job.AttemptLog, 1, "what is wrong with a step is not tried again by the job")
+	require.Len(t, job.AttemptLog, 1, "the job does not repeat a step that is invalid")
 	made := func() string {
 		var list struct {
 			Data []struct{ Step, Ended string }

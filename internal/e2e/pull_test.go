@@ -146,7 +146,10 @@ folder = pathlib.Path(snapshot_download("someone/speech"))
 info = HfApi().model_info("someone/speech", files_metadata=True)
 for f in info.siblings:
     assert (folder / f.rfilename).stat().st_size == f.size, f.rfilename
-for source, revision, error in [("someone/none", None, RepositoryNotFoundError), ("someone/speech", "v9", RevisionNotFoundError), ("someone/gated", None, GatedRepoError)]:
+for source, revision, error in [
+    ("someone/none", None, RepositoryNotFoundError), ("someone/speech", "v9", RevisionNotFoundError),
+    ("someone/gated", None, GatedRepoError),
+]:
     try:
         HfApi().model_info(source, revision=revision)
     except error:

@@ -17,8 +17,8 @@ import (
 const maxFaults = 20
 
 // check returns a fault that names the items which cannot become jobs. Each request that
-// differs in more than its recording is checked once. What is wrong with a recording is found
-// when its item runs, and does not affect the others.
+// differs in more than its recording is checked once. A fault of a recording is found when its
+// item runs, and does not affect the others.
 func (d *Draft) check(ctx context.Context, b Batch) error {
 	m := d.manager
 	seen := make(map[[sha256.Size]byte]bool)

@@ -232,7 +232,7 @@ func native(v ref.Val) (any, error) {
 	if text, ok := v.ConvertToType(types.StringType).(types.String); ok {
 		return string(text), nil
 	}
-	return nil, fmt.Errorf("a %s is no JSON value", v.Type().TypeName())
+	return nil, fmt.Errorf("a %s cannot be written as JSON", v.Type().TypeName())
 }
 
 func nativeMap(v traits.Mapper) (any, error) {

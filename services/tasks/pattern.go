@@ -6,7 +6,7 @@ import "time"
 // result is *Pattern.
 const Teach = "teach"
 
-// Correct tells a pattern what its detections were. Its parameters are CorrectParams and
+// Correct fits a pattern to judgements of its detections. Its parameters are CorrectParams and
 // its result is *Correction.
 const Correct = "correct"
 

@@ -31,7 +31,9 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	ctx, err := dbos.NewContext(context.Background(), dbos.Config{DatabaseURL: "sqlite:file:" + os.Args[1] + "/dbos.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_pragma=synchronous(" + os.Args[3] + ")", AppName: "bench"})
+	database := "sqlite:file:" + os.Args[1] + "/dbos.db?_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)" +
+		"&_pragma=busy_timeout(5000)&_pragma=synchronous(" + os.Args[3] + ")"
+	ctx, err := dbos.NewContext(context.Background(), dbos.Config{DatabaseURL: database, AppName: "bench"})
 	if err != nil {
 		panic(err)
 	}
