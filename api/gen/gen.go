@@ -6069,7 +6069,7 @@ type Statistic struct {
 
 // StepList defines model for StepList.
 type StepList struct {
-	// Data In the order of their ends.
+	// Data In the order of the steps, and those of a step with foreach in the order of its items.
 	Data   []StepOutcome  `json:"data"`
 	Object StepListObject `json:"object"`
 

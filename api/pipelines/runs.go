@@ -1,8 +1,10 @@
 package pipelines
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	apijobs "github.com/grym-synth/grym-synth/api/jobs"
@@ -36,6 +38,7 @@ func (h *Handlers) GetJobSteps(ctx context.Context, request gen.GetJobStepsReque
 	if err != nil {
 		return nil, err
 	}
+	sortOutcomes(outcomes, job.Steps)
 	list := gen.StepList{Object: gen.StepListObjectList, Steps: apijobs.StepsView(job.Steps), Data: make([]gen.StepOutcome, 0, len(outcomes))}
 	for _, o := range outcomes {
 		view := gen.StepOutcome{
@@ -51,6 +54,23 @@ func (h *Handlers) GetJobSteps(ctx context.Context, request gen.GetJobStepsReque
 		list.Data = append(list.Data, view)
 	}
 	return gen.GetJobSteps200JSONResponse{Body: list}, nil
+}
+
+// sortOutcomes orders outcomes as the steps are, and those of a step with foreach by their items.
+func sortOutcomes(outcomes []pipelines.Outcome, steps []services.StepProgress) {
+	position := make(map[string]int, len(steps))
+	for i, step := range steps {
+		position[step.ID] = i
+	}
+	index := func(o pipelines.Outcome) int {
+		if o.Index == nil {
+			return 0
+		}
+		return *o.Index
+	}
+	slices.SortStableFunc(outcomes, func(a, b pipelines.Outcome) int {
+		return cmp.Or(cmp.Compare(position[a.Step], position[b.Step]), cmp.Compare(index(a), index(b)))
+	})
 }
 
 // drawRun returns a drawing of the steps of a run with their states.

@@ -80,6 +80,10 @@ func TestCases(t *testing.T) {
 func (c caseCheck) input(t *testing.T, s *server, file string) {
 	t.Helper()
 	status, header, body := s.upload(t, "/v1/audio/transcriptions", file)
+	if _, err := exec.LookPath("ffmpeg"); err != nil && status == http.StatusUnsupportedMediaType {
+		require.Contains(t, string(body), "ffmpeg")
+		t.Skip("the format requires ffmpeg, which is not installed")
+	}
 	require.Contains(t, c.Status, status, string(body))
 	if status != http.StatusOK {
 		return
