@@ -149,6 +149,6 @@ func measure(ctx context.Context, reader *audiofile.Reader, analyzer *analysis.A
 	}
 }
 
-// analyzeYieldBlocks is the number of blocks between two calls of services.Yield, about
-// half a second of work.
-const analyzeYieldBlocks = 256
+// analyzeYieldBlocks is the number of blocks between two calls of services.Yield, a few
+// milliseconds of work.
+const analyzeYieldBlocks = 2

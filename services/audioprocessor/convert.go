@@ -17,9 +17,9 @@ import (
 const (
 	// blockFrames is the number of frames processed at a time.
 	blockFrames = 8192
-	// yieldBlocks is the number of blocks between two calls of services.Yield, some
-	// hundredths of a second of work.
-	yieldBlocks = 32
+	// yieldBlocks is the number of blocks between two calls of services.Yield, about
+	// two milliseconds of work.
+	yieldBlocks = 4
 	// decoderBytes is an upper bound for the memory of a decoder, an encoder and the
 	// filter.
 	decoderBytes = 12 * services.MiB

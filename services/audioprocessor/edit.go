@@ -21,8 +21,8 @@ const (
 	// recordings is not limited.
 	maxEditSeconds = 7 * 86400
 	// editYieldSteps is the number of blocks of operations between two calls of
-	// services.Yield.
-	editYieldSteps = 512
+	// services.Yield, a few milliseconds of work.
+	editYieldSteps = 16
 )
 
 // editTask is an Edit task.

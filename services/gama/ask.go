@@ -209,6 +209,9 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 	usage.AudioTokens += int(sound.n)
 	usage.CachedTokens += int(d.cache.n)
 	a.progress(0)
+	if err := services.Yield(ctx); err != nil { // between the encoder and the prefill
+		return response{}, err
+	}
 	logits, err := d.prefill(ctx, s)
 	if err != nil {
 		return response{}, err

@@ -146,6 +146,9 @@ func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error)
 		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
 	defer tensor.Close()
+	if err := services.Yield(ctx); err != nil { // between the features and the encoder
+		return nil, err
+	}
 	inputs := map[string]*onnx.Tensor{inputFeatures: tensor, audioValues: tensor}
 	rows, shape, err := runOne(ctx, m.encoder, inputs, audioFeatures)
 	if err != nil {
