@@ -60,7 +60,7 @@ func (t *test) record(ctx context.Context, file string, longest time.Duration) s
 		return err.Error()
 	}
 	began := time.Now()
-	passed, output := run(ctx, t.binary, []string{t.name}, "GRYM_MUTANT_RECORD="+file, longest)
+	passed, output := run(ctx, t.binary, []string{t.name}, "MUTANT_RECORD="+file, longest)
 	t.took = time.Since(began)
 	if t.took > longest {
 		return fmt.Sprintf("takes longer than %s and is not used", longest)
@@ -119,7 +119,7 @@ func (s *suite) fails(ctx context.Context, group []test, took time.Duration, id 
 	for i, t := range group {
 		names[i] = t.name
 	}
-	passed, _ := run(ctx, group[0].binary, names, fmt.Sprintf("GRYM_MUTANT=%d", id), 3*took+5*time.Second)
+	passed, _ := run(ctx, group[0].binary, names, fmt.Sprintf("MUTANT_ACTIVE=%d", id), 3*took+5*time.Second)
 	return !passed
 }
 
