@@ -16,6 +16,7 @@ PACKAGES ?= resources hardening hardening/performance internal/access internal/c
   orchestrator/pipelines orchestrator/batches orchestrator/library orchestrator/conversations services/modelstore api
 SEED     ?= 1
 MINUTES  ?= 3
+SINCE    ?=
 
 export CGO_ENABLED = 1
 
@@ -65,8 +66,8 @@ bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 bench-audio: $(FETCHED) ## compare the processor time of analysis and edits of an hour with sox, ffmpeg and aubio (requires them)
 	$(GO) test ./internal/e2e -run '^$$' -bench LongAudio -benchtime 1x -v -timeout 60m
 
-mutate: $(FETCHED) ## plant faults into PACKAGES, for MINUTES each, and print the share that their tests detect (docs/testing.md)
-	$(GO) run ./internal/mutate -packages "$(PACKAGES)" -seed $(SEED) -time $(MINUTES)m -survivors bin/survivors.txt
+mutate: $(FETCHED) ## plant faults into PACKAGES, for MINUTES each, or only into lines changed SINCE a revision, and print how many their tests detect
+	$(GO) run ./internal/mutate -packages "$(PACKAGES)" -seed $(SEED) -time $(MINUTES)m -since "$(SINCE)" -survivors bin/survivors.txt
 
 lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,8 @@ type options struct {
 	// equivalents is the file with the mutants that no test could detect.
 	equivalents string
 	workers     int
+	// lines are those whose mutants count.
+	lines lines
 }
 
 func main() {
@@ -47,11 +50,23 @@ func main() {
 	flag.StringVar(&o.survivors, "survivors", "", "file for the list of mutants that were not detected")
 	flag.StringVar(&o.equivalents, "equivalents", "internal/mutate/equivalents.txt", "file with mutants that change nothing")
 	flag.IntVar(&o.workers, "workers", max(1, runtime.NumCPU()/2), "mutants under test at a time")
+	since := flag.String("since", "", "revision; only mutants in lines that differ from it count")
+	at := flag.String("at", "", "only mutants in these lines count, such as api/pace.go:45 api/pace.go:20-22")
 	flag.Parse()
 	o.packages = strings.Fields(*packages)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measure(ctx, o); err != nil {
+	var err error
+	switch {
+	case *since != "":
+		o.lines, err = changedSince(ctx, *since)
+	case *at != "":
+		o.lines, err = parseLines(*at)
+	}
+	if err == nil {
+		err = measure(ctx, o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
@@ -116,7 +131,8 @@ func one(ctx context.Context, o options, dir, name string, known equivalents) (s
 	for _, t := range suite.left {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", directory, t)
 	}
-	return suite.sample(ctx, directory, b.mutants, o), nil
+	mutants := slices.DeleteFunc(b.mutants, func(m mutant) bool { return !o.lines.has(m) })
+	return suite.sample(ctx, directory, mutants, o), nil
 }
 
 // survivorFile returns the file for the undetected mutants; without a name they are dropped.

@@ -182,6 +182,41 @@ func TestWhatDoesNotCompileIsLeftOut(t *testing.T) {
 	require.Len(t, entries, 3, "the overlay left files in the package")
 }
 
+func TestLinesOfADiff(t *testing.T) {
+	t.Parallel()
+	got := parseDiff([]byte(`diff --git a/x/a.go b/x/a.go
+--- a/x/a.go
++++ b/x/a.go
+@@ -3 +3 @@ func A() {
+-old
++new
+@@ -10,0 +11,3 @@
++a
++b
++c
+@@ -20,2 +23,0 @@
+-gone
+-gone
+--- /dev/null
++++ b/y.go
+@@ -0,0 +1,2 @@
++1
++2
+`))
+	require.Equal(t, lines{"x/a.go": {{3, 3}, {11, 13}}, "y.go": {{1, 2}}}, got)
+	for line, want := range map[int]bool{2: false, 3: true, 4: false, 10: false, 11: true, 13: true, 14: false, 23: false} {
+		require.Equal(t, want, got.has(mutant{file: "x/a.go", line: line}), line)
+	}
+	require.True(t, lines(nil).has(mutant{file: "x/a.go"}))
+	listed, err := parseLines("x/a.go:3 x/a.go:11-13 y.go:1-2")
+	require.NoError(t, err)
+	require.Equal(t, got, listed)
+	for _, bad := range []string{"x", "x.go:", "x.go:a", "x.go:1-b", ":3"} {
+		_, err = parseLines(bad)
+		require.ErrorContains(t, err, "must be places such as", bad)
+	}
+}
+
 func TestBrokenLines(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{place("api/web/a.go", 12), place("a.go", 7)},
