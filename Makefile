@@ -11,11 +11,17 @@ FETCHED  := $(LIBRARY) $(VENDOR) $(DECODERS)
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ARGS     ?=
 FUZZTIME ?= 30s
+# of make mutate; "api/web:api" is measured with the tests of both
+PACKAGES ?= resources hardening hardening/performance internal/access internal/config orchestrator orchestrator/jobs orchestrator/records \
+  orchestrator/pipelines orchestrator/batches orchestrator/library orchestrator/conversations services/modelstore api
+SEED     ?= 1
+MINUTES  ?= 3
+SINCE    ?=
 
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak clean train-wav2vec2 train-audioldm train-gama train-clap
+.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak mutate clean train-wav2vec2 train-audioldm train-gama train-clap
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +65,9 @@ bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 
 bench-audio: $(FETCHED) ## compare the processor time of analysis and edits of an hour with sox, ffmpeg and aubio (requires them)
 	$(GO) test ./internal/e2e -run '^$$' -bench LongAudio -benchtime 1x -v -timeout 60m
+
+mutate: $(FETCHED) ## plant faults into PACKAGES, for MINUTES each, or only into lines changed SINCE a revision, and print how many their tests detect
+	$(GO) run ./internal/mutate -packages "$(PACKAGES)" -seed $(SEED) -time $(MINUTES)m -since "$(SINCE)" -survivors bin/survivors.txt
 
 lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...

@@ -111,10 +111,15 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	for _, f := range change {
 		f(&cfg, &deps)
 	}
+	var balance balance
+	balance.over(&deps)
 	handler, err := NewHandler(cfg, deps)
 	require.NoError(t, err)
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() { requireEmptySpool(t, b.spool) })
+	server := httptest.NewServer(balance.count(handler))
+	t.Cleanup(func() {
+		requireEmptySpool(t, b.spool)
+		balance.require(t)
+	})
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b

@@ -61,3 +61,31 @@ func TestTheKernelsTable(t *testing.T) {
 		}
 	}
 }
+
+// TestMalformedSocketsAreSkipped has lines that differ from the right one in one field.
+func TestMalformedSocketsAreSkipped(t *testing.T) {
+	t.Parallel()
+	if addr, ok := procAddr("0100007F:1F90"); !ok || addr.Addr() != netip.MustParseAddr("127.0.0.1") {
+		t.Skip("the sample of /proc/net/tcp is of a little-endian machine, and this one is not")
+	}
+	find := func(line string) (int, bool) {
+		return findOwner(strings.NewReader(line), netip.MustParseAddrPort("127.0.0.1:50000"), netip.MustParseAddrPort("127.0.0.1:8080"))
+	}
+	const right = "1: 0100007F:C350 0100007F:1F90 01 0:0 00:0 0 33 0 4712"
+	uid, ok := find(right)
+	require.True(t, ok)
+	require.Equal(t, 33, uid)
+	for change, to := range map[string]string{
+		"0100007F:C350": "0200007F:C350", "C350": "C351", "1F90": "1F91", " 33 ": " user ", " 4712": " 0", " 0 4712": " 4712",
+		"0100007F:1F90": "0200007F:1F90", "0100007F": "0100007", ":C350": "", ":1F90": ":1F900",
+	} {
+		_, ok := find(strings.Replace(right, change, to, 1))
+		require.False(t, ok, change)
+	}
+	_, ok = find("nonsense\n" + strings.Replace(right, "C350", "C351", 1) + "\n" + right)
+	require.True(t, ok, "the lines after it are searched")
+	for _, text := range []string{"", "0100007F", "0100007F:", ":1F90", "0100007G:1F90", "0100007F:1F9G", "0100007F00:1F90", "0100007F:10000"} {
+		_, ok := procAddr(text)
+		require.False(t, ok, text)
+	}
+}

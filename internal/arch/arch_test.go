@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"internal/lifecycle":               {},
 	"internal/lifecycle/lifecycletest": {"internal/lifecycle"}, // for tests only
 	"internal/modules":                 {"services/*"},
+	"internal/mutate":                  {},
 	"internal/npm":                     {},
 	"internal/regular":                 {},
 	"internal/publicaddr":              {},

@@ -26,18 +26,11 @@ type Setting struct {
 func (l *Live) Describe() ([]Setting, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, err := l.loaded.plain()
-	if err != nil {
-		return nil, err
-	}
 	unset, err := Load(Source{})
 	if err != nil {
 		return nil, err
 	}
-	defaults, err := unset.plain()
-	if err != nil {
-		return nil, err
-	}
+	now, defaults := l.loaded.plain(), unset.plain()
 	meanings, err := readComments(l.source.Reference)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"path"
 	"reflect"
 	"slices"
@@ -72,10 +71,7 @@ func NewLive(source Source, loaded *Loaded, apply func(*Loaded)) *Live {
 func (l *Live) View() (settings map[string]any, live []string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	k, err := l.loaded.plain()
-	if err != nil {
-		return nil, nil, err
-	}
+	k := l.loaded.plain()
 	for _, key := range k.Keys() {
 		if mayChange(key) {
 			live = append(live, key)
@@ -112,17 +108,10 @@ func (l *Live) Reload() ([]string, error) {
 
 // merge adds a patch to the earlier ones. The caller holds mu.
 func (l *Live) merge(patch map[string]any) (map[string]any, error) {
-	k, current := koanf.New("."), koanf.New(".")
-	if err := k.Load(confmap.Provider(patch, ""), nil); err != nil {
-		return nil, err
-	}
-	shown, err := l.loaded.plain()
-	if err == nil {
-		err = current.Load(confmap.Provider(l.source.live, "."), nil)
-	}
-	if err == nil {
-		err = translateAliases(k)
-	}
+	k, current, shown := koanf.New("."), koanf.New("."), l.loaded.plain()
+	must(k.Load(confmap.Provider(patch, ""), nil))
+	must(current.Load(confmap.Provider(l.source.live, "."), nil))
+	err := translateAliases(k)
 	if err == nil {
 		err = mergeAliases(k, current, shown)
 	}
@@ -145,13 +134,13 @@ func (l *Live) merge(patch map[string]any) (map[string]any, error) {
 				Field: key, Problem: "is a section but must be a value, or is a value but must be a section",
 			})
 		case !reflect.DeepEqual(shown.Get(key), value): // a masked secret that is sent back is unchanged
-			err = errors.Join(err, current.Set(key, value))
+			must(current.Set(key, value))
 		}
 	}
 	if len(fault.Fields) > 0 {
 		return nil, fault
 	}
-	return current.All(), err
+	return current.All(), nil
 }
 
 func isSection(value any) bool {
@@ -172,10 +161,7 @@ func (l *Live) load(source Source) ([]string, error) {
 	if err != nil {
 		return nil, refusal(err)
 	}
-	changed, err := l.differences(next)
-	if err != nil {
-		return nil, err
-	}
+	changed := l.differences(next)
 	fault := &services.Fault{Kind: services.KindInvalid}
 	for _, key := range changed {
 		if mayChange(key) {
@@ -196,15 +182,8 @@ func (l *Live) load(source Source) ([]string, error) {
 }
 
 // differences returns the keys whose values differ; secrets are compared unmasked.
-func (l *Live) differences(next *Loaded) ([]string, error) {
-	before, err := l.loaded.typed()
-	if err != nil {
-		return nil, err
-	}
-	after, err := next.typed()
-	if err != nil {
-		return nil, err
-	}
+func (l *Live) differences(next *Loaded) []string {
+	before, after := l.loaded.typed(), next.typed()
 	var keys []string
 	for _, key := range after.Keys() {
 		if !reflect.DeepEqual(before.Get(key), after.Get(key)) {
@@ -212,7 +191,7 @@ func (l *Live) differences(next *Loaded) ([]string, error) {
 		}
 	}
 	slices.Sort(keys)
-	return keys, nil
+	return keys
 }
 
 // refusal converts an error of Load to a fault that names each field.

@@ -60,13 +60,7 @@ type Loaded struct {
 // key and its origin.
 func Load(source Source) (*Loaded, error) {
 	l := &Loaded{values: koanf.New("."), origins: make(map[string]string)}
-	defaults, err := defaultValues()
-	if err != nil {
-		return nil, err
-	}
-	if err := l.values.Load(confmap.Provider(defaults, "."), nil); err != nil {
-		return nil, err
-	}
+	must(l.values.Load(confmap.Provider(defaultValues(), "."), nil))
 	for _, key := range l.values.Keys() {
 		l.origins[key] = originNormal
 	}
@@ -86,9 +80,7 @@ func Load(source Source) (*Loaded, error) {
 	for key, from := range inherited {
 		if !l.values.Exists(key) {
 			l.origins[key] = from
-			if err := l.values.Set(key, l.values.Get(from)); err != nil {
-				return nil, err
-			}
+			must(l.values.Set(key, l.values.Get(from)))
 		}
 	}
 	if err := l.decode(); err != nil {
@@ -100,16 +92,13 @@ func Load(source Source) (*Loaded, error) {
 	return l, nil
 }
 
-// defaultValues returns the defaults as nested maps, without inherited and replaced keys.
-func defaultValues() (map[string]any, error) {
-	k, err := encode(Default())
-	if err != nil {
-		return nil, err
-	}
+// defaultValues returns the defaults by key, without inherited and replaced keys.
+func defaultValues() map[string]any {
+	values := encode(Default()).All()
 	for _, key := range append(keysOf(inherited), keysOf(replaced)...) {
-		k.Delete(key)
+		delete(values, key)
 	}
-	return k.Raw(), nil
+	return values
 }
 
 // layer has the settings of one source.
@@ -145,9 +134,7 @@ func libraryLayer(source Source, _ []string) (*layer, error) {
 	k := koanf.New(".")
 	for _, entry := range source.Environ {
 		if name, path, _ := strings.Cut(entry, "="); name == envLibrary && path != "" {
-			if err := k.Set(keyLibrary, path); err != nil {
-				return nil, err
-			}
+			must(k.Set(keyLibrary, path))
 		}
 	}
 	return &layer{k, func(string) string { return envLibrary }}, nil
@@ -181,18 +168,14 @@ func envLayer(source Source, known []string) (*layer, error) {
 			return key, value
 		},
 	})
-	if err := k.Load(provider, nil); err != nil {
-		return nil, err
-	}
+	must(k.Load(provider, nil))
 	return &layer{k, func(key string) string { return names[key] }}, errors.Join(unknown...)
 }
 
 func flagLayer(source Source, _ []string) (*layer, error) {
 	k := koanf.New(".")
 	for key, value := range source.Flags {
-		if err := k.Set(key, value); err != nil {
-			return nil, err
-		}
+		must(k.Set(key, value))
 	}
 	return &layer{k, func(key string) string { return "--" + flagNames[key] }}, nil
 }
@@ -202,9 +185,7 @@ const liveOrigin = "changed live"
 
 func liveLayer(source Source, _ []string) (*layer, error) {
 	k := koanf.New(".")
-	if err := k.Load(confmap.Provider(source.live, "."), nil); err != nil {
-		return nil, err
-	}
+	must(k.Load(confmap.Provider(source.live, "."), nil))
 	return &layer{k, func(string) string { return liveOrigin }}, nil
 }
 
@@ -235,7 +216,7 @@ func (l *Loaded) apply(set *layer, known []string) error {
 		}
 		l.origins[key] = set.origin(key)
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); err != nil || len(set.values.Keys()) == 0 {
 		return err
 	}
 	return l.values.Merge(set.values)

@@ -19,24 +19,15 @@ import (
 
 // WriteYAML prints every setting in force, in the format of the configuration file.
 func (l *Loaded) WriteYAML(w io.Writer) error {
-	k, err := l.plain()
-	if err != nil {
-		return err
-	}
-	text, err := k.Marshal(yaml.Parser())
-	if err != nil {
-		return err
-	}
+	text, err := l.plain().Marshal(yaml.Parser())
+	must(err)
 	_, err = w.Write(text)
 	return err
 }
 
 // WriteOrigins prints a line with key, value and origin for each setting.
 func (l *Loaded) WriteOrigins(w io.Writer) error {
-	k, err := l.plain()
-	if err != nil {
-		return err
-	}
+	k := l.plain()
 	keys := k.Keys()
 	slices.Sort(keys)
 	for _, key := range keys {
@@ -52,15 +43,12 @@ func (l *Loaded) WriteOrigins(w io.Writer) error {
 }
 
 // typed returns the typed configuration as nested maps.
-func (l *Loaded) typed() (*koanf.Koanf, error) { return encode(l.Config) }
+func (l *Loaded) typed() *koanf.Koanf { return encode(l.Config) }
 
 // plain returns the typed configuration as strings, numbers and lists, so that the values
 // in force are printed, not those as written. Secrets are masked.
-func (l *Loaded) plain() (*koanf.Koanf, error) {
-	k, err := l.typed()
-	if err != nil {
-		return nil, err
-	}
+func (l *Loaded) plain() *koanf.Koanf {
+	k := l.typed()
 	for key := range replaced {
 		if l.origins[key] == "" {
 			k.Delete(key)
@@ -80,11 +68,9 @@ func (l *Loaded) plain() (*koanf.Koanf, error) {
 		default:
 			shown = mask(key, v)
 		}
-		if err := k.Set(key, shown); err != nil {
-			return nil, err
-		}
+		must(k.Set(key, shown))
 	}
-	return k, nil
+	return k
 }
 
 // masked replaces a secret.

@@ -79,37 +79,35 @@ func (l *Loaded) Warnings() []string {
 }
 
 // encode returns a configuration as nested maps.
-func encode(cfg Config) (*koanf.Koanf, error) {
+func encode(cfg Config) *koanf.Koanf {
 	k := koanf.New(".")
-	if err := load(k, "", cfg); err != nil {
-		return nil, err
-	}
+	load(k, "", cfg)
 	for name, section := range cfg.Services.sections {
-		if err := load(k, sectionKey(name), section); err != nil {
-			return nil, err
-		}
+		load(k, sectionKey(name), section)
 	}
-	return k, nil
+	return k
 }
 
 // load loads the fields of a struct below a key.
-func load(k *koanf.Koanf, key string, from any) error {
+func load(k *koanf.Koanf, key string, from any) {
 	values := make(map[string]any)
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "koanf", Result: &values})
-	if err != nil {
-		return err
-	}
-	if err := decoder.Decode(from); err != nil {
-		return err
-	}
+	must(err)
+	must(decoder.Decode(from))
 	below := koanf.New(".")
-	if err := below.Load(confmap.Provider(values, "."), nil); err != nil {
-		return err
-	}
+	must(below.Load(confmap.Provider(values, "."), nil))
 	if key == "" {
-		return k.Merge(below)
+		must(k.Merge(below))
+	} else {
+		must(k.MergeAt(below, key))
 	}
-	return k.MergeAt(below, key)
+}
+
+// must panics for errors that only a wrong type of a setting in this program could cause.
+func must(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("config: %v", err))
+	}
 }
 
 // decode converts the values to the typed configuration. Each error has its key.

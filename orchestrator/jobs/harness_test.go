@@ -88,6 +88,13 @@ type receiver struct {
 	fail   int // so many tries first
 }
 
+// fails sets how many tries fail.
+func (r *receiver) fails(tries int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = tries
+}
+
 func (r *receiver) CheckURL(url string) error {
 	if url == "http://private" {
 		return services.Invalidf("callback_url", "is private")
@@ -159,11 +166,25 @@ type wiring struct {
 	Clock  *records.Clock // nil for the system's
 }
 
-// prepare makes a manager that has not been started.
+// prepare makes a manager over a store in a folder. It has not been started.
 func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *wiring)) *bundle {
 	t.Helper()
 	store := openStore(t, dir)
-	b := &bundle{store: store, worker: w, receiver: &receiver{}, dir: dir, cfg: testConfig()}
+	b := prepareOver(t, w, store, change...)
+	b.dir = dir
+	stop := b.stop
+	b.stop = sync.OnceFunc(func() {
+		stop()
+		assert.NoError(t, store.Stop(context.Background()))
+	})
+	t.Cleanup(b.stop)
+	return b
+}
+
+// prepareOver makes a manager over a store. It has not been started.
+func prepareOver(t *testing.T, w *worker, store records.Store, change ...func(*jobs.Config, *wiring)) *bundle {
+	t.Helper()
+	b := &bundle{store: store, worker: w, receiver: &receiver{}, cfg: testConfig()}
 	made := wiring{Store: store, Dependencies: jobs.Dependencies{
 		Executor: w, Sender: b.receiver,
 		Encode: func(job jobs.Job) ([]byte, error) { return json.Marshal(job.Status) },
@@ -198,9 +219,7 @@ func prepare(t *testing.T, w *worker, dir string, change ...func(*jobs.Config, *
 		cancel() // what hangs is interrupted at once
 		assert.NoError(t, b.Stop(ctx))
 		assert.NoError(t, b.db.Stop(context.Background()))
-		assert.NoError(t, store.Stop(context.Background()))
 	})
-	t.Cleanup(b.stop)
 	return b
 }
 

@@ -20,7 +20,7 @@ func (f Folder) Digest() (string, error) {
 	err := fs.WalkDir(names, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return err
+			return f.refused(path, err)
 		case path != "." && entry.Name()[0] == '.':
 			if entry.IsDir() {
 				return fs.SkipDir
@@ -35,11 +35,13 @@ func (f Folder) Digest() (string, error) {
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		fmt.Fprintf(sum, "%s\x00%d\x00", path, info.Size())
-		_, err = io.Copy(sum, file)
-		return err
+		if _, err := io.Copy(sum, file); err != nil {
+			return f.refused(path, err)
+		}
+		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", f.Name, err)
+		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }

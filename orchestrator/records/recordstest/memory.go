@@ -26,7 +26,7 @@ type Memory struct {
 	values   map[string]value
 	objects  map[string][]byte
 	log      []records.Change
-	changed  chan struct{} // closed at the next change
+	changed  chan struct{} // closed at the next change; nil while nobody waits for it
 	full     error
 }
 
@@ -37,7 +37,7 @@ type value struct {
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{values: make(map[string]value), objects: make(map[string][]byte), changed: make(chan struct{})}
+	return &Memory{values: make(map[string]value), objects: make(map[string][]byte)}
 }
 
 // SetRoom sets the error that Room returns.
@@ -63,8 +63,10 @@ func (m *Memory) step(key string, raw []byte) records.Revision {
 		m.values[key] = value{bytes.Clone(raw), m.revision}
 	}
 	m.log = append(m.log, records.Change{Key: key, Value: bytes.Clone(raw), Revision: m.revision})
-	close(m.changed)
-	m.changed = make(chan struct{})
+	if m.changed != nil {
+		close(m.changed)
+		m.changed = nil
+	}
 	return m.revision
 }
 
@@ -135,6 +137,9 @@ func (m *Memory) Watch(ctx context.Context, changed func(records.Change)) error 
 	changed(records.Change{CaughtUp: true})
 	for {
 		m.mu.Lock()
+		if m.changed == nil {
+			m.changed = make(chan struct{})
+		}
 		news, woken := m.log[next:], m.changed
 		next = len(m.log)
 		m.mu.Unlock()

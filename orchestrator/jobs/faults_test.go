@@ -1,0 +1,84 @@
+package jobs_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/orchestrator/jobs"
+	"github.com/grym-synth/grym-synth/orchestrator/library"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
+	"github.com/grym-synth/grym-synth/services"
+)
+
+// TestEachCallOfTheStoreCanFailUnderAJob has each call that a submission makes fail once, and
+// each call of the job's run. The job runs to its end once, or the fault is the caller's.
+func TestEachCallOfTheStoreCanFailUnderAJob(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []string{"submission", "run"} {
+		t.Run(phase, func(t *testing.T) {
+			t.Parallel()
+			recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
+				t.Helper()
+				synctest.Test(t, func(t *testing.T) {
+					hold := make(chan struct{})
+					w := &worker{run: func(_ context.Context, task services.Task, _ services.Sink) (services.TaskResult, error) {
+						<-hold
+						return services.TaskResult{Model: "echo-tiny", Value: task.Params}, nil
+					}}
+					b := prepareOver(t, w, store, func(_ *jobs.Config, d *wiring) { d.Store = store })
+					require.NoError(t, b.db.Start(t.Context()))
+					require.NoError(t, b.Start(t.Context()))
+					synctest.Wait()
+					submit := func() (jobs.Job, error) {
+						in, err := b.library.Receive(t.Context(), strings.NewReader("sound"), library.About{ContentType: "audio/wav"})
+						if err != nil {
+							return jobs.Job{}, err
+						}
+						job, _, err := b.Submit(t.Context(), jobs.Submission{
+							Service: "echo", Task: "say", Upload: in, IdempotencyKey: "key", Params: []byte(`{"a":1}`),
+						})
+						return job, err
+					}
+					var fault error
+					if phase == "submission" {
+						fault = store.Arm(nth)
+					}
+					job, err := submit()
+					if phase == "submission" {
+						store.Disarm()
+					}
+					if err != nil {
+						require.ErrorIs(t, err, fault)
+						job, err = submit()
+					}
+					require.NoError(t, err)
+					synctest.Wait()
+					if phase == "run" {
+						store.Arm(nth)
+					}
+					close(hold)
+					if phase == "run" {
+						time.Sleep(time.Minute)
+						store.Disarm()
+					}
+					job = b.end(t, job.ID)
+					require.Equal(t, jobs.StatusSucceeded, job.Status, job.Failure)
+					_, value, err := b.Result(t.Context(), "", job.ID)
+					require.NoError(t, err)
+					require.JSONEq(t, `{"a":1}`, string(value))
+					time.Sleep(time.Hour)
+					synctest.Wait()
+					names, err := store.Objects(t.Context())
+					require.NoError(t, err)
+					require.Len(t, names, 1, "the recording, and nothing that a fault left")
+					b.stop()
+				})
+			})
+		})
+	}
+}
