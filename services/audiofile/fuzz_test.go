@@ -127,14 +127,14 @@ func FuzzVorbisSetup(f *testing.F) {
 			requireSendersFault(t, err)
 			return
 		}
-		decoder, err := head.decoder()
+		decoder, err := head.coding.decoder(head.channels)
 		if err != nil {
 			require.ErrorIs(t, err, xiph.ErrHeaders)
 			return
 		}
 		defer func() { require.NoError(t, decoder.Close()) }()
-		count := head.counter()
-		pcm := make([]float32, maxPacketFrames*head.channels)
+		count := head.coding.counter()
+		pcm := make([]float32, xiph.MaxVorbisPacket*head.channels)
 		for range 3 {
 			samples, sound := count(packet)
 			if !sound || len(packet) >= maxPacketBytes {

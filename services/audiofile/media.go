@@ -24,7 +24,10 @@ func judgeMedia(f file, head []byte) error {
 	case isMP4(head):
 		return judgeMP4(f)
 	case bytes.HasPrefix(head, []byte("FORM")) && len(head) >= riffHeaderBytes:
-		return f.promises(chunkHeaderBytes+int64(binary.BigEndian.Uint32(head[4:8])), "FORM chunk")
+		size := int64(binary.BigEndian.Uint32(head[4:8]))
+		if size > 0 && !isUnknownChunk(size, f.size) {
+			return f.promises(chunkHeaderBytes+size, "FORM chunk")
+		}
 	case bytes.HasPrefix(head, []byte(".snd")) && len(head) >= 12:
 		if size := binary.BigEndian.Uint32(head[8:12]); size != math.MaxUint32 {
 			return f.promises(int64(binary.BigEndian.Uint32(head[4:8]))+int64(size), "header")

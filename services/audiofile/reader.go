@@ -179,6 +179,16 @@ func ownDecoder(f file, kind kind, head []byte) (decoder, Format, error) {
 		return newOggDecoder(f)
 	case kindWebM:
 		return newWebMDecoder(f)
+	case kindAIFF:
+		return newAIFFDecoder(f, head)
+	case kindAU:
+		return newAUDecoder(f, head)
+	case kindWave64:
+		return newWave64Decoder(f, head)
+	case kindCAF:
+		return newCAFDecoder(f)
+	case kindMP4:
+		return newMP4Decoder(f, head)
 	default:
 		return nil, Format{}, unsupported("is %s", describe(head))
 	}

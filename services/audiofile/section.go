@@ -51,8 +51,11 @@ func (s *section) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek implements io.Seeker, from the start only.
+// Seek implements io.Seeker, from the start or the current position.
 func (s *section) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekCurrent && s.at >= 0 {
+		offset, whence = offset+s.at-s.from, io.SeekStart
+	}
 	if whence != io.SeekStart || offset < 0 {
 		return 0, fmt.Errorf("seek to %d from %d: %w", offset, whence, errors.ErrUnsupported)
 	}

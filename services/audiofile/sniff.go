@@ -35,6 +35,11 @@ const (
 	kindMP3
 	kindOgg
 	kindWebM
+	kindAIFF
+	kindAU
+	kindWave64
+	kindCAF
+	kindMP4
 )
 
 // magic is a byte pattern at a fixed offset.
@@ -54,21 +59,21 @@ var magics = []magic{
 	{0, "ID3\x02", "an MP3 file", kindMP3},
 	{0, "ID3\x03", "an MP3 file", kindMP3},
 	{0, "ID3\x04", "an MP3 file", kindMP3},
-	{4, "ftypM4A", "an M4A (MPEG-4 audio) file", kindMedia},
-	{4, "ftypqt", "a QuickTime file", kindMedia},
-	{4, "ftyp3gp", "a 3GPP file", kindMedia},
-	{4, "ftyp", "an MP4 file", kindMedia},
-	{8, "AIFF", "an AIFF file", kindMedia},
-	{8, "AIFC", "an AIFF-C file", kindMedia},
+	{4, "ftypM4A", "an M4A (MPEG-4 audio) file", kindMP4},
+	{4, "ftypqt", "a QuickTime file", kindMP4},
+	{4, "ftyp3gp", "a 3GPP file", kindMP4},
+	{4, "ftyp", "an MP4 file", kindMP4},
+	{8, "AIFF", "an AIFF file", kindAIFF},
+	{8, "AIFC", "an AIFF-C file", kindAIFF},
 	{0, "#!AMR", "an AMR file", kindMedia},
-	{0, "caff\x00", "a Core Audio (CAF) file", kindMedia},
-	{0, ".snd", "a Sun audio (AU) file", kindMedia},
+	{0, "caff\x00", "a Core Audio (CAF) file", kindCAF},
+	{0, ".snd", "a Sun audio (AU) file", kindAU},
 	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file", kindMedia},
 	{0, "MThd", "a MIDI file", kindOther},
 	{0, "wvpk", "a WavPack file", kindMedia},
 	{0, "NIST_1A", "a NIST SPHERE file", kindMedia},
 	{0, "RIFX", "a big-endian WAV (RIFX) file", kindMedia},
-	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file", kindMedia},
+	{0, wave64Mark, "a Wave64 file", kindWave64},
 	{8, "AVI ", "an AVI video", kindMedia},
 	{8, "WEBP", "a WebP image", kindOther},
 	{0, "\x89PNG\r\n\x1a\n", "a PNG image", kindOther},
@@ -124,6 +129,8 @@ func recognise(head []byte) (kind, string) {
 			return kindWebM, "a WebM file"
 		}
 		return kindWebM, "a Matroska file"
+	case isMP4(head) && !text:
+		return kindMP4, "a QuickTime file"
 	case isMPEGFrame(head):
 		return kindMP3, "an MP3 file"
 	case isADTSFrame(head):
