@@ -8,9 +8,6 @@ import (
 // auHeaderBytes is the size of the header of a Sun audio file without its annotation.
 const auHeaderBytes = 24
 
-// auMark is the beginning of a Sun audio file.
-const auMark = ".snd"
-
 // auCodecs are the encodings of a Sun audio file by their number, and their bits.
 var auCodecs = map[uint32]struct {
 	codec codec

@@ -174,24 +174,13 @@ func adtsBytes(head []byte) int {
 	return int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
 }
 
-// layer2Bitrates of MPEG 1 in kbit/s. MPEG 2 has those of layer III.
-var layer2Bitrates = [15]int{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384}
-
 // layer2Bytes is the size of a frame of MPEG layer II.
 func layer2Bytes(head []byte) int {
 	h, ok := parseMP3Header(head)
 	if !ok || h.layer != 2 {
 		return 0
 	}
-	rates := layer2Bitrates
-	if h.version != 1 {
-		rates = mp3Bitrates[1]
-	}
-	kbits := rates[head[2]>>4]
-	if kbits == 0 { // free format
-		return 0
-	}
-	return 144*kbits*1000/h.rateHz + int(head[2]>>1&1) // padding
+	return h.bytes
 }
 
 // judgeOgg walks the pages of a file whose sound is not decoded here. Of a

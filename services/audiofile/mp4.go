@@ -35,6 +35,7 @@ type mp4Edit struct {
 // mp4Movie is the index of a file.
 type mp4Movie struct {
 	f        file
+	what     string // for a text
 	headers  window
 	boxes    int // visited
 	depth    int // of the boxes that are being visited
@@ -50,18 +51,18 @@ func newMP4Decoder(f file, head []byte) (decoder, Format, error) {
 	if err := judgeMP4(f); err != nil {
 		return nil, Format{}, err
 	}
-	m := &mp4Movie{f: f, headers: window{f: f, room: sniffBytes}, defaults: make(map[uint32][2]uint32)}
+	m := &mp4Movie{f: f, what: describe(head), headers: window{f: f, room: sniffBytes}, defaults: make(map[uint32][2]uint32)}
 	err := m.walk(span{0, f.size}, m.top)
 	if err != nil {
 		return nil, Format{}, err
 	}
 	switch {
 	case m.track == nil:
-		return nil, Format{}, unsupported("is %s without a track of sound", describe(head))
+		return nil, Format{}, unsupported("is %s without a track of sound", m.what)
 	case m.track.reason != nil:
 		return nil, Format{}, m.track.reason
 	case m.track.edits.several:
-		return nil, Format{}, unsupported("is %s whose sound is a list of several parts", describe(head))
+		return nil, Format{}, unsupported("is %s whose sound is a list of several parts", m.what)
 	}
 	return newStreamFile("mp4", func(notes *report) (streamPackets, error) {
 		return newIndexedPackets(f, notes, m.track.head, newMP4Index(m))
@@ -211,7 +212,7 @@ func (m *mp4Movie) trackBox(t *mp4Track, kind string, body span) error {
 			return err
 		}
 		if t.sound && len(raw) > 8 {
-			t.describe(raw[8:])
+			t.describe(raw[8:], m.what)
 		}
 	case "stts", "stsc", "stsz", "stco", "co64":
 		t.tables[kind] = body

@@ -2,9 +2,12 @@ package audiofile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -16,8 +19,9 @@ const (
 	mp4EntryBytes2 = mp4EntryBytes + 36
 )
 
-// describe parses the first entry of a sample description.
-func (t *mp4Track) describe(raw []byte) {
+// describe parses the first entry of a sample description of the file with the given
+// name.
+func (t *mp4Track) describe(raw []byte, what string) {
 	t.head, t.reason = nil, services.Invalidf(field, "is an MP4 file with a damaged description of its sound")
 	if len(raw) < 8+mp4EntryBytes {
 		return
@@ -53,6 +57,9 @@ func (t *mp4Track) describe(raw []byte) {
 		t.head, err = parseALACConfig(raw[min(4, len(raw)):])
 	default:
 		t.head, err = mp4PCM(t.codec, wave, boxes, entry, version)
+		if errors.Is(err, errNoPCM) {
+			err = unsupported("is %s with sound coded as %s", what, cmp.Or(mp4Codecs[t.codec], strconv.Quote(t.codec)))
+		}
 	}
 	t.reason = err
 }
@@ -74,6 +81,15 @@ func parseOpusBox(raw []byte) (*streamHead, error) {
 func parseFLACBox(raw []byte) (*streamHead, error) {
 	const before = 8 // version and flags, the block's type and size
 	return parseFLACInfo(raw[min(before, len(raw)):])
+}
+
+// errNoPCM is the error of mp4PCM for another codec.
+var errNoPCM = errors.New("no PCM")
+
+// mp4Codecs are the names of other codecs.
+var mp4Codecs = map[string]string{
+	"mp4a": "AAC", "samr": "AMR", "sawb": "AMR-WB", "ac-3": "Dolby AC-3", "ec-3": "Dolby E-AC-3", ".mp3": "MP3", "enca": "encrypted sound",
+	"ima4": "IMA ADPCM", "QDM2": "QDesign Music",
 }
 
 // mp4PCM describes a track of PCM.
@@ -120,7 +136,7 @@ func mp4PCM(codec string, wave waveFormat, boxes, entry []byte, version uint16) 
 		}
 	}
 	if !ok || wave.codec.sampleBytes == 0 {
-		return nil, unsupported("is an MP4 file with sound coded as %q", codec)
+		return nil, errNoPCM
 	}
 	if wave.channels < 1 || wave.sampleRateHz < 1 {
 		return nil, services.Invalidf(field, "has an impossible header: %d channels, %d Hz", wave.channels, wave.sampleRateHz)

@@ -27,7 +27,28 @@ func parityContainers() (files []parityFile) {
 			}
 		}
 	}
-	files = append(files, parityPackets()...)
+	return append(append(files, parityPackets()...), parityMP2()...)
+}
+
+// parityMP2 has every table of allocation, in mono, stereo and joint stereo.
+func parityMP2() (files []parityFile) {
+	for _, rate := range []int{16000, 22050, 24000, 32000, 44100, 48000} {
+		add := func(channels int, options ...string) {
+			files = append(files, parityFile{"MP2", "mp2", rate, channels, append([]string{"-c:a"}, options...), len(files)})
+		}
+		add(1, "mp2", "-b:a", "32k")
+		add(1, "mp2", "-b:a", "56k")
+		add(2, "mp2", "-b:a", "96k")
+		add(2, "mp2", "-b:a", "160k")
+		// ffmpeg drops a first frame whose mode differs from the second's.
+		for i, bits := range []string{"64k", "128k"} {
+			files = append(files, parityFile{"MP2", "mp2", rate, 2, []string{"-c:a", "libtwolame", "-b:a", bits, "-mode", "joint_stereo"}, 2 + i})
+		}
+		if rate >= 32000 {
+			add(1, "mp2", "-b:a", "192k")
+			add(2, "mp2", "-b:a", "384k")
+		}
+	}
 	return files
 }
 

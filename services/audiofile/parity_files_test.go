@@ -163,7 +163,6 @@ func parityMedia() (files []parityFile) {
 	}
 	for i, rate := range []int{22050, 44100} {
 		add("WMA, through ffmpeg", "wma", rate, 1+i, "-c:a", "wmav2", "-b:a", "64k")
-		add("MP2, through ffmpeg", "mp2", rate, 1+i, "-c:a", "mp2", "-b:a", "64k")
 	}
 	return files
 }

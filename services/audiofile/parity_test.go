@@ -50,9 +50,11 @@ var parityFormats = []parityFormat{
 	{name: "Opus of 3 to 8 channels", decibels: 80, decoder: libopus},
 	{name: "Ogg Vorbis", decibels: 80, encoded: 1024},
 	{name: "WebM Vorbis", decibels: 80, encoded: 1024},
+	// The default decoder of ffmpeg rounds to 16 bits.
+	{name: "MP2", decibels: 90, encoded: 1152, decoder: []string{"-c:a", "mp2float"}},
 	{name: "AIFF", decibels: math.Inf(1)},
 	{name: "AU", decibels: math.Inf(1)},
-	{name: "Wave64", decibels: math.Inf(1)},
+	{name: "Wave64", decibels: math.Inf(1), encoded: 7}, // ffmpeg counts the padding of the chunk
 	{name: "CAF", decibels: math.Inf(1)},
 	{name: "QuickTime PCM", decibels: math.Inf(1)},
 	{name: "Matroska PCM", decibels: math.Inf(1)},
@@ -65,7 +67,6 @@ var parityFormats = []parityFormat{
 	{name: "lossless, through ffmpeg", decibels: math.Inf(1)},
 	{name: "AAC, through ffmpeg", decibels: math.Inf(1), encoded: 2048},
 	{name: "WMA, through ffmpeg", decibels: math.Inf(1), encoded: 2048},
-	{name: "MP2, through ffmpeg", decibels: math.Inf(1), encoded: 1152},
 }
 
 // parityResult is the worst agreement of a format's files.

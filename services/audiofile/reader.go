@@ -93,22 +93,9 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if err := limits.checkPart(); err != nil {
 		return nil, err
 	}
-	head := make([]byte, min(size, sniffBytes))
-	if err := readAt(r, 0, head); err != nil {
-		return nil, err
-	}
-	f := file{r: r, size: size, notes: &report{strict: limits.Strict}}
-	begin, err := skipTags(f, head)
+	f, head, err := file{r: r, size: size, notes: &report{strict: limits.Strict}}.beginning(limits)
 	if err != nil {
 		return nil, err
-	}
-	if begin > 0 {
-		f = f.part(begin, size)
-		f.tagged = true
-		head = head[:min(int64(len(head)), f.size)]
-		if err := readAt(f.r, 0, head); err != nil {
-			return nil, err
-		}
 	}
 	decoder, format, err := newDecoder(f, head, limits)
 	if err != nil {

@@ -15,6 +15,7 @@ type file struct {
 	whole  int64 // size including the tags after the sound
 	notes  *report
 	tagged bool // a tag precedes the sound
+	junk   bool // as do other bytes
 }
 
 // section is a part of a file as an io.ReadSeeker. Nothing else may use the underlying

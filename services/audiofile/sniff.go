@@ -70,6 +70,18 @@ var magics = []magic{
 	{0, ".snd", "a Sun audio (AU) file", kindAU},
 	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file", kindMedia},
 	{0, "MThd", "a MIDI file", kindOther},
+	{0, "\x00\x00\x01\xba", "an MPEG program stream", kindMedia},
+	{0, "FLV\x01", "a Flash video (FLV)", kindMedia},
+	{0, ".RMF", "a RealMedia file", kindMedia},
+	{0, "Creative Voice File", "a Creative Voice (VOC) file", kindMedia},
+	{0, "MAC ", "a Monkey's Audio file", kindMedia},
+	{0, "TTA1", "a True Audio (TTA) file", kindMedia},
+	{0, "MPCK", "a Musepack file", kindMedia},
+	{0, "MP+", "a Musepack file", kindMedia},
+	{0, "DSD ", "a DSD (DSF) file", kindMedia},
+	{0, "FRM8", "a DSD (DFF) file", kindMedia},
+	{0, "\x0b\x77", "a Dolby AC-3 file", kindMedia},
+	{257, "ustar", "a tar archive", kindOther},
 	{0, "wvpk", "a WavPack file", kindMedia},
 	{0, "NIST_1A", "a NIST SPHERE file", kindMedia},
 	{0, "RIFX", "a big-endian WAV (RIFX) file", kindMedia},
@@ -88,9 +100,11 @@ var magics = []magic{
 
 // Formats returns the formats that are decoded natively, and those that ffmpeg adds.
 func Formats() (native, more []string) {
-	native = []string{"wav", "flac", "mp3"}
-	more = []string{"aac", "m4a", "mp4", "3gp", "mov", "aiff", "amr", "caf", "au", "wma", "wavpack", "mp2"}
-	streams := []string{"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}
+	native = []string{
+		"wav", "flac", "mp3", "mp2", "aiff", "au", "caf", "w64", "m4a-alac", "mp4-flac", "mov-pcm", "ogg-flac", "webm-flac", "webm-pcm",
+	}
+	more = []string{"aac", "m4a", "mp4", "3gp", "mov", "amr", "wma", "wavpack"}
+	streams := []string{"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis", "mp4-opus"}
 	if !xiph.Available() {
 		return native, append(streams, more...)
 	}
@@ -135,6 +149,8 @@ func recognise(head []byte) (kind, string) {
 		return kindMP3, "an MP3 file"
 	case isADTSFrame(head):
 		return kindMedia, "an AAC (ADTS) file"
+	case len(head) > tsPacket && head[0] == tsMark && head[tsPacket] == tsMark:
+		return kindMedia, "an MPEG transport stream"
 	case text:
 		return kindOther, describeText(head)
 	case len(head) < riffHeaderBytes:
