@@ -64,10 +64,6 @@ func (p *indexedPackets) next() ([]byte, int, error) {
 		if size > int64(most) {
 			return nil, 0, fmt.Errorf("a packet of %d bytes", size)
 		}
-		// An index may refer to the same bytes again and again.
-		if p.bytes += size; p.bytes > p.f.size {
-			return nil, 0, errors.New("packets that are larger than the file")
-		}
 		packet, err := p.data.bytes(at, int(size))
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			if err := p.f.notes.truncated("its index has sound at %d bytes, %d are there", at+size, p.f.size); err != nil {
@@ -77,6 +73,10 @@ func (p *indexedPackets) next() ([]byte, int, error) {
 		}
 		if err != nil {
 			return nil, 0, err
+		}
+		// An index may refer to the same bytes again and again.
+		if p.bytes += size; p.bytes > p.f.size {
+			return nil, 0, errors.New("packets that are larger than the file")
 		}
 		samples, sound := p.count(packet)
 		if !sound {

@@ -171,22 +171,21 @@ func (x *mp4Index) nextChunk() (bool, error) {
 // trims implements packetIndex. The start is in the list of edits, otherwise in the
 // header of the codec. Of Opus the durations have the padding at the end.
 func (x *mp4Index) trims(samples int64) (lead, tail int64, err error) {
-	rate := int64(x.track.head.rate)
-	if x.track.edits.listed && x.track.rate > 0 {
-		begin := x.track.edits.begin
-		if int64(x.track.rate) != rate {
-			begin = int64(float64(begin) * float64(rate) / float64(x.track.rate))
-		}
-		lead = min(begin, samples) - int64(x.track.head.preSkip)
+	track := x.track
+	if track.rate == 0 {
+		return 0, 0, nil
 	}
-	if x.track.head.codec != "opus" || int64(x.track.rate) != rate {
+	scaled := func(units int64) int64 {
+		return int64(math.Round(float64(units) * float64(track.head.rate) / float64(track.rate)))
+	}
+	if track.edits.listed {
+		lead = min(scaled(track.edits.begin), samples) - int64(track.head.preSkip)
+	}
+	if track.head.codec != "opus" {
 		return lead, 0, nil
 	}
-	declared, err := x.durations()
-	if err != nil {
-		return 0, 0, err
-	}
-	return lead, samples - declared, nil
+	units, err := x.durations()
+	return lead, samples - scaled(units), err
 }
 
 // durations returns the sum of the durations of all samples.

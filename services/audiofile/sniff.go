@@ -80,7 +80,6 @@ var magics = []magic{
 	{0, "MP+", "a Musepack file", kindMedia},
 	{0, "DSD ", "a DSD (DSF) file", kindMedia},
 	{0, "FRM8", "a DSD (DFF) file", kindMedia},
-	{0, "\x0b\x77", "a Dolby AC-3 file", kindMedia},
 	{257, "ustar", "a tar archive", kindOther},
 	{0, "wvpk", "a WavPack file", kindMedia},
 	{0, "NIST_1A", "a NIST SPHERE file", kindMedia},
