@@ -37,7 +37,7 @@ clips = {
     "speech-flac.oga": ["-ar", "8000", "-c:a", "flac", "-page_duration", "100000"],
     "speech-flac.mka": ["-ar", "8000", "-c:a", "flac"],
     "speech-flac.mp4": ["-ar", "8000", "-c:a", "flac", "-strict", "experimental", "-movflags", "+faststart"],
-    "speech-opus.mp4": ["-c:a", "libopus", "-b:a", "32k"],
+    "speech-opus.mp4": ["-ar", "48000", "-c:a", "libopus", "-b:a", "32k"],
     "speech-opus-live.mp4": ["-c:a", "libopus", "-b:a", "32k", *fragments],
 }
 table = here / "golden.json"
@@ -55,7 +55,7 @@ for name, options in clips.items():
         command = ["mpg123", "-q", "--gapless", "-e", "f32", "-s", path]
     raw = subprocess.run(command, check=True, capture_output=True).stdout
     samples, channels = array.array("f", raw), stream["channels"]
-    if name.startswith("speech-opus"):  # ffmpeg keeps the padding at the end of MP4
+    if name.startswith("speech-opus"):  # ffmpeg keeps the padding at the end of MP4, and trims the start right at 48 kHz only
         with wave.open(str(speech)) as sound:
             samples = samples[: sound.getnframes() * 48000 // sound.getframerate()]
     frames = len(samples) // channels
