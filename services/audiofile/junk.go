@@ -55,13 +55,13 @@ func findSound(f file, limits Limits) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		first := raw[0]
-		if at > 0 && first != 0 {
-			if ok, err := beginsSound(&w, at, zeros || limits.FFmpeg == ""); ok || err != nil {
+		filled := raw[0] != 0
+		if at > 0 {
+			if ok, err := beginsSound(&w, at, filled && (zeros || limits.FFmpeg == "")); ok || err != nil {
 				return at, err
 			}
 		}
-		if zeros = zeros && first == 0; !zeros && at >= maxJunk {
+		if zeros = zeros && !filled; !zeros && at >= maxJunk {
 			return 0, nil
 		}
 	}
@@ -73,6 +73,9 @@ func beginsSound(w *window, at int64, frames bool) (bool, error) {
 	raw, err := w.bytes(at, int(min(tagHeadBytes, w.f.size-at)))
 	if err != nil {
 		return false, err
+	}
+	if raw[0] == 0 && (len(raw) < 8 || string(raw[4:8]) != "ftyp") {
+		return false, nil
 	}
 	if another(raw) != "" {
 		return true, nil
