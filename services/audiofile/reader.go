@@ -16,11 +16,13 @@ const bufferBytes = 32 << 10
 
 // Format describes a decoded file.
 type Format struct {
-	// Container is "wav", "flac", "mp3", "ogg", "webm", or "ffmpeg" for a file
-	// that ffmpeg decodes.
+	// Container is "wav", "flac", "mp3", "mp2", "ogg", "webm" (also for Matroska), "mp4"
+	// (also for QuickTime), "aiff", "au", "caf", "w64", or "ffmpeg" for a file that ffmpeg
+	// decodes.
 	Container string
-	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s16le, pcm_s24le,
-	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3, opus or vorbis.
+	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s8, pcm_s16le, pcm_s24le,
+	// pcm_s32le, pcm_f32le, pcm_f64le, those that end with be, pcm_alaw, pcm_mulaw, flac,
+	// alac, mp3, mp2, opus or vorbis.
 	Encoding string
 	// SampleRateHz is the number of frames per second; never 0.
 	SampleRateHz int
