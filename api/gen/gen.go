@@ -3898,7 +3898,8 @@ type ConversionRequest struct {
 	// End Uses the recording up to this second, by default to its end.
 	End *float64 `json:"end,omitempty"`
 
-	// File The recording: WAV, FLAC, MP3, Ogg Opus or WebM with Opus, and what ffmpeg decodes if the server has it. The format is
+	// File The recording: WAV, AIFF, AU, CAF, Wave64, FLAC, ALAC, MP3, MP2, Opus and Vorbis in Ogg, WebM or MP4, and what ffmpeg decodes
+	// (such as AAC) if the server has it. The format is
 	// detected from the content, not from the name.
 	File openapi_types.File `json:"file"`
 
@@ -6521,8 +6522,8 @@ type TranscriptionRequest struct {
 	// End Uses the recording up to this second, by default to its end.
 	End *float64 `json:"end,omitempty"`
 
-	// File The recording, of any length up to the server's limit (four hours): WAV, FLAC, MP3, Ogg and WebM with Opus or Vorbis, and what
-	// ffmpeg decodes if the server has it; 1 to 8 channels, 8 to 192 kHz.
+	// File The recording, of any length up to the server's limit (four hours): WAV, AIFF, AU, CAF, Wave64, FLAC, ALAC, MP3, MP2, Opus and
+	// Vorbis in Ogg, WebM or MP4, and what ffmpeg decodes (such as AAC) if the server has it; 1 to 8 channels, 8 to 192 kHz.
 	File openapi_types.File `json:"file"`
 
 	// Include logprobs adds the scores of the letters to `response_format` json and to the events of a stream.

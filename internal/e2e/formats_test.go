@@ -32,7 +32,7 @@ func TestTheSameWordsInEveryFormat(t *testing.T) {
 	for _, name := range []string{
 		"speech.flac", "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-silk.opus", "speech-hybrid.opus",
 		"speech-celt.opus", "speech-60ms.opus", "speech.webm", "speech-live.webm",
-		"speech-51.opus", "speech.ogg", "speech-stereo.ogg", "speech-vorbis.webm",
+		"speech-51.opus", "speech.ogg", "speech-stereo.ogg", "speech-vorbis.webm", "speech.mp2", "speech-alac.m4a", "speech-opus.mp4",
 	} {
 		status, body := s.transcribe(t, encoded(t, name), "response_format", "text")
 		require.Equal(t, http.StatusOK, status, body)
@@ -60,7 +60,7 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		status int
 		text   string
 	}{
-		{"no ffmpeg", encoded(t, "speech.m4a"), http.StatusUnsupportedMediaType, "is an M4A (MPEG-4 audio) file; accepted: WAV"},
+		{"no ffmpeg", encoded(t, "speech.m4a"), http.StatusUnsupportedMediaType, "is an M4A (MPEG-4 audio) file with sound coded as AAC; accepted: WAV"},
 		{"too long", encoded(t, "speech.webm"), http.StatusRequestEntityTooLarge, "the limit is 1s"},
 		{"text", []byte("hello"), http.StatusUnsupportedMediaType, "file is text"},
 		{"empty", []byte{}, http.StatusBadRequest, "file is empty"},

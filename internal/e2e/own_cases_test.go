@@ -162,7 +162,7 @@ func unusual(t *testing.T, name string) []byte {
 	speech := recording(t, "speech")
 	kind, ending, _ := strings.Cut(name, ".")
 	kind, variant, _ := strings.Cut(kind, "-")
-	file := "speech." + ending
+	file := strings.TrimSuffix("speech."+ending, ".")
 	if variant != "" {
 		file = "speech-" + variant + "." + ending
 	}
@@ -173,6 +173,10 @@ func unusual(t *testing.T, name string) []byte {
 	switch kind {
 	case "muted", "dither", "late", "opposite", "piped":
 		return unusualWAV(speech, kind)
+	case "aiff", "au", "caf", "wave64":
+		return contained(speech, kind)
+	case "behind":
+		return append([]byte("3f2a\r\n\x00"), recording(t, file)...)
 	case "silence":
 		if variant == "8" {
 			header := bytes.Clone(speech[:44])

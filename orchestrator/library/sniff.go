@@ -17,10 +17,17 @@ var marks = []struct {
 	{0, "\xff\xf3", "audio/mpeg"},
 	{0, "\xff\xf2", "audio/mpeg"},
 	{0, "\xff\xe3", "audio/mpeg"},
+	{0, "\xff\xfd", "audio/mpeg"},
+	{0, "\xff\xfc", "audio/mpeg"},
+	{0, "\xff\xf5", "audio/mpeg"},
+	{0, "\xff\xf4", "audio/mpeg"},
 	{0, "\x1a\x45\xdf\xa3", "audio/webm"},
 	{4, "ftyp", "audio/mp4"},
 	{8, "AIFF", "audio/aiff"},
 	{8, "AIFC", "audio/aiff"},
+	{0, ".snd", "audio/basic"},
+	{0, "caff", "audio/x-caf"},
+	{0, "riff\x2e\x91\xcf\x11", "audio/x-w64"},
 }
 
 // SniffType returns the content type that the first bytes of a recording indicate, or "".

@@ -1,7 +1,7 @@
 // Package audiofile converts between audio files and float32 samples: it detects a
-// file's format from its content, enforces limits, decodes WAV, FLAC, MP3 and Opus as
-// streams and other formats through ffmpeg, and writes WAV, FLAC and raw samples. It
-// does not depend on HTTP, tasks or models.
+// file's format from its content, enforces limits, decodes PCM, FLAC, ALAC, MP3, MP2,
+// Opus and Vorbis in their usual containers as streams and other formats through ffmpeg,
+// and writes WAV, FLAC and raw samples. It does not depend on HTTP, tasks or models.
 //
 // Joined files are decoded to the end of the last, or refused. A Reader has a warning if
 // a file is truncated or if bytes after the sound are left out.

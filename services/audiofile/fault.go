@@ -12,8 +12,8 @@ const field = "file"
 
 // accepted is appended to every refusal of a format, so that the reader knows the
 // alternatives.
-const accepted = "accepted: WAV (8, 16, 24, 32-bit PCM, 32, 64-bit float, A-law, mu-law), FLAC, MP3, Ogg and WebM with Opus " +
-	"or Vorbis; others where the server has ffmpeg"
+const accepted = "accepted: WAV, AIFF, AU, CAF and Wave64 with PCM, float, A-law or mu-law, FLAC, ALAC, MP3, MP2, Opus and Vorbis " +
+	"in Ogg, WebM, MP4 or M4A; others, such as AAC, where the server has ffmpeg"
 
 // refuse returns a fault whose text completes the sentence "file ...".
 func refuse(kind services.Kind, format string, args ...any) *services.Fault {

@@ -97,7 +97,7 @@ func newFFmpegDecoder(f file, head []byte, limits Limits, refusal error) (decode
 // most one second more than the limit.
 func ffmpegArguments(head []byte, limits Limits) []string {
 	input := []string{"-protocol_whitelist", "pipe", "-i", "pipe:0"}
-	if len(head) > 8 && string(head[4:8]) == "ftyp" {
+	if isMP4(head) {
 		input = []string{"-protocol_whitelist", "cache,pipe", "-read_ahead_limit", "-1", "-i", "cache:pipe:0"}
 	}
 	args := []string{"-nostdin", "-hide_banner", "-v", "error", "-max_alloc", strconv.Itoa(ffmpegMaxAlloc), "-threads", "1"}

@@ -3,7 +3,6 @@ package audiofile
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/mewkiz/flac"
@@ -29,7 +28,6 @@ type flacDecoder struct {
 	used   int          // frames of the block that have been returned
 	done   int64
 	begun  int64 // done when the stream began
-	scale  float32
 	ended  bool
 }
 
@@ -78,7 +76,6 @@ func (d *flacDecoder) open() error {
 			info.SampleRate, info.NChannels, info.BitsPerSample)
 	}
 	d.stream, d.block, d.begun = stream, nil, d.done
-	d.scale = 1 / float32(int64(1)<<(info.BitsPerSample-1))
 	return nil
 }
 
@@ -101,11 +98,7 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 	}
 	channels := int(d.stream.Info.NChannels)
 	n := min(len(dst)/channels, d.length()-d.used)
-	for c, subframe := range d.block.Subframes {
-		for i, level := range subframe.Samples[d.used : d.used+n] {
-			dst[i*channels+c] = float32(level) * d.scale
-		}
-	}
+	d.coding().interleave(dst, d.block, d.used, n)
 	d.used += n
 	d.done += int64(n)
 	return n, nil
@@ -193,26 +186,19 @@ func joinedFault(what string, seconds float64) error {
 
 // decode decodes the block at the current position.
 func (d *flacDecoder) decode() error {
-	info := d.stream.Info
 	block, err := d.stream.Next()
 	if err != nil {
 		return unexpected(err)
 	}
-	if block.BitsPerSample == 0 { // as in the file's header
-		block.BitsPerSample = info.BitsPerSample
-	}
-	if block.Channels.Count() != int(info.NChannels) || block.BitsPerSample != info.BitsPerSample ||
-		(block.SampleRate != 0 && block.SampleRate != info.SampleRate) {
-		return fmt.Errorf("a block of %d channels, %d bits, %d Hz", block.Channels.Count(), block.BitsPerSample, block.SampleRate)
-	}
-	if err := block.Parse(); err != nil {
-		return unexpected(err)
-	}
-	for _, subframe := range block.Subframes {
-		if len(subframe.Samples) < int(block.BlockSize) {
-			return fmt.Errorf("a channel of %d samples in a block of %d", len(subframe.Samples), block.BlockSize)
-		}
+	if err := d.coding().parse(block); err != nil {
+		return err
 	}
 	d.block, d.used = block, 0
 	return nil
+}
+
+// coding returns the parameters of the stream.
+func (d *flacDecoder) coding() flacCoding {
+	info := d.stream.Info
+	return flacCoding{channels: int(info.NChannels), bits: int(info.BitsPerSample), rate: int(info.SampleRate)}
 }

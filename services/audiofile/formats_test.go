@@ -119,7 +119,9 @@ func TestFormatsAreDetectedFromTheContent(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][2]string{
 		"speech.flac": {"flac", "flac"}, "speech.mp3": {"mp3", "mp3"}, "speech-silk.opus": {"ogg", "opus"},
-		"speech-live.webm": {"webm", "opus"},
+		"speech-live.webm": {"webm", "opus"}, "speech.mp2": {"mp2", "mp2"}, "speech-flac.oga": {"ogg", "flac"},
+		"speech-alac.m4a": {"mp4", "alac"}, "speech-alac.caf": {"caf", "alac"}, "speech-opus.mp4": {"mp4", "opus"},
+		"speech-flac.mka": {"webm", "flac"},
 	} {
 		reader, err := openBytes(clip(t, name))
 		require.NoError(t, err)
@@ -156,7 +158,7 @@ func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
 		"speech.m4a": "an M4A (MPEG-4 audio) file",
 	} {
 		_, err := openBytes(clip(t, name))
-		requireFault(t, err, services.KindUnsupported, "file is "+what+"; accepted: WAV", "FLAC, MP3, Ogg and WebM with Opus or Vorbis")
+		requireFault(t, err, services.KindUnsupported, "file is "+what+" with sound coded as AAC; accepted: WAV", "FLAC, ALAC, MP3, MP2, Opus and Vorbis in Ogg")
 	}
 }
 
@@ -194,7 +196,8 @@ func TestCutFiles(t *testing.T) {
 	if path, err := exec.LookPath("ffmpeg"); err == nil {
 		lenient.FFmpeg = path
 	}
-	for _, name := range []string{"speech.flac", "speech.mp3", "speech-8k.mp3", "speech.webm", "speech-live.webm", "speech.m4a"} {
+	for _, name := range []string{"speech.flac", "speech.mp3", "speech-8k.mp3", "speech.webm", "speech-live.webm", "speech.m4a",
+		"speech.mp2", "speech-flac.oga", "speech-flac.mka", "speech-flac.mp4", "speech-alac-live.mp4", "speech-opus-live.mp4"} {
 		if lenient.FFmpeg == "" && slices.Contains(needsFFmpeg, name) {
 			continue
 		}

@@ -97,10 +97,10 @@ func FuzzPart(f *testing.F) {
 	})
 }
 
-func FuzzFLAC(f *testing.F) { fuzzClips(f, "speech.flac") }
+func FuzzFLAC(f *testing.F) { fuzzClips(f, "speech.flac", "speech-flac.oga", "speech-flac.mka") }
 
 func FuzzMP3(f *testing.F) {
-	fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-16k-stereo.mp3", "speech-8k.mp3")
+	fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-16k-stereo.mp3", "speech-8k.mp3", "speech.mp2", "speech-stereo.mp2")
 }
 
 func FuzzOggOpus(f *testing.F) {
@@ -127,14 +127,14 @@ func FuzzVorbisSetup(f *testing.F) {
 			requireSendersFault(t, err)
 			return
 		}
-		decoder, err := head.decoder()
+		decoder, err := head.coding.decoder(head.channels)
 		if err != nil {
 			require.ErrorIs(t, err, xiph.ErrHeaders)
 			return
 		}
 		defer func() { require.NoError(t, decoder.Close()) }()
-		count := head.counter()
-		pcm := make([]float32, maxPacketFrames*head.channels)
+		count := head.coding.counter()
+		pcm := make([]float32, xiph.MaxVorbisPacket*head.channels)
 		for range 3 {
 			samples, sound := count(packet)
 			if !sound || len(packet) >= maxPacketBytes {

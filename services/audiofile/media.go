@@ -24,7 +24,10 @@ func judgeMedia(f file, head []byte) error {
 	case isMP4(head):
 		return judgeMP4(f)
 	case bytes.HasPrefix(head, []byte("FORM")) && len(head) >= riffHeaderBytes:
-		return f.promises(chunkHeaderBytes+int64(binary.BigEndian.Uint32(head[4:8])), "FORM chunk")
+		size := int64(binary.BigEndian.Uint32(head[4:8]))
+		if size > 0 && !isUnknownChunk(size, f.size) {
+			return f.promises(chunkHeaderBytes+size, "FORM chunk")
+		}
 	case bytes.HasPrefix(head, []byte(".snd")) && len(head) >= 12:
 		if size := binary.BigEndian.Uint32(head[8:12]); size != math.MaxUint32 {
 			return f.promises(int64(binary.BigEndian.Uint32(head[4:8]))+int64(size), "header")
@@ -171,24 +174,13 @@ func adtsBytes(head []byte) int {
 	return int(head[3]&3)<<11 | int(head[4])<<3 | int(head[5])>>5
 }
 
-// layer2Bitrates of MPEG 1 in kbit/s. MPEG 2 has those of layer III.
-var layer2Bitrates = [15]int{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384}
-
 // layer2Bytes is the size of a frame of MPEG layer II.
 func layer2Bytes(head []byte) int {
 	h, ok := parseMP3Header(head)
 	if !ok || h.layer != 2 {
 		return 0
 	}
-	rates := layer2Bitrates
-	if h.version != 1 {
-		rates = mp3Bitrates[1]
-	}
-	kbits := rates[head[2]>>4]
-	if kbits == 0 { // free format
-		return 0
-	}
-	return 144*kbits*1000/h.rateHz + int(head[2]>>1&1) // padding
+	return h.bytes
 }
 
 // judgeOgg walks the pages of a file whose sound is not decoded here. Of a

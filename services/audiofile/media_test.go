@@ -147,7 +147,7 @@ func TestFFmpegLosesNothing(t *testing.T) {
 		"b.ogg":  {[]string{"-c:a", "vorbis", "-strict", "-2", "-ac", "2"}, true},
 		"a.mp4":  {[]string{"-c:a", "aac", "-movflags", "+faststart"}, false},
 		"f.mp4":  {[]string{"-c:a", "aac", "-movflags", "frag_keyframe+empty_moov", "-frag_duration", "300000"}, false},
-		"a.mka":  {[]string{"-c:a", "flac"}, false},
+		"a.mka":  {[]string{"-c:a", "flac"}, true},
 		"a.ts":   {[]string{"-c:a", "aac"}, true},
 		"a.wma":  {[]string{"-c:a", "wmav2"}, true},
 		"32.wav": {[]string{"-c:a", "adpcm_ms"}, true},

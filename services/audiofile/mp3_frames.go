@@ -60,8 +60,8 @@ func (f *mp3Frames) start() (mp3Notes, error) {
 			}
 			continue
 		}
-		if h.layer != 3 || h.bytes == 0 {
-			return mp3Notes{}, unsupportedMPEG(h)
+		if h.bytes == 0 {
+			return mp3Notes{}, unsupported("is an MP3 file in free format")
 		}
 		f.header, f.last = h, h
 		begin := f.src.offset()
@@ -84,7 +84,7 @@ func (f *mp3Frames) start() (mp3Notes, error) {
 // followed reports whether n frames of the same kind follow the one at the current
 // position. The end of the file or a tag counts as well.
 func (f *mp3Frames) followed(h mp3Header, frames int) bool {
-	if h.layer != 3 || h.bytes == 0 {
+	if h.bytes == 0 {
 		return true // not detectable, and not decoded
 	}
 	at, next := 0, h
@@ -103,13 +103,6 @@ func (f *mp3Frames) followed(h mp3Header, frames int) bool {
 		}
 	}
 	return true
-}
-
-func unsupportedMPEG(h mp3Header) error {
-	if h.layer != 3 {
-		return unsupported("is MPEG audio of layer %d", h.layer)
-	}
-	return unsupported("is an MP3 file in free format")
 }
 
 // next returns the next complete frame, valid until the next call, and io.EOF after the
@@ -156,7 +149,7 @@ func (f *mp3Frames) next() ([]byte, error) {
 // be of the same kind; elsewhere more frames of its kind must follow.
 func (f *mp3Frames) isFrame(h mp3Header) bool {
 	switch {
-	case h.layer != 3 || h.bytes <= mp3HeaderBytes+2+h.sideBytes():
+	case h.bytes <= mp3HeaderBytes+2+h.sideBytes():
 		return false
 	case !h.continues(f.header):
 		return f.followed(h, sureFrames-1)
@@ -185,7 +178,10 @@ func (f *mp3Frames) take(h mp3Header) ([]byte, error) {
 	return f.frame, nil
 }
 
-// changedMP3 returns the fault for a file whose frames change their rate.
+// changedMP3 returns the fault for a file whose frames change their rate or layer.
 func changedMP3(before, after mp3Header) error {
+	if before.layer != after.layer {
+		return unsupported("is MPEG audio that changes within from layer %d to layer %d", before.layer, after.layer)
+	}
 	return unsupported("is an MP3 file that changes within from %d Hz to %d Hz", before.rateHz, after.rateHz)
 }

@@ -14,8 +14,13 @@ type mp3Header struct {
 	bytes     int // of the whole frame, this header included; 0 in free format
 	samples   int // of one channel
 	protected bool
-	joint     int // modes of joint stereo that are on
+	joint     int // modes of joint stereo of layer III that are on
+	shared    int // of layer II: the first subband that both channels share, or 0
+	kbits     int // per second
 }
+
+// layer2Bitrates of MPEG 1 in kbit/s. MPEG 2 has those of layer III.
+var layer2Bitrates = [15]int{0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384}
 
 // mp3Bitrates of layer III in kbit/s: MPEG 1, then MPEG 2 and 2.5.
 var mp3Bitrates = [2][15]int{
@@ -23,8 +28,7 @@ var mp3Bitrates = [2][15]int{
 	{0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
 }
 
-// parseMP3Header parses a frame header; ok is false if it is invalid. The size is that
-// of layer III.
+// parseMP3Header parses a frame header; ok is false if it is invalid.
 func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 	if !isMPEGFrame(raw) {
 		return h, false
@@ -40,17 +44,24 @@ func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 	}
 	if word>>6&3 == 1 {
 		h.joint = int(word >> 4 & 3)
+		h.shared = 4 * (h.joint + 1)
 	}
-	table := 0
-	if h.version != 1 {
-		table, h.samples = 1, 576
+	rates := &mp3Bitrates[0]
+	switch {
+	case h.version != 1:
+		rates = &mp3Bitrates[1]
 		h.rateHz /= 2
+		if h.layer == 3 {
+			h.samples = 576
+		}
+	case h.layer == 2:
+		rates = &layer2Bitrates
 	}
 	if h.version == 25 {
 		h.rateHz /= 2
 	}
-	if kbits := mp3Bitrates[table][word>>12&15]; kbits > 0 {
-		h.bytes = h.samples/8*kbits*1000/h.rateHz + int(word>>9&1)
+	if h.kbits = rates[word>>12&15]; h.kbits > 0 {
+		h.bytes = h.samples/8*h.kbits*1000/h.rateHz + int(word>>9&1)
 	}
 	return h, word&3 != 2 // reserved emphasis
 }
@@ -58,6 +69,8 @@ func parseMP3Header(raw []byte) (h mp3Header, ok bool) {
 // sideBytes returns the size of the side information after the header and its checksum.
 func (h mp3Header) sideBytes() int {
 	switch {
+	case h.layer == 2:
+		return 0
 	case h.version == 1 && h.channels == 2:
 		return 32
 	case h.version == 1, h.channels == 2:
@@ -98,10 +111,10 @@ func (n mp3Notes) endsAt(fileBytes, frames int64) bool {
 const mp3DecoderDelay = 529
 
 // parseMP3Info parses the frame without sound in which encoders store their
-// information. The delays are set if it has LAME's extension.
+// information. The delays are set if it has LAME's extension. Layer II has none.
 func parseMP3Info(h mp3Header, frame []byte) (notes mp3Notes, ok bool) {
 	at := mp3HeaderBytes + h.sideBytes()
-	if len(frame) < at+12 {
+	if len(frame) < at+12 || h.layer != 3 {
 		return notes, false
 	}
 	if len(frame) >= 40 && string(frame[36:40]) == "VBRI" {

@@ -3,14 +3,16 @@ package audiofile
 import (
 	"errors"
 	"io"
+	"strconv"
 
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// mp3Decoder decodes an MP3 file, frame by frame.
+// mp3Decoder decodes an MP3 file, or one of layer II, frame by frame.
 type mp3Decoder struct {
 	frames   *mp3Frames
 	layer3   *mp3Layer3
+	layer2   *mp2Layer2
 	channels int
 	skip     int64 // remaining samples of the encoder's delay
 	left     int64 // remaining frames of sound
@@ -43,15 +45,16 @@ func newMP3Decoder(f file) (decoder, Format, error) {
 		return nil, Format{}, err
 	}
 	total := count * int64(header.samples)
-	d := &mp3Decoder{frames: frames, layer3: new(mp3Layer3), channels: channels, left: total}
-	if notes.before > 0 {
+	d := &mp3Decoder{frames: frames, layer3: new(mp3Layer3), layer2: new(mp2Layer2), channels: channels, left: total}
+	if notes.before > 0 && !f.junk { // as in ffmpeg
 		d.skip = min(total, int64(notes.before)+mp3DecoderDelay)
 		d.left = total - d.skip
 		if notes.endsAt(f.whole, count) {
 			d.left = max(0, d.left-max(0, int64(notes.behind)-mp3DecoderDelay))
 		}
 	}
-	return d, Format{Container: "mp3", Encoding: "mp3", SampleRateHz: header.rateHz, Channels: channels, Frames: d.left}, nil
+	name := "mp" + strconv.Itoa(header.layer)
+	return d, Format{Container: name, Encoding: name, SampleRateHz: header.rateHz, Channels: channels, Frames: d.left}, nil
 }
 
 // judge compares a completely read file with its encoder's information. If the stated
@@ -100,7 +103,11 @@ func (d *mp3Decoder) next() error {
 		return err
 	}
 	h := d.frames.last
-	d.layer3.decode(h, frame, d.pcm[:])
+	if h.layer == 2 {
+		d.layer2.decode(h, frame, d.pcm[:])
+	} else {
+		d.layer3.decode(h, frame, d.pcm[:])
+	}
 	if h.channels < d.channels {
 		for i := h.samples - 1; i >= 0; i-- {
 			d.pcm[2*i], d.pcm[2*i+1] = d.pcm[i], d.pcm[i]

@@ -1,5 +1,7 @@
 package audiofile
 
+import "encoding/binary"
+
 // mp3Side is the side information of a frame.
 type mp3Side struct {
 	// back is the number of bytes before the frame's own data at which its main data
@@ -52,11 +54,24 @@ func (b *bitReader) bit() int {
 }
 
 func (b *bitReader) bits(n int) int {
-	value := 0
-	for range n {
-		value = value<<1 | b.bit()
-	}
+	value := b.peek(n)
+	b.at += n
 	return value
+}
+
+// peek returns the next bits, at most 56, without reading them. Bits beyond the end are
+// zero.
+func (b *bitReader) peek(n int) int {
+	i := b.at >> 3
+	var word uint64
+	if i+8 <= len(b.data) {
+		word = binary.BigEndian.Uint64(b.data[i:])
+	} else if i < len(b.data) {
+		var padded [8]byte
+		copy(padded[:], b.data[i:])
+		word = binary.BigEndian.Uint64(padded[:])
+	}
+	return int(word << (b.at & 7) >> (64 - n))
 }
 
 // parseMP3Side reads the side information of a frame.

@@ -9,8 +9,8 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// oggPackets reads the packets of the first stream of Opus or Vorbis in an Ogg file, RFC
-// 3533, and of each further link of a chain. Other streams are skipped.
+// oggPackets reads the packets of the first stream of Opus, Vorbis or FLAC in an Ogg file,
+// RFC 3533, and of each further link of a chain. Other streams are skipped.
 type oggPackets struct {
 	pages  oggPages
 	notes  *report
@@ -20,7 +20,7 @@ type oggPackets struct {
 	ended  bool // the link has no more pages
 	held   bool // the current page begins a further link
 	links  int
-	codec  string // "Opus" or "Vorbis"
+	codec  string // "Opus", "Vorbis" or "FLAC"
 	head   *streamHead
 	count  func(packet []byte) (int, bool)
 
@@ -69,7 +69,7 @@ func (p *oggPackets) link() (*streamHead, error) {
 	} else if p.head, err = p.headers(); err != nil {
 		return nil, p.source().headerFault(err, "an Ogg "+p.codec+" file")
 	}
-	p.samples, p.count = 0, p.head.counter()
+	p.samples, p.count = 0, p.head.coding.counter()
 	return p.head, nil
 }
 
@@ -81,8 +81,11 @@ func (p *oggPackets) headers() (*streamHead, error) {
 		return nil, err
 	}
 	first := slices.Clone(raw)
-	if p.codec == "Vorbis" {
+	switch p.codec {
+	case "Vorbis":
 		return p.vorbisHeaders(first)
+	case "FLAC":
+		return p.flacHeaders(first)
 	}
 	head, err := parseOpusHead(first)
 	if err != nil {
@@ -113,6 +116,28 @@ func (p *oggPackets) vorbisHeaders(first []byte) (*streamHead, error) {
 	return parseVorbisHead(first, setup)
 }
 
+// flacHeaders reads the blocks of metadata behind the first packet, RFC 9639 section 10.1.
+func (p *oggPackets) flacHeaders(first []byte) (*streamHead, error) {
+	const marks, last = 13, 0x80 // before the header of the first block
+	if len(first) < marks+4+flacInfoBytes || string(first[9:marks]) != "fLaC" {
+		return nil, services.Invalidf(field, "has a damaged FLAC header")
+	}
+	head, err := parseFLACInfo(first[marks+4:])
+	if err != nil {
+		return nil, err
+	}
+	for kind := first[marks]; kind&last == 0; {
+		raw, err := p.read(1)
+		if err != nil {
+			return nil, err
+		}
+		if len(raw) == 1 {
+			kind = raw[0]
+		}
+	}
+	return head, nil
+}
+
 // findStream finds the first page of a stream, or a page that continues the previous
 // stream.
 func (p *oggPackets) findStream() (resumed bool, err error) {
@@ -126,7 +151,7 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 		}
 		page := &p.pages.page
 		switch codec := page.codec(); {
-		case page.isFirst() && (codec == "Opus" || codec == "Vorbis") && (p.codec == "" || codec == p.codec):
+		case page.isFirst() && page.isDecoded() && (p.codec == "" || codec == p.codec):
 			p.held, p.found, p.serial, p.codec = false, true, page.serial, codec
 			p.load()
 			return false, nil
@@ -135,7 +160,7 @@ func (p *oggPackets) findStream() (resumed bool, err error) {
 				p.other = codec
 			}
 		case !known:
-			return false, unsupported("is an Ogg file without Opus and Vorbis")
+			return false, unsupported("is an Ogg file without Opus, Vorbis and FLAC")
 		case p.other != "":
 			return false, services.Invalidf(field, "continues as Ogg %s after its %s; send the parts as separate files", p.other, p.codec)
 		case page.serial == before:
@@ -165,10 +190,11 @@ func (p *oggPackets) end(err error) error {
 
 // next implements streamPackets.
 func (p *oggPackets) next() ([]byte, int, error) {
+	most, _ := p.head.coding.limits()
 	for {
-		packet, err := p.read(maxPacketBytes)
-		if err == nil && len(packet) == maxPacketBytes {
-			err = fmt.Errorf("a packet of more than %d bytes", maxPacketBytes-1)
+		packet, err := p.read(most)
+		if err == nil && len(packet) == most {
+			err = fmt.Errorf("a packet of more than %d bytes", most-1)
 		}
 		if err != nil && p.ended {
 			return nil, 0, err

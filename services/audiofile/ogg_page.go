@@ -52,6 +52,18 @@ func (p *oggPage) codec() string {
 	return ""
 }
 
+// isDecoded reports whether a first page is of a stream that is decoded natively. An
+// early mapping of FLAC is not.
+func (p *oggPage) isDecoded() bool {
+	switch p.codec() {
+	case "Opus", "Vorbis":
+		return true
+	case "FLAC":
+		return p.body[0] == 0x7f
+	}
+	return false
+}
+
 // oggPages reads the pages of a file and resynchronises after damage.
 type oggPages struct {
 	src   *source

@@ -47,7 +47,7 @@ func TestOggStreams(t *testing.T) {
 	_, err = openBytes(cat(pageOf(oggFirst, 0, 7, head), pageOf(0, 0, 7, tags)))
 	requireFault(t, err, services.KindUnsupported, "Opus of 3 channels in mapping family 0")
 	_, err = openBytes(cat(other, pageOf(0, 0, 9, quiet)))
-	requireFault(t, err, services.KindUnsupported, "an Ogg file without Opus and Vorbis")
+	requireFault(t, err, services.KindUnsupported, "an Ogg file without Opus, Vorbis and FLAC")
 }
 
 func TestOpusPacketDurations(t *testing.T) {

@@ -19,6 +19,7 @@ func parseOpusHead(raw []byte) (*streamHead, error) {
 		return nil, unsupported("is Opus of the unknown version %d", raw[8])
 	}
 	decibels := float64(int16(binary.LittleEndian.Uint16(raw[16:18]))) / 256
+	var layout xiph.OpusLayout
 	h := &streamHead{
 		codec: "opus", rate: xiph.OpusRateHz, channels: int(raw[9]), preSkip: int(binary.LittleEndian.Uint16(raw[10:12])),
 		gain: float32(math.Pow(10, decibels/20)),
@@ -29,23 +30,28 @@ func parseOpusHead(raw []byte) (*streamHead, error) {
 		return nil, unsupported("is Opus of %d channels in mapping family %d; at most 2 in family 0, and 8 in families 1 and 255 are decoded",
 			h.channels, family)
 	case family == 0:
-		h.opus = xiph.OpusLayout{Streams: 1, Coupled: h.channels - 1, Mapping: []byte{0, 1}[:h.channels]}
+		layout = xiph.OpusLayout{Streams: 1, Coupled: h.channels - 1, Mapping: []byte{0, 1}[:h.channels]}
 	case len(raw) < 21+h.channels:
 		return nil, services.Invalidf(field, "has a damaged Opus header")
 	default:
-		h.opus = xiph.OpusLayout{Streams: int(raw[19]), Coupled: int(raw[20]), Mapping: slices.Clone(raw[21 : 21+h.channels])}
+		layout = xiph.OpusLayout{Streams: int(raw[19]), Coupled: int(raw[20]), Mapping: slices.Clone(raw[21 : 21+h.channels])}
 	}
-	if !isOpusLayout(h.opus) {
+	if !isOpusLayout(layout) {
 		return nil, services.Invalidf(field, "has a damaged Opus header")
 	}
-	h.order = surroundOrder(h.channels)
+	h.coding, h.order = opusCoding{layout}, surroundOrder(h.channels)
 	if family == 255 { // no meaning, as they are
-		for i := range h.order {
-			h.order[i] = i
-		}
+		h.order = inOrder(h.channels)
 	}
 	return h, nil
 }
+
+// opusCoding implements coding.
+type opusCoding struct{ layout xiph.OpusLayout }
+
+func (c opusCoding) counter() func([]byte) (int, bool)  { return countOpus }
+func (c opusCoding) decoder(int) (packetDecoder, error) { return xiph.NewOpus(c.layout) }
+func (c opusCoding) limits() (int, int)                 { return maxPacketBytes, xiph.MaxOpusPacket }
 
 // isOpusLayout reports whether every channel is one that is decoded, or silent.
 func isOpusLayout(layout xiph.OpusLayout) bool {

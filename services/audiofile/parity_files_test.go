@@ -30,6 +30,7 @@ func parityFiles() []parityFile {
 	files = append(files, parityOpus()...)
 	files = append(files, paritySurround()...)
 	files = append(files, parityVorbis()...)
+	files = append(files, parityContainers()...)
 	return append(files, parityMedia()...)
 }
 
@@ -153,20 +154,15 @@ func parityMedia() (files []parityFile) {
 	}
 	for i, rate := range []int{8000, 22050, 44100, 96000} {
 		channels := 1 + i%2
-		add("lossless, through ffmpeg", "aiff", rate, channels, "-c:a", "pcm_s16be")
-		add("lossless, through ffmpeg", "aiff", rate, 3-channels, "-c:a", "pcm_s24be")
-		add("lossless, through ffmpeg", "m4a", rate, channels, "-c:a", "alac")
 		add("lossless, through ffmpeg", "wv", rate, channels)
-		add("lossless, through ffmpeg", "au", rate, channels, "-c:a", "pcm_s16be")
-		add("lossless, through ffmpeg", "caf", rate, channels, "-c:a", "pcm_s24le")
-		add("lossless, through ffmpeg", "w64", rate, channels, "-c:a", "pcm_s24le")
+		add("lossless, through ffmpeg", "tta", rate, channels)
+		add("lossless, through ffmpeg", "wav", rate, channels, "-c:a", "adpcm_ima_wav")
 		add("AAC, through ffmpeg", "m4a", rate, channels, "-c:a", "aac", "-b:a", "64k")
 		add("AAC, through ffmpeg", "mp4", rate, 3-channels, "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart")
 		add("AAC, through ffmpeg", "aac", rate, channels, "-c:a", "aac", "-b:a", "64k")
 	}
 	for i, rate := range []int{22050, 44100} {
 		add("WMA, through ffmpeg", "wma", rate, 1+i, "-c:a", "wmav2", "-b:a", "64k")
-		add("MP2, through ffmpeg", "mp2", rate, 1+i, "-c:a", "mp2", "-b:a", "64k")
 	}
 	return files
 }

@@ -51,10 +51,16 @@ func TestParts(t *testing.T) {
 	delete(files, "flac, 32")
 	for _, name := range []string{
 		"speech.mp3", "speech-stereo.mp3", "speech-8k.mp3", "speech-22k.mp3", "speech.ogg", "speech-stereo.ogg", "speech-vorbis.webm",
-		"speech-silk.opus", "speech-celt.opus", "speech-51.opus", "speech.webm",
+		"speech-silk.opus", "speech-celt.opus", "speech-51.opus", "speech.webm", "speech.mp2", "speech-flac.oga", "speech-flac.mka",
 	} {
 		files[name] = long(t, name)
 	}
+	for _, name := range []string{"speech-alac.m4a", "speech-alac.caf", "speech-flac.mp4", "speech-opus-live.mp4"} {
+		files[name] = clip(t, name)
+	}
+	pcm := pcm16(levelsOf(samples)...)
+	files["aiff"] = form("AIFC", common(2, len(samples)/2, 16, 16000, "sowt"), soundChunk(pcm))
+	files["wav behind a tag"] = cat(id3Tag(500), files["wav"])
 	if _, err := exec.LookPath("ffmpeg"); err == nil {
 		files["speech.m4a"] = clip(t, "speech.m4a")
 	}

@@ -16,11 +16,13 @@ const bufferBytes = 32 << 10
 
 // Format describes a decoded file.
 type Format struct {
-	// Container is "wav", "flac", "mp3", "ogg", "webm", or "ffmpeg" for a file
-	// that ffmpeg decodes.
+	// Container is "wav", "flac", "mp3", "mp2", "ogg", "webm" (also for Matroska), "mp4"
+	// (also for QuickTime), "aiff", "au", "caf", "w64", or "ffmpeg" for a file that ffmpeg
+	// decodes.
 	Container string
-	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s16le, pcm_s24le,
-	// pcm_s32le, pcm_f32le, pcm_f64le, pcm_alaw, pcm_mulaw, flac, mp3, opus or vorbis.
+	// Encoding of the samples, named as in ffmpeg: pcm_u8, pcm_s8, pcm_s16le, pcm_s24le,
+	// pcm_s32le, pcm_f32le, pcm_f64le, those that end with be, pcm_alaw, pcm_mulaw, flac,
+	// alac, mp3, mp2, opus or vorbis.
 	Encoding string
 	// SampleRateHz is the number of frames per second; never 0.
 	SampleRateHz int
@@ -93,22 +95,9 @@ func open(r io.ReadSeeker, size int64, limits Limits) (*Reader, error) {
 	if err := limits.checkPart(); err != nil {
 		return nil, err
 	}
-	head := make([]byte, min(size, sniffBytes))
-	if err := readAt(r, 0, head); err != nil {
-		return nil, err
-	}
-	f := file{r: r, size: size, notes: &report{strict: limits.Strict}}
-	begin, err := skipTags(f, head)
+	f, head, err := file{r: r, size: size, notes: &report{strict: limits.Strict}}.beginning(limits)
 	if err != nil {
 		return nil, err
-	}
-	if begin > 0 {
-		f = f.part(begin, size)
-		f.tagged = true
-		head = head[:min(int64(len(head)), f.size)]
-		if err := readAt(f.r, 0, head); err != nil {
-			return nil, err
-		}
 	}
 	decoder, format, err := newDecoder(f, head, limits)
 	if err != nil {
@@ -179,6 +168,16 @@ func ownDecoder(f file, kind kind, head []byte) (decoder, Format, error) {
 		return newOggDecoder(f)
 	case kindWebM:
 		return newWebMDecoder(f)
+	case kindAIFF:
+		return newAIFFDecoder(f, head)
+	case kindAU:
+		return newAUDecoder(f, head)
+	case kindWave64:
+		return newWave64Decoder(f, head)
+	case kindCAF:
+		return newCAFDecoder(f)
+	case kindMP4:
+		return newMP4Decoder(f, head)
 	default:
 		return nil, Format{}, unsupported("is %s", describe(head))
 	}

@@ -15,6 +15,7 @@ type file struct {
 	whole  int64 // size including the tags after the sound
 	notes  *report
 	tagged bool // a tag precedes the sound
+	junk   bool // as do other bytes
 }
 
 // section is a part of a file as an io.ReadSeeker. Nothing else may use the underlying
@@ -51,8 +52,11 @@ func (s *section) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek implements io.Seeker, from the start only.
+// Seek implements io.Seeker, from the start or the current position.
 func (s *section) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekCurrent && s.at >= 0 {
+		offset, whence = offset+s.at-s.from, io.SeekStart
+	}
 	if whence != io.SeekStart || offset < 0 {
 		return 0, fmt.Errorf("seek to %d from %d: %w", offset, whence, errors.ErrUnsupported)
 	}

@@ -35,6 +35,11 @@ const (
 	kindMP3
 	kindOgg
 	kindWebM
+	kindAIFF
+	kindAU
+	kindWave64
+	kindCAF
+	kindMP4
 )
 
 // magic is a byte pattern at a fixed offset.
@@ -54,21 +59,32 @@ var magics = []magic{
 	{0, "ID3\x02", "an MP3 file", kindMP3},
 	{0, "ID3\x03", "an MP3 file", kindMP3},
 	{0, "ID3\x04", "an MP3 file", kindMP3},
-	{4, "ftypM4A", "an M4A (MPEG-4 audio) file", kindMedia},
-	{4, "ftypqt", "a QuickTime file", kindMedia},
-	{4, "ftyp3gp", "a 3GPP file", kindMedia},
-	{4, "ftyp", "an MP4 file", kindMedia},
-	{8, "AIFF", "an AIFF file", kindMedia},
-	{8, "AIFC", "an AIFF-C file", kindMedia},
+	{4, "ftypM4A", "an M4A (MPEG-4 audio) file", kindMP4},
+	{4, "ftypqt", "a QuickTime file", kindMP4},
+	{4, "ftyp3gp", "a 3GPP file", kindMP4},
+	{4, "ftyp", "an MP4 file", kindMP4},
+	{8, "AIFF", "an AIFF file", kindAIFF},
+	{8, "AIFC", "an AIFF-C file", kindAIFF},
 	{0, "#!AMR", "an AMR file", kindMedia},
-	{0, "caff\x00", "a Core Audio (CAF) file", kindMedia},
-	{0, ".snd", "a Sun audio (AU) file", kindMedia},
+	{0, "caff\x00", "a Core Audio (CAF) file", kindCAF},
+	{0, ".snd", "a Sun audio (AU) file", kindAU},
 	{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media (WMA, ASF) file", kindMedia},
 	{0, "MThd", "a MIDI file", kindOther},
+	{0, "\x00\x00\x01\xba", "an MPEG program stream", kindMedia},
+	{0, "FLV\x01", "a Flash video (FLV)", kindMedia},
+	{0, ".RMF", "a RealMedia file", kindMedia},
+	{0, "Creative Voice File", "a Creative Voice (VOC) file", kindMedia},
+	{0, "MAC ", "a Monkey's Audio file", kindMedia},
+	{0, "TTA1", "a True Audio (TTA) file", kindMedia},
+	{0, "MPCK", "a Musepack file", kindMedia},
+	{0, "MP+", "a Musepack file", kindMedia},
+	{0, "DSD ", "a DSD (DSF) file", kindMedia},
+	{0, "FRM8", "a DSD (DFF) file", kindMedia},
+	{257, "ustar", "a tar archive", kindOther},
 	{0, "wvpk", "a WavPack file", kindMedia},
 	{0, "NIST_1A", "a NIST SPHERE file", kindMedia},
 	{0, "RIFX", "a big-endian WAV (RIFX) file", kindMedia},
-	{0, "riff\x2e\x91\xcf\x11", "a Wave64 file", kindMedia},
+	{0, wave64Mark, "a Wave64 file", kindWave64},
 	{8, "AVI ", "an AVI video", kindMedia},
 	{8, "WEBP", "a WebP image", kindOther},
 	{0, "\x89PNG\r\n\x1a\n", "a PNG image", kindOther},
@@ -83,9 +99,11 @@ var magics = []magic{
 
 // Formats returns the formats that are decoded natively, and those that ffmpeg adds.
 func Formats() (native, more []string) {
-	native = []string{"wav", "flac", "mp3"}
-	more = []string{"aac", "m4a", "mp4", "3gp", "mov", "aiff", "amr", "caf", "au", "wma", "wavpack", "mp2"}
-	streams := []string{"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}
+	native = []string{
+		"wav", "flac", "mp3", "mp2", "aiff", "au", "caf", "w64", "m4a-alac", "mp4-flac", "mov-pcm", "ogg-flac", "webm-flac", "webm-pcm",
+	}
+	more = []string{"aac", "m4a", "mp4", "3gp", "mov", "amr", "wma", "wavpack"}
+	streams := []string{"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis", "mp4-opus"}
 	if !xiph.Available() {
 		return native, append(streams, more...)
 	}
@@ -124,10 +142,14 @@ func recognise(head []byte) (kind, string) {
 			return kindWebM, "a WebM file"
 		}
 		return kindWebM, "a Matroska file"
+	case isMP4(head) && !text:
+		return kindMP4, "a QuickTime file"
 	case isMPEGFrame(head):
 		return kindMP3, "an MP3 file"
 	case isADTSFrame(head):
 		return kindMedia, "an AAC (ADTS) file"
+	case len(head) > tsPacket && head[0] == tsMark && head[tsPacket] == tsMark:
+		return kindMedia, "an MPEG transport stream"
 	case text:
 		return kindOther, describeText(head)
 	case len(head) < riffHeaderBytes:

@@ -4,46 +4,55 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile/xiph"
 )
 
-// streamHead describes one stream of Opus or Vorbis, from its headers.
+// streamHead describes one stream of packets, from its headers.
 type streamHead struct {
-	codec    string // "opus" or "vorbis"
+	codec    string // "opus", "vorbis", "flac", "alac", or of PCM as in Format
 	rate     int
 	channels int
 	preSkip  int     // samples to skip at the start
 	gain     float32 // to multiply with
+	bits     int     // of a sample; 0 for a lossy codec
 	order    []int   // of the channels of a WAV file, their numbers in the stream
-	opus     xiph.OpusLayout
-	vorbis   *vorbisHead
+	coding   coding
 }
+
+// coding has what is particular to a codec.
+type coding interface {
+	// counter returns a function that returns the number of samples per channel of each
+	// packet, and whether it is sound. It is called once for each packet.
+	counter() func(packet []byte) (int, bool)
+	decoder(channels int) (packetDecoder, error)
+	// limits returns the maximum size of a packet in bytes and in samples per channel.
+	limits() (bytes, frames int)
+}
+
+// isXiph reports whether libopus or libvorbis decodes the stream.
+func (h *streamHead) isXiph() bool { return h.codec == "opus" || h.codec == "vorbis" }
 
 // name returns the name of the codec for a text.
 func (h *streamHead) name() string {
-	if h.codec == "vorbis" {
-		return "Vorbis"
+	switch h.codec {
+	case "opus", "vorbis":
+		return strings.ToUpper(h.codec[:1]) + h.codec[1:]
+	case "flac", "alac":
+		return strings.ToUpper(h.codec)
 	}
-	return "Opus"
+	return "PCM"
 }
 
-// counter returns a function that returns the number of samples per channel of each
-// packet, and whether it is sound.
-func (h *streamHead) counter() func(packet []byte) (int, bool) {
-	if h.vorbis != nil {
-		return h.vorbis.counter()
+// inOrder returns the order of channels that are as in a WAV file.
+func inOrder(channels int) []int {
+	order := make([]int, channels)
+	for i := range order {
+		order[i] = i
 	}
-	return countOpus
-}
-
-// decoder returns a new decoder.
-func (h *streamHead) decoder() (packetDecoder, error) {
-	if h.vorbis != nil {
-		return h.vorbis.decoder(h.channels)
-	}
-	return xiph.NewOpus(h.opus)
+	return order
 }
 
 // packetDecoder decodes the packets of one stream.
@@ -52,12 +61,9 @@ type packetDecoder interface {
 	Close() error
 }
 
-// maxPacketBytes is the maximum size of a packet and of a header. A longer one is
-// truncated to this size.
+// maxPacketBytes is the maximum size of a packet of Opus and Vorbis, and of a header. A
+// longer one is truncated to this size.
 const maxPacketBytes = min(xiph.MaxOpusPacketBytes, xiph.MaxVorbisPacketBytes)
-
-// maxPacketFrames is the maximum number of samples per channel of a packet.
-const maxPacketFrames = max(xiph.MaxOpusPacket, xiph.MaxVorbisPacket)
 
 // streamPackets is a container of consecutive streams; most files have one.
 type streamPackets interface {
@@ -112,17 +118,20 @@ func newStreamFile(container string, open func(*report) (streamPackets, error), 
 	if d.links, err = countStreams(packets); err != nil {
 		return nil, Format{}, err
 	}
-	if !xiph.Available() {
+	if !xiph.Available() && d.links[0].head.isXiph() {
 		return nil, Format{}, unsupported("is %s, for which this server was built without a decoder", d.links[0].head.name())
 	}
 	first := d.links[0].head
-	format := Format{Container: container, Encoding: first.codec, SampleRateHz: first.rate}
+	format := Format{Container: container, Encoding: first.codec, SampleRateHz: first.rate, BitsPerSample: first.bits}
+	frames := 0
 	for _, link := range d.links {
+		_, most := link.head.coding.limits()
+		frames = max(frames, most)
 		d.channels = max(d.channels, link.head.channels)
 		format.Frames += link.frames
 	}
 	d.rate, format.Channels = first.rate, d.channels
-	d.pcm = make([]float32, maxPacketFrames*d.channels)
+	d.pcm = make([]float32, frames*d.channels)
 	if d.packets, err = open(new(report)); err != nil {
 		return nil, Format{}, err
 	}
@@ -203,7 +212,7 @@ func (d *streamDecoder) nextLink() error {
 	if err := d.Close(); err != nil {
 		return services.Internal(err, "the decoder of %s did not stop", d.head.name())
 	}
-	decoder, err := d.head.decoder()
+	decoder, err := d.head.coding.decoder(d.head.channels)
 	if errors.Is(err, xiph.ErrHeaders) {
 		return err
 	}

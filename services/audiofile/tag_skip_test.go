@@ -128,7 +128,8 @@ func TestADTSBehindID3IsAAC(t *testing.T) {
 	frame := []byte{0xff, 0xf1, 0x50, 0x80, 0x02, 0x1f, 0xfc, 0xff, 0xfd, 0x90, 0x64, 0, 0, 0, 0, 0}
 	file := cat(id3Tag(63), bytes.Repeat(frame, 200))
 	requireRefused(t, file, services.KindUnsupported, "is an AAC (ADTS) file; accepted: WAV")
-	requireRefused(t, cat(id3Tag(63), []byte("\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00")), services.KindUnsupported, "is an M4A")
+	requireRefused(t, cat(id3Tag(63), []byte("\x00\x00\x00\x18ftypM4A \x00\x00\x00\x00")), services.KindInvalid,
+		"ends within its ftyp box")
 	requireRefused(t, cat(id3Tag(63), []byte("hello, this is text")), services.KindUnsupported, "is text")
 }
 

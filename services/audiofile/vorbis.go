@@ -46,7 +46,7 @@ func parseVorbisHead(identification, setup []byte) (*streamHead, error) {
 	}
 	return &streamHead{
 		codec: "vorbis", rate: int(rate), channels: channels, gain: 1, order: surroundOrder(channels),
-		vorbis: &vorbisHead{append([]byte(nil), identification...), append([]byte(nil), setup...), [2]int{1 << short, 1 << long}, modes},
+		coding: &vorbisHead{append([]byte(nil), identification...), append([]byte(nil), setup...), [2]int{1 << short, 1 << long}, modes},
 	}, nil
 }
 
@@ -76,6 +76,9 @@ func (h *vorbisHead) counter() func([]byte) (int, bool) {
 		return samples, true
 	}
 }
+
+// limits implements coding.
+func (h *vorbisHead) limits() (int, int) { return maxPacketBytes, xiph.MaxVorbisPacket }
 
 // decoder returns a new decoder.
 func (h *vorbisHead) decoder(channels int) (packetDecoder, error) {

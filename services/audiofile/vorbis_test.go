@@ -222,7 +222,7 @@ func TestVorbisSetup(t *testing.T) {
 			refused++
 			continue
 		}
-		decoder, err := head.decoder()
+		decoder, err := head.coding.decoder(head.channels)
 		if err != nil {
 			require.ErrorIs(t, err, xiph.ErrHeaders)
 			refused++

@@ -146,15 +146,8 @@ func (l *wavLayout) sampleBytes(frameBytes int64, sampleRateHz int, notes *repor
 		return claimed, nil
 	case isUnknownSize(l.dataBytes):
 		return there, nil
-	case claimed/frameBytes == there/frameBytes:
-		return there, nil // only part of an incomplete last frame is missing
 	}
-	promised := duration(claimed/frameBytes, sampleRateHz).Seconds()
-	const text = "its header promises %d bytes of samples (%.2f s), %d are there"
-	if there < frameBytes {
-		return 0, services.Invalidf(field, "is cut short: "+text+"; upload the whole file", claimed, promised, there)
-	}
-	return there, notes.truncated(text, claimed, promised, there)
+	return notes.fewerSamples(claimed, there, frameBytes, sampleRateHz)
 }
 
 // riffSizeFits reports whether the size after "RIFF" is correct, which distinguishes an
@@ -165,11 +158,11 @@ func (l *wavLayout) riffSizeFits() bool {
 }
 
 // isUnknownSize reports whether a size is one that writers use if it is unknown: the
-// largest number of 32 or 64 bits (ffmpeg), or one a header's length below 2 or 4 GiB
+// largest number of 32, 63 or 64 bits (ffmpeg), or one a header's length below 2 or 4 GiB
 // (sox, arecord).
 func isUnknownSize(size uint64) bool {
 	const slack = 64 << 10
-	for _, limit := range []uint64{1 << 31, 1<<32 - 1, math.MaxUint64} {
+	for _, limit := range []uint64{1 << 31, 1<<32 - 1, math.MaxInt64, math.MaxUint64} {
 		if size <= limit && limit-size <= slack {
 			return true
 		}

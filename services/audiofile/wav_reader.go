@@ -22,30 +22,33 @@ func newWAVDecoder(f file, head []byte) (decoder, Format, error) {
 	if err != nil {
 		return nil, Format{}, err
 	}
-	wave, err := parseFormat(layout.format)
+	return layout.open(f, "wav")
+}
+
+// open returns the decoder for the samples of a file whose chunks were found.
+func (l *wavLayout) open(f file, container string) (decoder, Format, error) {
+	wave, err := parseFormat(l.format)
 	if err != nil {
-		return nil, Format{}, layout.judge(f, err)
+		if container == "wav" {
+			err = l.judge(f, err)
+		}
+		return nil, Format{}, err
 	}
 	if wave.wide {
-		if wave, err = layout.chooseWide(f.r, wave); err != nil {
+		if wave, err = l.chooseWide(f.r, wave); err != nil {
 			return nil, Format{}, err
 		}
 	}
-	bytes, err := layout.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz, f.notes)
+	bytes, err := l.sampleBytes(int64(wave.frameBytes), wave.sampleRateHz, f.notes)
 	if err != nil {
 		return nil, Format{}, err
 	}
-	if err := layout.noteTrailing(f, bytes); err != nil {
-		return nil, Format{}, err
+	if container == "wav" {
+		if err := l.noteTrailing(f, bytes); err != nil {
+			return nil, Format{}, err
+		}
 	}
-	if _, err := f.r.Seek(layout.dataAt, io.SeekStart); err != nil {
-		return nil, Format{}, readFault(err)
-	}
-	format := wave.describe("wav")
-	format.Frames = bytes / int64(wave.frameBytes)
-	d := wave.decoder(f.r, format.Frames)
-	d.notes = f.notes
-	return d, format, nil
+	return f.samples(container, wave, l.dataAt, bytes)
 }
 
 // describe returns the format without the length.

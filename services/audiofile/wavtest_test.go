@@ -107,7 +107,7 @@ func requireFault(t *testing.T, err error, kind services.Kind, texts ...string) 
 		require.Contains(t, fault.Detail(), text)
 	}
 	if kind == services.KindUnsupported {
-		require.Contains(t, fault.Detail(), "accepted: WAV (8, 16, 24, 32-bit PCM, 32, 64-bit float, A-law, mu-law)")
+		require.Contains(t, fault.Detail(), "accepted: WAV, AIFF, AU, CAF and Wave64 with PCM, float, A-law or mu-law")
 	}
 }
 

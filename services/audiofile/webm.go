@@ -22,6 +22,10 @@ const (
 	idCodecID         = 0x86
 	idCodecPrivate    = 0x63a2
 	idContentEncoding = 0x6d80
+	idAudio           = 0xe1
+	idSamplingRate    = 0xb5
+	idChannels        = 0x9f
+	idBitDepth        = 0x6264
 	idCluster         = 0x1f43b675
 	idSimpleBlock     = 0xa3
 	idBlockGroup      = 0xa0
@@ -100,7 +104,7 @@ func (p *webmPackets) link() (*streamHead, error) {
 		}
 	}
 	p.links++
-	p.count = p.track.head.counter()
+	p.count = p.track.head.coding.counter()
 	return p.track.head, nil
 }
 
