@@ -13,16 +13,26 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// transcriptionShape describes the form of the route.
+// transcriptionShape describes the form of transcriptions.
 var transcriptionShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
-	Known: []string{
-		"model", "response_format", "language", "languages", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream",
-		"decoding", "beam_width", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references", "strict",
-		"start", "end", "translate",
-	},
+	Known: append([]string{
+		"languages", "decoding", "beam_width", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references",
+		"translate",
+	}, translationShape.Known...),
 	Lenient: true,
 	Objects: []string{strategyField},
+	Tails:   []string{"prompt"},
+}
+
+// translationShape describes the form of translations.
+var translationShape = web.FormShape{
+	File: "file", MaxField: web.MaxFieldBytes,
+	Known: []string{
+		"model", "response_format", "language", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream", "strict",
+		"start", "end",
+	},
+	Lenient: true,
 	Tails:   []string{"prompt"},
 }
 

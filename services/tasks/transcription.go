@@ -78,7 +78,7 @@ type TranscriptDelta struct {
 	Words []Word `json:"words"`
 }
 
-// Transcription is the result of Transcribe.
+// Transcription is the result of Transcribe and Translate.
 type Transcription struct {
 	// Text of the whole recording.
 	Text string `json:"text"`

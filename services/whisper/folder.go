@@ -176,15 +176,36 @@ func (f *folder) readTokenizer(files modelstore.Folder) (tokenizer.Text, error) 
 		return nil, fmt.Errorf("%s: the token <|notimestamps|> is missing", files.Name)
 	}
 	s.firstTimestamp = s.noTimestamps + 1
-	if m := f.Generation.MultilingualModel; m == nil || *m {
-		for name, id := range f.Generation.Languages {
-			if id >= 0 && id < f.Network.VocabSize {
-				s.languages[strings.Trim(name, "<|>")] = int(id)
-			}
+	for name, id := range f.known() {
+		if id >= 0 && id < f.Network.VocabSize {
+			s.languages[strings.Trim(name, "<|>")] = int(id)
 		}
+	}
+	if len(s.languages) > 0 && s.transcribe < 0 {
+		return nil, fmt.Errorf("%s: the token <|transcribe|> is missing", files.Name)
 	}
 	f.Special = s
 	return text, nil
+}
+
+// known returns the languages of the model by their tokens; none for a model of English.
+func (f *folder) known() map[string]int64 {
+	if m := f.Generation.MultilingualModel; m != nil && !*m {
+		return nil
+	}
+	return f.Generation.Languages
+}
+
+// translates reports whether the model can translate into English: it knows several
+// languages, and has the token of the task.
+func (f *folder) translates() bool { return len(f.known()) > 0 && f.Special.translate >= 0 }
+
+// monolingual says why the model does not translate.
+func (f *folder) monolingual() string {
+	if len(f.known()) == 0 {
+		return "it knows English only"
+	}
+	return "its tokenizer has no <|translate|>"
 }
 
 // languages returns the codes of the languages, sorted; none for a model of English.

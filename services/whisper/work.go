@@ -21,14 +21,17 @@ type work struct {
 
 // Prepare implements services.ModelService.
 func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work, error) {
-	if task.Name != tasks.Transcribe {
-		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s", Name, task.Name, tasks.Transcribe)
+	if task.Name != tasks.Transcribe && task.Name != tasks.Translate {
+		return nil, services.Faultf(services.KindNotFound, "service %s has no task %q; it has %s, %s",
+			Name, task.Name, tasks.Transcribe, tasks.Translate)
 	}
 	w := &work{service: s, audio: task.Audio}
-	if err := tasks.DecodeParams(task.Params, &w.params); err != nil {
-		return nil, err
+	refused := "translate" // the field that asks for a translation
+	if task.Name == tasks.Translate {
+		refused = "model"
 	}
-	if err := tasks.CheckTranscribe(w.params); err != nil {
+	var err error
+	if w.params, err = parse(task); err != nil {
 		return nil, err
 	}
 	files, f, err := s.shelf.Find(s.ModelFor(task))
@@ -46,18 +49,30 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err := s.Ready(files.Name, f.problem); err != nil {
 		return nil, err
 	}
+	if w.params.Translate && !f.translates() {
+		return nil, services.Invalidf(refused, "%s cannot translate: %s", files.Name, f.monolingual())
+	}
 	return w, w.checkLanguage(files.Name, f)
 }
 
-// checkLanguage refuses a language and a translation that the model does not have.
+// parse returns the checked parameters of a task.
+func parse(task services.Task) (params tasks.TranscribeParams, err error) {
+	if task.Name == tasks.Translate {
+		var translate tasks.TranslateParams
+		err = tasks.DecodeParams(task.Params, &translate)
+		params = translate.Transcribe()
+	} else {
+		err = tasks.DecodeParams(task.Params, &params)
+	}
+	if err != nil {
+		return params, err
+	}
+	return params, tasks.CheckTranscribe(params)
+}
+
+// checkLanguage refuses a language that the model does not have.
 func (w *work) checkLanguage(name string, f facts) error {
-	known := f.Generation.Languages
-	if m := f.Generation.MultilingualModel; m != nil && !*m {
-		known = nil
-	}
-	if w.params.Translate && len(known) == 0 {
-		return services.Invalidf("translate", "must be false: %s knows English only", name)
-	}
+	known := f.known()
 	code := w.language()
 	if code == "" || len(known) == 0 && code == "en" {
 		return nil
