@@ -28,8 +28,8 @@ func fieldsOf(params any) []string {
 // TestATranslationIsATranscription keeps every parameter.
 func TestATranslationIsATranscription(t *testing.T) {
 	t.Parallel()
-	const params = `{"language":"de","prompt":"p","keywords":["k"],"temperature":0.5,"response_format":"srt","timestamp_granularities":["word"],` +
-		`"include":["logprobs"],"strict":true,"start":1,"end":2,"stream":true}`
+	const params = `{"language":"de","prompt":"p","keywords":["k"],"temperature":0.5,` +
+		`"response_format":"srt","timestamp_granularities":["word"],"include":["logprobs"],"strict":true,"start":1,"end":2,"stream":true}`
 	var translate TranslateParams
 	require.NoError(t, DecodeParams(json.RawMessage(params), &translate))
 	for i := range reflect.ValueOf(translate).NumField() {
@@ -43,9 +43,10 @@ func TestATranslationIsATranscription(t *testing.T) {
 func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 	t.Parallel()
 	params := map[string]any{
-		Transcribe: TranscribeParams{}, Translate: TranslateParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
-		Pull: PullParams{}, Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
-		Draw: DrawParams{}, ComputePeaks: PeaksParams{},
+		Transcribe: TranscribeParams{}, Translate: TranslateParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{},
+		Generate: GenerateParams{}, Pull: PullParams{}, Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{},
+		Caption: AskParams{},
+		Draw:    DrawParams{}, ComputePeaks: PeaksParams{},
 		Teach: TeachParams{}, Detect: DetectParams{}, Search: SearchParams{}, Correct: CorrectParams{}, Reembed: ReembedParams{},
 		ImportPatterns: ImportParams{},
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -232,19 +233,18 @@ const (
 	logitsOutput  = "logits"
 )
 
-func pastName(layer int64, side, kind string) string {
-	return fmt.Sprintf("past_key_values.%d.%s.%s", layer, side, kind)
+// pastShape returns the shape of the decoder's own past, without its type.
+func (f *folder) pastShape() decoding.Shape {
+	n := f.Network
+	return decoding.Shape{Layers: n.DecoderLayers, Heads: n.DecoderHeads, Dim: n.Width / n.DecoderHeads, Side: "decoder"}
 }
 
-func presentName(layer int64, side, kind string) string {
-	return fmt.Sprintf("present.%d.%s.%s", layer, side, kind)
+// crossShape returns the shape of the past of the encoder.
+func (f *folder) crossShape() decoding.Shape {
+	shape := f.pastShape()
+	shape.Side = "encoder"
+	return shape
 }
-
-// sides of a layer of the decoder: its own past, and that of the encoder.
-var (
-	sides = []string{"decoder", "encoder"}
-	kinds = []string{"key", "value"}
-)
 
 // floatSpec returns a tensor of single or half precision with dimensions, 0 for any.
 func floatSpec(name string, dims ...int64) onnx.TensorSpec {
@@ -268,13 +268,11 @@ func (f *folder) decoderContract() onnx.Contract {
 		},
 		Outputs: []onnx.TensorSpec{floatSpec(logitsOutput, 0, 0, n.VocabSize)},
 	}
-	shape := []int64{0, n.DecoderHeads, 0, n.Width / n.DecoderHeads}
-	for layer := range n.DecoderLayers {
-		for _, side := range sides {
-			for _, kind := range kinds {
-				c.Inputs = append(c.Inputs, floatSpec(pastName(layer, side, kind), shape...))
-				c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presentName(layer, side, kind), Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
-			}
+	for _, shape := range []decoding.Shape{f.pastShape(), f.crossShape()} {
+		pasts, presents := shape.Names()
+		for i := range pasts {
+			c.Inputs = append(c.Inputs, floatSpec(pasts[i], 0, shape.Heads, 0, shape.Dim))
+			c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presents[i], Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
 		}
 	}
 	return c

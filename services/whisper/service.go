@@ -3,7 +3,6 @@ package whisper
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -67,12 +66,17 @@ func (m *model) canary(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("canary inference on %s: %w", m.name, err)
 	}
-	part, err := m.newDecoding(hidden)
+	part, err := m.newRun(1)
 	if err != nil {
+		hidden.Close()
 		return err
 	}
-	_, err = part.run(ctx, []int{m.folder.Special.start})
-	return errors.Join(err, part.Close())
+	defer part.Close()
+	if err := part.hear(hidden); err != nil {
+		return err
+	}
+	_, err = part.add(ctx, []int{m.folder.Special.start})
+	return err
 }
 
 // standard returns the model of a task that names none: the default if it exists and can

@@ -2,7 +2,6 @@ package whisper
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"strings"
 
@@ -19,6 +18,7 @@ type transcriber struct {
 	sink     services.Sink
 	clock    *services.StageClock
 	decoder  *decoder
+	part     *decoderRun
 	// first are the tokens before the first window's text.
 	first []int
 
@@ -60,6 +60,11 @@ func (t *transcriber) previous() []int {
 
 // run transcribes window after window.
 func (t *transcriber) run(ctx context.Context) error {
+	var err error
+	if t.part, err = t.model.newRun(1); err != nil {
+		return err
+	}
+	defer t.part.Close()
 	f := t.model.folder
 	length := f.frames() * f.Preprocessor.HopLength
 	t.sink.Progress(0, "decoding")
@@ -98,11 +103,10 @@ func (t *transcriber) window(ctx context.Context, samples []float32) (used int, 
 	if err != nil {
 		return 0, err
 	}
-	part, err := t.model.newDecoding(hidden)
-	if err != nil {
+	if err := t.part.hear(hidden); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, part.Close()) }()
+	part := t.part
 	if t.language == "" && len(f.Special.languages) > 0 {
 		if t.language, _, err = t.decoder.language(ctx, part); err != nil {
 			return 0, err

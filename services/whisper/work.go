@@ -38,7 +38,7 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes()
+	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes(1)
 	opened, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate, w.params.Reading)
 	if err != nil {
 		return nil, err
