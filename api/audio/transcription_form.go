@@ -17,7 +17,7 @@ import (
 var transcriptionShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
 	Known: append([]string{
-		"languages", "decoding", "beam_width", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references",
+		"languages", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references",
 		"translate",
 	}, translationShape.Known...),
 	Lenient: true,
@@ -30,7 +30,7 @@ var translationShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
 	Known: []string{
 		"model", "response_format", "language", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream", "strict",
-		"start", "end",
+		"start", "end", "decoding", "beam_width", "patience", "length_penalty",
 	},
 	Lenient: true,
 	Tails:   []string{"prompt"},
@@ -76,6 +76,7 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 			fields.Complain(speakers, "is not supported: speakers are not distinguished")
 		}
 	}
+	form.params.TimestampGranularities = form.granularities
 	form.parseInclude(fields)
 	form.parseLanguages(fields)
 	form.parseHotWords(fields)
@@ -191,6 +192,12 @@ func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 	if temperature := fields.Number("temperature"); temperature != nil {
 		if f.params.Temperature = *temperature; !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
 			fields.Complain("temperature", "must be a number from 0 to 1, got %g", *temperature)
+		}
+	}
+	f.params.LengthPenalty = fields.Number("length_penalty")
+	if patience := fields.Number("patience"); patience != nil {
+		if f.params.Patience = *patience; !(*patience > 0 && *patience <= tasks.MaxPatience) {
+			fields.Complain("patience", "must be above 0 and at most %d, got %g", tasks.MaxPatience, *patience)
 		}
 	}
 	if width := fields.Whole("beam_width", 1, tasks.MaxBeamWidth); width != nil {

@@ -2526,6 +2526,24 @@ func (e TranscriptionUsageType) Valid() bool {
 	}
 }
 
+// Defines values for TranslationRequestDecoding.
+const (
+	TranslationRequestDecodingBeam   TranslationRequestDecoding = "beam"
+	TranslationRequestDecodingGreedy TranslationRequestDecoding = "greedy"
+)
+
+// Valid indicates whether the value is a known member of the TranslationRequestDecoding enum.
+func (e TranslationRequestDecoding) Valid() bool {
+	switch e {
+	case TranslationRequestDecodingBeam:
+		return true
+	case TranslationRequestDecodingGreedy:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TranslationRequestInclude.
 const (
 	TranslationRequestIncludeLogprobs TranslationRequestInclude = "logprobs"
@@ -2606,6 +2624,7 @@ func (e VerboseTranscriptionTask) Valid() bool {
 
 // Defines values for WarningCode.
 const (
+	WarningCodeEstimatedTimes  WarningCode = "estimated_times"
 	WarningCodeLowConfidence   WarningCode = "low_confidence"
 	WarningCodePriorityLowered WarningCode = "priority_lowered"
 	WarningCodePromptCut       WarningCode = "prompt_cut"
@@ -2621,6 +2640,8 @@ const (
 // Valid indicates whether the value is a known member of the WarningCode enum.
 func (e WarningCode) Valid() bool {
 	switch e {
+	case WarningCodeEstimatedTimes:
+		return true
 	case WarningCodeLowConfidence:
 		return true
 	case WarningCodePriorityLowered:
@@ -6581,7 +6602,8 @@ type Transcription struct {
 // TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
 // be one value: JSON, or separated by commas.
 type TranscriptionRequest struct {
-	// BeamWidth How many texts the beam search keeps.
+	// BeamWidth How many texts the beam search keeps; for a Whisper model at most 16, by default 5, and above 1 it stands for `decoding`
+	// beam.
 	BeamWidth *int `json:"beam_width,omitempty"`
 
 	// ChunkingStrategy auto, or an object such as {"type":"server_vad"}, also as fields chunking_strategy[type]. It has no effect: audio is cut
@@ -6590,7 +6612,7 @@ type TranscriptionRequest struct {
 
 	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 	// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
-	// else greedy.
+	// else greedy. A Whisper model takes the most probable token, or searches for the most probable text as openai-whisper does.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
 	// End Uses the recording up to this second, by default to its end.
@@ -6613,8 +6635,15 @@ type TranscriptionRequest struct {
 	// Languages A single language is that of `language`; several have no effect.
 	Languages *[]string `json:"languages[],omitempty"`
 
+	// LengthPenalty The exponent of the length by which the search of a Whisper model divides the logarithm of a text's probability; by
+	// default it divides by the length.
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
+
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
+
+	// Patience The search of a Whisper model stops at this multiple of `beam_width` of ended texts.
+	Patience *float64 `json:"patience,omitempty"`
 
 	// Prompt Likely words, in any order and case. They are hot words of the beam search of a CTC model, which a prompt enables; they
 	// have no effect with `decoding` greedy. A Whisper model reads the prompt as text before the recording. Of a prompt of more
@@ -6648,7 +6677,7 @@ type TranscriptionRequest struct {
 
 // TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 // words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
-// else greedy.
+// else greedy. A Whisper model takes the most probable token, or searches for the most probable text as openai-whisper does.
 type TranscriptionRequestDecoding string
 
 // TranscriptionRequestInclude defines model for TranscriptionRequest.Include.
@@ -6684,6 +6713,13 @@ type Transition struct {
 // TranslationRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
 // be one value: JSON, or separated by commas.
 type TranslationRequest struct {
+	// BeamWidth How many texts the beam search keeps.
+	BeamWidth *int `json:"beam_width,omitempty"`
+
+	// Decoding greedy takes the most probable token, beam searches for the most probable text. The default is beam with a `beam_width`
+	// above 1, else greedy.
+	Decoding *TranslationRequestDecoding `json:"decoding,omitempty"`
+
 	// End Uses the recording up to this second, by default to its end.
 	End *float64 `json:"end,omitempty"`
 
@@ -6699,8 +6735,15 @@ type TranslationRequest struct {
 	// Language ISO 639-1 code of the speech. The model detects it if this field is left out.
 	Language *string `json:"language,omitempty"`
 
+	// LengthPenalty The exponent of the length by which the search of a Whisper model divides the logarithm of a text's probability; by
+	// default it divides by the length.
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
+
 	// Model A Whisper model of several languages, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
+
+	// Patience The search of a Whisper model stops at this multiple of `beam_width` of ended texts.
+	Patience *float64 `json:"patience,omitempty"`
 
 	// Prompt English text that the model reads before the recording: spellings of names, or a style. Of more than 4096 bytes the end is
 	// used.
@@ -6723,6 +6766,10 @@ type TranslationRequest struct {
 	// TimestampGranularities The timestamps in verbose_json; both by default. Not for other values of `response_format`.
 	TimestampGranularities *[]TranslationRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
 }
+
+// TranslationRequestDecoding greedy takes the most probable token, beam searches for the most probable text. The default is beam with a `beam_width`
+// above 1, else greedy.
+type TranslationRequestDecoding string
 
 // TranslationRequestInclude defines model for TranslationRequest.Include.
 type TranslationRequestInclude string
@@ -6767,7 +6814,7 @@ type Warning struct {
 	// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 	// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 	// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-	// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
+	// probably wrong. estimated_times: the times of words are not from the sound. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 	Code WarningCode `json:"code"`
 
 	// Field The field of the request.
@@ -6781,7 +6828,7 @@ type Warning struct {
 // ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 // beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 // not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
+// probably wrong. estimated_times: the times of words are not from the sound. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 type WarningCode string
 
 // Warnings Deviations from the request; omitted if there are none.

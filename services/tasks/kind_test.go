@@ -29,7 +29,8 @@ func fieldsOf(params any) []string {
 func TestATranslationIsATranscription(t *testing.T) {
 	t.Parallel()
 	const params = `{"language":"de","prompt":"p","keywords":["k"],"temperature":0.5,` +
-		`"response_format":"srt","timestamp_granularities":["word"],"include":["logprobs"],"strict":true,"start":1,"end":2,"stream":true}`
+		`"response_format":"srt","timestamp_granularities":["word"],"include":["logprobs"],"strict":true,"start":1,"end":2,"stream":true,` +
+		`"decoding":"beam","beam_width":3,"patience":2,"length_penalty":0.5}`
 	var translate TranslateParams
 	require.NoError(t, DecodeParams(json.RawMessage(params), &translate))
 	for i := range reflect.ValueOf(translate).NumField() {

@@ -17,7 +17,11 @@ type TranslateParams struct {
 	TimestampGranularities []string `json:"timestamp_granularities,omitempty"`
 	Include                []string `json:"include,omitempty"`
 	services.Reading
-	Stream bool `json:"stream,omitempty"`
+	Stream        bool     `json:"stream,omitempty"`
+	Decoding      string   `json:"decoding,omitempty"`
+	BeamWidth     int      `json:"beam_width,omitempty"`
+	Patience      float64  `json:"patience,omitempty"`
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
 }
 
 // Transcribe returns the same task as parameters of Transcribe.
@@ -25,6 +29,7 @@ func (p TranslateParams) Transcribe() TranscribeParams {
 	return TranscribeParams{
 		Translate: true, Language: p.Language, Prompt: p.Prompt, Keywords: p.Keywords, Temperature: p.Temperature,
 		ResponseFormat: p.ResponseFormat, TimestampGranularities: p.TimestampGranularities, Include: p.Include,
-		Reading: p.Reading, Stream: p.Stream,
+		Reading: p.Reading, Stream: p.Stream, Decoding: p.Decoding, BeamWidth: p.BeamWidth, Patience: p.Patience,
+		LengthPenalty: p.LengthPenalty,
 	}
 }

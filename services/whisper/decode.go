@@ -52,8 +52,9 @@ type decoder struct {
 	rules rules
 	// random draws tokens above temperature 0.
 	random *rand.Rand
-	// temperature is the first one.
+	// temperature is the first one, beams the search at temperature 0.
 	temperature float64
+	beams       beams
 	// written is called after each token.
 	written func()
 }
@@ -61,7 +62,13 @@ type decoder struct {
 // window decodes a window after a prompt, at rising temperatures until the text is good.
 func (d *decoder) window(ctx context.Context, part *decoderRun, prompt []int) (answer, error) {
 	for temperature := d.temperature; ; temperature += hotter {
-		a, err := d.attempt(ctx, part, prompt, temperature)
+		var a answer
+		var err error
+		if temperature == 0 && d.beams.width > 1 {
+			a, err = d.search(ctx, part, prompt)
+		} else {
+			a, err = d.attempt(ctx, part, prompt, temperature)
+		}
 		if err != nil {
 			return a, err
 		}

@@ -31,6 +31,8 @@ type networkConfig struct {
 	TargetPosition int64 `json:"max_target_positions"`
 	StartToken     int64 `json:"decoder_start_token_id"`
 	EndToken       int64 `json:"eos_token_id"`
+	// MedianWidth is the width of the filter of the attention that times of words are from.
+	MedianWidth int `json:"median_filter_width"`
 	// Older folders have these here and not in generation_config.json.
 	Suppress      []int64 `json:"suppress_tokens"`
 	BeginSuppress []int64 `json:"begin_suppress_tokens"`
@@ -55,6 +57,8 @@ type generationConfig struct {
 	Tasks             map[string]int64 `json:"task_to_id"`
 	PreviousStart     *int64           `json:"prev_sot_token_id"`
 	MultilingualModel *bool            `json:"is_multilingual"`
+	// AlignmentHeads are a layer and a head each.
+	AlignmentHeads [][2]int64 `json:"alignment_heads"`
 }
 
 // folder is the parsed configuration of a model.
@@ -62,6 +66,8 @@ type folder struct {
 	Network      networkConfig
 	Preprocessor preprocessorConfig
 	Generation   generationConfig
+	// Aligned reports whether the decoder exports the attention that times of words need.
+	Aligned bool
 	// Special are the ids of special tokens.
 	Special specialTokens
 }
@@ -76,6 +82,7 @@ type specialTokens struct {
 // readFolder reads and checks everything but the weights.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f := &folder{Preprocessor: preprocessorConfig{FeatureSize: 80, SamplingRate: 16000, FFT: 400, HopLength: 160, ChunkLength: 30}}
+	f.Network.MedianWidth = defaultMedian
 	if err := files.ReadJSON("config.json", &f.Network); err != nil {
 		return nil, err
 	}
@@ -101,6 +108,8 @@ const (
 	maxLayers    = 128
 	maxWidth     = 8192
 	maxPositions = 4096
+	maxMedian    = 99
+	maxAligned   = 4096
 )
 
 func (f *folder) check(name string) error {
@@ -123,8 +132,18 @@ func (f *folder) check(name string) error {
 	p.Int("n_fft", int64(f.Preprocessor.FFT), 16, 1<<14)
 	p.Int("hop_length", int64(f.Preprocessor.HopLength), 1, int64(f.Preprocessor.FFT))
 	p.Int("chunk_length", int64(f.Preprocessor.ChunkLength), 1, 60)
-	if err := errors.Join(network.Err(), p.Err()); err != nil {
+	network.Int("median_filter_width", int64(n.MedianWidth), 1, maxMedian)
+	g := limits.Of(name + "/generation_config.json")
+	g.Count("alignment_heads", len(f.Generation.AlignmentHeads), 0, maxAligned)
+	for i, head := range f.Generation.AlignmentHeads {
+		g.Int(fmt.Sprintf("alignment_heads[%d][0]", i), head[0], 0, n.DecoderLayers-1)
+		g.Int(fmt.Sprintf("alignment_heads[%d][1]", i), head[1], 0, n.DecoderHeads-1)
+	}
+	if err := errors.Join(network.Err(), p.Err(), g.Err()); err != nil {
 		return err
+	}
+	if n.MedianWidth%2 == 0 {
+		return fmt.Errorf("%s/config.json: median_filter_width must be odd, got %d", name, n.MedianWidth)
 	}
 	if n.Width%n.DecoderHeads != 0 {
 		return fmt.Errorf("%s/config.json: d_model must be a multiple of decoder_attention_heads, got %d and %d", name, n.Width, n.DecoderHeads)
@@ -233,6 +252,10 @@ const (
 	logitsOutput  = "logits"
 )
 
+// attentionName returns the name of the output with the attention of a layer to the sound, of
+// shape [rows, heads, tokens, frames].
+func attentionName(layer int64) string { return fmt.Sprintf("cross_attentions.%d", layer) }
+
 // pastShape returns the shape of the decoder's own past, without its type.
 func (f *folder) pastShape() decoding.Shape {
 	n := f.Network
@@ -267,6 +290,11 @@ func (f *folder) decoderContract() onnx.Contract {
 			{Name: useCache, Type: onnx.Bool, Rank: 1}, {Name: cachePosition, Type: onnx.Int64, Rank: 1, Optional: true},
 		},
 		Outputs: []onnx.TensorSpec{floatSpec(logitsOutput, 0, 0, n.VocabSize)},
+	}
+	for _, layer := range f.alignmentLayers() {
+		spec := floatSpec(attentionName(layer), 0, n.DecoderHeads, 0, 0)
+		spec.Optional = true
+		c.Outputs = append(c.Outputs, spec)
 	}
 	for _, shape := range []decoding.Shape{f.pastShape(), f.crossShape()} {
 		pasts, presents := shape.Names()

@@ -48,6 +48,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		signature, size, err := files.Signature(file)
 		if err == nil {
 			known.weights = known.weights.Plus(size)
+			f.Aligned = f.Aligned || f.aligns(signature)
 			err = files.Fits(file, contract, signature)
 		}
 		problems = append(problems, err)
@@ -83,6 +84,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	}
 	m.hidden = typeOf(m.encoder.Signature().Outputs, hiddenOutput)
 	m.cache = typeOf(m.decoder.Signature().Inputs, f.pastShape().PastName(0, "key"))
+	m.attention = f.attentionOutputs(m.decoder.Signature())
 	m.logits = typeOf(m.decoder.Signature().Outputs, logitsOutput)
 	return m, total, nil
 }
@@ -153,7 +155,11 @@ func (f *folder) runBytes(width int64) services.Bytes {
 		limits.Product(float, frames, 8*n.Width+2*n.EncoderInner))
 	encoder := max(convolution, attention)
 	past := limits.Product(float, 2*n.DecoderLayers, n.Width, width, frames+2*n.TargetPosition)
+	aligned := int64(0)
+	if f.Aligned {
+		aligned = limits.Product(float, int64(len(f.alignmentLayers())), n.DecoderHeads, n.TargetPosition/2+8, frames)
+	}
 	logits := limits.Product(float, max(width, n.TargetPosition/2), n.VocabSize)
 	// The past is kept while the next window is encoded.
-	return services.Bytes(limits.Sum(past, max(encoder, 2*logits), limits.Product(float, frames, n.Width)))
+	return services.Bytes(limits.Sum(past, max(encoder, limits.Sum(2*logits, aligned)), limits.Product(float, frames, n.Width)))
 }

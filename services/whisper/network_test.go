@@ -21,7 +21,7 @@ func TestLogitsAreTransformers(t *testing.T) {
 		Prompt  int         `json:"prompt"`
 		Logits  [][]float64 `json:"logits"` // every third
 	}](t, "random.json")
-	m := randomModel(t)
+	m := loaded(t, "random")
 	hidden, err := m.encode(t.Context(), m.extractor.features(made(want.Samples), m.folder.frames()))
 	require.NoError(t, err)
 	part, err := m.newRun(1)

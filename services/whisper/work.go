@@ -13,6 +13,7 @@ import (
 type work struct {
 	service *Service
 	params  tasks.TranscribeParams
+	beams   beams
 	model   string
 	audio   services.AudioSource
 	// runs is the memory of a run, weights that of the model.
@@ -38,7 +39,8 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
-	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes(1)
+	w.beams = beamsOf(w.params)
+	w.model, w.weights, w.runs = files.Name, f.weights, f.runBytes(w.beams.rows())
 	opened, err := s.openAudio(task.Audio, f.Preprocessor.SamplingRate, w.params.Reading)
 	if err != nil {
 		return nil, err
@@ -67,7 +69,13 @@ func parse(task services.Task) (params tasks.TranscribeParams, err error) {
 	if err != nil {
 		return params, err
 	}
-	return params, tasks.CheckTranscribe(params)
+	if err := tasks.CheckTranscribe(params); err != nil {
+		return params, err
+	}
+	if params.BeamWidth > mostWidth {
+		return params, services.Invalidf("beam_width", "must be at most %d for a Whisper model, got %d", mostWidth, params.BeamWidth)
+	}
+	return params, nil
 }
 
 // checkLanguage refuses a language that the model does not have.
@@ -131,22 +139,33 @@ func (w *work) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	if err != nil {
 		return result, err
 	}
-	result.Warnings = append(sound.reader.Warnings(), w.ignored()...)
+	result.Warnings = append(sound.reader.Warnings(), w.ignored(m)...)
 	result.Value = t.result()
 	sink.Progress(1, "done")
 	return result, nil
 }
 
-// ignored returns warnings about parameters that have no effect.
-func (w *work) ignored() (list []services.Warning) {
-	for field, set := range map[string]bool{
-		"decoding": w.params.Decoding != "", "beam_width": w.params.BeamWidth > 0, "window_seconds": w.params.WindowSeconds != nil,
-	} {
+// ignored returns warnings about parameters that have no effect, and about the times of words
+// if these are asked for and the model has no better.
+func (w *work) ignored(m *model) (list []services.Warning) {
+	warn := func(set bool, field, why string) {
 		if set {
-			message := field + " has no effect: a Whisper model writes text in windows of one length"
+			message := field + " has no effect: " + why
 			list = append(list, services.Warning{Code: services.WarnValueIgnored, Field: field, Message: message})
 		}
 	}
-	slices.SortFunc(list, func(a, b services.Warning) int { return strings.Compare(a.Field, b.Field) })
+	p := w.params
+	warn(p.WindowSeconds != nil, "window_seconds", "a Whisper model writes text in windows of one length")
+	const greedy = "the most probable token is taken; decoding beam searches"
+	searches := w.beams.width > 1
+	warn(!searches && p.Decoding == tasks.DecodingGreedy && p.BeamWidth > 1, "beam_width", greedy)
+	warn(!searches && p.Patience > 0, "patience", greedy)
+	warn(!searches && p.LengthPenalty != nil, "length_penalty", greedy)
+	if slices.Contains(p.TimestampGranularities, tasks.GranularityWord) && !m.canAlign() {
+		list = append(list, services.Warning{
+			Code: services.WarnEstimatedTimes, Field: "timestamp_granularities",
+			Message: "the times of words divide those of their segments: " + m.name + " does not export the attention to the sound",
+		})
+	}
 	return list
 }
