@@ -14,7 +14,7 @@ import (
 func speakerOfManyLanguages(t *testing.T) string {
 	t.Helper()
 	data := t.TempDir()
-	from := filepath.Join("..", "..", "services", "whisper", "testdata", "random")
+	from := filepath.Join("services", "whisper", "testdata", "random")
 	require.NoError(t, os.CopyFS(filepath.Join(data, "models", "many"), os.DirFS(from)))
 	return data
 }

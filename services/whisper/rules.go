@@ -1,10 +1,6 @@
 package whisper
 
-import (
-	"slices"
-
-	"github.com/grym-synth/grym-synth/services/decoding"
-)
+import "github.com/grym-synth/grym-synth/services/decoding"
 
 // rules decide which tokens may follow, as the filters of the reference implementation do.
 type rules struct {
@@ -71,8 +67,8 @@ func (r *rules) order(logits []float32, written []int) {
 // prefer requires a timestamp where all of them together are more probable than any text.
 func (r *rules) prefer(logits []float32) {
 	first := r.special.firstTimestamp
-	text := slices.Max(logits[:first])
-	highest := slices.Max(logits[first:])
+	text := decoding.Highest(logits[:first])
+	highest := decoding.Highest(logits[first:])
 	if highest > decoding.Never && decoding.LogSum(logits[first:]) > float64(text) {
 		blockRange(logits, 0, first)
 	}
