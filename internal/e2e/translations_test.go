@@ -45,6 +45,9 @@ func TestTranslations(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(want), &verbose))
 	require.Equal(t, "translate", verbose.Task)
 	require.NotEmpty(t, verbose.Segments)
+	status, body = s.sendForm(t, "/v1/audio/transcriptions", speech, "translate", "true", "response_format", "verbose_json")
+	require.Equal(t, http.StatusOK, status, body)
+	require.JSONEq(t, want, body, "a model that can translate is chosen")
 	for _, model := range []string{"", "many", "whisper-1"} {
 		status, body := s.sendForm(t, route, speech, "model", model, "response_format", "verbose_json")
 		require.Equal(t, http.StatusOK, status, body)

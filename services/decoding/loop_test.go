@@ -63,8 +63,8 @@ func TestTheBest(t *testing.T) {
 	require.InDelta(t, 3.4076059, LogSum([]float32{1, 2, 3, Never}), 1e-6)
 	require.InDelta(t, 1000.6931, LogSum([]float32{1000, 1000}), 1e-4, "without an overflow")
 	require.True(t, math.IsInf(LogSum([]float32{Never, Never}), -1))
-	for x := 0.0; x > -800; x -= 0.37 {
-		require.InEpsilon(t, math.Exp(x)+1e-300, exp(x)+1e-300, 1e-6, "%v", x)
+	for x := 0.0; x > -690; x -= 0.37 {
+		require.InEpsilon(t, math.Exp(x), exp(x), 1e-6, "%v", x)
 	}
 	require.Zero(t, exp(-1e9))
 }

@@ -27,10 +27,6 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 			Name, task.Name, tasks.Transcribe, tasks.Translate)
 	}
 	w := &work{service: s, audio: task.Audio}
-	refused := "translate" // the field that asks for a translation
-	if task.Name == tasks.Translate {
-		refused = "model"
-	}
 	var err error
 	if w.params, err = parse(task); err != nil {
 		return nil, err
@@ -52,7 +48,10 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 		return nil, err
 	}
 	if w.params.Translate && !f.translates() {
-		return nil, services.Invalidf(refused, "%s cannot translate: %s", files.Name, f.monolingual())
+		if task.Name == tasks.Translate {
+			return nil, services.Invalidf("model", "%s cannot translate: %s", files.Name, f.monolingual())
+		}
+		return nil, services.Invalidf("translate", "must be false: %s cannot translate, %s", files.Name, f.monolingual())
 	}
 	return w, w.checkLanguage(files.Name, f)
 }
