@@ -112,8 +112,11 @@ func (w *work) Bytes(context.Context) (services.Bytes, error) {
 	return w.service.Need(w.model, w.runs, w.weights), nil
 }
 
-// Plan implements services.Planned. Every window has the same size.
-func (w *work) Plan() services.Plan { return services.Plan{Runs: w.runs} }
+// Plan implements services.Planned. Every window has the same size, and as many texts are
+// written side by side.
+func (w *work) Plan() services.Plan {
+	return services.Plan{Runs: w.runs, Sizes: []services.Size{{Name: "texts", Value: float64(w.beams.rows())}}}
+}
 
 // Run implements services.Work.
 func (w *work) Run(ctx context.Context, sink services.Sink) (services.TaskResult, error) {

@@ -1,8 +1,8 @@
-"""Compares the service with transformers, onnxruntime and faster-whisper, on the same weights and recordings.
+"""Compares the service with openai-whisper, onnxruntime and faster-whisper, on the same weights and recordings.
 
 python proof.py clips OUT [AUDIO]      makes 60 recordings of speech and 50 without any in the folder OUT: recordings of people in the
                                        folder AUDIO, and sentences of espeak-ng and flite in rooms and noise
-python proof.py reference FOLDER OUT   texts by transformers, in OUT/reference.json
+python proof.py reference FOLDER OUT   texts by openai-whisper, in OUT/reference-0.json
 python proof.py direct FOLDER OUT      the times of the runs that the service has made, by onnxruntime, in OUT/direct.json
 python proof.py faster CT2 OUT         texts and times by faster-whisper in eight bits, in OUT/faster.json
 python proof.py report OUT             the figures
@@ -13,7 +13,7 @@ step, and again before each measurement, by
 GRYM_WHISPER=FOLDER GRYM_WHISPER_CLIPS=OUT go test ./services/whisper -run Proof -count=1
 
 Every implementation has one thread, and the seconds are those of the processor. clips needs espeak-ng and flite, reference
-transformers 4.57, direct onnxruntime 1.32, faster faster-whisper 1.2.
+openai-whisper 20250625 and transformers 4.57, direct onnxruntime 1.32, faster faster-whisper 1.2.
 """
 
 import json
@@ -155,19 +155,22 @@ def read(out, name):
         return json.load(file)
 
 
-def reference(folder, out):
+def reference(folder, out, shard="0/1"):
+    """Texts by the decoder of openai-whisper, of the features of transformers. Several shards can run at once."""
     import torch
-    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    import whisper
+    from golden import original
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     torch.set_num_threads(1)
-    model = WhisperForConditionalGeneration.from_pretrained(folder).eval()
-    extractor, tokenizer = WhisperFeatureExtractor.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    model = original(WhisperForConditionalGeneration.from_pretrained(folder).eval())
+    extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    number, count = map(int, shard.split("/"))
     texts = {}
-    for name in read(out, "texts"):
-        inputs = extractor(load(os.path.join(out, name)), sampling_rate=RATE, return_tensors="pt").input_features
-        ids = model.generate(inputs, return_timestamps=True, num_beams=1, do_sample=False)
-        texts[name] = tokenizer.decode(ids[0], skip_special_tokens=True).strip()
-        write(out, "reference", texts)
+    for name in sorted(read(out, "texts"), reverse=True)[number::count]:
+        mel = extractor(load(os.path.join(out, name)), sampling_rate=RATE, return_tensors="pt").input_features[0]
+        texts[name] = model.decode(mel, whisper.DecodingOptions(language="en", fp16=False, temperature=0)).text.strip()
+        write(out, f"reference-{number}", texts)
 
 
 def direct(folder, out):
@@ -240,17 +243,22 @@ def errors(want, got):
 
 
 def report(out):
-    texts, ours, theirs = read(out, "texts"), read(out, "ours"), read(out, "reference")
+    texts, ours, theirs = read(out, "texts"), {}, {}
+    for name in os.listdir(out):
+        if re.fullmatch(r"ours.*\.json", name):
+            ours.update(read(out, name[:-5]))
+        if re.fullmatch(r"reference.*\.json", name):
+            theirs.update(read(out, name[:-5]))
     texts = {n: t for n, t in texts.items() if n in ours and n in theirs}
     total = sum(len(words(t)) for t in texts.values())
     wer = lambda got: 100 * sum(errors(words(t), words(got[n])) for n, t in texts.items()) / total
     mine = {n: ours[n]["text"] for n in texts}
     equal = [n for n in texts if mine[n] == theirs[n]]
-    print(f"texts equal to those of transformers: {len(equal)} of {len(texts)}")
+    print(f"texts equal to those of openai-whisper: {len(equal)} of {len(texts)}")
     for n in texts:
         if n not in equal:
             print(f"  {n}, temperature {max(w['temperature'] for w in ours[n]['windows'])}\n    ours   {mine[n]}\n    theirs {theirs[n]}")
-    print(f"word error rate in %: {wer(mine):.2f}, transformers {wer(theirs):.2f}")
+    print(f"word error rate in %: {wer(mine):.2f}, openai-whisper {wer(theirs):.2f}")
     silent = [n for n in ours if n.startswith("none-")]
     print(f"without speech: {sum(not ours[n]['text'] for n in silent)} of {len(silent)} without words",
           {n: ours[n]["text"] for n in silent if ours[n]["text"]})
